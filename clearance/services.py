@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from status_db.desk.retention import RetentionRunner
     from status_db.desk.store import DeskStore
     from status_db.ledger.chain import Ledger
+    from status_db.ledger.seals import Seals
     from status_db.marks.approvals import ApprovalVotes
     from status_db.marks.expected_changes import Waves
     from status_db.marks.renumber import Renumbering
@@ -302,11 +303,9 @@ class Program:
 
         return ObjectionReports(self.desk, self.reading)
 
-    def verified(self, heads: Mapping[int, str]) -> VerifyReport:
-        """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+    def _existing_seals(self) -> Seals:
+        """Return what the ledger's rows were sealed with. Raises LedgerRefused where its key is not there."""
         from status_db.ledger import key as ledger_key
-        from status_db.store.engine import reading
-        from sync.verify.report import verify
 
         file = self.settings.status_db.ledger_key_file
         seals = ledger_key.read(file)
@@ -315,23 +314,24 @@ class Program:
                 f"The ledger's key {file} is not there, and nothing can be verified without it. "
                 "Put that file back from where you keep it, or sync first: that begins a ledger."
             )
+        return seals
+
+    def verified(self, heads: Mapping[int, str]) -> VerifyReport:
+        """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+        from status_db.store.engine import reading
+        from sync.verify.report import verify
+
+        seals = self._existing_seals()
         with reading(self.reading) as connection:
             return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
 
     def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
         """Check that the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
-        from status_db.ledger import key as ledger_key
         from status_db.ledger.seals import Seals
         from status_db.store.engine import reading
         from sync.verify.desk import verify_desk
 
-        file = self.settings.status_db.ledger_key_file
-        seals = ledger_key.read(file)
-        if seals is None:
-            raise ledger_key.LedgerRefused(
-                f"The ledger's key {file} is not there, and nothing can be verified without it. "
-                "Put that file back from where you keep it, or sync first: that begins a ledger."
-            )
+        seals = self._existing_seals()
         of_pages = Seals(key) if (key := self.key.existing("audit chain")) is not None else None
         with reading(self.desk) as connection:
             return verify_desk(connection, seals, of_pages, heads)

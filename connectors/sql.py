@@ -42,7 +42,7 @@ from status_db.model import normalise_number
 
 __all__ = ["Settings", "Sql", "connect"]
 
-#: So often an answer whose count does not fit is asked for once more.
+#: How many times an answer is asked for again whose count does not fit.
 _ATTEMPTS = 2
 
 #: So many numbers are bound into one statement: Oracle takes a thousand, SQL Server two thousand.

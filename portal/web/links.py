@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-#: What stands before every path, where the portal is not at the root of its host: "/graduation".
+#: The prefix of every path, where the portal is not at the root of its host: "/graduation".
 PREFIX = ""
 
 

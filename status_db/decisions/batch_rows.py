@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from config.settings import Settings
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.decisions.overrides import refuse_override
 from status_db.decisions.person_names import same_name
@@ -193,7 +194,7 @@ def people_of(
     """Return the roster's rows of these students; who is nobody, or outside the scopes, is left out."""
     table = tables.student
     found: dict[str, Row[Any]] = {}
-    for chunk in _chunks(numbers):
+    for chunk in chunked(sorted(set(numbers)), _CHUNK):
         query = select(table.c.student, table.c.name, table.c["class"], table.c.flow, table.c.active).where(
             table.c.cohort == cohort, table.c.student.in_(chunk), inside(scopes)
         )
@@ -206,7 +207,7 @@ def holders_of(connection: Connection, cohort: str, numbers: Sequence[str]) -> s
     table = tables.certificate
     held = (table.c.cohort == cohort, table.c.revoked_at.is_(None))
     found: set[str] = set()
-    for chunk in _chunks(numbers):
+    for chunk in chunked(sorted(set(numbers)), _CHUNK):
         found |= set(connection.execute(select(table.c.student).where(*held, table.c.student.in_(chunk))).scalars())
     return found
 
@@ -218,7 +219,7 @@ def _found(
     status, decision = step_rows(settings, cohort), tables.decision
     findings: dict[str, Row[Any]] = {}
     standing: dict[str, Decision] = {}
-    for chunk in _chunks(numbers):
+    for chunk in chunked(sorted(set(numbers)), _CHUNK):
         at = (status.c.step == step, status.c.student.in_(chunk))
         known = select(status.c.student, status.c.run, status.c.verdict, status.c.reason).where(*at)
         findings |= {row.student: row for row in connection.execute(known)}
@@ -280,9 +281,3 @@ def _said(row: Judged) -> Iterator[str]:
     yield from (told.file_number, told.condition, told.sheet)
     yield from (moment.isoformat() if moment else "" for moment in (told.until, told.decided_at))
     yield from (row.kind, row.wrong or "", row.footing, str(row.standing.id if row.standing else 0))
-
-
-def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
-    listed = sorted(set(numbers))
-    for at in range(0, len(listed), _CHUNK):
-        yield listed[at : at + _CHUNK]

@@ -13,10 +13,10 @@ from sync.rule.guard import released
 from sync.rule.reconcile import Change
 from sync.rule.records import Rows, SourceRule, digest_of_rows, record_from_rows
 
-#: So many students are asked about again in one run; whoever is beyond them stays held until the next.
+#: The most students that are asked about again in one run. The others stay held until the next run.
 MOST = 1_000
 
-#: So many held students show whether asking about one gives what the whole answer gives.
+#: How many held students are asked about one by one, to show that this gives what the whole answer gives.
 PROVEN_BY = 5
 
 

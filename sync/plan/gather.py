@@ -1,7 +1,7 @@
 """Gather: everything of the marks that one answer is planned on, out of one consistent read.
 
 Cost follows change: the stored records of a source come as student and digest; everything else is read for the students
-whom the answer may change.
+that the answer may change.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ from status_db.marks.current import SourceState, Stored, StoredPerson
 from status_db.marks.expected_changes import Wave
 from status_db.model import Record, Verdict, normalise_number
 from sync import rule_settings
+from sync.plan.confirm import PROVEN_BY
 from sync.plan.history import NO_PAST, Past, read_past
 from sync.plan.people import People, read_people
 from sync.rule import reconcile, roster
@@ -27,7 +28,7 @@ Groups: TypeAlias = Mapping[Cell, Rows]
 
 @dataclass(frozen=True, slots=True)
 class StepMarks:
-    """One source's marks, and those of its step, about the students whom a change may touch."""
+    """One source's marks, and those of its step, about the students that a change may touch."""
 
     #: The cohort's revision: a plan is applied on that one only.
     base: int
@@ -51,7 +52,7 @@ class Gathered:
     #: Student → rows and their digest, where one key alone brings the student's rows.
     fresh: Mapping[str, tuple[Rows, bytes]]
     people: People
-    #: Roster students whom a source with a population does not know.
+    #: Roster students that a source with a population does not know.
     outside: frozenset[str]
     #: Students who were asked about on their own since the answer began.
     asked_later: frozenset[str]
@@ -65,7 +66,7 @@ class Gathered:
     headcount: int | None
     #: Whether the answer's population has anybody on the roster; read with `headcount`.
     knows_somebody: bool
-    #: What it takes to ask about some students again: every number of each; and students whom the source holds.
+    #: For asking about some students again: every number of each, and students that the source holds.
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: Mapping[str, Record] = field(default_factory=dict)
 
@@ -103,18 +104,18 @@ def gather(
     asked_later = stored.runs.asked_later(name, snapshot.began, question.clock) if student is None else frozenset()
     later = asked_later | stored.runs.joined_later(snapshot.began)
     unsettled = students_of(stored, snapshot.unsettled, student) - later
-    outside = _outside(stored, rule, snapshot, student)
+    outside = _outside(stored, rule, snapshot, student, people.contested)
     fresh, may_change = _may_change(rule, groups, digests, people, outside)
     may_change |= unsettled
     if student is not None:
         may_change = {student}
     elif state.settings_digest not in (None, rule.digest):
-        # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
+        # With other settings the same rows, or none, may give another verdict.
         may_change |= stored.with_step(rule.step)
     marks = step_marks(stored, question, state, waves, snapshot, may_change)
     held = {s for s in may_change if _may_be_held(rule, marks, s)}
     first = student is None and not rule.is_known_as(state.settings_digest)
-    some_held = stored.some_held(name, len(may_change & digests.keys()) + _SOME) if question.tries_one else {}
+    some_held = stored.some_held(name, len(may_change & digests.keys()) + PROVEN_BY) if question.tries_one else {}
     return Gathered(
         marks=marks,
         digests=digests,
@@ -132,10 +133,6 @@ def gather(
         ),
         held=some_held,
     )
-
-
-#: So many held students, besides those whose records may change, are at hand to be asked about alone.
-_SOME = 5
 
 
 def step_marks(
@@ -166,7 +163,7 @@ def step_marks(
 def _may_change(
     rule: SourceRule, groups: Groups, digests: Mapping[str, bytes], people: People, outside: frozenset[str]
 ) -> tuple[dict[str, tuple[Rows, bytes]], set[str]]:
-    """Return rows and digest of each student whom one key names, and every student whose record may change."""
+    """Return rows and digest of each student that one key names, and every student whose record may change."""
     fresh: dict[str, tuple[Rows, bytes]] = {}
     several: set[str] = set()
     for key, rows in groups.items():
@@ -205,17 +202,19 @@ def _knows_somebody(stored: Stored, snapshot: Snapshot) -> bool:
     return bool(stored.numbers.listed(numbers) or stored.numbers.owners(numbers))
 
 
-def _outside(stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str | None) -> frozenset[str]:
-    """Return the roster students whom a source with a population does not know.
+def _outside(
+    stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str | None, contested: Mapping[str, Sequence[str]]
+) -> frozenset[str]:
+    """Return the roster students that a source with a population does not know.
 
-    A number that may be one student's own or another's card shows of neither that the source knows them.
+    A contested number, one student's own and another's card, shows of neither that the source knows them.
     """
     if snapshot.population is None:
         return frozenset()
     known = {normalise_number(cell) for cell in snapshot.population if cell is not None}
     if rule.own_numbers:
         return stored.with_step(rule.step, student) - known
-    known -= stored.numbers.contested().keys()
+    known -= contested.keys()
     everybody = stored.with_step(rule.step, student)
     owners = stored.numbers.owners(known - everybody)
     return everybody - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}

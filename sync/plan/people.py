@@ -10,7 +10,7 @@ from status_db.student_numbers import bare, numbers_within, with_lost_zeros, wit
 from sync.rule.answer import keys_to_resolve
 from sync.rule.records import Rows
 
-#: Match hints are looked for among so many unmatched keys.
+#: Among how many unmatched keys match hints are looked for.
 HINTED_KEYS = 2_000
 
 #: Letters that are read, and typed, for digits.
@@ -19,11 +19,11 @@ _LOOK_ALIKE = str.maketrans("OQDILZSB", "00011258")
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Everybody whom the keys of one answer may mean, and what it takes to tell them apart."""
+    """Every student that the keys of one answer may mean, and what distinguishes them."""
 
     #: Numbers that were looked up. Another one cannot be asked about.
     looked_up: frozenset[str]
-    #: Leaving students whom a key may mean, surely or doubtfully, hints apart.
+    #: Leaving students that a key means or may mean; match hints are not counted.
     meant: frozenset[str]
     #: Student's own number → whether the student leaves.
     own: Mapping[str, bool]
@@ -70,7 +70,7 @@ def read_people(
     *,
     own_numbers: bool,
 ) -> People:
-    """Read whom these keys may mean, and what else it takes to match them.
+    """Read the students that these keys may mean, and what else matching needs.
 
     `digests` are the stored records: their students are known. With `own_numbers` no key is an alias.
     """

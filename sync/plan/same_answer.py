@@ -13,7 +13,7 @@ from status_db.model import digest_of, is_ahead
 from sync import rule_settings
 from sync.rule.records import SourceRule
 
-#: So many rows are digested at once.
+#: How many rows are digested at once.
 _AT_ONCE = 10_000
 
 

@@ -46,7 +46,7 @@ class SourceProposal:
     absent: Verdict
     #: How good its rows are; None where nothing is said about the whole.
     quality: Quality | None = None
-    #: Whom the guard's sums will count.
+    #: The students that the guard's sums count.
     counted: guard.Counted = guard.NOBODY
     #: Figures besides, for the run.
     besides: Mapping[str, Any] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def _replaced(change: reconcile.Change) -> Replaced:
 
 
 def unmatched_of(plan: reconcile.Plan) -> list[tuple[str, str, str]]:
-    """Return the unmatched rows that a plan lists: key, match hint, and whom it may mean; in key order."""
+    """Return the unmatched rows that a plan lists: key, match hint, and the student it may mean; in key order."""
     return sorted((s.key, s.near, s.student) for s in plan.strangers)
 
 
@@ -237,6 +237,9 @@ class SourceStages:
         rule, marks = self._rule, gathered.marks
         if self._one_is_proven(marks.state):
             self._confirmed = replace(self._confirmed, tried_one=True)
+        if self._confirmed.tried_one and not isinstance(self._connector, AsksByNumber):
+            # Nothing is left to ask: the changes need not be worked out twice.
+            return
         people = {person.student: person for person in marks.touched}
         new = reconcile.kept_back(rule, compared.new, marks.records, gathered.unsettled)
         changes, _ = reconcile.changes_of(rule, new, marks.records, people, marks.state.began)
@@ -262,7 +265,7 @@ class SourceStages:
         return _with_what_was_kept(plan, self._snapshot) if isinstance(self._snapshot, Kept) else plan
 
     def _unsettled(self, gathered: Gathered) -> frozenset[str]:
-        """Return whom nothing may release: about whom readings differ, or who was not confirmed."""
+        """Return the students that nothing may release: readings of them differ, or they were not confirmed."""
         kept = self._confirmed.kept
         contested = {owner for student in kept for owner in gathered.people.contested.get(student, ())}
         return gathered.unsettled | ((kept | contested) - gathered.later)
@@ -311,7 +314,7 @@ class SourceStages:
     def _measured(
         self, gathered: Gathered, compared: Compared, plan: reconcile.Plan
     ) -> tuple[Quality | None, pasts.AtBranches]:
-        """Return how good an answer's rows are, and whom its branches hold."""
+        """Return how good an answer's rows are, and the students that its branches hold."""
         rule, snapshot, marks = self._rule, self._keyed[0], gathered.marks
         if isinstance(self._snapshot, Kept):
             return self._snapshot.quality, pasts.NO_BRANCHES

@@ -14,7 +14,6 @@ import structlog
 from sqlalchemy import Engine
 
 from config.settings import Settings
-from config.tables.sources import Asked
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
@@ -254,10 +253,6 @@ class Sync:
         with reading(self._engine) as connection:
             return look_at(Stored(connection, self._cohort), number, proposal)
 
-    def _asked_of(self, source: str) -> Asked | None:
-        """Return the settings of a source or of the roster; None for a change of settings, or a source of the past."""
-        return self._settings.roster if source == ROSTER else self._settings.source.get(source)
-
     def reject(self, number: int, *, by: str, reason: str) -> bool:
         """Close a suspended run for good: nothing of it is applied. False when it does not wait any more."""
         if not self._marks.reject(number, by, reason, self._clock()):
@@ -371,7 +366,7 @@ class Sync:
 
 
 def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
-    # Why it is held back stands in the message.
+    # The message gives the objections.
     figures = {k: v for k, v in outcome.counts.items() if v and k != "objections"}
     tell = log.warning if outcome.fault else log.info
     tell(

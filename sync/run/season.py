@@ -76,11 +76,6 @@ class Season:
         """The members' keys."""
         return tuple(member.cohort for member in self._members)
 
-    @property
-    def syncs(self) -> tuple[Sync, ...]:
-        """What runs each member's sources."""
-        return tuple(member.sync for member in self._members)
-
     def timetables(self) -> Mapping[tuple[str, str], Timetable]:
         """Return when what is asked: (source, "") for all cohorts, and (roster, cohort) for each cohort's own list."""
         rosters = {(ROSTER, m.cohort): timetable_of(m.settings, m.settings.roster) for m in self._members}

@@ -21,10 +21,10 @@ _GRACE = timedelta(hours=6)
 
 _WORKERS = 4
 
-#: So often the inbox is drained: what people ask for on the pages, and votes on suspended runs.
+#: How often the inbox is read: requests from the pages, and votes on suspended runs.
 _SERVES = 2
 
-#: So often it is looked whether a decision's end has come.
+#: How often decisions are checked for having ended.
 _SWEEPS = 60
 
 #: The job that prints sheets.

@@ -24,7 +24,7 @@ from connectors.http.rest_settings import Settings
 from connectors.http.unreached import shown
 from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 
-#: A system whose data move while they are read is read again so often.
+#: How many times a system is read again whose data move while they are read.
 _ATTEMPTS = 3
 
 #: What a system says of a student whom it does not know, where the settings have a 404 mean that.

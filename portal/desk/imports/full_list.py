@@ -19,8 +19,9 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
 from portal.desk.context.scene import DeskPlace, place
-from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable, desk_of
+from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
+from portal.desk.imports.uploaded import keep_upload, read_upload
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
@@ -89,7 +90,7 @@ async def _page(
             {
                 "name": name,
                 "title": _title(at, name, source),
-                SheetCode.COLUMNS: language.listed(source.columns.values()),
+                "columns": language.listed(source.columns.values()),
                 "suffix": _suffix(source),
                 "as_of": language.moment(view.as_of, now) if (view := views[name]).as_of else "",
                 "rows": view.recent_rows[-1] if view.recent_rows else None,
@@ -107,12 +108,9 @@ async def bring(context: SignedIn) -> Response:
     at = place(context, (Act.DECIDE,))
     language, limits = at.here.language, context.settings.desk
     try:
-        fields, file = await forms.read_with_file(context, longest=limits.most_bytes)
-    except HTTPException as error:
-        if error.status_code != 413:
-            raise
-        large = result_words.unreadable(language, SheetCode.LARGE, limits)
-        return await _page(context, at, large, status=413)
+        fields, file = await read_upload(context)
+    except SheetUnreadable as error:
+        return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
     name = fields.get("source", "")
     source = at.brings.get(name)
     if source is None:
@@ -122,9 +120,8 @@ async def bring(context: SignedIn) -> Response:
     if PurePath(file.name).suffix.lower() != _suffix(source):
         wrong = language.gettext(OTHER_KIND, suffix=_suffix(source))
         return await _page(context, at, wrong, status=422)
-    desk = desk_of(context.request)
     try:
-        reading = partial(desk.read_sheet, most=limits.most_listed)
+        reading = partial(desk_of(context.request).read_sheet, most=limits.most_listed)
         sheet = await context.ask_in_turn(reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
         why = result_words.unreadable(language, error.code, limits, source.columns.values())
@@ -132,28 +129,7 @@ async def bring(context: SignedIn) -> Response:
     rows = _rows(sheet, source)
     if not rows:
         return await _page(context, at, language.gettext(NO_ROWS), status=422)
-    number = await context.ask_long(
-        partial(
-            desk.uploads.keep,
-            at.here.cohort.key,
-            UploadKind.LIST,
-            at.step,
-            account=at.account,
-            file=file.name,
-            content=file.content,
-            rows=rows,
-            now=at.here.now,
-            source=name,
-        )
-    )
-    await context.audit(
-        Deed.BROUGHT_SHEET,
-        cohort=at.here.cohort.key,
-        step=at.step,
-        source=name,
-        file=file.name,
-        rows=len(rows),
-    )
+    number = await keep_upload(context, at, UploadKind.LIST, file, rows, rows=len(rows), source=name)
     return see_other(at.address(f"/desk/list/{number}"))
 
 

@@ -19,9 +19,10 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import COLUMNS, NONE, Scene
 from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.scene import DeskPlace, place
-from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
+from portal.desk.context.services import SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
+from portal.desk.imports.uploaded import keep_upload, read_upload
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
@@ -170,35 +171,18 @@ async def bring(context: SignedIn) -> Response:
     at = place(context, (Act.DECIDE,))
     language, limits = at.here.language, context.settings.desk
     try:
-        _fields, file = await forms.read_with_file(context, longest=limits.most_bytes)
-    except HTTPException as error:
-        if error.status_code != 413:
-            raise
-        return await _page(context, at, result_words.unreadable(language, SheetCode.LARGE, limits), status=413)
+        _fields, file = await read_upload(context)
+    except SheetUnreadable as error:
+        return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
     if file is None:
         return await _page(context, at, language.gettext(NO_FILE), status=422)
-    desk = desk_of(context.request)
     try:
-        sheet = await context.ask_in_turn(results.read, desk.read_sheet, file.content, file.name)
+        read_sheet = desk_of(context.request).read_sheet
+        sheet = await context.ask_in_turn(results.read, read_sheet, file.content, file.name)
     except SheetUnreadable as error:
         said = result_words.unreadable(language, error.code, limits)
         return await _page(context, at, f"{file.name}：{said}", status=422, said=str(error))
-    number = await context.ask_long(
-        partial(
-            desk.uploads.keep,
-            at.here.cohort.key,
-            UploadKind.RESULTS,
-            at.step,
-            account=at.account,
-            file=file.name,
-            content=file.content,
-            rows=sheet.kept(),
-            now=at.here.now,
-        )
-    )
-    await context.audit(
-        Deed.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=len(sheet.rows)
-    )
+    number = await keep_upload(context, at, UploadKind.RESULTS, file, sheet.kept(), rows=len(sheet.rows))
     return see_other(at.address(f"/desk/import/{number}"))
 
 

@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
     RowKind.BLANK: later("没有填结果"),
 }
 
-#: What stands before each word, and what the stylesheet calls it.
+#: The sign before each word, and its class in the stylesheet.
 MARKS: Mapping[str, str] = {
     RowKind.WRONG: "✕",
     RowKind.CONFLICT: "!",

@@ -1,0 +1,65 @@
+"""A file that an operator uploads: read out of its form, and kept until it is confirmed."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from portal.access import forms
+from portal.access.multipart import Brought
+from portal.desk.context.scene import DeskPlace
+from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
+from portal.page.context import Context
+from status_db.accounts.audit_log import Deed
+from status_db.inbox.uploads import UploadKind
+
+
+async def read_upload(context: Context) -> tuple[Mapping[str, str], Brought | None]:
+    """Return the fields of an upload form and its file; None where no file was chosen.
+
+    Raises SheetUnreadable for a file over [desk] most_bytes; otherwise HTTPException as `forms.read_with_file` does.
+    """
+    most = context.settings.desk.most_bytes
+    try:
+        return await forms.read_with_file(context, longest=most)
+    except HTTPException as error:
+        if error.status_code != 413:
+            raise
+        fix = "Delete pictures and sheets that are not needed, and upload it again."
+        raise SheetUnreadable(SheetCode.LARGE, f"The file has more than {most} bytes. {fix}") from None
+
+
+async def keep_upload(
+    context: Context,
+    at: DeskPlace,
+    kind: UploadKind,
+    file: Brought,
+    kept: Sequence[Any],
+    *,
+    rows: int,
+    source: str = "",
+) -> int:
+    """Keep what an operator uploaded for a step, as JSON has it, and record it in the audit log; return its number.
+
+    `rows` is how many rows it has; `source` is the source whose list it is.
+    """
+    number = await context.ask_long(
+        partial(
+            desk_of(context.request).uploads.keep,
+            at.here.cohort.key,
+            kind,
+            at.step,
+            account=at.account,
+            file=file.name,
+            content=file.content,
+            rows=kept,
+            now=at.here.now,
+            source=source or None,
+        )
+    )
+    note = partial(
+        context.audit, Deed.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=rows
+    )
+    await (note(source=source) if source else note())
+    return number
