@@ -27,7 +27,7 @@ from portal.web.limits import NotNow
 from portal.web.sent_files import SentOnce
 
 #: Added to a helper's `nice` value.
-_NICE = 10
+_NICE = 15
 
 #: A longer answer, in bytes, is handed over as a file.
 _AS_FILE = 1_000_000
