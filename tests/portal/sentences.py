@@ -10,7 +10,7 @@ import portal
 HERE = Path(portal.__file__).parent
 
 #: A sentence about a number is one for every number in Chinese; other languages tell them apart.
-_KEYWORDS = {"gettext": None, "_": None, "later": None, "ngettext": (1, 1)}
+_KEYWORDS = {"gettext": None, "_": None, "N_": None, "ngettext": (1, 1)}
 
 
 def sentences() -> Iterator[tuple[str, bool]]:
