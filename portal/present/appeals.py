@@ -273,7 +273,7 @@ def shown(language: Language, seen: SeenThen, now: datetime) -> AppealStep:
     else:
         said = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
     return AppealStep(
-        word=f"{word}·{language.gettext('人工办理')}" if by_decision else word,
+        word="·".join((word, language.gettext("人工办理"))) if by_decision else word,
         mark=labels.MARKS[seen.state],
         tone="bad" if seen.outgrown else labels.TONES[seen.state],
         why=_why(language, seen, by_decision=by_decision),

@@ -99,7 +99,7 @@ async def export(context: SignedIn) -> Response:
     chosen = _chosen(context, here)
     fresh = await context.ask_long(context.services.lists.freshness, here.cohort.key)
     language = here.language
-    title = f"{here.cohort.name} {language.gettext('名单')}"
+    title = " ".join((here.cohort.name, language.gettext("名单")))
     data = (language.gettext("数据截至 %(moment)s", moment=here.as_of(fresh) or "–"), *here.stale(fresh))
     head = [
         (language.gettext("时间"), f"{here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),

@@ -49,6 +49,8 @@ _FATES: Mapping[str, tuple[str, str]] = {
     _ENDED: (N_("已被替换、撤回或到期"), "none"),
 }
 
+_DECISION_COLUMNS = (N_("学号"), N_("姓名"), N_("班级"), N_("办理结果"), N_("办理原因"), N_("处理结果"))
+
 _COUNTS: Mapping[str, str] = {
     "entered": N_("已导入"),
     RowKind.WRONG: N_("有错，没有导入"),
@@ -199,9 +201,9 @@ async def result(context: SignedIn) -> Response:
         ]
     else:
         people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
-        columns = [language.gettext(word) for word in ("学号", "姓名", "班级", "办理结果", "办理原因", "处理结果")]
+        columns = [language.gettext(word) for word in _DECISION_COLUMNS]
         table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
-    title = f"{at.here.cohort.name} {at.here.titles[at.step]} {language.gettext('导入结果')} {batch.id}"
+    title = " ".join((at.here.cohort.name, at.here.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),

@@ -149,7 +149,7 @@ async def template(context: SignedIn) -> Response:
 
 def template_title(here: Scene, step: str) -> str:
     """Say what a template is."""
-    return f"{here.cohort.name} {here.titles[step]} {here.language.gettext('办理结果')}"
+    return " ".join((here.cohort.name, here.titles[step], here.language.gettext("办理结果")))
 
 
 def template_about(here: Scene, stale: Sequence[str], by: str) -> tuple[str, ...]:
