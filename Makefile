@@ -63,6 +63,11 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+## messages: bring the catalogue of each language up to date with the code, and list what is new, dead or fuzzy
+.PHONY: messages
+messages: $(STAMP)
+	@$(BIN)/python -m supply.messages
+
 ## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes)
 .PHONY: bench
 bench: $(STAMP)

@@ -12,7 +12,7 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import DeskPlace, place
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.present import appeals, cards
@@ -33,7 +33,7 @@ _ROWS = 50
 #: Words in Chinese, each letter of which a form writes as nine.
 _LONGEST_FORM = 16 * 1024
 
-NO_STEP = later("请选一下发回哪一项。")
+NO_STEP = N_("请选一下发回哪一项。")
 
 
 @dataclass(frozen=True, slots=True)

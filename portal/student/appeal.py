@@ -11,7 +11,7 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
@@ -26,7 +26,7 @@ from status_db.views import StudentView
 #: Words in Chinese, each letter of which a form writes as nine, and the title of a thing.
 _LONGEST_FORM = 16 * 1024
 
-NO_ITEM = later("请选一下是哪一项。")
+NO_ITEM = N_("请选一下是哪一项。")
 
 #: What a refusal answers with; whatever is not named here could be mended in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}

@@ -21,7 +21,7 @@ from portal.desk.graduation import certificate_lines, numbers
 from portal.desk.graduation.certificate_lines import HELD, WAYS
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
 from portal.documents import xlsx
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
@@ -42,24 +42,24 @@ _LONGEST_FORM = 32 * 1024
 _MOST_FIELDS = _ROWS + 20
 
 _EXPORTED = (
-    later("学号"),
-    later("姓名"),
-    later("学院"),
-    later("班级"),
-    later("证书"),
-    later("证书号"),
-    later("发证时间"),
-    later("发证人"),
-    later("状态"),
-    later("领取时间"),
-    later("代领人、单号或撤销原因"),
+    N_("学号"),
+    N_("姓名"),
+    N_("学院"),
+    N_("班级"),
+    N_("证书"),
+    N_("证书号"),
+    N_("发证时间"),
+    N_("发证人"),
+    N_("状态"),
+    N_("领取时间"),
+    N_("代领人、单号或撤销原因"),
 )
 
-_NOT_NOW = later("时间读不懂。请写成 2019-06-19T09:30 这样，或者留空表示现在。")
-_NO_WAY = later("请选择怎样领走。")
-_LONG = later("写得太长了：代领人或单号不超过 300 字，原因不超过 500 字，证书号不超过 100 字。")
-_UNTICKED = later("一本证书也没有选。请至少勾选一本。")
-_NO_STUDENT = later("没有这样一名学生，或者不在你的范围内。请核对学号。")
+_NOT_NOW = N_("时间读不懂。请写成 2019-06-19T09:30 这样，或者留空表示现在。")
+_NO_WAY = N_("请选择怎样领走。")
+_LONG = N_("写得太长了：代领人或单号不超过 300 字，原因不超过 500 字，证书号不超过 100 字。")
+_UNTICKED = N_("一本证书也没有选。请至少勾选一本。")
+_NO_STUDENT = N_("没有这样一名学生，或者不在你的范围内。请核对学号。")
 
 _LONGEST_COLLECTOR = 300
 _LONGEST_REASON = 500

@@ -23,7 +23,7 @@ from portal.desk.context.services import SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
 from portal.desk.imports.uploaded import keep_upload, read_upload
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
 from portal.web.links import see_other
@@ -47,10 +47,10 @@ _CHOICES = 300
 _TICKS = ("with_conflicts", "without_wrong")
 
 #: Why a sheet is not taken, or not entered, each with the way out.
-NO_FILE = later("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
-TOO_MANY = later("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
-NOBODY = later("没有符合条件的学生。请换一个学院或班级。")
-REFUSED = later("没有导入：%(why)s")
+NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
+TOO_MANY = N_("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
+NOBODY = N_("没有符合条件的学生。请换一个学院或班级。")
+REFUSED = N_("没有导入：%(why)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ async def template(context: SignedIn) -> Response:
 
 def template_title(here: Scene, step: str) -> str:
     """Say what a template is."""
-    return f"{here.cohort.name} {here.titles[step]} {here.language.gettext('办理结果')}"
+    return " ".join((here.cohort.name, here.titles[step], here.language.gettext("办理结果")))
 
 
 def template_about(here: Scene, stale: Sequence[str], by: str) -> tuple[str, ...]:
