@@ -19,6 +19,7 @@ _RAISED = (
     "SourceRefused",
     "SourceUnavailable",
     "_refused",
+    "refused",
     "_unavailable",
 )
 
