@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,7 +21,7 @@ from portal.i18n.languages import Language
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
-from status_db.decisions.batches import BatchKind
+from status_db.decisions.batches import Batch, BatchKind
 from status_db.effective.visible import Sight
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.views import Scope
@@ -83,27 +83,13 @@ def import_results(
             wrong=preview.count(RowKind.WRONG),
         )
     if json:
-        counts = {kind.value: preview.count(kind) for kind in RowKind}
-        rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
-        tables.as_json({"batch": batch, "counts": counts, "rows": rows})
+        _print_json(batch, preview, why)
     else:
         _show(program, english, preview, why)
-    if batch is not None:
-        if not json:
-            tables.OUT.print(
-                f"batch {batch.id}: {batch.counts['entered']} decisions on {step} are entered. To take them back: "
-                f'clearance import undo {batch.id} --as {account.account} --reason "…"',
-                markup=False,
-            )
-        return
-    if dry_run:
-        raise typer.Exit(PENDING if enters else 0)
-    if not enters:
-        fail("No row would change anything: there is nothing to enter. Rows in conflict go in with --with-conflicts.")
-    fail(
-        f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
-        "others in with --without-wrong."
-    )
+        if batch is not None:
+            _show_batch(batch)
+    if batch is None:
+        _end_without_entering(preview, enters, dry_run=dry_run)
 
 
 @ends_well
@@ -239,6 +225,32 @@ def _show(program: Program, english: Language, preview: SheetPreview, why: dict[
             )
     counts = ", ".join(f"{preview.count(kind)} {kind.value}" for kind in RowKind)
     tables.OUT.print(f"{len(preview.rows)} rows: {counts}")
+
+
+def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str]) -> None:
+    counts = {kind.value: preview.count(kind) for kind in RowKind}
+    rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
+    tables.as_json({"batch": batch, "counts": counts, "rows": rows})
+
+
+def _show_batch(batch: Batch) -> None:
+    tables.OUT.print(
+        f"batch {batch.id}: {batch.counts['entered']} decisions on {batch.step} are entered. To take them back: "
+        f'clearance import undo {batch.id} --as {batch.author} --reason "…"',
+        markup=False,
+    )
+
+
+def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) -> NoReturn:
+    """End the command with why nothing was entered."""
+    if dry_run:
+        raise typer.Exit(PENDING if enters else 0)
+    if not enters:
+        fail("No row would change anything: there is nothing to enter. Rows in conflict go in with --with-conflicts.")
+    fail(
+        f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
+        "others in with --without-wrong."
+    )
 
 
 _ABOUT = {RowKind.WRONG: "what is wrong", RowKind.CONFLICT: "what stands", RowKind.NEW: ""}
