@@ -23,7 +23,7 @@ from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
 from status_db.decisions.batches import Batch, BatchKind
 from status_db.effective.visible import Sight
-from status_db.queries.lists import Filter, Lists, ListSelection, Order
+from status_db.queries.lists import Filter, ListSelection, Order
 from status_db.views import Scope
 
 StepOption = Annotated[str, typer.Option("--step", help="Of which step.")]
@@ -172,10 +172,7 @@ def template(
     columns = {name: value for name, value in (("college", college), ("class", class_name)) if value}
     sight = Sight(program.cohort, {step: scopes})
     here = Scene(settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), sight)
-    lists, wanted = (
-        Lists(program.reading, settings),
-        Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS),
-    )
+    lists, wanted = program.lists, Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS)
     count = lists.count(sight, wanted, here.now, most)
     if not count:
         fail("nobody there has this step. Look at the names of the college and the class.")
