@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 
-from clearance.cohort_stores import CohortStores
 from clearance.files.sheets import Sheets
-from clearance.stores import Stores
+from clearance.stores.cohort import CohortStores
+from clearance.stores.shared import Stores
 from config.processes import Process
 from portal.auth.known_devices import Devices
 from portal.auth.providers.ways import Ways

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from clearance.cohort_stores import CohortStores
 from clearance.settings_file import connector_module, now
+from clearance.stores.cohort import CohortStores
 from config.cohorts import naming
 from config.tables.sources import Asked, Source
 from connectors.port import Candidates, Connector, Question, SourceRefused

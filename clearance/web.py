@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 
 from clearance.portal_services import desk_services, portal_services
 from clearance.settings_file import chosen_file, clock_of, load_settings
-from clearance.stores import Stores
+from clearance.stores.shared import Stores
 from config import logs
 from config.processes import Process
 from config.settings import Settings

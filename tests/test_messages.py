@@ -19,7 +19,7 @@ _RAISED = (
     "SourceRefused",
     "SourceUnavailable",
     "_refused",
-    "refused",
+    "sign_in_refused",
     "_unavailable",
 )
 

@@ -112,7 +112,7 @@ def plan(
     answer was ever applied, `stored_sources` those that have a row of their own.
     """
     target = applied.with_structure(own, never_asked) if applied is not None else own
-    rows = _Rows()
+    rows = _StudentRows()
     unplaced: list[str] = []
     students = 0
     for person in people:
@@ -141,7 +141,7 @@ def plan(
 
 
 @dataclass(slots=True)
-class _Rows:
+class _StudentRows:
     """What a change of settings writes about students, student by student."""
 
     flows: list[tuple[str, str]] = field(default_factory=list)
@@ -151,7 +151,7 @@ class _Rows:
     flips: list[Flip] = field(default_factory=list)
 
 
-def _move(rows: _Rows, target: Meaning, person: Placed, flow: str, began: Mapping[str, datetime]) -> None:
+def _move(rows: _StudentRows, target: Meaning, person: Placed, flow: str, began: Mapping[str, datetime]) -> None:
     """Add what brings one student to the steps of a flow."""
     if flow != person.flow:
         rows.flows.append((person.student, flow))

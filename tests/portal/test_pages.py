@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 import portal
 from clearance.portal_services import portal_services
-from clearance.stores import Stores
+from clearance.stores.shared import Stores
 from clearance.web import application
 from config.processes import Process
 from config.tables.sources import Source

@@ -24,7 +24,7 @@ from config.tables.secrets import SecretUnusable
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
 from portal.auth.providers.http import Asker
-from portal.auth.providers.oidc_published import METHOD, Published, json_object, refused
+from portal.auth.providers.oidc_published import METHOD, Published, json_object, sign_in_refused
 from portal.auth.providers.oidc_words import (
     about_signature,
     described,
@@ -113,7 +113,7 @@ class OidcProvider:
         try:
             client, secret = self._settings.client_id, self._settings.client_secret.reveal()
         except SecretUnusable as error:
-            raise refused(f"client_secret cannot be used: {error}") from None
+            raise sign_in_refused(f"client_secret cannot be used: {error}") from None
         auth: AuthBase | None = None
         if provider.basic:
             # The protocol has both spelt as in a form before they are put together.
@@ -123,15 +123,15 @@ class OidcProvider:
         said = json_object(self._asker.post(provider.token, form, auth), provider.token)
         id_token = said.get("id_token")
         if not isinstance(id_token, str):
-            raise refused(why_no_token(said, provider.token))
+            raise sign_in_refused(why_no_token(said, provider.token))
         claims = self._checked(id_token, "the ID token", now)
         if claims.get("nonce") != journey.nonce:
-            raise refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
+            raise sign_in_refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise refused('the ID token has no subject ("sub"). Have the provider put it in')
+            raise sign_in_refused('the ID token has no subject ("sub"). Have the provider put it in')
         if not isinstance(claims.get("exp"), int | float):
-            raise refused('the ID token never ends (no "exp"). Have the provider put it in')
+            raise sign_in_refused('the ID token never ends (no "exp"). Have the provider put it in')
         known: Mapping[str, Any] = claims
         asked = provider.issuer
         if _claim(claims, self._settings.claim) is None and provider.userinfo:
@@ -158,18 +158,18 @@ class OidcProvider:
         own = said.get("sub")
         if own != subject:
             what = "does not say who it is about (no sub)" if own is None else "is about somebody else (another sub)"
-            raise refused(f"the user info of {address} {what}. Look into the provider's own log")
+            raise sign_in_refused(f"the user info of {address} {what}. Look into the provider's own log")
         return said
 
     def _signed_info(self, token: str, address: str, now: datetime) -> dict[str, Any]:
         if token.count(".") == _ENCRYPTED:
-            raise refused(
+            raise sign_in_refused(
                 f"the user info of {address} is encrypted. Have the provider send it signed, or as plain JSON"
             )
         try:
             claims: dict[str, Any] = self._decoded(token, now).claims
         except (JoseError, ValueError) as error:
-            raise refused(
+            raise sign_in_refused(
                 f"the signature of the user info of {address} does not hold ({kind(error)}). Compare the kinds in "
                 "algorithms in [auth.oidc] with what the provider signs with"
             ) from None
@@ -177,7 +177,7 @@ class OidcProvider:
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
         issuer = self._published.provider(now).issuer
         if not meant or claims.get("iss", issuer) not in spellings(issuer):
-            raise refused(
+            raise sign_in_refused(
                 f"the user info of {address} is for another client, or by another issuer. Compare "
                 "issuer and client_id in [auth.oidc] with the provider's"
             )
@@ -188,15 +188,17 @@ class OidcProvider:
         claims = self._checked(logout_token, "the logout token", now)
         events, key = claims.get("events"), claims.get("sid") or claims.get("sub")
         if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
-            raise refused("it is not a logout token. Have the provider send one with the event of back-channel logout")
+            raise sign_in_refused(
+                "it is not a logout token. Have the provider send one with the event of back-channel logout"
+            )
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
-            raise refused(
+            raise sign_in_refused(
                 f"the logout token is {abs(now.timestamp() - claims['iat']):.0f} s off this machine's clock. Set both "
                 "clocks by NTP"
             )
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
-            raise refused(
+            raise sign_in_refused(
                 "the logout token names no session (sid or sub), or not itself (jti). Have the provider put them in"
             )
         return key, own
@@ -216,7 +218,7 @@ class OidcProvider:
                 if value is None
                 else f'says a claim "{own.claim}" that is not a single text, but {described(value)}'
             )
-            raise refused(
+            raise sign_in_refused(
                 f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
                 "client, add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
                 printable(str(token["sub"]), 100),
@@ -234,13 +236,13 @@ class OidcProvider:
             return
         shown = printable(address, 100)
         if verified is not None:
-            raise refused(
+            raise sign_in_refused(
                 f"the provider says that the e-mail address {shown} has not been verified (email_verified). Have the "
                 "person verify it there, or name a claim that the university gives out as claim in [auth.oidc]",
                 address,
             )
         if not self._settings.email_without_verified:
-            raise refused(
+            raise sign_in_refused(
                 f"the provider does not say whether the e-mail address {shown} has been verified (no email_verified), "
                 "and whoever may write it there could be anybody. Name a claim that the university gives out as claim "
                 "in [auth.oidc]; or, where nobody can choose their address, write email_without_verified = true",
@@ -254,7 +256,7 @@ class OidcProvider:
         try:
             decoded = self._decoded(token, now)
         except (JoseError, ValueError) as error:
-            raise refused(
+            raise sign_in_refused(
                 f"the signature of {what} does not hold ({kind(error)}). "
                 f"{about_signature(token, self._settings.algorithms)}"
             ) from None
@@ -268,13 +270,13 @@ class OidcProvider:
                 iat={"essential": True},
             ).validate(claims)
         except (JoseError, ValueError) as error:
-            raise refused(
+            raise sign_in_refused(
                 f"{what} does not hold: {why_not(claims, known.issuer, self._settings.client_id, now, error)}"
             ) from None
         party = claims.get("azp", self._settings.client_id)
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if party != self._settings.client_id or (several and "azp" not in claims):
-            raise refused(
+            raise sign_in_refused(
                 f"{what} is for another client, too (aud {described_party(claims.get('aud'))}, azp "
                 f"{described_party(claims.get('azp'))}). Have the provider issue it for client_id "
                 f'"{self._settings.client_id}" alone'

@@ -65,7 +65,7 @@ class Published:
         said = json_object(self._asker.get(asked), asked)
         itself = said.get("issuer")
         if not isinstance(itself, str) or itself.rstrip("/") != self._issuer:
-            raise refused(another_issuer(itself, self._issuer))
+            raise sign_in_refused(another_issuer(itself, self._issuer))
         address = _addresses(said)
         methods = said.get("token_endpoint_auth_methods_supported")
         if not isinstance(methods, list):
@@ -88,7 +88,7 @@ def _addresses(said: Mapping[str, Any]) -> Callable[..., str]:
         if url is None and not needed:
             return ""
         if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
-            raise refused(
+            raise sign_in_refused(
                 f"the provider says that its {name} is {described_party(url)}, which is not an https address. Behind a "
                 "proxy, give the provider its own https address (host name, X-Forwarded-Proto)"
             )
@@ -105,7 +105,7 @@ def _read_keys(said: Mapping[str, Any], address: str) -> KeySet:
         with suppress(JoseError, ValueError, KeyError, TypeError, AttributeError):
             keys.append(JWKRegistry.import_key(data))
     if not keys:
-        raise refused(f"{address} shows no key that can be read. Look into the provider's own log")
+        raise sign_in_refused(f"{address} shows no key that can be read. Look into the provider's own log")
     return KeySet(keys)
 
 
@@ -118,10 +118,10 @@ def json_object(body: bytes, address: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         begins = body[:20].lstrip().lower()
         page = ", but with a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
-        raise refused(f"{address} did not answer with a JSON object{page}. Compare issuer in [auth.oidc]")
+        raise sign_in_refused(f"{address} did not answer with a JSON object{page}. Compare issuer in [auth.oidc]")
     return said
 
 
-def refused(message: str, name: str = "") -> SignInRefused:
+def sign_in_refused(message: str, name: str = "") -> SignInRefused:
     """Return the refusal of a sign-in; `message` gives the cause and the fix."""
     return SignInRefused(METHOD, SignInCode.REFUSED, f"{message}.", name)

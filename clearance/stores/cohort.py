@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from clearance.stores import Stores
+from clearance.stores.shared import Stores
 
 if TYPE_CHECKING:
     from status_db.accounts.authority import Authority

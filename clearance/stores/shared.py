@@ -1,4 +1,4 @@
-"""The stores of one process. Each database is opened here and each store made here, when it is first asked for."""
+"""The databases of one settings file, and the stores that every cohort shares; each is opened when first asked for."""
 
 from __future__ import annotations
 
