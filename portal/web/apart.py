@@ -114,11 +114,6 @@ class Apart:
         self._started = 0
         self._threads = ThreadPoolExecutor(at_once, "apart")
 
-    @property
-    def started(self) -> int:
-        """How many helpers have been started so far."""
-        return self._started
-
     async def answer(self, request: Request) -> Response:
         """Answer a request without a body. Raises NotNow when it takes too long, and HelperLost."""
         helper = self._idle.pop() if self._idle else self._new()

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
 from clearance.portal_services import portal_services
+from clearance.stores.shared import Stores
 from clearance.web import application
 from config.processes import Process
 from config.tables.sources import Source
@@ -354,7 +355,7 @@ def test_a_database_that_fails_is_a_kind_page_and_a_503(university: World, signe
 
 def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
     """On SQLite the authorizer says no, on PostgreSQL the read-only transaction does."""
-    services = portal_services(world.settings, world.clock, Process.PAGES)
+    services = portal_services(Stores(world.settings, web=Process.PAGES), world.clock)
     try:
         with (
             pytest.raises((DBAPIError, StoreError)),
@@ -372,7 +373,7 @@ def test_every_proof_of_a_pull_has_a_word() -> None:
 
 
 def test_every_state_has_a_word_in_both_languages(university: World) -> None:
-    services = portal_services(university.settings, university.clock, Process.PAGES)
+    services = portal_services(Stores(university.settings, web=Process.PAGES), university.clock)
     try:
         for language in services.languages.values():
             said = {labels.say(language, labels.STATES, state) for state in State}

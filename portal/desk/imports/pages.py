@@ -24,6 +24,7 @@ from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
 from portal.desk.imports.uploaded import keep_upload, read_upload
 from portal.i18n.labels import N_
+from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
 from portal.web.links import see_other
@@ -203,19 +204,11 @@ async def enter(context: SignedIn) -> Response:
         return see_other(_after(at, upload))
     ticks = {name: fields.get(name) == "1" for name in _TICKS}
     preview = await _judged(context, at, upload)
-    language = at.here.language
-    wrong, refused = preview.count(RowKind.WRONG), ""
-    entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if ticks["with_conflicts"] else 0)
     if fields.get("digest") != preview.digest.hex():
         # What was ticked was meant of other rows.
-        return await _preview(
-            context, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
-        )
-    if wrong and not ticks["without_wrong"]:
-        refused = language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
-    elif not entered:
-        refused = language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
-    if refused:
+        return await _overtaken(context, at, upload, preview)
+    language, wrong = at.here.language, preview.count(RowKind.WRONG)
+    if refused := _why_not(language, preview, ticks):
         return await _preview(context, at, upload, preview, ticks, refused=refused)
     sheet = results.again(upload.rows)
     try:
@@ -237,10 +230,7 @@ async def enter(context: SignedIn) -> Response:
         newer = await context.ask_long(desk_of(context.request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        preview = await _judged(context, at, upload)
-        return await _preview(
-            context, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
-        )
+        return await _overtaken(context, at, upload, await _judged(context, at, upload))
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
         return await _preview(context, at, upload, preview, ticks, refused=refused)
@@ -257,6 +247,21 @@ async def enter(context: SignedIn) -> Response:
         wrong=wrong,
     )
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
+
+
+def _why_not(language: Language, preview: SheetPreview, ticks: Mapping[str, bool]) -> str:
+    """Return why nothing of a sheet is entered; empty where something is."""
+    wrong = preview.count(RowKind.WRONG)
+    if wrong and not ticks["without_wrong"]:
+        return language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
+    if preview.count(RowKind.NEW) or (ticks["with_conflicts"] and preview.count(RowKind.CONFLICT)):
+        return ""
+    return language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
+
+
+async def _overtaken(context: Context, at: DeskPlace, upload: Upload, preview: SheetPreview) -> Response:
+    refused = at.here.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+    return await _preview(context, at, upload, preview, refused=refused)
 
 
 async def _brought(context: SignedIn) -> tuple[DeskPlace, Upload]:
