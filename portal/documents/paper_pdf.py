@@ -120,6 +120,15 @@ def write(made: PrintSet) -> bytes:
     return press.done()
 
 
+@dataclass(frozen=True, slots=True)
+class _CutRow:
+    """A row as it is drawn: the lines of each cell, and its height."""
+
+    cells: Sequence[Sequence[str]]
+    height: float
+    open: bool
+
+
 class _Press:
     """One PDF under way."""
 
@@ -155,20 +164,21 @@ class _Press:
             self._head(part, at)
             y = self._row_of_titles(part, widths)
             for line in lines:
-                y = self._row(part.columns, line, widths, y)
+                self._row(part.columns, line, widths, y)
+                y += line.height
             self._foot(at, len(pages))
 
-    def _pages(self, part: PaperSection, widths: Sequence[float]) -> Iterator[Sequence[PaperRow]]:
+    def _pages(self, part: PaperSection, widths: Sequence[float]) -> Iterator[Sequence[_CutRow]]:
         room = self._pdf.h - _FOOT - self._how_height() - self._top(part) - self._titles_height(part, widths)
-        page: list[PaperRow] = []
+        page: list[_CutRow] = []
         used = 0.0
-        for line in part.lines:
-            height = self._height(part.columns, line, widths)
-            if page and used + height > room:
+        for row in part.lines:
+            line = self._cut_row(part.columns, row, widths)
+            if page and used + line.height > room:
                 yield page
                 page, used = [], 0.0
             page.append(line)
-            used += height
+            used += line.height
         yield page
 
     def _column_widths(self, columns: Sequence[PaperColumn]) -> list[float]:
@@ -223,20 +233,17 @@ class _Press:
             x += width
         return y + height
 
-    def _cells(self, columns: Sequence[PaperColumn], line: PaperRow, widths: Sequence[float]) -> list[list[str]]:
-        """Return the lines of each cell; none for what is not printed."""
-        texts = iter(line.texts)
-        return [
+    def _cut_row(self, columns: Sequence[PaperColumn], row: PaperRow, widths: Sequence[float]) -> _CutRow:
+        texts = iter(row.texts)
+        cells = [
             self._cut(next(texts), width - 2 * _PAD, _TEXT) if column.fill is Fill.TEXT else []
             for column, width in zip(columns, widths, strict=True)
         ]
+        return _CutRow(cells, max(_ROW, max(map(len, cells)) * _LINE + 2 * _PAD), row.open)
 
-    def _height(self, columns: Sequence[PaperColumn], line: PaperRow, widths: Sequence[float]) -> float:
-        return max(_ROW, max(map(len, self._cells(columns, line, widths))) * _LINE + 2 * _PAD)
-
-    def _row(self, columns: Sequence[PaperColumn], line: PaperRow, widths: Sequence[float], y: float) -> float:
-        pdf, x, height = self._pdf, _MARGIN, self._height(columns, line, widths)
-        for column, width, cell in zip(columns, widths, self._cells(columns, line, widths), strict=True):
+    def _row(self, columns: Sequence[PaperColumn], line: _CutRow, widths: Sequence[float], y: float) -> None:
+        pdf, x, height = self._pdf, _MARGIN, line.height
+        for column, width, cell in zip(columns, widths, line.cells, strict=True):
             pdf.rect(x, y, width, height)
             top = y + (height - len(cell) * _LINE) / 2
             for at, text in enumerate(cell):
@@ -246,7 +253,6 @@ class _Press:
             elif column.fill is Fill.TICK:
                 self._say(x + width / 2 - 1, y + height / 2 + 1, _NOTHING_TO_DO, _TEXT)
             x += width
-        return y + height
 
     def _how_height(self) -> float:
         return 4 * len(self._how())

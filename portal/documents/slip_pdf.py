@@ -9,7 +9,7 @@ from typing import cast
 
 from fpdf import FPDF
 from fpdf.enums import WrapMode
-from fpdf.fonts import TTFFont
+from fpdf.fonts import FontFace, TTFFont
 from segno import QRCode
 
 FONT = Path(__file__).parents[1] / "fonts" / "NotoSansSC-subset.ttf"
@@ -20,6 +20,9 @@ MISSING = "〓"
 _FAMILY = "slip"
 _MARGIN = 20.0
 _CODE_SIZE = 42.0
+
+#: Width of the words in front of the facts, in mm.
+_WORD = 34.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +91,28 @@ def _head(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     pdf.cell(text=ink.of(paper.title), h=14, new_x="LMARGIN", new_y="NEXT")
     pdf.ln(2)
     pdf.set_font(_FAMILY, size=11)
-    for word, value in paper.facts:
-        pdf.cell(text=ink.of(word), w=34, h=7)
-        pdf.multi_cell(0, 7, ink.of(value), new_x="LMARGIN", new_y="NEXT")
+    with pdf.table(
+        col_widths=(_WORD, pdf.epw - _WORD),
+        text_align="LEFT",
+        v_align="TOP",
+        borders_layout="NONE",
+        line_height=7,
+        first_row_as_headings=False,
+    ) as table:
+        for fact in paper.facts:
+            table.row([ink.of(text) for text in fact])
     pdf.ln(4)
 
 
 def _table(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     pdf.set_font(_FAMILY, size=10.5)
     pdf.set_draw_color(150)
-    # The heads are told apart by their line alone: the font has one weight.
+    # The headings keep the style of the rows: the font has one weight.
     with pdf.table(
-        text_align="LEFT", borders_layout="HORIZONTAL_LINES", line_height=7, first_row_as_headings=False
+        text_align="LEFT", borders_layout="HORIZONTAL_LINES", line_height=7, headings_style=FontFace()
     ) as table:
         for line in (paper.columns, *paper.lines):
-            row = table.row()
-            for cell in line:
-                row.cell(ink.of(cell))
+            table.row([ink.of(cell) for cell in line])
     pdf.ln(6)
 
 

@@ -26,7 +26,7 @@ from status_db.model import Verdict
 from tests.cast import LIN, MORNING, POETRY_LOAN, SUN
 from tests.portal.conftest import enter
 from tests.portal.html_page import Page
-from tests.portal.pdf_text import text_of
+from tests.portal.pdf_text import pages_of, text_of
 from tests.portal.student.test_card import pass_everything
 from tests.world import COHORT, World
 
@@ -324,6 +324,19 @@ class TestThePdf:
         assert b"NotoSansSC" in answer.content
         assert len(answer.content) < 100_000
         assert answer.content.count(b"/Type /Page\n") == 1
+
+    def test_each_page_with_steps_repeats_the_headings(self) -> None:
+        steps = [(f"第{n}步", "通过", "5月25日 08:00") for n in range(60)]
+        pages = pages_of(slip_pdf.write(replace(paper("孙若楠"), lines=steps)))
+        with_steps = [page for page in pages if re.search(r"第\d+步", page)]
+        assert len(with_steps) == 2
+        assert all("自何时起" in page for page in with_steps)
+
+    def test_a_long_value_continues_below_itself_and_is_whole(self) -> None:
+        text = text_of(slip_pdf.write(paper("阿卜杜热合曼·" * 12)))
+        drawn = [line for line in text.splitlines() if "阿卜杜热合曼" in line]
+        assert len(drawn) > 1
+        assert "".join(drawn) == "阿卜杜热合曼·" * 12
 
     def test_every_character_it_prints_is_drawn_by_the_font(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING):
