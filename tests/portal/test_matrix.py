@@ -293,7 +293,6 @@ class Visits:
         for browser in self._opened:
             browser.close()
         self.app.state.services.close()
-        self.app.state.desk.close()
 
 
 def _asked(answer: Any) -> httpx.Response:
