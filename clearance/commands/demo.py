@@ -85,7 +85,7 @@ app = typer.Typer(
 FinancePort = Annotated[int, typer.Option("--finance-port", min=1, max=65535, help="Where the finance office listens.")]
 
 
-#: The settings of a demo for which none were named: its paths lead to .demo in this folder, as those of the copied file.
+#: Where the demo's own settings are copied. Their paths start at this file's folder and lead back to it.
 _OWN_SETTINGS = Path(".demo", "demo.toml")
 
 
