@@ -116,6 +116,11 @@ licences: $(STAMP)
 audit: $(STAMP)
 	@$(BIN)/python -m supply.audit
 
+## release: build wheel and sdist into dist/, try them in a clean environment, and print their checksums
+.PHONY: release
+release: $(STAMP)
+	@$(BIN)/python -m supply.release
+
 ## clean: remove the environment and the demo university
 .PHONY: clean
 clean:

@@ -51,13 +51,13 @@ app = typer.Typer(
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer has options
     """Print which version this is, and end."""
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - few ask
+        from foundation.version import UNKNOWN, program_version  # noqa: PLC0415 - few ask
 
-        try:
-            OUT.print(f"clearance {version('clearance-sync')}")
-        except PackageNotFoundError:
+        version = program_version()
+        if version == UNKNOWN:
             ERR.print("The version is not known, because the program is not installed. Install it: make install")
-            raise typer.Exit(1) from None
+            raise typer.Exit(1)
+        OUT.print(f"clearance {version}")
         raise typer.Exit
 
 

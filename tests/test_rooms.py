@@ -76,8 +76,8 @@ def test_the_layers_are_kept() -> None:
     assert "0 broken" in said.stdout
 
 
-def committed() -> list[Path]:
-    """Return every file that is, or would be, committed; pictures, styles and fonts apart."""
+def committed(*, pictures: bool = False) -> list[Path]:
+    """Return every file that is, or would be, committed; pictures, styles and fonts when asked for."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -85,7 +85,8 @@ def committed() -> list[Path]:
         text=True,
         check=True,
     ).stdout.splitlines()
-    return [ROOT / name for name in listed if (ROOT / name).is_file() and not name.endswith((".png", ".css", ".ttf"))]
+    left_out = () if pictures else (".png", ".css", ".ttf")
+    return [ROOT / name for name in listed if (ROOT / name).is_file() and not name.endswith(left_out)]
 
 
 def test_no_lock_names_a_registry() -> None:

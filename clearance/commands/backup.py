@@ -1,6 +1,5 @@
 """Commands that keep the status database: a backup, and the way back from one."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c
 from clearance.output import tables
+from foundation.version import program_version
 from status_db.backups.making import make
 from status_db.backups.manifest import databases
 from status_db.backups.restoring import restore as put_back
@@ -30,7 +30,7 @@ def backup(
         databases(status_db),
         folder,
         now=program.clock(),
-        program=version("clearance-sync"),
+        program=program_version(),
         keep=keep,
         tools_folder=status_db.postgres_tools,
     )

@@ -9,6 +9,8 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +85,21 @@ app = typer.Typer(
 FinancePort = Annotated[int, typer.Option("--finance-port", min=1, max=65535, help="Where the finance office listens.")]
 
 
+#: Where the demo's own settings are copied. Their paths start at this file's folder and lead back to it.
+_OWN_SETTINGS = Path(".demo", "demo.toml")
+
+
+def _chosen(context: typer.Context) -> GlobalOptions:
+    """Return what was chosen. Where no settings file was, and none is here, the program's own demo is copied here."""
+    here = chosen(context)
+    if here.config is not None or CONFIG_VARIABLE in os.environ or here.file.exists():
+        return here
+    if not _OWN_SETTINGS.exists():
+        _OWN_SETTINGS.parent.mkdir(exist_ok=True)
+        _OWN_SETTINGS.write_bytes(resources.files("config").joinpath("demo.toml").read_bytes())
+    return replace(here, config=_OWN_SETTINGS)
+
+
 def offices_of(file: Path) -> Offices:
     """Return the demo's offices: in .demo, beside the folder of the settings file."""
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
@@ -133,7 +150,7 @@ def demo(
     """Build the demo university if it is not there, sync it, show where everybody stands, and serve the pages."""
     if context.invoked_subcommand:
         return
-    here = chosen(context)
+    here = _chosen(context)
     _refuse_without_clock(here)
     stop_like_ctrl_c()
     offices = offices_of(here.file)
@@ -167,7 +184,7 @@ def advance(
     days: Annotated[int, typer.Option("--days", min=1, max=30, help="So many days.")] = 1,
 ) -> None:
     """Move the story on: books come back, fees are paid or appear, rooms empty. The next sync shows it."""
-    here = chosen(context)
+    here = _chosen(context)
     _refuse_without_clock(here)
     offices = offices_of(here.file)
     day = offices.day()
@@ -184,7 +201,7 @@ def advance(
 @ends_well
 def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT) -> None:
     """Keep the finance office's program running, for commands in another window; the other offices are files."""
-    here = chosen(context)
+    here = _chosen(context)
     _refuse_without_clock(here)
     built = offices_of(here.file)
     if built.day() is None:

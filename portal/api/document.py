@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from config.settings import Settings
+from foundation.version import program_version
 from portal.api.problems import MEDIA_TYPE, Problem
 from portal.api.questions import Question
 from portal.web.links import public_link
@@ -59,7 +60,7 @@ def described(
         "openapi": "3.1.0",
         "info": {
             "title": f"{settings.institution.name}: leaving clearance",
-            "version": "1",
+            "version": program_version(),
             "description": (
                 "Where each student stands, for the programs of others. It is read, and nothing else. Each request "
                 "brings a token in its Authorization header; what it opens is what the token's account may read."

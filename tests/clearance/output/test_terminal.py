@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 from clearance.output import tables, terminal
+from foundation.version import program_version
 from tests.services.screen import on_a_terminal, screen
 from tests.services.small import OWES, Small
 
@@ -169,7 +170,7 @@ class TestAmountsAndReasons:
 
 class TestTheCommandItself:
     def test_it_says_its_version(self, university_of_three: Small) -> None:
-        assert university_of_three.run("--version") == "clearance 0.1.0\n"
+        assert university_of_three.run("--version") == f"clearance {program_version()}\n"
 
     def test_a_shell_completes_commands_options_sources_steps_and_cohorts(self, university_of_three: Small) -> None:
         def completed(*words: str) -> list[str]:
