@@ -91,7 +91,7 @@ def import_results(
     if batch is not None:
         if not json:
             tables.OUT.print(
-                f"batch {batch.id}: {batch.counts['entered']} decisions on {step} are entered. To take them back: "
+                f"batch {batch.id}: {batch.counts.entered} decisions on {step} are entered. To take them back: "
                 f'clearance import undo {batch.id} --as {account.account} --reason "…"',
                 markup=False,
             )
@@ -129,7 +129,7 @@ def list_batches(
                 b.title,
                 b.author,
                 tables.moment(b.at, zone),
-                b.counts.get("entered", 0),
+                b.counts.entered,
                 f"{tables.moment(b.undone_at, zone)} by {b.undone_by}" if b.undone_at else "",
             )
             for b in found

@@ -3,12 +3,13 @@
 They stand here in Chinese, marked with `later` for the catalogue, and are said in the reader's language when needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from config.settings import Settings
 from config.tables.steps import Step
 from portal.i18n.languages import Language
 from status_db.model import Reason, RunState, State, StepKind, Verdict
+from status_db.stored_counts import RunCounts
 
 
 def later(text: str) -> str:
@@ -81,39 +82,39 @@ RUN_TONES: Mapping[str, str] = {
     RunState.EXPIRED: "bad",
 }
 
-COUNTS: Mapping[str, str] = {
-    "rows": later("数据行"),
-    "roster_rows": later("名单内学生的数据行"),
-    "strangers": later("名单外的人"),
-    "staying": later("名单上今年不离校的学生"),
-    "no_amount": later("没有金额的行（按 0 计）"),
-    "nameless": later("没有学号的行"),
-    "records": later("记录变更"),
-    "released": later("不通过变为通过"),
-    "newly_held": later("通过变为不通过"),
-    "newly_unknown": later("变为数据待核"),
-    "counted_cleared": later("计入放行限额"),
-    "counted_held": later("计入拦截限额"),
-    "flips": later("状态变更"),
-    "leaving": later("今年离校"),
-    "joined": later("新加入名单"),
-    "changed": later("信息变更"),
-    "left": later("离开名单"),
-    "dropped": later("不再离校"),
-    "students": later("学生"),
-    "steps_added": later("新增的环节"),
-    "steps_removed": later("取消的环节"),
-    "findings": later("改变的结果"),
-    "flows": later("换了流程的学生"),
-    "unplaced": later("没有流程的学生"),
-    "retired": later("停用的来源"),
-    "approved": later("由人批准后写入"),
-    "reverts": later("撤回的运行"),
-    "because": later("撤回的原因"),
-    "left_alone": later("此后另有变化而保留的记录"),
-    "not_pulled": later("来源数据未变，未重新读取"),
-    "seconds": later("用时（秒）"),
-}
+#: What a run counts, in the order of its page.
+COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
+    (lambda counts: counts.rows, later("数据行")),
+    (lambda counts: counts.roster_rows, later("名单内学生的数据行")),
+    (lambda counts: counts.strangers, later("名单外的人")),
+    (lambda counts: counts.staying, later("名单上今年不离校的学生")),
+    (lambda counts: counts.no_amount, later("没有金额的行（按 0 计）")),
+    (lambda counts: counts.nameless, later("没有学号的行")),
+    (lambda counts: counts.records, later("记录变更")),
+    (lambda counts: counts.released, later("不通过变为通过")),
+    (lambda counts: counts.newly_held, later("通过变为不通过")),
+    (lambda counts: counts.newly_unknown, later("变为数据待核")),
+    (lambda counts: counts.counted_cleared, later("计入放行限额")),
+    (lambda counts: counts.counted_held, later("计入拦截限额")),
+    (lambda counts: counts.leaving, later("今年离校")),
+    (lambda counts: counts.joined, later("新加入名单")),
+    (lambda counts: counts.changed, later("信息变更")),
+    (lambda counts: counts.left, later("离开名单")),
+    (lambda counts: counts.dropped, later("不再离校")),
+    (lambda counts: counts.students, later("学生")),
+    (lambda counts: counts.steps_added, later("新增的环节")),
+    (lambda counts: counts.steps_removed, later("取消的环节")),
+    (lambda counts: counts.findings, later("改变的结果")),
+    (lambda counts: counts.flows, later("换了流程的学生")),
+    (lambda counts: counts.unplaced, later("没有流程的学生")),
+    (lambda counts: counts.retired, later("停用的来源")),
+    (lambda counts: counts.flips, later("状态变更")),
+    (lambda counts: counts.reverts, later("撤回的运行")),
+    (lambda counts: counts.left_alone, later("此后另有变化而保留的记录")),
+    (lambda counts: counts.because or None, later("撤回的原因")),
+    (lambda counts: counts.approved or None, later("由人批准后写入")),
+    (lambda counts: counts.not_pulled or None, later("来源数据未变，未重新读取")),
+)
 
 #: What a source's settings may accept in place of a total.
 WEAKER: Mapping[str, str] = {

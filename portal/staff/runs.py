@@ -263,14 +263,10 @@ async def _show(
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),
-        warnings=found.counts.get("warnings", ()),
+        warnings=found.counts.warnings,
         of_settings=found.source == SETTINGS,
-        counts=[
-            (labels.say(language, labels.COUNTS, key), "✓" if value is True else value)
-            for key, value in found.counts.items()
-            if key != "warnings"
-        ],
-        reverts=found.counts.get("reverts", 0),
+        counts=run_lines.counts(language, found.counts),
+        reverts=found.counts.reverts,
         may_revert=kept and reverting.may_revert(context, found),
         back=run_lines.line(context, back) if back is not None else None,
         proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],

@@ -1,7 +1,7 @@
 """Batches: what was entered together, what became of each row, and taking it back."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,10 @@ from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import RowKind
 from status_db.decisions.batches import Batch, BatchKind, Named
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision
+from status_db.stored_counts import BatchCounts
 
 _LISTED = 100
 _LONGEST_REASON = 500
@@ -49,13 +49,13 @@ _FATES: Mapping[str, tuple[str, str]] = {
     _ENDED: (later("已被替换、撤回或到期"), "none"),
 }
 
-_COUNTS: Mapping[str, str] = {
-    "entered": later("已导入"),
-    RowKind.WRONG: later("有错，没有导入"),
-    RowKind.CONFLICT: later("与已有的人工办理不一致"),
-    RowKind.SAME: later("与已有的人工办理一致，没有改动"),
-    RowKind.BLANK: later("没有填结果，没有改动"),
-}
+_COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
+    (lambda counts: counts.entered, later("已导入")),
+    (lambda counts: counts.wrong, later("有错，没有导入")),
+    (lambda counts: counts.conflict, later("与已有的人工办理不一致")),
+    (lambda counts: counts.same, later("与已有的人工办理一致，没有改动")),
+    (lambda counts: counts.blank, later("没有填结果，没有改动")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ async def _page(
         here=at.here,
         at=at,
         batch=_line(at, batch),
-        counts=[(language.gettext(word), batch.counts[key]) for key, word in _COUNTS.items() if batch.counts.get(key)],
+        counts=[(language.gettext(word), number) for count, word in _COUNTS if (number := count(batch.counts))],
         undone=batch.undone_at is not None,
         because=batch.undone_because,
         fates=[
@@ -252,7 +252,7 @@ def _line(at: DeskPlace, batch: Batch) -> BatchLine:
         kind=labels.say(language, result_words.BATCHES, batch.kind),
         author=batch.author,
         at=language.moment(batch.at, now),
-        entered=batch.counts.get("entered", 0),
+        entered=batch.counts.entered,
         undone=_undone(language, batch),
         address=at.address(f"/desk/import/batches/{batch.id}"),
     )

@@ -3,7 +3,6 @@
 The table, its preview and its confirmation are one form: whatever is wrong, all that was typed stands there again.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -309,17 +308,11 @@ async def _entered(
         at=at,
         batch=batch,
         lines=entered_lines(here, decisions, people),
-        left_out=_left_out(batch),
+        left_out=batch.counts.not_entered,
         entered_at=language.dated(batch.at),
         undone_at=language.dated(batch.undone_at) if batch.undone_at else "",
         wrong=language.gettext(wrong) if wrong else "",
     )
-
-
-def _left_out(batch: Batch) -> int:
-    """Return how many rows of the sheet were not entered."""
-    counted = Counter(dict(batch.counts))
-    return counted.total() - 2 * counted["entered"]
 
 
 ROUTES = (
