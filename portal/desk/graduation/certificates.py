@@ -1,18 +1,20 @@
 """Certificates: who holds which, handing over and revoking them, one for a late comer, and the sheet a class signs."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from anyio import to_thread
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Line, OrNone, at_most
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
@@ -28,7 +30,7 @@ from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.certificates import HandedOver, Issue
+from status_db.decisions.certificates import Collected, HandedOver, Issue
 from status_db.decisions.refusals import DecisionRefused
 from status_db.model import normalise_number
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
@@ -65,14 +67,46 @@ _LONGEST_COLLECTOR = 300
 _LONGEST_REASON = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Handing:
+class CertificateForm(Form):
+    """A form about certificates, at one step."""
+
+    longest = _LONGEST_FORM
+    most = _MOST_FIELDS
+
+    step: Line = ""
+
+
+class SeveralForm(CertificateForm):
+    """Certificates that were ticked, and the filter of the list they were ticked in."""
+
+    certificate: tuple[str, ...] = ()
+    held: Line = ""
+    college: Line = ""
+    class_name: Line = Field("", alias="class")
+    text: Line = ""
+
+    def filter(self) -> dict[str, str]:
+        """Return the filter as an address has it."""
+        return {"held": self.held, "college": self.college, "class": self.class_name, "text": self.text}
+
+
+class HandingForm(CertificateForm):
     """What has been typed of how a certificate leaves, or why it is revoked."""
 
-    collected: str = "self"
-    collector: str = ""
-    when: str = ""
-    because: str = ""
+    collected: Annotated[Collected | None, OrNone] = None
+    collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
+    when: Line = ""
+    because: Annotated[Line, at_most(_LONGEST_REASON)] = ""
+
+
+class IssueForm(CertificateForm):
+    """What has been typed of a certificate that is issued to one student."""
+
+    student: Line = ""
+    number: Annotated[Line, at_most(numbers.LONGEST)] = ""
+    kind: Line = ""
+    collected: Annotated[Collected | None, OrNone] = ""
+    collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
 
 
 async def page(context: SignedIn) -> Response:
@@ -139,10 +173,9 @@ async def _list(
 
 async def hand_over_several(context: SignedIn) -> Response:
     """Note of every certificate ticked that the student has taken it; those that cannot are named."""
-    fields = await _fields(context)
-    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
-    typed = dict.fromkeys(fields.get("certificate", ()))
-    ticked = [key for one in typed if (key := bounds.number(one)) is not None]
+    form = await forms.read_form(context, SeveralForm)
+    at = place(context, (Act.ISSUE,), form.step or None)
+    ticked = [key for one in dict.fromkeys(form.certificate) if (key := bounds.number(one)) is not None]
     found = [await context.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
     wrong, done = [], 0
     language = at.here.language
@@ -158,37 +191,31 @@ async def hand_over_several(context: SignedIn) -> Response:
             wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
     if not ticked:
         wrong.append(language.gettext(_UNTICKED))
-    return await _list(context, at, _chosen_of(fields), wrong=wrong, done=done)
+    return await _list(context, at, certificate_lines.filter_of(form.filter()), wrong=wrong, done=done)
 
 
 async def one(context: SignedIn) -> Response:
     """Show one certificate, and what may be done with it."""
     at = place(context, REVIEWING)
     listed = await _found(context, at, powers(context, at).issue)
-    return await _one_page(context, at, listed, Handing())
+    return await _one_page(context, at, listed, HandingForm(collected="self"))
 
 
 async def hand_over(context: SignedIn) -> Response:
     """Note how a certificate has left."""
-    fields = await _fields(context)
-    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
+    typed = await forms.read_form(context, HandingForm)
+    at = place(context, (Act.ISSUE,), typed.step or None)
     listed = await _found(context, at, at.scopes)
-    typed = _handing(fields)
     language, zone = at.here.language, context.settings.institution.timezone
     try:
         when = bounds.moment(typed.when, zone) if typed.when else None
     except ValueError:
         return await _one_page(context, at, listed, typed, language.gettext(_NOT_NOW))
-    if typed.collected not in WAYS:
+    if not typed.collected:
         return await _one_page(context, at, listed, typed, language.gettext(_NO_WAY))
-    if len(typed.collector) > _LONGEST_COLLECTOR:
+    if "collector" in typed.too_long:
         return await _one_page(context, at, listed, typed, language.gettext(_LONG))
-    handed = HandedOver(
-        listed.certificate.number,
-        typed.collected,  # type: ignore[arg-type]  # one of the three
-        typed.collector,
-        when,
-    )
+    handed = HandedOver(listed.certificate.number, typed.collected, typed.collector, when)
     try:
         await _handed_over(context, at, listed, handed)
     except DecisionRefused as refused:
@@ -199,11 +226,11 @@ async def hand_over(context: SignedIn) -> Response:
 
 async def revoke(context: SignedIn) -> Response:
     """Revoke a certificate, by a second person and for a reason."""
-    fields = await _fields(context)
-    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
+    typed = await forms.read_form(context, HandingForm)
+    at = place(context, (Act.ISSUE,), typed.step or None)
     listed = await _found(context, at, at.scopes)
-    typed, number = _handing(fields), listed.certificate.number
-    if len(typed.because) > _LONGEST_REASON:
+    number = listed.certificate.number
+    if "because" in typed.too_long:
         return await _one_page(context, at, listed, typed, at.here.language.gettext(_LONG))
     try:
         await context.ask_long(
@@ -228,30 +255,23 @@ async def new(context: SignedIn) -> Response:
     student = normalise_number(context.asked("student"))
     member = await _member(context, at, student) if student else None
     wrong = at.here.language.gettext(_NO_STUDENT) if student and member is None else ""
-    return _new_page(context, at, student, member, {}, wrong)
+    return _new_page(context, at, student, member, IssueForm(), wrong)
 
 
 async def issue(context: SignedIn) -> Response:
     """Issue one certificate."""
-    fields = await _fields(context)
-    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
-    typed = {name: _one(fields, name) for name in ("number", "kind", "collected", "collector")}
-    student, language = normalise_number(_one(fields, "student")), at.here.language
+    typed = await forms.read_form(context, IssueForm)
+    at = place(context, (Act.ISSUE,), typed.step or None)
+    student, language = normalise_number(typed.student), at.here.language
     member = await _member(context, at, student)
     if member is None:
         return _new_page(context, at, student, None, typed, language.gettext(_NO_STUDENT))
     kinds = context.settings.desk.certificates
-    if typed["kind"] not in kinds or typed["collected"] not in {"", *WAYS}:
+    if typed.kind not in kinds or typed.collected is None:
         return _new_page(context, at, student, member, typed, language.gettext(_NO_WAY))
-    if len(typed["number"]) > numbers.LONGEST or len(typed["collector"]) > _LONGEST_COLLECTOR:
+    if typed.too_long:
         return _new_page(context, at, student, member, typed, language.gettext(_LONG))
-    wish = Issue(
-        student,
-        numbers.printed(typed["number"]),
-        typed["kind"],
-        typed["collected"],  # type: ignore[arg-type]  # one of the four
-        typed["collector"],
-    )
+    wish = Issue(student, numbers.printed(typed.number), typed.kind, typed.collected, typed.collector)
     try:
         made = await context.ask_in_turn(
             partial(at.doors.register.issue, wish, context.account.account, at.here.now, at.scopes, step=at.step),
@@ -338,18 +358,6 @@ def _plain(at: DeskPlace, moment: datetime | None) -> str:
     return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
 
 
-async def _fields(context: SignedIn) -> dict[str, list[str]]:
-    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
-
-
-def _one(fields: Mapping[str, list[str]], name: str) -> str:
-    return fields.get(name, [""])[-1].strip()
-
-
-def _handing(fields: Mapping[str, list[str]]) -> Handing:
-    return Handing(*(_one(fields, name) for name in ("collected", "collector", "when", "because")))
-
-
 async def _found(context: Context, at: DeskPlace, issue_scopes: Sequence[Scope]) -> ListedCertificate:
     """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
     number = context.request.path_params["certificate"]
@@ -374,7 +382,7 @@ async def _one_page(
     context: SignedIn,
     at: DeskPlace,
     listed: ListedCertificate,
-    typed: Handing,
+    typed: HandingForm,
     wrong: str = "",
 ) -> Response:
     account, certificate = context.account.account, listed.certificate
@@ -404,7 +412,7 @@ def _new_page(
     at: DeskPlace,
     student: str,
     member: ClassMember | None,
-    typed: Mapping[str, str],
+    typed: IssueForm,
     wrong: str,
 ) -> Response:
     language = at.here.language
@@ -417,7 +425,7 @@ def _new_page(
         member=member,
         stands=stage is Stage.REVIEWED,
         held=member.certificate if member else None,
-        typed={"number": "", "kind": "", "collected": "", "collector": "", **typed},
+        typed=typed,
         kinds=context.settings.desk.certificates,
         ways=[("", language.gettext(HELD[CertificateSelection.WAITING])), *_ways(at)],
         wrong=wrong,
@@ -431,11 +439,6 @@ def _ways(at: DeskPlace) -> list[tuple[str, str]]:
 def _chosen(context: Context) -> CertificateFilter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
     return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
-
-
-def _chosen_of(fields: Mapping[str, list[str]]) -> CertificateFilter:
-    """Read the filter out of a form, in which the list it was sent from stands."""
-    return certificate_lines.filter_of({name: _one(fields, name) for name in ("held", "college", "class", "text")})
 
 
 ROUTES = (

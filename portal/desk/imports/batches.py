@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.scene import DeskPlace, place
@@ -56,6 +58,12 @@ _COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
     (lambda counts: counts.same, later("与已有的人工办理一致，没有改动")),
     (lambda counts: counts.blank, later("没有填结果，没有改动")),
 )
+
+
+class UndoForm(Form):
+    """Why a batch is taken back."""
+
+    reason: Annotated[Line, at_most(_LONGEST_REASON)] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +157,15 @@ async def _page(
 
 async def undo(context: SignedIn) -> Response:
     """Take a batch back; who has the certificate keeps it, and is listed."""
-    fields = await forms.read(context)
+    form = await forms.read_form(context, UndoForm)
     at, batch, decisions = await _found(context)
-    reason = fields.get("reason", "").strip()
+    reason = form.reason
     refused = ""
     if batch.undone_at is not None:
         refused = unfilled(DecisionCode.UNDONE, SHEET)
     elif not reason:
         refused = NO_REASON
-    elif len(reason) > _LONGEST_REASON:
+    elif form.too_long:
         refused = LONG_REASON
     if not refused:
         try:
