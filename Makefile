@@ -1,4 +1,4 @@
-# One environment, .venv, made once and made again when the locked versions change; a second one for a CAS server of tests.
+# One environment, .venv, made once and made again when the locked versions change; others for a CAS server of tests and for the site.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
@@ -44,10 +44,27 @@ soak: $(STAMP)
 property: $(STAMP)
 	@CLEARANCE_TEST_MINUTES=$(or $(MINUTES),60) $(BIN)/python -m pytest -q -m property $(PYTEST)
 
-## docs: check what the documents name: every command, every key, every link
+## docs: check what the documents name: every command, key and link, the words of the glossary, the places on the site
 .PHONY: docs
 docs: $(STAMP)
-	@$(BIN)/python -m pytest -q tests/test_documents.py
+	@$(BIN)/python -m pytest -q tests/test_documents.py tests/test_glossary.py tests/test_site.py
+
+SITE := $(VENV)-site
+$(SITE)/.ready: requirements/site.lock | $(STAMP)
+	@$(BIN)/python -m venv --clear $(SITE)
+	@$(SITE)/bin/python -m pip --disable-pip-version-check -qq --no-input install --require-hashes -r $<
+	@touch $@
+
+## site: build the documentation in English and Chinese into dist/site, and check every link of it
+.PHONY: site
+site: $(SITE)/.ready
+	@rm -rf dist/site
+	@$(SITE)/bin/sphinx-build -q -E -W --keep-going -n -c docs/site -d dist/site/.en . dist/site/en
+	@$(SITE)/bin/sphinx-build -q -E -W --keep-going -n -t zh -c docs/site -d dist/site/.zh . dist/site/zh
+	@rm -rf dist/site/.en dist/site/.zh
+	@cp docs/site/index.html dist/site/
+	@$(SITE)/bin/python -m docs.site.links dist/site
+	@echo "Open dist/site/index.html, or serve it: python -m http.server --directory dist/site"
 
 ## lint: check style, types and the layers between the rooms
 .PHONY: lint
@@ -62,6 +79,11 @@ lint: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+## messages: bring the catalogue of each language up to date with the code, and list what is new, dead or fuzzy
+.PHONY: messages
+messages: $(STAMP)
+	@$(BIN)/python -m supply.messages
 
 ## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes)
 .PHONY: bench
@@ -97,4 +119,4 @@ audit: $(STAMP)
 ## clean: remove the environment and the demo university
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(VENV)-cas .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-cas $(SITE) dist/site .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ROOMS = ("foundation", "config", "status_db", "connectors", "sync", "portal", "demo", "clearance")
 
-#: So many lines that are the same, blanks and comments apart, count as written twice.
+#: So many lines that are the same count as written twice; blanks, comments and imports apart.
 SAME_LINES = 10
 
 #: More modules than these in a folder, lines in a file, lines in a function.
@@ -81,9 +81,12 @@ def of_siblings(edges: Mapping[str, set[str]]) -> list[list[str]]:
 def written_twice(names: Mapping[str, ast.Module]) -> list[tuple[str, str]]:
     """Return the places that begin with the same lines as another one, each run of lines once."""
     places: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
-    for name in names:
+    for name, tree in names.items():
         lines = [line.strip() for line in file_of(name).read_text(encoding="utf-8").splitlines()]
-        body = [line for line in lines if line and not line.startswith(("#", "import ", "from "))]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or 0) - node.lineno + 1)
+        body = [line for line in lines if line and not line.startswith("#")]
         for at in range(len(body) - SAME_LINES + 1):
             places[tuple(body[at : at + SAME_LINES])].append((name, at))
     last: dict[tuple[str, str], int] = {}

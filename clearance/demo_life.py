@@ -4,7 +4,6 @@ from clearance.services import Program
 from demo.university import Student, students
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
-from status_db.inbox.announcements import Board
 from status_db.model import Verdict
 
 #: The college whose operator and reviewer were at work.
@@ -49,7 +48,7 @@ def _review(program: Program, number: str) -> None:
 
 def announce(program: Program) -> None:
     """Put the demo's announcements on the board, where it is empty: one for everybody, one on the library's card."""
-    board, now = Board(program.desk_store), program.clock()
+    board, now = program.board, program.clock()
     if board.listed(program.cohort):
         return
     board.announce(

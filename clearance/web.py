@@ -6,14 +6,13 @@ from datetime import datetime
 
 from starlette.applications import Starlette
 
-from clearance.files.sheets import Sheets
 from clearance.portal_services import desk_services, portal_services
 from clearance.settings_file import chosen_file, clock_of, load_settings
+from clearance.stores.shared import Stores
 from config import logs
 from config.processes import Process
 from config.settings import Settings
-from portal.app import DeskPages, create_app
-from portal.desk.pages import ROUTES
+from portal.app import create_app
 from portal.web.apart import Apart
 from portal.web.long_questions import Elsewhere
 from status_db.desk.key import DeskKey
@@ -38,23 +37,24 @@ def application(
     settings: Settings,
     *,
     clock: Callable[[], datetime],
-    desk: DeskPages | None = None,
+    desk: bool = False,
     students: bool = True,
     staff: bool = True,
     apart: Elsewhere | None = None,
 ) -> Starlette:
-    """Return the pages of one settings file, for students, for staff, or for both.
+    """Return the pages of one settings file, for students, for staff, or for both, with the `desk` or without.
 
     The databases are opened when first asked. Long questions are answered `apart`, or else in this process.
     """
     process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
-    return create_app(portal_services(settings, clock, process, apart), desk)
+    stores = Stores(settings, web=process)
+    return create_app(portal_services(stores, clock, apart), desk_services(stores) if desk else None)
 
 
 def _made(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
-    opened = desk_services(settings, Sheets(settings.desk), ROUTES) if staff and settings.desk.enabled else None
     limits, command = settings.portal.limits, (sys.executable, "-m", "clearance.apart", what)
     helpers = Apart(command, limits.long_at_once, limits.long_within) if apart else None
-    return application(settings, clock=clock_of(settings), desk=opened, students=students, staff=staff, apart=helpers)
+    desk, clock = staff and settings.desk.enabled, clock_of(settings)
+    return application(settings, clock=clock, desk=desk, students=students, staff=staff, apart=helpers)

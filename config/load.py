@@ -39,7 +39,8 @@ class SettingsError(Refused[SettingsCode]):
 
     def __init__(self, file: Path, mistakes: list[str]) -> None:
         self.file = file
-        self.mistakes = mistakes
+        # A key or a name of the file may hold a line break: each mistake stays one line.
+        self.mistakes = mistakes = [on_one_line(mistake) for mistake in mistakes]
         count = f"{len(mistakes)} mistakes" if len(mistakes) != 1 else "1 mistake"
         super().__init__(
             SettingsCode.MISTAKES, f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes)

@@ -279,6 +279,11 @@ class Connector(Protocol):
         ...
 
 
+def reads_all_for_one(connector: Connector) -> bool:
+    """Say whether a connector answers about one student out of the whole answer: then there is nothing to prove."""
+    return bool(getattr(connector, "one_reads_all", False))
+
+
 @runtime_checkable
 class AsksByNumber(Protocol):
     """A connector that can ask about some students alone, for less than the whole answer costs."""

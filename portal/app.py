@@ -37,10 +37,6 @@ class DeskPages(Protocol):
         """Its pages."""
         ...
 
-    def close(self) -> None:
-        """Let go of what it has opened."""
-        ...
-
 
 #: Where somebody comes in, whichever pages a process serves.
 _ENTRANCE = (
@@ -88,8 +84,6 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await to_thread.run_sync(services.close)
-        if desk is not None:
-            desk.close()
 
     app = Starlette(
         routes=[

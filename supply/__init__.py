@@ -1,1 +1,1 @@
-"""What the program is made of besides its own code: locked packages, vendored files, and their licences."""
+"""What the program is made of besides its own code: packages, vendored files, their licences, and catalogues."""

@@ -58,6 +58,7 @@ PURE = (
     "status_db/test_model.py",
     "sync/rule/test_guard.py", "sync/plan/test_snapshot_codec.py", "sync/rule/test_reconcile.py",
     "sync/rule/test_records.py",
+    "test_glossary.py", "test_site.py",
 )  # fmt: skip
 
 _HERE = Path(__file__).parent

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from clearance.main import app
 from clearance.settings_file import schema_of
 from config import settings
+from config.load import load
 from config.tables.cohorts import Cohort
 from config.tables.limits import PortalLimits
 from config.tables.opening_hours import Calendar
@@ -24,13 +25,17 @@ from config.tables.secrets import Origin
 from config.tables.sources import Guard, Source
 from config.tables.steps import Flow, Step
 from connectors.port import ProofKind, Question
+from status_db.model import RunState
+from tests.catalogue import page_texts
 from tests.contract import Ticking
 from tests.services.university import ROOT
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CHINESE = [path for path in DOCUMENTS if path.name == "README.zh.md" or path.parent.name == "zh"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 named = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+in_chinese = pytest.mark.parametrize("document", CHINESE, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -88,8 +93,9 @@ def test_every_command_exists_with_its_options(words: list[str]) -> None:
         command = command.commands[rest.pop(0)]
 
 
-def test_the_readme_names_the_two_commands() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_names_the_two_commands(name: str) -> None:
+    readme = (ROOT / name).read_text(encoding="utf-8")
     assert "make demo" in readme
     assert "make test" in readme
 
@@ -224,6 +230,48 @@ def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
     assert documented(text) == set(schema.model_fields)
 
 
+def words_of_the_program() -> set[str]:
+    """Return the settings keys, connectors, commands and states of runs that a Chinese document may name."""
+    connector_names = [path.stem for path in (ROOT / "connectors").glob("*.py") if schema_of(path.stem)]
+    schemas = [schema for name in connector_names if (schema := schema_of(name))]
+    keys = documented((ROOT / "docs" / "settings.md").read_text(encoding="utf-8"))
+    groups: Any = typer.main.get_command(app)
+    commands = set(groups.commands).union(*(getattr(group, "commands", ()) for group in groups.commands.values()))
+    own_keys = {key for schema in schemas for key in schema.model_fields}
+    return {*keys, *own_keys, *connector_names, *commands, *RunState, "true", "false", "clearance"}
+
+
+@in_chinese
+def test_a_chinese_document_names_only_keys_commands_and_tables_that_exist(document: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", text)
+    known = words_of_the_program() | {"student", "pg_dump", "pg_restore", "psql"}
+    assert {word for word in inline if re.fullmatch(r"[a-z][a-z_\-]*", word)} <= known
+    tables = {word for word in inline if word.startswith("[")}
+    settings_page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert {table for table in tables if f"## `{table}`" not in settings_page} == set()
+
+
+def test_the_first_settings_file_in_chinese_loads(tmp_path: Path) -> None:
+    first, *_ = blocks(ROOT / "docs" / "zh" / "settings.md", "toml")
+    file = tmp_path / "clearance.toml"
+    file.write_text(first, encoding="utf-8")
+    loaded = load(file, schema_of, {"LIBRARY_URL": "sqlite:///library.db"})
+    assert [step.key for step in loaded.step] == ["library", "final_review"]
+    assert list(loaded.source) == ["loans"]
+
+
+def test_the_chinese_page_of_runs_lists_every_way_that_a_run_ends() -> None:
+    text = (ROOT / "docs" / "zh" / "running.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(RunState) - {RunState.RUNNING}
+
+
+@pytest.mark.parametrize("name", ["desk.md", "running.md"])
+def test_a_chinese_manual_names_only_labels_that_the_pages_have(name: str) -> None:
+    text = (ROOT / "docs" / "zh" / name).read_text(encoding="utf-8")
+    assert set(re.findall(r"\*\*(.+?)\*\*", text)) <= page_texts()
+
+
 @pytest.mark.parametrize("proof", ["total_agrees", "end_reached", "second_pass_agrees", "columns_present"])
 def test_the_proofs_named_are_ours(proof: str) -> None:
     assert proof in (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8")
@@ -241,8 +289,9 @@ def test_the_connector_shown_whole_works(tmp_path: Path) -> None:
     assert connector.check().columns == ("number", "line")
 
 
-def test_the_exit_codes_of_the_readme_are_those_of_the_command() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "docs/zh/running.md"])
+def test_the_exit_codes_listed_are_those_of_the_command(name: str) -> None:
+    readme = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d) \|", readme, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "6"]
 
 

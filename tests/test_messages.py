@@ -19,6 +19,7 @@ _RAISED = (
     "SourceRefused",
     "SourceUnavailable",
     "_refused",
+    "sign_in_refused",
     "_unavailable",
 )
 

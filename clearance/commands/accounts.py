@@ -16,8 +16,8 @@ from status_db.accounts import demo_accounts
 from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.reviewer_coverage import ENOUGH, short_of_reviewers
-from status_db.inbox.pending_changes import ADMINISTRATORS, PendingChanges
-from status_db.sign_in.second_factor import AccountFactors, Factors, asked_of
+from status_db.inbox.pending_changes import ADMINISTRATORS
+from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 #: So many names of accounts are printed.
 _NAMED = 5
@@ -91,7 +91,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
     """List accounts and what each may do; a grant's number is what takes it back."""
     program = chosen(context).program()
     accounts = program.accounts.listed()
-    held = Factors(program.desk_store).held_by([a.account for a in accounts if not a.student or a.grants])
+    held = program.factors.held_by([a.account for a in accounts if not a.student or a.grants])
     if json:
         tables.as_json(
             [
@@ -170,11 +170,7 @@ def second_administrator(program: Program) -> list[str]:
         found = "second_administrator = false in [auth]: on the pages, one administrator alone gives grants to act, and"
         fix = "makes codes for whoever has one. Where there are two, take the key out."
         return [f"{found} {fix}"]
-    settings = program.settings
-    changes = PendingChanges(
-        program.desk_store, program.codes, settings.auth, settings.cohort_keys(), demo=settings.is_demo
-    )
-    if changes.administrators() != ADMINISTRATORS - 1:
+    if program.changes.administrators() != ADMINISTRATORS - 1:
         return []
     found = "one active account may manage for good: nobody confirms what takes two on the pages."
     fix = "Give a second one the grant: clearance accounts grant ACCOUNT manage. With one alone, write"
@@ -255,9 +251,8 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
     if program.accounts.find(name) is None:
         fail(f'there is no account "{name}". See: clearance accounts list')
     from portal.auth.throttle import Slowdown  # noqa: PLC0415 - see above
-    from status_db.sign_in.login_attempts import Attempts  # noqa: PLC0415
 
-    Slowdown.of(Attempts(program.desk, program.key), program.settings.auth, program.settings.portal).unlock(name)
+    Slowdown.of(program.attempts, program.settings.auth, program.settings.portal).unlock(name)
     note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="unlocked")
     tables.OUT.print(f"account {name} need not wait any more")
 
@@ -267,7 +262,7 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
     """Take an account's second factors and recovery codes away, when a device is lost; a new set-up code is needed."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
-    if not Factors(program.desk_store).reset(name):
+    if not program.factors.reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, Deed.SECOND_FACTOR_RESET, by, of=name)
     tables.OUT.print(f"account {name} has no second factor any more; its sessions have ended")

@@ -19,9 +19,9 @@ from foundation.private_files import write_new
 from status_db.accounts.accounts import normalise_account
 from status_db.accounts.audit_log import Deed
 from status_db.model import normalise_number
-from status_db.sign_in.identity_numbers import Identities, normalise_document
+from status_db.sign_in.identity_numbers import normalise_document
 from status_db.sign_in.one_time_codes import CodeKind
-from status_db.sign_in.second_factor import AccountFactors, Factors, asked_of
+from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 #: Excel keeps so many digits of a number, and writes noughts for the rest.
 _KEPT_DIGITS = 15
@@ -87,7 +87,7 @@ def codes(
 def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
     """Make codes to set up the first second factor, and print them."""
     owners = [program.accounts.find(account) for account in accounts]
-    held = Factors(program.desk_store).held_by(accounts)
+    held = program.factors.held_by(accounts)
     for account, owner in zip(accounts, owners, strict=True):
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
@@ -151,7 +151,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
             mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
     if mistakes:
         fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
-    missing = Identities(program.desk_store, program.key).keep(numbers)
+    missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, Deed.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
     tables.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}")

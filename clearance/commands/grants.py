@@ -15,7 +15,7 @@ from clearance.output.grant_words import GrantUnreadable, all_told, grant_of, gr
 from clearance.services import Program
 from status_db.accounts.accounts import Grant, normalise_account
 from status_db.accounts.audit_log import Deed
-from status_db.sign_in.second_factor import AccountFactors, Factors, asked_of
+from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 _COLUMNS = ("账号", "姓名", "权限", "事项", "范围", "届别")
 
@@ -121,7 +121,7 @@ def import_grants(
 
 def _without_factor(program: Program, accounts: Sequence[str]) -> list[str]:
     """Return those of the accounts that are asked for a second factor and have none."""
-    held = Factors(program.desk_store).held_by(accounts)
+    held = program.factors.held_by(accounts)
     found = [program.accounts.find(account) for account in accounts]
     asked = [one.account for one in found if one is not None and asked_of(program.settings.auth, one)]
     return [account for account in asked if not held.get(account, AccountFactors()).any]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,9 +21,9 @@ from portal.i18n.languages import Language
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
-from status_db.decisions.batches import BatchKind
+from status_db.decisions.batches import Batch, BatchKind
 from status_db.effective.visible import Sight
-from status_db.queries.lists import Filter, Lists, ListSelection, Order
+from status_db.queries.lists import Filter, ListSelection, Order
 from status_db.views import Scope
 
 StepOption = Annotated[str, typer.Option("--step", help="Of which step.")]
@@ -83,27 +83,13 @@ def import_results(
             wrong=preview.count(RowKind.WRONG),
         )
     if json:
-        counts = {kind.value: preview.count(kind) for kind in RowKind}
-        rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
-        tables.as_json({"batch": batch, "counts": counts, "rows": rows})
+        _print_json(batch, preview, why)
     else:
         _show(program, english, preview, why)
-    if batch is not None:
-        if not json:
-            tables.OUT.print(
-                f"batch {batch.id}: {batch.counts.entered} decisions on {step} are entered. To take them back: "
-                f'clearance import undo {batch.id} --as {account.account} --reason "…"',
-                markup=False,
-            )
-        return
-    if dry_run:
-        raise typer.Exit(PENDING if enters else 0)
-    if not enters:
-        fail("No row would change anything: there is nothing to enter. Rows in conflict go in with --with-conflicts.")
-    fail(
-        f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
-        "others in with --without-wrong."
-    )
+        if batch is not None:
+            _show_batch(batch)
+    if batch is None:
+        _end_without_entering(preview, enters, dry_run=dry_run)
 
 
 @ends_well
@@ -186,10 +172,7 @@ def template(
     columns = {name: value for name, value in (("college", college), ("class", class_name)) if value}
     sight = Sight(program.cohort, {step: scopes})
     here = Scene(settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), sight)
-    lists, wanted = (
-        Lists(program.reading, settings),
-        Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS),
-    )
+    lists, wanted = program.lists, Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS)
     count = lists.count(sight, wanted, here.now, most)
     if not count:
         fail("nobody there has this step. Look at the names of the college and the class.")
@@ -239,6 +222,32 @@ def _show(program: Program, english: Language, preview: SheetPreview, why: dict[
             )
     counts = ", ".join(f"{preview.count(kind)} {kind.value}" for kind in RowKind)
     tables.OUT.print(f"{len(preview.rows)} rows: {counts}")
+
+
+def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str]) -> None:
+    counts = {kind.value: preview.count(kind) for kind in RowKind}
+    rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
+    tables.as_json({"batch": batch, "counts": counts, "rows": rows})
+
+
+def _show_batch(batch: Batch) -> None:
+    tables.OUT.print(
+        f"batch {batch.id}: {batch.counts.entered} decisions on {batch.step} are entered. To take them back: "
+        f'clearance import undo {batch.id} --as {batch.author} --reason "…"',
+        markup=False,
+    )
+
+
+def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) -> NoReturn:
+    """End the command with why nothing was entered."""
+    if dry_run:
+        raise typer.Exit(PENDING if enters else 0)
+    if not enters:
+        fail("No row would change anything: there is nothing to enter. Rows in conflict go in with --with-conflicts.")
+    fail(
+        f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
+        "others in with --without-wrong."
+    )
 
 
 _ABOUT = {RowKind.WRONG: "what is wrong", RowKind.CONFLICT: "what stands", RowKind.NEW: ""}

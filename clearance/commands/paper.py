@@ -13,7 +13,6 @@ from clearance.services import Program
 from portal.documents.paper_nights import Narrowed, print_into, prune
 from portal.documents.paper_sets import Papers
 from portal.i18n import languages
-from status_db.queries.lists import Lists
 
 
 @ends_well
@@ -84,4 +83,4 @@ def _papers(program: Program) -> Papers:
     settings = program.settings
     codes, zone = settings.institution.languages, settings.institution.timezone
     language = languages.load(codes, zone)[codes[0]]
-    return Papers(Lists(program.reading, settings), settings, language, program.cohort, program.clock())
+    return Papers(program.lists, settings, language, program.cohort, program.clock())

@@ -6,7 +6,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
 from clearance.output import tables
-from status_db.desk.retention import RetentionRun, RetentionRuns
+from status_db.desk.retention import RetentionRun
 
 
 @ends_well
@@ -21,7 +21,7 @@ def retention(
     program = chosen(context).program()
     stop_like_ctrl_c()
     if history:
-        runs = RetentionRuns(program.desk).listed()
+        runs = program.retention_runs.listed()
     else:
         now, by = program.clock(), system_user()
         runs = tuple(program.retention.carry_out(rule, now, by, dry_run=dry_run) for rule in program.retention.rules())

@@ -16,6 +16,7 @@ from status_db.accounts.audit_log import Deed
 from status_db.marks.revert_plans import GivenSince
 from status_db.model import ROSTER, RunState
 from status_db.views import RunView
+from sync.run.outcome import RunPreview
 
 #: So many flips are shown.
 _SHOWN = 20
@@ -43,23 +44,7 @@ def revert(
         tables.as_json({"plan": preview, "reviews": reviews, "certificates": certificates})
         return
     if not json:
-        what = tables.figures(preview.counts) if preview.pending else "nothing would change"
-        tables.OUT.print(f"back from run {run} of {found.source}: {what}")
-        if left_alone := preview.counts.left_alone:
-            tables.OUT.print(f"  {left_alone} records stay: a later answer spoke of these", markup=False)
-        for why in preview.reasons:
-            tables.OUT.print(f"  the guard holds this back: {why}", style="yellow")
-        if preview.flips:
-            tables.flips(preview.flips, _SHOWN)
-        _print_given(program, "reviews passed since, of students it had cleared", reviews)
-        _print_given(program, "certificates issued since, to students it had cleared", certificates)
-        if certificates:
-            tables.OUT.print(
-                "A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR"
-            )
-        tables.OUT.print(
-            f"The next pull of {found.source} speaks again as always: correct the source first, or pause it."
-        )
+        _print_way_back(program, preview, found, reviews, certificates)
     if dry_run:
         return
     began = time.monotonic()
@@ -92,6 +77,28 @@ def _approved(program: Program, run: int) -> RunView:
     if found.state is not RunState.APPLIED:
         fail(f"run {run} is {found.state.value}: it changed nothing that could be taken back. See: clearance runs list")
     return found
+
+
+def _print_way_back(
+    program: Program,
+    preview: RunPreview,
+    found: RunView,
+    reviews: Sequence[GivenSince],
+    certificates: Sequence[GivenSince],
+) -> None:
+    what = tables.figures(preview.counts) if preview.pending else "nothing would change"
+    tables.OUT.print(f"back from run {found.run} of {found.source}: {what}")
+    if left_alone := preview.counts.left_alone:
+        tables.OUT.print(f"  {left_alone} records stay: a later answer spoke of these", markup=False)
+    for why in preview.reasons:
+        tables.OUT.print(f"  the guard holds this back: {why}", style="yellow")
+    if preview.flips:
+        tables.flips(preview.flips, _SHOWN)
+    _print_given(program, "reviews passed since, of students it had cleared", reviews)
+    _print_given(program, "certificates issued since, to students it had cleared", certificates)
+    if certificates:
+        tables.OUT.print("A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR")
+    tables.OUT.print(f"The next pull of {found.source} speaks again as always: correct the source first, or pause it.")
 
 
 def _print_given(program: Program, title: str, given: Sequence[GivenSince]) -> None:

@@ -8,7 +8,7 @@ from config.settings import Settings
 from config.tables.cohorts import Cohort
 from portal.auth.permissions import readable
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page import cohorts
 from portal.page.context import SignedIn
@@ -19,12 +19,12 @@ from status_db.views import StepSource, Where
 
 #: The roster columns a list may be narrowed by, in the order of its form.
 COLUMNS: Mapping[str, str] = {
-    "college": later("学院"),
-    "class": later("班级"),
-    "level": later("培养层次"),
-    "campus": later("校区"),
-    "building": later("楼栋"),
-    "category": later("学籍类别"),
+    "college": N_("学院"),
+    "class": N_("班级"),
+    "level": N_("培养层次"),
+    "campus": N_("校区"),
+    "building": N_("楼栋"),
+    "category": N_("学籍类别"),
 }
 
 #: The states counted apart, in the order of the columns.
@@ -41,10 +41,10 @@ STATES = (
 
 #: Where students stand as a whole: the word, its colour and pattern, and the list of them.
 WHERE: Mapping[Where, tuple[str, str, str, ListSelection]] = {
-    Where.CLEAR: (later("全部办妥"), "good", "", ListSelection.CLEAR),
-    Where.WAITING: (later("等待学校处理"), "wait", "lines", ListSelection.WAITS),
-    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", ListSelection.UNDONE),
-    Where.HELD: (later("有不通过"), "bad", "hatch", ListSelection.OWES),
+    Where.CLEAR: (N_("全部办妥"), "good", "", ListSelection.CLEAR),
+    Where.WAITING: (N_("等待学校处理"), "wait", "lines", ListSelection.WAITS),
+    Where.NOT_DONE: (N_("只差未办理"), "todo", "dots", ListSelection.UNDONE),
+    Where.HELD: (N_("有不通过"), "bad", "hatch", ListSelection.OWES),
 }
 
 #: In an address: those for whom the roster says nothing there, as who has no class.

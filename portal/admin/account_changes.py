@@ -16,7 +16,7 @@ from portal.access import forms, scope_picker
 from portal.access.form_fields import Line, Number, OrNone, Ticked
 from portal.access.requires import for_visitors
 from portal.admin.accounts import LAST, WHOLE_ACTS, ManagersForm, Sent, back_to, found_in, show
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import SignedIn
 from portal.web import addresses
 from status_db.accounts.accounts import Act, Grant, LastManager
@@ -26,24 +26,24 @@ from status_db.inbox.pending_changes import CODE_LASTS, AccountChange, CarriedOu
 from status_db.sign_in.one_time_codes import CodeKind
 
 #: Why a change is not made, each with the fix.
-NO_ACT = later("请选择可以做什么。")
-NO_STEP = later("没有这个事项或这一届。请重新选一次。")
-NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
-WHOLE = later("“管理”和“审计”管到全部，不能限定事项或范围。请把事项和范围都空着。")
-OWN = later("不能停用自己正在用的账号。请另一位管理员来做。")
-NO_TARGET = later("没有这样一个启用的账号。请核对账号名。")
+NO_ACT = N_("请选择可以做什么。")
+NO_STEP = N_("没有这个事项或这一届。请重新选一次。")
+NO_SCOPE = N_("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
+WHOLE = N_("“管理”和“审计”管到全部，不能限定事项或范围。请把事项和范围都空着。")
+OWN = N_("不能停用自己正在用的账号。请另一位管理员来做。")
+NO_TARGET = N_("没有这样一个启用的账号。请核对账号名。")
 _WHY: Mapping[ChangeCode, str] = {
-    ChangeCode.OWN: later("不能给自己的账号授权，也不能把权限移交给自己。请另一位管理员来做。"),
-    ChangeCode.OWN_FACTOR: later("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。"),
-    ChangeCode.HAS_IT: later("已经有这一项权限了。"),
-    ChangeCode.SHUT: later("账号已停用，不能生成代码。请先启用。"),
+    ChangeCode.OWN: N_("不能给自己的账号授权，也不能把权限移交给自己。请另一位管理员来做。"),
+    ChangeCode.OWN_FACTOR: N_("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。"),
+    ChangeCode.HAS_IT: N_("已经有这一项权限了。"),
+    ChangeCode.SHUT: N_("账号已停用，不能生成代码。请先启用。"),
     ChangeCode.NO_TARGET: NO_TARGET,
-    ChangeCode.NO_GRANTS: later("没有可移交的权限。"),
-    ChangeCode.NO_FACTOR: later("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。"),
-    ChangeCode.WAITS: later("同样的申请已经在等另一位管理员确认，不用再提交。"),
-    ChangeCode.OVER: later("这项申请已经不在等待：有人处理过，或者已经过期。需要的话请重新提交。"),
-    ChangeCode.NOT_AS_ASKED: later("没有执行：提交之后，账号的权限或提交人的权限变了。请拒绝这项申请，再重新提交。"),
-    ChangeCode.SAME_PERSON: later("提交的人和账号本人不能确认。请另一位管理员来做。"),
+    ChangeCode.NO_GRANTS: N_("没有可移交的权限。"),
+    ChangeCode.NO_FACTOR: N_("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。"),
+    ChangeCode.WAITS: N_("同样的申请已经在等另一位管理员确认，不用再提交。"),
+    ChangeCode.OVER: N_("这项申请已经不在等待：有人处理过，或者已经过期。需要的话请重新提交。"),
+    ChangeCode.NOT_AS_ASKED: N_("没有执行：提交之后，账号的权限或提交人的权限变了。请拒绝这项申请，再重新提交。"),
+    ChangeCode.SAME_PERSON: N_("提交的人和账号本人不能确认。请另一位管理员来做。"),
 }
 
 

@@ -17,7 +17,7 @@ from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
 from portal.admin.own_account import recent_changes
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
@@ -35,8 +35,8 @@ _PAGE = 50
 WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
 
 #: Why a change is not made, each with the way out.
-LAST = later("这是最后一个能管理的账号，这样做之后就没有人能管理了。请先给另一个人“管理”权限。")
-NOT_THERE = later("这一项权限已经不在了。")
+LAST = N_("这是最后一个能管理的账号，这样做之后就没有人能管理了。请先给另一个人“管理”权限。")
+NOT_THERE = N_("这一项权限已经不在了。")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from portal.access import forms, scope_picker
 from portal.access.form_fields import Form, Text, Ticked, at_most
 from portal.access.requires import for_visitors
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import cards
 from portal.web import bounds
@@ -24,14 +24,14 @@ from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcem
 from status_db.views import Scope
 
 #: What is wrong with a draft, each with the way out.
-NO_TITLE = later("公告要有中文标题。请写上。")
-LONG_TITLE = later("标题和联系方式各不能超过 200 字。请缩短。")
-LONG_BODY = later("正文不能超过 4000 字。请缩短。")
-NO_TIME = later("时间读不懂。请写成 2019-06-05T08:00 这样，或者留空。")
-BACKWARDS = later("结束时间不晚于开始时间。请改正其中一个。")
-NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
-NO_STEP = later("没有这个事项或这一届。请重新选一次。")
-GONE = later("这条公告已经撤回了。")
+NO_TITLE = N_("公告要有中文标题。请写上。")
+LONG_TITLE = N_("标题和联系方式各不能超过 200 字。请缩短。")
+LONG_BODY = N_("正文不能超过 4000 字。请缩短。")
+NO_TIME = N_("时间读不懂。请写成 2019-06-05T08:00 这样，或者留空。")
+BACKWARDS = N_("结束时间不晚于开始时间。请改正其中一个。")
+NO_SCOPE = N_("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
+NO_STEP = N_("没有这个事项或这一届。请重新选一次。")
+GONE = N_("这条公告已经撤回了。")
 
 
 _Title: TypeAlias = Annotated[Text, at_most(LONGEST_TITLE)]

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from portal.access.requires import for_visitors
 from portal.documents import audit_sheet
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
@@ -28,54 +28,54 @@ _AT_ONCE = 5_000
 
 #: What a line's particulars are called; others stand by their own name.
 DETAILS = {
-    "source": later("来源"),
-    "says": later("意见"),
-    "reason": later("原因"),
-    "change": later("改变的摘要码"),
-    "to": later("对象账号"),
-    "asked": later("申请的操作"),
-    "asked_by": later("申请人"),
-    "held_by": later("原账号"),
-    "grants": later("权限"),
-    "act": later("可做"),
-    "step": later("事项"),
-    "scope": later("范围"),
-    "during": later("届"),
-    "what": later("内容"),
-    "announcement": later("公告"),
-    "title": later("标题"),
-    "verdict": later("结论"),
-    "decision": later("决定"),
-    "file": later("文件"),
-    "rows": later("行"),
-    "tries": later("次数"),
-    "since": later("从"),
-    "batch": later("批次"),
-    "entered": later("已导入"),
-    "wrong": later("有错"),
-    "withdrawn": later("已撤回"),
-    "issued": later("已发证，保留"),
+    "source": N_("来源"),
+    "says": N_("意见"),
+    "reason": N_("原因"),
+    "change": N_("改变的摘要码"),
+    "to": N_("对象账号"),
+    "asked": N_("申请的操作"),
+    "asked_by": N_("申请人"),
+    "held_by": N_("原账号"),
+    "grants": N_("权限"),
+    "act": N_("可做"),
+    "step": N_("事项"),
+    "scope": N_("范围"),
+    "during": N_("届"),
+    "what": N_("内容"),
+    "announcement": N_("公告"),
+    "title": N_("标题"),
+    "verdict": N_("结论"),
+    "decision": N_("决定"),
+    "file": N_("文件"),
+    "rows": N_("行"),
+    "tries": N_("次数"),
+    "since": N_("从"),
+    "batch": N_("批次"),
+    "entered": N_("已导入"),
+    "wrong": N_("有错"),
+    "withdrawn": N_("已撤回"),
+    "issued": N_("已发证，保留"),
 }
 
 #: What some particulars say.
 _WHAT = {
-    "activated": later("启用"),
-    "deactivated": later("停用"),
-    "audit": later("操作日志"),
-    "report": later("离校报告"),
-    "other sessions": later("其他登录"),
+    "activated": N_("启用"),
+    "deactivated": N_("停用"),
+    "audit": N_("操作日志"),
+    "report": N_("离校报告"),
+    "other sessions": N_("其他登录"),
 }
 
 #: What the columns of the workbook are called.
 COLUMNS = (
-    later("时间"),
-    later("账号"),
-    later("做了什么"),
-    later("届"),
-    later("学号"),
-    later("运行"),
-    later("详情"),
-    later("网络地址"),
+    N_("时间"),
+    N_("账号"),
+    N_("做了什么"),
+    N_("届"),
+    N_("学号"),
+    N_("运行"),
+    N_("详情"),
+    N_("网络地址"),
 )
 
 

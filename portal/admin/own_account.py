@@ -13,7 +13,7 @@ from portal.access.requires import for_visitors
 from portal.admin.audit import detail_said
 from portal.auth import sessions
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from status_db.accounts.audit_log import Deed
@@ -22,12 +22,12 @@ from status_db.sign_in.second_factor import is_staff
 
 #: How a session was opened.
 METHODS: Mapping[str, str] = {
-    "local": later("密码"),
-    "code": later("一次性代码"),
-    "identity": later("证件号码"),
-    "cas": later("统一身份认证"),
-    "oidc": later("统一身份认证"),
-    "ldap": later("学校的密码"),
+    "local": N_("密码"),
+    "code": N_("一次性代码"),
+    "identity": N_("证件号码"),
+    "cas": N_("统一身份认证"),
+    "oidc": N_("统一身份认证"),
+    "ldap": N_("学校的密码"),
 }
 
 #: Details that the page shows elsewhere, or not at all.

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from portal.access.requires import for_visitors
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
@@ -16,17 +16,17 @@ from status_db.desk.retention import RetentionRun, RetentionRuns
 
 #: What each rule removes, and from when its time counts.
 RULES = {
-    "sessions": later("登录会话（自登录起）"),
-    "login_attempts": later("登录失败计数（自最后一次失败起）"),
-    "used_tickets": later("用过的统一登录票据（自使用起）"),
-    "one_time_codes": later("一次性验证码（自使用或失效起）"),
-    "tokens": later("接口令牌（自撤销或到期起）"),
-    "uploads": later("上传的表格（自确认起）"),
-    "requests": later("页面上提出的请求（自处理起）"),
-    "audit": later("操作日志"),
-    "closed_accounts": later("停用的学生账号（自停用起）"),
-    "identities": later("证件号码的密钥摘要（自导入起）"),
-    "kept_snapshots": later("暂停运行时保留的数据（自运行结束起）"),
+    "sessions": N_("登录会话（自登录起）"),
+    "login_attempts": N_("登录失败计数（自最后一次失败起）"),
+    "used_tickets": N_("用过的统一登录票据（自使用起）"),
+    "one_time_codes": N_("一次性验证码（自使用或失效起）"),
+    "tokens": N_("接口令牌（自撤销或到期起）"),
+    "uploads": N_("上传的表格（自确认起）"),
+    "requests": N_("页面上提出的请求（自处理起）"),
+    "audit": N_("操作日志"),
+    "closed_accounts": N_("停用的学生账号（自停用起）"),
+    "identities": N_("证件号码的密钥摘要（自导入起）"),
+    "kept_snapshots": N_("暂停运行时保留的数据（自运行结束起）"),
 }
 
 _DAY = timedelta(days=1)

@@ -15,7 +15,7 @@ from portal.access.form_fields import Form, OrNone, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import ANSWERING, DeskPlace, place
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.present import appeals
@@ -37,9 +37,9 @@ _ROWS = 50
 #: A clerk who looks into something is not held up by how often the student has asked today.
 _ASKED_BY_CLERKS = 20
 
-NO_OUTCOME = later("请选一下处理结果。")
-NOT_ASKED = later("提出之后还没有重新查询成功。请先按“重新查询”，等有了结果再答复。")
-ASKED_OFTEN = later("今天已经查得太多。请改天再查，或选另一种处理结果。")
+NO_OUTCOME = N_("请选一下处理结果。")
+NOT_ASKED = N_("提出之后还没有重新查询成功。请先按“重新查询”，等有了结果再答复。")
+ASKED_OFTEN = N_("今天已经查得太多。请改天再查，或选另一种处理结果。")
 
 
 class AnswerForm(Form):

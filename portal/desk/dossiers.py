@@ -10,7 +10,7 @@ from datetime import datetime
 from config.settings import Settings
 from portal.access.scenes import COLUMNS, Scene
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.cards import HistoryLine, StepLine
@@ -22,10 +22,10 @@ from status_db.views import StudentView
 
 #: How a certificate left.
 _COLLECTED: Mapping[str, str] = {
-    "": later("待领取"),
-    "self": later("本人领取"),
-    "agent": later("他人代领"),
-    "post": later("邮寄"),
+    "": N_("待领取"),
+    "self": N_("本人领取"),
+    "agent": N_("他人代领"),
+    "post": N_("邮寄"),
 }
 
 
@@ -200,18 +200,18 @@ def _decision(here: Scene, decision: Decision) -> DossierDecision:
     language, now, state = here.language, here.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     told = (
-        (later("办理人"), decision.author),
-        (later("原因"), decision.reason),
-        (later("附加条件"), decision.condition),
-        (later("有效期至"), language.moment(decision.until, now) if decision.until else ""),
-        (later("文号"), decision.file_number),
-        (later("告知学生的话"), decision.words),
-        (later("内部备注"), decision.note),
-        (later("办理时间"), language.moment(decision.decided_at, now)),
-        (later("录入时间"), language.moment(decision.entered_at, now) if entered_later else ""),
-        (later("纸质单号"), decision.sheet),
-        (later("批次"), str(decision.batch or "")),
-        (later("以旧数据为准"), language.listed(_accepted(here, step, at) for step, at in decision.accepts.items())),
+        (N_("办理人"), decision.author),
+        (N_("原因"), decision.reason),
+        (N_("附加条件"), decision.condition),
+        (N_("有效期至"), language.moment(decision.until, now) if decision.until else ""),
+        (N_("文号"), decision.file_number),
+        (N_("告知学生的话"), decision.words),
+        (N_("内部备注"), decision.note),
+        (N_("办理时间"), language.moment(decision.decided_at, now)),
+        (N_("录入时间"), language.moment(decision.entered_at, now) if entered_later else ""),
+        (N_("纸质单号"), decision.sheet),
+        (N_("批次"), str(decision.batch or "")),
+        (N_("以旧数据为准"), language.listed(_accepted(here, step, at) for step, at in decision.accepts.items())),
     )
     return DossierDecision(
         number=decision.id,

@@ -12,7 +12,7 @@ from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
 from portal.desk.context.scene import AT_THE_DESK, DeskPlace, place
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present.list_rows import Cell, row
 from status_db.accounts.audit_log import Deed
@@ -24,18 +24,18 @@ _ROWS = 50
 
 #: What the queue may show, in the order of its tabs.
 TABS: Mapping[ListSelection, str] = {
-    ListSelection.NOT_CLEAR: later("未办妥"),
-    ListSelection.DISPUTED: later("人工办理后数据有变化"),
-    ListSelection.DOUBTFUL: later("数据存疑"),
-    ListSelection.CLEAR: later("已办妥"),
-    ListSelection.ALL: later("全部"),
+    ListSelection.NOT_CLEAR: N_("未办妥"),
+    ListSelection.DISPUTED: N_("人工办理后数据有变化"),
+    ListSelection.DOUBTFUL: N_("数据存疑"),
+    ListSelection.CLEAR: N_("已办妥"),
+    ListSelection.ALL: N_("全部"),
 }
 
 _ORDERS: Mapping[str, str] = {
-    Order.NUMBER: later("按学号"),
-    Order.SINCE: later("等得最久的在前"),
-    Order.CLASS: later("按学院和班级"),
-    Order.NAME: later("按姓名"),
+    Order.NUMBER: N_("按学号"),
+    Order.SINCE: N_("等得最久的在前"),
+    Order.CLASS: N_("按学院和班级"),
+    Order.NAME: N_("按姓名"),
 }
 
 #: The states that a step of a kind may be in.

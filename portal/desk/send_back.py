@@ -13,7 +13,7 @@ from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import DeskPlace, place
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.present import appeals, cards
@@ -32,7 +32,7 @@ from status_db.views import StudentView
 _ROWS = 50
 
 
-NO_STEP = later("请选一下发回哪一项。")
+NO_STEP = N_("请选一下发回哪一项。")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from portal.desk import dossiers
 from portal.desk.context import refusals
 from portal.desk.context.scene import AT_THE_DESK, DeskPlace, acts_at, place
 from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
@@ -28,8 +28,8 @@ from status_db.model import Decision, StepKind, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
 
 #: What may be decided, and what a review may say, in the order of the form.
-_DECIDED = {Verdict.CLEARED: later("通过"), Verdict.HELD: later("不通过"), Verdict.EXEMPT: later("无需办理")}
-_REVIEWED = {Verdict.CLEARED: later("通过终审"), Verdict.HELD: later("不通过（退回）")}
+_DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
+_REVIEWED = {Verdict.CLEARED: N_("通过终审"), Verdict.HELD: N_("不通过（退回）")}
 
 
 @dataclass(frozen=True, slots=True)

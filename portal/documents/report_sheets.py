@@ -26,7 +26,7 @@ def workbook(
 ) -> bytes:
     """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
     language = here.language
-    title = f"{here.cohort.name} {language.gettext('离校报告')}"
+    title = _title(here)
     data = (
         language.gettext("数据截至 %(moment)s", moment=here.as_of(found.freshness) or "–"),
         *here.stale(found.freshness),
@@ -46,8 +46,11 @@ def workbook(
 
 def file_name(here: Scene) -> str:
     """Return what the file is called."""
-    title = f"{here.cohort.name} {here.language.gettext('离校报告')}".replace(" ", "-")
-    return f"{title}-{here.now.astimezone(here.language.zone):%Y%m%d-%H%M}.xlsx"
+    return f"{_title(here).replace(' ', '-')}-{here.now.astimezone(here.language.zone):%Y%m%d-%H%M}.xlsx"
+
+
+def _title(here: Scene) -> str:
+    return " ".join((here.cohort.name, here.language.gettext("离校报告")))
 
 
 def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: ReportTable) -> None:  # noqa: ANN401 - xlsxwriter has no types

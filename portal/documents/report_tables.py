@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from portal.access.scenes import NONE, STATES, WHERE, Scene
 from portal.i18n import labels as words
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from status_db.model import State
 from status_db.queries.appeal_report import Objected
 from status_db.queries.lists import ListSelection
@@ -56,18 +56,18 @@ class ReportTable:
 
 
 #: What is objected, by whom.
-_KINDS: Mapping[str, str] = {"objection": later("学生异议"), "sent_back": later("终审退回")}
+_KINDS: Mapping[str, str] = {"objection": N_("学生异议"), "sent_back": N_("终审退回")}
 
 #: How an objection ended.
 _OUTCOMES: Mapping[str, str] = {
-    "rechecked": later("重新核对后答复"),
-    "decided": later("人工改判"),
-    "explained": later("解释说明"),
-    "withdrawn": later("自行撤回"),
+    "rechecked": N_("重新核对后答复"),
+    "decided": N_("人工改判"),
+    "explained": N_("解释说明"),
+    "withdrawn": N_("自行撤回"),
 }
 
 #: How a certificate left.
-_LEFT: Mapping[str, str] = {"self": later("本人领取"), "agent": later("他人代领"), "post": later("邮寄")}
+_LEFT: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("他人代领"), "post": N_("邮寄")}
 
 
 def tables(

@@ -1,6 +1,6 @@
 """The words of the pages for the words of the domain, one table each.
 
-They stand here in Chinese, marked with `later` for the catalogue, and are said in the reader's language when needed.
+They stand here in Chinese, marked with `N_` for the catalogue, and are said in the reader's language when needed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,20 +12,20 @@ from status_db.model import Reason, RunState, State, StepKind, Verdict
 from status_db.stored_counts import RunCounts
 
 
-def later(text: str) -> str:
+def N_(text: str) -> str:
     """Mark a sentence for the catalogue; it is said in some language later."""
     return text
 
 
 STATES: Mapping[str, str] = {
-    State.CLEARED: later("通过"),
-    State.HELD: later("不通过"),
-    State.NOT_DONE: later("未办理"),
-    State.PENDING: later("待审核"),
-    State.CLOSED: later("未到此步"),
-    State.OPEN: later("待终审"),
-    State.UNKNOWN: later("数据待核"),
-    State.EXEMPT: later("无需办理"),
+    State.CLEARED: N_("通过"),
+    State.HELD: N_("不通过"),
+    State.NOT_DONE: N_("未办理"),
+    State.PENDING: N_("待审核"),
+    State.CLOSED: N_("未到此步"),
+    State.OPEN: N_("待终审"),
+    State.UNKNOWN: N_("数据待核"),
+    State.EXEMPT: N_("无需办理"),
 }
 
 #: What stands before each word, so that colour is never all there is.
@@ -53,24 +53,24 @@ TONES: Mapping[str, str] = {
 }
 
 CAUSES: Mapping[str, str] = {
-    "run": later("数据同步"),
-    "decision": later("人工办理"),
-    "expiry": later("决定到期"),
-    "roster": later("名单变动"),
-    "settings": later("设置变动"),
+    "run": N_("数据同步"),
+    "decision": N_("人工办理"),
+    "expiry": N_("决定到期"),
+    "roster": N_("名单变动"),
+    "settings": N_("设置变动"),
 }
 
 RUN_STATES: Mapping[str, str] = {
-    RunState.RUNNING: later("进行中"),
-    RunState.APPLIED: later("已应用"),
-    RunState.UNCHANGED: later("无变化"),
-    RunState.SKIPPED: later("已跳过"),
-    RunState.SUSPENDED: later("已暂停，待批准"),
-    RunState.SUPERSEDED: later("已被后来的运行取代"),
-    RunState.REJECTED: later("已否决"),
-    RunState.FAILED: later("失败"),
-    RunState.EXPIRED: later("批准期限已过"),
-    RunState.ABANDONED: later("中途中断"),
+    RunState.RUNNING: N_("进行中"),
+    RunState.APPLIED: N_("已应用"),
+    RunState.UNCHANGED: N_("无变化"),
+    RunState.SKIPPED: N_("已跳过"),
+    RunState.SUSPENDED: N_("已暂停，待批准"),
+    RunState.SUPERSEDED: N_("已被后来的运行取代"),
+    RunState.REJECTED: N_("已否决"),
+    RunState.FAILED: N_("失败"),
+    RunState.EXPIRED: N_("批准期限已过"),
+    RunState.ABANDONED: N_("中途中断"),
 }
 
 RUN_TONES: Mapping[str, str] = {
@@ -84,59 +84,59 @@ RUN_TONES: Mapping[str, str] = {
 
 #: What a run counts, in the order of its page.
 COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
-    (lambda counts: counts.rows, later("数据行")),
-    (lambda counts: counts.roster_rows, later("名单内学生的数据行")),
-    (lambda counts: counts.strangers, later("名单外的人")),
-    (lambda counts: counts.staying, later("名单上今年不离校的学生")),
-    (lambda counts: counts.no_amount, later("没有金额的行（按 0 计）")),
-    (lambda counts: counts.nameless, later("没有学号的行")),
-    (lambda counts: counts.records, later("记录变更")),
-    (lambda counts: counts.released, later("不通过变为通过")),
-    (lambda counts: counts.newly_held, later("通过变为不通过")),
-    (lambda counts: counts.newly_unknown, later("变为数据待核")),
-    (lambda counts: counts.counted_cleared, later("计入放行限额")),
-    (lambda counts: counts.counted_held, later("计入拦截限额")),
-    (lambda counts: counts.leaving, later("今年离校")),
-    (lambda counts: counts.joined, later("新加入名单")),
-    (lambda counts: counts.changed, later("信息变更")),
-    (lambda counts: counts.left, later("离开名单")),
-    (lambda counts: counts.dropped, later("不再离校")),
-    (lambda counts: counts.students, later("学生")),
-    (lambda counts: counts.steps_added, later("新增的环节")),
-    (lambda counts: counts.steps_removed, later("取消的环节")),
-    (lambda counts: counts.findings, later("改变的结果")),
-    (lambda counts: counts.flows, later("换了流程的学生")),
-    (lambda counts: counts.unplaced, later("没有流程的学生")),
-    (lambda counts: counts.retired, later("停用的来源")),
-    (lambda counts: counts.flips, later("状态变更")),
-    (lambda counts: counts.reverts, later("撤回的运行")),
-    (lambda counts: counts.left_alone, later("此后另有变化而保留的记录")),
-    (lambda counts: counts.because or None, later("撤回的原因")),
-    (lambda counts: counts.approved or None, later("由人批准后写入")),
-    (lambda counts: counts.not_pulled or None, later("来源数据未变，未重新读取")),
+    (lambda counts: counts.rows, N_("数据行")),
+    (lambda counts: counts.roster_rows, N_("名单内学生的数据行")),
+    (lambda counts: counts.strangers, N_("名单外的人")),
+    (lambda counts: counts.staying, N_("名单上今年不离校的学生")),
+    (lambda counts: counts.no_amount, N_("没有金额的行（按 0 计）")),
+    (lambda counts: counts.nameless, N_("没有学号的行")),
+    (lambda counts: counts.records, N_("记录变更")),
+    (lambda counts: counts.released, N_("不通过变为通过")),
+    (lambda counts: counts.newly_held, N_("通过变为不通过")),
+    (lambda counts: counts.newly_unknown, N_("变为数据待核")),
+    (lambda counts: counts.counted_cleared, N_("计入放行限额")),
+    (lambda counts: counts.counted_held, N_("计入拦截限额")),
+    (lambda counts: counts.leaving, N_("今年离校")),
+    (lambda counts: counts.joined, N_("新加入名单")),
+    (lambda counts: counts.changed, N_("信息变更")),
+    (lambda counts: counts.left, N_("离开名单")),
+    (lambda counts: counts.dropped, N_("不再离校")),
+    (lambda counts: counts.students, N_("学生")),
+    (lambda counts: counts.steps_added, N_("新增的环节")),
+    (lambda counts: counts.steps_removed, N_("取消的环节")),
+    (lambda counts: counts.findings, N_("改变的结果")),
+    (lambda counts: counts.flows, N_("换了流程的学生")),
+    (lambda counts: counts.unplaced, N_("没有流程的学生")),
+    (lambda counts: counts.retired, N_("停用的来源")),
+    (lambda counts: counts.flips, N_("状态变更")),
+    (lambda counts: counts.reverts, N_("撤回的运行")),
+    (lambda counts: counts.left_alone, N_("此后另有变化而保留的记录")),
+    (lambda counts: counts.because or None, N_("撤回的原因")),
+    (lambda counts: counts.approved or None, N_("由人批准后写入")),
+    (lambda counts: counts.not_pulled or None, N_("来源数据未变，未重新读取")),
 )
 
 #: What a source's settings may accept in place of a total.
 WEAKER: Mapping[str, str] = {
-    "end_of_pages": later("只凭翻到末页"),
-    "second_pass": later("凭两次读取一致"),
-    "one_answer": later("只凭一次应答"),
+    "end_of_pages": N_("只凭翻到末页"),
+    "second_pass": N_("凭两次读取一致"),
+    "one_answer": N_("只凭一次应答"),
 }
 
 #: Shown beside a source whose settings allow a weaker connection than usual.
-WEAKER_CONNECTION = later("连接的加密较弱，请来源单位升级")
+WEAKER_CONNECTION = N_("连接的加密较弱，请来源单位升级")
 
 PROOFS: Mapping[str, str] = {
-    "total_agrees": later("行数与来源自己的计数一致"),
-    "end_reached": later("已读到来源的结尾"),
-    "no_page_lost": later("没有缺页或重页"),
-    "limit_not_hit": later("未触及行数上限"),
-    "columns_present": later("所需的列齐全"),
-    "charset_sane": later("文字编码正常"),
-    "second_pass_agrees": later("两次读取结果一致"),
-    "accepted": later("设置中接受的较弱证明"),
-    "fingerprint_same": later("来源的数据指纹与上次完整读取时相同"),
-    "one_agrees": later("逐个询问几名未通过的学生，结果与整体读取一致"),
+    "total_agrees": N_("行数与来源自己的计数一致"),
+    "end_reached": N_("已读到来源的结尾"),
+    "no_page_lost": N_("没有缺页或重页"),
+    "limit_not_hit": N_("未触及行数上限"),
+    "columns_present": N_("所需的列齐全"),
+    "charset_sane": N_("文字编码正常"),
+    "second_pass_agrees": N_("两次读取结果一致"),
+    "accepted": N_("设置中接受的较弱证明"),
+    "fingerprint_same": N_("来源的数据指纹与上次完整读取时相同"),
+    "one_agrees": N_("逐个询问几名未通过的学生，结果与整体读取一致"),
 }
 
 #: What a flip's reason says beyond its verdict; others are a decision's own words and stay as they are.

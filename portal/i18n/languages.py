@@ -1,7 +1,7 @@
-"""Languages: the pages are written in Chinese, and `locale/en` says each of their sentences in English.
+"""Languages: the pages are written in Chinese, and `locale/en` has each of their sentences in English.
 
-A language's catalogues, one for each group of pages, are read from their .po files when the program starts; nothing
-has to be compiled. Dates, times and amounts are written as each language does.
+A language has one catalogue, which Babel compiles when the program starts. A language without one shows each sentence
+as it is written in the code. Dates, times and amounts are written as each language does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -95,11 +94,16 @@ class Language:
         return joined + self.stop if joined else ""
 
 
+def catalogue_file(code: str) -> Path:
+    """Return where the catalogue of a language is."""
+    return LOCALE / code / "LC_MESSAGES" / "messages.po"
+
+
 def load(codes: Sequence[str], zone: ZoneInfo) -> dict[str, Language]:
     """Return the languages of these codes, in their order."""
     known = {
-        "zh": Language("zh", "中文", "zh-CN", NullTranslations(), zone, "，", "、", "。"),
-        "en": Language("en", "English", "en", _catalogue("en"), zone, ", ", ", ", "."),
+        "zh": Language("zh", "中文", "zh-CN", _translations(catalogue_file("zh")), zone, "，", "、", "。"),
+        "en": Language("en", "English", "en", _translations(catalogue_file("en")), zone, ", ", ", ", "."),
     }
     return {code: known[code] for code in codes}
 
@@ -123,16 +127,12 @@ def choose(languages: Sequence[str], asked: str | None, cookie: str | None, acce
 
 
 @cache
-def _catalogue(code: str) -> GNUTranslations:
-    catalogue = Catalog(locale=code, charset="utf-8")
-    for path in sorted((LOCALE / code).glob("*.po")):
-        with path.open("rb") as file:
-            part = read_po(file, locale=code, charset="utf-8", abort_invalid=True)
-        for message in part:
-            if message.id:
-                catalogue[message.id] = message
+def _translations(file: Path) -> NullTranslations:
+    if not file.is_file():
+        return NullTranslations()
     compiled = BytesIO()
-    write_mo(compiled, catalogue)
+    with file.open("rb") as opened:
+        write_mo(compiled, read_po(opened, abort_invalid=True))
     compiled.seek(0)
     return GNUTranslations(compiled)
 

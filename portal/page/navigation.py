@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from portal.auth.permissions import oversees
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from status_db.accounts.accounts import Account, Act
 
 
@@ -21,16 +21,16 @@ class Room:
 
 
 ROOMS = (
-    Room("/desk", later("办理台"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
-    Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
-    Room("/lists", later("名单"), (Act.READ, Act.AUDIT)),
-    Room("/report", later("离校报告"), (Act.READ, Act.AUDIT)),
-    Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),
-    Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
-    Room("/accounts", later("账号与权限"), (Act.MANAGE, Act.AUDIT)),
-    Room("/announcements", later("公告"), (Act.MANAGE, Act.AUDIT)),
-    Room("/audit", later("操作日志"), (Act.MANAGE, Act.AUDIT)),
-    Room("/retention", later("保存期限"), (Act.MANAGE, Act.AUDIT)),
+    Room("/desk", N_("办理台"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
+    Room("/overview", N_("总览"), (Act.READ, Act.AUDIT)),
+    Room("/lists", N_("名单"), (Act.READ, Act.AUDIT)),
+    Room("/report", N_("离校报告"), (Act.READ, Act.AUDIT)),
+    Room("/students", N_("查找学生"), (Act.READ, Act.AUDIT)),
+    Room("/sources", N_("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
+    Room("/accounts", N_("账号与权限"), (Act.MANAGE, Act.AUDIT)),
+    Room("/announcements", N_("公告"), (Act.MANAGE, Act.AUDIT)),
+    Room("/audit", N_("操作日志"), (Act.MANAGE, Act.AUDIT)),
+    Room("/retention", N_("保存期限"), (Act.MANAGE, Act.AUDIT)),
 )
 
 

@@ -1,7 +1,7 @@
 """The services of one process: what the pages read and write by, and the threads that they ask in."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -132,7 +132,8 @@ class Services:
     environments: Mapping[str, Environment]
     #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
     inline: bool
-    engines: tuple[Engine, ...]
+    #: What this process has opened, the desk's included.
+    engines: Sequence[Engine]
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the database something short: at once where it is a file here, in a thread where it is far away."""

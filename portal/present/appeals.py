@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from config.settings import Settings
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.reasons import Owed
@@ -28,35 +28,35 @@ _ON_A_CARD = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 OUTCOMES: Mapping[str, str] = {
-    AppealOutcome.RECHECKED: later("已重新查询"),
-    AppealOutcome.DECIDED: later("已人工办理"),
-    AppealOutcome.EXPLAINED: later("已说明情况"),
-    AppealOutcome.WITHDRAWN: later("已撤回"),
+    AppealOutcome.RECHECKED: N_("已重新查询"),
+    AppealOutcome.DECIDED: N_("已人工办理"),
+    AppealOutcome.EXPLAINED: N_("已说明情况"),
+    AppealOutcome.WITHDRAWN: N_("已撤回"),
 }
 
 #: The same for the student, with what to do next.
 _ANSWERS: Mapping[str, str] = {
-    AppealOutcome.RECHECKED: later("已向该部门的系统重新查询，结果以本页为准。"),
-    AppealOutcome.DECIDED: later("已人工办理，结果以本页为准。"),
-    AppealOutcome.EXPLAINED: later("经核对，说明如下。"),
+    AppealOutcome.RECHECKED: N_("已向该部门的系统重新查询，结果以本页为准。"),
+    AppealOutcome.DECIDED: N_("已人工办理，结果以本页为准。"),
+    AppealOutcome.EXPLAINED: N_("经核对，说明如下。"),
 }
 
 #: Of what a reviewer sent back, whose answer is between the two offices.
-_LOOKED_AT = later("已核对，状态不变。")
+_LOOKED_AT = N_("已核对，状态不变。")
 
 KINDS: Mapping[str, str] = {
-    AppealKind.OBJECTION: later("学生异议"),
-    AppealKind.SENT_BACK: later("终审发回"),
+    AppealKind.OBJECTION: N_("学生异议"),
+    AppealKind.SENT_BACK: N_("终审发回"),
 }
 
 #: Each refusal, with the way out.
 REFUSALS: Mapping[str, str] = {
-    AppealCode.NO_TEXT: later("请写一句说明。"),
-    AppealCode.LONG_TEXT: later("最多 500 字。请缩短。"),
-    AppealCode.WAITS: later("同一项已经提过，正在等答复。请等答复后再提。"),
-    AppealCode.TOO_MANY: later("等待答复的异议已到上限。请等答复，或先撤回一条。"),
-    AppealCode.NO_DECISION: later("提出之后还没有人工办理这一项。请先到办理记录页办理，再来答复。"),
-    AppealCode.ANSWERED: later("这一条已经答复或撤回，不能再改。"),
+    AppealCode.NO_TEXT: N_("请写一句说明。"),
+    AppealCode.LONG_TEXT: N_("最多 500 字。请缩短。"),
+    AppealCode.WAITS: N_("同一项已经提过，正在等答复。请等答复后再提。"),
+    AppealCode.TOO_MANY: N_("等待答复的异议已到上限。请等答复，或先撤回一条。"),
+    AppealCode.NO_DECISION: N_("提出之后还没有人工办理这一项。请先到办理记录页办理，再来答复。"),
+    AppealCode.ANSWERED: N_("这一条已经答复或撤回，不能再改。"),
 }
 
 
@@ -273,7 +273,7 @@ def shown(language: Language, seen: SeenThen, now: datetime) -> AppealStep:
     else:
         said = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
     return AppealStep(
-        word=f"{word}·{language.gettext('人工办理')}" if by_decision else word,
+        word="·".join((word, language.gettext("人工办理"))) if by_decision else word,
         mark=labels.MARKS[seen.state],
         tone="bad" if seen.outgrown else labels.TONES[seen.state],
         why=_why(language, seen, by_decision=by_decision),

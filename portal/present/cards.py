@@ -246,7 +246,7 @@ def must_go(standing: Standing) -> bool:
 def _word(language: Language, status: StepStatus, standing: Standing) -> str:
     word = labels.say(language, labels.STATES, standing.state)
     if standing.by_decision:
-        return f"{word}·{language.gettext('人工办理')}"
+        return "·".join((word, language.gettext("人工办理")))
     if standing.state is State.CLOSED:
         before = language.ngettext("前面还有 %(num)s 项", len(status.waits_for))
         return f"{word} ({before})" if language.code == "en" else f"{word}（{before}）"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from config.tables.opening_hours import Calendar, Hours, OpenHours
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 
 #: An office that does not open within these is not said to open at all.
@@ -16,8 +16,8 @@ _DAYS_AHEAD = 60
 _HOUR = 60
 _SATURDAY = 5
 
-_WEEKDAYS = (later("周一"), later("周二"), later("周三"), later("周四"), later("周五"), later("周六"), later("周日"))
-_WORKDAYS, _WEEKENDS, _HOLIDAYS = later("工作日"), later("周末"), later("节假日")
+_WEEKDAYS = (N_("周一"), N_("周二"), N_("周三"), N_("周四"), N_("周五"), N_("周六"), N_("周日"))
+_WORKDAYS, _WEEKENDS, _HOLIDAYS = N_("工作日"), N_("周末"), N_("节假日")
 
 
 @dataclass(frozen=True, slots=True)

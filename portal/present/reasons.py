@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.model import Obligation, Reason, Verdict
 
@@ -28,12 +28,12 @@ class Owed:
 
 
 _KINDS: Mapping[str, str] = {
-    "loan": later("未还图书"),
-    "fine": later("滞纳金"),
-    "fee": later("欠费"),
-    "textbook": later("教材费"),
-    "room": later("宿舍"),
-    "item": later("未结事项"),
+    "loan": N_("未还图书"),
+    "fine": N_("滞纳金"),
+    "fee": N_("欠费"),
+    "textbook": N_("教材费"),
+    "room": N_("宿舍"),
+    "item": N_("未结事项"),
 }
 
 
@@ -147,18 +147,18 @@ def _title(language: Language, thing: Obligation) -> str:
 
 
 _SETTLED: Mapping[Reason, str] = {
-    Reason.NOTHING_OWED: later("没有未结事项。"),
-    Reason.SETTLED: later("已结清。"),
-    Reason.DONE: later("已办理。"),
-    Reason.REFUND_DUE: later("已结清。"),
-    Reason.EXEMPT_BY_ROSTER: later("按学籍信息，无需办理这一项，不用跑腿。"),
-    Reason.EXEMPT_BY_OFFICE: later("该部门确认无需办理这一项，不用跑腿。"),
-    Reason.NOT_ASKED: later("学校还没有这一项的数据，无需跑腿。"),
-    Reason.NO_ROW: later("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
-    Reason.OUTSIDE_POPULATION: later("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
-    Reason.DOUBTFUL: later("记录需要工作人员核对，无需跑腿。"),
-    Reason.NOT_DONE: later("尚未办理。"),
-    Reason.OWED: later("有未结事项。"),
+    Reason.NOTHING_OWED: N_("没有未结事项。"),
+    Reason.SETTLED: N_("已结清。"),
+    Reason.DONE: N_("已办理。"),
+    Reason.REFUND_DUE: N_("已结清。"),
+    Reason.EXEMPT_BY_ROSTER: N_("按学籍信息，无需办理这一项，不用跑腿。"),
+    Reason.EXEMPT_BY_OFFICE: N_("该部门确认无需办理这一项，不用跑腿。"),
+    Reason.NOT_ASKED: N_("学校还没有这一项的数据，无需跑腿。"),
+    Reason.NO_ROW: N_("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
+    Reason.OUTSIDE_POPULATION: N_("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
+    Reason.DOUBTFUL: N_("记录需要工作人员核对，无需跑腿。"),
+    Reason.NOT_DONE: N_("尚未办理。"),
+    Reason.OWED: N_("有未结事项。"),
 }
 
 

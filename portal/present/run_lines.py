@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context
 from portal.present import guard_reasons, reasons
@@ -18,7 +18,7 @@ from status_db.views import FlipView, RunView
 _UNMATCHED = 50
 
 #: What runs are about that are not a source's.
-_OWN_TITLES = {ROSTER: later("离校名单"), SETTINGS: later("设置变更")}
+_OWN_TITLES = {ROSTER: N_("离校名单"), SETTINGS: N_("设置变更")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_anybody, recognise, safe_next
-from portal.auth.providers import oidc
 from portal.auth.providers.oidc import OidcProvider
+from portal.auth.providers.oidc_published import METHOD
 from portal.auth.providers.oidc_words import why_no_code
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.auth.sealed_cookie import seal, unseal
@@ -37,7 +37,7 @@ async def to_provider(context: Context) -> Response:
     journey = Journey(goal)
     back = _back(context)
     response = leave_for(await context.ask_long(provider.login_address, back, journey, context.now))
-    context.services.journeys.begin(response, oidc.METHOD, journey, context.now)
+    context.services.journeys.begin(response, METHOD, journey, context.now)
     return response
 
 
@@ -45,25 +45,25 @@ async def from_provider(context: Context) -> Response:
     """Let in whoever comes back with a code that the provider gives an ID token for; a journey ends once."""
     provider = _oidc(context)
     said, now = context.request.query_params, context.now
-    journey = context.services.journeys.resume(context.request, oidc.METHOD, context.now)
+    journey = context.services.journeys.resume(context.request, METHOD, context.now)
     if journey is None:
-        raise SignInRefused(oidc.METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
+        raise SignInRefused(METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
     if not await context.ask_long(context.services.tickets.use, _digest(f"state {journey.state}"), now):
-        raise SignInRefused(oidc.METHOD, SignInCode.LATE, "this journey has ended before")
+        raise SignInRefused(METHOD, SignInCode.LATE, "this journey has ended before")
     if "iss" in said and not await context.ask_long(provider.is_from, said["iss"], now):
         raise SignInRefused(
-            oidc.METHOD,
+            METHOD,
             SignInCode.REFUSED,
             f'the answer names another issuer, "{printable(said["iss"], 200)}". If that is the provider, write it as '
             "issuer in [auth.oidc].",
         )
     if "code" not in said:
-        raise SignInRefused(oidc.METHOD, SignInCode.REFUSED, why_no_code(said))
+        raise SignInRefused(METHOD, SignInCode.REFUSED, why_no_code(said))
     signed = await context.ask_long(provider.redeem, said["code"], _back(context), journey, now)
-    key = external_sign_in.provider_session(oidc.METHOD, provider.issuer, signed.key)
-    arrival = Arrival(oidc.METHOD, signed.name, key, signed.as_number, signed.second_factor)
+    key = external_sign_in.provider_session(METHOD, provider.issuer, signed.key)
+    arrival = Arrival(METHOD, signed.name, key, signed.as_number, signed.second_factor)
     response = await external_sign_in.enter(context, arrival, journey.goal)
-    context.services.journeys.end(response, oidc.METHOD)
+    context.services.journeys.end(response, METHOD)
     _keep_hint(context, response, signed.id_token)
     return response
 
@@ -75,11 +75,11 @@ async def ended_by_provider(context: Context) -> Response:
     try:
         key, own = await context.ask_long(provider.ended, token, context.now)
     except SignInRefused as error:
-        sign_out_refused(context, oidc.METHOD, error)
+        sign_out_refused(context, METHOD, error)
         raise HTTPException(503 if error.code is SignInCode.UNAVAILABLE else 400) from None
     if not await context.ask_long(context.services.tickets.use, _digest(f"logout {own}"), context.now):
         raise HTTPException(400)
-    await end_session(context, oidc.METHOD, external_sign_in.provider_session(oidc.METHOD, provider.issuer, key))
+    await end_session(context, METHOD, external_sign_in.provider_session(METHOD, provider.issuer, key))
     return Response(status_code=200)
 
 

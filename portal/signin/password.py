@@ -13,7 +13,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Hidden
 from portal.access.requires import for_anybody, for_visitors, recognise, safe_next
 from portal.auth.passwords import SHORTEST, Weakness, hash_password, verify_password, weakness
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.signin import admission
 from portal.signin.sign_in import refused
@@ -24,31 +24,31 @@ from status_db.accounts.audit_log import Deed
 
 #: Why a password will not do, and what would.
 _WHY: Mapping[str, tuple[str, str]] = {
-    Weakness.SHORT: (later("密码太短。"), later("请用至少 10 个字符，例如把几个互不相干的词连在一起。")),
-    Weakness.LONG: (later("密码太长。"), later("请用最多 128 个字符。")),
+    Weakness.SHORT: (N_("密码太短。"), N_("请用至少 10 个字符，例如把几个互不相干的词连在一起。")),
+    Weakness.LONG: (N_("密码太长。"), N_("请用最多 128 个字符。")),
     Weakness.DIGITS: (
-        later("密码全是数字：电话、生日、证件号码和学号，别人都可能知道。"),
-        later("请加上几个词。"),
+        N_("密码全是数字：电话、生日、证件号码和学号，别人都可能知道。"),
+        N_("请加上几个词。"),
     ),
     Weakness.OWN: (
-        later("密码里主要是学号、姓名或学校的名字，别人会最先试这些。"),
-        later("请换成与自己无关的词。"),
+        N_("密码里主要是学号、姓名或学校的名字，别人会最先试这些。"),
+        N_("请换成与自己无关的词。"),
     ),
     Weakness.COMMON: (
-        later("这个密码在泄露过的常见密码名单里，或者与它们太像。"),
-        later("把字母换成 @、0、1，或者在后面加上年份和感叹号，都没有用。请换成几个互不相干的词。"),
+        N_("这个密码在泄露过的常见密码名单里，或者与它们太像。"),
+        N_("把字母换成 @、0、1，或者在后面加上年份和感叹号，都没有用。请换成几个互不相干的词。"),
     ),
-    Weakness.KEYBOARD: (later("密码主要是键盘上连着的键，很容易猜到。"), later("请换成几个互不相干的词。")),
+    Weakness.KEYBOARD: (N_("密码主要是键盘上连着的键，很容易猜到。"), N_("请换成几个互不相干的词。")),
     Weakness.REPEATED: (
-        later("密码主要是重复的字符，重复再多也只算一次。"),
-        later("请换成几个互不相干的词。"),
+        N_("密码主要是重复的字符，重复再多也只算一次。"),
+        N_("请换成几个互不相干的词。"),
     ),
-    Weakness.SEQUENCE: (later("密码主要是顺着数的字符，很容易猜到。"), later("请换成几个互不相干的词。")),
-    Weakness.DATE: (later("密码主要是一个日期或年份，很容易猜到。"), later("请换成几个互不相干的词。")),
-    Weakness.GUESSABLE: (later("这个密码太容易猜到。"), later("请再长一些，例如再加一两个互不相干的词。")),
-    "differ": (later("两次输入的新密码不一样。"), later("请重新输入两次。")),
-    "same": (later("新密码与现在的密码相同。"), later("请换一个新的。")),
-    "current": (later("现在的密码不对。"), ""),
+    Weakness.SEQUENCE: (N_("密码主要是顺着数的字符，很容易猜到。"), N_("请换成几个互不相干的词。")),
+    Weakness.DATE: (N_("密码主要是一个日期或年份，很容易猜到。"), N_("请换成几个互不相干的词。")),
+    Weakness.GUESSABLE: (N_("这个密码太容易猜到。"), N_("请再长一些，例如再加一两个互不相干的词。")),
+    "differ": (N_("两次输入的新密码不一样。"), N_("请重新输入两次。")),
+    "same": (N_("新密码与现在的密码相同。"), N_("请换一个新的。")),
+    "current": (N_("现在的密码不对。"), ""),
 }
 
 

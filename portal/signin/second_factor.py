@@ -24,7 +24,7 @@ from portal.access.form_fields import Form, Hidden, Number
 from portal.access.requires import for_visitors, safe_next
 from portal.auth import passkeys, sessions, totp
 from portal.auth.refusals import printable
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import SignedIn
 from portal.signin.factor_stage import FactorTurn, Stage, concerns, turn_of
@@ -37,14 +37,14 @@ from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
 
 #: Why a form was refused, each with the fix.
 _WHY: Mapping[str, str] = {
-    "code": later("设置码不对，或者已经用过、已经过期、已被新的替代。请核对；需要新的设置码，请联系管理员。"),
-    "app": later("口令不对，或者已经用过、已经过期。请等下一个口令再试，并核对手机的时间。"),
-    "recovery": later("恢复码不对，或者已经用过。请换一个再试。"),
-    "passkey": later("通行密钥没有通过验证。请再试一次，或者换一种方式。"),
-    "late": later("页面放得太久了。请在下面重新设置。"),
-    "broken": later("这个账号的动态口令不能用了。请换一种方式，或者请管理员重置，再重新登录。"),
-    "known": later("没有添加：这个通行密钥已经在用，或者通行密钥已经太多。"),
-    "last": later("没有移除：这是最后一种两步验证。请先添加另一种；设备丢失时请管理员重置。"),
+    "code": N_("设置码不对，或者已经用过、已经过期、已被新的替代。请核对；需要新的设置码，请联系管理员。"),
+    "app": N_("口令不对，或者已经用过、已经过期。请等下一个口令再试，并核对手机的时间。"),
+    "recovery": N_("恢复码不对，或者已经用过。请换一个再试。"),
+    "passkey": N_("通行密钥没有通过验证。请再试一次，或者换一种方式。"),
+    "late": N_("页面放得太久了。请在下面重新设置。"),
+    "broken": N_("这个账号的动态口令不能用了。请换一种方式，或者请管理员重置，再重新登录。"),
+    "known": N_("没有添加：这个通行密钥已经在用，或者通行密钥已经太多。"),
+    "last": N_("没有移除：这是最后一种两步验证。请先添加另一种；设备丢失时请管理员重置。"),
 }
 
 

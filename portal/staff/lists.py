@@ -15,7 +15,7 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import COLUMNS, NONE, Scene, scene
 from portal.documents import reminders, xlsx
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import list_rows
 from portal.web.links import public_link
@@ -34,21 +34,21 @@ _COUNTED = 2000
 _REMINDED = 500
 
 _WANTED: Mapping[str, str] = {
-    ListSelection.TO_DO: later("有事要办（不通过、未办理）"),
-    ListSelection.OWES: later("有不通过"),
-    ListSelection.UNDONE: later("只差未办理"),
-    ListSelection.WAITS: later("等待学校处理"),
-    ListSelection.NOT_CLEAR: later("还没有全部办妥"),
-    ListSelection.CLEAR: later("全部办妥"),
-    ListSelection.STALE: later("数据过期"),
-    ListSelection.DISPUTED: later("人工办理后数据有变化"),
-    ListSelection.ALL: later("全部学生"),
+    ListSelection.TO_DO: N_("有事要办（不通过、未办理）"),
+    ListSelection.OWES: N_("有不通过"),
+    ListSelection.UNDONE: N_("只差未办理"),
+    ListSelection.WAITS: N_("等待学校处理"),
+    ListSelection.NOT_CLEAR: N_("还没有全部办妥"),
+    ListSelection.CLEAR: N_("全部办妥"),
+    ListSelection.STALE: N_("数据过期"),
+    ListSelection.DISPUTED: N_("人工办理后数据有变化"),
+    ListSelection.ALL: N_("全部学生"),
 }
 
 _ORDERS: Mapping[str, str] = {
-    Order.CLASS: later("按学院和班级"),
-    Order.NUMBER: later("按学号"),
-    Order.NAME: later("按姓名"),
+    Order.CLASS: N_("按学院和班级"),
+    Order.NUMBER: N_("按学号"),
+    Order.NAME: N_("按姓名"),
 }
 
 
@@ -99,7 +99,7 @@ async def export(context: SignedIn) -> Response:
     chosen = _chosen(context, here)
     fresh = await context.ask_long(context.services.lists.freshness, here.cohort.key)
     language = here.language
-    title = f"{here.cohort.name} {language.gettext('名单')}"
+    title = " ".join((here.cohort.name, language.gettext("名单")))
     data = (language.gettext("数据截至 %(moment)s", moment=here.as_of(fresh) or "–"), *here.stale(fresh))
     head = [
         (language.gettext("时间"), f"{here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),

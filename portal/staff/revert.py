@@ -18,7 +18,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
@@ -33,11 +33,11 @@ from status_db.marks.revert_plans import GivenSince, WayBackPlan, plan_from_json
 from status_db.views import RunView
 
 #: Why something that was sent is not taken, each with the way out.
-NO_REASON = later("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
-OTHER_PLAN = later("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
-MOVED = later("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
-NOT_DONE = later("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
-UNDER_WAY = later("刚才提交的正在执行，请稍等几秒再看。")
+NO_REASON = N_("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
+OTHER_PLAN = N_("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
+MOVED = N_("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
+NOT_DONE = N_("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
+UNDER_WAY = N_("刚才提交的正在执行，请稍等几秒再看。")
 
 
 @dataclass(frozen=True, slots=True)

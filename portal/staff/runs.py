@@ -19,7 +19,7 @@ from portal.access.form_fields import Form, Line, OrNone, Ticked, at_most
 from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees, speaks_for
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
@@ -52,13 +52,13 @@ _STATES = (
 )
 
 #: Why something that was said is not taken, each with the way out.
-MOVED = later("这次运行的内容已经变了，不是刚才看到的那个改变，所以没有执行。请把下面的内容重新看一遍再决定。")
-DECIDED = later("这次运行已经不再等待决定，所以没有执行。结果见下面。")
-NO_REASON = later("否决要写明原因，好让部门和后来的人知道。请写上再提交。")
-TOO_LONG = later("原因太长了，请缩短到 500 字以内。")
-TWICE = later("同一个人不能说两次，需要另一个人。")
-UNDER_WAY = later("刚才说的正在执行，请稍等几秒再看。")
-NOT_LOOKED = later("请先把抽查名单与部门的系统核对，再勾选“我已核对”。")
+MOVED = N_("这次运行的内容已经变了，不是刚才看到的那个改变，所以没有执行。请把下面的内容重新看一遍再决定。")
+DECIDED = N_("这次运行已经不再等待决定，所以没有执行。结果见下面。")
+NO_REASON = N_("否决要写明原因，好让部门和后来的人知道。请写上再提交。")
+TOO_LONG = N_("原因太长了，请缩短到 500 字以内。")
+TWICE = N_("同一个人不能说两次，需要另一个人。")
+UNDER_WAY = N_("刚才说的正在执行，请稍等几秒再看。")
+NOT_LOOKED = N_("请先把抽查名单与部门的系统核对，再勾选“我已核对”。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +289,9 @@ async def _show(
 
 #: What is still missing before a run is approved. That an approval is missing is what the buttons say.
 _MISSING: Mapping[Missing, str] = {
-    Missing.OFFICE: later("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"),
-    Missing.TWO_APPROVALS: later("这个来源要两个人分别批准。"),
-    Missing.SECOND_APPROVAL: later("%(who)s 已批准，还要第二个人批准。"),
+    Missing.OFFICE: N_("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"),
+    Missing.TWO_APPROVALS: N_("这个来源要两个人分别批准。"),
+    Missing.SECOND_APPROVAL: N_("%(who)s 已批准，还要第二个人批准。"),
 }
 
 
@@ -316,12 +316,12 @@ def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
 
 
 #: What has become of something that was said on a page.
-_WAITING = later("正在执行，几秒内完成。")
-_CARRIED_OUT = later("已执行。")
-_NOTED = later("已记下。")
-_NOT_DONE = later("没有执行：这次运行当时已经变了，或已由别人决定。")
-_WENT_WRONG = later("没有执行完：出了问题，请再试一次。")
-_CHANGED_SINCE = later("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
+_WAITING = N_("正在执行，几秒内完成。")
+_CARRIED_OUT = N_("已执行。")
+_NOTED = N_("已记下。")
+_NOT_DONE = N_("没有执行：这次运行当时已经变了，或已由别人决定。")
+_WENT_WRONG = N_("没有执行完：出了问题，请再试一次。")
+_CHANGED_SINCE = N_("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
 
 
 def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:

@@ -12,7 +12,7 @@ from config.timetable import timetable_of
 from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import run_lines
 from status_db.model import ROSTER, RunState
@@ -35,11 +35,11 @@ class Health:
     word: str
 
 
-WAITS = Health(0, "todo", "!", later("等待批准"))
-STALE = Health(1, "bad", "✕", later("数据过期"))
-FAILING = Health(2, "todo", "!", later("最近一次失败，数据仍在有效期内"))
-SILENT = Health(3, "wait", "?", later("还没有数据"))
-WELL = Health(4, "good", "✓", later("正常"))
+WAITS = Health(0, "todo", "!", N_("等待批准"))
+STALE = Health(1, "bad", "✕", N_("数据过期"))
+FAILING = Health(2, "todo", "!", N_("最近一次失败，数据仍在有效期内"))
+SILENT = Health(3, "wait", "?", N_("还没有数据"))
+WELL = Health(4, "good", "✓", N_("正常"))
 
 _FAILED = (RunState.FAILED, RunState.ABANDONED)
 

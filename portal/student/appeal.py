@@ -12,7 +12,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
@@ -24,7 +24,7 @@ from status_db.inbox.appeal_rows import AppealKind, SeenThen, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.views import StudentView
 
-NO_ITEM = later("请选一下是哪一项。")
+NO_ITEM = N_("请选一下是哪一项。")
 
 #: What a refusal answers with; whatever is not named here could be mended in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}

@@ -27,7 +27,7 @@ from portal.web.limits import NotNow
 from portal.web.sent_files import SentOnce
 
 #: Added to a helper's `nice` value.
-_NICE = 10
+_NICE = 15
 
 #: A longer answer, in bytes, is handed over as a file.
 _AS_FILE = 1_000_000
@@ -113,11 +113,6 @@ class Apart:
         self._busy: set[_Helper] = set()
         self._started = 0
         self._threads = ThreadPoolExecutor(at_once, "apart")
-
-    @property
-    def started(self) -> int:
-        """How many helpers have been started so far."""
-        return self._started
 
     async def answer(self, request: Request) -> Response:
         """Answer a request without a body. Raises NotNow when it takes too long, and HelperLost."""

@@ -14,14 +14,14 @@ from typing import TypeVar
 
 from portal.web.limits import NotNow
 
-#: Hashes computed at once, at most.
-_THREADS = 2
+#: Hashes computed at once, at most. One hash computes in four threads.
+_THREADS = max(1, (os.cpu_count() or 1) // 4)
 
 #: Sign-ins under way at once, at most: while some are hashed, others look up accounts and open sessions.
 _UNDER_WAY = 4
 
 #: Added to the `nice` value of the threads that hash.
-_NICE = 10
+_NICE = 15
 
 #: Retry after this long, in seconds, when the queue is full.
 _RETRY_AFTER = 15

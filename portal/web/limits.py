@@ -71,10 +71,6 @@ class Arriving:
         """How many there are."""
         return self._unfinished
 
-    def slow_from(self, address: str) -> int:
-        """Return how many from one address are slow."""
-        return len(self._slow.get(addresses.network(address), ()))
-
     def full(self) -> bool:
         """Return whether no more are accepted."""
         return self._unfinished >= self.limits.unfinished

@@ -16,8 +16,8 @@ from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import record_from
 from status_db.marks import applied_settings
-from status_db.marks.past_runs import PastRuns
-from status_db.marks.roster_numbers import RosterNumbers
+from status_db.marks.stored.past_runs import PastRuns
+from status_db.marks.stored.roster_numbers import RosterNumbers
 from status_db.model import (
     CLOCKS_DIFFER,
     ROSTER,

@@ -1,8 +1,8 @@
 """Every table, as `tables.student`: those of the marks, and those of the desk."""
 
+from status_db.tables.decision_tables import batch, certificate, decision
 from status_db.tables.desk_tables import (
     account,
-    announcement,
     attempt,
     audit,
     audit_head,
@@ -10,26 +10,21 @@ from status_db.tables.desk_tables import (
     desk,
     factor_step,
     grant,
-    objection,
     passkey,
     pending_change,
     recovery_code,
-    request,
     retention_run,
     session,
     staff_session,
     token,
-    upload,
     used_ticket,
 )
+from status_db.tables.inbox_tables import announcement, objection, request, upload
 from status_db.tables.marks_tables import (
     NOT_ASKED,
     alias,
     applied_settings,
-    batch,
-    certificate,
     cohort,
-    decision,
     flip,
     ledger,
     marks,

@@ -1,4 +1,7 @@
-"""The tables of the desk: accounts and their sessions, requests, appeals, uploads, and the audit log."""
+"""The tables of the desk: accounts, how they sign in, and the audit log.
+
+What people ask for is in `status_db/tables/inbox_tables.py`.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -14,7 +17,7 @@ from sqlalchemy import (
     false,
 )
 
-from status_db.tables.types import NAMES, Id, Instant, Json, Line, Number, Prose, Word
+from status_db.tables.types import NAMES, Id, Instant, Json, Line, Number, Word
 
 desk = MetaData(naming_convention=NAMES)
 
@@ -188,135 +191,6 @@ Index("ix_audit_account", audit.c.account, audit.c.line)
 #: For what was done to an account, whoever did it.
 Index("ix_audit_deed", audit.c.deed, audit.c.line)
 Index("ix_audit_student", audit.c.student, audit.c.line)
-
-request = Table(
-    "request",
-    desk,
-    #: What somebody asked for on a page; the scheduler serves it, for the pages write no mark.
-    Column("request", Id, primary_key=True, autoincrement=True),
-    Column("cohort", Word, nullable=False),
-    #: recheck: of `student`; opinion: on `run`; ask: every source anew; list: take `upload` as a source's own list;
-    #: way_back: what taking `run` back would change; revert: take it back
-    Column("kind", Word, nullable=False),
-    Column("student", Number),
-    Column("run", BigInteger),
-    #: Of an opinion: plausible, approve, reject; of which plan; and why. A revert has these two, too.
-    Column("says", Word),
-    Column("digest", LargeBinary),
-    Column("reason", Prose(), nullable=False, server_default=""),
-    #: Of a list: the upload that holds it.
-    Column("upload", BigInteger),
-    Column("account", Line(100), nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("served_at", Instant),
-    #: done, refused, failed; NULL while it waits
-    Column("outcome", Word),
-    Column("message", Prose(), nullable=False, server_default=""),
-    #: Of a way back: the plan; of a revert: its run.
-    Column("found", Json),
-    Column("mac", LargeBinary),
-    sqlite_autoincrement=True,
-)
-Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)
-Index("ix_request_run", request.c.cohort, request.c.run)
-Index(
-    "ix_request_waiting",
-    request.c.cohort,
-    request.c.request,
-    sqlite_where=request.c.served_at.is_(None),
-    postgresql_where=request.c.served_at.is_(None),
-)
-
-announcement = Table(
-    "announcement",
-    desk,
-    Column("announcement", Id, primary_key=True, autoincrement=True),
-    #: NULL for every cohort.
-    Column("cohort", Word),
-    #: The step whose office says it: then it stands on that step's card. NULL for the head of the page.
-    Column("step", Word),
-    #: Roster column → values: to whom; empty for everybody.
-    Column("scope", Json, nullable=False),
-    Column("title", Line(200), nullable=False),
-    Column("title_en", Line(200), nullable=False, server_default=""),
-    Column("body", Prose(), nullable=False),
-    Column("body_en", Prose(), nullable=False, server_default=""),
-    #: Whom to ask.
-    Column("contact", Line(200), nullable=False, server_default=""),
-    Column("opens", Instant, nullable=False),
-    Column("closes", Instant),
-    Column("author", Line(100), nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("withdrawn_at", Instant),
-    Column("withdrawn_by", Line(100)),
-    Column("mac", LargeBinary),
-    sqlite_autoincrement=True,
-)
-
-objection = Table(
-    "objection",
-    desk,
-    #: What a student objects to, or what a reviewer sends back to an office; the office answers.
-    Column("objection", Id, primary_key=True, autoincrement=True),
-    Column("cohort", Word, nullable=False),
-    Column("student", Number, nullable=False),
-    Column("step", Word, nullable=False),
-    #: objection, sent_back
-    Column("kind", Word, nullable=False),
-    #: The key of the obligation it is about; empty for the step as a whole.
-    Column("item", Line(300), nullable=False),
-    #: Who raised it, and in which words.
-    Column("raised_by", Line(100), nullable=False),
-    Column("text", Prose(), nullable=False),
-    #: What stood there then: verdict, reason, obligations, as_of.
-    Column("seen", Json, nullable=False),
-    Column("at", Instant, nullable=False),
-    #: By when the office is to answer, by its own hours.
-    Column("due", Instant, nullable=False),
-    Column("answered_at", Instant),
-    Column("answered_by", Line(100)),
-    #: rechecked, decided, explained, withdrawn; NULL while it waits
-    Column("outcome", Word),
-    Column("answer", Prose(), nullable=False, server_default=""),
-    #: The decision that answered it.
-    Column("decision", BigInteger),
-    Column("mac", LargeBinary),
-    sqlite_autoincrement=True,
-)
-Index("ix_objection_student", objection.c.cohort, objection.c.student, objection.c.objection)
-Index(
-    "ix_objection_waiting",
-    objection.c.cohort,
-    objection.c.step,
-    objection.c.due,
-    sqlite_where=objection.c.answered_at.is_(None),
-    postgresql_where=objection.c.answered_at.is_(None),
-)
-
-upload = Table(
-    "upload",
-    desk,
-    #: A sheet that somebody has brought, kept until it is confirmed or a day has passed.
-    Column("upload", Id, primary_key=True, autoincrement=True),
-    Column("cohort", Word, nullable=False),
-    #: results: decisions on the named rows; list: the whole list of a source
-    Column("kind", Word, nullable=False),
-    Column("step", Word, nullable=False),
-    #: The source whose list it is.
-    Column("source", Word),
-    Column("account", Line(100), nullable=False),
-    Column("file", Line(200), nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    #: What was read of it.
-    Column("rows", Json, nullable=False),
-    Column("at", Instant, nullable=False),
-    #: When it was confirmed: with which batch, or by asking the scheduler.
-    Column("confirmed_at", Instant),
-    Column("batch", BigInteger),
-    Column("mac", LargeBinary),
-    sqlite_autoincrement=True,
-)
-Index("ix_upload_account", upload.c.account, upload.c.upload)
 
 retention_run = Table(
     "retention_run",

@@ -1,7 +1,7 @@
-"""The tables of the marks: the roster, what sources answered, what was found and decided.
+"""The tables of the marks: the roster, what sources answered, what was found, and the ledger.
 
 Everything about a student is keyed by cohort. Every time is stored in UTC. Machine and operator write different tables:
-`decision` is the operators', `flip` is everybody's history, the rest is the sync's.
+those of `decision_tables.py` are the operators', `flip` is everybody's history, the rest is the sync's.
 """
 
 from sqlalchemy import (
@@ -25,7 +25,8 @@ from status_db.tables.types import NAMES, Id, Instant, Json, Line, Number, Oblig
 _VERDICTS = ", ".join(f"'{v}'" for v in Verdict)
 
 
-def _is_verdict(column: str) -> CheckConstraint:
+def is_verdict(column: str) -> CheckConstraint:
+    """Let the column hold a verdict and nothing else."""
     return CheckConstraint(f"{column} IN ({_VERDICTS})", name=column)
 
 
@@ -146,7 +147,7 @@ record = Table(
     Column("asked_at", Instant, nullable=False),
     Column("run", BigInteger, nullable=False),
     Column("mac", LargeBinary),
-    _is_verdict("verdict"),
+    is_verdict("verdict"),
     sqlite_with_rowid=False,
 )
 Index("ix_record_student", record.c.cohort, record.c.student)
@@ -164,7 +165,7 @@ status = Table(
     Column("since", Instant, nullable=False),
     #: The run that found it; NULL while nobody has been asked.
     Column("run", BigInteger),
-    _is_verdict("verdict"),
+    is_verdict("verdict"),
     sqlite_with_rowid=False,
 )
 Index(
@@ -276,7 +277,7 @@ wave = Table(
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
     Column("mac", LargeBinary),
-    _is_verdict("towards"),
+    is_verdict("towards"),
     sqlite_autoincrement=True,
 )
 Index("ix_wave_source", wave.c.cohort, wave.c.source)
@@ -293,119 +294,6 @@ stranger = Table(
     #: The roster students it is near to, as they are shown.
     Column("student", Number, nullable=False),
     Column("run", BigInteger, nullable=False),
-)
-
-decision = Table(
-    "decision",
-    marks,
-    Column("decision", Id, primary_key=True, autoincrement=True),
-    Column("cohort", Word, nullable=False),
-    Column("student", Number, nullable=False),
-    Column("step", Word, nullable=False),
-    Column("verdict", Word, nullable=False),
-    Column("author", Line(100), nullable=False),
-    Column("reason", Line(100), nullable=False),
-    Column("words", Prose(), nullable=False),
-    Column("note", Prose(), nullable=False),
-    Column("until", Instant),
-    Column("decided_at", Instant, nullable=False),
-    Column("entered_at", Instant, nullable=False),
-    Column("answered_verdict", Word, nullable=False),
-    Column("answered_keys", Json, nullable=False),
-    Column("withdrawn_at", Instant),
-    Column("withdrawn_by", Line(100)),
-    #: For a review: step → the run and the decision that stood there when it was given.
-    Column("rests_on", Json, nullable=False, server_default="{}"),
-    #: When the end by date was noted, with its flip.
-    Column("ended_at", Instant),
-    Column("mac", LargeBinary),
-    #: The office's own file about it, what a pass depends on, and the sheet of paper it was first written on.
-    Column("file_number", Line(100)),
-    Column("condition", Prose()),
-    Column("sheet", Line(100)),
-    #: The batch it was entered with; NULL for one entered alone.
-    Column("batch", BigInteger),
-    #: For a review given over answers that were too old: step → the moment of the answer that was accepted.
-    Column("accepts", Json),
-    _is_verdict("verdict"),
-    sqlite_autoincrement=True,
-)
-Index(
-    "ix_decision_batch",
-    decision.c.batch,
-    sqlite_where=decision.c.batch.is_not(None),
-    postgresql_where=decision.c.batch.is_not(None),
-)
-# One decision stands at a time; the next one withdraws it first.
-Index(
-    "uq_decision_standing",
-    decision.c.cohort,
-    decision.c.student,
-    decision.c.step,
-    unique=True,
-    sqlite_where=decision.c.withdrawn_at.is_(None),
-    postgresql_where=decision.c.withdrawn_at.is_(None),
-)
-
-batch = Table(
-    "batch",
-    marks,
-    #: Decisions that were entered together, and may be taken back together.
-    Column("batch", Id, primary_key=True, autoincrement=True),
-    Column("cohort", Word, nullable=False),
-    #: import, paper, class
-    Column("kind", Word, nullable=False),
-    Column("step", Word, nullable=False),
-    Column("author", Line(100), nullable=False),
-    Column("at", Instant, nullable=False),
-    #: The file's name, the number of the sheet of paper, or the class.
-    Column("title", Line(200), nullable=False),
-    #: Of the preview that was confirmed.
-    Column("digest", LargeBinary, nullable=False),
-    #: How many rows were entered, and how many left out for which cause.
-    Column("counts", Json, nullable=False, server_default="{}"),
-    Column("undone_at", Instant),
-    Column("undone_by", Line(100)),
-    Column("undone_because", Prose(), nullable=False, server_default=""),
-    Column("mac", LargeBinary),
-    sqlite_autoincrement=True,
-)
-Index("ix_batch_step", batch.c.cohort, batch.c.step, batch.c.batch)
-
-certificate = Table(
-    "certificate",
-    marks,
-    Column("certificate", Id, primary_key=True, autoincrement=True),
-    Column("cohort", Word, nullable=False),
-    Column("student", Number, nullable=False),
-    #: The number printed on it.
-    Column("number", Line(100), nullable=False),
-    Column("kind", Line(100), nullable=False),
-    #: The review it was issued on.
-    Column("decision", BigInteger, ForeignKey("decision.decision"), nullable=False),
-    Column("issued_at", Instant, nullable=False),
-    Column("issued_by", Line(100), nullable=False),
-    #: self, agent, post; empty while it waits to be collected
-    Column("collected", Word, nullable=False),
-    Column("collector", Line(300), nullable=False),
-    Column("revoked_at", Instant),
-    Column("revoked_by", Line(100)),
-    Column("revoked_because", Prose(), nullable=False, server_default=""),
-    Column("mac", LargeBinary),
-    #: When it left, and who handed it over; NULL where it left as it was issued.
-    Column("collected_at", Instant),
-    Column("handed_over_by", Line(100)),
-    UniqueConstraint("cohort", "number"),
-    sqlite_autoincrement=True,
-)
-# A student holds one at a time.
-Index(
-    "uq_certificate_held",
-    certificate.c.cohort,
-    certificate.c.student,
-    unique=True,
-    sqlite_where=certificate.c.revoked_at.is_(None),
-    postgresql_where=certificate.c.revoked_at.is_(None),
 )
 
 flip = Table(

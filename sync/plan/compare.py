@@ -29,6 +29,8 @@ class Compared:
     answer: Answer
     #: Student → new record; None for one that goes.
     new: Mapping[str, Record | None]
+    #: The number cells whose rows are kept with an answer that waits: those about somebody on the roster.
+    known: frozenset[Cell]
 
 
 def match(rule: SourceRule, snapshot: Snapshot, groups: Groups, gathered: Gathered, student: str | None) -> Matched:
@@ -59,7 +61,8 @@ def compare(
                 "Sync the roster first: clearance sync roster",
             )
         raise about_nobody(rule.source, answer.rows)
-    return Compared(matched, answer, reconcile.records_of(rule, snapshot.fields, answer))
+    new = reconcile.records_of(rule, snapshot.fields, answer)
+    return Compared(matched, answer, new, _known_keys(matched, answer, digests))
 
 
 def about_nobody(name: str, rows: int) -> SourceGarbled:
@@ -71,10 +74,9 @@ def about_nobody(name: str, rows: int) -> SourceGarbled:
     )
 
 
-def known_keys(compared: Compared, digests: Mapping[str, bytes]) -> frozenset[Cell]:
-    """Return the number cells whose rows are kept with an answer that waits: those about somebody on the roster."""
-    groups, resolved, moved_to = compared.matched.groups, compared.matched.resolved, compared.answer.moved_to
-    return frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved, moved_to))
+def _known_keys(matched: Matched, answer: Answer, digests: Mapping[str, bytes]) -> frozenset[Cell]:
+    resolved, moved_to = matched.resolved, answer.moved_to
+    return frozenset(k for k in matched.groups if k in digests or _is_known(k, digests, resolved, moved_to))
 
 
 def _about_nobody(snapshot: Snapshot, answer: Answer, gathered: Gathered, resolved: Resolved) -> bool:

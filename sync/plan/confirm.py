@@ -130,11 +130,6 @@ def _by_student(answer: Snapshot, numbers: Mapping[str, Sequence[str]]) -> dict[
     return found
 
 
-def reads_all_for_one(connector: Connector) -> bool:
-    """Say whether a connector answers about one student out of the whole answer: then there is nothing to prove."""
-    return bool(getattr(connector, "one_reads_all", False))
-
-
 def disagreement(
     rule: SourceRule, connector: Connector, held: Mapping[str, Record], numbers: Mapping[str, Sequence[str]]
 ) -> str:

@@ -7,12 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from config.settings import Settings
-from connectors.port import Connector, Snapshot
+from connectors.port import Connector, Snapshot, reads_all_for_one
 from status_db.ledger.seals import Seals
 from status_db.marks.current import Stored
 from status_db.model import RunState
 from sync.plan.base import Withheld
-from sync.plan.confirm import reads_all_for_one
 from sync.plan.same_answer import SameAnswer
 from sync.plan.source import AnswerRead, Read, SourceProposal, SourceStages
 
@@ -53,7 +52,7 @@ class RecheckStages(SourceStages):
                 f"{name} would clear {student}, but its last full run {read.last_full or 'has yet to come'}. "
                 f"Sync {name} first; then ask again."
             )
-        if proposal.clears and not (self._needs_no_proof or self._one_is_proven(read.gathered.marks.state)):
+        if proposal.clears and not (self._needs_no_proof or read.one_proven):
             return Withheld(
                 f"{name} would clear {student}, but asking about one student has not been shown to give "
                 f"what the whole answer gives, and so never clears. Sync {name}: a full run shows it, or "

@@ -113,15 +113,7 @@ class RevertStages:
             source_base=state.revision,
             asked_later=read.asked_later,
         )
-        reasons: tuple[Objection, ...] = ()
-        counted = guard.NOBODY
-        if plan.changes or plan.findings:
-            limits = rule_settings.limits(self._settings.source[rule.source])
-            before = pasts.history(marks.past, self._settings, rule, state, snapshot)
-            groups = pasts.groups(marks.past, rule, limits, plan, before.held, pasts.NO_BRANCHES)
-            history = pasts.without_rows(before, groups)
-            reasons = guard.judge(plan, rule.means, limits, history, first_applies=False)
-            counted = guard.count(plan, rule.means, history)
+        reasons, counted = self._judged(plan, marks)
         return SourceProposal(
             plan,
             reasons,
@@ -137,6 +129,18 @@ class RevertStages:
                 because=snapshot.because,
             ),
         )
+
+    def _judged(self, plan: reconcile.Plan, marks: StepMarks) -> tuple[tuple[Objection, ...], guard.Counted]:
+        """Return why the guard holds the change back, and what it counts; a change that moves nobody passes."""
+        if not plan.changes and not plan.findings:
+            return (), guard.NOBODY
+        rule = self._rule
+        limits = rule_settings.limits(self._settings.source[rule.source])
+        before = pasts.history(marks.past, self._settings, rule, marks.state, self.snapshot)
+        groups = pasts.groups(marks.past, rule, limits, plan, before.held, pasts.NO_BRANCHES)
+        history = pasts.without_rows(before, groups)
+        reasons = guard.judge(plan, rule.means, limits, history, first_applies=False)
+        return reasons, guard.count(plan, rule.means, history)
 
 
 def at(moment: datetime, run: int) -> WayBack:

@@ -6,7 +6,7 @@ step goes. A step without a word from its sources is unknown.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.meaning import FlowMeaning, Meaning, differences
@@ -112,11 +112,7 @@ def plan(
     answer was ever applied, `stored_sources` those that have a row of their own.
     """
     target = applied.with_structure(own, never_asked) if applied is not None else own
-    flows: list[tuple[str, str]] = []
-    added: list[tuple[str, str, Finding]] = []
-    removed: list[tuple[str, str]] = []
-    findings: list[tuple[str, str, Finding]] = []
-    flips: list[Flip] = []
+    rows = _StudentRows()
     unplaced: list[str] = []
     students = 0
     for person in people:
@@ -124,40 +120,56 @@ def plan(
         flow = flow_of(target, person)
         if flow is None:
             unplaced.append(person.student)
-            continue
-        if flow != person.flow:
-            flows.append((person.student, flow))
-        kinds = {step: StepKind(kind) for step, kind, _ in target.flows[flow].entries}
-        for step in sorted(person.steps.keys() - kinds.keys()):
-            removed.append((person.student, step))
-            was = person.steps[step]
-            flips.append(Flip(person.student, step, was.decided or was.finding.verdict, Verdict.EXEMPT, NOT_IN_FLOW))
-        for step, kind in sorted(kinds.items()):
-            finding = _found(target, person, step, kind, began)
-            stored = person.steps.get(step)
-            if stored is None:
-                added.append((person.student, step, finding))
-            elif not _same(stored.finding, finding):
-                findings.append((person.student, step, finding))
-            before = stored.finding.verdict if stored is not None else Verdict.UNKNOWN
-            if person.decided.get(step) is None and before is not finding.verdict:
-                flips.append(Flip(person.student, step, before, finding.verdict, finding.reason, finding.evidence))
+        else:
+            _move(rows, target, person, flow, began)
     return SettingsPlan(
         cohort=cohort,
         base=base,
         before=applied.digest if applied is not None else None,
         meaning=target,
         lines=differences(applied, target),
-        flows=tuple(flows),
-        added=tuple(added),
-        removed=tuple(removed),
-        findings=tuple(findings),
-        flips=tuple(flips),
+        flows=tuple(rows.flows),
+        added=tuple(rows.added),
+        removed=tuple(rows.removed),
+        findings=tuple(rows.findings),
+        flips=tuple(rows.flips),
         retired=tuple(sorted(set(stored_sources) - own.sources.keys())),
         loosened=tuple(_loosened(applied, target)) if applied is not None else (),
         unplaced=tuple(unplaced),
         students=students,
     )
+
+
+@dataclass(slots=True)
+class _StudentRows:
+    """What a change of settings writes about students, student by student."""
+
+    flows: list[tuple[str, str]] = field(default_factory=list)
+    added: list[tuple[str, str, Finding]] = field(default_factory=list)
+    removed: list[tuple[str, str]] = field(default_factory=list)
+    findings: list[tuple[str, str, Finding]] = field(default_factory=list)
+    flips: list[Flip] = field(default_factory=list)
+
+
+def _move(rows: _StudentRows, target: Meaning, person: Placed, flow: str, began: Mapping[str, datetime]) -> None:
+    """Add what brings one student to the steps of a flow."""
+    if flow != person.flow:
+        rows.flows.append((person.student, flow))
+    kinds = {step: StepKind(kind) for step, kind, _ in target.flows[flow].entries}
+    for step in sorted(person.steps.keys() - kinds.keys()):
+        rows.removed.append((person.student, step))
+        was = person.steps[step]
+        rows.flips.append(Flip(person.student, step, was.decided or was.finding.verdict, Verdict.EXEMPT, NOT_IN_FLOW))
+    for step, kind in sorted(kinds.items()):
+        finding = _found(target, person, step, kind, began)
+        stored = person.steps.get(step)
+        if stored is None:
+            rows.added.append((person.student, step, finding))
+        elif not _same(stored.finding, finding):
+            rows.findings.append((person.student, step, finding))
+        before = stored.finding.verdict if stored is not None else Verdict.UNKNOWN
+        if person.decided.get(step) is None and before is not finding.verdict:
+            rows.flips.append(Flip(person.student, step, before, finding.verdict, finding.reason, finding.evidence))
 
 
 def _loosened(before: Meaning, after: Meaning) -> Iterator[tuple[str, str, tuple[str, ...]]]:

@@ -8,10 +8,10 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from config.settings import Settings
-from connectors.port import AsksByNumber, Cell, Connector, ProofKind, Snapshot, SourceUnavailable
+from connectors.port import AsksByNumber, Cell, Connector, ProofKind, Snapshot, SourceUnavailable, reads_all_for_one
 from status_db.guard_reasons import Objection
 from status_db.ledger.seals import Seals
-from status_db.marks.current import SourceState, Stored
+from status_db.marks.current import Stored
 from status_db.marks.expected_changes import expected
 from status_db.marks.reversals import Replaced
 from status_db.marks.runs import Ending, Lease, Pull, Writes
@@ -21,8 +21,8 @@ from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.base import Withheld
-from sync.plan.compare import Compared, compare, known_keys, match
-from sync.plan.confirm import Confirmed, confirm, reads_all_for_one
+from sync.plan.compare import Compared, compare, match
+from sync.plan.confirm import Confirmed, confirm
 from sync.plan.gather import Gathered, GatherRequest, Groups, gather
 from sync.plan.same_answer import SameAnswer, fingerprint_of, question_of, same_answer, source_fingerprint
 from sync.plan.snapshot_codec import Kept, WayBack, kept_of
@@ -199,18 +199,19 @@ class SourceStages:
                 as_of=snapshot.as_of,
             )
             return replace(same, pull=pull)
+        one_proven = state.one_proven in {question_of(rule, at) for at in rule_settings.locations(self._source)}
         question = GatherRequest(
             self._settings,
             rule,
             clock,
             self.student,
             asks_again=isinstance(self._connector, AsksByNumber),
-            tries_one=not self._confirmed.tried_one and not self._one_is_proven(state),
+            tries_one=not self._confirmed.tried_one and not one_proven,
         )
         keyed_snapshot, groups = self._keyed
         waves = expected(connection, self._cohort, name, snapshot.ended, lambda: self._seals(connection))
         gathered = gather(stored, question, state, waves, keyed_snapshot, groups)
-        return AnswerRead(clock, fingerprint, told, gathered)
+        return AnswerRead(clock, fingerprint, told, gathered, one_proven)
 
     def decide(self, read: "Read") -> SourceProposal:
         """Match, compare, confirm, plan and judge. Asks the office again; reads and writes nothing."""
@@ -219,7 +220,7 @@ class SourceStages:
         keyed_snapshot, groups = self._keyed
         matched = match(self._rule, keyed_snapshot, groups, read.gathered, self.student)
         compared = compare(self._rule, keyed_snapshot, matched, read.gathered, self.student)
-        self._confirm(read.gathered, compared)
+        self._confirm(read, compared)
         plan = self._plan(read.gathered, compared)
         return self._judged(read, compared, plan)
 
@@ -228,14 +229,11 @@ class SourceStages:
         shown = any(proof.kind is ProofKind.ONE_AGREES for proof in snapshot.proofs)
         return question_of(self._rule, self._where) if shown else None
 
-    def _one_is_proven(self, state: SourceState) -> bool:
-        return state.one_proven in {question_of(self._rule, where) for where in rule_settings.locations(self._source)}
-
-    def _confirm(self, gathered: Gathered, compared: Compared) -> None:
+    def _confirm(self, read: "AnswerRead", compared: Compared) -> None:
         if self._connector is None:
             return
-        rule, marks = self._rule, gathered.marks
-        if self._one_is_proven(marks.state):
+        rule, gathered, marks = self._rule, read.gathered, read.gathered.marks
+        if read.one_proven:
             self._confirmed = replace(self._confirmed, tried_one=True)
         if self._confirmed.tried_one and not isinstance(self._connector, AsksByNumber):
             # Nothing is left to ask: the changes need not be worked out twice.
@@ -272,7 +270,7 @@ class SourceStages:
 
     def _judged(self, read: "AnswerRead", compared: Compared, plan: reconcile.Plan) -> SourceProposal:
         rule, gathered = self._rule, read.gathered
-        measured, branches = self._measured(gathered, compared, plan)
+        measured, history = self._measured(gathered, compared, plan)
         strangers = unmatched_of(plan)
         whole = self.student is None
         settled = not (gathered.later or self._unsettled(gathered))
@@ -298,8 +296,7 @@ class SourceStages:
         )
         reasons: tuple[Objection, ...] = ()
         counted = guard.NOBODY
-        if plan.changes or plan.findings:
-            history = self._history(gathered, plan, branches)
+        if history is not None:
             limits, first_applies = rule_settings.limits(self._source), self._source.first == "apply"
             reasons = guard.judge(plan, rule.means, limits, history, first_applies=first_applies, quality=measured)
             counted = guard.count(plan, rule.means, history)
@@ -308,27 +305,31 @@ class SourceStages:
             # it leaves nothing behind on which somebody could be cleared later.
             pull = replace(pull, roster_rows=None)
         keyed_snapshot = replace(snapshot, rows=self._keyed[0].rows, places=self._keyed[0].places)
-        known = known_keys(compared, gathered.digests)
-        return SourceProposal(plan, reasons, pull, keyed_snapshot, known, rule.absent, measured, counted)
+        return SourceProposal(plan, reasons, pull, keyed_snapshot, compared.known, rule.absent, measured, counted)
 
     def _measured(
         self, gathered: Gathered, compared: Compared, plan: reconcile.Plan
-    ) -> tuple[Quality | None, pasts.AtBranches]:
-        """Return how good an answer's rows are, and the students that its branches hold."""
+    ) -> tuple[Quality | None, guard.History | None]:
+        """Return how good an answer's rows are, and the history that its changes are judged by; None without a change.
+
+        An answer about one student has no quality, one that waited for approval has the one that was measured then.
+        """
         rule, snapshot, marks = self._rule, self._keyed[0], gathered.marks
-        if isinstance(self._snapshot, Kept):
-            return self._snapshot.quality, pasts.NO_BRANCHES
-        if self.student is not None:
-            return None, pasts.NO_BRANCHES
+        if isinstance(self._snapshot, Kept) or self.student is not None:
+            kept = self._snapshot.quality if isinstance(self._snapshot, Kept) else None
+            return kept, self._history(gathered, plan, pasts.NO_BRANCHES)
         groups, resolved, digests = compared.matched.groups, compared.matched.resolved, gathered.digests
         people, near = pasts.whose(groups, digests, resolved), pasts.hinted(groups, digests, resolved)
         branches = pasts.at_branches(marks.past, marks.state, snapshot, people, plan)
+        history = self._history(gathered, plan, branches)
         measured = quality.quality_of(
             rule, snapshot.fields, snapshot.rows, near, compared.answer.roster_rows, branches.after
         )
-        return measured, branches
+        return measured, history
 
-    def _history(self, gathered: Gathered, plan: reconcile.Plan, branches: pasts.AtBranches) -> guard.History:
+    def _history(self, gathered: Gathered, plan: reconcile.Plan, branches: pasts.AtBranches) -> guard.History | None:
+        if not plan.changes and not plan.findings:
+            return None
         rule, marks = self._rule, gathered.marks
         history = pasts.history(marks.past, self._settings, rule, marks.state, self._snapshot)
         if self.student is not None:
@@ -347,6 +348,8 @@ class AnswerRead:
     fingerprint: bytes | None
     told: bytes | None
     gathered: Gathered
+    #: Asking about one student has been shown to give what the whole answer gives.
+    one_proven: bool
     #: For a recheck: how the last full run ended; None where there was none.
     last_full: RunState | None = None
 

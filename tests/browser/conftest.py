@@ -9,10 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from clearance.files.sheets import Sheets
-from clearance.portal_services import desk_services
 from clearance.web import application
-from portal.desk.pages import ROUTES
 from tests.browser.browsers import DESK
 from tests.patience import PATIENCE
 from tests.portal.conftest import PASSWORD, settle
@@ -90,8 +87,7 @@ def visiting(chromium: Browser, university: World, host: str = "127.0.0.1") -> I
     if host != "127.0.0.1":
         portal = settings.portal.model_copy(update={"public_url": f"http://{host}:{port}"})
         settings = settings.model_copy(update={"portal": portal})
-    desk = desk_services(settings, Sheets(settings.desk), ROUTES)
-    app = application(settings, clock=lambda: now, desk=desk)
+    app = application(settings, clock=lambda: now, desk=True)
     with served(app, port):
 
         def visit(

@@ -4,13 +4,10 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from clearance.files.sheets import Sheets
-from clearance.portal_services import desk_services
 from clearance.settings_file import load_settings
 from clearance.web import application
-from portal.desk.pages import ROUTES
 
 _NOW = datetime.fromisoformat(os.environ["CLEARANCE_TEST_NOW"])
 _SETTINGS = load_settings(Path(os.environ["CLEARANCE_TEST_FILE"]))
 
-app = application(_SETTINGS, clock=lambda: _NOW, desk=desk_services(_SETTINGS, Sheets(_SETTINGS.desk), ROUTES))
+app = application(_SETTINGS, clock=lambda: _NOW, desk=True)

@@ -105,6 +105,13 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert len(mistakes(tmp_path, text)) >= 3
 
 
+def test_a_name_with_a_line_break_stays_on_the_line_of_its_mistake(tmp_path: Path) -> None:
+    cohort = '[[cohort]]\nkey = "2019\\n "\nname = "2019"\nroster = "nowhere"\n\n'
+    found = mistakes(tmp_path, SETTINGS.replace("[[cohort]]", cohort + "[[cohort]]", 1))
+    assert any(r'[[cohort]] "2019\n "' in mistake for mistake in found), found
+    assert all("\n" not in mistake for mistake in found), found
+
+
 def test_a_connectors_own_keys_are_checked_by_the_connector(tmp_path: Path) -> None:
     text = changed(
         'connector = "memory"\nmeans = "items"',

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Message
-from babel.messages.pofile import read_po
 from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
-import portal
 from clearance.portal_services import portal_services
+from clearance.stores.shared import Stores
 from clearance.web import application
 from config.processes import Process
 from config.tables.sources import Source
@@ -26,7 +23,6 @@ from status_db.store.engine import StoreError
 from tests.cast import GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import PASSWORD, enter, token_in
 from tests.portal.html_page import Page
-from tests.portal.sentences import sentences
 from tests.world import World
 
 SignedIn = Callable[[str], TestClient]
@@ -132,24 +128,6 @@ class TestInEnglish:
     def test_the_browsers_wish_is_heard(self, client: TestClient) -> None:
         assert "Sign in" in client.get("/sign-in", headers={"accept-language": "en-GB,en;q=0.9"}).text
         assert "登录" in client.get("/sign-in", headers={"accept-language": "fr"}).text
-
-    def test_no_sentence_is_left_untranslated_and_none_is_left_over(self) -> None:
-        known: dict[str, Message] = {}
-        for file in sorted((Path(portal.__file__).parent / "locale" / "en").glob("*.po")):
-            with file.open("rb") as opened:
-                catalogue = read_po(opened, locale="en", abort_invalid=True)
-            for message in (one for one in catalogue if one.id):
-                text = message.id[0] if isinstance(message.id, tuple) else str(message.id)
-                assert text not in known, f"{text} is said twice: {file.name}"
-                known[text] = message
-        said = set(sentences())
-        assert {text for text, _ in said} == set(known)
-        for text, plural in said:
-            english = known[text].string
-            assert isinstance(english, tuple) is plural, text
-            for one in map(str, english if isinstance(english, tuple) else (english,)):
-                assert one, text
-                assert set(re.findall(r"%\(\w+\)s", one)) == set(re.findall(r"%\(\w+\)s", text)), text
 
     def test_an_english_page_shows_no_chinese_of_ours(self, signed_in: SignedIn) -> None:
         text = Page(signed_in("dean").get("/overview?lang=en")).text
@@ -377,7 +355,7 @@ def test_a_database_that_fails_is_a_kind_page_and_a_503(university: World, signe
 
 def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
     """On SQLite the authorizer says no, on PostgreSQL the read-only transaction does."""
-    services = portal_services(world.settings, world.clock, Process.PAGES)
+    services = portal_services(Stores(world.settings, web=Process.PAGES), world.clock)
     try:
         with (
             pytest.raises((DBAPIError, StoreError)),
@@ -395,7 +373,7 @@ def test_every_proof_of_a_pull_has_a_word() -> None:
 
 
 def test_every_state_has_a_word_in_both_languages(university: World) -> None:
-    services = portal_services(university.settings, university.clock, Process.PAGES)
+    services = portal_services(Stores(university.settings, web=Process.PAGES), university.clock)
     try:
         for language in services.languages.values():
             said = {labels.say(language, labels.STATES, state) for state in State}

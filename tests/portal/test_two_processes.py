@@ -7,10 +7,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from clearance.files.sheets import Sheets
-from clearance.portal_services import desk_services
 from clearance.web import application
-from portal.desk.pages import ROUTES
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.store.engine import reading
@@ -56,8 +53,7 @@ def the_key_there(world: World) -> Iterator[None]:
 def staff(university: World) -> Iterator[TestClient]:
     """A browser at the desk's own address."""
     settings = university.settings
-    desk = desk_services(settings, Sheets(settings.desk), ROUTES)
-    app = application(settings, clock=university.clock, desk=desk, students=False)
+    app = application(settings, clock=university.clock, desk=True, students=False)
     with TestClient(app, base_url=DESK_ADDRESS, follow_redirects=True) as browser:
         yield browser
 

@@ -4,11 +4,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from clearance.files.sheets import Sheets
-from clearance.portal_services import desk_services
 from clearance.web import application
 from config.load import load
-from portal.desk.pages import ROUTES
 from portal.web.apart import answer_all
 from tests.world import SCHEMAS
 
@@ -17,8 +14,7 @@ def main() -> None:
     """Answer until the pipe is closed, at one moment."""
     file, url, now, number = sys.argv[1:]
     settings, moment = load(Path(file), SCHEMAS.get, {"STATUS_URL": url}), datetime.fromisoformat(now)
-    desk = desk_services(settings, Sheets(settings.desk), ROUTES)
-    answer_all(application(settings, clock=lambda: moment, desk=desk), int(number))
+    answer_all(application(settings, clock=lambda: moment, desk=True), int(number))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ end (authentik, Auth0); user info as a signed token (Keycloak and Apereo CAS, wh
 claims below `attributes` (Apereo CAS); a key set with keys of kinds that are not known here; tokens that name no key.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,17 +16,17 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jws, jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import JWKRegistry, KeySet
+from joserfc.jwk import KeySet
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from config.tables.providers import Oidc, is_loopback
+from config.tables.providers import Oidc
 from config.tables.secrets import SecretUnusable
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
 from portal.auth.providers.http import Asker
+from portal.auth.providers.oidc_published import METHOD, Published, json_object, sign_in_refused
 from portal.auth.providers.oidc_words import (
     about_signature,
-    another_issuer,
     described,
     described_party,
     kind,
@@ -35,13 +34,9 @@ from portal.auth.providers.oidc_words import (
     why_no_token,
     why_not,
 )
-from portal.auth.refusals import SignInCode, SignInRefused, printable
+from portal.auth.refusals import printable
 from portal.auth.sso_state import Journey
 
-METHOD = "oidc"
-
-#: The provider's own description is asked for again after this long.
-_FRESH = timedelta(hours=1)
 #: An unknown key makes its keys be asked for again, at most this often.
 _PAUSE = timedelta(minutes=1)
 
@@ -68,18 +63,6 @@ class Signed:
     second_factor: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Provider:
-    issuer: str
-    authorization: str
-    token: str
-    jwks: str
-    userinfo: str
-    end_session: str
-    basic: bool
-    at: datetime
-
-
 class OidcProvider:
     """The OpenID provider of the settings. Every method that asks it raises SignInRefused."""
 
@@ -87,13 +70,12 @@ class OidcProvider:
         self.issuer = settings.issuer
         self._settings = settings
         self._asker = Asker(METHOD, settings.ca_file)
-        self._provider: _Provider | None = None
-        self._keys: tuple[KeySet, datetime] | None = None
+        self._published = Published(self.issuer, self._asker)
 
     def login_address(self, back: str, journey: Journey, now: datetime) -> str:
         """Return where people sign in, to be sent back with a code."""
         address: str = prepare_grant_uri(
-            self._known(now).authorization,
+            self._published.provider(now).authorization,
             self._settings.client_id,
             "code",
             back,
@@ -107,7 +89,7 @@ class OidcProvider:
 
     def logout_address(self, back: str, id_token: str, now: datetime) -> str:
         """Return where people sign out; empty where the provider has no such place."""
-        address = self._known(now).end_session
+        address = self._published.provider(now).end_session
         if not address:
             return ""
         asked = {"client_id": self._settings.client_id, "post_logout_redirect_uri": back}
@@ -117,11 +99,11 @@ class OidcProvider:
 
     def is_from(self, issuer: str, now: datetime) -> bool:
         """Say whether an answer that names its issuer comes from this provider."""
-        return issuer in spellings(self._known(now).issuer)
+        return issuer in spellings(self._published.provider(now).issuer)
 
     def redeem(self, code: str, back: str, journey: Journey, now: datetime) -> Signed:
         """Return who a code is for, by the ID token that the provider gives for it."""
-        provider = self._known(now)
+        provider = self._published.provider(now)
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -131,25 +113,25 @@ class OidcProvider:
         try:
             client, secret = self._settings.client_id, self._settings.client_secret.reveal()
         except SecretUnusable as error:
-            raise _refused(f"client_secret cannot be used: {error}") from None
+            raise sign_in_refused(f"client_secret cannot be used: {error}") from None
         auth: AuthBase | None = None
         if provider.basic:
             # The protocol has both spelt as in a form before they are put together.
             auth = HTTPBasicAuth(quote(client, safe=""), quote(secret, safe=""))
         else:
             form |= {"client_id": client, "client_secret": secret}
-        said = _object(self._asker.post(provider.token, form, auth), provider.token)
+        said = json_object(self._asker.post(provider.token, form, auth), provider.token)
         id_token = said.get("id_token")
         if not isinstance(id_token, str):
-            raise _refused(why_no_token(said, provider.token))
+            raise sign_in_refused(why_no_token(said, provider.token))
         claims = self._checked(id_token, "the ID token", now)
         if claims.get("nonce") != journey.nonce:
-            raise _refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
+            raise sign_in_refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise _refused('the ID token has no subject ("sub"). Have the provider put it in')
+            raise sign_in_refused('the ID token has no subject ("sub"). Have the provider put it in')
         if not isinstance(claims.get("exp"), int | float):
-            raise _refused('the ID token never ends (no "exp"). Have the provider put it in')
+            raise sign_in_refused('the ID token never ends (no "exp"). Have the provider put it in')
         known: Mapping[str, Any] = claims
         asked = provider.issuer
         if _claim(claims, self._settings.claim) is None and provider.userinfo:
@@ -172,29 +154,30 @@ class OidcProvider:
         if body.startswith(b"eyJ"):
             said = self._signed_info(body.decode("ascii", "replace"), address, now)
         else:
-            said = _object(body, address)
+            said = json_object(body, address)
         own = said.get("sub")
         if own != subject:
             what = "does not say who it is about (no sub)" if own is None else "is about somebody else (another sub)"
-            raise _refused(f"the user info of {address} {what}. Look into the provider's own log")
+            raise sign_in_refused(f"the user info of {address} {what}. Look into the provider's own log")
         return said
 
     def _signed_info(self, token: str, address: str, now: datetime) -> dict[str, Any]:
         if token.count(".") == _ENCRYPTED:
-            raise _refused(
+            raise sign_in_refused(
                 f"the user info of {address} is encrypted. Have the provider send it signed, or as plain JSON"
             )
         try:
             claims: dict[str, Any] = self._decoded(token, now).claims
         except (JoseError, ValueError) as error:
-            raise _refused(
+            raise sign_in_refused(
                 f"the signature of the user info of {address} does not hold ({kind(error)}). Compare the kinds in "
                 "algorithms in [auth.oidc] with what the provider signs with"
             ) from None
         audience = claims.get("aud", self._settings.client_id)
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
-        if not meant or claims.get("iss", self._known(now).issuer) not in spellings(self._known(now).issuer):
-            raise _refused(
+        issuer = self._published.provider(now).issuer
+        if not meant or claims.get("iss", issuer) not in spellings(issuer):
+            raise sign_in_refused(
                 f"the user info of {address} is for another client, or by another issuer. Compare "
                 "issuer and client_id in [auth.oidc] with the provider's"
             )
@@ -205,15 +188,17 @@ class OidcProvider:
         claims = self._checked(logout_token, "the logout token", now)
         events, key = claims.get("events"), claims.get("sid") or claims.get("sub")
         if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
-            raise _refused("it is not a logout token. Have the provider send one with the event of back-channel logout")
+            raise sign_in_refused(
+                "it is not a logout token. Have the provider send one with the event of back-channel logout"
+            )
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
-            raise _refused(
+            raise sign_in_refused(
                 f"the logout token is {abs(now.timestamp() - claims['iat']):.0f} s off this machine's clock. Set both "
                 "clocks by NTP"
             )
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
-            raise _refused(
+            raise sign_in_refused(
                 "the logout token names no session (sid or sub), or not itself (jti). Have the provider put them in"
             )
         return key, own
@@ -233,7 +218,7 @@ class OidcProvider:
                 if value is None
                 else f'says a claim "{own.claim}" that is not a single text, but {described(value)}'
             )
-            raise _refused(
+            raise sign_in_refused(
                 f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
                 "client, add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
                 printable(str(token["sub"]), 100),
@@ -251,13 +236,13 @@ class OidcProvider:
             return
         shown = printable(address, 100)
         if verified is not None:
-            raise _refused(
+            raise sign_in_refused(
                 f"the provider says that the e-mail address {shown} has not been verified (email_verified). Have the "
                 "person verify it there, or name a claim that the university gives out as claim in [auth.oidc]",
                 address,
             )
         if not self._settings.email_without_verified:
-            raise _refused(
+            raise sign_in_refused(
                 f"the provider does not say whether the e-mail address {shown} has been verified (no email_verified), "
                 "and whoever may write it there could be anybody. Name a claim that the university gives out as claim "
                 "in [auth.oidc]; or, where nobody can choose their address, write email_without_verified = true",
@@ -266,12 +251,12 @@ class OidcProvider:
 
     def _checked(self, token: str, what: str, now: datetime) -> dict[str, Any]:
         """Return a token's claims, once its signature, issuer, audience and times have been found good."""
-        known = self._known(now)
+        known = self._published.provider(now)
         skew = int(self._settings.clock_skew.total_seconds())
         try:
             decoded = self._decoded(token, now)
         except (JoseError, ValueError) as error:
-            raise _refused(
+            raise sign_in_refused(
                 f"the signature of {what} does not hold ({kind(error)}). "
                 f"{about_signature(token, self._settings.algorithms)}"
             ) from None
@@ -285,13 +270,13 @@ class OidcProvider:
                 iat={"essential": True},
             ).validate(claims)
         except (JoseError, ValueError) as error:
-            raise _refused(
+            raise sign_in_refused(
                 f"{what} does not hold: {why_not(claims, known.issuer, self._settings.client_id, now, error)}"
             ) from None
         party = claims.get("azp", self._settings.client_id)
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if party != self._settings.client_id or (several and "azp" not in claims):
-            raise _refused(
+            raise sign_in_refused(
                 f"{what} is for another client, too (aud {described_party(claims.get('aud'))}, azp "
                 f"{described_party(claims.get('azp'))}). Have the provider issue it for client_id "
                 f'"{self._settings.client_id}" alone'
@@ -300,10 +285,10 @@ class OidcProvider:
 
     def _decoded(self, token: str, now: datetime) -> jwt.Token:
         try:
-            return self._with_keys(token, self._key_set(now))
+            return self._with_keys(token, self._published.keys(now))
         except (JoseError, ValueError):
             # Providers change their keys now and then, and some call the new one by the old name.
-            return self._with_keys(token, self._key_set(now, older_than=_PAUSE))
+            return self._with_keys(token, self._published.keys(now, older_than=_PAUSE))
 
     def _with_keys(self, token: str, keys: KeySet) -> jwt.Token:
         algorithms = list(self._settings.algorithms)
@@ -318,68 +303,6 @@ class OidcProvider:
                 return jwt.decode(token, key, algorithms=algorithms)
         raise InvalidKeyIdError("no key fits")
 
-    def _known(self, now: datetime) -> _Provider:
-        # Two threads may ask at once: nobody waits for the other's answer.
-        provider = self._provider
-        if provider is None or now - provider.at >= _FRESH:
-            provider = self._provider = self._discovered(now)
-        return provider
-
-    def _discovered(self, now: datetime) -> _Provider:
-        asked = f"{self.issuer}/.well-known/openid-configuration"
-        said = _object(self._asker.get(asked), asked)
-        itself = said.get("issuer")
-        if not isinstance(itself, str) or itself.rstrip("/") != self.issuer:
-            raise _refused(another_issuer(itself, self.issuer))
-        address = _addresses(said)
-        methods = said.get("token_endpoint_auth_methods_supported")
-        if not isinstance(methods, list):
-            methods = ["client_secret_basic"]
-        return _Provider(
-            issuer=itself,
-            authorization=address("authorization_endpoint"),
-            token=address("token_endpoint"),
-            jwks=address("jwks_uri"),
-            userinfo=address("userinfo_endpoint", needed=False),
-            end_session=address("end_session_endpoint", needed=False),
-            basic="client_secret_basic" in methods or "client_secret_post" not in methods,
-            at=now,
-        )
-
-    def _key_set(self, now: datetime, older_than: timedelta = _FRESH) -> KeySet:
-        address = self._known(now).jwks
-        keys = self._keys
-        if keys is None or now - keys[1] >= older_than:
-            keys = self._keys = _read_keys(_object(self._asker.get(address), address), address), now
-        return keys[0]
-
-
-def _addresses(said: Mapping[str, Any]) -> Callable[..., str]:
-    def address(name: str, *, needed: bool = True) -> str:
-        url = said.get(name)
-        if url is None and not needed:
-            return ""
-        if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
-            raise _refused(
-                f"the provider says that its {name} is {described_party(url)}, which is not an https address. Behind a "
-                "proxy, give the provider its own https address (host name, X-Forwarded-Proto)"
-            )
-        return url
-
-    return address
-
-
-def _read_keys(said: Mapping[str, Any], address: str) -> KeySet:
-    """Return the provider's keys, without those of a kind that is not known here (RFC 7517, section 5)."""
-    listed = said.get("keys")
-    keys: list[Any] = []
-    for data in listed if isinstance(listed, list) else ():
-        with suppress(JoseError, ValueError, KeyError, TypeError, AttributeError):
-            keys.append(JWKRegistry.import_key(data))
-    if not keys:
-        raise _refused(f"{address} shows no key that can be read. Look into the provider's own log")
-    return KeySet(keys)
-
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return a claim; a name with dots that is none leads to a claim within another. None where there is none."""
@@ -388,19 +311,3 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - whate
     first, dot, rest = name.partition(".")
     below = claims.get(first)
     return _claim(below, rest) if dot and isinstance(below, Mapping) else None
-
-
-def _object(body: bytes, address: str) -> dict[str, Any]:
-    try:
-        said = json.loads(body)
-    except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        begins = body[:20].lstrip().lower()
-        page = ", but with a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
-        raise _refused(f"{address} did not answer with a JSON object{page}. Compare issuer in [auth.oidc]")
-    return said
-
-
-def _refused(message: str, name: str = "") -> SignInRefused:
-    return SignInRefused(METHOD, SignInCode.REFUSED, f"{message}.", name)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
@@ -88,12 +87,6 @@ class DeskServices:
     uploads: Uploads
     read_sheet: ReadsSheets
     routes: tuple[BaseRoute, ...]
-    engines: tuple[Engine, ...]
-
-    def close(self) -> None:
-        """Let go of the databases."""
-        for engine in self.engines:
-            engine.dispose()
 
 
 def desk_of(request: Request) -> DeskServices:

@@ -6,19 +6,19 @@ from datetime import datetime
 
 from portal.access.scenes import NONE
 from portal.desk.context.scene import DeskPlace
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
 
 HELD: Mapping[CertificateSelection, str] = {
-    CertificateSelection.WAITING: later("等待领取"),
-    CertificateSelection.LEFT: later("已领走"),
-    CertificateSelection.REVOKED: later("已撤销"),
-    CertificateSelection.ALL: later("全部"),
+    CertificateSelection.WAITING: N_("等待领取"),
+    CertificateSelection.LEFT: N_("已领走"),
+    CertificateSelection.REVOKED: N_("已撤销"),
+    CertificateSelection.ALL: N_("全部"),
 }
 
 #: How a certificate left, or leaves now.
-WAYS: Mapping[str, str] = {"self": later("本人领取"), "agent": later("代领"), "post": later("邮寄")}
+WAYS: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("代领"), "post": N_("邮寄")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
-"""Certificates: who holds which, handing over and revoking them, one for a late comer, and the sheet a class signs."""
+"""The list of certificates: who holds which, handing several over, the list as a file, and the sheet a class signs."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 from anyio import to_thread
 from pydantic import Field
@@ -14,66 +13,41 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
-from portal.access.form_fields import Form, Line, OrNone, at_most
+from portal.access.form_fields import Line
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
 from portal.desk.context.scene import DeskPlace, place
-from portal.desk.graduation import certificate_lines, numbers
-from portal.desk.graduation.certificate_lines import HELD, WAYS
+from portal.desk.graduation import certificate_lines
+from portal.desk.graduation.certificate_lines import HELD
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
+from portal.desk.graduation.one_certificate import ROWS, CertificateForm, note_handed_over
 from portal.documents import xlsx
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
-from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.certificates import Collected, HandedOver, Issue
+from status_db.decisions.certificates import HandedOver
 from status_db.decisions.refusals import DecisionRefused
-from status_db.model import normalise_number
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
-from status_db.queries.classes import ClassMember, Stage
-from status_db.views import Scope
-
-_ROWS = 50
-
-#: A form of one certificate, or the ticks of a page of them.
-_LONGEST_FORM = 32 * 1024
-_MOST_FIELDS = _ROWS + 20
 
 _EXPORTED = (
-    later("学号"),
-    later("姓名"),
-    later("学院"),
-    later("班级"),
-    later("证书"),
-    later("证书号"),
-    later("发证时间"),
-    later("发证人"),
-    later("状态"),
-    later("领取时间"),
-    later("代领人、单号或撤销原因"),
+    N_("学号"),
+    N_("姓名"),
+    N_("学院"),
+    N_("班级"),
+    N_("证书"),
+    N_("证书号"),
+    N_("发证时间"),
+    N_("发证人"),
+    N_("状态"),
+    N_("领取时间"),
+    N_("代领人、单号或撤销原因"),
 )
 
-_NOT_NOW = later("时间读不懂。请写成 2019-06-19T09:30 这样，或者留空表示现在。")
-_NO_WAY = later("请选择怎样领走。")
-_LONG = later("写得太长了：代领人或单号不超过 300 字，原因不超过 500 字，证书号不超过 100 字。")
-_UNTICKED = later("一本证书也没有选。请至少勾选一本。")
-_NO_STUDENT = later("没有这样一名学生，或者不在你的范围内。请核对学号。")
-
-_LONGEST_COLLECTOR = 300
-_LONGEST_REASON = 500
-
-
-class CertificateForm(Form):
-    """A form about certificates, at one step."""
-
-    longest = _LONGEST_FORM
-    most = _MOST_FIELDS
-
-    step: Line = ""
+_UNTICKED = N_("一本证书也没有选。请至少勾选一本。")
 
 
 class SeveralForm(CertificateForm):
@@ -88,25 +62,6 @@ class SeveralForm(CertificateForm):
     def filter(self) -> dict[str, str]:
         """Return the filter as an address has it."""
         return {"held": self.held, "college": self.college, "class": self.class_name, "text": self.text}
-
-
-class HandingForm(CertificateForm):
-    """What has been typed of how a certificate leaves, or why it is revoked."""
-
-    collected: Annotated[Collected | None, OrNone] = None
-    collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
-    when: Line = ""
-    because: Annotated[Line, at_most(_LONGEST_REASON)] = ""
-
-
-class IssueForm(CertificateForm):
-    """What has been typed of a certificate that is issued to one student."""
-
-    student: Line = ""
-    number: Annotated[Line, at_most(numbers.LONGEST)] = ""
-    kind: Line = ""
-    collected: Annotated[Collected | None, OrNone] = ""
-    collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
 
 
 async def page(context: SignedIn) -> Response:
@@ -131,10 +86,10 @@ async def _list(
         at.scopes,
         chosen,
         powers(context, at).issue,
-        limit=_ROWS + 1,
+        limit=ROWS + 1,
         after=bounds.number(after) or 0,
     )
-    shown = found[:_ROWS]
+    shown = found[:ROWS]
     own = certificate_lines.in_address(chosen)
     said = certificate_lines.in_words(at.here.language, chosen)
     await context.audit(Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
@@ -161,9 +116,7 @@ async def _list(
         done=done,
         ticked=ticked,
         export=at.address("/desk/certificates.xlsx", **own),
-        later=at.address("/desk/certificates", **own, after=str(shown[-1].certificate.id))
-        if len(found) > _ROWS
-        else "",
+        later=at.address("/desk/certificates", **own, after=str(shown[-1].certificate.id)) if len(found) > ROWS else "",
         first=at.address("/desk/certificates", **own) if after else "",
         signs=class_address(at, "/desk/certificates/sign-off", chosen.college or "", chosen.class_name or "")
         if chosen.class_name is not None and chosen.college is not None
@@ -185,102 +138,13 @@ async def hand_over_several(context: SignedIn) -> Response:
     for listed in filter(None, found):
         number = listed.certificate.number
         try:
-            await _handed_over(context, at, listed, HandedOver(number, "self"))
+            await note_handed_over(context, at, listed, HandedOver(number, "self"))
             done += 1
         except DecisionRefused as refused:
             wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
     if not ticked:
         wrong.append(language.gettext(_UNTICKED))
     return await _list(context, at, certificate_lines.filter_of(form.filter()), wrong=wrong, done=done)
-
-
-async def one(context: SignedIn) -> Response:
-    """Show one certificate, and what may be done with it."""
-    at = place(context, REVIEWING)
-    listed = await _found(context, at, powers(context, at).issue)
-    return await _one_page(context, at, listed, HandingForm(collected="self"))
-
-
-async def hand_over(context: SignedIn) -> Response:
-    """Note how a certificate has left."""
-    typed = await forms.read_form(context, HandingForm)
-    at = place(context, (Act.ISSUE,), typed.step or None)
-    listed = await _found(context, at, at.scopes)
-    language, zone = at.here.language, context.settings.institution.timezone
-    try:
-        when = bounds.moment(typed.when, zone) if typed.when else None
-    except ValueError:
-        return await _one_page(context, at, listed, typed, language.gettext(_NOT_NOW))
-    if not typed.collected:
-        return await _one_page(context, at, listed, typed, language.gettext(_NO_WAY))
-    if "collector" in typed.too_long:
-        return await _one_page(context, at, listed, typed, language.gettext(_LONG))
-    handed = HandedOver(listed.certificate.number, typed.collected, typed.collector, when)
-    try:
-        await _handed_over(context, at, listed, handed)
-    except DecisionRefused as refused:
-        said = sentence(language, at.here.titles, refused)
-        return await _one_page(context, at, listed, typed, said)
-    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
-
-
-async def revoke(context: SignedIn) -> Response:
-    """Revoke a certificate, by a second person and for a reason."""
-    typed = await forms.read_form(context, HandingForm)
-    at = place(context, (Act.ISSUE,), typed.step or None)
-    listed = await _found(context, at, at.scopes)
-    number = listed.certificate.number
-    if "because" in typed.too_long:
-        return await _one_page(context, at, listed, typed, at.here.language.gettext(_LONG))
-    try:
-        await context.ask_long(
-            at.doors.register.revoke, number, context.account.account, typed.because, at.here.now, at.scopes
-        )
-    except DecisionRefused as refused:
-        said = sentence(at.here.language, at.here.titles, refused)
-        return await _one_page(context, at, listed, typed, said)
-    await context.audit(
-        Deed.REVOKED,
-        cohort=at.here.cohort.key,
-        student=listed.certificate.student,
-        number=number,
-        reason=typed.because,
-    )
-    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
-
-
-async def new(context: SignedIn) -> Response:
-    """Show the form for one student whose review stands; the address may name the student."""
-    at = place(context, (Act.ISSUE,))
-    student = normalise_number(context.asked("student"))
-    member = await _member(context, at, student) if student else None
-    wrong = at.here.language.gettext(_NO_STUDENT) if student and member is None else ""
-    return _new_page(context, at, student, member, IssueForm(), wrong)
-
-
-async def issue(context: SignedIn) -> Response:
-    """Issue one certificate."""
-    typed = await forms.read_form(context, IssueForm)
-    at = place(context, (Act.ISSUE,), typed.step or None)
-    student, language = normalise_number(typed.student), at.here.language
-    member = await _member(context, at, student)
-    if member is None:
-        return _new_page(context, at, student, None, typed, language.gettext(_NO_STUDENT))
-    kinds = context.settings.desk.certificates
-    if typed.kind not in kinds or typed.collected is None:
-        return _new_page(context, at, student, member, typed, language.gettext(_NO_WAY))
-    if typed.too_long:
-        return _new_page(context, at, student, member, typed, language.gettext(_LONG))
-    wish = Issue(student, numbers.printed(typed.number), typed.kind, typed.collected, typed.collector)
-    try:
-        made = await context.ask_in_turn(
-            partial(at.doors.register.issue, wish, context.account.account, at.here.now, at.scopes, step=at.step),
-        )
-    except DecisionRefused as refused:
-        said = sentence(language, at.here.titles, refused)
-        return _new_page(context, at, student, member, typed, said)
-    await context.audit(Deed.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind)
-    return see_other(at.address(f"/desk/certificates/{made.id}"))
 
 
 async def sign_off(context: SignedIn) -> Response:
@@ -358,84 +222,6 @@ def _plain(at: DeskPlace, moment: datetime | None) -> str:
     return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
 
 
-async def _found(context: Context, at: DeskPlace, issue_scopes: Sequence[Scope]) -> ListedCertificate:
-    """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
-    number = context.request.path_params["certificate"]
-    listed = await context.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
-    if listed is None:
-        raise HTTPException(404)
-    return listed
-
-
-async def _handed_over(context: SignedIn, at: DeskPlace, listed: ListedCertificate, handed: HandedOver) -> None:
-    await context.ask_long(at.doors.register.hand_over, handed, context.account.account, at.here.now, at.scopes)
-    await context.audit(
-        Deed.CERTIFICATE_HANDED_OVER,
-        cohort=at.here.cohort.key,
-        student=listed.certificate.student,
-        number=handed.number,
-        collected=handed.collected,
-    )
-
-
-async def _one_page(
-    context: SignedIn,
-    at: DeskPlace,
-    listed: ListedCertificate,
-    typed: HandingForm,
-    wrong: str = "",
-) -> Response:
-    account, certificate = context.account.account, listed.certificate
-    issues, standing = listed.may_issue, certificate.revoked_at is None
-    return context.page(
-        "desk/certificate.html",
-        status=422 if wrong else 200,
-        at=at,
-        row=certificate_lines.line(at, listed),
-        certificate=certificate,
-        typed=typed,
-        wrong=wrong,
-        ways=_ways(at),
-        hands_over=issues and standing and not certificate.collected,
-        revokes=issues and standing and certificate.issued_by != account,
-        own=issues and standing and certificate.issued_by == account,
-    )
-
-
-async def _member(context: Context, at: DeskPlace, student: str) -> ClassMember | None:
-    found = await context.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
-    return found if found is not None and found.may_issue else None
-
-
-def _new_page(
-    context: Context,
-    at: DeskPlace,
-    student: str,
-    member: ClassMember | None,
-    typed: IssueForm,
-    wrong: str,
-) -> Response:
-    language = at.here.language
-    stage = member.stage(at.step, at.here.now) if member else None
-    return context.page(
-        "desk/issue.html",
-        status=422 if wrong else 200,
-        at=at,
-        student=student,
-        member=member,
-        stands=stage is Stage.REVIEWED,
-        held=member.certificate if member else None,
-        typed=typed,
-        kinds=context.settings.desk.certificates,
-        ways=[("", language.gettext(HELD[CertificateSelection.WAITING])), *_ways(at)],
-        wrong=wrong,
-    )
-
-
-def _ways(at: DeskPlace) -> list[tuple[str, str]]:
-    return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
-
-
 def _chosen(context: Context) -> CertificateFilter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
     return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
@@ -445,10 +231,5 @@ ROUTES = (
     Route("/desk/certificates", for_visitors(page, *REVIEWING, long=True)),
     Route("/desk/certificates.xlsx", for_visitors(export, *REVIEWING, long=True)),
     Route("/desk/certificates/hand-over", for_visitors(hand_over_several, Act.ISSUE), methods=["POST"]),
-    Route("/desk/certificates/issue", for_visitors(new, Act.ISSUE)),
-    Route("/desk/certificates/issue", for_visitors(issue, Act.ISSUE), methods=["POST"]),
     Route("/desk/certificates/sign-off", for_visitors(sign_off, *REVIEWING, long=True)),
-    Route("/desk/certificates/{certificate:id}", for_visitors(one, *REVIEWING)),
-    Route("/desk/certificates/{certificate:id}/hand-over", for_visitors(hand_over, Act.ISSUE), methods=["POST"]),
-    Route("/desk/certificates/{certificate:id}/revoke", for_visitors(revoke, Act.ISSUE), methods=["POST"]),
 )

@@ -19,7 +19,7 @@ from portal.desk.graduation import drafts, member_lines
 from portal.desk.graduation.classes import REVIEWING, Powers, class_address, class_asked, powers
 from portal.desk.graduation.drafts import LEAVES, ClassDraft, DraftPlan
 from portal.desk.graduation.member_lines import MemberLine
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.student import recheck
 from portal.web.links import see_other
@@ -39,7 +39,7 @@ _LONGEST_FORM = 512 * 1024
 _MOST_FIELDS = 2 * MOST + 50
 
 #: The review's word where the settings give none to choose from.
-_REASON = later("各项齐备")
+_REASON = N_("各项齐备")
 
 
 @dataclass(frozen=True, slots=True)

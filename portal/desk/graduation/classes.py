@@ -10,7 +10,7 @@ from starlette.routing import Route
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.scene import DeskPlace, acts_at, place
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
 from status_db.queries.classes import ClassCount, Stage
@@ -21,11 +21,11 @@ REVIEWING = (Act.REVIEW, Act.ISSUE)
 
 #: The columns of the table, in the order in which a student goes through them.
 STAGES: Mapping[Stage, str] = {
-    Stage.OPEN: later("还有未办妥"),
-    Stage.CLEAR: later("已齐，待终审"),
-    Stage.REVIEWED: later("已终审，未发证"),
-    Stage.WAITING: later("证书待领"),
-    Stage.LEFT: later("已领证"),
+    Stage.OPEN: N_("还有未办妥"),
+    Stage.CLEAR: N_("已齐，待终审"),
+    Stage.REVIEWED: N_("已终审，未发证"),
+    Stage.WAITING: N_("证书待领"),
+    Stage.LEFT: N_("已领证"),
 }
 
 

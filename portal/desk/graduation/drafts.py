@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.desk.graduation import numbers
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.queries.classes import ClassMember, Roll, Stage
 
@@ -17,22 +17,22 @@ LONGEST_NOTE = 500
 LONGEST_REASON = 100
 
 #: How certificates may leave for a whole class; one at a time, somebody else may take them, too.
-LEAVES: Mapping[str, str] = {"": later("等待领取"), "self": later("本人当场领走"), "post": later("邮寄")}
+LEAVES: Mapping[str, str] = {"": N_("等待领取"), "self": N_("本人当场领走"), "post": N_("邮寄")}
 
-_STRANGERS = later("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
-_NOT_ISSUED = later("这些学号不能发证：%(numbers)s。请改正或删去。")
-_BOTH = later("证书号只能用一种办法给：粘贴两列，或者从首号顺着编。请清空其中一个。")
-_UNREADABLE = later("证书号的第 %(places)s 行读不懂。每行一个学号、一个证书号，中间用空格或制表符隔开。")
-_TWICE = later("粘贴的内容里重复出现：%(numbers)s。每个学号、每个证书号只能有一次。")
-_ROUNDED = later("表格把证书号变成了 %(numbers)s 这样的数，末尾几位已经丢了。请先把那一列设为“文本”，再重新复制。")
-_UNCOUNTABLE = later("首号要以数字结尾，而且位数要够编到最后一个。请改正。")
-_USED = later("这些证书号已经用过了（撤销的也算）：%(numbers)s。请核对印在证书上的号。")
-_NOBODY = later("一个学生也没有选。请至少勾选一名。")
-_NOTHING = later("这样做什么也不会改变：所选的学生都已终审。要发证，请给出证书号。")
-_OLD = later("选了数据过期的学生。请勾选“以现有数据为准”并写明原因，或者取消勾选他们。")
-_NO_NOTE = later("以过期的数据为准，要写明原因。")
-_LONG = later("说明不能超过 500 字，理由不能超过 100 字。请缩短。")
-_CHOICE = later("选项不对，可能设置刚改过。请重新选一次。")
+_STRANGERS = N_("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
+_NOT_ISSUED = N_("这些学号不能发证：%(numbers)s。请改正或删去。")
+_BOTH = N_("证书号只能用一种办法给：粘贴两列，或者从首号顺着编。请清空其中一个。")
+_UNREADABLE = N_("证书号的第 %(places)s 行读不懂。每行一个学号、一个证书号，中间用空格或制表符隔开。")
+_TWICE = N_("粘贴的内容里重复出现：%(numbers)s。每个学号、每个证书号只能有一次。")
+_ROUNDED = N_("表格把证书号变成了 %(numbers)s 这样的数，末尾几位已经丢了。请先把那一列设为“文本”，再重新复制。")
+_UNCOUNTABLE = N_("首号要以数字结尾，而且位数要够编到最后一个。请改正。")
+_USED = N_("这些证书号已经用过了（撤销的也算）：%(numbers)s。请核对印在证书上的号。")
+_NOBODY = N_("一个学生也没有选。请至少勾选一名。")
+_NOTHING = N_("这样做什么也不会改变：所选的学生都已终审。要发证，请给出证书号。")
+_OLD = N_("选了数据过期的学生。请勾选“以现有数据为准”并写明原因，或者取消勾选他们。")
+_NO_NOTE = N_("以过期的数据为准，要写明原因。")
+_LONG = N_("说明不能超过 500 字，理由不能超过 100 字。请缩短。")
+_CHOICE = N_("选项不对，可能设置刚改过。请重新选一次。")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from portal.desk.context.services import desk_of
 from portal.desk.imports import result_words, results
 from portal.documents import xlsx
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
@@ -37,26 +37,28 @@ _LISTED = 100
 _LONGEST_REASON = 500
 
 #: Why a batch is not taken back, each with the way out.
-NO_REASON = later("撤销要写明原因，好让后来的人知道。请写上再提交。")
-LONG_REASON = later("原因太长了，请缩短到 500 字以内。")
+NO_REASON = N_("撤销要写明原因，好让后来的人知道。请写上再提交。")
+LONG_REASON = N_("原因太长了，请缩短到 500 字以内。")
 
 #: What has become of a decision of a batch.
 _STANDS, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
 
 _FATES: Mapping[str, tuple[str, str]] = {
-    _STANDS: (later("有效"), "good"),
-    _WITHDRAWN: (later("已随这一批撤销"), "none"),
-    _ISSUED: (later("已发证，保留"), "todo"),
-    _MOVED: (later("此前已被替换、撤回或到期"), "none"),
-    _ENDED: (later("已被替换、撤回或到期"), "none"),
+    _STANDS: (N_("有效"), "good"),
+    _WITHDRAWN: (N_("已随这一批撤销"), "none"),
+    _ISSUED: (N_("已发证，保留"), "todo"),
+    _MOVED: (N_("此前已被替换、撤回或到期"), "none"),
+    _ENDED: (N_("已被替换、撤回或到期"), "none"),
 }
 
+_DECISION_COLUMNS = (N_("学号"), N_("姓名"), N_("班级"), N_("办理结果"), N_("办理原因"), N_("处理结果"))
+
 _COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
-    (lambda counts: counts.entered, later("已导入")),
-    (lambda counts: counts.wrong, later("有错，没有导入")),
-    (lambda counts: counts.conflict, later("与已有的人工办理不一致")),
-    (lambda counts: counts.same, later("与已有的人工办理一致，没有改动")),
-    (lambda counts: counts.blank, later("没有填结果，没有改动")),
+    (lambda counts: counts.entered, N_("已导入")),
+    (lambda counts: counts.wrong, N_("有错，没有导入")),
+    (lambda counts: counts.conflict, N_("与已有的人工办理不一致")),
+    (lambda counts: counts.same, N_("与已有的人工办理一致，没有改动")),
+    (lambda counts: counts.blank, N_("没有填结果，没有改动")),
 )
 
 
@@ -207,9 +209,9 @@ async def result(context: SignedIn) -> Response:
         ]
     else:
         people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
-        columns = [language.gettext(word) for word in ("学号", "姓名", "班级", "办理结果", "办理原因", "处理结果")]
+        columns = [language.gettext(word) for word in _DECISION_COLUMNS]
         table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
-    title = f"{at.here.cohort.name} {at.here.titles[at.step]} {language.gettext('导入结果')} {batch.id}"
+    title = " ".join((at.here.cohort.name, at.here.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),

@@ -23,7 +23,7 @@ from portal.desk.context.scene import DeskPlace, place
 from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.desk.imports.uploaded import keep_upload, read_upload
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
@@ -36,17 +36,17 @@ from status_db.model import Verdict, normalise_number
 #: So many rows that are about nobody, or doubtful, are named.
 _NAMED = 30
 
-NO_FILE = later("没有选文件。请先选一个文件。")
-OTHER_KIND = later("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再上传。")
-NO_ROWS = later("表里一行也没有。请看是不是选错了文件。")
-CHANGED = later("确认的不是刚才看到的那一份。请重新看一遍再确认。")
+NO_FILE = N_("没有选文件。请先选一个文件。")
+OTHER_KIND = N_("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再上传。")
+NO_ROWS = N_("表里一行也没有。请看是不是选错了文件。")
+CHANGED = N_("确认的不是刚才看到的那一份。请重新看一遍再确认。")
 
 #: What a look at the rows finds, besides rows about somebody on the roster.
 _FOUND = {
-    Wrong.NOBODY: later("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
-    Wrong.TWICE: later("同一个学号不止一行，会一起算"),
-    Wrong.NAME: later("学号和姓名对不上，请核对"),
-    Wrong.NO_STEP: later("不用办这一项，会被略过"),
+    Wrong.NOBODY: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
+    Wrong.TWICE: N_("同一个学号不止一行，会一起算"),
+    Wrong.NAME: N_("学号和姓名对不上，请核对"),
+    Wrong.NO_STEP: N_("不用办这一项，会被略过"),
 }
 
 

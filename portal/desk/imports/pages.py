@@ -24,7 +24,8 @@ from portal.desk.context.services import SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
 from portal.desk.imports.uploaded import keep_upload, read_upload
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
+from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
 from portal.web.links import see_other
@@ -45,10 +46,10 @@ _NARROWED_BY = ("college", "class")
 _CHOICES = 300
 
 #: Why a sheet is not taken, or not entered, each with the way out.
-NO_FILE = later("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
-TOO_MANY = later("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
-NOBODY = later("没有符合条件的学生。请换一个学院或班级。")
-REFUSED = later("没有导入：%(why)s")
+NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
+TOO_MANY = N_("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
+NOBODY = N_("没有符合条件的学生。请换一个学院或班级。")
+REFUSED = N_("没有导入：%(why)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ async def template(context: SignedIn) -> Response:
 
 def template_title(here: Scene, step: str) -> str:
     """Say what a template is."""
-    return f"{here.cohort.name} {here.titles[step]} {here.language.gettext('办理结果')}"
+    return " ".join((here.cohort.name, here.titles[step], here.language.gettext("办理结果")))
 
 
 def template_about(here: Scene, stale: Sequence[str], by: str) -> tuple[str, ...]:
@@ -208,19 +209,11 @@ async def enter(context: SignedIn) -> Response:
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
     preview = await _judged(context, at, upload)
-    language = at.here.language
-    wrong, refused = preview.count(RowKind.WRONG), ""
-    entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if form.with_conflicts else 0)
     if form.digest != preview.digest.hex():
         # What was ticked was meant of other rows.
-        return await _preview(
-            context, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
-        )
-    if wrong and not form.without_wrong:
-        refused = language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
-    elif not entered:
-        refused = language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
-    if refused:
+        return await _overtaken(context, at, upload, preview)
+    language, wrong = at.here.language, preview.count(RowKind.WRONG)
+    if refused := _why_not(language, preview, form):
         return await _preview(context, at, upload, preview, form, refused=refused)
     sheet = results.again(upload.rows)
     try:
@@ -243,10 +236,7 @@ async def enter(context: SignedIn) -> Response:
         newer = await context.ask_long(desk_of(context.request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        preview = await _judged(context, at, upload)
-        return await _preview(
-            context, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
-        )
+        return await _overtaken(context, at, upload, await _judged(context, at, upload))
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
         return await _preview(context, at, upload, preview, form, refused=refused)
@@ -263,6 +253,21 @@ async def enter(context: SignedIn) -> Response:
         wrong=wrong,
     )
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
+
+
+def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> str:
+    """Return why nothing of a sheet is entered; empty where something is."""
+    wrong = preview.count(RowKind.WRONG)
+    if wrong and not ticks.without_wrong:
+        return language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
+    if preview.count(RowKind.NEW) or (ticks.with_conflicts and preview.count(RowKind.CONFLICT)):
+        return ""
+    return language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
+
+
+async def _overtaken(context: Context, at: DeskPlace, upload: Upload, preview: SheetPreview) -> Response:
+    refused = at.here.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+    return await _preview(context, at, upload, preview, refused=refused)
 
 
 async def _brought(context: SignedIn) -> tuple[DeskPlace, Upload]:

@@ -10,25 +10,25 @@ from typing import Any
 
 from foundation import xlsx
 from portal.desk.imports.results import COLUMNS, RESULTS
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 
 #: What a choice may be written as where it stands, in letters; a longer one is a range of the second worksheet.
 _LONGEST_CHOICE = 255
 
-_STATE, _CLASS = later("目前状态"), later("班级")
+_STATE, _CLASS = N_("目前状态"), N_("班级")
 
 _WIDTHS = {"student": 16, "name": 14, "reason": 18, "words": 30, "note": 24, "condition": 24, "until": 14}
 
 _HOW = (
-    later("只办理填了“办理结果”的学生；留空的不会有任何改动。"),
-    later("学号和姓名要一致，请不要改，也不要改表头。用不到的行可以删掉。"),
-    later("“办理结果”和“办理原因”从下拉框里选。"),
-    later("“文号”是本部门自己的文件号；“告知学生”学生会看到；“内部备注”只有工作人员看到。"),
-    later("“附加条件”只用于“通过”，学生会看到，例如“6月30日前补交押金”。"),
-    later("“有效期至”写成 2019-06-30 这样，当天结束时失效；留空表示一直有效。"),
-    later("“目前状态”只供参考，上传时不看。"),
-    later("填好后保存为 .xlsx，在“导入办理结果”里上传。上传之后先看预览，确认了才会生效。"),
+    N_("只办理填了“办理结果”的学生；留空的不会有任何改动。"),
+    N_("学号和姓名要一致，请不要改，也不要改表头。用不到的行可以删掉。"),
+    N_("“办理结果”和“办理原因”从下拉框里选。"),
+    N_("“文号”是本部门自己的文件号；“告知学生”学生会看到；“内部备注”只有工作人员看到。"),
+    N_("“附加条件”只用于“通过”，学生会看到，例如“6月30日前补交押金”。"),
+    N_("“有效期至”写成 2019-06-30 这样，当天结束时失效；留空表示一直有效。"),
+    N_("“目前状态”只供参考，上传时不看。"),
+    N_("填好后保存为 .xlsx，在“导入办理结果”里上传。上传之后先看预览，确认了才会生效。"),
 )
 
 

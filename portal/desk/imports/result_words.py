@@ -8,7 +8,7 @@ from portal.desk.context.refusals import EMPTY_CELL, LIST, SHEET, unfilled
 from portal.desk.context.services import SheetCode
 from portal.desk.imports.results import COLUMNS, LONGEST, RESULTS
 from portal.i18n import labels
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.decisions.batch_rows import Judged, RowKind, Told, Wrong
 from status_db.decisions.batches import BatchKind
@@ -16,11 +16,11 @@ from status_db.decisions.refusals import DecisionCode
 from status_db.model import Decision, StepKind
 
 KINDS: Mapping[str, str] = {
-    RowKind.WRONG: later("有错"),
-    RowKind.CONFLICT: later("与已有的人工办理不一致"),
-    RowKind.NEW: later("新办理"),
-    RowKind.SAME: later("与已有的人工办理一致"),
-    RowKind.BLANK: later("没有填结果"),
+    RowKind.WRONG: N_("有错"),
+    RowKind.CONFLICT: N_("与已有的人工办理不一致"),
+    RowKind.NEW: N_("新办理"),
+    RowKind.SAME: N_("与已有的人工办理一致"),
+    RowKind.BLANK: N_("没有填结果"),
 }
 
 #: The sign before each word, and its class in the stylesheet.
@@ -40,19 +40,19 @@ TONES: Mapping[str, str] = {
 }
 
 BATCHES: Mapping[str, str] = {
-    BatchKind.IMPORT: later("导入"),
-    BatchKind.PAPER: later("纸面补录"),
-    BatchKind.CLASS: later("班级终审"),
+    BatchKind.IMPORT: N_("导入"),
+    BatchKind.PAPER: N_("纸面补录"),
+    BatchKind.CLASS: N_("班级终审"),
 }
 
 _BECAME: Mapping[str, str] = {
-    RowKind.NEW: later("已办理"),
-    RowKind.SAME: later("与已有的人工办理一致，没有改动"),
-    RowKind.BLANK: later("没有填结果，没有改动"),
+    RowKind.NEW: N_("已办理"),
+    RowKind.SAME: N_("与已有的人工办理一致，没有改动"),
+    RowKind.BLANK: N_("没有填结果，没有改动"),
 }
-_REPLACED = later("已办理，替换了原来的：%(before)s")
-_NOT_REPLACED = later("没有替换已有的人工办理：%(before)s")
-_NOT_ENTERED = later("没有导入：%(why)s")
+_REPLACED = N_("已办理，替换了原来的：%(before)s")
+_NOT_REPLACED = N_("没有替换已有的人工办理：%(before)s")
+_NOT_ENTERED = N_("没有导入：%(why)s")
 
 
 def unreadable(language: Language, code: SheetCode, limits: Desk, listed: Collection[str] = ()) -> str:

@@ -12,28 +12,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.desk.context.services import ReadsSheets, SheetCode, SheetRead, SheetUnreadable
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from status_db.decisions.batch_rows import Told, Wrong
 from status_db.model import Verdict, normalise_number
 
 #: Field → its column, in Chinese and as the catalogue has it in English, in the order of the template.
 COLUMNS: Mapping[str, tuple[str, str]] = {
-    "student": (later("学号"), "Student number"),
-    "name": (later("姓名"), "Name"),
-    "result": (later("办理结果"), "Result"),
-    "reason": (later("办理原因"), "Reason given"),
-    "file_number": (later("文号"), "File number"),
-    "words": (later("告知学生"), "Words for the student"),
-    "note": (later("内部备注"), "Internal note"),
-    "condition": (later("附加条件"), "Condition"),
-    "until": (later("有效期至"), "Valid until"),
+    "student": (N_("学号"), "Student number"),
+    "name": (N_("姓名"), "Name"),
+    "result": (N_("办理结果"), "Result"),
+    "reason": (N_("办理原因"), "Reason given"),
+    "file_number": (N_("文号"), "File number"),
+    "words": (N_("告知学生"), "Words for the student"),
+    "note": (N_("内部备注"), "Internal note"),
+    "condition": (N_("附加条件"), "Condition"),
+    "until": (N_("有效期至"), "Valid until"),
 }
 
 #: What a result may be, in the order of the template's choice.
 RESULTS: Mapping[Verdict, tuple[str, str]] = {
-    Verdict.CLEARED: (later("通过"), "Cleared"),
-    Verdict.HELD: (later("不通过"), "Not cleared"),
-    Verdict.EXEMPT: (later("无需办理"), "Not needed"),
+    Verdict.CLEARED: (N_("通过"), "Cleared"),
+    Verdict.HELD: (N_("不通过"), "Not cleared"),
+    Verdict.EXEMPT: (N_("无需办理"), "Not needed"),
 }
 
 #: The header is found by these, in one language or the other.

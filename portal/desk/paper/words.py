@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.i18n.labels import later
+from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.decisions.batch_rows import Judged, RowKind
 
 #: What a row would do.
 KINDS: Mapping[str, str] = {
-    RowKind.NEW: later("录入"),
-    RowKind.SAME: later("系统里已是这样"),
-    RowKind.CONFLICT: later("与系统里的决定不同"),
-    RowKind.WRONG: later("有错误"),
+    RowKind.NEW: N_("录入"),
+    RowKind.SAME: N_("系统里已是这样"),
+    RowKind.CONFLICT: N_("与系统里的决定不同"),
+    RowKind.WRONG: N_("有错误"),
 }
 
 MARKS: Mapping[RowKind, str] = {RowKind.NEW: "✓", RowKind.SAME: "–", RowKind.CONFLICT: "!", RowKind.WRONG: "✕"}

@@ -98,7 +98,7 @@ def test_threads_that_hash_have_lower_priority_than_the_pages() -> None:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     async def ask() -> None:
-        assert await hashing.run(priority) == min(priority() + 10, 19)
+        assert await hashing.run(priority) == min(priority() + 15, 19)
 
     own_loop.run(ask())
     hashing.close()

@@ -1,0 +1,296 @@
+"""The databases of one settings file, and the stores that every cohort shares; each is opened when first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    # A command asks for few of them, and is not to wait for the others.
+    from datetime import timedelta
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from config.processes import Process
+    from status_db.accounts.accounts import Accounts
+    from status_db.accounts.api_tokens import Tokens
+    from status_db.accounts.audit_log import Audit
+    from status_db.accounts.leavers import Leavers
+    from status_db.desk.key import DeskKey
+    from status_db.desk.retention import RetentionRuns
+    from status_db.desk.store import DeskStore
+    from status_db.inbox.announcements import Board
+    from status_db.inbox.pending_changes import PendingChanges
+    from status_db.inbox.requests import Requests
+    from status_db.inbox.uploads import Uploads
+    from status_db.queries.appeal_report import ObjectionReports
+    from status_db.queries.lists import Lists
+    from status_db.queries.report import Reports
+    from status_db.queries.student import Reader
+    from status_db.sign_in.identity_numbers import Identities
+    from status_db.sign_in.login_attempts import Attempts
+    from status_db.sign_in.one_time_codes import Codes
+    from status_db.sign_in.second_factor import Factors
+    from status_db.store.migrate import Part
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The databases of one settings file, and the stores that are for every cohort."""
+
+    settings: Settings
+    #: Whose pages they are for; None for commands and the schedule.
+    web: Process | None = field(default=None, kw_only=True)
+    #: The engines that have been opened.
+    engines: list[Engine] = field(default_factory=list, kw_only=True)
+    #: What has the databases open, where this is for one cohort of them.
+    beside: Stores | None = field(default=None, kw_only=True)
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        for engine in self.engines:
+            engine.dispose()
+
+    def _kept(self, engine: Engine, part: Part) -> Engine:
+        """Keep an engine until the end. Raises StoreError unless its database has this program's tables.
+
+        Pages start while their databases are away: what is wrong with them is found when they are asked.
+        """
+        from status_db.store.migrate import check
+
+        self.engines.append(engine)
+        if self.web is None:
+            check(engine, part)
+        return engine
+
+    @cached_property
+    def writing(self) -> Engine:
+        """The marks, to write. Raises StoreError, for a command also where they lack this program's tables."""
+        from config.processes import writing_url
+        from status_db.store.engine import open_writing
+
+        if self.beside is not None:
+            return self.beside.writing
+        own = self.settings.status_db
+        secret = own.url if self.web is None else writing_url(own, self.web)
+        return self._kept(open_writing(secret.reveal(), secret=secret), "marks")
+
+    @cached_property
+    def reading(self) -> Engine:
+        """The marks, to read alone. Raises as `writing` does."""
+        from config.processes import reading_url
+        from status_db.store.engine import open_reading
+
+        if self.beside is not None:
+            return self.beside.reading
+        own = self.settings.status_db
+        secret = own.url if self.web is None else reading_url(own, self.web)
+        return self._kept(open_reading(secret.reveal(), at_most=self._longest, secret=secret), "marks")
+
+    @cached_property
+    def desk(self) -> Engine:
+        """Accounts, requests and the audit log, to read and write. Raises as `writing` does."""
+        from status_db.desk.address import desk_secret, desk_url
+        from status_db.store.engine import open_writing
+
+        if self.beside is not None:
+            return self.beside.desk
+        own = self.settings.status_db
+        return self._kept(open_writing(desk_url(own), secret=desk_secret(own)), "desk")
+
+    @cached_property
+    def desk_reading(self) -> Engine:
+        """The same to read alone, for pages; commands have one engine for both."""
+        from status_db.desk.address import desk_secret, desk_url
+        from status_db.store.engine import open_reading
+
+        if self.beside is not None:
+            return self.beside.desk_reading
+        if self.web is None:
+            return self.desk
+        own = self.settings.status_db
+        return self._kept(open_reading(desk_url(own), at_most=self._longest, secret=desk_secret(own)), "desk")
+
+    @property
+    def _longest(self) -> timedelta | None:
+        """A question of the pages is broken off after this long."""
+        return None if self.web is None else self.settings.portal.limits.long_within
+
+    @property
+    def _ledger_key_file(self) -> Path | None:
+        """The ledger's key; None for the students' pages, which must not hold it."""
+        from config.processes import Process
+
+        return None if self.web is Process.PAGES else self.settings.status_db.ledger_key_file
+
+    @property
+    def _own_key(self) -> DeskKey | None:
+        """What pages without the ledger's key seal their lines of the audit log with."""
+        return None if self.web is None else self.key
+
+    @cached_property
+    def desk_store(self) -> DeskStore:
+        """The desk's database, with what this process seals rows by."""
+        from status_db.desk.store import DeskStore
+
+        return DeskStore(self.desk, self._ledger_key_file, self._own_key)
+
+    @cached_property
+    def desk_store_reading(self) -> DeskStore:
+        """The same, to read alone."""
+        from status_db.desk.store import DeskStore
+
+        return DeskStore(self.desk_reading, self._ledger_key_file, self._own_key)
+
+    @cached_property
+    def key(self) -> DeskKey:
+        """What keyed hashes and sealed secrets are made with."""
+        from status_db.desk.key import DeskKey
+
+        return DeskKey(self.settings.portal.key_file)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What answers questions; it cannot write."""
+        from status_db.queries.student import Reader
+
+        return Reader(self.reading, self.settings)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Lists of students."""
+        from status_db.queries.lists import Lists
+
+        return Lists(self.reading, self.settings)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What makes the report of a cohort."""
+        from status_db.queries.report import Reports
+
+        return Reports(self.reading, self.settings)
+
+    @cached_property
+    def objection_reports(self) -> ObjectionReports:
+        """What counts objections for it."""
+        from status_db.queries.appeal_report import ObjectionReports
+
+        return ObjectionReports(self.desk_reading, self.reading)
+
+    @cached_property
+    def leavers(self) -> Leavers:
+        """Who leaves."""
+        from status_db.accounts.leavers import Leavers
+
+        return Leavers(self.reading)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Accounts, to read and write."""
+        from status_db.accounts.accounts import Accounts
+
+        return Accounts(self.desk_store, demo=self.settings.is_demo)
+
+    @cached_property
+    def accounts_reading(self) -> Accounts:
+        """Accounts, to read alone."""
+        from status_db.accounts.accounts import Accounts
+
+        return Accounts(self.desk_store_reading, demo=self.settings.is_demo)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Other programs' keys to the API."""
+        from status_db.accounts.api_tokens import Tokens
+
+        return Tokens(self.desk_store, demo=self.settings.is_demo)
+
+    @cached_property
+    def tokens_reading(self) -> Tokens:
+        """The same, to read alone."""
+        from status_db.accounts.api_tokens import Tokens
+
+        return Tokens(self.desk_store_reading, demo=self.settings.is_demo)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit log, to write."""
+        from status_db.accounts.audit_log import Audit
+
+        return Audit(self.desk_store)
+
+    @cached_property
+    def audit_reading(self) -> Audit:
+        """The audit log, to read alone."""
+        from status_db.accounts.audit_log import Audit
+
+        return Audit(self.desk_store_reading)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """One-time codes."""
+        from status_db.sign_in.one_time_codes import Codes
+
+        return Codes(self.desk_store, self.key, demo=self.settings.is_demo)
+
+    @cached_property
+    def changes(self) -> PendingChanges:
+        """Changes of accounts that take two administrators."""
+        from status_db.inbox.pending_changes import PendingChanges
+
+        settings = self.settings
+        keys = settings.cohort_keys()
+        return PendingChanges(self.desk_store, self.codes, settings.auth, keys, demo=settings.is_demo)
+
+    @cached_property
+    def factors(self) -> Factors:
+        """Second factors."""
+        from status_db.sign_in.second_factor import Factors
+
+        return Factors(self.desk_store)
+
+    @cached_property
+    def identities(self) -> Identities:
+        """Numbers of identity documents, as keyed hashes."""
+        from status_db.sign_in.identity_numbers import Identities
+
+        return Identities(self.desk_store, self.key)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """Failed attempts to sign in."""
+        from status_db.sign_in.login_attempts import Attempts
+
+        return Attempts(self.desk, self.key)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """What people ask for on the pages."""
+        from status_db.inbox.requests import Requests
+
+        return Requests(self.desk_store)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Sheets that people bring."""
+        from status_db.inbox.uploads import Uploads
+
+        return Uploads(self.desk_store)
+
+    @cached_property
+    def board(self) -> Board:
+        """What is announced to students."""
+        from status_db.inbox.announcements import Board
+
+        return Board(self.desk_store)
+
+    @cached_property
+    def retention_runs(self) -> RetentionRuns:
+        """The runs of retention."""
+        from status_db.desk.retention import RetentionRuns
+
+        return RetentionRuns(self.desk_reading)
