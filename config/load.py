@@ -8,13 +8,20 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import (
     BaseModel,
+    SkipValidation,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from config import renames
 from config.checks import contradictions
@@ -40,20 +47,44 @@ class SettingsError(Refused[SettingsCode]):
         )
 
 
-class _Environment(BaseSettings):
-    """The tables that `CLEARANCE__…` variables may reach into."""
+#: A table as it is written: `Settings` checks it, and words what is wrong with it.
+_Unchecked: TypeAlias = SkipValidation[dict[str, Any]]
 
-    model_config = SettingsConfigDict(env_prefix="CLEARANCE__", env_nested_delimiter="__", extra="ignore")
 
-    institution: dict[str, Any] = {}
-    status_db: dict[str, Any] = {}
-    roster: dict[str, Any] = {}
-    source: dict[str, Any] = {}
-    desk: dict[str, Any] = {}
-    portal: dict[str, Any] = {}
-    auth: dict[str, Any] = {}
-    api: dict[str, Any] = {}
-    log: dict[str, Any] = {}
+class _Overlaid(BaseSettings):
+    """The file with the environment on top; the fields are the tables that `CLEARANCE__…` variables may reach into."""
+
+    model_config = SettingsConfigDict(env_prefix="CLEARANCE__", env_nested_delimiter="__", extra="allow")
+
+    institution: _Unchecked = {}
+    status_db: _Unchecked = {}
+    roster: _Unchecked = {}
+    source: _Unchecked = {}
+    desk: _Unchecked = {}
+    portal: _Unchecked = {}
+    auth: _Unchecked = {}
+    api: _Unchecked = {}
+    log: _Unchecked = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the `file` and `environ` that were handed in, and nothing else: no .env, no folder of secrets."""
+        del env_settings, dotenv_settings, file_secret_settings
+        given = init_settings()
+        variables = EnvSettingsSource(settings_cls)
+        variables.env_vars = {key.lower(): value for key, value in given["environ"].items()}
+        return variables, InitSettingsSource(settings_cls, given["file"])
+
+    def written(self) -> dict[str, Any]:
+        """Return the tables that the file or the environment has."""
+        return {name: value for name, value in self if name in self.model_fields_set}
 
 
 #: Returns the schema of a connector's own keys, or None when there is no connector of that name.
@@ -74,7 +105,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, [f"the file could not be read ({error}): save it as UTF-8, readable here"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(file, [f"this is not TOML ({error}): correct that line"]) from None
-    _overlay(raw, _from_environment(origin.environ))
+    raw = _Overlaid(file=raw, environ=origin.environ).written()
 
     if unreadable := [f"{place}: holds {found}, which is not text: remove it" for place, found in _harmful(raw)]:
         raise SettingsError(file, unreadable)
@@ -118,12 +149,6 @@ def _table_and_key(path: str) -> tuple[str, str]:
     return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    source = EnvSettingsSource(_Environment)
-    source.env_vars = {key.lower(): value for key, value in environ.items()}
-    return source()
-
-
 def _harmful(value: object, place: str = "") -> Iterator[tuple[str, str]]:
     """Give each key and text that holds a control character or half of a character, with what it holds.
 
@@ -141,14 +166,6 @@ def _harmful(value: object, place: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for number, inside in enumerate(value, 1):
             yield from _harmful(inside, f"{place}[{number}]")
-
-
-def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(key), dict):
-            _overlay(below[key], value)
-        else:
-            below[key] = value
 
 
 #: What of a source's table is written by this module, and never in a file.

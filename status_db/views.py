@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from status_db.effective_status import StepStatus
 from status_db.guard_reasons import Objection
 from status_db.model import Certificate, Obligation, RunState, State, Verdict, is_stale
+from status_db.stored_counts import RunCounts
 
 #: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
 Scope: TypeAlias = Mapping[str, Sequence[str]]
@@ -154,8 +155,7 @@ class RunView:
     student: str | None
     message: str
     fault: str | None
-    #: rows, roster_rows, strangers, held, released, newly_held, records, flips, seconds …; those that apply
-    counts: Mapping[str, Any]
+    counts: RunCounts
     #: [kind, detail] for each proof of the snapshot.
     proofs: Sequence[Sequence[str]]
     decided_by: str | None

@@ -173,7 +173,7 @@ def test_no_amount_is_a_doubt_in_a_balance_and_counted(asked: Asked) -> None:
     outcome = asked.run(
         "fees", FEES, [(QIAN.number, None, "学费"), (QIAN.number, "5", "住宿费"), (LIN.number, None, "学费")]
     )
-    assert outcome.counts["no_amount"] == 2
+    assert outcome.counts.no_amount == 2
     assert asked.world.verdict(QIAN.number, "finance") is HELD
     assert asked.world.verdict(LIN.number, "finance") is UNKNOWN
 

@@ -115,7 +115,7 @@ def list_batches(
                 b.title,
                 b.author,
                 tables.moment(b.at, zone),
-                b.counts.get("entered", 0),
+                b.counts.entered,
                 f"{tables.moment(b.undone_at, zone)} by {b.undone_by}" if b.undone_at else "",
             )
             for b in found
@@ -232,7 +232,7 @@ def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str])
 
 def _show_batch(batch: Batch) -> None:
     tables.OUT.print(
-        f"batch {batch.id}: {batch.counts['entered']} decisions on {batch.step} are entered. To take them back: "
+        f"batch {batch.id}: {batch.counts.entered} decisions on {batch.step} are entered. To take them back: "
         f'clearance import undo {batch.id} --as {batch.author} --reason "…"',
         markup=False,
     )

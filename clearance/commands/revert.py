@@ -88,8 +88,8 @@ def _print_way_back(
 ) -> None:
     what = tables.figures(preview.counts) if preview.pending else "nothing would change"
     tables.OUT.print(f"back from run {found.run} of {found.source}: {what}")
-    if preview.counts.get("left_alone"):
-        tables.OUT.print(f"  {preview.counts['left_alone']} records stay: a later answer spoke of these", markup=False)
+    if left_alone := preview.counts.left_alone:
+        tables.OUT.print(f"  {left_alone} records stay: a later answer spoke of these", markup=False)
     for why in preview.reasons:
         tables.OUT.print(f"  the guard holds this back: {why}", style="yellow")
     if preview.flips:

@@ -1,5 +1,6 @@
 """Commands that read: status, runs, sources, strangers."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -117,11 +118,10 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
         tables.OUT.print(f"  {found.message}")
     if found.decided_by:
         tables.OUT.print(f"  decided by {found.decided_by}, {tables.moment(found.decided_at, zone)}")
-    for line in found.counts.get("warnings", ()):
+    for line in found.counts.warnings:
         tables.OUT.print(f"  {line}")
-    for key, value in found.counts.items():
-        if key != "warnings":
-            tables.OUT.print(f"  {key}: {value}")
+    for key, value in replace(found.counts, warnings=()).stored().items():
+        tables.OUT.print(f"  {key}: {value}")
     for kind, detail in found.proofs:
         tables.OUT.print(f"  proof {kind}: {detail}")
     if flips:

@@ -18,6 +18,7 @@ from clearance.output.terminal import Terminal
 from config.tables.plain_text import json_plain, plain
 from connectors import port
 from status_db.model import Flip, Obligation, State, yuan
+from status_db.stored_counts import BatchCounts, RunCounts
 
 if TYPE_CHECKING:
     # What runs the sources need not be there to show how a student stands.
@@ -73,6 +74,8 @@ def as_json(value: object) -> None:
 
 def _with_amounts(value: Any) -> Any:  # noqa: ANN401 - whatever a command shows
     """Return the same with the amount of every obligation written as elsewhere; what an office sent stays as it is."""
+    if isinstance(value, RunCounts | BatchCounts):
+        return value.stored()
     if is_dataclass(value):
         held = {field.name: _with_amounts(getattr(value, field.name)) for field in fields(value)}
         if isinstance(value, Obligation) and value.amount is not None:
@@ -141,31 +144,31 @@ def flips(listed: Sequence[Flip], most: int) -> None:
         OUT.print(f"… and {len(listed) - most} more; --json lists all.")
 
 
-_FIGURES = {
-    "rows": "rows",
-    "joined": "joined",
-    "changed": "changed",
-    "left": "left",
-    "strangers": "strangers",
-    "staying": "who stay",
-    "no_amount": "without an amount",
-    "records": "records",
-    "released": "held → cleared",
-    "newly_held": "cleared → held",
-    "newly_unknown": "known → unknown",
-    "steps_added": "steps added",
-    "steps_removed": "steps removed",
-    "findings": "findings changed",
-    "retired": "sources retired",
-    "flips": "flips",
-}
+_FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
+    (lambda counts: counts.rows, "rows"),
+    (lambda counts: counts.joined, "joined"),
+    (lambda counts: counts.changed, "changed"),
+    (lambda counts: counts.left, "left"),
+    (lambda counts: counts.strangers, "strangers"),
+    (lambda counts: counts.staying, "who stay"),
+    (lambda counts: counts.no_amount, "without an amount"),
+    (lambda counts: counts.records, "records"),
+    (lambda counts: counts.released, "held → cleared"),
+    (lambda counts: counts.newly_held, "cleared → held"),
+    (lambda counts: counts.newly_unknown, "known → unknown"),
+    (lambda counts: counts.steps_added, "steps added"),
+    (lambda counts: counts.steps_removed, "steps removed"),
+    (lambda counts: counts.findings, "findings changed"),
+    (lambda counts: counts.retired, "sources retired"),
+    (lambda counts: counts.flips, "flips"),
+)
 
 
-def figures(counts: Mapping[str, Any]) -> str:
+def figures(counts: RunCounts) -> str:
     """Write a run's figures, those that are not nought."""
-    if counts.get("not_pulled"):
+    if counts.not_pulled:
         return "not pulled: its fingerprint is the same"
-    return ", ".join(f"{counts[key]:,} {word}" for key, word in _FIGURES.items() if counts.get(key))
+    return ", ".join(f"{value:,} {word}" for figure, word in _FIGURES if (value := figure(counts)))
 
 
 def outcome(result: "Outcome", seconds: float) -> None:
@@ -175,7 +178,7 @@ def outcome(result: "Outcome", seconds: float) -> None:
     source = f"{result.source} ({result.cohort})" if result.cohort else result.source
     counted = f", {figures(result.counts)}" if figures(result.counts) else ""
     line(f"{result.state.value:<10}", style, f" {source:<12} {run}{seconds:.2f} s{counted}")
-    for text in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):
+    for text in (*result.counts.warnings, *([result.message] if result.message else [])):
         ERR.print(f"           {text}")
 
 

@@ -2,20 +2,22 @@
 
 import hmac
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar, get_origin
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from portal.access.form_fields import TOO_LONG, Form
 from portal.access.multipart import Brought, FormBroken, Parts
 from portal.auth.sessions import form_token, new_token
 from portal.page.context import Context
 from portal.web import bounds
 
-#: No form here is longer, in bytes.
-_LONGEST = 8 * 1024
+FormT = TypeVar("FormT", bound=Form)
 
 
 def shown(
@@ -40,21 +42,35 @@ def shown(
     return response
 
 
-async def read(context: Context, *, longest: int = _LONGEST) -> dict[str, str]:
-    """Return a form's fields, the last of each name. `longest` is its limit in bytes.
-
-    Raises as `read_lists` does.
-    """
-    fields = await read_lists(context, longest=longest)
-    return {name: values[-1] for name, values in fields.items()}
-
-
-async def read_lists(context: Context, *, longest: int = _LONGEST, most: int = 20) -> dict[str, list[str]]:
-    """Return a form's fields, each with every value it was sent with; `most` is how many fields there may be in all.
+async def read_form(context: Context, model: type[FormT]) -> FormT:
+    """Return the form that was sent, as this model has it. Of a field that was sent several times, the last one counts.
 
     Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
-    site, or without the token of this browser's cookie.
+    site, or without the token of this browser's cookie; 400 for values that no page of ours sends.
     """
+    return form_of(await _fields(context, model.longest, model.most), model)
+
+
+def form_of(fields: Mapping[str, Sequence[str]], model: type[FormT]) -> FormT:
+    """Return fields as this model has them. Raises HTTPException, 400."""
+    sent = {
+        name: values if get_origin(known.annotation) is tuple else values[-1]
+        for name, known in model.model_fields.items()
+        if (values := fields.get(known.alias or name))
+    }
+    try:
+        return model.model_validate(sent)
+    except ValidationError as error:
+        long = {str(e["loc"][0]): e["ctx"]["text"] for e in error.errors() if e["type"] == TOO_LONG}
+        if len(long) < error.error_count():
+            raise HTTPException(400) from None
+    # A page shows a text that is too long again, so that nothing is lost.
+    form = model.model_validate(sent | dict.fromkeys(long, "")).model_copy(update=long)
+    form.keep_long(frozenset(long))
+    return form
+
+
+async def _fields(context: Context, longest: int, most: int) -> dict[str, list[str]]:
     _refuse_other_sites(context)
     request = context.request
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
@@ -74,17 +90,17 @@ async def read_lists(context: Context, *, longest: int = _LONGEST, most: int = 2
     return fields
 
 
-async def read_with_file(context: Context, *, longest: int) -> tuple[dict[str, str], Brought | None]:
-    """Return the fields of a form that may bring a file, and the file; `longest` is the file's limit in bytes.
+async def read_form_with_file(context: Context, model: type[FormT], *, longest: int) -> tuple[FormT, Brought | None]:
+    """Return a form that may bring a file, and the file; `longest` is the file's limit in bytes.
 
-    What goes beyond the limit is not read. Raises as `read_lists` does, and 400 for a body that is cut off.
+    What goes beyond the limit is not read. Raises as `read_form` does, and 400 for a body that is cut off.
     """
     request = context.request
     if request.headers.get("content-type", "").split(";")[0].strip() != "multipart/form-data":
         # A browser that can send no file sends the fields alone.
-        return await read(context), None
+        return await read_form(context, model), None
     _refuse_other_sites(context)
-    most, length = longest + _LONGEST, 0
+    most, length = longest + model.longest, 0
     told = request.headers.get("content-length", "")
     if told and ((length_told := bounds.number(told)) is None or length_told > most):
         raise HTTPException(413)
@@ -100,7 +116,7 @@ async def read_with_file(context: Context, *, longest: int) -> tuple[dict[str, s
         raise HTTPException(400) from None
     refuse_nul(text for pair in parts.fields.items() for text in pair)
     _refuse_other_browsers(parts.fields.get("form_token", ""), context.token)
-    return parts.fields, file
+    return form_of({name: [value] for name, value in parts.fields.items()}, model), file
 
 
 def refuse_nul(values: Iterable[str]) -> None:

@@ -6,17 +6,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Annotated
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings import Settings
-from portal.access import scope_picker
+from portal.access import forms, scope_picker
+from portal.access.form_fields import Line, Number, OrNone, Ticked
 from portal.access.requires import for_visitors
-from portal.admin.accounts import LAST, WHOLE_ACTS, Sent, back_to, found_in, sent_form, show
+from portal.admin.accounts import LAST, WHOLE_ACTS, ManagersForm, Sent, back_to, found_in, show
 from portal.i18n.labels import N_
 from portal.page.context import SignedIn
-from portal.web import addresses, bounds
+from portal.web import addresses
 from status_db.accounts.accounts import Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.directory import ListedAccount
@@ -45,25 +47,51 @@ _WHY: Mapping[ChangeCode, str] = {
 }
 
 
+class GrantForm(ManagersForm):
+    """What an account is to do, at which step, in which cohort and about whom."""
+
+    act: Annotated[Act | None, OrNone] = None
+    step: str = ""
+    cohort: str = ""
+    scope: tuple[str, ...] = ()
+
+
+class HandOverForm(ManagersForm):
+    """Whose the grants are to be."""
+
+    target: Line = ""
+
+
+class ActiveForm(ManagersForm):
+    """Whether an account is to be open."""
+
+    active: Ticked = False
+
+
+class ChangeForm(ManagersForm):
+    """Which of the changes that wait is meant."""
+
+    change: Number = None
+
+
 async def grant(context: SignedIn) -> Response:
     """Give an account a grant."""
-    fields = await sent_form(context)
+    form = await forms.read_form(context, GrantForm)
     found = await found_in(context)
     values = await context.ask_long(scope_picker.values_of, context)
-    scope = scope_picker.read(fields.get("scope", ()), values)
-    act, step, during = (fields.get(name, [""])[-1] for name in ("act", "step", "cohort"))
-    sent = Sent(act=act, step=step, cohort=during, scope=scope or {})
+    scope = scope_picker.read(form.scope, values)
+    sent = Sent(act=form.act or "", step=form.step, cohort=form.cohort, scope=scope or {})
     wrong = NO_SCOPE if scope is None else _wrong(context.settings, sent)
-    if wrong:
+    if wrong or form.act is None:
         return await show(context, found, replace(sent, wrong=wrong))
-    wanted = Grant(Act(act), step or None, scope or {}, during or None)
+    wanted = Grant(form.act, form.step or None, scope or {}, form.cohort or None)
     return await _carry_out(context, found, AccountChange(ChangeKind.GRANT, found.account, wanted), sent)
 
 
 async def hand_over(context: SignedIn) -> Response:
     """Move all grants to another account."""
-    fields = await sent_form(context)
-    found, target = await found_in(context), fields.get("target", [""])[-1].strip()[:100]
+    form = await forms.read_form(context, HandOverForm)
+    found, target = await found_in(context), form.target[:100]
     sent, other = Sent(target=target), await context.ask_long(context.services.directory.one, target)
     if other is None:
         return await show(context, found, replace(sent, wrong=NO_TARGET))
@@ -73,9 +101,9 @@ async def hand_over(context: SignedIn) -> Response:
 
 async def switch(context: SignedIn) -> Response:
     """Shut an account, which needs one administrator only, or open it again."""
-    fields = await sent_form(context)
-    found, active = await found_in(context), fields.get("active", [""])[-1] == "1"
-    if active:
+    form = await forms.read_form(context, ActiveForm)
+    found = await found_in(context)
+    if form.active:
         change = AccountChange(ChangeKind.OPEN, found.account)
         return await _carry_out(context, found, change)
     if found.account == context.account.account:
@@ -105,9 +133,9 @@ async def reset_factor(context: SignedIn) -> Response:
 
 async def confirm(context: SignedIn) -> Response:
     """Carry out what another administrator has asked for."""
-    fields = await sent_form(context)
+    form = await forms.read_form(context, ChangeForm)
     found = await found_in(context)
-    number, now = bounds.number(fields.get("change", [""])[-1]) or 0, context.now
+    number, now = form.change or 0, context.now
     asked = next(
         (
             one
@@ -131,9 +159,9 @@ async def confirm(context: SignedIn) -> Response:
 
 async def refuse(context: SignedIn) -> Response:
     """Refuse another administrator's request, or take back one's own."""
-    fields = await sent_form(context)
+    form = await forms.read_form(context, ChangeForm)
     found = await found_in(context)
-    number = bounds.number(fields.get("change", [""])[-1]) or 0
+    number = form.change or 0
     make = partial(context.services.changes.refuse, number, found.account, context.account.account, context.now)
     try:
         await context.ask_long(make, address=addresses.of(context.request.scope))
@@ -143,7 +171,7 @@ async def refuse(context: SignedIn) -> Response:
 
 
 async def _of_kind(context: SignedIn, kind: ChangeKind) -> Response:
-    await sent_form(context)
+    await forms.read_form(context, ManagersForm)
     found = await found_in(context)
     return await _carry_out(context, found, AccountChange(kind, found.account))
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from config.settings import Settings
 from portal.access import forms, scope_picker
+from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
 from portal.admin.own_account import recent_changes
 from portal.i18n import admin_labels, labels
@@ -29,8 +30,6 @@ from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 _PAGE = 50
-_LONGEST_FORM = 160 * 1024
-_MOST_FIELDS = 1_000
 
 #: These reach everything, so that no step and no scope makes them smaller.
 WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
@@ -50,6 +49,19 @@ class Sent:
     cohort: str = ""
     scope: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     target: str = ""
+
+
+class ManagersForm(Form):
+    """A form of somebody who manages; it may name every value of the roster."""
+
+    longest = 160 * 1024
+    most = 1_000
+
+
+class TakeForm(ManagersForm):
+    """Which grant is taken away."""
+
+    grant: Number = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +129,9 @@ async def one(context: SignedIn) -> Response:
 
 async def take(context: SignedIn) -> Response:
     """Take a grant away."""
-    fields = await sent_form(context)
-    found, number = await found_in(context), fields.get("grant", [""])[-1]
-    own = next((held.id for held in found.grants if str(held.id) == number), None)
+    form = await forms.read_form(context, TakeForm)
+    found = await found_in(context)
+    own = next((held.id for held in found.grants if held.id == form.grant), None)
     if own is None:
         return await show(context, found, Sent(NOT_THERE))
     try:
@@ -130,11 +142,6 @@ async def take(context: SignedIn) -> Response:
         return await show(context, found, Sent(NOT_THERE))
     await context.audit(Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
     return back_to(context, found.account)
-
-
-async def sent_form(context: SignedIn) -> dict[str, list[str]]:
-    """Read a form of somebody who manages. Raises HTTPException."""
-    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
 
 
 async def found_in(context: Context) -> ListedAccount:

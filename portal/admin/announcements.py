@@ -1,15 +1,17 @@
 """Announcements: what is and was said to students; administrators write and withdraw, auditors read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Annotated, TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms, scope_picker
+from portal.access.form_fields import Form, Text, Ticked, at_most
 from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import N_
@@ -19,10 +21,7 @@ from portal.web import bounds
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcement, AnnouncementRefused
-
-#: Long texts in two languages, each letter of which a form writes as nine.
-_LONGEST_FORM = 160 * 1024
-_MOST_FIELDS = 1_000
+from status_db.views import Scope
 
 #: What is wrong with a draft, each with the way out.
 NO_TITLE = N_("公告要有中文标题。请写上。")
@@ -35,20 +34,29 @@ NO_STEP = N_("没有这个事项或这一届。请重新选一次。")
 GONE = N_("这条公告已经撤回了。")
 
 
-@dataclass(frozen=True, slots=True)
-class AnnouncementDraft:
+_Title: TypeAlias = Annotated[Text, at_most(LONGEST_TITLE)]
+_Body: TypeAlias = Annotated[Text, at_most(LONGEST_BODY)]
+
+
+class AnnouncementForm(Form):
     """What has been typed, whether it makes sense or not."""
 
-    title: str = ""
-    title_en: str = ""
-    body: str = ""
-    body_en: str = ""
-    contact: str = ""
-    opens: str = ""
-    closes: str = ""
-    cohort: str = ""
-    step: str = ""
-    scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Long texts in two languages, each letter of which a form writes as nine; and every value of the roster.
+    longest = 160 * 1024
+    most = 1_000
+
+    title: _Title = ""
+    title_en: _Title = ""
+    body: _Body = ""
+    body_en: _Body = ""
+    contact: _Title = ""
+    opens: Text = ""
+    closes: Text = ""
+    cohort: Text = ""
+    step: Text = ""
+    scope: tuple[str, ...] = ()
+    #: The button that publishes; without it, the draft is shown.
+    publish: Ticked = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +94,23 @@ async def _list(context: SignedIn, refused: str = "") -> Response:
 
 async def new(context: SignedIn) -> Response:
     """Show an empty form."""
-    return await _form(context, AnnouncementDraft())
+    return await _form(context, AnnouncementForm(), {})
 
 
 async def write(context: SignedIn) -> Response:
     """Show how a draft looks, or publish it; one that makes no sense comes back with what is wrong."""
-    fields = await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
+    draft = await forms.read_form(context, AnnouncementForm)
     values = await context.ask_long(scope_picker.values_of, context)
-    typed = {name: sent[-1].replace("\r\n", "\n").strip() for name, sent in fields.items()}
-    scope = scope_picker.read(fields.get("scope", ()), values)
-    texts = {name: typed.get(name, "") for name in AnnouncementDraft.__dataclass_fields__ if name != "scope"}
-    draft = AnnouncementDraft(**texts, scope=scope or {})
+    chosen = scope_picker.read(draft.scope, values)
+    scope = chosen or {}
     zone = context.settings.institution.timezone
     try:
         opens, closes = (bounds.moment(text, zone) if text else None for text in (draft.opens, draft.closes))
     except ValueError:
-        return await _form(context, draft, wrong=NO_TIME)
-    wrong = NO_SCOPE if scope is None else _wrong(context, draft, opens or context.now, closes)
-    if wrong or "publish" not in fields:
-        return await _form(context, draft, wrong=wrong, opens=opens, preview=not wrong)
+        return await _form(context, draft, scope, wrong=NO_TIME)
+    wrong = NO_SCOPE if chosen is None else _wrong(context, draft, opens or context.now, closes)
+    if wrong or not draft.publish:
+        return await _form(context, draft, scope, wrong=wrong, opens=opens, preview=not wrong)
     made = await context.ask_long(
         partial(
             context.services.board.announce,
@@ -114,7 +120,7 @@ async def write(context: SignedIn) -> Response:
             now=context.now,
             cohort=draft.cohort or None,
             step=draft.step or None,
-            scope=draft.scope,
+            scope=scope,
             title_en=draft.title_en,
             body_en=draft.body_en,
             contact=draft.contact,
@@ -128,7 +134,7 @@ async def write(context: SignedIn) -> Response:
 
 async def withdraw(context: SignedIn) -> Response:
     """Take an announcement down."""
-    await forms.read(context)
+    await forms.read_form(context, Form)
     number = context.request.path_params["announcement"]
     listed = [
         one for key in context.settings.cohort_keys() for one in await context.ask(context.services.board.listed, key)
@@ -147,14 +153,12 @@ async def withdraw(context: SignedIn) -> Response:
     return context.redirect("/announcements")
 
 
-def _wrong(context: Context, draft: AnnouncementDraft, opens: datetime, closes: datetime | None) -> str:
+def _wrong(context: Context, draft: AnnouncementForm, opens: datetime, closes: datetime | None) -> str:
     """Return what is wrong with a draft; empty when nothing is."""
     if not draft.title:
         return NO_TITLE
-    if max(map(len, (draft.title, draft.title_en, draft.contact))) > LONGEST_TITLE:
-        return LONG_TITLE
-    if max(map(len, (draft.body, draft.body_en))) > LONGEST_BODY:
-        return LONG_BODY
+    if draft.too_long:
+        return LONG_BODY if draft.too_long <= {"body", "body_en"} else LONG_TITLE
     if closes is not None and closes <= opens:
         return BACKWARDS
     steps = {step.key for step in context.settings.step}
@@ -165,7 +169,8 @@ def _wrong(context: Context, draft: AnnouncementDraft, opens: datetime, closes: 
 
 async def _form(
     context: Context,
-    draft: AnnouncementDraft,
+    draft: AnnouncementForm,
+    scope: Scope,
     *,
     wrong: str = "",
     opens: datetime | None = None,
@@ -192,10 +197,10 @@ async def _form(
         previews=[(other.tag, cards.note(other, shown, now)) for other in context.services.languages.values()]
         if preview
         else [],
-        whom=_whom(context, draft.cohort, draft.step, draft.scope),
+        whom=_whom(context, draft.cohort, draft.step, scope),
         steps=list(labels.step_titles(language, context.settings).items()),
         cohorts=[(c.key, c.name) for c in context.settings.cohort],
-        columns=scope_picker.columns(language, values, draft.scope),
+        columns=scope_picker.columns(language, values, scope),
     )
 
 

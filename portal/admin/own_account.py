@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form
 from portal.access.requires import for_visitors
 from portal.admin.audit import detail_said
 from portal.auth import sessions
@@ -58,6 +59,12 @@ class SessionLine:
     this: bool
 
 
+class EndForm(Form):
+    """Which session ends: one by its name, or all others."""
+
+    session: str = ""
+
+
 async def page(context: SignedIn) -> Response:
     """Show the own account."""
     language, now, auth = context.language, context.now, context.settings.auth
@@ -82,8 +89,7 @@ async def page(context: SignedIn) -> Response:
 
 async def end(context: SignedIn) -> Response:
     """End one session, or all but the one that asks."""
-    fields = await forms.read(context)
-    named = fields.get("session", "")
+    named = (await forms.read_form(context, EndForm)).session
     if named:
         this = sessions.hash_of(context.visitor.token)
         one = None if named == "others" else named

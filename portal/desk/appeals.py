@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Annotated
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, OrNone, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import ANSWERING, DeskPlace, place
@@ -32,15 +34,22 @@ from status_db.views import StudentView
 #: So many stand in the queue at once: whoever answers the first sees the next.
 _ROWS = 50
 
-#: Words in Chinese, each letter of which a form writes as nine.
-_LONGEST_FORM = 16 * 1024
-
 #: A clerk who looks into something is not held up by how often the student has asked today.
 _ASKED_BY_CLERKS = 20
 
 NO_OUTCOME = N_("请选一下处理结果。")
 NOT_ASKED = N_("提出之后还没有重新查询成功。请先按“重新查询”，等有了结果再答复。")
 ASKED_OFTEN = N_("今天已经查得太多。请改天再查，或选另一种处理结果。")
+
+
+class AnswerForm(Form):
+    """What an office answers."""
+
+    #: Words in Chinese, each letter of which a form writes as nine.
+    longest = 16 * 1024
+
+    outcome: Annotated[AppealOutcome | None, OrNone] = None
+    answer: Words = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +92,17 @@ async def page(context: SignedIn) -> Response:
 
 async def answer(context: SignedIn) -> Response:
     """Enter the office's answer; one that cannot be entered so comes back with what would do."""
-    fields = await forms.read(context, longest=_LONGEST_FORM)
+    sent = await forms.read_form(context, AnswerForm)
     found = await _before(context)
-    outcome, text = fields.get("outcome", ""), fields.get("answer", "").replace("\r\n", "\n")
-    if outcome not in _outcomes(found):
+    outcome, text = sent.outcome, sent.answer
+    if outcome is None or outcome not in _outcomes(found):
         return await _page(context, found, text=text, wrong=NO_OUTCOME, status=422)
     if outcome == AppealOutcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(context, found.one)):
         return await _page(context, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
     enter = partial(
         context.services.student_objections.answer,
         found.one.objection,
-        AppealOutcome(outcome),
+        outcome,
         text,
         account=found.at.account,
         now=found.at.here.now,
@@ -122,7 +131,7 @@ async def answer(context: SignedIn) -> Response:
 
 async def ask_again(context: SignedIn) -> Response:
     """Have the sources asked about the student, and come back with what stands then."""
-    await forms.read(context)
+    await forms.read_form(context, Form)
     found = await _before(context)
     one, at = found.one, found.at
     if found.status is None or found.status.kind is not StepKind.SYNCED:

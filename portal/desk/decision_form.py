@@ -1,12 +1,15 @@
 """What is typed into the desk's form about one student's step, and the wish that it means."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection
 from datetime import date, datetime, time
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 from zoneinfo import ZoneInfo
 
+from pydantic import BeforeValidator
+
 from foundation.refusals import Refused
+from portal.access.form_fields import Form, Number, OrNone, Ticked, at_most
 from portal.web import bounds
 from status_db.decisions.writer import Wish
 from status_db.model import Verdict
@@ -14,9 +17,6 @@ from status_db.model import Verdict
 #: What fits into the database's columns, and what somebody reads to its end.
 LONGEST_WORD = 100
 LONGEST_TEXT = 1000
-
-#: Long texts, each letter of which a form writes as nine.
-LONGEST_FORM = 48 * 1024
 
 #: Years that somebody can have meant.
 _YEARS = range(2000, 2101)
@@ -39,43 +39,56 @@ class Unclear(Refused[FormCode]):
         super().__init__(code, code.value)
 
 
-@dataclass(frozen=True, slots=True)
-class TypedDecision:
+def _clean(text: str) -> str:
+    """Leave out what is no letter, and no line's end."""
+    lines = text.replace("\r\n", "\n")
+    return "".join(letter for letter in lines if letter.isprintable() or letter == "\n").strip()
+
+
+_Typed: TypeAlias = Annotated[str, BeforeValidator(_clean)]
+_Word: TypeAlias = Annotated[_Typed, at_most(LONGEST_WORD)]
+_Text: TypeAlias = Annotated[_Typed, at_most(LONGEST_TEXT)]
+
+
+class TypedDecision(Form):
     """One form, whether it makes sense or not."""
 
-    verdict: str = ""
-    reason: str = ""
-    condition: str = ""
-    file_number: str = ""
-    words: str = ""
-    note: str = ""
-    #: The last day on which it counts.
-    until: str = ""
-    #: When it was decided on paper, and on which sheet.
-    decided_at: str = ""
-    sheet: str = ""
-    #: A review: over answers that are too old.
-    over: str = ""
-    #: Why a decision is taken back.
-    because: str = ""
-    #: What stood there when the page was made, and the number of the decision among it.
-    saw: str = ""
-    decision: str = ""
+    #: Long texts, each letter of which a form writes as nine.
+    longest = 48 * 1024
 
-    @classmethod
-    def of(cls, sent: Mapping[str, str]) -> "TypedDecision":
-        """Read a form's fields; what is no letter, and no line's end, is left out."""
-        return cls(**{field.name: _clean(sent.get(field.name, "")) for field in fields(cls)})
+    verdict: Annotated[Verdict | None, OrNone] = None
+    reason: _Word = ""
+    condition: _Text = ""
+    file_number: _Word = ""
+    words: _Text = ""
+    note: _Text = ""
+    #: The last day on which it counts.
+    until: _Typed = ""
+    #: When it was decided on paper, and on which sheet.
+    decided_at: _Typed = ""
+    sheet: _Word = ""
+    #: A review: over answers that are too old.
+    over: Ticked = False
+    #: Why a decision is taken back.
+    because: _Text = ""
+    #: What stood there when the page was made, and the number of the decision among it; 0 for none.
+    saw: _Typed = ""
+    decision: Number = None
 
     @property
     def decision_seen(self) -> int:
         """The number of the decision that the page showed; 0 for none."""
-        return bounds.number(self.decision) or 0
+        return self.decision or 0
+
+    def filled_from(self, blank: "TypedDecision") -> "TypedDecision":
+        """Return the same, bound to what `blank` shows where it is bound to nothing."""
+        decision = self.decision if self.decision is not None else blank.decision
+        return self.model_copy(update={"saw": self.saw or blank.saw, "decision": decision})
 
     def wish(self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo) -> Wish:
         """Return what is wished, on clocks of this zone. Raises Unclear."""
-        verdict = next((one for one in verdicts if one == self.verdict), None)
-        if verdict is None:
+        verdict = self.verdict
+        if verdict is None or verdict not in verdicts:
             raise Unclear(FormCode.NO_VERDICT)
         self.refuse_too_long()
         if not self.reason:
@@ -99,15 +112,8 @@ class TypedDecision:
 
     def refuse_too_long(self) -> None:
         """Raise Unclear where something is longer than what is kept."""
-        short = (self.reason, self.file_number, self.sheet)
-        long = (self.condition, self.words, self.note, self.because)
-        if any(len(text) > LONGEST_WORD for text in short) or any(len(text) > LONGEST_TEXT for text in long):
+        if self.too_long:
             raise Unclear(FormCode.TOO_LONG)
-
-
-def _clean(text: str) -> str:
-    lines = text.replace("\r\n", "\n")
-    return "".join(letter for letter in lines if letter.isprintable() or letter == "\n").strip()
 
 
 def _end_of_day(text: str, zone: ZoneInfo) -> datetime | None:

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from config.tables.steps import Flow
 from portal.access import forms
+from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import DeskPlace, place
@@ -30,8 +31,6 @@ from status_db.views import StudentView
 #: So many are listed, the newest.
 _ROWS = 50
 
-#: Words in Chinese, each letter of which a form writes as nine.
-_LONGEST_FORM = 16 * 1024
 
 NO_STEP = N_("请选一下发回哪一项。")
 
@@ -69,6 +68,17 @@ async def listed(context: SignedIn) -> Response:
     )
 
 
+class SendBackForm(Form):
+    """Which step of a student is sent back, and why."""
+
+    #: Words in Chinese, each letter of which a form writes as nine.
+    longest = 16 * 1024
+
+    student: str = ""
+    step: str = ""
+    text: Words = ""
+
+
 async def form(context: SignedIn) -> Response:
     """Ask for a student's number, or show the student's steps that may be sent back."""
     at = place(context, (Act.REVIEW,))
@@ -82,10 +92,10 @@ async def form(context: SignedIn) -> Response:
 
 async def send(context: SignedIn) -> Response:
     """Enter that a step is sent back; what is not taken comes back with what would do."""
-    fields = await forms.read(context, longest=_LONGEST_FORM)
+    sent = await forms.read_form(context, SendBackForm)
     at = place(context, (Act.REVIEW,))
-    student = await _student(context, at, normalise_number(fields.get("student", "")))
-    step, text = fields.get("step", ""), fields.get("text", "").replace("\r\n", "\n")
+    student = await _student(context, at, normalise_number(sent.student))
+    step, text = sent.step, sent.text
     status = next((s for s in _steps(at, student) if s.step == step), None)
     if status is None:
         return await _form(context, at, student, text=text, wrong=NO_STEP, status=422)

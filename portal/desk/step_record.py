@@ -15,7 +15,7 @@ from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
 from portal.desk.context import refusals
 from portal.desk.context.scene import AT_THE_DESK, DeskPlace, acts_at, place
-from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
+from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
@@ -107,9 +107,8 @@ async def _act(
     do: Callable[[SignedIn, StepRecord, TypedDecision], Awaitable[_Done]],
 ) -> Response:
     """Do something with a record; what cannot be done brings the page again, with all that was typed."""
-    sent = await forms.read(context, longest=LONGEST_FORM)
+    typed = await forms.read_form(context, TypedDecision)
     found = await _found(context, (act,))
-    typed = TypedDecision.of(sent)
     try:
         deed, decision, reason = await do(context, found, typed)
     except Unclear as unclear:
@@ -120,7 +119,7 @@ async def _act(
         sentence = refusals.not_entered(found.at.here, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
             # Now it has been told, and is shown as it has come to stand.
-            typed = replace(typed, saw="", decision="")
+            typed = typed.model_copy(update={"saw": "", "decision": None})
         return await _again(context, typed, sentence, 409)
     await context.audit(
         deed,
@@ -157,7 +156,7 @@ async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -
 async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     wish = typed.wish(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
-    door = partial(at.doors.reviews.review, over_old_answers=bool(typed.over))
+    door = partial(at.doors.reviews.review, over_old_answers=typed.over)
     given = await context.ask_long(door, wish, at.account, context.now, at.scopes)
     return Deed.REVIEWED, given, given.reason
 
@@ -224,9 +223,9 @@ def _show(
     is_review = step.kind is StepKind.REVIEW
     decides = Act.DECIDE in may and not is_review
     reviews = Act.REVIEW in may and is_review and not step.issued
-    blank = TypedDecision(saw=found.saw, decision=str(found.decision.id if found.decision else 0))
+    blank = TypedDecision(saw=found.saw, decision=found.decision.id if found.decision else 0)
     # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
-    filled = replace(typed, saw=typed.saw or blank.saw, decision=typed.decision or blank.decision) if typed else blank
+    filled = typed.filled_from(blank) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
     door = dossiers.review_door(here, step)
     return context.page(

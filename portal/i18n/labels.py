@@ -3,12 +3,13 @@
 They stand here in Chinese, marked with `N_` for the catalogue, and are said in the reader's language when needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from config.settings import Settings
 from config.tables.steps import Step
 from portal.i18n.languages import Language
 from status_db.model import Reason, RunState, State, StepKind, Verdict
+from status_db.stored_counts import RunCounts
 
 
 def N_(text: str) -> str:
@@ -81,39 +82,39 @@ RUN_TONES: Mapping[str, str] = {
     RunState.EXPIRED: "bad",
 }
 
-COUNTS: Mapping[str, str] = {
-    "rows": N_("数据行"),
-    "roster_rows": N_("名单内学生的数据行"),
-    "strangers": N_("名单外的人"),
-    "staying": N_("名单上今年不离校的学生"),
-    "no_amount": N_("没有金额的行（按 0 计）"),
-    "nameless": N_("没有学号的行"),
-    "records": N_("记录变更"),
-    "released": N_("不通过变为通过"),
-    "newly_held": N_("通过变为不通过"),
-    "newly_unknown": N_("变为数据待核"),
-    "counted_cleared": N_("计入放行限额"),
-    "counted_held": N_("计入拦截限额"),
-    "flips": N_("状态变更"),
-    "leaving": N_("今年离校"),
-    "joined": N_("新加入名单"),
-    "changed": N_("信息变更"),
-    "left": N_("离开名单"),
-    "dropped": N_("不再离校"),
-    "students": N_("学生"),
-    "steps_added": N_("新增的环节"),
-    "steps_removed": N_("取消的环节"),
-    "findings": N_("改变的结果"),
-    "flows": N_("换了流程的学生"),
-    "unplaced": N_("没有流程的学生"),
-    "retired": N_("停用的来源"),
-    "approved": N_("由人批准后写入"),
-    "reverts": N_("撤回的运行"),
-    "because": N_("撤回的原因"),
-    "left_alone": N_("此后另有变化而保留的记录"),
-    "not_pulled": N_("来源数据未变，未重新读取"),
-    "seconds": N_("用时（秒）"),
-}
+#: What a run counts, in the order of its page.
+COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
+    (lambda counts: counts.rows, N_("数据行")),
+    (lambda counts: counts.roster_rows, N_("名单内学生的数据行")),
+    (lambda counts: counts.strangers, N_("名单外的人")),
+    (lambda counts: counts.staying, N_("名单上今年不离校的学生")),
+    (lambda counts: counts.no_amount, N_("没有金额的行（按 0 计）")),
+    (lambda counts: counts.nameless, N_("没有学号的行")),
+    (lambda counts: counts.records, N_("记录变更")),
+    (lambda counts: counts.released, N_("不通过变为通过")),
+    (lambda counts: counts.newly_held, N_("通过变为不通过")),
+    (lambda counts: counts.newly_unknown, N_("变为数据待核")),
+    (lambda counts: counts.counted_cleared, N_("计入放行限额")),
+    (lambda counts: counts.counted_held, N_("计入拦截限额")),
+    (lambda counts: counts.leaving, N_("今年离校")),
+    (lambda counts: counts.joined, N_("新加入名单")),
+    (lambda counts: counts.changed, N_("信息变更")),
+    (lambda counts: counts.left, N_("离开名单")),
+    (lambda counts: counts.dropped, N_("不再离校")),
+    (lambda counts: counts.students, N_("学生")),
+    (lambda counts: counts.steps_added, N_("新增的环节")),
+    (lambda counts: counts.steps_removed, N_("取消的环节")),
+    (lambda counts: counts.findings, N_("改变的结果")),
+    (lambda counts: counts.flows, N_("换了流程的学生")),
+    (lambda counts: counts.unplaced, N_("没有流程的学生")),
+    (lambda counts: counts.retired, N_("停用的来源")),
+    (lambda counts: counts.flips, N_("状态变更")),
+    (lambda counts: counts.reverts, N_("撤回的运行")),
+    (lambda counts: counts.left_alone, N_("此后另有变化而保留的记录")),
+    (lambda counts: counts.because or None, N_("撤回的原因")),
+    (lambda counts: counts.approved or None, N_("由人批准后写入")),
+    (lambda counts: counts.not_pulled or None, N_("来源数据未变，未重新读取")),
+)
 
 #: What a source's settings may accept in place of a total.
 WEAKER: Mapping[str, str] = {

@@ -11,6 +11,7 @@ from portal.present import guard_reasons, reasons
 from status_db.guard_reasons import Objection
 from status_db.marks.impact import Look, Looked
 from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
+from status_db.stored_counts import RunCounts
 from status_db.views import FlipView, RunView
 
 #: At most this many unmatched rows are listed.
@@ -96,9 +97,15 @@ def line(context: Context, view: RunView) -> RunLine:
         student=view.student or "",
         why=why(context, view),
         message=view.message,
-        flips=view.counts.get("flips", 0) if view.state is RunState.APPLIED else 0,
+        flips=view.counts.flips or 0 if view.state is RunState.APPLIED else 0,
         decided_by=view.decided_by or "",
     )
+
+
+def counts(language: Language, counted: RunCounts) -> list[tuple[str, object]]:
+    """Return what a run counts, each with its words; what this kind of run does not count is left out."""
+    listed = ((language.gettext(word), count(counted)) for count, word in labels.COUNTS)
+    return [(word, "✓" if value is True else value) for word, value in listed if value is not None]
 
 
 def why(context: Context, view: RunView) -> tuple[str, ...]:

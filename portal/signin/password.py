@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Hidden
 from portal.access.requires import for_anybody, for_visitors, recognise, safe_next
 from portal.auth.passwords import SHORTEST, Weakness, hash_password, verify_password, weakness
 from portal.i18n.labels import N_
@@ -50,6 +52,29 @@ _WHY: Mapping[str, tuple[str, str]] = {
 }
 
 
+class CodeForm(Form):
+    """A one-time code, and whose it is."""
+
+    account: str = ""
+    code: Hidden = ""
+
+
+class IdentityForm(Form):
+    """A student's number, and that of the identity document."""
+
+    account: str = ""
+    document: Hidden = ""
+
+
+class NewPasswordForm(Form):
+    """A new password, and the one that is known where one is asked for."""
+
+    goal: str = Field("/", alias="next")
+    current: Hidden = ""
+    password: Hidden = ""
+    again: Hidden = ""
+
+
 async def ask(context: Context) -> Response:
     """Show the form for a one-time code; whoever has signed in changes the password they know."""
     _refuse_without_passwords(context)
@@ -61,17 +86,17 @@ async def ask(context: Context) -> Response:
 async def with_code(context: Context) -> Response:
     """Open a session that leads to a new password, for the right one-time code; answer everything else alike."""
     _refuse_without_passwords(context)
-    fields = await forms.read(context)
+    form = await forms.read_form(context, CodeForm)
     async with context.services.hashing.place():
-        return await _with_code(context, fields)
+        return await _with_code(context, form)
 
 
-async def _with_code(context: Context, fields: dict[str, str]) -> Response:
-    name, now = normalise_account(fields.get("account", "")), context.now
+async def _with_code(context: Context, form: CodeForm) -> Response:
+    name, now = normalise_account(form.account), context.now
     tried = await context.ask_long(context.services.slowdown.code, addresses.of(context.request.scope), now)
     if tried.wait:
         return _asking(context, name=name, wait=tried.wait)
-    fits = await context.ask_long(context.services.codes.use, name, fields.get("code", ""), now)
+    fits = await context.ask_long(context.services.codes.use, name, form.code, now)
     account = await context.ask(context.services.accounts.find, name)
     answer = await _admitted(context, account, "code") if fits else None
     if answer is None:
@@ -86,17 +111,17 @@ async def with_identity(context: Context) -> Response:
     _refuse_without_passwords(context)
     if context.settings.auth.identity == "off":
         raise HTTPException(404)
-    fields = await forms.read(context)
+    form = await forms.read_form(context, IdentityForm)
     async with context.services.hashing.place():
-        return await _with_identity(context, fields)
+        return await _with_identity(context, form)
 
 
-async def _with_identity(context: Context, fields: dict[str, str]) -> Response:
-    name, now = normalise_account(fields.get("account", "")), context.now
+async def _with_identity(context: Context, form: IdentityForm) -> Response:
+    name, now = normalise_account(form.account), context.now
     tried = await context.ask_long(context.services.slowdown.identity, name, addresses.of(context.request.scope), now)
     if tried.wait:
         return _asking(context, name=name, wait=tried.wait)
-    fits = await context.ask_long(context.services.identities.fits, name, fields.get("document", ""))
+    fits = await context.ask_long(context.services.identities.fits, name, form.document)
     account = await context.ask(context.services.accounts.find, name)
     allowed = fits and account is not None and _may_use_identity(context, account)
     answer = await _admitted(context, account, "identity") if allowed else None
@@ -129,13 +154,13 @@ async def form(context: SignedIn) -> Response:
 async def save(context: SignedIn) -> Response:
     """Set the new password, end every other session of the account, and go on with a fresh one."""
     _refuse_strangers(context)
-    fields = await forms.read(context)
+    form = await forms.read_form(context, NewPasswordForm)
     async with context.services.hashing.place():
-        return await _save(context, fields)
+        return await _save(context, form)
 
 
-async def _save(context: SignedIn, fields: dict[str, str]) -> Response:
-    goal, now, account = safe_next(fields.get("next", "/")), context.now, context.account
+async def _save(context: SignedIn, form: NewPasswordForm) -> Response:
+    goal, now, account = safe_next(form.goal), context.now, context.account
     if context.visitor.narrowed is None:
         device = context.services.devices.known(context.request, account.account)
         tried = await context.ask_long(
@@ -143,14 +168,12 @@ async def _save(context: SignedIn, fields: dict[str, str]) -> Response:
         )
         if tried.wait:
             return _setting(context, goal=goal, wait=tried.wait)
-        current = fields.get("current", "")
+        current = form.current
         if not await context.services.hashing.run(verify_password, current, account.password_hash):
             return _setting(context, goal=goal, why="current")
         await context.ask_long(context.services.slowdown.succeeded, tried)
-    typed = fields.get("password", "")
-    why = await context.services.hashing.run(
-        _fault, typed, fields.get("again", ""), account, tuple(_own(context, account))
-    )
+    typed = form.password
+    why = await context.services.hashing.run(_fault, typed, form.again, account, tuple(_own(context, account)))
     if why:
         return _setting(context, goal=goal, why=why)
     hashed = await context.services.hashing.run(hash_password, typed)

@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
+from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Hidden, Number
 from portal.access.requires import for_visitors, safe_next
 from portal.auth import passkeys, sessions, totp
 from portal.auth.refusals import printable
@@ -27,14 +29,11 @@ from portal.i18n.languages import Language
 from portal.page.context import SignedIn
 from portal.signin.factor_stage import FactorTurn, Stage, concerns, turn_of
 from portal.signin.sign_in import refused
-from portal.web import bounds, own_script
+from portal.web import own_script
 from portal.web.links import link, see_other
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
-
-#: The longest form, in bytes: a passkey's answer may include certificates.
-_LONGEST = 32 * 1024
 
 #: Why a form was refused, each with the fix.
 _WHY: Mapping[str, str] = {
@@ -49,7 +48,25 @@ _WHY: Mapping[str, str] = {
 }
 
 
-Form: TypeAlias = Callable[[FactorTurn, Mapping[str, str]], Awaitable[Response]]
+class FactorForm(Form):
+    """Any of the page's forms: `do` names which one."""
+
+    #: A passkey's answer may include certificates.
+    longest = 32 * 1024
+
+    do: str = ""
+    goal: str = Field("/", alias="next")
+    code: Hidden = ""
+    digits: Hidden = ""
+    recovery: Hidden = ""
+    credential: Hidden = ""
+    #: The secret of a new app, sealed by this portal.
+    sealed: Hidden = ""
+    name: str = ""
+    passkey: Number = None
+
+
+Taking: TypeAlias = Callable[[FactorTurn, FactorForm], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +89,21 @@ async def form(context: SignedIn) -> Response:
 
 async def take(context: SignedIn) -> Response:
     """Take one of the page's forms. A form of another stage changes nothing."""
-    fields = await forms.read(context, longest=_LONGEST)
-    goal = safe_next(fields.get("next", "/"))
+    sent = await forms.read_form(context, FactorForm)
+    goal = safe_next(sent.goal)
     if not concerns(context):
         return see_other(goal)
     turn = await turn_of(context, goal)
-    taken = _FORMS[turn.stage].get(fields.get("do", ""))
-    return await taken(turn, fields) if taken is not None else await _page(turn)
+    taken = _FORMS[turn.stage].get(sent.do)
+    return await taken(turn, sent) if taken is not None else await _page(turn)
 
 
-async def _give_code(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _give_code(turn: FactorTurn, sent: FactorForm) -> Response:
     """Take the code that allows the first second factor to be set up."""
 
     async def fits() -> bool:
         return await turn.context.ask_long(
-            turn.services.codes.use, turn.account, fields.get("code", ""), turn.context.now, CodeKind.FACTOR
+            turn.services.codes.use, turn.account, sent.code, turn.context.now, CodeKind.FACTOR
         )
 
     failure = await _tried(turn, "code", fits)
@@ -96,7 +113,7 @@ async def _give_code(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     return see_other(_address(turn.goal))
 
 
-async def _show_app(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _show_app(turn: FactorTurn, sent: FactorForm) -> Response:
     """Take the app's digits, each only once."""
     sealed = turn.context.account.second_factor
     secret = totp.unseal(turn.services.key, turn.account, sealed) if sealed is not None else None
@@ -104,19 +121,17 @@ async def _show_app(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
         return await _page(turn, failed="broken")
 
     async def fits() -> bool:
-        step = totp.step_of(secret, fields.get("digits", ""), turn.context.now)
+        step = totp.step_of(secret, sent.digits, turn.context.now)
         return step is not None and await turn.context.ask_long(turn.services.factors.use, turn.account, step)
 
     return await _tried(turn, "app", fits) or await _let_in(turn, "app")
 
 
-async def _show_recovery(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _show_recovery(turn: FactorTurn, sent: FactorForm) -> Response:
     """Take a recovery code, and lead to where the lost factor is replaced."""
 
     async def fits() -> bool:
-        return await turn.context.ask_long(
-            turn.services.recovery.use, turn.account, fields.get("recovery", ""), turn.context.now
-        )
+        return await turn.context.ask_long(turn.services.recovery.use, turn.account, sent.recovery, turn.context.now)
 
     failure = await _tried(turn, "recovery", fits)
     if failure is not None:
@@ -125,7 +140,7 @@ async def _show_recovery(turn: FactorTurn, fields: Mapping[str, str]) -> Respons
     return await _let_in(turn, "recovery", _address(turn.goal))
 
 
-async def _show_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _show_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     """Take a passkey's answer to this session's challenge."""
 
     async def fits() -> bool:
@@ -133,7 +148,7 @@ async def _show_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response
         had = await turn.context.ask(turn.services.passkeys.of, turn.account)
         if turn.party is None or challenge is None:
             return False
-        shown = passkeys.signed(turn.party, fields.get("credential", ""), challenge, had)
+        shown = passkeys.signed(turn.party, sent.credential, challenge, had)
         if shown is None:
             return False
         passkey, count = shown
@@ -142,15 +157,15 @@ async def _show_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response
     return await _tried(turn, "passkey", fits) or await _let_in(turn, "passkey")
 
 
-async def _add_app(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _add_app(turn: FactorTurn, sent: FactorForm) -> Response:
     """Set up the app, once its current digits are right."""
-    offered = fields.get("sealed", "").encode()
+    offered = sent.sealed.encode()
     secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now)
     if secret is None:
         return await _page(turn, failed="late")
 
     async def fits() -> bool:
-        step = totp.step_of(secret, fields.get("digits", ""), turn.context.now)
+        step = totp.step_of(secret, sent.digits, turn.context.now)
         return step is not None and await turn.context.ask_long(
             turn.services.factors.enrol, turn.account, offered, step
         )
@@ -162,16 +177,16 @@ async def _add_app(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     return await _added(turn)
 
 
-async def _add_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _add_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     """Take a new passkey that was made for this session's challenge."""
-    name = printable(fields.get("name", ""), LONGEST_NAME - 1) or turn.context.language.gettext("通行密钥")
+    name = printable(sent.name, LONGEST_NAME - 1) or turn.context.language.gettext("通行密钥")
     made: list[passkeys.Registered] = []
 
     async def fits() -> bool:
         challenge = await _challenge(turn, Purpose.REGISTER)
         if turn.party is None or challenge is None:
             return False
-        found = passkeys.registered(turn.party, fields.get("credential", ""), challenge)
+        found = passkeys.registered(turn.party, sent.credential, challenge)
         made.extend([found] if found is not None else [])
         return found is not None
 
@@ -186,7 +201,7 @@ async def _add_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     return await _added(turn)
 
 
-async def _remove_app(turn: FactorTurn, _fields: Mapping[str, str]) -> Response:
+async def _remove_app(turn: FactorTurn, _sent: FactorForm) -> Response:
     """Remove the app."""
     if not await turn.context.ask_long(turn.services.factors.remove_app, turn.account):
         return await _page(turn, failed="last")
@@ -194,9 +209,9 @@ async def _remove_app(turn: FactorTurn, _fields: Mapping[str, str]) -> Response:
     return see_other(_address(turn.goal))
 
 
-async def _remove_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
+async def _remove_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     """Remove one passkey."""
-    number = bounds.number(fields.get("passkey", ""))
+    number = sent.passkey
     if number is None or number not in {
         one.id for one in await turn.context.ask(turn.services.passkeys.of, turn.account)
     }:
@@ -208,15 +223,15 @@ async def _remove_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Respon
     return see_other(_address(turn.goal))
 
 
-async def _new_codes(turn: FactorTurn, _fields: Mapping[str, str]) -> Response:
+async def _new_codes(turn: FactorTurn, _sent: FactorForm) -> Response:
     """Make new recovery codes, and show them this once."""
     return await _codes_shown(turn)
 
 
-_ADDING: Mapping[str, Form] = {"add-app": _add_app, "add-passkey": _add_passkey}
+_ADDING: Mapping[str, Taking] = {"add-app": _add_app, "add-passkey": _add_passkey}
 
 #: Stage → the forms that it accepts.
-_FORMS: Mapping[Stage, Mapping[str, Form]] = {
+_FORMS: Mapping[Stage, Mapping[str, Taking]] = {
     "code": {"code": _give_code},
     "set_up": _ADDING,
     "ask": {"app": _show_app, "passkey": _show_passkey, "recovery": _show_recovery},

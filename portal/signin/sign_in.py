@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Hidden
 from portal.access.requires import for_anybody, recognise, safe_next
 from portal.auth import sessions
 from portal.auth.passwords import hash_password, verify_password, wants_new_hash
@@ -17,6 +19,14 @@ from portal.web import addresses
 from portal.web.links import see_other
 from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import Deed
+
+
+class PasswordForm(Form):
+    """Who signs in, with which password, and where they go then."""
+
+    account: str = ""
+    password: Hidden = ""
+    goal: str = Field("/", alias="next")
 
 
 async def show(context: Context) -> Response:
@@ -30,13 +40,13 @@ async def enter(context: Context) -> Response:
     """Open a session for the right password; answer everything else alike."""
     if not context.settings.auth.takes_passwords:
         raise HTTPException(404)
-    fields = await forms.read(context)
+    form = await forms.read_form(context, PasswordForm)
     async with context.services.hashing.place():
-        return await _enter(context, fields)
+        return await _enter(context, form)
 
 
-async def _enter(context: Context, fields: dict[str, str]) -> Response:
-    name, goal = normalise_account(fields.get("account", "")), safe_next(fields.get("next", "/"))
+async def _enter(context: Context, form: PasswordForm) -> Response:
+    name, goal = normalise_account(form.account), safe_next(form.goal)
     now = context.now
     device = context.services.devices.known(context.request, name)
     tried = await context.ask_long(
@@ -45,7 +55,7 @@ async def _enter(context: Context, fields: dict[str, str]) -> Response:
     if tried.wait:
         return _form(context, goal=goal, name=name, wait=tried.wait)
     try:
-        account = await _known(context, name, fields.get("password", ""))
+        account = await _known(context, name, form.password)
         answer = None
         if account is not None:
             method = _method(context, account)
@@ -70,7 +80,7 @@ def _method(context: Context, account: Account | None) -> str:
 
 async def leave(context: Context) -> Response:
     """End the session."""
-    await forms.read(context)
+    await forms.read_form(context, Form)
     session = await context.ask(
         sessions.find, context.services.accounts, context.settings.auth, context.token, context.now
     )

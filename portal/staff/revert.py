@@ -4,17 +4,18 @@ The pages plan nothing and write no mark: the scheduler plans the way back, and 
 one back.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Annotated
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import N_
@@ -52,6 +53,13 @@ class RevertibleRun:
         return link(f"/runs/{self.run.run}/way-back")
 
 
+class RevertForm(Form):
+    """That a run is taken back by the plan that was looked at, and why."""
+
+    digest: str = ""
+    reason: Annotated[Line, at_most(runs.LONGEST_REASON)] = ""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanShown:
     """What taking a run back would change."""
@@ -75,7 +83,7 @@ async def page(context: SignedIn) -> Response:
 
 async def plan(context: SignedIn) -> Response:
     """Have the way back planned on the marks as they are."""
-    await forms.read(context)
+    await forms.read_form(context, Form)
     found = await _found(context)
     if not isinstance(found, RevertibleRun):
         return see_other(found)
@@ -95,13 +103,13 @@ async def plan(context: SignedIn) -> Response:
 
 async def take(context: SignedIn) -> Response:
     """Have the run taken back by the plan that was looked at, and by no other."""
-    fields = await forms.read(context)
+    form = await forms.read_form(context, RevertForm)
     found = await _found(context)
     if not isinstance(found, RevertibleRun):
         return see_other(found)
     context = found.context
-    reason, planned = fields.get("reason", "").strip(), _plan_of(await _last(found))
-    refused = _refusal(planned, fields, reason)
+    reason, planned = form.reason, _plan_of(await _last(found))
+    refused = _refusal(planned, form)
     if not refused:
         assert planned is not None  # noqa: S101 - its digest was compared
         try:
@@ -123,20 +131,20 @@ async def take(context: SignedIn) -> Response:
         cohort=context.cohort.key,
         run=found.run.run,
         source=found.run.source,
-        change=fields["digest"],
+        change=form.digest,
         reason=reason,
     )
     await recheck.until_served(partial(_last, found))
     return see_other(found.address)
 
 
-def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str) -> str:
+def _refusal(planned: WayBackPlan | None, form: RevertForm) -> str:
     """Return why it is not taken; empty when it is."""
-    if planned is None or fields.get("digest") != planned.digest.hex():
+    if planned is None or form.digest != planned.digest.hex():
         return OTHER_PLAN
-    if not reason:
+    if not form.reason:
         return NO_REASON
-    return runs.TOO_LONG if len(reason) > runs.LONGEST_REASON else ""
+    return runs.TOO_LONG if form.too_long else ""
 
 
 async def _found(context: SignedIn) -> RevertibleRun | str:

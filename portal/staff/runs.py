@@ -7,6 +7,7 @@ while it waits, for the office's own word.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from config.cohorts import naming
 from portal.access import forms
+from portal.access.form_fields import Form, Line, OrNone, Ticked, at_most
 from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees, speaks_for
 from portal.i18n import admin_labels, labels
@@ -69,6 +71,16 @@ class Spoken:
     refused: str = ""
     #: What was written, so that nothing is lost.
     reason: str = ""
+
+
+class VoteForm(Form):
+    """What somebody says of a run."""
+
+    says: Annotated[Says | None, OrNone] = None
+    #: Of the change that was looked at.
+    digest: str = ""
+    looked: Ticked = False
+    reason: Annotated[Line, at_most(LONGEST_REASON)] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +148,16 @@ async def page(context: SignedIn) -> Response:
 
 async def speak(context: SignedIn) -> Response:
     """Take what somebody says of a run that waits; the scheduler carries it out."""
-    fields = await forms.read(context)
+    form = await forms.read_form(context, VoteForm)
     account = context.account
     if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
         raise HTTPException(403)
     context, found = await run_of(context)
-    says = next((s for s in _rights(context, found) if s == fields.get("says")), None)
+    says = form.says if form.says in _rights(context, found) else None
     if says is None:
         raise HTTPException(403)
-    reason = fields.get("reason", "").strip()
-    refused = await _refusal(context, found, says, fields, reason)
+    reason = form.reason
+    refused = await _refusal(context, found, says, form)
     if not refused:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
@@ -209,17 +221,17 @@ def _rights(context: SignedIn, found: RunView) -> tuple[Says, ...]:
     return tuple(may)
 
 
-async def _refusal(context: SignedIn, found: RunView, says: Says, fields: Mapping[str, str], reason: str) -> str:
+async def _refusal(context: SignedIn, found: RunView, says: Says, form: VoteForm) -> str:
     """Return why it cannot be said; empty when it can."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
-    if fields.get("digest") != found.digest.hex():
+    if form.digest != found.digest.hex():
         return MOVED
-    if says is Says.REJECT and not reason:
+    if says is Says.REJECT and not form.reason:
         return NO_REASON
-    if len(reason) > LONGEST_REASON:
+    if form.too_long:
         return TOO_LONG
-    if says is Says.APPROVE and not fields.get("looked"):
+    if says is Says.APPROVE and not form.looked:
         return NOT_LOOKED
     votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
     return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
@@ -263,14 +275,10 @@ async def _show(
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),
-        warnings=found.counts.get("warnings", ()),
+        warnings=found.counts.warnings,
         of_settings=found.source == SETTINGS,
-        counts=[
-            (labels.say(language, labels.COUNTS, key), "✓" if value is True else value)
-            for key, value in found.counts.items()
-            if key != "warnings"
-        ],
-        reverts=found.counts.get("reverts", 0),
+        counts=run_lines.counts(language, found.counts),
+        reverts=found.counts.reverts,
         may_revert=kept and reverting.may_revert(context, found),
         back=run_lines.line(context, back) if back is not None else None,
         proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],

@@ -16,6 +16,7 @@ from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import run_lines
 from status_db.model import ROSTER, RunState
+from status_db.stored_counts import NO_COUNTS
 from status_db.views import SourceView
 
 _RUNS = 10
@@ -129,9 +130,9 @@ def _source(context: Context, view: SourceView) -> SourceLine:
 
 def _rows(view: SourceView) -> int | None:
     """Return how many rows the newest answer had, whether it was let through or not."""
-    counts = view.last_run.counts if view.last_run else {}
-    rows = counts.get("roster_rows", counts.get("rows") if view.source == ROSTER else None)
-    if isinstance(rows, int):
+    counts = view.last_run.counts if view.last_run else NO_COUNTS
+    rows = counts.rows if view.source == ROSTER else counts.roster_rows
+    if rows is not None:
         return rows
     return view.recent_rows[-1] if view.recent_rows else None
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import N_
@@ -23,13 +24,21 @@ from status_db.inbox.appeal_rows import AppealKind, SeenThen, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.views import StudentView
 
-#: Words in Chinese, each letter of which a form writes as nine, and the title of a thing.
-_LONGEST_FORM = 16 * 1024
-
 NO_ITEM = N_("请选一下是哪一项。")
 
 #: What a refusal answers with; whatever is not named here could be mended in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}
+
+
+class AppealForm(Form):
+    """What is objected to at which step, and why."""
+
+    #: Words in Chinese, each letter of which a form writes as nine, and the title of a thing.
+    longest = 16 * 1024
+
+    step: str = ""
+    item: str | None = None
+    text: Words = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,13 @@ async def form(context: SignedIn) -> Response:
 
 async def send(context: SignedIn) -> Response:
     """Enter an objection; one that is not taken comes back with what would do."""
-    fields = await forms.read(context, longest=_LONGEST_FORM)
-    here = await _here(context, fields.get("step", ""))
+    sent = await forms.read_form(context, AppealForm)
+    here = await _here(context, sent.step)
     student, step, now = here.student, here.status.step, context.now
     if not appeals.may_object(here.status, now):
         return context.redirect("/")
     seen = SeenThen.of(here.status, now)
-    item, text = fields.get("item"), fields.get("text", "").replace("\r\n", "\n")
+    item, text = sent.item, sent.text
     language = context.language
     if item not in {choice.item for choice in appeals.choices(language, seen, now)} or item is None:
         return _form(context, here, text=text, wrong=language.gettext(NO_ITEM), status=422)
@@ -86,7 +95,7 @@ async def send(context: SignedIn) -> Response:
 
 async def withdraw(context: SignedIn) -> Response:
     """Take an own objection back; one that has been answered meanwhile stays, and the page shows the answer."""
-    await forms.read(context)
+    await forms.read_form(context, Form)
     student, one = await _own(context)
     take_back = partial(
         context.services.student_objections.withdraw,

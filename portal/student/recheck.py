@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form
 from portal.access.requires import for_visitors
 from portal.page.context import SignedIn
 from portal.page.own_student import own_view
@@ -29,7 +30,7 @@ _HELD_BACK = asyncio.Semaphore(100)
 
 async def recheck(context: SignedIn) -> Response:
     """Have the sources asked about the student who asks; say when, if not now."""
-    await forms.read(context)
+    await forms.read_form(context, Form)
     now = context.now
     student = await own_view(context)
     if student is None or not waits_on_a_source(student, now):

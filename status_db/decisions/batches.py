@@ -3,8 +3,7 @@
 Wrong rows never stop the right ones, and never vanish among them but by the operator's word.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +30,7 @@ from status_db.effective.step_status import decision_from
 from status_db.ledger import raw_rows
 from status_db.model import Decision
 from status_db.store.engine import reading
+from status_db.stored_counts import BatchCounts
 from status_db.views import EVERYBODY, Scope
 
 
@@ -63,8 +63,7 @@ class Batch:
     author: str
     at: datetime
     title: str
-    #: How many rows were of which kind, and how many of them were entered.
-    counts: Mapping[str, int]
+    counts: BatchCounts
     undone_at: datetime | None
     undone_by: str
     undone_because: str
@@ -145,7 +144,7 @@ class Batches:
                     DecisionCode.NO_CHANGE,
                     "no row would change anything: there is nothing to enter. Look at the sheet.",
                 )
-            counts = dict(Counter(row.kind.value for row in preview.rows)) | {"entered": len(chosen)}
+            counts = BatchCounts.from_rows((row.kind for row in preview.rows), len(chosen))
             batch = begin_batch(at, writer.cohort, kind, step, title, digest, counts)
             at.link.seal_behind(tables.batch, batch.id)
             entered = tuple(writer.enter(at, wish_of(row.told, step), batch=batch.id) for row in chosen)
@@ -241,11 +240,11 @@ def begin_batch(
     step: str,
     title: str,
     digest: bytes,
-    counts: Mapping[str, int],
+    counts: BatchCounts,
 ) -> Batch:
     """Write a batch that decisions can name; the caller seals it once it is complete."""
     table, values = tables.batch, {"cohort": cohort, "kind": kind, "step": step, "author": at.author, "at": at.now}
-    made = insert(table).values(**values, title=title[:200], digest=digest, counts=dict(counts)).returning(table)
+    made = insert(table).values(**values, title=title[:200], digest=digest, counts=counts.stored()).returning(table)
     return _batch(at.connection.execute(made).one())
 
 
@@ -296,7 +295,7 @@ def _batch(row: Row[Any]) -> Batch:
         author=row.author,
         at=row.at,
         title=row.title,
-        counts=row.counts,
+        counts=BatchCounts.from_stored(row.counts),
         undone_at=row.undone_at,
         undone_by=row.undone_by or "",
         undone_because=row.undone_because,

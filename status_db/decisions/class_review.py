@@ -22,6 +22,7 @@ from status_db.effective.visible import inside
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, Decision, Verdict, digest_of
 from status_db.store.engine import reading
+from status_db.stored_counts import BatchCounts
 from status_db.views import EVERYBODY, Scope
 
 
@@ -105,7 +106,7 @@ class ClassReviews:
         writer, acts, every = self._writer, (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
         with writer.transaction(now, author, acts, every, step) as at:
             digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
-            batch = begin_batch(at, writer.cohort, BatchKind.CLASS, step, title, digest, {})
+            batch = begin_batch(at, writer.cohort, BatchKind.CLASS, step, title, digest, BatchCounts())
             for one in chosen:
                 wish = Wish(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
                 reviewed = False
@@ -121,10 +122,12 @@ class ClassReviews:
                     left_out.append(LeftOut(one.student, why, reviewed))
             if not reviews and not certificates:
                 raise NobodyPassed(left_out)
-            counts = {"chosen": len(chosen), "reviewed": len(reviews), "issued": len(certificates)}
+            counts = BatchCounts(
+                chosen=len(chosen), reviewed=len(reviews), issued=len(certificates), left_out=len(left_out)
+            )
             table = tables.batch
             counted = update(table).where(table.c.batch == batch.id)
-            at.connection.execute(counted.values(counts=counts | {"left_out": len(left_out)}))
+            at.connection.execute(counted.values(counts=counts.stored()))
             at.link.seal_behind(table, batch.id)
         return ClassReview(batch.id, tuple(reviews), tuple(certificates), tuple(left_out))
 

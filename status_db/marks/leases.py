@@ -272,7 +272,7 @@ class Runs:
                 # It quotes offices and drivers, and has to be stored whatever they said.
                 message=plain(ending.message),
                 fault=ending.fault,
-                counts=dict(ending.counts),
+                counts=ending.counts.stored(),
                 proofs=[list(p) for p in ending.proofs],
                 plan_digest=ending.plan_digest,
             )

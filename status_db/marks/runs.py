@@ -1,7 +1,7 @@
 """A run as it is written: its lease, how it ends, what its answer leaves, and why it may not begin or go on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from foundation.refusals import Refused
 from status_db.marks.reversals import Replaced
 from status_db.model import Finding, Flip, Record, RunState, Verdict
+from status_db.stored_counts import NO_COUNTS, RunCounts
 
 
 class LeaseCode(StrEnum):
@@ -74,7 +75,7 @@ class Ending:
     at: datetime
     message: str = ""
     fault: str | None = None
-    counts: Mapping[str, Any] = field(default_factory=dict)
+    counts: RunCounts = NO_COUNTS
     proofs: Sequence[Sequence[str]] = ()
     plan_digest: bytes | None = None
 

@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select
 from sqlalchemy.types import Text
 
 from status_db import tables
-from status_db.guard_reasons import unpacked
 from status_db.marks.approvals import ApprovalVote, ApprovalVotes
 from status_db.marks.impact import Look, look_from_text
 from status_db.model import RunState
 from status_db.store.engine import reading
+from status_db.stored_counts import RunCounts, reverting_in_json
 from status_db.views import RunView, StrangerView
 
 
@@ -65,9 +65,8 @@ class RunReader:
     def reverting(self, cohort: str, source: str, run: int) -> RunView | None:
         """Return the newest run that takes a run of a source back, or would once it is approved."""
         table = tables.run
-        # As compact JSON text, which a number ends with a comma or a brace.
-        counts, key = type_coerce(table.c.counts, Text), f'"reverts":{run}'
-        names = or_(counts.contains(f"{key},"), counts.contains(f"{key}}}"))
+        counts = type_coerce(table.c.counts, Text)
+        names = or_(*(counts.contains(text) for text in reverting_in_json(run)))
         later = (table.c.cohort == cohort, table.c.source == source, table.c.run > run)
         with reading(self._engine) as connection:
             return next(iter(run_views(connection, *later, names, limit=1)), None)
@@ -116,8 +115,8 @@ def run_views(connection: Connection, *conditions: ColumnElement[bool], limit: i
 
 
 def _run_view(row: Row[Any]) -> RunView:
-    counts = dict(row.counts)
-    view = RunView(
+    counts = RunCounts.from_stored(row.counts)
+    return RunView(
         run=row.run,
         source=row.source,
         slot=row.slot,
@@ -128,10 +127,10 @@ def _run_view(row: Row[Any]) -> RunView:
         student=row.student,
         message=row.message,
         fault=row.fault,
-        counts=counts,
+        counts=replace(counts, objections=()),
         proofs=row.proofs,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         digest=row.plan_digest,
+        objections=counts.objections,
     )
-    return replace(view, objections=unpacked(counts.pop("objections", ())))

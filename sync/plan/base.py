@@ -3,9 +3,8 @@
 A proposal was decided in full on one read of the marks, says whether the guard lets it go, and is written whole.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,6 +13,7 @@ from status_db.guard_reasons import Objection
 from status_db.marks.runs import Ending, Lease, Pull
 from status_db.marks.settings import SettingsMarks
 from status_db.model import Flip
+from status_db.stored_counts import RunCounts
 
 
 class PlannedChange(Protocol):
@@ -67,7 +67,7 @@ class Proposal(Protocol):
         ...
 
     @property
-    def counts(self) -> Mapping[str, Any]:
+    def counts(self) -> RunCounts:
         """Figures for the run."""
         ...
 

@@ -14,6 +14,7 @@ from status_db.marks.expected_changes import expected
 from status_db.marks.reversals import Reversal
 from status_db.marks.runs import Pull
 from status_db.model import Record
+from status_db.stored_counts import RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.gather import GatherRequest, StepMarks, step_marks
@@ -122,8 +123,11 @@ class RevertStages:
             rule.absent,
             None,
             counted,
-            {"reverts": read.reversal.run, "left_alone": len(read.reversal.replaced) - len(back)}
-            | ({"because": snapshot.because} if snapshot.because else {}),
+            RunCounts(
+                reverts=read.reversal.run,
+                left_alone=len(read.reversal.replaced) - len(back),
+                because=snapshot.because,
+            ),
         )
 
     def _judged(self, plan: reconcile.Plan, marks: StepMarks) -> tuple[tuple[Objection, ...], guard.Counted]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,6 +14,7 @@ from status_db.marks.roster import Listing, RosterWrites
 from status_db.marks.runs import Ending, Lease, Pull
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Finding, Flip, Record, StepKind, Verdict, is_ahead
+from status_db.stored_counts import RunCounts
 from sync import rule_settings
 from sync.plan.base import Withheld
 from sync.plan.gather import others_of
@@ -48,18 +48,18 @@ class RosterProposal:
         return tuple(self.writes.flips)
 
     @property
-    def counts(self) -> Mapping[str, Any]:
+    def counts(self) -> RunCounts:
         """Figures for the run."""
         plan = self.plan
-        return {
-            "rows": plan.rows,
-            "leaving": plan.leaving,
-            "joined": len(plan.joined),
-            "changed": len(plan.changed),
-            "left": len(plan.left),
-            "dropped": plan.dropped,
-            "flips": len(self.writes.flips),
-        }
+        return RunCounts(
+            rows=plan.rows,
+            leaving=plan.leaving,
+            joined=len(plan.joined),
+            changed=len(plan.changed),
+            left=len(plan.left),
+            dropped=plan.dropped,
+            flips=len(self.writes.flips),
+        )
 
     def kept(self) -> Snapshot:
         """Return the whole list."""

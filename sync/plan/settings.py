@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -19,6 +18,7 @@ from status_db.marks.placed import PlacedStudent, placed_students
 from status_db.marks.runs import Ending, Lease, Pull
 from status_db.marks.settings import SettingsMarks, SettingsWrites
 from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
+from status_db.stored_counts import RunCounts
 from sync.plan import settings_plan
 from sync.plan.base import Withheld
 from sync.rule import roster
@@ -46,19 +46,19 @@ class SettingsProposal:
         return self.plan.flips
 
     @property
-    def counts(self) -> Mapping[str, Any]:
+    def counts(self) -> RunCounts:
         """Figures for the run."""
         plan = self.plan
-        return {
-            "students": plan.students,
-            "steps_added": len(plan.added),
-            "steps_removed": len(plan.removed),
-            "findings": len(plan.findings),
-            "flows": len(plan.flows),
-            "unplaced": len(plan.unplaced),
-            "retired": len(plan.retired),
-            "flips": len(plan.flips),
-        }
+        return RunCounts(
+            students=plan.students,
+            steps_added=len(plan.added),
+            steps_removed=len(plan.removed),
+            findings=len(plan.findings),
+            flows=len(plan.flows),
+            unplaced=len(plan.unplaced),
+            retired=len(plan.retired),
+            flips=len(plan.flips),
+        )
 
     @property
     def pull(self) -> Pull:

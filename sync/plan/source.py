@@ -1,10 +1,9 @@
 """A source's answer: gathered, matched, compared, confirmed, planned and judged, each once."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,6 +17,7 @@ from status_db.marks.reversals import Replaced
 from status_db.marks.runs import Ending, Lease, Pull, Writes
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Flip, RunState, Verdict
+from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.base import Withheld
@@ -48,8 +48,8 @@ class SourceProposal:
     quality: Quality | None = None
     #: The students that the guard's sums count.
     counted: guard.Counted = guard.NOBODY
-    #: Figures besides, for the run.
-    besides: Mapping[str, Any] = field(default_factory=dict)
+    #: The counts of a run that takes another one back.
+    revert: RunCounts = NO_COUNTS
     #: Why a recheck applies nothing; None where it may.
     held: Withheld | None = None
 
@@ -64,25 +64,25 @@ class SourceProposal:
         return self.plan.flips
 
     @property
-    def counts(self) -> Mapping[str, Any]:
+    def counts(self) -> RunCounts:
         """Figures for the run."""
         plan = self.plan
-        return {
-            "rows": plan.rows,
-            "roster_rows": plan.roster_rows,
-            "strangers": plan.stranger_count,
-            "staying": plan.staying,
-            "no_amount": self.quality.no_amount if self.quality else 0,
-            "nameless": plan.nameless,
-            "records": len(plan.changes),
-            "released": plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
-            "newly_held": plan.count(Verdict.CLEARED, Verdict.HELD) + plan.count(Verdict.EXEMPT, Verdict.HELD),
-            "newly_unknown": self.counted.unknown,
-            "counted_cleared": self.counted.cleared,
-            "counted_held": self.counted.held,
-            "flips": len(plan.flips),
-            **self.besides,
-        }
+        return replace(
+            self.revert,
+            rows=plan.rows,
+            roster_rows=plan.roster_rows,
+            strangers=plan.stranger_count,
+            staying=plan.staying,
+            no_amount=self.quality.no_amount if self.quality else 0,
+            nameless=plan.nameless,
+            records=len(plan.changes),
+            released=plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
+            newly_held=plan.count(Verdict.CLEARED, Verdict.HELD) + plan.count(Verdict.EXEMPT, Verdict.HELD),
+            newly_unknown=self.counted.unknown,
+            counted_cleared=self.counted.cleared,
+            counted_held=self.counted.held,
+            flips=len(plan.flips),
+        )
 
     def kept(self) -> Snapshot:
         """Return the snapshot without the unmatched rows, and with what is shown of these."""

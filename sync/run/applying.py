@@ -1,6 +1,7 @@
 """From a proposal to the end of its run: applied, unchanged, waiting for a person, or skipped."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,12 +9,13 @@ from sqlalchemy import Engine
 
 from config.cohorts import naming
 from config.settings import Settings
-from status_db.guard_reasons import Objection, packed
+from status_db.guard_reasons import Objection
 from status_db.marks.current import Stored
 from status_db.marks.runs import AnswerOvertaken, BaseMoved, Ending, Lease
 from status_db.marks.settings import SettingsMarks
 from status_db.model import SETTINGS, RunState
 from status_db.store.engine import reading
+from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync.plan import snapshot_codec
 from sync.plan.base import Proposal, Stages
 from sync.run.impact import look_at
@@ -92,7 +94,7 @@ class Applying:
         message = "the marks kept changing while this was planned. Run it again."
         return self.ended(lease, RunState.FAILED, message, fault="busy")
 
-    def unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
+    def unchanged(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
         """End a run that changes nothing. Raises BaseMoved, AnswerOvertaken."""
         ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=_proofs(proposal))
         self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
@@ -105,25 +107,25 @@ class Applying:
         message: str,
         *,
         fault: str | None = None,
-        counts: dict[str, Any] | None = None,
+        counts: RunCounts = NO_COUNTS,
     ) -> Outcome:
         """End a run that applies nothing."""
         message = self.suggest(message)
-        self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
-        return Outcome(lease.source, state, lease.run, message, fault, counts or {}, cohort=self.named)
+        self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts))
+        return Outcome(lease.source, state, lease.run, message, fault, counts, cohort=self.named)
 
     def suggest(self, message: str) -> str:
         """Return a message in which each suggested command names this cohort, where there are several."""
         return naming(self._settings, self._cohort, message)
 
-    def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
+    def _overtaken(self, lease: Lease, counts: RunCounts) -> Outcome:
         message = (
             f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
             "answer stands. Ask again if it is not what you expect."
         )
         return self.ended(lease, RunState.SKIPPED, message, fault=OVERTAKEN, counts=counts)
 
-    def _suspended(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
+    def _suspended(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
         """Keep an answer for a person to look at; where another one waits, this one is skipped."""
         why = (
             _said(proposal.reasons)
@@ -150,14 +152,9 @@ class Applying:
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self.named)
 
 
-def _counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> dict[str, Any]:
-    warnings = stages.snapshot.warnings
-    return (
-        dict(proposal.counts)
-        | ({"approved": True} if granted else {})
-        | ({"warnings": list(warnings)} if warnings else {})
-        | ({"objections": packed(proposal.reasons)} if proposal.reasons else {})
-    )
+def _counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> RunCounts:
+    warnings = tuple(stages.snapshot.warnings)
+    return replace(proposal.counts, approved=granted, warnings=warnings, objections=tuple(proposal.reasons))
 
 
 def _proofs(proposal: Proposal) -> list[tuple[str, str]]:

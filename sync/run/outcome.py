@@ -1,11 +1,11 @@
 """How a run ended, and what one would change."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from status_db.guard_reasons import Objection
 from status_db.model import Flip, RunState
+from status_db.stored_counts import NO_COUNTS, RunCounts
 
 _FAULTS = {SourceUnavailable: "unavailable", SourceRefused: "refused", SourceGarbled: "garbled"}
 
@@ -25,7 +25,7 @@ class Outcome:
     run: int | None = None
     message: str = ""
     fault: str | None = None
-    counts: dict[str, Any] = field(default_factory=dict)
+    counts: RunCounts = NO_COUNTS
     flips: tuple[Flip, ...] = ()
     #: Of which cohort, where there are several.
     cohort: str = ""
@@ -39,7 +39,7 @@ class RunPreview:
     #: Why it cannot be told: the source failed; else empty.
     fault: str | None
     message: str
-    counts: dict[str, Any]
+    counts: RunCounts
     flips: tuple[Flip, ...]
     #: Why the guard would hold it back.
     reasons: tuple[Objection, ...]
@@ -53,7 +53,7 @@ class RunPreview:
     @property
     def pending(self) -> bool:
         """Say whether there is something to apply."""
+        counts = self.counts
         return bool(self.changes) or (
-            self.fault is None
-            and any(self.counts.get(key) for key in ("records", "flips", "joined", "changed", "left"))
+            self.fault is None and any((counts.records, counts.flips, counts.joined, counts.changed, counts.left))
         )

@@ -48,7 +48,7 @@ class Reverting:
         Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
         """
         reversal, proposal = self._proposed(number, name)
-        return RunPreview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
+        return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons), reversal
 
     def plan(self, number: int, name: str) -> WayBackPlan:
         """Return the same for a page, with what was given since. Raises as `preview` does."""
@@ -57,7 +57,7 @@ class Reverting:
             look = look_at(Stored(connection, self._cohort), number, proposal)
         reviews, certificates = self.given_since(reversal)
         return WayBackPlan(
-            proposal.plan.digest, proposal.plan.empty, look, int(proposal.counts["left_alone"]),
+            proposal.plan.digest, proposal.plan.empty, look, proposal.counts.left_alone or 0,
             reviews, certificates, len(reviews), len(certificates),
         )  # fmt: skip
 

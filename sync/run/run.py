@@ -24,6 +24,7 @@ from status_db.marks.runs import BaseMoved, Ending, Lease, LeaseLost, RunUnderWa
 from status_db.marks.settings import SettingsMarks
 from status_db.model import ROSTER, SETTINGS, RunState
 from status_db.store.engine import StoreError, reading
+from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync import rule_settings
 from sync.plan import revert, snapshot_codec
 from sync.plan.base import Stages
@@ -120,7 +121,7 @@ class Sync:
             return None
         change = pending.proposal
         return RunPreview(
-            SETTINGS, None, "", dict(change.counts), change.flips, change.reasons, pending.lines,
+            SETTINGS, None, "", change.counts, change.flips, change.reasons, pending.lines,
             blocks=not change.plan.empty, cohort=self._named,
         )  # fmt: skip
 
@@ -131,8 +132,8 @@ class Sync:
             proposal = self._applying.propose(name, self._stages(name, snapshot))
         except SourceError as error:
             said = self._applying.suggest(str(error))
-            return RunPreview(name, fault_of(error), said, {}, (), (), cohort=self._named)
-        return RunPreview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, cohort=self._named)
+            return RunPreview(name, fault_of(error), said, NO_COUNTS, (), (), cohort=self._named)
+        return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons, cohort=self._named)
 
     def run(
         self,
@@ -349,7 +350,7 @@ class Sync:
             proposal = of_same_answer(self._cohort, rule_settings.source_rule(self._settings, name), *found)
             with suppress(BaseMoved):
                 weaker = weaker_connection(self._settings, name)
-                counts = {"not_pulled": True} | ({"warnings": list(weaker)} if weaker else {})
+                counts = RunCounts(not_pulled=True, warnings=tuple(weaker))
                 return self._applying.unchanged(lease, proposal, counts)
         return None
 
@@ -367,7 +368,7 @@ class Sync:
 
 def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
     # The message gives the objections.
-    figures = {k: v for k, v in outcome.counts.items() if v and k != "objections"}
+    figures = {k: v for k, v in replace(outcome.counts, objections=()).stored().items() if v}
     tell = log.warning if outcome.fault else log.info
     tell(
         "run finished",

@@ -137,6 +137,23 @@ def test_a_variable_with_a_mistake_is_told_like_the_file(tmp_path: Path) -> None
     )
 
 
+def test_a_variable_changes_one_key_of_one_source_and_no_other(tmp_path: Path) -> None:
+    before = settings(tmp_path).source
+    after = settings(tmp_path, environ={**ENVIRON, "CLEARANCE__SOURCE__LOANS__TITLE": "x"}).source
+    assert after["loans"].title == "x"
+    assert list(after) == list(before), "in the file's order"
+    assert {**after, "loans": after["loans"].model_copy(update={"title": before["loans"].title})} == before
+
+
+@pytest.mark.parametrize("key", ["_env_file", "_cli_parse_args", "environ"])
+def test_a_key_of_the_file_is_never_an_argument_of_what_reads_it(tmp_path: Path, key: str) -> None:
+    assert any(key in m and "unknown key" in m for m in mistakes(tmp_path, f'{key} = "x"\n{SETTINGS}'))
+
+
+def test_what_is_no_table_is_told_with_its_place(tmp_path: Path) -> None:
+    assert any(m.startswith("log:") or "[log]" in m for m in mistakes(tmp_path, f"log = 3\n{SETTINGS}"))
+
+
 def test_a_missing_variable_is_named(tmp_path: Path) -> None:
     read = settings(tmp_path, SETTINGS, {})
     for process in Process:

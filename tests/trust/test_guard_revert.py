@@ -31,12 +31,12 @@ def test_it_puts_back_what_was_replaced_and_verify_agrees(mistaken: tuple[World,
     world, run = mistaken
     before = world.verdict(numbers(60)[59], "library")
     preview, reversal = world.sync.reverting.preview(run, "loans")
-    assert preview.counts["newly_held"] == len(reversal.cleared) == 30
+    assert preview.counts.newly_held == len(reversal.cleared) == 30
     assert world.verdict(numbers(1)[0], "library") is Verdict.CLEARED, "a plan writes nothing"
     world.later(minutes=1)
     outcome = world.sync.revert(run, "loans", by="admin")
     assert outcome.state is RunState.APPLIED, outcome.message
-    assert outcome.counts["reverts"] == run
+    assert outcome.counts.reverts == run
     assert {world.verdict(who, "library") for who in numbers(60)} == {Verdict.HELD}
     assert world.verdict(numbers(60)[59], "library") is before
     assert world.student(numbers(1)[0]).steps[0].at(world.now).verdict is Verdict.HELD
@@ -77,8 +77,8 @@ def test_whom_a_later_answer_spoke_of_is_left_alone(mistaken: tuple[World, int])
     world.later(minutes=1)
     outcome = world.sync.revert(run, "loans", by="admin")
     assert outcome.state is RunState.APPLIED
-    assert outcome.counts["left_alone"] == 1
-    assert outcome.counts["newly_held"] == 29
+    assert outcome.counts.left_alone == 1
+    assert outcome.counts.newly_held == 29
     stands = next(s for s in world.student(numbers(1)[0]).steps if s.step == "library")
     assert [o.reference for o in stands.finding.evidence] == ["N1"]
 

@@ -62,7 +62,7 @@ class TestAFew:
         sqlite_world.says["fees"] = owing(numbers(4))
         applied(sqlite_world, "fees")
         sqlite_world.says["fees"] = []
-        assert applied(sqlite_world, "fees").counts["released"] == 4
+        assert applied(sqlite_world, "fees").counts.released == 4
 
 
 class TestAGroup:
@@ -118,7 +118,7 @@ class TestAGroup:
             assert "未来城馆" not in repr(stands)
             for row in world.says["loans"]:
                 row["BRANCH"] = "总馆"
-            assert world.run("loans").counts["flips"] == 0
+            assert world.run("loans").counts.flips == 0
 
 
 class TestWhoseRows:

@@ -88,7 +88,7 @@ def held_back(world: World, name: str, moved: int | None = None) -> Outcome:
     assert outcome.fault == "suspended"
     if moved is not None:
         figures = outcome.counts
-        fired = figures.get("released", 0) + figures.get("newly_held", 0) + figures.get("newly_unknown", 0)
+        fired = (figures.released or 0) + (figures.newly_held or 0) + (figures.newly_unknown or 0)
         assert fired == moved, "the answer is not the one that was meant"
     assert marks(world) == stood, "something was written of a change that is held back"
     assert "clearance runs approve" in outcome.message

@@ -1,16 +1,19 @@
 """The list of certificates: who holds which, handing several over, the list as a file, and the sheet a class signs."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal.access import forms
+from portal.access.form_fields import Line
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
@@ -18,7 +21,7 @@ from portal.desk.context.scene import DeskPlace, place
 from portal.desk.graduation import certificate_lines
 from portal.desk.graduation.certificate_lines import HELD
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
-from portal.desk.graduation.one_certificate import ROWS, field, note_handed_over, read_fields
+from portal.desk.graduation.one_certificate import ROWS, CertificateForm, note_handed_over
 from portal.documents import xlsx
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
@@ -45,6 +48,20 @@ _EXPORTED = (
 )
 
 _UNTICKED = N_("一本证书也没有选。请至少勾选一本。")
+
+
+class SeveralForm(CertificateForm):
+    """Certificates that were ticked, and the filter of the list they were ticked in."""
+
+    certificate: tuple[str, ...] = ()
+    held: Line = ""
+    college: Line = ""
+    class_name: Line = Field("", alias="class")
+    text: Line = ""
+
+    def filter(self) -> dict[str, str]:
+        """Return the filter as an address has it."""
+        return {"held": self.held, "college": self.college, "class": self.class_name, "text": self.text}
 
 
 async def page(context: SignedIn) -> Response:
@@ -109,10 +126,9 @@ async def _list(
 
 async def hand_over_several(context: SignedIn) -> Response:
     """Note of every certificate ticked that the student has taken it; those that cannot are named."""
-    fields = await read_fields(context)
-    at = place(context, (Act.ISSUE,), field(fields, "step") or None)
-    typed = dict.fromkeys(fields.get("certificate", ()))
-    ticked = [key for one in typed if (key := bounds.number(one)) is not None]
+    form = await forms.read_form(context, SeveralForm)
+    at = place(context, (Act.ISSUE,), form.step or None)
+    ticked = [key for one in dict.fromkeys(form.certificate) if (key := bounds.number(one)) is not None]
     found = [await context.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
     wrong, done = [], 0
     language = at.here.language
@@ -128,7 +144,7 @@ async def hand_over_several(context: SignedIn) -> Response:
             wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
     if not ticked:
         wrong.append(language.gettext(_UNTICKED))
-    return await _list(context, at, _chosen_of(fields), wrong=wrong, done=done)
+    return await _list(context, at, certificate_lines.filter_of(form.filter()), wrong=wrong, done=done)
 
 
 async def sign_off(context: SignedIn) -> Response:
@@ -209,11 +225,6 @@ def _plain(at: DeskPlace, moment: datetime | None) -> str:
 def _chosen(context: Context) -> CertificateFilter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
     return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
-
-
-def _chosen_of(fields: Mapping[str, list[str]]) -> CertificateFilter:
-    """Read the filter out of a form, in which the list it was sent from stands."""
-    return certificate_lines.filter_of({name: field(fields, name) for name in ("held", "college", "class", "text")})
 
 
 ROUTES = (

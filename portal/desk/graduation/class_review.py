@@ -1,14 +1,16 @@
 """The morning of a class: who is clear is reviewed and given the certificate in one go, by one word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Text, Ticked
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
@@ -72,6 +74,48 @@ class Scenery:
         return class_address(self.at, path, self.college, self.class_name)
 
 
+class ClassForm(Form):
+    """A class, what was ticked and typed about it, and whom a confirmed preview names."""
+
+    longest = _LONGEST_FORM
+    most = _MOST_FIELDS
+
+    step: Text = ""
+    college: Text = ""
+    class_name: Text = Field("", alias="class")
+    do: Text = ""
+    pick: tuple[str, ...] = ()
+    #: Each as the preview showed them: number, what was seen, the certificate's number.
+    chosen: tuple[str, ...] = ()
+    leave: Text = ""
+    pasted: Text = ""
+    first: Text = ""
+    kind: Text = ""
+    collected: Text = ""
+    reason: Text = ""
+    note: Text = ""
+    over_old: Ticked = False
+
+    @property
+    def named_class(self) -> str:
+        """The class; empty for the students of none."""
+        return "" if self.class_name == NONE else self.class_name
+
+    def draft(self) -> ClassDraft:
+        """Return what was ticked and typed."""
+        return ClassDraft(
+            frozenset(self.pick),
+            self.leave,
+            self.pasted,
+            self.first,
+            self.kind,
+            self.collected,
+            self.reason,
+            self.note,
+            self.over_old,
+        )
+
+
 async def page(context: SignedIn) -> Response:
     """Show a class, with those ticked who are clear or reviewed."""
     at = place(context, REVIEWING)
@@ -88,15 +132,14 @@ async def page(context: SignedIn) -> Response:
 
 async def write(context: SignedIn) -> Response:
     """Show what a draft would do, do it, or show the form again; one that makes no sense comes back with why."""
-    fields = await _fields(context)
-    at = place(context, REVIEWING, _one(fields, "step") or None)
-    scenery = await _scenery(context, at, _one(fields, "college"), _class_name(fields))
-    draft = _draft(fields)
-    deed = _one(fields, "do")
-    if deed == "edit":
+    form = await forms.read_form(context, ClassForm)
+    at = place(context, REVIEWING, form.step or None)
+    scenery = await _scenery(context, at, form.college, form.named_class)
+    draft = form.draft()
+    if form.do == "edit":
         return await _form(context, scenery, draft)
-    if deed == "confirm":
-        return await _confirmed(context, scenery, draft, _chosen(fields, draft))
+    if form.do == "confirm":
+        return await _confirmed(context, scenery, draft, _chosen(form))
     plan = drafts.planned(scenery.roll, at.step, draft, at.here.now)
     used = await context.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
     wrong = drafts.mistakes(
@@ -109,10 +152,10 @@ async def write(context: SignedIn) -> Response:
 
 async def ask(context: SignedIn) -> Response:
     """Have every source asked anew, and wait a few seconds for it; say when, if not now."""
-    fields = await _fields(context)
-    at = place(context, REVIEWING, _one(fields, "step") or None)
+    form = await forms.read_form(context, ClassForm)
+    at = place(context, REVIEWING, form.step or None)
     cohort, now = at.here.cohort.key, at.here.now
-    scenery = await _scenery(context, at, _one(fields, "college"), _class_name(fields))
+    scenery = await _scenery(context, at, form.college, form.named_class)
     question = partial(
         context.services.requests.ask_sources,
         cohort,
@@ -136,29 +179,11 @@ async def ask(context: SignedIn) -> Response:
     return see_other(scenery.address("/desk/classes/morning"))
 
 
-async def _fields(context: SignedIn) -> dict[str, list[str]]:
-    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
-
-
-def _one(fields: Mapping[str, list[str]], name: str) -> str:
-    return fields.get(name, [""])[-1].replace("\r\n", "\n").strip()
-
-
-def _class_name(fields: Mapping[str, list[str]]) -> str:
-    class_name = _one(fields, "class")
-    return "" if class_name == NONE else class_name
-
-
-def _draft(fields: Mapping[str, list[str]]) -> ClassDraft:
-    texts = {name: _one(fields, name) for name in ("leave", "pasted", "first", "kind", "collected", "reason", "note")}
-    return ClassDraft(picked=frozenset(fields.get("pick", ())), over_old="over_old" in fields, **texts)
-
-
-def _chosen(fields: Mapping[str, list[str]], draft: ClassDraft) -> list[ChosenStudent]:
+def _chosen(form: ClassForm) -> list[ChosenStudent]:
     """Return whom a confirmed preview names, each as it showed them."""
     found: list[ChosenStudent] = []
-    collected: Collected = draft.collected if draft.collected in ("self", "post") else ""  # type: ignore[assignment]  # one of the two
-    for one in fields.get("chosen", ()):
+    collected: Collected = "self" if form.collected == "self" else "post" if form.collected == "post" else ""
+    for one in form.chosen:
         student, saw, number = (*one.split(" ", 2), "", "")[:3]
         found.append(ChosenStudent(student, saw, number.strip(), collected if number.strip() else ""))
     return found

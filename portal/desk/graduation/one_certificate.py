@@ -1,14 +1,15 @@
 """One certificate: handed over, revoked, or issued to a late comer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Line, OrNone, at_most
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import sentence
 from portal.desk.context.scene import DeskPlace, place
@@ -21,7 +22,7 @@ from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.certificates import HandedOver, Issue
+from status_db.decisions.certificates import Collected, HandedOver, Issue
 from status_db.decisions.refusals import DecisionRefused
 from status_db.model import normalise_number
 from status_db.queries.certificates import CertificateSelection, ListedCertificate
@@ -44,44 +45,56 @@ _LONGEST_COLLECTOR = 300
 _LONGEST_REASON = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Handing:
+class CertificateForm(Form):
+    """A form about certificates, at one step."""
+
+    longest = _LONGEST_FORM
+    most = _MOST_FIELDS
+
+    step: Line = ""
+
+
+class HandingForm(CertificateForm):
     """What has been typed of how a certificate leaves, or why it is revoked."""
 
-    collected: str = "self"
-    collector: str = ""
-    when: str = ""
-    because: str = ""
+    collected: Annotated[Collected | None, OrNone] = None
+    collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
+    when: Line = ""
+    because: Annotated[Line, at_most(_LONGEST_REASON)] = ""
+
+
+class IssueForm(CertificateForm):
+    """What has been typed of a certificate that is issued to one student."""
+
+    student: Line = ""
+    number: Annotated[Line, at_most(numbers.LONGEST)] = ""
+    kind: Line = ""
+    collected: Annotated[Collected | None, OrNone] = ""
+    collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
 
 
 async def one(context: SignedIn) -> Response:
     """Show one certificate, and what may be done with it."""
     at = place(context, REVIEWING)
     listed = await _found(context, at, powers(context, at).issue)
-    return await _one_page(context, at, listed, Handing())
+    return await _one_page(context, at, listed, HandingForm(collected="self"))
 
 
 async def hand_over(context: SignedIn) -> Response:
     """Note how a certificate has left."""
-    fields = await read_fields(context)
-    at = place(context, (Act.ISSUE,), field(fields, "step") or None)
+    typed = await forms.read_form(context, HandingForm)
+    at = place(context, (Act.ISSUE,), typed.step or None)
     listed = await _found(context, at, at.scopes)
-    typed = _handing(fields)
     language, zone = at.here.language, context.settings.institution.timezone
     try:
         when = bounds.moment(typed.when, zone) if typed.when else None
     except ValueError:
         return await _one_page(context, at, listed, typed, language.gettext(_NOT_NOW))
-    if typed.collected not in WAYS:
+    if not typed.collected:
         return await _one_page(context, at, listed, typed, language.gettext(_NO_WAY))
-    if len(typed.collector) > _LONGEST_COLLECTOR:
+    if "collector" in typed.too_long:
         return await _one_page(context, at, listed, typed, language.gettext(_LONG))
-    handed = HandedOver(
-        listed.certificate.number,
-        typed.collected,  # type: ignore[arg-type]  # one of the three
-        typed.collector,
-        when,
-    )
+    handed = HandedOver(listed.certificate.number, typed.collected, typed.collector, when)
     try:
         await note_handed_over(context, at, listed, handed)
     except DecisionRefused as refused:
@@ -92,11 +105,11 @@ async def hand_over(context: SignedIn) -> Response:
 
 async def revoke(context: SignedIn) -> Response:
     """Revoke a certificate, by a second person and for a reason."""
-    fields = await read_fields(context)
-    at = place(context, (Act.ISSUE,), field(fields, "step") or None)
+    typed = await forms.read_form(context, HandingForm)
+    at = place(context, (Act.ISSUE,), typed.step or None)
     listed = await _found(context, at, at.scopes)
-    typed, number = _handing(fields), listed.certificate.number
-    if len(typed.because) > _LONGEST_REASON:
+    number = listed.certificate.number
+    if "because" in typed.too_long:
         return await _one_page(context, at, listed, typed, at.here.language.gettext(_LONG))
     try:
         await context.ask_long(
@@ -121,30 +134,23 @@ async def new(context: SignedIn) -> Response:
     student = normalise_number(context.asked("student"))
     member = await _member(context, at, student) if student else None
     wrong = at.here.language.gettext(_NO_STUDENT) if student and member is None else ""
-    return _new_page(context, at, student, member, {}, wrong)
+    return _new_page(context, at, student, member, IssueForm(), wrong)
 
 
 async def issue(context: SignedIn) -> Response:
     """Issue one certificate."""
-    fields = await read_fields(context)
-    at = place(context, (Act.ISSUE,), field(fields, "step") or None)
-    typed = {name: field(fields, name) for name in ("number", "kind", "collected", "collector")}
-    student, language = normalise_number(field(fields, "student")), at.here.language
+    typed = await forms.read_form(context, IssueForm)
+    at = place(context, (Act.ISSUE,), typed.step or None)
+    student, language = normalise_number(typed.student), at.here.language
     member = await _member(context, at, student)
     if member is None:
         return _new_page(context, at, student, None, typed, language.gettext(_NO_STUDENT))
     kinds = context.settings.desk.certificates
-    if typed["kind"] not in kinds or typed["collected"] not in {"", *WAYS}:
+    if typed.kind not in kinds or typed.collected is None:
         return _new_page(context, at, student, member, typed, language.gettext(_NO_WAY))
-    if len(typed["number"]) > numbers.LONGEST or len(typed["collector"]) > _LONGEST_COLLECTOR:
+    if typed.too_long:
         return _new_page(context, at, student, member, typed, language.gettext(_LONG))
-    wish = Issue(
-        student,
-        numbers.printed(typed["number"]),
-        typed["kind"],
-        typed["collected"],  # type: ignore[arg-type]  # one of the four
-        typed["collector"],
-    )
+    wish = Issue(student, numbers.printed(typed.number), typed.kind, typed.collected, typed.collector)
     try:
         made = await context.ask_in_turn(
             partial(at.doors.register.issue, wish, context.account.account, at.here.now, at.scopes, step=at.step),
@@ -154,10 +160,6 @@ async def issue(context: SignedIn) -> Response:
         return _new_page(context, at, student, member, typed, said)
     await context.audit(Deed.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind)
     return see_other(at.address(f"/desk/certificates/{made.id}"))
-
-
-def _handing(fields: Mapping[str, list[str]]) -> Handing:
-    return Handing(*(field(fields, name) for name in ("collected", "collector", "when", "because")))
 
 
 async def _found(context: Context, at: DeskPlace, issue_scopes: Sequence[Scope]) -> ListedCertificate:
@@ -173,7 +175,7 @@ async def _one_page(
     context: SignedIn,
     at: DeskPlace,
     listed: ListedCertificate,
-    typed: Handing,
+    typed: HandingForm,
     wrong: str = "",
 ) -> Response:
     account, certificate = context.account.account, listed.certificate
@@ -203,7 +205,7 @@ def _new_page(
     at: DeskPlace,
     student: str,
     member: ClassMember | None,
-    typed: Mapping[str, str],
+    typed: IssueForm,
     wrong: str,
 ) -> Response:
     language = at.here.language
@@ -216,7 +218,7 @@ def _new_page(
         member=member,
         stands=stage is Stage.REVIEWED,
         held=member.certificate if member else None,
-        typed={"number": "", "kind": "", "collected": "", "collector": "", **typed},
+        typed=typed,
         kinds=context.settings.desk.certificates,
         ways=[("", language.gettext(HELD[CertificateSelection.WAITING])), *_ways(at)],
         wrong=wrong,
@@ -225,16 +227,6 @@ def _new_page(
 
 def _ways(at: DeskPlace) -> list[tuple[str, str]]:
     return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
-
-
-async def read_fields(context: SignedIn) -> dict[str, list[str]]:
-    """Read a form of certificates."""
-    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
-
-
-def field(fields: Mapping[str, list[str]], name: str) -> str:
-    """Return the last value of a field of a form; empty where there is none."""
-    return fields.get(name, [""])[-1].strip()
 
 
 async def note_handed_over(context: SignedIn, at: DeskPlace, listed: ListedCertificate, handed: HandedOver) -> None:

@@ -1,10 +1,11 @@
 """Batches: what was entered together, what became of each row, and taking it back."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.scene import DeskPlace, place
@@ -26,10 +28,10 @@ from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import RowKind
 from status_db.decisions.batches import Batch, BatchKind, Named
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision
+from status_db.stored_counts import BatchCounts
 
 _LISTED = 100
 _LONGEST_REASON = 500
@@ -51,13 +53,19 @@ _FATES: Mapping[str, tuple[str, str]] = {
 
 _DECISION_COLUMNS = (N_("学号"), N_("姓名"), N_("班级"), N_("办理结果"), N_("办理原因"), N_("处理结果"))
 
-_COUNTS: Mapping[str, str] = {
-    "entered": N_("已导入"),
-    RowKind.WRONG: N_("有错，没有导入"),
-    RowKind.CONFLICT: N_("与已有的人工办理不一致"),
-    RowKind.SAME: N_("与已有的人工办理一致，没有改动"),
-    RowKind.BLANK: N_("没有填结果，没有改动"),
-}
+_COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
+    (lambda counts: counts.entered, N_("已导入")),
+    (lambda counts: counts.wrong, N_("有错，没有导入")),
+    (lambda counts: counts.conflict, N_("与已有的人工办理不一致")),
+    (lambda counts: counts.same, N_("与已有的人工办理一致，没有改动")),
+    (lambda counts: counts.blank, N_("没有填结果，没有改动")),
+)
+
+
+class UndoForm(Form):
+    """Why a batch is taken back."""
+
+    reason: Annotated[Line, at_most(_LONGEST_REASON)] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,7 @@ async def _page(
         here=at.here,
         at=at,
         batch=_line(at, batch),
-        counts=[(language.gettext(word), batch.counts[key]) for key, word in _COUNTS.items() if batch.counts.get(key)],
+        counts=[(language.gettext(word), number) for count, word in _COUNTS if (number := count(batch.counts))],
         undone=batch.undone_at is not None,
         because=batch.undone_because,
         fates=[
@@ -151,15 +159,15 @@ async def _page(
 
 async def undo(context: SignedIn) -> Response:
     """Take a batch back; who has the certificate keeps it, and is listed."""
-    fields = await forms.read(context)
+    form = await forms.read_form(context, UndoForm)
     at, batch, decisions = await _found(context)
-    reason = fields.get("reason", "").strip()
+    reason = form.reason
     refused = ""
     if batch.undone_at is not None:
         refused = unfilled(DecisionCode.UNDONE, SHEET)
     elif not reason:
         refused = NO_REASON
-    elif len(reason) > _LONGEST_REASON:
+    elif form.too_long:
         refused = LONG_REASON
     if not refused:
         try:
@@ -254,7 +262,7 @@ def _line(at: DeskPlace, batch: Batch) -> BatchLine:
         kind=labels.say(language, result_words.BATCHES, batch.kind),
         author=batch.author,
         at=language.moment(batch.at, now),
-        entered=batch.counts.get("entered", 0),
+        entered=batch.counts.entered,
         undone=_undone(language, batch),
         address=at.address(f"/desk/import/batches/{batch.id}"),
     )

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from config.tables.sources import Source
 from portal.access import forms
+from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
 from portal.desk.context.scene import DeskPlace, place
@@ -103,15 +104,27 @@ async def _page(
     )
 
 
+class ListForm(Form):
+    """Whose list a file is."""
+
+    source: str = ""
+
+
+class ConfirmForm(Form):
+    """How many rows the list had that was looked at."""
+
+    rows: Number = None
+
+
 async def bring(context: SignedIn) -> Response:
     """Take a list in, and lead to the look at it."""
     at = place(context, (Act.DECIDE,))
     language, limits = at.here.language, context.settings.desk
     try:
-        fields, file = await read_upload(context)
+        form, file = await read_upload(context, ListForm)
     except SheetUnreadable as error:
         return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
-    name = fields.get("source", "")
+    name = form.source
     source = at.brings.get(name)
     if source is None:
         raise HTTPException(404)
@@ -141,9 +154,9 @@ async def look(context: SignedIn) -> Response:
 
 async def confirm(context: SignedIn) -> Response:
     """Have the schedule take a list as its source's own."""
-    fields = await forms.read(context)
+    form = await forms.read_form(context, ConfirmForm)
     at, upload = await _kept(context)
-    if fields.get("rows") != str(len(upload.rows)):
+    if form.rows != len(upload.rows):
         return await _show(context, at, upload, refused=at.here.language.gettext(CHANGED))
     try:
         await context.ask_in_turn(

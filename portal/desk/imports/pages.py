@@ -4,7 +4,7 @@ What is confirmed is the very preview that was shown. A sheet is its author's ow
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Ticked
 from portal.access.requires import for_visitors
 from portal.access.scenes import COLUMNS, NONE, Scene
 from portal.desk.context.refusals import SHEET, unfilled
@@ -43,9 +44,6 @@ _NARROWED_BY = ("college", "class")
 
 #: A choice of more values than this is no choice: the field then takes what is typed.
 _CHOICES = 300
-
-#: What the operator says beside the word that confirms.
-_TICKS = ("with_conflicts", "without_wrong")
 
 #: Why a sheet is not taken, or not entered, each with the way out.
 NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
@@ -167,12 +165,20 @@ def people_of(here: Scene, lists: Lists, step: str, chosen: Filter) -> Iterator[
             yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
 
 
+class ConfirmForm(Form):
+    """What the operator confirms: the preview that was looked at, and what is ticked beside it."""
+
+    digest: str = ""
+    with_conflicts: Ticked = False
+    without_wrong: Ticked = False
+
+
 async def bring(context: SignedIn) -> Response:
     """Take a sheet in, and lead to the look at it."""
     at = place(context, (Act.DECIDE,))
     language, limits = at.here.language, context.settings.desk
     try:
-        _fields, file = await read_upload(context)
+        _form, file = await read_upload(context, Form)
     except SheetUnreadable as error:
         return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
     if file is None:
@@ -198,18 +204,17 @@ async def look(context: SignedIn) -> Response:
 
 async def enter(context: SignedIn) -> Response:
     """Enter what the preview showed, if it still would do just that."""
-    fields = await forms.read(context)
+    form = await forms.read_form(context, ConfirmForm)
     at, upload = await _brought(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    ticks = {name: fields.get(name) == "1" for name in _TICKS}
     preview = await _judged(context, at, upload)
-    if fields.get("digest") != preview.digest.hex():
+    if form.digest != preview.digest.hex():
         # What was ticked was meant of other rows.
         return await _overtaken(context, at, upload, preview)
     language, wrong = at.here.language, preview.count(RowKind.WRONG)
-    if refused := _why_not(language, preview, ticks):
-        return await _preview(context, at, upload, preview, ticks, refused=refused)
+    if refused := _why_not(language, preview, form):
+        return await _preview(context, at, upload, preview, form, refused=refused)
     sheet = results.again(upload.rows)
     try:
         made = await context.ask_in_turn(
@@ -223,7 +228,8 @@ async def enter(context: SignedIn) -> Response:
                 at.here.now,
                 at.scopes,
                 title=upload.file,
-                **ticks,
+                with_conflicts=form.with_conflicts,
+                without_wrong=form.without_wrong,
             ),
         )
     except Overtaken:
@@ -233,8 +239,8 @@ async def enter(context: SignedIn) -> Response:
         return await _overtaken(context, at, upload, await _judged(context, at, upload))
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
-        return await _preview(context, at, upload, preview, ticks, refused=refused)
-    kept = _became(context, at, sheet, made.rows, replaced=ticks["with_conflicts"])
+        return await _preview(context, at, upload, preview, form, refused=refused)
+    kept = _became(context, at, sheet, made.rows, replaced=form.with_conflicts)
     uploads = desk_of(context.request).uploads
     await context.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
     await context.audit(
@@ -249,12 +255,12 @@ async def enter(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
 
 
-def _why_not(language: Language, preview: SheetPreview, ticks: Mapping[str, bool]) -> str:
+def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> str:
     """Return why nothing of a sheet is entered; empty where something is."""
     wrong = preview.count(RowKind.WRONG)
-    if wrong and not ticks["without_wrong"]:
+    if wrong and not ticks.without_wrong:
         return language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
-    if preview.count(RowKind.NEW) or (ticks["with_conflicts"] and preview.count(RowKind.CONFLICT)):
+    if preview.count(RowKind.NEW) or (ticks.with_conflicts and preview.count(RowKind.CONFLICT)):
         return ""
     return language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
 
@@ -286,7 +292,7 @@ async def _preview(
     at: DeskPlace,
     upload: Upload,
     preview: SheetPreview,
-    ticks: Mapping[str, bool] | None = None,
+    ticks: ConfirmForm | None = None,
     *,
     refused: str = "",
 ) -> Response:
@@ -305,7 +311,7 @@ async def _preview(
         action=at.address(f"/desk/import/{upload.upload}"),
         back=at.address("/desk/import"),
         digest=preview.digest.hex(),
-        ticks=ticks or dict.fromkeys(_TICKS, False),
+        ticks=ticks or ConfirmForm(),
         refused=refused,
         stale=replace(at.here, sight=at.sight).stale(fresh),
     )

@@ -1,12 +1,13 @@
 """A file that an operator uploads: read out of its form, and kept until it is confirmed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from portal.access import forms
+from portal.access.forms import FormT
 from portal.access.multipart import Brought
 from portal.desk.context.scene import DeskPlace
 from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
@@ -15,14 +16,14 @@ from status_db.accounts.audit_log import Deed
 from status_db.inbox.uploads import UploadKind
 
 
-async def read_upload(context: Context) -> tuple[Mapping[str, str], Brought | None]:
-    """Return the fields of an upload form and its file; None where no file was chosen.
+async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, Brought | None]:
+    """Return an upload form and its file; None where no file was chosen.
 
-    Raises SheetUnreadable for a file over [desk] most_bytes; otherwise HTTPException as `forms.read_with_file` does.
+    Raises SheetUnreadable for a file over [desk] most_bytes; else HTTPException as `forms.read_form_with_file` does.
     """
     most = context.settings.desk.most_bytes
     try:
-        return await forms.read_with_file(context, longest=most)
+        return await forms.read_form_with_file(context, model, longest=most)
     except HTTPException as error:
         if error.status_code != 413:
             raise

@@ -3,8 +3,7 @@
 The table, its preview and its confirmation are one form: whatever is wrong, all that was typed stands there again.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
+from portal.access.form_fields import Form, Line, Text, Ticked
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.context.scene import DeskPlace, place
@@ -60,6 +60,36 @@ TOO_MANY = N_("一次最多录入 200 名学生。请按纸分几次录入。")
 NO_BECAUSE = N_("请写明为什么撤回。")
 
 
+class SheetForm(Form):
+    """The table of a sheet, as it was typed; or numbers that were pasted, to make a table of."""
+
+    longest = _BYTES
+    most = _FIELDS
+
+    pasted: str | None = None
+    #: One of each for every line.
+    number: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
+    file: tuple[str, ...] = ()
+    #: The numbers of the lines that are ticked.
+    done: tuple[str, ...] = ()
+    sheet: Text = ""
+    decided: Text = ""
+    words: Text = ""
+    with_conflicts: Ticked = False
+    without_wrong: Ticked = False
+    digest: Text = ""
+    act: str = ""
+
+
+class TakeBackForm(Form):
+    """Why what was entered of a sheet is taken back."""
+
+    longest = _BYTES
+
+    because: Line = ""
+
+
 async def page(context: SignedIn) -> Response:
     """Show the table of a class or a building with those still open, or ask which."""
     at = place(context, _DECIDING)
@@ -78,16 +108,16 @@ async def page(context: SignedIn) -> Response:
 async def enter(context: SignedIn) -> Response:
     """Show the table of pasted numbers, preview what was typed, or enter it."""
     at = place(context, _DECIDING)
-    fields = await forms.read_lists(context, longest=_BYTES, most=_FIELDS)
-    if "pasted" in fields:
-        return await _pasted(context, at, fields["pasted"][-1])
-    draft = _read(fields)
+    form = await forms.read_form(context, SheetForm)
+    if form.pasted is not None:
+        return await _pasted(context, at, form.pasted)
+    draft = _read(form)
     wrong, decided_at = _wrong_above(at, draft)
     if wrong or decided_at is None:
         return await _table(context, at, draft, wrong=wrong, status=422)
     told = draft.told(decided_at)
     preview = await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
-    if fields.get("act", [""])[-1] != "confirm":
+    if form.act != "confirm":
         return await _table(context, at, draft, preview)
     if wrong := _wrong_in(draft, preview):
         return await _table(context, at, draft, preview, wrong=wrong, status=409)
@@ -139,29 +169,25 @@ async def _pasted(context: Context, at: DeskPlace, text: str) -> Response:
     return await _table(context, at, TypedSheet(numbers))
 
 
-def _read(fields: Mapping[str, Sequence[str]]) -> TypedSheet:
+def _read(form: SheetForm) -> TypedSheet:
     """Return what a form says. Raises HTTPException for one that no page of ours has sent."""
-    numbers = [normalise_number(one) for one in fields.get("number", ())]
-    reasons, files = fields.get("reason", ()), fields.get("file", ())
+    numbers = [normalise_number(one) for one in form.number]
+    reasons, files = form.reason, form.file
     if not numbers or len(numbers) > _ROWS or len(set(numbers)) < len(numbers):
         raise HTTPException(400)
     if len(reasons) != len(numbers) or len(files) != len(numbers):
         raise HTTPException(400)
-
-    def last(name: str) -> str:
-        return fields.get(name, [""])[-1].replace("\r\n", "\n").strip()
-
     return TypedSheet(
         numbers=tuple(numbers),
         reasons={number: one.strip() for number, one in zip(numbers, reasons, strict=True)},
         files={number: one.strip() for number, one in zip(numbers, files, strict=True)},
-        done=frozenset(map(normalise_number, fields.get("done", ()))) & frozenset(numbers),
-        sheet=typed(last("sheet")),
-        decided=last("decided"),
-        words=last("words"),
-        with_conflicts="with_conflicts" in fields,
-        without_wrong="without_wrong" in fields,
-        digest=last("digest"),
+        done=frozenset(map(normalise_number, form.done)) & frozenset(numbers),
+        sheet=typed(form.sheet),
+        decided=form.decided,
+        words=form.words,
+        with_conflicts=form.with_conflicts,
+        without_wrong=form.without_wrong,
+        digest=form.digest,
     )
 
 
@@ -257,9 +283,9 @@ async def entered(context: SignedIn) -> Response:
 
 async def undo(context: SignedIn) -> Response:
     """Take back what was entered of a sheet."""
-    fields = await forms.read(context, longest=_BYTES)
+    form = await forms.read_form(context, TakeBackForm)
     at, batch, decisions = await _found(context)
-    because = fields.get("because", "").strip()[:_LONGEST_BECAUSE]
+    because = form.because[:_LONGEST_BECAUSE]
     if not because:
         return await _entered(context, at, batch, decisions, wrong=NO_BECAUSE, status=422)
     try:
@@ -309,17 +335,11 @@ async def _entered(
         at=at,
         batch=batch,
         lines=entered_lines(here, decisions, people),
-        left_out=_left_out(batch),
+        left_out=batch.counts.not_entered,
         entered_at=language.dated(batch.at),
         undone_at=language.dated(batch.undone_at) if batch.undone_at else "",
         wrong=language.gettext(wrong) if wrong else "",
     )
-
-
-def _left_out(batch: Batch) -> int:
-    """Return how many rows of the sheet were not entered."""
-    counted = Counter(dict(batch.counts))
-    return counted.total() - 2 * counted["entered"]
 
 
 ROUTES = (

@@ -95,7 +95,7 @@ def _said(at: DeskPlace, batch: Batch) -> EnteredSheet:
         address=at.here.address(f"/desk/paper/entered/{batch.id}"),
         at=at.here.language.moment(batch.at, at.here.now),
         author=batch.author,
-        entered=batch.counts.get("entered", 0),
+        entered=batch.counts.entered,
         undone=batch.undone_at is not None,
     )
 

@@ -1,8 +1,7 @@
 """The past runs of a source, as far as they decide what a new answer may do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, select, true
 
@@ -13,6 +12,7 @@ from status_db.model import (
     RunState,
     Verdict,
 )  # fmt: skip
+from status_db.stored_counts import RunCounts
 
 
 class PastRuns:
@@ -58,7 +58,7 @@ class PastRuns:
             .order_by(table.c.run.desc())
             .limit(1)
         ).one_or_none()
-        if row is None or (row.counts or {}).get("reverts"):
+        if row is None or RunCounts.from_stored(row.counts).reverts:
             return None
         return RunState(row.state)
 
@@ -81,8 +81,8 @@ class PastRuns:
         """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
         moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
         for counts in self._counts_since(source, since):
-            moved[Verdict.CLEARED] += counts.get("released", 0)
-            moved[Verdict.HELD] += counts.get("newly_held", 0)
+            moved[Verdict.CLEARED] += counts.released or 0
+            moved[Verdict.HELD] += counts.newly_held or 0
         return moved
 
     def counted_since(self, source: str, since: datetime, now: datetime | None = None) -> dict[Verdict, int]:
@@ -94,14 +94,14 @@ class PastRuns:
         """
         counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
         for counts in self._counts_since(source, since, now):
-            counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
-            counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
-            counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
+            counted[Verdict.CLEARED] += _either(counts.counted_cleared, counts.released)
+            counted[Verdict.HELD] += _either(counts.counted_held, counts.newly_held)
+            counted[Verdict.UNKNOWN] += counts.newly_unknown or 0
         return counted
 
-    def _counts_since(self, source: str, since: datetime, now: datetime | None = None) -> Iterator[Mapping[str, Any]]:
+    def _counts_since(self, source: str, since: datetime, now: datetime | None = None) -> Iterator[RunCounts]:
         table = tables.run
-        yield from self._connection.execute(
+        stored = self._connection.execute(
             select(table.c.counts).where(
                 table.c.cohort == self._cohort,
                 table.c.source == source,
@@ -110,6 +110,7 @@ class PastRuns:
                 table.c.ended <= now + CLOCKS_DIFFER if now is not None else true(),
             )
         ).scalars()
+        yield from map(RunCounts.from_stored, stored)
 
     def joined_later(self, began: datetime) -> frozenset[str]:
         """Return the students who joined, or joined again, after `began`; read only where a list was applied since."""
@@ -124,3 +125,8 @@ class PastRuns:
             return frozenset()
         joined = select(person.c.student).where(person.c.cohort == self._cohort, person.c.joined_at > began)
         return frozenset(self._connection.execute(joined).scalars())
+
+
+def _either(counted: int | None, moved: int | None) -> int:
+    """Return what the guard counted; of a run from before that was kept, what moved."""
+    return counted if counted is not None else moved or 0

@@ -150,7 +150,7 @@ class TestInARun:
         assert not self.pulled(sqlite_world)
         assert self.outcome.state is RunState.UNCHANGED
         run = sqlite_world.reader.runs(COHORT, "loans", 1)[0]
-        assert run.counts["not_pulled"]
+        assert run.counts.not_pulled
         assert run.proofs[0][0] == "fingerprint_same"
 
     def test_its_answer_is_as_fresh_as_if_it_had_been_brought(self, sqlite_world: World, library: Library) -> None:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from portal.access import forms
+from portal.access.form_fields import Form
 from portal.access.multipart import FormBroken, Parts
 from portal.auth.sessions import hash_of, new_token
 from portal.desk.imports.results import COLUMNS, RESULTS
@@ -538,7 +539,7 @@ def test_no_more_of_a_body_is_read_than_the_limit(university: World) -> None:
         "app": whole_app(university),
     }
     with pytest.raises(HTTPException) as raised:
-        awaited(forms.read_with_file(context_of(Request(scope, receive)), longest=5_000))
+        awaited(forms.read_form_with_file(context_of(Request(scope, receive)), Form, longest=5_000))
     assert raised.value.status_code == 413
     assert taken < 20
 

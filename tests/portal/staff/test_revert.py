@@ -94,7 +94,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     after = admin.get(f"/runs/{run}/way-back").text
     back = university.reader.runs(COHORT, "loans", 1)[0]
     assert back.state is RunState.APPLIED
-    assert (back.by, back.counts["reverts"], back.counts["because"]) == ("admin", run, "视图漏了一半")
+    assert (back.by, back.counts.reverts, back.counts.because) == ("admin", run, "视图漏了一半")
     assert f'href="/runs/{back.run}"' in after
     own = admin.get(f"/runs/{run}").text
     assert f"撤回这次运行的是运行 {back.run}" in own
@@ -148,7 +148,7 @@ def test_the_guard_holds_a_way_back_like_any_change(careful: World) -> None:
         assert careful.sync.approve(waits.run, "loans", by="second").state is RunState.APPLIED
         approved = careful.reader.run(COHORT, waits.run)
         assert approved is not None
-        assert approved.counts["because"] == "视图漏了一半"
+        assert approved.counts.because == "视图漏了一半"
 
 
 @pytest.mark.parametrize("account", ["dean", "auditor", "librarian"])

@@ -15,6 +15,7 @@ from status_db.decisions.certificates import Issue
 from status_db.decisions.refusals import DecisionRefused, Overtaken
 from status_db.decisions.writer import Wish
 from status_db.model import Decision, RunState, State, Verdict
+from status_db.stored_counts import BatchCounts
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
 from tests.sync.verify.test_report import verified
 from tests.world import COHORT, World
@@ -149,7 +150,7 @@ class TestEntering:
         assert now is not None
         assert (now.words, now.file_number, now.batch) == ("已还", "图〔2019〕3号", entered.batch.id)
         assert ready.verdict(QIAN.number, "library") is HELD
-        assert entered.batch.counts == {"new": 1, "blank": 1, "entered": 1}
+        assert entered.batch.counts == BatchCounts(new=1, blank=1, entered=1)
         assert verified(ready).sound
 
     def test_wrong_rows_stop_all_until_the_operator_leaves_them_out(self, ready: World, batches: Batches) -> None:

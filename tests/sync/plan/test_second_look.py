@@ -95,9 +95,9 @@ def test_who_still_owes_when_asked_again_stays_held_and_the_run_says_so(library:
     library.says["loans"], library.second = [POETRY_LOAN], [GEOLOGY_LOAN]
     outcome = library.run("loans")
     assert at_the_library(library, LIN.number) is Verdict.HELD
-    assert outcome.counts["warnings"] == [
-        "1 of 1 students still owe when they are asked about again: they stay held until the next run"
-    ]
+    assert outcome.counts.warnings == (
+        "1 of 1 students still owe when they are asked about again: they stay held until the next run",
+    )
     assert library.asked_again == [(LIN.number, LIN.card)]
 
 
@@ -111,7 +111,7 @@ def test_who_is_not_answered_stays_held(library: Library) -> None:
     library.says["loans"], library.second = [POETRY_LOAN], None
     outcome = library.run("loans")
     assert at_the_library(library, LIN.number) is Verdict.HELD
-    assert "asking about them again failed: the library did not answer" in outcome.counts["warnings"][0]
+    assert "asking about them again failed: the library did not answer" in outcome.counts.warnings[0]
 
 
 def test_the_next_run_asks_again_and_releases(library: Library) -> None:
@@ -180,7 +180,7 @@ class TestAskingAboutOne:
         with Library(status_url, tmp_path) as library:
             library.one = []
             outcome = {name: library.run(name) for name in library.sync.names()}["loans"]
-            assert "asking about" in outcome.counts["warnings"][0]
+            assert "asking about" in outcome.counts.warnings[0]
             refused = library.sync.recheck("loans", LIN.number, by="test")
             assert refused.state is RunState.SKIPPED
             assert "has not been shown to give what the whole answer gives" in refused.message

@@ -47,7 +47,7 @@ class TestAFullRunAndARecheck:
         world.run_all()
         world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
         between(world.sync, "_stages", lambda: recheck(world))
-        assert world.run("loans").counts["records"] == 1
+        assert world.run("loans").counts.records == 1
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
     def test_what_counts_is_when_the_question_began_and_not_its_run(self, world: World) -> None:

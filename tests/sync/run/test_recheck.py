@@ -22,7 +22,7 @@ def test_a_number_that_two_students_have_is_in_doubt_for_both_with_the_next_full
     world.says["loans"] = [{"CARD": QIAN.number, "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": "B1"}]
     outcome = world.sync.recheck("loans", QIAN.number, by=QIAN.number)
     assert outcome.state is RunState.APPLIED
-    assert outcome.counts["records"] == 1
+    assert outcome.counts.records == 1
     assert [world.verdict(one.number, "library") for one in (QIAN, LIN)] == [Verdict.UNKNOWN, Verdict.CLEARED]
     assert sound(world)
     world.later(minutes=1)

@@ -76,8 +76,8 @@ def test_offices_may_go_on_with_the_old_number_and_the_registrar_too(lived: Worl
     # The registrar follows: nobody leaves and nobody joins, and the old number is still known.
     listed_as(lived, LIN.number, NEW)
     outcome = lived.run(ROSTER)
-    assert not outcome.counts.get("left")
-    assert not outcome.counts.get("joined")
+    assert not outcome.counts.left
+    assert not outcome.counts.joined
     for name in lived.settings.source:
         lived.run(name)
     assert lived.verdict(NEW, "library") is Verdict.HELD

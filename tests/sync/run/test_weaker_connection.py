@@ -28,8 +28,8 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
         finance.sync()
         outcome = finance.sync()
     assert [entry["source"] for entry in logs if entry["event"] == "weaker connection"] == ["fees", "fees"]
-    assert weak in outcome.counts["warnings"][0]
-    assert outcome.counts["warnings"][0].endswith("take tls_minimum out.")
+    assert weak in outcome.counts.warnings[0]
+    assert outcome.counts.warnings[0].endswith("take tls_minimum out.")
     assert weak in finance.source().weaker_connection[0]
     for command in (("check", "fees"), ("sources",), ("runs", "show", str(outcome.run))):
         assert weak in " ".join(finance.command(*command).output.split()), command

@@ -1,0 +1,126 @@
+"""What runs and batches count: values with named fields. How they are stored as JSON is known here alone. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from status_db.guard_reasons import Objection, packed, unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """The counts of one run. None stands for a count that this kind of run does not have; 0 was counted."""
+
+    rows: int | None = None
+    # A source's answer.
+    roster_rows: int | None = None
+    strangers: int | None = None
+    staying: int | None = None
+    no_amount: int | None = None
+    nameless: int | None = None
+    records: int | None = None
+    released: int | None = None
+    newly_held: int | None = None
+    newly_unknown: int | None = None
+    #: What the guard's sums count; runs of older versions do not have it.
+    counted_cleared: int | None = None
+    counted_held: int | None = None
+    # The registrar's list.
+    leaving: int | None = None
+    joined: int | None = None
+    changed: int | None = None
+    left: int | None = None
+    dropped: int | None = None
+    # A change of settings.
+    students: int | None = None
+    steps_added: int | None = None
+    steps_removed: int | None = None
+    findings: int | None = None
+    flows: int | None = None
+    unplaced: int | None = None
+    retired: int | None = None
+    flips: int | None = None
+    #: The number of the run that this one takes back.
+    reverts: int | None = None
+    left_alone: int | None = None
+    because: str = ""
+    #: A person had approved it.
+    approved: bool = False
+    #: The source's fingerprint was the same, so that it was not read.
+    not_pulled: bool = False
+    warnings: tuple[str, ...] = ()
+    objections: tuple[Objection, ...] = ()
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any] | None) -> Self:
+        """Read the stored form; keys of other versions are ignored."""
+        known = dict(_known(cls, stored or {}))
+        lists = {"warnings": tuple(known.get("warnings", ())), "objections": unpacked(known.get("objections", ()))}
+        return cls(**known | lists)
+
+    def stored(self) -> dict[str, Any]:
+        """Return the stored form. A count of 0 is kept; flags, texts and lists are kept where they say something."""
+        lists = {"warnings": list(self.warnings), "objections": packed(self.objections)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | lists
+        return {name: value for name, value in values.items() if value or type(value) is int}
+
+
+#: Of a run that counts nothing.
+NO_COUNTS = RunCounts()
+
+
+def reverting_in_json(run: int) -> tuple[str, str]:
+    """Return the two texts of which one stands in the stored counts of a run that takes `run` back."""
+    # As compact JSON text, which a number ends with a comma or a brace.
+    return f'"reverts":{run},', f'"reverts":{run}}}'
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """The counts of one batch of decisions."""
+
+    # The rows of a sheet, by what they would do.
+    new: int = 0
+    same: int = 0
+    conflict: int = 0
+    blank: int = 0
+    wrong: int = 0
+    #: How many of them were entered.
+    entered: int = 0
+    # A class review.
+    chosen: int = 0
+    reviewed: int = 0
+    issued: int = 0
+    left_out: int = 0
+
+    @classmethod
+    def from_rows(cls, kinds: Iterable[str], entered: int) -> Self:
+        """Count the rows of a sheet by their kind."""
+        counted = dict.fromkeys(_ROW_KINDS, 0)
+        for kind in kinds:
+            counted[kind] += 1
+        return cls(**counted, entered=entered)
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> Self:
+        """Read the stored form; keys of other versions are ignored."""
+        return cls(**dict(_known(cls, stored)))
+
+    def stored(self) -> dict[str, int]:
+        """Return the stored form: the counts that are not 0, and all of a class review."""
+        whole = _CLASS_REVIEW if self.chosen else ()
+        values = {field.name: int(getattr(self, field.name)) for field in fields(self)}
+        return {name: value for name, value in values.items() if value or name in whole}
+
+    @property
+    def not_entered(self) -> int:
+        """How many rows of the sheet were not entered."""
+        return self.new + self.same + self.conflict + self.blank + self.wrong - self.entered
+
+
+_ROW_KINDS = ("new", "same", "conflict", "blank", "wrong")
+_CLASS_REVIEW = ("chosen", "reviewed", "issued", "left_out")
+
+
+def _known(counts: type[RunCounts | BatchCounts], stored: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((field.name, stored[field.name]) for field in fields(counts) if field.name in stored)

@@ -1,0 +1,1 @@
+"""What pages share: who may see them, and the forms they take."""
