@@ -17,11 +17,11 @@ import structlog
 from sqlalchemy import delete, insert
 
 from status_db import tables
-from status_db.decisions.batch_rows import Told
+from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.class_review import ChosenStudent, ClassReviews
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import ROSTER, Verdict
 from status_db.store.engine import writing
 from tests.cast import SUN
@@ -44,7 +44,9 @@ def filled(url: str, folder: Path) -> World:
     world.says["checkouts"] = [{"学号": _number(n), "清退状态": "已清退", "房间": "1"} for n in people[-CLASS:]]
     world.run_all()
     for n in people[-CLASS:]:
-        world.decisions.enter(Wish(_number(n), "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
+        world.decisions.enter(
+            DecisionRequest(_number(n), "college_items", Verdict.CLEARED, "无借阅"), "college", world.now
+        )
     return world
 
 
@@ -82,14 +84,14 @@ def round_of(world: World, mark: int) -> dict[str, float]:
     took["floor"], _ = _timed(lambda: _floor(world))
     with writing(world.engine, COHORT) as connection:
         connection.execute(delete(tables.decision).where(tables.decision.c.step == "dorm"))
-    rows = [Told(n, _number(n), f"人{n}", Verdict.CLEARED, "现场归还") for n in range(ROWS)]
+    rows = [ImportRow(n, _number(n), f"人{n}", Verdict.CLEARED, "现场归还") for n in range(ROWS)]
     took["look at a sheet"], preview = _timed(lambda: batches.preview("library", rows, world.now))
     took["enter it"], entered = _timed(
         lambda: batches.enter_all(BatchKind.IMPORT, "library", rows, preview.digest, "x", world.now, title="x")
     )
     took["take it back"], _ = _timed(lambda: batches.undo(entered.batch.id, "x", "a benchmark", world.now))
     people = [_number(n) for n in range(STUDENTS - CLASS, STUDENTS)]
-    took["look at a class"], stand = _timed(lambda: class_reviews.standing_of(people, world.now))
+    took["look at a class"], stand = _timed(lambda: class_reviews.status_of(people, world.now))
     chosen = [
         ChosenStudent(number, seen_by_review(review), f"{mark}-{number}")
         for number in people

@@ -111,7 +111,7 @@ def cases(url: str, settings: Settings) -> dict[str, Callable[[], object]]:
     """Return what is measured, the floor first."""
     engine = open_reading(url)
     reader, lists = Reader(engine, settings), Lists(engine, settings)
-    sight = everything(settings, COHORT)
+    visibility = everything(settings, COHORT)
     own = everything(settings, COHORT, ({"college": ("College 03",)},))
     held, by_number = Filter(State.HELD, "finance"), Filter(order=Order.NUMBER)
 
@@ -121,14 +121,14 @@ def cases(url: str, settings: Settings) -> dict[str, Callable[[], object]]:
 
     return {
         "bare count": floor,
-        "overview": lambda: reader.seen(sight, NOW),
+        "overview": lambda: reader.seen(visibility, NOW),
         "overview of a college": lambda: reader.seen(own, NOW),
-        "day by day": lambda: reader.trend(sight, NOW),
-        "list by class": lambda: lists.leaf(sight, Filter(), NOW, 50),
-        "list by number": lambda: lists.leaf(sight, by_number, NOW, 50),
-        "list of one state": lambda: lists.leaf(sight, held, NOW, 50),
+        "day by day": lambda: reader.trend(visibility, NOW),
+        "list by class": lambda: lists.leaf(visibility, Filter(), NOW, 50),
+        "list by number": lambda: lists.leaf(visibility, by_number, NOW, 50),
+        "list of one state": lambda: lists.leaf(visibility, held, NOW, 50),
         "list of a college": lambda: lists.leaf(own, Filter(), NOW, 50),
-        "count up to 2,000": lambda: lists.count(sight, Filter(), NOW, 2_000),
+        "count up to 2,000": lambda: lists.count(visibility, Filter(), NOW, 2_000),
         "rows of a file": lambda: sum(1 for _ in lists.whole(own, Filter(ListSelection.ALL), NOW)),
     }
 

@@ -7,7 +7,7 @@ import typer
 from clearance.context import system_user
 from clearance.granted import refuse_demo
 from clearance.services import Program
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.model import Decision
 
 Author = Annotated[
@@ -24,7 +24,7 @@ def author_of(program: Program, named: str) -> str:
 
 def note(
     program: Program,
-    deed: Deed,
+    event: AuditEvent,
     author: str,
     *,
     cohort: str | None = None,
@@ -33,7 +33,7 @@ def note(
 ) -> None:
     """Add a line to the audit log: done on the command line."""
     program.audit.note(
-        deed,
+        event,
         account=author,
         now=program.clock(),
         cohort=cohort,
@@ -44,10 +44,10 @@ def note(
     )
 
 
-def note_decision(program: Program, deed: Deed, author: str, decision: Decision) -> None:
+def note_decision(program: Program, event: AuditEvent, author: str, decision: Decision) -> None:
     """Add the line that the desk's pages add when a decision is entered or taken back."""
     program.audit.note(
-        deed,
+        event,
         account=author,
         now=program.clock(),
         cohort=program.cohort,
@@ -56,6 +56,6 @@ def note_decision(program: Program, deed: Deed, author: str, decision: Decision)
         step=decision.step,
         verdict=decision.verdict,
         # Why one is taken back is not asked here.
-        reason=decision.reason if deed in (Deed.DECIDED, Deed.REVIEWED) else "",
+        reason=decision.reason if event in (AuditEvent.DECIDED, AuditEvent.REVIEWED) else "",
         decision=decision.id,
     )

@@ -3,7 +3,7 @@
 from clearance.services import Program
 from demo.university import Student, students
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 
 #: The college whose operator and reviewer were at work.
@@ -41,9 +41,9 @@ def _review(program: Program, number: str) -> None:
     student = program.reader.student(program.cohort, number, now)
     open_steps = {s.step for s in student.steps if not s.counts_as_clear(now)} if student is not None else set()
     if _ITEMS in open_steps:
-        program.overrides.enter(Wish(number, _ITEMS, Verdict.CLEARED, "无借阅"), "college", now)
+        program.overrides.enter(DecisionRequest(number, _ITEMS, Verdict.CLEARED, "无借阅"), "college", now)
     if _REVIEW in open_steps:
-        program.reviews.review(Wish(number, _REVIEW, Verdict.CLEARED, ""), "reviewer", now)
+        program.reviews.review(DecisionRequest(number, _REVIEW, Verdict.CLEARED, ""), "reviewer", now)
 
 
 def announce(program: Program) -> None:

@@ -25,7 +25,7 @@ _COMMANDS = {
     "verify": "verify:verify",
     "status": "status:status",
     "sources": "status:sources",
-    "strangers": "status:strangers",
+    "strangers": "status:unmatched_keys",
     "report": "report:report",
     "log-name": "log_name:name_in_log",
     "schedule": "serve:schedule",
@@ -103,9 +103,9 @@ _grouped(
     "waves",
     "Waves that offices announce: many students who will move at once.",
     {
-        "announce": "runs:announce_wave",
-        "list": "runs:list_waves",
-        "withdraw": "runs:withdraw_wave",
+        "announce": "runs:announce_expected_change",
+        "list": "runs:list_expected_changes",
+        "withdraw": "runs:withdraw_expected_change",
     },
 )
 _grouped(

@@ -10,12 +10,12 @@ from clearance.stores.cohort import CohortStores
 from clearance.stores.shared import Stores
 from config.processes import Process
 from portal.auth.known_devices import Devices
-from portal.auth.providers.ways import Ways
+from portal.auth.providers.ways import Providers
 from portal.auth.refused_tries import RefusedTries
 from portal.auth.sessions import Cookie
-from portal.auth.sso_state import Journeys
-from portal.auth.throttle import Slowdown
-from portal.desk.context.services import DeskServices, Doors
+from portal.auth.sso_state import SignInStates
+from portal.auth.throttle import Throttle
+from portal.desk.context.services import DeskServices, DeskStores
 from portal.desk.pages import ROUTES
 from portal.i18n import languages
 from portal.page.services import Services
@@ -25,7 +25,7 @@ from portal.web.hashing import Hashing
 from portal.web.long_questions import Elsewhere, LongQuestions
 from status_db.accounts.directory import AccountDirectory
 from status_db.accounts.own_account import OwnAccount
-from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.appeals import Appeals
 from status_db.queries.named_students import NamedStudents
 from status_db.queries.roster import RosterReader
 from status_db.queries.runs import RunReader
@@ -60,10 +60,10 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
         elsewhere=elsewhere,
         cookie=cookie,
         devices=Devices.of(key, cookie),
-        slowdown=Slowdown.of(stores.attempts, settings.auth, settings.portal),
+        throttle=Throttle.of(stores.attempts, settings.auth, settings.portal),
         refused_tries=RefusedTries(stores.audit, clock),
-        ways=Ways.of(settings.auth),
-        journeys=Journeys(key, cookie),
+        ways=Providers.of(settings.auth),
+        sign_in_states=SignInStates(key, cookie),
         hashing=Hashing(settings.portal.limits.passwords_waiting),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
         long=LongQuestions(settings.portal.limits, apart),
@@ -84,7 +84,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         roster=RosterReader(stores.reading),
         lists=stores.lists,
         reports=stores.reports,
-        objection_reports=stores.objection_reports,
+        appeal_reports=stores.appeal_reports,
         named=NamedStudents(stores.reading, stores.settings),
         accounts=stores.accounts_reading,
         desk=stores.accounts,
@@ -94,7 +94,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         requests=stores.requests,
         retention_runs=stores.retention_runs,
         board=stores.board,
-        student_objections=StudentObjections(stores.desk_store),
+        raised_appeals=Appeals(stores.desk_store),
         key=stores.key,
         codes=stores.codes,
         changes=stores.changes,
@@ -121,8 +121,8 @@ def desk_services(stores: Stores) -> DeskServices:
     )
 
 
-def _doors(cohort: CohortStores) -> Doors:
-    return Doors(
+def _doors(cohort: CohortStores) -> DeskStores:
+    return DeskStores(
         overrides=cohort.overrides,
         batches=cohort.batches,
         reviews=cohort.reviews,

@@ -91,25 +91,25 @@ class Program(CohortStores):
 
     def candidates(self, name: str) -> Candidates:
         """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
-        from status_db.marks.current import Stored
+        from status_db.marks.current import CurrentState
         from status_db.store.engine import reading
 
         if name == ROSTER:
             return Candidates()
         with reading(self.writing) as connection:
-            stored = Stored(connection, self.cohort)
+            stored = CurrentState(connection, self.cohort)
             students = stored.with_step(self.settings.source[name].step)
             return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def uses(self, name: str) -> bool:
         """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
-        from status_db.marks.current import Stored
+        from status_db.marks.current import CurrentState
         from status_db.store.engine import reading
         from sync import rule_settings
 
         flows = {flow.key for flow in self.settings.flow}
         with reading(self.writing) as connection:
-            stored = Stored(connection, self.cohort)
+            stored = CurrentState(connection, self.cohort)
             own = stored.headcount(rule_settings.flows_with(self.settings, self.settings.source[name].step))
             return bool(own) or not stored.headcount(flows)
 
@@ -203,13 +203,13 @@ class Program(CohortStores):
 
     def clock_warnings(self) -> tuple[str, ...]:
         """Say which stored moments are later than now, and whether the status database's clock is another one."""
-        from status_db.marks.current import Stored
+        from status_db.marks.current import CurrentState
         from status_db.store.clock import time_there
         from status_db.store.engine import reading
 
         now = self.clock()
         with reading(self.reading) as connection:
-            ahead = Stored(connection, self.cohort).ahead_of(now)
+            ahead = CurrentState(connection, self.cohort).ahead_of(now)
             there = time_there(connection) if not self.settings.is_demo else now
         lines = [
             f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "

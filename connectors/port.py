@@ -336,10 +336,10 @@ class SourceCode(StrEnum):
 class SourceError(Refused[SourceCode]):
     """A source did not give a whole answer. The text says what happened, then what to do."""
 
-    def __init__(self, what: str, way_out: str) -> None:
+    def __init__(self, what: str, fix_text: str) -> None:
         self.what = what
-        self.way_out = way_out
-        super().__init__(self.code, f"{what}. {way_out}")
+        self.fix_text = fix_text
+        super().__init__(self.code, f"{what}. {fix_text}")
 
 
 class SourceUnavailable(SourceError):  # noqa: N818 - named by the reaction, not by the rank

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from connectors.by_student.each_student import EachStudent, about_these
 from connectors.http.answers import MISSING
-from connectors.http.backoff import Quiet
-from connectors.http.client import WebOffice
+from connectors.http.backoff import Backoff
+from connectors.http.client import OfficeClient
 from connectors.http.pages.agreement import MOST_READINGS, agree, keep_no_order, united
 from connectors.http.pages.reader import Pages
 from connectors.http.pages.reading import PageQuestion, Reading, UnknownStudent
@@ -47,7 +47,7 @@ from connectors.port import (
 )
 from status_db.model import digest_of, normalise_number
 
-__all__ = ["Rest", "RestByNumber", "Settings", "WebOffice", "about_all_or_one", "connect"]
+__all__ = ["OfficeClient", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
 
 _NO_REFERENCE = (
     "No reference is mapped, so a record that slips from one page to another may not be seen: map what tells two "
@@ -86,7 +86,7 @@ class Rest:
         self._pages = Pages(settings, question, shape, fresh=fresh)
         self._lock = Lock()
         self._sessions = 0
-        self._quiet = Quiet()
+        self._quiet = Backoff()
 
     def fresh(self) -> Self:
         """Return one that asks the same and takes no answer out of a cache."""
@@ -104,7 +104,7 @@ class Rest:
         with self._office() as office:
             return self._told(office)
 
-    def _told(self, office: WebOffice) -> Fingerprint | None:
+    def _told(self, office: OfficeClient) -> Fingerprint | None:
         if not self._settings.fingerprint:
             return None
         began, asked = self._question.clock(), self._everybody()
@@ -155,7 +155,7 @@ class Rest:
             warnings = self._one_tried(office, rows)
         return replace(sample, warnings=(*sample.warnings, *warnings)), rows
 
-    def _looked_at(self, office: WebOffice, asked: PageQuestion) -> tuple[Sample, list[tuple[Cell, ...]]]:
+    def _looked_at(self, office: OfficeClient, asked: PageQuestion) -> tuple[Sample, list[tuple[Cell, ...]]]:
         try:
             records, reading = self._pages.first(office, asked)
         except UnknownStudent:
@@ -181,7 +181,7 @@ class Rest:
         whole = len(reading.rows) == reading.total
         return Sample(self._where, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
 
-    def _one_tried(self, office: WebOffice, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
+    def _one_tried(self, office: OfficeClient, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
         """Ask about a student of the first page alone, and warn where that does not bring what the page has."""
         about = self._pages.about
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
@@ -203,16 +203,16 @@ class Rest:
         return (f"Asked about one student of the list by one, it leaves out {what}. {fix}",)
 
     @contextmanager
-    def _office(self, pause: Pause = time.sleep) -> Iterator[WebOffice]:
+    def _office(self, pause: Pause = time.sleep) -> Iterator[OfficeClient]:
         """Open a session; all that are open at the same time wait where the system asks one of them to."""
         with self._lock:
             if not self._sessions:
-                self._quiet = Quiet()
+                self._quiet = Backoff()
             self._sessions += 1
             quiet = self._quiet
         try:
             source, clock = self._question.source, self._question.clock
-            with WebOffice(self._settings, source, clock, pause, quiet, self._failing) as office:
+            with OfficeClient(self._settings, source, clock, pause, quiet, self._failing) as office:
                 yield office
         finally:
             with self._lock:
@@ -227,7 +227,7 @@ class Rest:
         own = {name: text.replace(ASKED_NUMBER, student) for name, text in settings.one.items()}
         return PageQuestion(url, {**settings.params, **own}, student)
 
-    def _pulled(self, office: WebOffice, asked: PageQuestion, progress: Progress) -> Snapshot:
+    def _pulled(self, office: OfficeClient, asked: PageQuestion, progress: Progress) -> Snapshot:
         """Read until it need not be doubted who is missing: once, twice, or three times."""
         began = self._question.clock()
         abandoned: list[list[tuple[Cell, ...]]] = []

@@ -17,8 +17,8 @@ from config.tables.base import Span, Table
 from config.tables.secrets import FilePath
 from connectors.files import reader
 from connectors.files.newest import is_pattern, newest
-from connectors.files.sandbox import FileNamed, Row, SandboxLimits, read_apart
-from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_ANEW, Ending, ListAsked
+from connectors.files.sandbox import FileDescription, Row, SandboxLimits, read_apart
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_ANEW, ListAsked, RunEnding
 from connectors.port import (
     Fingerprint,
     Progress,
@@ -209,7 +209,7 @@ class Sheet:
             )
         return found.st_size, found.st_mtime_ns, found.st_ino
 
-    def _read(self, path: Path, progress: Progress) -> tuple[Ending, list[Row]]:
+    def _read(self, path: Path, progress: Progress) -> tuple[RunEnding, list[Row]]:
         """Return what is known of the whole list; and its rows: each one's number, then its cells by our fields."""
         settings, named = self._settings, self._named(path)
         before = self._seen(path)
@@ -219,7 +219,7 @@ class Sheet:
                 path,
                 self._asked(path),
                 limits=SandboxLimits(settings.most_memory, settings.longest, self._told_in),
-                file=FileNamed(named, SAVE_ANEW),
+                file=FileDescription(named, SAVE_ANEW),
                 progress=progress,
             )
         except SourceGarbled:

@@ -17,10 +17,10 @@ from pydantic import Field, model_validator
 
 from config.tables.secrets import Text
 from connectors.by_student.each_student import on_the_roster, owners_of
-from connectors.by_student.sip2_patrons import Asks, Flag, PatronAnswer, Readers
+from connectors.by_student.sip2_patrons import Flag, PatronAnswer, PatronQuestion, Readers
 from connectors.by_student.sip2_wire import Message, Sip2Line, Sip2Terminal
 from connectors.cells.letters import Letters
-from connectors.http.worker_pool import Pause, PerStudent, Watch, walk
+from connectors.http.worker_pool import Pause, PerStudent, Timer, walk
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Candidates,
@@ -106,13 +106,13 @@ class Settings(KnownQuestions, Sip2Line):
 class Sip2:
     """Asks about every number of every student on the roster."""
 
-    def __init__(self, settings: Settings, question: Question, watch: Watch | None = None) -> None:
+    def __init__(self, settings: Settings, question: Question, watch: Timer | None = None) -> None:
         self._settings = settings
         self._question = question
         self._watch = watch
         s = settings
         titles = s.titles and not {"title", "due"}.isdisjoint(question.columns.values())
-        self._asks = Asks(
+        self._asks = PatronQuestion(
             s.asks, s.flags, s.lists, titles, s.institution, s.currency, s.encoding, s.missing == "nothing"
         )
 

@@ -102,7 +102,7 @@ class Sql:
 
         Where the database cannot be asked so, the whole answer is read, and theirs is kept.
         """
-        settings, about = self._settings, by_number.About(numbers)
+        settings, about = self._settings, by_number.KeyFilter(numbers)
         chunks = by_number.chunks(numbers, _NUMBERS_AT_ONCE)
         if binds(settings.query, "numbers"):
             # It compares by itself, as it does for the whole answer.

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from status_db.model import CLEAR, Decision, Finding, Reason, State, StepKind, Verdict, footing_of, is_stale, said_as_of
+from status_db.model import (
+    CLEAR,
+    Decision,
+    Finding,
+    Reason,
+    State,
+    StepKind,
+    Verdict,
+    is_stale,
+    said_as_of,
+    version_tag_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +39,30 @@ class StepStatus:
     #: For a review: the steps before it that do not count as clear now.
     waits_for: tuple[str, ...] = ()
     #: For a review: step → the footing of each step before it, now.
-    stands_on: Mapping[str, str] = field(default_factory=dict)
+    reviewable_versions: Mapping[str, str] = field(default_factory=dict)
     #: For a review: of `waits_for`, those that lack nothing but a newer answer → the moment of their last.
     waits_for_news: Mapping[str, datetime] = field(default_factory=dict)
     #: For a review: the student has a certificate, which freezes it.
     issued: bool = False
 
-    def at(self, now: datetime) -> "Standing":
+    def at(self, now: datetime) -> "EffectiveStatus":
         """Return what counts at `now`."""
         decision = self._decided(now)
         verdict = decision.verdict if decision else self.finding.verdict
-        return Standing(
+        return EffectiveStatus(
             verdict=verdict,
             state=self._state(verdict, decision),
             by_decision=decision is not None,
             stale=decision is None and is_stale(self.fresh_until, self.latest, now),
             disputed=decision is not None and decision.disputed_by(self.finding),
-            outgrown=decision is not None and decision.outgrown_by(self.finding),
+            overtaken_by_debt=decision is not None and decision.new_debt_of(self.finding),
             lapsed=decision is None and self.decision is not None and self.decision.active(now),
             doubtful=decision is None and self.finding.reason is Reason.DOUBTFUL,
         )
 
-    def footing(self, now: datetime) -> str:
+    def version_tag(self, now: datetime) -> str:
         """Name what a review given now rests on here: the run that found it, and the decision that counts."""
-        return footing_of(self.run, self._decided(now))
+        return version_tag_of(self.run, self._decided(now))
 
     def _decided(self, now: datetime) -> Decision | None:
         """Return the decision that counts: a review that passes counts while all it rested on stands unmoved and clear.
@@ -62,7 +73,10 @@ class StepStatus:
         if decision is None or not decision.active(now):
             return None
         passes = self.kind is StepKind.REVIEW and decision.verdict is Verdict.CLEARED
-        moved = any(decision.rests_on.get(step) != footing for step, footing in self.stands_on.items())
+        moved = any(
+            decision.reviewed_versions.get(step) != version_tag
+            for step, version_tag in self.reviewable_versions.items()
+        )
         if (
             passes
             and not self.issued
@@ -97,7 +111,7 @@ class StepStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class EffectiveStatus:
     """What counts for one step at one moment."""
 
     verdict: Verdict
@@ -108,7 +122,7 @@ class Standing:
     #: The finding has changed since the decision answered it.
     disputed: bool
     #: The student is held for something the decision has never seen.
-    outgrown: bool
+    overtaken_by_debt: bool
     #: A review was given, and something it rested on has moved or does not count as clear any more.
     lapsed: bool = False
     #: An office's list leaves it in doubt, so that nothing follows from it.
@@ -117,9 +131,9 @@ class Standing:
     @property
     def clear(self) -> bool:
         """Cleared or exempt, not stale, and not overtaken by a new obligation."""
-        return self.verdict in CLEAR and not self.stale and not self.outgrown
+        return self.verdict in CLEAR and not self.stale and not self.overtaken_by_debt
 
     @property
     def wants_news(self) -> bool:
         """It would count as clear, if only its answer were not too old."""
-        return self.verdict in CLEAR and self.stale and not self.outgrown
+        return self.verdict in CLEAR and self.stale and not self.overtaken_by_debt

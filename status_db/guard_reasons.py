@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 Figures: TypeAlias = Mapping[str, str | int]
 
 
-class ObjectionKind(StrEnum):
+class GuardReasonKind(StrEnum):
     """What the guard objects to."""
 
     FIRST_ANSWER = "first_answer"
@@ -44,46 +44,48 @@ class ObjectionKind(StrEnum):
     ROSTER_OTHERS = "roster_others"
 
 
-_SENTENCES: Mapping[ObjectionKind, str] = {
-    ObjectionKind.FIRST_ANSWER: "this is the first answer of {source}: {records} records wait to be looked at",
-    ObjectionKind.SETTINGS_CHANGED: (
+_SENTENCES: Mapping[GuardReasonKind, str] = {
+    GuardReasonKind.FIRST_ANSWER: "this is the first answer of {source}: {records} records wait to be looked at",
+    GuardReasonKind.SETTINGS_CHANGED: (
         "the settings of {source} have changed, and with them {records} records and {findings} findings"
     ),
-    ObjectionKind.NO_ROWS: "no rows at all, where there were {before}",
-    ObjectionKind.ROWS_FALL: "rows about roster students fall from {before} to {rows} (limit {percent} %{least})",
-    ObjectionKind.AT_ONCE: (
+    GuardReasonKind.NO_ROWS: "no rows at all, where there were {before}",
+    GuardReasonKind.ROWS_FALL: "rows about roster students fall from {before} to {rows} (limit {percent} %{least})",
+    GuardReasonKind.AT_ONCE: (
         "{students} of {base} {now} students would be {then} at once{beyond} (limit {percent} % and {count})"
     ),
-    ObjectionKind.LATELY: (
+    GuardReasonKind.LATELY: (
         "{students} of {base} {now} students would be {then} since the last approval or within 24 h{beyond} "
         "(limit {percent} % and {count})"
     ),
-    ObjectionKind.ALL_OF_FEW: "all {students} held students would be {then} at once (limit: fewer than {all_of} held)",
-    ObjectionKind.GROUP: (
+    GuardReasonKind.ALL_OF_FEW: (
+        "all {students} held students would be {then} at once (limit: fewer than {all_of} held)"
+    ),
+    GuardReasonKind.GROUP: (
         "{students} of the {base} held students of the {column} {group} would be {then} at once, and {others} of the "
         "{others_base} others (limit {percent} % of {count} or more)"
     ),
-    ObjectionKind.QUALITY: (
+    GuardReasonKind.QUALITY: (
         "{poor} of {rows} rows have only a match hint ({hinted}), no amount ({no_amount}) or nothing readable "
         "({unreadable}), where {before} of {before_rows} did (limit {points} points and {count} rows)"
     ),
-    ObjectionKind.OTHER_PEOPLE: (
+    GuardReasonKind.OTHER_PEOPLE: (
         "{about} of {rows} rows are about students on the roster, where {before} of {before_rows} were: this may be "
         "another year's list"
     ),
-    ObjectionKind.ROSTER_EMPTY: "the roster is empty, where it had {before} students",
-    ObjectionKind.ROSTER_FALLS: "the roster falls from {before} to {rows} students (limit {percent} %)",
-    ObjectionKind.ROSTER_MOVES: "{students} of {base} students would {what} (limit {percent} % and {count})",
-    ObjectionKind.STEPS_CHANGE: (
+    GuardReasonKind.ROSTER_EMPTY: "the roster is empty, where it had {before} students",
+    GuardReasonKind.ROSTER_FALLS: "the roster falls from {before} to {rows} students (limit {percent} %)",
+    GuardReasonKind.ROSTER_MOVES: "{students} of {base} students would {what} (limit {percent} % and {count})",
+    GuardReasonKind.STEPS_CHANGE: (
         "the settings change steps of {students} of {base} students: {clears} steps become clear, {loses} no longer are"
     ),
-    ObjectionKind.REVIEW_LOOSENED: "the review {review} of the flow {flow} would no longer wait for {steps}",
-    ObjectionKind.UNPLACED: "no flow fits {students} students any more (the first is {first})",
-    ObjectionKind.ROSTER_GROUP: (
+    GuardReasonKind.REVIEW_LOOSENED: "the review {review} of the flow {flow} would no longer wait for {steps}",
+    GuardReasonKind.UNPLACED: "no flow fits {students} students any more (the first is {first})",
+    GuardReasonKind.ROSTER_GROUP: (
         "{students} of the {base} students of the {column} {group} would no longer leave this year, and {others} of "
         "the {others_base} others (limit {percent} % of {count} or more)"
     ),
-    ObjectionKind.ROSTER_OTHERS: (
+    GuardReasonKind.ROSTER_OTHERS: (
         "{students} of {base} students would no longer leave this year: this may be another year's list"
     ),
 }
@@ -98,26 +100,27 @@ _WORDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class GuardReason:
     """One reason to hold a change back."""
 
-    kind: ObjectionKind
-    #: Numbers, and the words that `kind` needs: see the sentences. `wave` is the most of an announced wave, or 0.
+    kind: GuardReasonKind
+    #: Numbers, and the words that `kind` needs: see the sentences. `wave` is the most of
+    #: an expected change, or 0.
     figures: Figures
 
     def __str__(self) -> str:
-        wave = self.figures.get("wave")
+        expected_change = self.figures.get("wave")
         said = {name: _WORDS.get(str(value), value) for name, value in self.figures.items()}
         least = f" and {self.figures['count']}" if "count" in self.figures else ""
-        beyond = f" beyond the announced wave of {wave}" if wave else ""
+        beyond = f" beyond the expected change of {expected_change}" if expected_change else ""
         return _SENTENCES[self.kind].format(**said, beyond=beyond, least=least)
 
 
-def packed(objections: Iterable[Objection]) -> list[list[Any]]:
+def packed(reasons: Iterable[GuardReason]) -> list[list[Any]]:
     """Return objections as plain lists, to be kept as JSON."""
-    return [[objection.kind.value, dict(objection.figures)] for objection in objections]
+    return [[guard_reason.kind.value, dict(guard_reason.figures)] for guard_reason in reasons]
 
 
-def unpacked(kept: Iterable[Any]) -> tuple[Objection, ...]:
+def unpacked(kept: Iterable[Any]) -> tuple[GuardReason, ...]:
     """Return what `packed` kept."""
-    return tuple(Objection(ObjectionKind(kind), figures) for kind, figures in kept)
+    return tuple(GuardReason(GuardReasonKind(kind), figures) for kind, figures in kept)

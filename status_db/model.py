@@ -258,8 +258,8 @@ class Decision:
     until: datetime | None = None
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
-    #: For a review: step → what stood there when it was given, as `StepStatus.footing` names it.
-    rests_on: Mapping[str, str] = field(default_factory=dict)
+    #: For a review: step → what stood there when it was given, as `StepStatus.version_tag` names it.
+    reviewed_versions: Mapping[str, str] = field(default_factory=dict)
     #: For a review: step → the moment of an answer that was too old, and was accepted all the same, as `said_as_of`.
     accepts: Mapping[str, str] = field(default_factory=dict)
     #: The office's own file about it.
@@ -279,7 +279,7 @@ class Decision:
         """Say whether the finding has changed, in verdict or in obligations, since this decision answered it."""
         return finding.verdict is not self.answered_verdict or finding.keys != self.answered_keys
 
-    def outgrown_by(self, finding: Finding) -> bool:
+    def new_debt_of(self, finding: Finding) -> bool:
         """Say whether the finding now holds the student for something this decision has never seen."""
         if finding.verdict is not Verdict.HELD:
             return False
@@ -315,7 +315,7 @@ def said_as_of(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def footing_of(run: int | None, decision: Decision | None) -> str:
+def version_tag_of(run: int | None, decision: Decision | None) -> str:
     """Name what a step stands on: the run that found it, and the decision that counts."""
     return f"{run or 0}:{decision.id if decision else 0}"
 
@@ -342,10 +342,10 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
     return hasher.digest()
 
 
-class Says(StrEnum):
+class VoteKind(StrEnum):
     """What can be said about a suspended run."""
 
     #: The office has looked at its own system, and it is so.
-    PLAUSIBLE = "plausible"
+    CONFIRM = "plausible"
     APPROVE = "approve"
     REJECT = "reject"

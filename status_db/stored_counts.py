@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from status_db.guard_reasons import Objection, packed, unpacked
+from status_db.guard_reasons import GuardReason, packed, unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class RunCounts:
     rows: int | None = None
     # A source's answer.
     roster_rows: int | None = None
-    strangers: int | None = None
+    unmatched_keys: int | None = None
     staying: int | None = None
     no_amount: int | None = None
     nameless: int | None = None
@@ -49,7 +49,7 @@ class RunCounts:
     #: The source's fingerprint was the same, so that it was not read.
     not_pulled: bool = False
     warnings: tuple[str, ...] = ()
-    objections: tuple[Objection, ...] = ()
+    reasons: tuple[GuardReason, ...] = ()
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any] | None) -> Self:
@@ -60,7 +60,7 @@ class RunCounts:
 
     def stored(self) -> dict[str, Any]:
         """Return the stored form. A count of 0 is kept; flags, texts and lists are kept where they say something."""
-        lists = {"warnings": list(self.warnings), "objections": packed(self.objections)}
+        lists = {"warnings": list(self.warnings), "objections": packed(self.reasons)}
         values = {field.name: getattr(self, field.name) for field in fields(self)} | lists
         return {name: value for name, value in values.items() if value or type(value) is int}
 

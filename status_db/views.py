@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from status_db.effective_status import StepStatus
-from status_db.guard_reasons import Objection
+from status_db.guard_reasons import GuardReason
 from status_db.model import Certificate, Obligation, RunState, State, Verdict, is_stale
 from status_db.stored_counts import RunCounts
 
@@ -75,7 +75,7 @@ class StepSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class StepCounts:
     """How many students stand where, for one step."""
 
     by_state: Mapping[State, int]
@@ -134,9 +134,9 @@ class Overview:
     students: int
     #: Step → how fresh; manual steps and reviews are not in it.
     freshness: Mapping[str, StepSource]
-    by_step: Mapping[str, Tally]
+    by_step: Mapping[str, StepCounts]
     #: College → step → tally, colleges in name order.
-    by_college: Mapping[str, Mapping[str, Tally]]
+    by_college: Mapping[str, Mapping[str, StepCounts]]
     #: Each class, in the order of college and name; only where it was asked for.
     classes: tuple[StudentGroup, ...] = ()
 
@@ -163,7 +163,7 @@ class RunView:
     #: Of what it would change: what is said of a suspended run is said of that change.
     digest: bytes | None
     #: Why the guard held it back.
-    objections: tuple[Objection, ...] = ()
+    reasons: tuple[GuardReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class SourceView:
     held: int
     unknown: int
     exempt: int
-    strangers: int
+    unmatched_keys: int
     last_run: RunView | None
     #: The suspended run that waits for a person, if there is one.
     suspended: RunView | None
@@ -198,7 +198,7 @@ class SourceView:
 
 
 @dataclass(frozen=True, slots=True)
-class StrangerView:
+class UnmatchedKeyView:
     """A row about somebody not on the roster, by its key alone."""
 
     source: str

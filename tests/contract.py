@@ -157,7 +157,7 @@ class ConnectorContract:
         with pytest.raises(SourceGarbled) as caught:
             connector.pull()
         assert "DUE_DAY" in caught.value.what
-        assert caught.value.way_out.endswith(".")
+        assert caught.value.fix_text.endswith(".")
 
     def _is_never_out_of_reach(self) -> None:
         if self.is_its_own_office:
@@ -168,7 +168,7 @@ class ConnectorContract:
         with pytest.raises(SourceUnavailable) as caught:
             office.out_of_reach().pull()
         assert caught.value.what
-        assert caught.value.way_out.endswith(".")
+        assert caught.value.fix_text.endswith(".")
 
     def test_a_failure_leaves_nothing_behind(self, office: Office) -> None:
         self._is_never_out_of_reach()

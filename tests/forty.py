@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from status_db.decisions.batch_rows import Told
+from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.model import ROSTER, Verdict
 from tests.cast import SUN
@@ -36,7 +36,9 @@ def forty(world: World, *, owing: Collection[str] = (), unread: Collection[str] 
     world.run_all()
     batches = Batches(world.writer)
     told = [
-        Told(line, number, None, Verdict.CLEARED, "无借阅") for line, number in enumerate(FORTY) if number not in unread
+        ImportRow(line, number, None, Verdict.CLEARED, "无借阅")
+        for line, number in enumerate(FORTY)
+        if number not in unread
     ]
     digest = batches.preview("college_items", told, world.now).digest
     batches.enter_all(BatchKind.IMPORT, "college_items", told, digest, "college", world.now, title="资料室")

@@ -33,7 +33,7 @@ from tests.cast import MORNING
 from tests.services import databases
 
 #: What each source of a world says: its rows.
-Says = dict[str, list[dict[str, Any]]]
+VoteKind = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ class Template:
     database: str
     #: The world's time, and what its sources say by then.
     now: datetime
-    says: Says
+    says: VoteKind
 
     @classmethod
-    def of(cls, places: Places, now: datetime, says: Says) -> "Template":
+    def of(cls, places: Places, now: datetime, says: VoteKind) -> "Template":
         """Keep what is here now. No connection to it may be open."""
         left = [log for file in places.files() if (log := file.with_name(file.name + "-wal")).exists()]
         assert left == [], f"somebody still has a database open that is to be copied: {left}"
@@ -157,7 +157,7 @@ class Home:
         if self._new and self._settings is not None and self._shape("opened") not in _OPENED:
             _OPENED[self._shape("opened")] = _rows(marks, tables.marks) | _rows(desk, tables.desk)
 
-    def copy(self, state: str, engines: Iterable[Engine]) -> tuple[datetime, Says] | None:
+    def copy(self, state: str, engines: Iterable[Engine]) -> tuple[datetime, VoteKind] | None:
         """Put a state in place of what is here; return its time and what its sources say.
 
         None where that state has no template.
@@ -170,7 +170,7 @@ class Home:
         template = _TEMPLATES[shape]
         return (template.now, deepcopy(template.says)) if self._lay(shape) else None
 
-    def keep(self, state: str, engines: Iterable[Engine], now: datetime, says: Says) -> None:
+    def keep(self, state: str, engines: Iterable[Engine], now: datetime, says: VoteKind) -> None:
         """Keep this state as a template, when it is asked for a second time: most settings are one test's own."""
         if not self._new or self._settings is None:
             return

@@ -105,7 +105,7 @@ ROOMS = ("学号", "清退状态", "房间")
 def test_a_number_is_the_same_number_however_it_comes(asked: Asked, number: object) -> None:
     asked.run("loans", LOANS, [(number, "构造地质学", "2019-05-30", "B1")])
     assert asked.world.verdict(LIN.number, "library") is HELD
-    assert asked.world.reader.strangers(COHORT) == ()
+    assert asked.world.reader.unmatched_keys(COHORT) == ()
 
 
 def test_a_letter_o_for_a_nought_is_a_stranger_and_never_guessed(asked: Asked) -> None:
@@ -113,14 +113,14 @@ def test_a_letter_o_for_a_nought_is_a_stranger_and_never_guessed(asked: Asked) -
     other = (SUN.number, "唐诗选", "2019-05-30", "B2")
     asked.run("loans", LOANS, [("2O151001", "构造地质学", "2019-05-30", "B1"), other])
     assert asked.world.verdict(LIN.number, "library") is CLEARED
-    assert [s.key for s in asked.world.reader.strangers(COHORT)] == ["2O151001"]
+    assert [s.key for s in asked.world.reader.unmatched_keys(COHORT)] == ["2O151001"]
 
 
 def test_a_lost_leading_nought_makes_unknown_and_is_listed(asked: Asked) -> None:
     asked.world.says[ROSTER].append({**SUN.listed(), "学号": "0099123"})
     asked.run("loans", LOANS, [("99123", "构造地质学", "2019-05-30", "B1")])
     assert asked.world.verdict("0099123", "library") is UNKNOWN
-    assert [s.near for s in asked.world.reader.strangers(COHORT)] == ["leading_zero"]
+    assert [s.near for s in asked.world.reader.unmatched_keys(COHORT)] == ["leading_zero"]
 
 
 def test_the_same_record_twice_is_one_and_two_copies_of_a_title_are_two(asked: Asked) -> None:

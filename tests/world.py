@@ -27,8 +27,8 @@ from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
 from status_db.marks.approvals import ApprovalVotes
-from status_db.marks.current import Stored
-from status_db.marks.expected_changes import Waves
+from status_db.marks.current import CurrentState
+from status_db.marks.expected_changes import ExpectedChanges
 from status_db.model import ROSTER, Verdict
 from status_db.queries.student import Reader
 from status_db.store.engine import open_reading, open_writing, reading
@@ -40,7 +40,7 @@ from sync.run.season import CohortMember, Season
 from sync.service.inbox import Serving
 from tests.cast import EVERYBODY, MORNING
 from tests.templates import Home, Places
-from tests.templates import Says as Said
+from tests.templates import VoteKind as SourceRecord
 
 COHORT = "2019"
 
@@ -178,7 +178,7 @@ columns = { student = "学号", status = "清退状态", title = "房间" }
 SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
 
 
-class Says:
+class VoteKind:
     """A connector over rows that a test may change, or told to fail."""
 
     one_reads_all = True
@@ -221,7 +221,7 @@ class World:
     ) -> None:
         self.url = url
         self.now = MORNING
-        self.says: Said = {
+        self.says: SourceRecord = {
             ROSTER: [person.listed() for person in EVERYBODY],
             "loans": [],
             "fines": [],
@@ -253,7 +253,7 @@ class World:
         self.reviews = Reviews(self.writer)
         self.register = CertificateRegister(self.writer)
         self.votes = ApprovalVotes(self.engine, COHORT, self.ledger)
-        self.waves = Waves(self.engine, COHORT, self.ledger)
+        self.expected_changes = ExpectedChanges(self.engine, COHORT, self.ledger)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
         self.approvals = Approvals(self.settings, self.sync, self.votes)
         if not opened:
@@ -306,12 +306,12 @@ class World:
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if asked.connector == "sheet":
             return sheet.connect(asked.own, Question(name, asked.columns, self.clock))
-        return Says(self, name, Question(name, asked.columns, self.clock))
+        return VoteKind(self, name, Question(name, asked.columns, self.clock))
 
     def candidates(self, name: str) -> Candidates:
         """Return whom a source may be asked about by number."""
         with reading(self.engine) as connection:
-            stored = Stored(connection, COHORT)
+            stored = CurrentState(connection, COHORT)
             students = stored.with_step(self.settings.source[name].step)
             return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 

@@ -14,7 +14,7 @@ from clearance.services import Program
 from config.tables.plain_text import unprintable_in
 from status_db.accounts import demo_accounts
 from status_db.accounts.accounts import Account, normalise_account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.reviewer_coverage import ENOUGH, short_of_reviewers
 from status_db.inbox.pending_changes import ADMINISTRATORS
 from status_db.sign_in.second_factor import AccountFactors, asked_of
@@ -72,11 +72,11 @@ def add(
         hashed = hash_password(password)
     now = program.clock()
     made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
-    note(program, Deed.ACCOUNT_MADE, by, of=made.account, grants=[all_told([g]) for g in made.grants])
+    note(program, AuditEvent.ACCOUNT_MADE, by, of=made.account, grants=[all_told([g]) for g in made.grants])
     tables.OUT.print(f"account {made.account} is made for {made.name}")
     if hashed is None and program.settings.auth.local:
         code = program.codes.make(made.account, made_by=by, now=now, lasts=program.settings.auth.code_lasts)
-        note(program, Deed.CODES_MADE, by, of=made.account, count=1)
+        note(program, AuditEvent.CODES_MADE, by, of=made.account, count=1)
         tables.OUT.print(f"one-time code, shown this once: {code}   (the page /first-password asks for it)")
     if asked_of(program.settings.auth, made):
         tables.OUT.print(
@@ -215,7 +215,7 @@ def students(context: typer.Context, *, college: College = "", class_name: Class
         fail(f"nobody leaves there with {program.cohort}. Look at the names, or sync the roster.")
     made, taken = program.accounts.add_students([(one.student, one.name) for one in leavers], program.clock())
     if made:
-        note(program, Deed.ACCOUNT_MADE, by, cohort=program.cohort, count=made, **inside)
+        note(program, AuditEvent.ACCOUNT_MADE, by, cohort=program.cohort, count=made, **inside)
     tables.OUT.print(
         f"{made} accounts are made; {len(leavers) - made - len(taken)} of {len(leavers)} were there already"
     )
@@ -229,7 +229,7 @@ def deactivate(context: typer.Context, account: str, *, author: Author = "") -> 
     program = chosen(context).program()
     by = author_of(program, author)
     program.accounts.deactivate(account)
-    note(program, Deed.ACCOUNT_CHANGED, by, of=normalise_account(account), what="deactivated")
+    note(program, AuditEvent.ACCOUNT_CHANGED, by, of=normalise_account(account), what="deactivated")
     tables.OUT.print(f"account {normalise_account(account)} is shut")
 
 
@@ -239,7 +239,7 @@ def activate(context: typer.Context, account: str, *, author: Author = "") -> No
     program = chosen(context).program()
     by = author_of(program, author)
     program.accounts.activate(account)
-    note(program, Deed.ACCOUNT_CHANGED, by, of=normalise_account(account), what="activated")
+    note(program, AuditEvent.ACCOUNT_CHANGED, by, of=normalise_account(account), what="activated")
     tables.OUT.print(f"account {normalise_account(account)} is open")
 
 
@@ -250,10 +250,10 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
     by = author_of(program, author)
     if program.accounts.find(name) is None:
         fail(f'there is no account "{name}". See: clearance accounts list')
-    from portal.auth.throttle import Slowdown  # noqa: PLC0415 - see above
+    from portal.auth.throttle import Throttle  # noqa: PLC0415 - see above
 
-    Slowdown.of(program.attempts, program.settings.auth, program.settings.portal).unlock(name)
-    note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="unlocked")
+    Throttle.of(program.attempts, program.settings.auth, program.settings.portal).unlock(name)
+    note(program, AuditEvent.ACCOUNT_CHANGED, by, of=name, what="unlocked")
     tables.OUT.print(f"account {name} need not wait any more")
 
 
@@ -264,7 +264,7 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
     by = author_of(program, author)
     if not program.factors.reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
-    note(program, Deed.SECOND_FACTOR_RESET, by, of=name)
+    note(program, AuditEvent.SECOND_FACTOR_RESET, by, of=name)
     tables.OUT.print(f"account {name} has no second factor any more; its sessions have ended")
     tables.OUT.print(f"Make a code to set up a new one: clearance accounts codes --second-factor {name}", markup=False)
 

@@ -17,7 +17,7 @@ from clearance.services import Program
 from connectors.port import Cell, SourceGarbled
 from foundation.private_files import write_new
 from status_db.accounts.accounts import normalise_account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.model import normalise_number
 from status_db.sign_in.identity_numbers import normalise_document
 from status_db.sign_in.one_time_codes import CodeKind
@@ -71,7 +71,7 @@ def codes(
     made = program.codes.make_all([one.account for one in owners], made_by=by, now=now, lasts=lasts)
     scope = {key: value for key, value in (("college", college), ("class", class_name)) if value}
     about: dict[str, Any] = {**scope} if scope else {"of": [one.account for one in owners]}
-    note(program, Deed.CODES_MADE, by, cohort=program.cohort if scope else None, count=len(made), **about)
+    note(program, AuditEvent.CODES_MADE, by, cohort=program.cohort if scope else None, count=len(made), **about)
     slips = [HandoutSlip(one.account, one.name, one.college, one.class_name, made[one.account]) for one in owners]
     if xlsx is None:
         tables.table(
@@ -99,7 +99,7 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
             )
     now, lasts = program.clock(), program.settings.auth.code_lasts
     made = program.codes.make_all(accounts, made_by=by, now=now, lasts=lasts, kind=CodeKind.FACTOR)
-    note(program, Deed.CODES_MADE, by, count=len(made), kind="second factor", of=list(made))
+    note(program, AuditEvent.CODES_MADE, by, count=len(made), kind="second factor", of=list(made))
     tables.table(("account", "set-up code"), made.items())
     until = tables.moment(now + lasts, program.settings.institution.timezone)
     tables.ERR.print(f"good until {until}; hand each over in person, apart from the code for a password")
@@ -123,7 +123,7 @@ def password(context: typer.Context, account: str, *, author: Author = "") -> No
     _refuse_elsewhere(program)
     lasts = program.settings.auth.code_lasts
     code = program.codes.make(name, made_by=by, now=program.clock(), lasts=lasts)
-    note(program, Deed.CODES_MADE, by, of=name, count=1)
+    note(program, AuditEvent.CODES_MADE, by, of=name, count=1)
     tables.OUT.print(f"one-time code of {name}, shown this once: {code}")
 
 
@@ -153,7 +153,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
         fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
     missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
-    note(program, Deed.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
+    note(program, AuditEvent.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
     tables.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}")
     if missing:
         tables.ERR.print(f"without an account: {', '.join(sorted(missing))}. Make them: clearance accounts students")

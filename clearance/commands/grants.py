@@ -14,7 +14,7 @@ from clearance.output import tables
 from clearance.output.grant_words import GrantUnreadable, all_told, grant_of, grants_of, told
 from clearance.services import Program
 from status_db.accounts.accounts import Grant, normalise_account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 _COLUMNS = ("账号", "姓名", "权限", "事项", "范围", "届别")
@@ -40,7 +40,7 @@ def grant(
         raise typer.BadParameter(str(error)) from None
     given = program.accounts.grant(account, wanted)
     if given:
-        note(program, Deed.GRANTED, by, of=normalise_account(account), grants=[told(g) for g in given])
+        note(program, AuditEvent.GRANTED, by, of=normalise_account(account), grants=[told(g) for g in given])
     for one in given:
         tables.OUT.print(f"grant {one.id}: {told(one)}")
     if not given:
@@ -55,7 +55,7 @@ def take(context: typer.Context, account: str, number: int, *, author: Author = 
     if number not in {one.id for one in program.accounts.grants(name)}:
         fail(f'"{name}" has no grant {number}. See: clearance accounts list')
     _, taken = program.accounts.take_grant(number)
-    note(program, Deed.GRANT_TAKEN, by, of=name, grants=[told(taken)])
+    note(program, AuditEvent.GRANT_TAKEN, by, of=name, grants=[told(taken)])
     tables.OUT.print(f"taken from {name}: {told(taken)}")
 
 
@@ -66,7 +66,7 @@ def hand_over(context: typer.Context, before: str, after: str, *, author: Author
     by = author_of(program, author)
     moved = program.accounts.hand_over(before, after)
     source, target = normalise_account(before), normalise_account(after)
-    note(program, Deed.HANDED_OVER, by, before=source, after=target, grants=[told(g) for g in moved])
+    note(program, AuditEvent.HANDED_OVER, by, before=source, after=target, grants=[told(g) for g in moved])
     tables.OUT.print(f"{target} has now what {source} had: {all_told(moved)}")
 
 
@@ -102,9 +102,9 @@ def import_grants(
         return
     made, given = program.accounts.take_in(wanted, program.clock())
     for account in made:
-        note(program, Deed.ACCOUNT_MADE, by, of=account)
+        note(program, AuditEvent.ACCOUNT_MADE, by, of=account)
     for account, grants_given in given.items():
-        note(program, Deed.GRANTED, by, of=account, grants=[told(g) for g in grants_given])
+        note(program, AuditEvent.GRANTED, by, of=account, grants=[told(g) for g in grants_given])
     count = sum(len(one) for one in given.values())
     tables.OUT.print(f"{count} grants are given, {len(made)} accounts made")
     if made and program.settings.auth.local:

@@ -14,15 +14,15 @@ from clearance.files.sheets import Sheets
 from clearance.granted import active, scopes_of
 from clearance.output import tables
 from clearance.services import Program
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.desk.imports import pages, result_sheets, result_words, results
 from portal.i18n import languages
 from portal.i18n.languages import Language
 from status_db.accounts.accounts import Account, Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.batch_rows import RowCheck, RowKind, SheetPreview
 from status_db.decisions.batches import Batch, BatchKind
-from status_db.effective.visible import Sight
+from status_db.effective.visible import Visibility
 from status_db.queries.lists import Filter, ListSelection, Order
 from status_db.views import Scope
 
@@ -73,7 +73,7 @@ def import_results(
         batch = entered.batch
         note(
             program,
-            Deed.IMPORTED,
+            AuditEvent.IMPORTED,
             account.account,
             cohort=program.cohort,
             step=step,
@@ -140,7 +140,7 @@ def undo(
     undone = program.batches.undo(batch, account.account, reason, program.clock(), scopes)
     note(
         program,
-        Deed.IMPORT_UNDONE,
+        AuditEvent.IMPORT_UNDONE,
         account.account,
         cohort=program.cohort,
         step=found[0].step,
@@ -170,10 +170,12 @@ def template(
     account, scopes = _at(program, operator, step)
     settings, most = program.settings, program.settings.desk.most_rows
     columns = {name: value for name, value in (("college", college), ("class", class_name)) if value}
-    sight = Sight(program.cohort, {step: scopes})
-    here = Scene(settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), sight)
+    visibility = Visibility(program.cohort, {step: scopes})
+    here = ReaderContext(
+        settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), visibility
+    )
     lists, wanted = program.lists, Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS)
-    count = lists.count(sight, wanted, here.now, most)
+    count = lists.count(visibility, wanted, here.now, most)
     if not count:
         fail("nobody there has this step. Look at the names of the college and the class.")
     if count > most:
@@ -188,7 +190,14 @@ def template(
         )
     except OSError as error:
         fail(f"{file} could not be written ({error.strerror}). Name another place.")
-    note(program, Deed.EXPORTED, account.account, cohort=program.cohort, filter=f"{step} template", students=written)
+    note(
+        program,
+        AuditEvent.EXPORTED,
+        account.account,
+        cohort=program.cohort,
+        filter=f"{step} template",
+        students=written,
+    )
     tables.OUT.print(f"{written} students are in {file}")
 
 
@@ -253,9 +262,9 @@ def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) 
 _ABOUT = {RowKind.WRONG: "what is wrong", RowKind.CONFLICT: "what stands", RowKind.NEW: ""}
 
 
-def _line(english: Language, row: Judged, why: str, now: datetime) -> Sequence[str]:
+def _line(english: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
     told = row.told
     says = ", ".join(part for part in (told.verdict.value if told.verdict else "", told.reason) if part)
-    about = why or (result_words.decided(english, row.standing, now) if row.standing else "")
+    about = why or (result_words.decided(english, row.effective, now) if row.effective else "")
     said = (told.student, row.name or told.name or "", row.class_name, says, about)
     return str(told.line), *said

@@ -13,8 +13,8 @@ from clearance.output import tables
 from config.renames import stored_name
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.writer import Wish
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict, normalise_number
 
 Operator = Annotated[str, typer.Option("--as", help="The operator's account; it needs a grant to decide this step.")]
@@ -50,7 +50,7 @@ def set_override(
     number, zone = normalise_number(student), program.settings.institution.timezone
     account = active(program, operator)
     scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
-    wish = Wish(
+    wish = DecisionRequest(
         number,
         step,
         verdict,
@@ -64,7 +64,7 @@ def set_override(
         condition=condition,
     )
     decision = program.overrides.enter(wish, author, program.clock(), scopes)
-    note_decision(program, Deed.DECIDED, author, decision)
+    note_decision(program, AuditEvent.DECIDED, author, decision)
     tables.OUT.print(f"decision {decision.id}: {number} {step} is {decision.verdict} ({decision.reason}, by {author})")
 
 
@@ -76,7 +76,7 @@ def withdraw_override(context: typer.Context, student: str, step: StepKey, *, op
     account = active(program, operator)
     scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
     decision = program.overrides.withdraw(number, step, author, program.clock(), scopes)
-    note_decision(program, Deed.DECISION_WITHDRAWN, author, decision)
+    note_decision(program, AuditEvent.DECISION_WITHDRAWN, author, decision)
     tables.OUT.print(
         f"decision {decision.id} is withdrawn: what the sources say about {step} counts again for {number}"
     )

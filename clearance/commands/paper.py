@@ -10,8 +10,8 @@ import typer
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
 from clearance.services import Program
-from portal.documents.paper_nights import Narrowed, print_into, prune
-from portal.documents.paper_sets import Papers
+from portal.documents.paper_nights import PrintSelection, print_into, prune
+from portal.documents.paper_sets import PaperWriter
 from portal.i18n import languages
 
 
@@ -46,7 +46,7 @@ def paper(
             fail(f'there is no class "{name}" in {program.cohort}. Look at its name on the roster: clearance status NO')
     named = f"{now.astimezone(settings.institution.timezone):%Y-%m-%d-%H%M%S}"
     try:
-        made = print_into(into, named, papers, settings, program.cohort, Narrowed(steps or (), classes or ()))
+        made = print_into(into, named, papers, settings, program.cohort, PrintSelection(steps or (), classes or ()))
     except OSError as error:
         fail(
             f"The sheets could not be written in {into}: {error}. See that there is room, and that this user may "
@@ -79,8 +79,8 @@ def _folder(program: Program) -> Path | None:
     return folder if folder is None or len(program.settings.cohort) == 1 else folder / program.cohort
 
 
-def _papers(program: Program) -> Papers:
+def _papers(program: Program) -> PaperWriter:
     settings = program.settings
     codes, zone = settings.institution.languages, settings.institution.timezone
     language = languages.load(codes, zone)[codes[0]]
-    return Papers(program.lists, settings, language, program.cohort, program.clock())
+    return PaperWriter(program.lists, settings, language, program.cohort, program.clock())

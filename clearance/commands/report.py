@@ -10,11 +10,11 @@ from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables as show
 from clearance.services import Program
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.documents import report_sheets
 from portal.documents.report_tables import ReportTable, tables
 from portal.i18n import languages
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.effective.visible import everything
 
 
@@ -32,34 +32,34 @@ def report(
     program = chosen(context).program()
     by = author_of(program, author)
     here = _scene(program)
-    found = program.reports.report(here.sight, here.now)
-    objected = program.objection_reports.report(here.sight, here.now)
+    found = program.reports.report(here.visibility, here.now)
+    appealed = program.appeal_reports.report(here.visibility, here.now)
     if xlsx is not None:
         spoken = languages.load(program.settings.institution.languages, here.language.zone)
         first = replace(here, language=next(iter(spoken.values())))
-        book = report_sheets.workbook(first, found, objected, by)
-        note(program, Deed.EXPORTED, by, cohort=program.cohort, what="report", students=found.whole.students)
+        book = report_sheets.workbook(first, found, appealed, by)
+        note(program, AuditEvent.EXPORTED, by, cohort=program.cohort, what="report", students=found.whole.students)
         try:
             xlsx.write_bytes(book)
         except OSError as error:
             fail(f"{xlsx} cannot be written ({error.strerror}). Name a file in a folder that is there and yours.")
     if json:
         stale = [step for step, source in found.freshness.items() if source.stale(here.now)]
-        show.as_json({"report": found, "objections": objected, "stale": sorted(stale)})
+        show.as_json({"report": found, "objections": appealed, "stale": sorted(stale)})
     elif xlsx is not None:
         show.OUT.print(f"the report on {program.cohort} is in {xlsx}")
     else:
         show.OUT.print(f"{here.cohort.name}, as of {show.moment(here.now, here.language.zone)}")
-        for table in tables(here, found, objected):
+        for table in tables(here, found, appealed):
             _show(table)
 
 
-def _scene(program: Program) -> Scene:
+def _scene(program: Program) -> ReaderContext:
     """Return what everybody's report is about, in the command line's own language."""
     settings = program.settings
     (english,) = languages.load(["en"], settings.institution.timezone).values()
     cohort = settings.cohort_named(program.cohort)
-    return Scene(settings, english, program.clock(), cohort, everything(settings, program.cohort))
+    return ReaderContext(settings, english, program.clock(), cohort, everything(settings, program.cohort))
 
 
 def _show(table: ReportTable) -> None:

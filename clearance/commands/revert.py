@@ -12,8 +12,8 @@ from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
 from clearance.services import Program
-from status_db.accounts.audit_log import Deed
-from status_db.marks.revert_plans import GivenSince
+from status_db.accounts.audit_log import AuditEvent
+from status_db.marks.revert_plans import LaterReview
 from status_db.model import ROSTER, RunState
 from status_db.views import RunView
 from sync.run.outcome import RunPreview
@@ -51,7 +51,7 @@ def revert(
     by = author_of(program, speaker)
     outcome = program.sync.revert(run, found.source, by=by, because=reason.strip())
     program.audit.note(
-        Deed.REVERTED_RUN,
+        AuditEvent.REVERTED_RUN,
         account=by,
         now=program.clock(),
         cohort=program.cohort,
@@ -83,8 +83,8 @@ def _print_way_back(
     program: Program,
     preview: RunPreview,
     found: RunView,
-    reviews: Sequence[GivenSince],
-    certificates: Sequence[GivenSince],
+    reviews: Sequence[LaterReview],
+    certificates: Sequence[LaterReview],
 ) -> None:
     what = tables.figures(preview.counts) if preview.pending else "nothing would change"
     tables.OUT.print(f"back from run {found.run} of {found.source}: {what}")
@@ -101,7 +101,7 @@ def _print_way_back(
     tables.OUT.print(f"The next pull of {found.source} speaks again as always: correct the source first, or pause it.")
 
 
-def _print_given(program: Program, title: str, given: Sequence[GivenSince]) -> None:
+def _print_given(program: Program, title: str, given: Sequence[LaterReview]) -> None:
     if given:
         zone = program.settings.institution.timezone
         tables.table(

@@ -12,9 +12,9 @@ from clearance.granted import granted_inside
 from clearance.output import tables
 from clearance.services import Program
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.writer import Wish
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.certificates import Handover, Issue
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Certificate, StepKind, Verdict, normalise_number
 from status_db.views import Scope
 
@@ -46,9 +46,9 @@ def give(
     program = chosen(context).program()
     number = normalise_number(student)
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
-    wish = Wish(number, step, verdict, reason, words, note)
+    wish = DecisionRequest(number, step, verdict, reason, words, note)
     decision = program.reviews.review(wish, author, program.clock(), scopes, over_old_answers=over_old_answers)
-    note_decision(program, Deed.REVIEWED, author, decision)
+    note_decision(program, AuditEvent.REVIEWED, author, decision)
     tables.OUT.print(
         f"decision {decision.id}: the review of {number} is {decision.verdict} ({decision.reason}, by {author})"
     )
@@ -61,7 +61,7 @@ def withdraw(context: typer.Context, student: str, step: StepKey, *, reviewer: R
     number = normalise_number(student)
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
     decision = program.reviews.take_back(number, step, author, program.clock(), scopes)
-    note_decision(program, Deed.REVIEW_WITHDRAWN, author, decision)
+    note_decision(program, AuditEvent.REVIEW_WITHDRAWN, author, decision)
     tables.OUT.print(f"decision {decision.id} is withdrawn: {number} waits for {step} again")
 
 
@@ -85,7 +85,7 @@ def issue(
         fail("an agent has a name and a mandate. Give --collector.")
     wish = Issue(whose, number, kind, "" if waits else collected, "" if waits else collector)
     made = program.register.issue(wish, author, program.clock(), scopes, step=step)
-    note(program, Deed.ISSUED, author, cohort=program.cohort, student=whose, number=made.number, kind=made.kind)
+    note(program, AuditEvent.ISSUED, author, cohort=program.cohort, student=whose, number=made.number, kind=made.kind)
     how = ", and waits to be collected" if waits else ""
     tables.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}{how}")
 
@@ -111,11 +111,11 @@ def hand_over(
     program = chosen(context).program()
     author, _, scopes = _may_issue(program, reviewer, _holder(program, number))
     at = when.replace(tzinfo=program.settings.institution.timezone) if when else None
-    handed = HandedOver(number, collected, collector, at)
+    handed = Handover(number, collected, collector, at)
     left = program.register.hand_over(handed, author, program.clock(), scopes)
     note(
         program,
-        Deed.CERTIFICATE_HANDED_OVER,
+        AuditEvent.CERTIFICATE_HANDED_OVER,
         author,
         cohort=program.cohort,
         student=left.student,
@@ -138,7 +138,7 @@ def revoke(
     whose = _holder(program, number)
     author, _, scopes = _may_issue(program, reviewer, whose)
     program.register.revoke(number, author, reason, program.clock(), scopes)
-    note(program, Deed.REVOKED, author, cohort=program.cohort, student=whose, number=number, reason=reason)
+    note(program, AuditEvent.REVOKED, author, cohort=program.cohort, student=whose, number=number, reason=reason)
     tables.OUT.print(f"certificate {number} is revoked: what is found about {whose} counts again")
 
 

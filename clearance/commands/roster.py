@@ -7,7 +7,7 @@ import typer
 from clearance.actor import Author, author_of, note
 from clearance.context import chosen, ends_well
 from clearance.output import tables
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 
 
 @ends_well
@@ -22,7 +22,7 @@ def renumber(
     program = chosen(context).program()
     by = author_of(program, author)
     done = program.renumbering.renumber(old, new, program.clock())
-    note(program, Deed.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
+    note(program, AuditEvent.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
     if not done.moved:
         tables.OUT.print(f"{done.old} had become {done.new} already; accounts and appeals follow it.")
         return

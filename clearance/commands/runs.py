@@ -20,8 +20,8 @@ from connectors.port import SourceError
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
 from status_db.marks.approvals import ApprovalVote, Missing, approvers
-from status_db.marks.impact import Look, Looked
-from status_db.model import ROSTER, RunState, Says, Verdict
+from status_db.marks.impact import Impact, ImpactPerson
+from status_db.model import ROSTER, RunState, Verdict, VoteKind
 from status_db.views import RunView
 
 #: So many unmatched rows are shown.
@@ -45,7 +45,7 @@ def approve(context: typer.Context, run: int, *, speaker: Speaker = "") -> None:
     stop_like_ctrl_c()
     _suspended(program, run)
     author, began = author_of(program, speaker), time.monotonic()
-    result = program.approvals.vote(run, Says.APPROVE, author=author, now=program.clock())
+    result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
     if result.missing:
         lacks = _lacks(result.missing[0], run, program.votes.of_run(run))
         tables.OUT.print(f"noted: {author} approves run {run}. {lacks}")
@@ -68,7 +68,7 @@ def reject(
     """Close a suspended run for good; nothing of it is applied."""
     program = chosen(context).program()
     found, author = _suspended(program, run), author_of(program, speaker)
-    result = program.approvals.vote(run, Says.REJECT, author=author, reason=reason, now=program.clock())
+    result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
     if result.outcome is None or result.outcome.state is not RunState.REJECTED:
         fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
     tables.OUT.print(f"run {run} of {found.source} is rejected; the next sync asks {found.source} anew.")
@@ -93,7 +93,7 @@ def plausible(
     account = active(program, operator)
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
         fail(f'"{operator}" has no grant to decide {step}. An administrator gives one: clearance accounts add')
-    program.votes.record(run, Says.PLAUSIBLE, author=account.account, reason=reason, now=program.clock())
+    program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
     tables.OUT.print(f"noted: {account.account} finds run {run} of {found.source} plausible.")
 
 
@@ -156,7 +156,7 @@ def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ..
 
 
 @ends_well
-def announce_wave(
+def announce_expected_change(
     context: typer.Context,
     source: Annotated[str, typer.Argument(autocompletion=completion.sources_alone)],
     towards: Annotated[Verdict, typer.Argument(help="cleared or held")],
@@ -171,27 +171,33 @@ def announce_wave(
     if source not in program.settings.source:
         raise typer.BadParameter(f'there is no source "{source}": write one of {", ".join(program.settings.source)}')
     end = in_zone(until, program.settings.institution.timezone)
-    wave = program.waves.announce(
+    expected_change = program.expected_changes.announce(
         source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()
     )
-    tables.OUT.print(f"wave {wave.id}: {source} may move {most} students to {towards.value} until {until}")
+    tables.OUT.print(f"wave {expected_change.id}: {source} may move {most} students to {towards.value} until {until}")
 
 
 @ends_well
-def withdraw_wave(context: typer.Context, wave: int, *, speaker: Speaker = "") -> None:
+def withdraw_expected_change(context: typer.Context, expected_change: int, *, speaker: Speaker = "") -> None:
     """Withdraw a wave; the guard's ordinary limits hold again."""
     program = chosen(context).program()
-    withdrawn = program.waves.withdraw(wave, author=author_of(program, speaker), now=program.clock())
-    tables.OUT.print(f"wave {wave} of {withdrawn.source} is withdrawn")
+    withdrawn = program.expected_changes.withdraw(
+        expected_change, author=author_of(program, speaker), now=program.clock()
+    )
+    tables.OUT.print(f"wave {expected_change} of {withdrawn.source} is withdrawn")
 
 
 @ends_well
-def list_waves(context: typer.Context, *, json: Json = False) -> None:
+def list_expected_changes(context: typer.Context, *, json: Json = False) -> None:
     """List the waves that were announced, the newest first."""
     program = chosen(context).program()
-    waves, now, zone = program.waves.listed(), program.clock(), program.settings.institution.timezone
+    expected_changes, now, zone = (
+        program.expected_changes.listed(),
+        program.clock(),
+        program.settings.institution.timezone,
+    )
     if json:
-        tables.as_json(waves)
+        tables.as_json(expected_changes)
         return
     tables.table(
         ("wave", "source", "to", "most", "until", "by", "expected now", "note"),
@@ -206,7 +212,7 @@ def list_waves(context: typer.Context, *, json: Json = False) -> None:
                 _yes(w.active(now)),
                 w.note,
             )
-            for w in waves
+            for w in expected_changes
         ),
     )
 
@@ -225,7 +231,7 @@ def _lacks(missing: Missing, run: int, votes: Sequence[ApprovalVote]) -> str:
     return _MISSING[missing].format(run=run, author=next(iter(approvers(votes)), ""))
 
 
-def _print_unmatched(seen: Look) -> None:
+def _print_unmatched(seen: Impact) -> None:
     """Print the unmatched rows of the answer that waits, those with a match hint first."""
     if not seen.unmatched:
         return
@@ -242,11 +248,11 @@ def _yes(so: bool) -> str:  # noqa: FBT001 - it writes a flag
     return "yes" if so else "no"
 
 
-def _person(looked: Looked) -> tuple[str, str, str, str]:
+def _person(looked: ImpactPerson) -> tuple[str, str, str, str]:
     return looked.student, looked.name, looked.college, looked.class_name
 
 
-def _look(program: Program, found: RunView) -> Look:
+def _look(program: Program, found: RunView) -> Impact:
     seen = program.sync.look(found.run, found.source)
     if seen is None:
         fail(f"the answer of run {found.run} is not kept any more. See: clearance runs show {found.run}")

@@ -32,8 +32,10 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
     if found is None:
         fail(f"there is no student {number} in {program.cohort}. Look at the number, or sync the roster.")
     if json:
-        standings = [{"step": s, "standing": s.at(now), "counts_as_clear": s.counts_as_clear(now)} for s in found.steps]
-        tables.as_json({"student": found, "at": now, "standings": standings})
+        effective_statuses = [
+            {"step": s, "standing": s.at(now), "counts_as_clear": s.counts_as_clear(now)} for s in found.steps
+        ]
+        tables.as_json({"student": found, "at": now, "standings": effective_statuses})
         return
     where = " ".join(filter(None, (found.college, found.class_name)))
     person = ", ".join(filter(None, (f"{found.student} {found.name}".strip(), where, found.category)))
@@ -54,12 +56,12 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
 
 
 def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
-    standing, decision = step.at(now), step.decision
-    word, style = tables.STATES[standing.state]
-    marks = [m for m, so in (("stale", standing.stale), ("disputed", standing.disputed)) if so]
-    decided = decision if standing.by_decision else None
+    effective, decision = step.at(now), step.decision
+    word, style = tables.STATES[effective.state]
+    marks = [m for m, so in (("stale", effective.stale), ("disputed", effective.disputed)) if so]
+    decided = decision if effective.by_decision else None
     # What a person has let go is not owed, and the machine's reason is not theirs.
-    let_go = decided is not None and decided.verdict in CLEAR and not standing.outgrown
+    let_go = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
     return (
         step.step,
         Text.assemble((word, style), f" ({', '.join(marks)})" if marks else ""),
@@ -151,7 +153,7 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
                 tables.moment(view.as_of, zone) + (" (stale)" if view.stale(now) else ""),
                 view.held,
                 view.unknown,
-                view.strangers,
+                view.unmatched_keys,
                 f"{view.last_run.run} {view.last_run.state.value}" if view.last_run else "none",
                 f"run {view.suspended.run}" if view.suspended else "",
                 ", ".join(view.weaker_proofs) or "total",
@@ -165,10 +167,10 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
 
 
 @ends_well
-def strangers(context: typer.Context, *, source: SourceName = None, json: Json = False) -> None:
+def unmatched_keys(context: typer.Context, *, source: SourceName = None, json: Json = False) -> None:
     """List rows about somebody not on the roster, by their key; near misses first."""
     program = chosen(context).program()
-    found = program.reader.strangers(program.cohort, source)
+    found = program.reader.unmatched_keys(program.cohort, source)
     if json:
         tables.as_json(found)
         return

@@ -35,7 +35,7 @@ from config.tables.retention import warnings as retention_warnings
 from config.tables.secrets import SecretUnusable
 from connectors.port import Sample, SourceError
 from status_db.ledger.key import LedgerRefused
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, normalise_number
 from status_db.store.engine import StoreError, reading
 from sync.pull.sample import refuse_and_warn
@@ -104,7 +104,7 @@ def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]
     """Return what a sync would warn of in these rows. Raises SourceError where it would refuse them."""
     try:
         with reading(program.writing) as connection:
-            stored = Stored(connection, program.cohort, program.settings.open_beside(program.cohort))
+            stored = CurrentState(connection, program.cohort, program.settings.open_beside(program.cohort))
             return refuse_and_warn(program.settings, name, sample, program.clock(), stored)
     except StoreError:
         # Before its tables are made, nobody is on the roster.

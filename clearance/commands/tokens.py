@@ -9,7 +9,7 @@ from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
 from foundation.zones import in_zone
 from status_db.accounts import api_tokens
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 
 
 @ends_well
@@ -33,7 +33,13 @@ def make(
     secret = api_tokens.new_token()
     made = program.tokens.make(api_tokens.hash_of(secret), title, account, end, by=by, now=now)
     program.audit.note(
-        Deed.TOKEN_MADE, account=by, now=now, token=made.id, title=made.title, whose=made.account, until=end.isoformat()
+        AuditEvent.TOKEN_MADE,
+        account=by,
+        now=now,
+        token=made.id,
+        title=made.title,
+        whose=made.account,
+        until=end.isoformat(),
     )
     tables.OUT.print(f"token {made.id} has the grants of {made.account} until {tables.moment(end, zone)}")
     tables.OUT.print(f"shown this once: {secret}")
@@ -71,5 +77,7 @@ def withdraw(context: typer.Context, token: Annotated[str, typer.Argument(help="
     program = chosen(context).program()
     now, by = program.clock(), system_user()
     gone = program.tokens.withdraw(token, now)
-    program.audit.note(Deed.TOKEN_WITHDRAWN, account=by, now=now, token=gone.id, title=gone.title, whose=gone.account)
+    program.audit.note(
+        AuditEvent.TOKEN_WITHDRAWN, account=by, now=now, token=gone.id, title=gone.title, whose=gone.account
+    )
     tables.OUT.print(f"token {gone.id} ({gone.title}) opens nothing any more")

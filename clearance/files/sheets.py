@@ -9,7 +9,7 @@ from pathlib import Path
 from config.tables.desk import Desk
 from connectors.files import reader
 from connectors.files.reader import FileKind, kind_of
-from connectors.files.sandbox import FileNamed, Row, SandboxLimits, read_apart
+from connectors.files.sandbox import FileDescription, Row, SandboxLimits, read_apart
 from connectors.files.tables.table import ListAsked
 from connectors.port import Cell, SourceError, SourceUnavailable
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable
@@ -107,7 +107,7 @@ class Sheets:
             path.write_bytes(content)
             try:
                 rows, (columns, *_counts) = read_apart(
-                    reader.read_whole, path, asked, limits=_LIMITS, file=FileNamed(name, "Save it anew.")
+                    reader.read_whole, path, asked, limits=_LIMITS, file=FileDescription(name, "Save it anew.")
                 )
             except SourceUnavailable as error:
                 raise SheetUnreadable(SheetCode.BUSY, f"{error.what}. Try again in a minute.") from error

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from clearance.output import tables
 from foundation import xlsx
-from status_db.marks.impact import Look
+from status_db.marks.impact import Impact
 from status_db.views import RunView
 
 _COLUMNS = (
@@ -23,7 +23,7 @@ _COLUMNS = (
 _UNMATCHED = (("号码 number as written", 24), ("相近之处 match hint", 24), ("可能是 may be student", 24))
 
 
-def write_spot_check(file: Path, run: RunView, look: Look, zone: ZoneInfo) -> None:
+def write_spot_check(file: Path, run: RunView, look: Impact, zone: ZoneInfo) -> None:
     """Write the list, and the unmatched rows on a sheet of their own; numbers are text, and nothing is a formula."""
     listed = look.spot_check
     book = xlsx.workbook(file)

@@ -149,7 +149,7 @@ _FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
     (lambda counts: counts.joined, "joined"),
     (lambda counts: counts.changed, "changed"),
     (lambda counts: counts.left, "left"),
-    (lambda counts: counts.strangers, "strangers"),
+    (lambda counts: counts.unmatched_keys, "strangers"),
     (lambda counts: counts.staying, "who stay"),
     (lambda counts: counts.no_amount, "without an amount"),
     (lambda counts: counts.records, "records"),

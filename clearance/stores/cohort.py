@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from status_db.decisions.writer import DecisionWriter
     from status_db.ledger.chain import Ledger
     from status_db.marks.approvals import ApprovalVotes
-    from status_db.marks.expected_changes import Waves
+    from status_db.marks.expected_changes import ExpectedChanges
     from status_db.marks.renumber import Renumbering
     from status_db.queries.certificates import CertificateReader
     from status_db.queries.classes import Classes
@@ -108,11 +108,11 @@ class CohortStores(Stores):
         return ApprovalVotes(self.writing, self.cohort, self.ledger)
 
     @cached_property
-    def waves(self) -> Waves:
+    def expected_changes(self) -> ExpectedChanges:
         """The door for what offices announce."""
-        from status_db.marks.expected_changes import Waves
+        from status_db.marks.expected_changes import ExpectedChanges
 
-        return Waves(self.writing, self.cohort, self.ledger)
+        return ExpectedChanges(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def renumbering(self) -> Renumbering:

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from status_db.desk.key import DeskKey
     from status_db.desk.retention import RetentionRuns
     from status_db.desk.store import DeskStore
-    from status_db.inbox.announcements import Board
+    from status_db.inbox.announcements import Announcements
     from status_db.inbox.pending_changes import PendingChanges
     from status_db.inbox.requests import Requests
     from status_db.inbox.uploads import Uploads
-    from status_db.queries.appeal_report import ObjectionReports
+    from status_db.queries.appeal_report import AppealReports
     from status_db.queries.lists import Lists
     from status_db.queries.report import Reports
     from status_db.queries.student import Reader
     from status_db.sign_in.identity_numbers import Identities
-    from status_db.sign_in.login_attempts import Attempts
+    from status_db.sign_in.login_attempts import LoginAttempts
     from status_db.sign_in.one_time_codes import Codes
-    from status_db.sign_in.second_factor import Factors
+    from status_db.sign_in.second_factor import SecondFactors
     from status_db.store.migrate import Part
 
 
@@ -175,11 +175,11 @@ class Stores:
         return Reports(self.reading, self.settings)
 
     @cached_property
-    def objection_reports(self) -> ObjectionReports:
+    def appeal_reports(self) -> AppealReports:
         """What counts objections for it."""
-        from status_db.queries.appeal_report import ObjectionReports
+        from status_db.queries.appeal_report import AppealReports
 
-        return ObjectionReports(self.desk_reading, self.reading)
+        return AppealReports(self.desk_reading, self.reading)
 
     @cached_property
     def leavers(self) -> Leavers:
@@ -247,11 +247,11 @@ class Stores:
         return PendingChanges(self.desk_store, self.codes, settings.auth, keys, demo=settings.is_demo)
 
     @cached_property
-    def factors(self) -> Factors:
+    def factors(self) -> SecondFactors:
         """Second factors."""
-        from status_db.sign_in.second_factor import Factors
+        from status_db.sign_in.second_factor import SecondFactors
 
-        return Factors(self.desk_store)
+        return SecondFactors(self.desk_store)
 
     @cached_property
     def identities(self) -> Identities:
@@ -261,11 +261,11 @@ class Stores:
         return Identities(self.desk_store, self.key)
 
     @cached_property
-    def attempts(self) -> Attempts:
+    def attempts(self) -> LoginAttempts:
         """Failed attempts to sign in."""
-        from status_db.sign_in.login_attempts import Attempts
+        from status_db.sign_in.login_attempts import LoginAttempts
 
-        return Attempts(self.desk, self.key)
+        return LoginAttempts(self.desk, self.key)
 
     @cached_property
     def requests(self) -> Requests:
@@ -282,11 +282,11 @@ class Stores:
         return Uploads(self.desk_store)
 
     @cached_property
-    def board(self) -> Board:
+    def board(self) -> Announcements:
         """What is announced to students."""
-        from status_db.inbox.announcements import Board
+        from status_db.inbox.announcements import Announcements
 
-        return Board(self.desk_store)
+        return Announcements(self.desk_store)
 
     @cached_property
     def retention_runs(self) -> RetentionRuns:

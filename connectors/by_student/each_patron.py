@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from connectors.by_student.each_student import AsksAboutOne, EachStudent
 from connectors.http.settings import HttpTimeouts
-from connectors.http.worker_pool import PerStudent, Watch
+from connectors.http.worker_pool import PerStudent, Timer
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Progress, Question, Snapshot, SourceGarbled, SourceUnavailable, no_progress
 from status_db.model import normalise_number
@@ -57,12 +57,12 @@ class EachPatron(EachStudent):
         about_one: AsksAboutOne,
         limits: PerStudent,
         question: Question,
-        strangers: Strangers,
-        watch: Watch | None = None,
+        unmatched_keys: Strangers,
+        watch: Timer | None = None,
     ) -> None:
         super().__init__(about_one, limits, question, watch)
         self._patrons_of = question
-        self._clears = strangers == "clear"
+        self._clears = unmatched_keys == "clear"
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return what it says about everybody on the roster. Raises SourceGarbled where it knows none of them."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Protocol, Self
 
-from connectors.http.worker_pool import Pause, PerStudent, Watch, walk
+from connectors.http.worker_pool import Pause, PerStudent, Timer, walk
 from connectors.port import (
     Candidates,
     Progress,
@@ -60,7 +60,7 @@ class EachStudent:
     )
 
     def __init__(
-        self, about_one: AsksAboutOne, limits: PerStudent, question: Question, watch: Watch | None = None
+        self, about_one: AsksAboutOne, limits: PerStudent, question: Question, watch: Timer | None = None
     ) -> None:
         self._about_one = about_one
         self._limits = limits

@@ -46,18 +46,18 @@ _MOST_PAGES = 200
 _DAY = re.compile(r"(\d{8})(?:(    |   Z)(\d{6}))?")
 
 
-class Which(NamedTuple):
+class SummaryField(NamedTuple):
     """A list of a 64: its place in the question's summary, and its field."""
 
     place: int
     field: str
 
 
-CHARGED, FINES = Which(2, "AU"), Which(3, "AV")
+CHARGED, FINES = SummaryField(2, "AU"), SummaryField(3, "AV")
 
 
 @dataclass(frozen=True, slots=True)
-class Asks:
+class PatronQuestion:
     """What is asked about each reader."""
 
     question: Literal["loans", "fines", "blocks"]
@@ -91,7 +91,7 @@ class PatronAnswer:
 class Readers:
     """Asks about one number after the other over one connection."""
 
-    def __init__(self, terminal: Sip2Terminal, asks: Asks, owners: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, terminal: Sip2Terminal, asks: PatronQuestion, owners: Mapping[str, frozenset[str]]) -> None:
         """`owners` has for each number every number of the student it belongs to, in our form."""
         self._terminal = terminal
         self._asks = asks
@@ -130,7 +130,7 @@ class Readers:
         key = first.one("AA")
         return replace(answer, known=True, rows=tuple({"number": key, **row} for row in answer.rows))
 
-    def _information(self, number: str, which: Which | None, first: int = 0, last: int = 0) -> Message:
+    def _information(self, number: str, which: SummaryField | None, first: int = 0, last: int = 0) -> Message:
         """Return a 64; with the items `first` to `last` of a list, from 1, where they are given."""
         summary = "".join("Y" if which and place == which.place else " " for place in range(10))
         fields = [("AO", self._institution()), ("AA", number), *self._terminal.terminal_password()]
@@ -195,7 +195,7 @@ class Readers:
         raised = [flag for flag in self._asks.flags if first.fixed[FLAGS[flag][0]].upper() == "Y"]
         return PatronAnswer(tuple({"flag": flag, "title": FLAGS[flag][1]} for flag in raised))
 
-    def _listed(self, number: str, first: Message, which: Which, count: int | None) -> tuple[str, ...]:
+    def _listed(self, number: str, first: Message, which: SummaryField, count: int | None) -> tuple[str, ...]:
         """Return a whole list, page by page, as far as the system gives it."""
         items = _items(first, which)
         for _ in range(_MOST_PAGES):
@@ -250,7 +250,7 @@ def _counts(message: Message) -> dict[str, int | None]:
     return counts
 
 
-def _items(message: Message, which: Which) -> tuple[str, ...]:
+def _items(message: Message, which: SummaryField) -> tuple[str, ...]:
     # Beyond a list's end Koha sends fields with nothing in them.
     return tuple(item.strip() for item in message.every(which.field) if item.strip())
 

@@ -207,7 +207,7 @@ class Sip2Terminal:
                     self._status = self._asked("9900802.00", (), "98")
                 except _NotUnderstood as error:
                     # From the first word on: no later round and no other student will change that.
-                    raise SourceRefused(error.what, error.way_out) from None
+                    raise SourceRefused(error.what, error.fix_text) from None
                 self._refuse_status(self._status)
         return self._status
 
@@ -236,9 +236,9 @@ class Sip2Terminal:
         """Return the field for the terminal's password, which the protocol wants to be there."""
         return (("AC", self._word("terminal_password")),)
 
-    def unavailable(self, what: str, way_out: str = _TRY_LATER) -> SourceUnavailable:
+    def unavailable(self, what: str, fix_text: str = _TRY_LATER) -> SourceUnavailable:
         """Return the error for no, or no whole, answer."""
-        return SourceUnavailable(f"{self.named} {what}", way_out)
+        return SourceUnavailable(f"{self.named} {what}", fix_text)
 
     @contextlib.contextmanager
     def _closed_by_failure(self) -> Iterator[None]:

@@ -72,7 +72,7 @@ def masked(error: SourceError, url: URL) -> SourceError:
     for secret in secrets:
         if len(secret) >= _PASSWORD_LETTERS:
             what = what.replace(secret, "…").replace(quote(secret, safe=""), "…")
-    return error if what == error.what else type(error)(what, error.way_out)
+    return error if what == error.what else type(error)(what, error.fix_text)
 
 
 class Backend:
@@ -205,7 +205,7 @@ class Backend:
         cause = cause_of(said, plain=self.without_tls, authority=self.authority, settings=self.takes_limits)
         if cause is None:
             return None
-        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(said)}", cause.way_out)
+        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(said)}", cause.fix_text)
 
     def may(self, account: str, *deeds: str) -> str:
         """Return a warning of what an account may do that no query needs."""

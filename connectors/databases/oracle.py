@@ -206,10 +206,10 @@ class Oracle(Backend):
         """Give each number its own way out."""
         plain, code = super().explained(error), _code(error)
         if code in _MEANS:
-            kind, way_out = _MEANS[code]
+            kind, fix_text = _MEANS[code]
             if code in _UMBRELLAS and (refused := self.no_tls(_two_lines(str(error)))):
                 return refused
-            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_two_lines(str(error)))}", way_out)
+            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_two_lines(str(error)))}", fix_text)
         return plain
 
     @property

@@ -223,11 +223,11 @@ class ReadTransaction:
         theirs = {"cohort": question.cohort} if question.cohort else {}
         values = {**self._settings.parameters, **days, **theirs, **extra}
         if missing := sorted(named - values.keys()):
-            way_out = f"Add it to parameters in {table_of(question.source)}; a colon in a text is written \\:."
+            fix_text = f"Add it to parameters in {table_of(question.source)}; a colon in a text is written \\:."
             if missing[0] in ("opens", "closes"):
-                way_out = "It is a day of the cohort's windows: add windows to its [[cohort]]."
+                fix_text = "It is a day of the cohort's windows: add windows to its [[cohort]]."
             raise SourceGarbled(
-                f"{question.source}: the query names :{', :'.join(missing)}, and no value is given", way_out
+                f"{question.source}: the query names :{', :'.join(missing)}, and no value is given", fix_text
             )
         for many in named & {"numbers", "these"}:
             statement = statement.bindparams(bindparam(many, expanding=True))

@@ -177,8 +177,8 @@ class SqlServer(Backend):
             if by_statement
             else "rows that move while they are read may be missed"
         )
-        way_out = "have the office say ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
-        return (*found, f"the database keeps no snapshots, so {weaker}: {way_out}")
+        fix_text = "have the office say ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
+        return (*found, f"the database keeps no snapshots, so {weaker}: {fix_text}")
 
     @property
     def charset_fix(self) -> str:
@@ -230,8 +230,8 @@ class SqlServer(Backend):
         means = _means(error)
         if means is None:
             return super().explained(error)
-        kind, way_out = means
-        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_said(error))}", way_out)
+        kind, fix_text = means
+        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_said(error))}", fix_text)
 
 
 def _means(error: BaseException) -> tuple[type[SourceError], str] | None:

@@ -96,7 +96,7 @@ class SandboxLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class FileNamed:
+class FileDescription:
     """What messages say about a file."""
 
     #: Begins each sentence, such as `fees: the list /srv/fees.xlsx`.
@@ -111,7 +111,7 @@ def read_apart(
     asked: Asked,
     *,
     limits: SandboxLimits,
-    file: FileNamed,
+    file: FileDescription,
     progress: Progress = no_progress,
 ) -> tuple[list[Row], Any]:
     """Return the rows that `reader(path, asked)` gives, and what it returns at its end; it runs in a child process.
@@ -151,7 +151,7 @@ class _Child:
 
 
 @contextmanager
-def _started(limits: SandboxLimits, file: FileNamed) -> Iterator[_Child]:
+def _started(limits: SandboxLimits, file: FileDescription) -> Iterator[_Child]:
     """Start a child that is killed when its time is over, and in any case at the end."""
     paths = [str(_ROOT), *(place for place in sys.path if place)]
     try:
@@ -200,7 +200,7 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
 
 
-def _messages(answers: IO[bytes], limits: SandboxLimits, file: FileNamed) -> Iterator[tuple[str, Any]]:
+def _messages(answers: IO[bytes], limits: SandboxLimits, file: FileDescription) -> Iterator[tuple[str, Any]]:
     """Give what the child says until it ends; refuse more than may come back."""
     received = 0
     while len(head := answers.read(_LENGTH)) == _LENGTH:
@@ -221,12 +221,12 @@ def _messages(answers: IO[bytes], limits: SandboxLimits, file: FileNamed) -> Ite
         yield kind, what
 
 
-def _failure(kind: str, said: Any, limits: SandboxLimits, file: FileNamed) -> SourceError:  # noqa: ANN401 - by its kind
+def _failure(kind: str, said: Any, limits: SandboxLimits, file: FileDescription) -> SourceError:  # noqa: ANN401 - by its kind
     """Return what the child said of its failure, as an error."""
     match kind:
         case "failed":
-            failure, what, way_out = said
-            return _FAILURES.get(failure, SourceGarbled)(what, way_out)
+            failure, what, fix_text = said
+            return _FAILURES.get(failure, SourceGarbled)(what, fix_text)
         case "memory":
             return _too_much(limits, file)
         case "forbidden":
@@ -240,7 +240,7 @@ def _failure(kind: str, said: Any, limits: SandboxLimits, file: FileNamed) -> So
             return _broken(str(said), file)
 
 
-def _death(code: int, limits: SandboxLimits, file: FileNamed, *, overdue: bool) -> SourceError:
+def _death(code: int, limits: SandboxLimits, file: FileDescription, *, overdue: bool) -> SourceError:
     """Return why a child ended without a word."""
     # A negative code is the signal's number; Windows has neither signals nor these names.
     name = signal.Signals(-code).name if code < 0 else ""
@@ -258,7 +258,7 @@ def _death(code: int, limits: SandboxLimits, file: FileNamed, *, overdue: bool) 
     return _broken(name or f"exit code {code}", file)
 
 
-def _too_much(limits: SandboxLimits, file: FileNamed) -> SourceGarbled:
+def _too_much(limits: SandboxLimits, file: FileDescription) -> SourceGarbled:
     return SourceGarbled(
         f"{file.name} takes more than {limits.memory // 1_000_000} MB of memory to read",
         f"If it is the right file, raise most_memory in {limits.told_in}. Cells that are empty and formatted, below "
@@ -266,7 +266,7 @@ def _too_much(limits: SandboxLimits, file: FileNamed) -> SourceGarbled:
     )
 
 
-def _broken(how: str, file: FileNamed) -> SourceGarbled:
+def _broken(how: str, file: FileDescription) -> SourceGarbled:
     return SourceGarbled(f"{file.name} breaks what reads it ({how})", file.mend)
 
 
@@ -301,7 +301,7 @@ def _outcome(
     try:
         return "end", _told(reader(path, asked), tell)
     except SourceError as error:
-        return "failed", (type(error).__name__, error.what, error.way_out)
+        return "failed", (type(error).__name__, error.what, error.fix_text)
     except MemoryError:
         return "memory", None
     except PermissionError:

@@ -3,7 +3,7 @@
 from threading import Lock
 
 
-class Quiet:
+class Backoff:
     """Until when nobody asks, in seconds of `time.monotonic`; the latest wish holds."""
 
     def __init__(self) -> None:

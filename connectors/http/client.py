@@ -19,10 +19,10 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from connectors.http.answers import at_path, cached_for, why_stale
-from connectors.http.backoff import Quiet
+from connectors.http.backoff import Backoff
 from connectors.http.credentials import Credentials
 from connectors.http.refusals import TRY_LATER, Failing, Refusals
-from connectors.http.settings import Exchange, Oauth2Auth, TokenAuth
+from connectors.http.settings import HttpSettings, Oauth2Auth, TokenAuth
 from connectors.http.tls import cause_of, in_settings, what_it_takes
 from connectors.http.unreached import said_by, shown, why_unreached
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
@@ -49,7 +49,7 @@ class HttpAnswer:
     age: float = 0.0
 
 
-class WebOffice:
+class OfficeClient:
     """A system that answers over the web; one for each pull, closed at its end.
 
     Several that share `quiet` all wait where the system asks one of them to. One that is given a `pause` of its own
@@ -59,11 +59,11 @@ class WebOffice:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: HttpSettings,
         source: str,
         clock: Clock,
         pause: Callable[[float], None] = time.sleep,
-        quiet: Quiet | None = None,
+        quiet: Backoff | None = None,
         failing: Failing | None = None,
     ) -> None:
         self._exchange = exchange
@@ -71,7 +71,7 @@ class WebOffice:
         self._clock = clock
         self._longest_pause = _LONGEST_PAUSE if pause is time.sleep else float("inf")
         self._pause = pause
-        self._quiet = quiet or Quiet()
+        self._quiet = quiet or Backoff()
         #: The last wish to be left alone that has been kept.
         self._kept = 0.0
         self.begin()
@@ -338,10 +338,10 @@ class WebOffice:
         parts = urlsplit(url)
         left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
         if exchange.proxy or not parts.hostname or left <= 0:
-            return cause.kind(what, cause.way_out)
+            return cause.kind(what, cause.fix_text)
         found = what_it_takes(parts.hostname, parts.port or 443, left, said)
         if found is None:
-            return cause.kind(what, cause.way_out)
+            return cause.kind(what, cause.fix_text)
         limits, version = found
         what += f"; tried just now, it speaks {version}"
         if not limits:

@@ -39,7 +39,7 @@ def joined(
     numbers = _numbers(question, people, words)
     fields = tuple(question.columns)
     at = fields.index("student")
-    _refuse_strangers(question, [row[at] for row in things.rows], numbers, words)
+    _refuse_unmatched(question, [row[at] for row in things.rows], numbers, words)
     rows: list[tuple[Cell, ...]] = [
         tuple(numbers.get(plain(cell)) if index == at else cell for index, cell in enumerate(row))
         for row in things.rows
@@ -89,7 +89,7 @@ def _numbers(question: Question, people: Snapshot, words: JoinWords) -> Mapping[
     return numbers
 
 
-def _refuse_strangers(question: Question, ids: list[Cell], numbers: Mapping[str, Cell], words: JoinWords) -> None:
+def _refuse_unmatched(question: Question, ids: list[Cell], numbers: Mapping[str, Cell], words: JoinWords) -> None:
     """Refuse things of which not one is known to be anybody's: the two are likely to name people by different ids."""
     if ids and not any(plain(cell) in numbers for cell in ids):
         raise SourceGarbled(

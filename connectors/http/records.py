@@ -63,7 +63,7 @@ def described(body: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class MappedRecord:
     """What is taken out of a record."""
 
     #: Begins each message: the source and its address.
@@ -74,7 +74,7 @@ class Mapped:
     columns: Mapping[str, str]
     #: Fields that a record may leave out.
     optional: Collection[str]
-    #: Returns advice that names keys, where the source's table has them: `Exchange.fix`.
+    #: Returns advice that names keys, where the source's table has them: `HttpSettings.fix`.
     fix: Callable[..., str]
     #: The field that says whom a record is about.
     about: str = "student"

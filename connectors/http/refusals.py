@@ -10,7 +10,7 @@ import requests
 
 from connectors.http.answers import MISSING, CharsetError, NotJsonError, at_path, json_of, says_failed, text_of
 from connectors.http.credentials import Credentials
-from connectors.http.settings import Exchange
+from connectors.http.settings import HttpSettings
 from connectors.http.unreached import NO_PLAIN_HTTP, SPEAKS_TLS, HttpTarget, proxy_wants_a_password, shown, words_of
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
@@ -42,7 +42,7 @@ class Refusals:
     is no such thing.
     """
 
-    def __init__(self, exchange: Exchange, source: str, credentials: Credentials, failing: Failing | None) -> None:
+    def __init__(self, exchange: HttpSettings, source: str, credentials: Credentials, failing: Failing | None) -> None:
         self._exchange = exchange
         self._source = source
         self._credentials = credentials

@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 from config.tables.secrets import Text
 from connectors.http.paging import NoPaging, Paging
 from connectors.http.records import ASKED_NUMBER
-from connectors.http.settings import Exchange
+from connectors.http.settings import HttpSettings
 from connectors.http.worker_pool import PerStudent
 
 
-class Settings(Exchange):
+class Settings(HttpSettings):
     """Where the API is, how it pages, and how an answer shows that it is whole."""
 
     #: The address of all records; may be left out where only `one_url` is asked.

@@ -108,7 +108,7 @@ class HttpTimeouts(Tls):
         return {name: getattr(self, name) for name in HttpTimeouts.model_fields}
 
 
-class Exchange(HttpTimeouts):
+class HttpSettings(HttpTimeouts):
     """What every source over the web is told, besides its own keys."""
 
     auth: Auth = NoAuth()
@@ -145,5 +145,5 @@ class Exchange(HttpTimeouts):
 
 
 def column_key(field: str, path: str) -> str:
-    """Return the key of a mapped column, for `Exchange.fix`: a connector may map a field of that name otherwise."""
+    """Return the key of a mapped column, for `HttpSettings.fix`: a connector may map a field of that name otherwise."""
     return f"columns.{field} = {path}"

@@ -307,7 +307,7 @@ class HandshakeFailure:
 
     kind: type[SourceError]
     did: str
-    way_out: str
+    fix_text: str
 
 
 def cause_of(said: str, *, plain: str, authority: str, settings: bool) -> HandshakeFailure | None:
@@ -317,9 +317,9 @@ def cause_of(said: str, *, plain: str, authority: str, settings: bool) -> Handsh
     whether tls_minimum and tls_ciphers can be set for it.
     """
     fill = {"plain": plain, "authority": authority, **(_BY_SETTINGS if settings else _BY_NOBODY)}
-    for words, kind, did, way_out in _CAUSES:
+    for words, kind, did, fix_text in _CAUSES:
         if re.search(words, said, re.IGNORECASE):
-            return HandshakeFailure(kind, did, way_out.format(**fill))
+            return HandshakeFailure(kind, did, fix_text.format(**fill))
     return None
 
 

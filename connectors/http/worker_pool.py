@@ -59,7 +59,7 @@ class OwnPace(PerStudent):
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Timer:
     """What tells the time and lets it pass; a test brings one that does not wait."""
 
     #: Seconds, from any beginning.
@@ -74,7 +74,7 @@ def walk(
     limits: PerStudent,
     source: str,
     progress: Progress = no_progress,
-    watch: Watch | None = None,
+    watch: Timer | None = None,
     spare: int = 0,
 ) -> dict[str, Answer]:
     """Return the answer to every question, in their order; `progress` is told how many have been answered.
@@ -84,7 +84,7 @@ def walk(
     SourceRefused or SourceGarbled, ends the walk at once.
     """
     every = tuple(dict.fromkeys(questions))
-    return _Walk(every, opening, limits, source, progress, watch or Watch()).walked(spare)
+    return _Walk(every, opening, limits, source, progress, watch or Timer()).walked(spare)
 
 
 class _Over(Exception):  # noqa: N818 - named by what has happened
@@ -122,7 +122,7 @@ class _Walk(Generic[Answer]):
         limits: PerStudent,
         source: str,
         progress: Progress,
-        watch: Watch,
+        watch: Timer,
     ) -> None:
         self._questions = questions
         self._opening = opening

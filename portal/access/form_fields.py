@@ -86,5 +86,5 @@ Hidden = Annotated[str, Field(repr=False)]
 Ticked = Annotated[bool, BeforeValidator(_is_ticked)]
 #: A whole number; None for anything else.
 Number = Annotated[int | None, BeforeValidator(_as_number)]
-#: Beside a type: `Annotated[Says | None, OrNone]` is None for what is no `Says`.
+#: Beside a type: `Annotated[VoteKind | None, OrNone]` is None for what is no `VoteKind`.
 OrNone = WrapValidator(_or_none)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from portal.access.form_fields import TOO_LONG, Form
-from portal.access.multipart import Brought, FormBroken, Parts
+from portal.access.multipart import FormBroken, Parts, UploadedFile
 from portal.auth.sessions import form_token, new_token
 from portal.page.context import Context
 from portal.web import bounds
@@ -90,7 +90,9 @@ async def _fields(context: Context, longest: int, most: int) -> dict[str, list[s
     return fields
 
 
-async def read_form_with_file(context: Context, model: type[FormT], *, longest: int) -> tuple[FormT, Brought | None]:
+async def read_form_with_file(
+    context: Context, model: type[FormT], *, longest: int
+) -> tuple[FormT, UploadedFile | None]:
     """Return a form that may bring a file, and the file; `longest` is the file's limit in bytes.
 
     What goes beyond the limit is not read. Raises as `read_form` does, and 400 for a body that is cut off.

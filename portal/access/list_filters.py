@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from portal.access.scenes import COLUMNS, NONE, Scene
+from portal.access.scenes import COLUMNS, NONE, ReaderContext
 from portal.page.context import Context
-from status_db.effective.visible import Sight
+from status_db.effective.visible import Visibility
 from status_db.model import State
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
@@ -49,16 +49,16 @@ def columns(context: Context) -> dict[str, str]:
 
 
 def in_address(chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the same as `Scene.address` takes it."""
+    """Return the same as `ReaderContext.address` takes it."""
     return {f"{name}_" if name == "class" else name: value or NONE for name, value in chosen.items()}
 
 
-def fields(here: Scene, sight: Sight, lists: Lists, chosen: Filter) -> list[Field]:
+def fields(here: ReaderContext, visibility: Visibility, lists: Lists, chosen: Filter) -> list[Field]:
     """Return the fields of the form: a column with one value alone is none, but for college and class."""
     found: list[Field] = []
     for name, title in COLUMNS.items():
         within = {"college": chosen.columns["college"]} if name == "class" and "college" in chosen.columns else {}
-        values = lists.choices(sight, name, within, _CHOICES)
+        values = lists.choices(visibility, name, within, _CHOICES)
         value = chosen.columns.get(name)
         shown = NONE if value == "" else value or ""
         known = [*values, *([shown] if shown and shown not in values else [])] if values else []

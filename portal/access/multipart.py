@@ -18,7 +18,7 @@ class FormBroken(Exception):  # noqa: N818 - named by what is so
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class UploadedFile:
     """A file that was sent with a form."""
 
     #: Without the folders that some browsers put before it.
@@ -35,7 +35,7 @@ class Parts:
         if kind != b"multipart/form-data" or not boundary:
             raise FormBroken
         self.fields: dict[str, str] = {}
-        self._file: Brought | None = None
+        self._file: UploadedFile | None = None
         self._ended = False
         self._header, self._value = b"", b""
         self._disposition: dict[bytes, bytes] = {}
@@ -62,7 +62,7 @@ class Parts:
         except FormParserError as error:
             raise FormBroken from error
 
-    def file(self) -> Brought | None:
+    def file(self) -> UploadedFile | None:
         """Return the file, once all has been taken; None where none was chosen. Raises FormBroken."""
         if not self._ended:
             raise FormBroken
@@ -105,7 +105,7 @@ class Parts:
         shown = "".join(c for c in base if c.isprintable())[-_LONGEST_NAME:]
         # A browser sends a nameless, empty part where no file was chosen.
         if shown or self._data:
-            self._file = Brought(shown or "?", bytes(self._data))
+            self._file = UploadedFile(shown or "?", bytes(self._data))
 
     def _end(self) -> None:
         self._ended = True

@@ -12,7 +12,7 @@ from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page import cohorts
 from portal.page.context import SignedIn
-from status_db.effective.visible import Sight
+from status_db.effective.visible import Visibility
 from status_db.model import State
 from status_db.queries.lists import ListSelection
 from status_db.views import StepSource, Where
@@ -52,23 +52,23 @@ NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ReaderContext:
     """One request of somebody who reads figures or lists."""
 
     settings: Settings
     language: Language
     now: datetime
     cohort: Cohort
-    sight: Sight
+    visibility: Visibility
 
-    def speaking(self, language: Language) -> "Scene":
+    def speaking(self, language: Language) -> "ReaderContext":
         """Return the same in another language."""
         return replace(self, language=language)
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps that may be read, in the settings' order."""
-        return tuple(step.key for step in self.settings.step if step.key in self.sight.steps)
+        return tuple(step.key for step in self.settings.step if step.key in self.visibility.steps)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -142,7 +142,7 @@ class Scene:
         return "; ".join(parts)
 
     def _scopes(self, step: str) -> str:
-        said = dict.fromkeys(self._scope(scope) for scope in self.sight.steps[step])
+        said = dict.fromkeys(self._scope(scope) for scope in self.visibility.steps[step])
         return " / ".join(said)
 
     def _scope(self, scope: Mapping[str, Iterable[str]]) -> str:
@@ -158,8 +158,8 @@ class Scene:
         return self.levels.get(value, value) if column == "level" else value
 
 
-def scene(context: SignedIn) -> Scene:
+def scene(context: SignedIn) -> ReaderContext:
     """Return what may be read of the cohort that the page is about."""
     cohort = context.cohort
     steps = readable(context.account, [step.key for step in context.settings.step], cohort.key)
-    return Scene(context.settings, context.language, context.now, cohort, Sight(cohort.key, steps))
+    return ReaderContext(context.settings, context.language, context.now, cohort, Visibility(cohort.key, steps))

@@ -15,14 +15,21 @@ from config.settings import Settings
 from portal.access import forms, scope_picker
 from portal.access.form_fields import Line, Number, OrNone, Ticked
 from portal.access.requires import for_visitors
-from portal.admin.accounts import LAST, WHOLE_ACTS, ManagersForm, Sent, back_to, found_in, show
+from portal.admin.accounts import LAST, WHOLE_ACTS, ManagersForm, SentForm, back_to, found_in, show
 from portal.i18n.labels import N_
 from portal.page.context import SignedIn
 from portal.web import addresses
 from status_db.accounts.accounts import Act, Grant, LastManager
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.directory import ListedAccount
-from status_db.inbox.pending_changes import CODE_LASTS, AccountChange, CarriedOut, ChangeCode, ChangeKind, ChangeRefused
+from status_db.inbox.pending_changes import (
+    CODE_LASTS,
+    AccountChange,
+    ChangeCode,
+    ChangeKind,
+    ChangeRefused,
+    ChangeResult,
+)
 from status_db.sign_in.one_time_codes import CodeKind
 
 #: Why a change is not made, each with the fix.
@@ -80,7 +87,7 @@ async def grant(context: SignedIn) -> Response:
     found = await found_in(context)
     values = await context.ask_long(scope_picker.values_of, context)
     scope = scope_picker.read(form.scope, values)
-    sent = Sent(act=form.act or "", step=form.step, cohort=form.cohort, scope=scope or {})
+    sent = SentForm(act=form.act or "", step=form.step, cohort=form.cohort, scope=scope or {})
     wrong = NO_SCOPE if scope is None else _wrong(context.settings, sent)
     if wrong or form.act is None:
         return await show(context, found, replace(sent, wrong=wrong))
@@ -92,7 +99,7 @@ async def hand_over(context: SignedIn) -> Response:
     """Move all grants to another account."""
     form = await forms.read_form(context, HandOverForm)
     found, target = await found_in(context), form.target[:100]
-    sent, other = Sent(target=target), await context.ask_long(context.services.directory.one, target)
+    sent, other = SentForm(target=target), await context.ask_long(context.services.directory.one, target)
     if other is None:
         return await show(context, found, replace(sent, wrong=NO_TARGET))
     change = AccountChange(ChangeKind.HAND_OVER, found.account, target=other.account)
@@ -107,12 +114,12 @@ async def switch(context: SignedIn) -> Response:
         change = AccountChange(ChangeKind.OPEN, found.account)
         return await _carry_out(context, found, change)
     if found.account == context.account.account:
-        return await show(context, found, Sent(OWN))
+        return await show(context, found, SentForm(OWN))
     try:
         await context.ask_long(context.services.desk.deactivate, found.account)
     except LastManager:
-        return await show(context, found, Sent(LAST))
-    await context.audit(Deed.ACCOUNT_CHANGED, to=found.account, what="deactivated")
+        return await show(context, found, SentForm(LAST))
+    await context.audit(AuditEvent.ACCOUNT_CHANGED, to=found.account, what="deactivated")
     return back_to(context, found.account)
 
 
@@ -145,16 +152,16 @@ async def confirm(context: SignedIn) -> Response:
         None,
     )
     if asked is not None and (wanted := asked.change.grant) is not None:
-        sent = Sent(
+        sent = SentForm(
             act=wanted.act,
             step=wanted.step or "",
             cohort=wanted.cohort or "",
             scope={column: tuple(values) for column, values in wanted.scope.items()},
         )
         if wrong := _wrong(context.settings, sent):
-            return await show(context, found, Sent(wrong))
+            return await show(context, found, SentForm(wrong))
     make = partial(context.services.changes.confirm, number, found.account, context.account.account, now)
-    return await _carried(context, found, make, Sent())
+    return await _carried(context, found, make, SentForm())
 
 
 async def refuse(context: SignedIn) -> Response:
@@ -166,7 +173,7 @@ async def refuse(context: SignedIn) -> Response:
     try:
         await context.ask_long(make, address=addresses.of(context.request.scope))
     except ChangeRefused as refused:
-        return await show(context, found, Sent(_WHY[refused.code]))
+        return await show(context, found, SentForm(_WHY[refused.code]))
     return back_to(context, found.account)
 
 
@@ -177,17 +184,17 @@ async def _of_kind(context: SignedIn, kind: ChangeKind) -> Response:
 
 
 async def _carry_out(
-    context: SignedIn, found: ListedAccount, change: AccountChange, sent: Sent | None = None
+    context: SignedIn, found: ListedAccount, change: AccountChange, sent: SentForm | None = None
 ) -> Response:
     make = partial(context.services.changes.carry_out, change, context.account.account, context.now)
-    return await _carried(context, found, make, sent or Sent())
+    return await _carried(context, found, make, sent or SentForm())
 
 
 async def _carried(
     context: SignedIn,
     found: ListedAccount,
-    make: Callable[..., CarriedOut],
-    sent: Sent,
+    make: Callable[..., ChangeResult],
+    sent: SentForm,
 ) -> Response:
     """Make a change or have it wait. Show its code, this once, or go back to the account that it concerns."""
     now = context.now
@@ -202,7 +209,7 @@ async def _carried(
     return back_to(context, found.account if done.waits else change.target or change.account)
 
 
-def _wrong(settings: Settings, sent: Sent) -> str:
+def _wrong(settings: Settings, sent: SentForm) -> str:
     """Return what is wrong with a grant that was sent; empty when nothing is."""
     if sent.act not in set(Act):
         return NO_ACT

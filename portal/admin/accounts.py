@@ -21,7 +21,7 @@ from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.directory import ListedAccount
 from status_db.accounts.grants import BY_TWO
 from status_db.decisions.reviewer_coverage import ENOUGH, covers
@@ -40,7 +40,7 @@ NOT_THERE = N_("这一项权限已经不在了。")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentForm:
     """What was sent and not taken, so that nothing is lost."""
 
     wrong: str = ""
@@ -133,14 +133,14 @@ async def take(context: SignedIn) -> Response:
     found = await found_in(context)
     own = next((held.id for held in found.grants if held.id == form.grant), None)
     if own is None:
-        return await show(context, found, Sent(NOT_THERE))
+        return await show(context, found, SentForm(NOT_THERE))
     try:
         _, taken = await context.ask_long(context.services.desk.take_grant, own)
     except LastManager:
-        return await show(context, found, Sent(LAST))
+        return await show(context, found, SentForm(LAST))
     except AccountRefused:
-        return await show(context, found, Sent(NOT_THERE))
-    await context.audit(Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
+        return await show(context, found, SentForm(NOT_THERE))
+    await context.audit(AuditEvent.GRANT_TAKEN, to=found.account, **_noted(taken))
     return back_to(context, found.account)
 
 
@@ -230,14 +230,14 @@ def _change_said(language: Language, settings: Settings, change: AccountChange) 
 async def show(
     context: SignedIn,
     found: ListedAccount,
-    sent: Sent | None = None,
+    sent: SentForm | None = None,
     *,
     made: str = "",
     until: datetime | None = None,
     kind: CodeKind = CodeKind.PASSWORD,
 ) -> Response:
     """Show one account; `made` is a code of a kind, shown this once."""
-    language, now, sent = context.language, context.now, sent or Sent()
+    language, now, sent = context.language, context.now, sent or SentForm()
     writes = context.account.may(Act.MANAGE)
     values = await context.ask_long(scope_picker.values_of, context) if writes else {}
     pending = await waiting(context, found.account)

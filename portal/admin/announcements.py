@@ -19,7 +19,7 @@ from portal.page.context import Context, SignedIn
 from portal.present import cards
 from portal.web import bounds
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcement, AnnouncementRefused
 from status_db.views import Scope
 
@@ -128,7 +128,7 @@ async def write(context: SignedIn) -> Response:
             closes=closes,
         )
     )
-    await context.audit(Deed.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
+    await context.audit(AuditEvent.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
     return context.redirect("/announcements")
 
 
@@ -148,7 +148,7 @@ async def withdraw(context: SignedIn) -> Response:
     except AnnouncementRefused:
         return await _list(context, GONE)
     await context.audit(
-        Deed.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
+        AuditEvent.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
     )
     return context.redirect("/announcements")
 

@@ -17,7 +17,7 @@ from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from status_db.accounts.accounts import Account, Act, normalise_account
-from status_db.accounts.audit_log import AuditLine, Deed
+from status_db.accounts.audit_log import AuditEvent, AuditLine
 from status_db.model import normalise_number
 
 _PAGE = 100
@@ -84,12 +84,12 @@ class AuditFilter:
     """What the log is narrowed to."""
 
     account: str = ""
-    deed: Deed | None = None
+    event: AuditEvent | None = None
     student: str = ""
 
     def fields(self) -> dict[str, str]:
         """Return it as an address says it, by name."""
-        return {"account": self.account, "deed": self.deed or "", "student": self.student}
+        return {"account": self.account, "deed": self.event or "", "student": self.student}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class AuditEntry:
     number: int
     at: str
     account: str
-    deed: str
+    event: str
     cohort: str
     student: str
     run: int | None
@@ -109,9 +109,9 @@ class AuditEntry:
 
 def _wanted(request: Request) -> AuditFilter:
     asked = request.query_params
-    deed = next((d for d in Deed if d == asked.get("deed")), None)
+    event = next((d for d in AuditEvent if d == asked.get("deed")), None)
     return AuditFilter(
-        normalise_account(asked.get("account", ""))[:100], deed, normalise_number(asked.get("student", ""))[:64]
+        normalise_account(asked.get("account", ""))[:100], event, normalise_number(asked.get("student", ""))[:64]
     )
 
 
@@ -124,7 +124,7 @@ async def page(context: SignedIn) -> Response:
         "audit.html",
         lines=[_line(language, line, now) for line in found[:_PAGE]],
         wanted=wanted,
-        deeds=[(d.value, labels.say(language, admin_labels.DEEDS, d), d is wanted.deed) for d in Deed],
+        events=[(d.value, labels.say(language, admin_labels.EVENTS, d), d is wanted.event) for d in AuditEvent],
         kept=wanted.fields(),
         later_ones=before is not None,
         more=found[_PAGE - 1].line if len(found) > _PAGE else 0,
@@ -135,7 +135,9 @@ async def sheet(context: SignedIn) -> Response:
     """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
     language, now, wanted = context.language, context.now, _wanted(context.request)
     book = await context.ask_long(_sheet, context, wanted, context.account)
-    await context.audit(Deed.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields()))
+    await context.audit(
+        AuditEvent.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields())
+    )
     name = f"audit-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return Response(
         book,
@@ -149,7 +151,7 @@ def _newest(context: Context, wanted: AuditFilter, before: int | None, limit: in
         limit,
         before=before,
         account=wanted.account or None,
-        deed=wanted.deed,
+        event=wanted.event,
         student=wanted.student or None,
     )
 
@@ -172,7 +174,10 @@ def _sheet(context: Context, wanted: AuditFilter, by: Account) -> bytes:
         f"{title}: {value}"
         for title, value in (
             (gettext("账号"), wanted.account),
-            (gettext("做了什么"), labels.say(context.language, admin_labels.DEEDS, wanted.deed) if wanted.deed else ""),
+            (
+                gettext("做了什么"),
+                labels.say(context.language, admin_labels.EVENTS, wanted.event) if wanted.event else "",
+            ),
             (gettext("学号"), wanted.student),
         )
         if value
@@ -193,7 +198,7 @@ def _sheet(context: Context, wanted: AuditFilter, by: Account) -> bytes:
             (
                 f"{line.at.astimezone(context.language.zone):%Y-%m-%d %H:%M:%S}",
                 line.account,
-                labels.say(context.language, admin_labels.DEEDS, line.deed),
+                labels.say(context.language, admin_labels.EVENTS, line.event),
                 line.cohort or "",
                 line.student or "",
                 str(line.run or ""),
@@ -210,7 +215,7 @@ def _line(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
         number=line.line,
         at=language.moment(line.at, now),
         account=line.account,
-        deed=labels.say(language, admin_labels.DEEDS, line.deed),
+        event=labels.say(language, admin_labels.EVENTS, line.event),
         cohort=line.cohort or "",
         student=line.student or "",
         run=line.run,

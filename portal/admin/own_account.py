@@ -16,7 +16,7 @@ from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.own_account import AccountEvent, OwnSession
 from status_db.sign_in.second_factor import is_staff
 
@@ -41,7 +41,7 @@ class RecentChange:
     """One recent change of an account."""
 
     at: str
-    deed: str
+    event: str
     detail: str
     by: str
     address: str
@@ -95,7 +95,7 @@ async def end(context: SignedIn) -> Response:
         one = None if named == "others" else named
         ended = await context.ask_long(context.services.own.end, context.account.account, this, one)
         if ended:
-            await context.audit(Deed.SIGNED_OUT, what="other sessions", count=ended)
+            await context.audit(AuditEvent.SIGNED_OUT, what="other sessions", count=ended)
     return context.redirect("/own")
 
 
@@ -124,7 +124,7 @@ def _change(language: Language, one: AccountEvent, at: str, people: Mapping[str,
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
     return RecentChange(
         at=at,
-        deed=labels.say(language, admin_labels.DEEDS, one.deed),
+        event=labels.say(language, admin_labels.EVENTS, one.event),
         detail=detail_said(language, shown),
         by=language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
         address="" if on_server else one.address,

@@ -55,7 +55,7 @@ class PlaceAnswer(BaseModel):
     url: str
 
 
-class StandingAnswer(BaseModel):
+class StatusAnswer(BaseModel):
     """Where one step stands."""
 
     step: str
@@ -68,10 +68,10 @@ class StandingAnswer(BaseModel):
     stale_word: str = Field(description="That, as the pages say it; empty while fresh.")
     as_of: datetime | None = Field(description="When its sources were last asked with success; null for other kinds.")
     by_decision: bool = Field(description="A person decided it.")
-    outgrown: bool = Field(description="Something new is owed since a person decided.")
+    overtaken_by_debt: bool = Field(description="Something new is owed since a person decided.")
 
 
-class StepAnswer(StandingAnswer):
+class StepAnswer(StatusAnswer):
     """One step, with the reason and the evidence."""
 
     office: str
@@ -127,7 +127,7 @@ class LineAnswer(BaseModel):
     level: str
     college: str
     class_name: str = Field(serialization_alias="class")
-    steps: list[StandingAnswer]
+    steps: list[StatusAnswer]
 
 
 class ListAnswer(BaseModel):
@@ -138,7 +138,7 @@ class ListAnswer(BaseModel):
     next: str | None = Field(description="Ask for those `after` this; null when nobody follows.")
 
 
-class TallyAnswer(BaseModel):
+class StepCountsAnswer(BaseModel):
     """How many stand where, for one step."""
 
     step: str
@@ -156,14 +156,14 @@ class CollegeAnswer(BaseModel):
     """One college, step by step."""
 
     college: str
-    steps: list[TallyAnswer]
+    steps: list[StepCountsAnswer]
 
 
 class OverviewAnswer(BaseModel):
     """How many stand where, within what may be read."""
 
     cohort: str
-    steps: list[TallyAnswer]
+    steps: list[StepCountsAnswer]
     colleges: list[CollegeAnswer]
 
 

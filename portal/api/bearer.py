@@ -50,7 +50,7 @@ class TokenRate:
 
 
 @dataclass(slots=True)
-class Looks:
+class Impacts:
     """What each token has looked at, and when that was noted: an hour is not noted twice."""
 
     _noted: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class BearerCheck:
     reading: Tokens
     writing: Tokens
     pace: TokenRate
-    looks: Looks = field(default_factory=Looks)
+    looks: Impacts = field(default_factory=Impacts)
 
     async def enter(self, request: Request, services: Services, now: datetime) -> Bearer:
         """Return whose token a request brings. Raises NoAnswer: 401 without one that opens, 429 for too many."""

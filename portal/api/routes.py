@@ -27,7 +27,7 @@ from portal.page.services import Services
 from portal.web import bounds
 from portal.web.faults import Faults
 from status_db.accounts.accounts import Act
-from status_db.effective.visible import Sight
+from status_db.effective.visible import Visibility
 from status_db.model import normalise_number
 from status_db.queries.lists import Filter, ListSelection, Order
 from status_db.views import Scope
@@ -116,7 +116,7 @@ async def students(asked: ApiContext, question: questions.OfList) -> answers.Lis
     narrowed = {column: value for column, value in columns.items() if value is not None}
     chosen = Filter(question.state or ListSelection.ALL, columns=narrowed, order=Order.NUMBER)
     after = (normalise_number(question.after),) if question.after else None
-    leaf = partial(services.lists.leaf, Sight(cohort, steps), chosen, asked.now, question.limit, after=after)
+    leaf = partial(services.lists.leaf, Visibility(cohort, steps), chosen, asked.now, question.limit, after=after)
     page = await services.ask_long(leaf)
     filters = question.model_dump(exclude={"after", "limit", "lang", "cohort"}, exclude_none=True, by_alias=True)
     asked_for = " ".join(f"{name}={value}" for name, value in filters.items())
@@ -131,11 +131,11 @@ async def students(asked: ApiContext, question: questions.OfList) -> answers.Lis
 async def overview(asked: ApiContext, question: questions.OfCohort) -> answers.OverviewAnswer:
     """Say how many stand where, step by step and college by college, within the grants."""
     services, cohort = asked.services, asked.cohort(question.cohort)
-    found = await services.ask_long(services.reader.seen, Sight(cohort, asked.steps(cohort)), asked.now)
+    found = await services.ask_long(services.reader.seen, Visibility(cohort, asked.steps(cohort)), asked.now)
 
-    def told(tallies: Mapping[str, Any]) -> list[answers.TallyAnswer]:
+    def told(tallies: Mapping[str, Any]) -> list[answers.StepCountsAnswer]:
         return [
-            wording.tally(
+            wording.step_counts(
                 asked.language, services.settings, step.key, tallies[step.key], found.freshness.get(step.key), asked.now
             )
             for step in services.settings.step

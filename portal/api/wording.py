@@ -10,10 +10,10 @@ from portal.api.answers import (
     LineAnswer,
     OwedAnswer,
     PlaceAnswer,
-    StandingAnswer,
+    StatusAnswer,
     StepAnswer,
+    StepCountsAnswer,
     StudentAnswer,
-    TallyAnswer,
 )
 from portal.i18n import labels
 from portal.i18n.languages import Language
@@ -21,7 +21,7 @@ from portal.present import cards, headline, reasons
 from status_db.effective_status import StepStatus
 from status_db.model import Obligation, State
 from status_db.queries.lists import ListedStudent
-from status_db.views import StepSource, StudentView, Tally
+from status_db.views import StepCounts, StepSource, StudentView
 
 
 def student(
@@ -61,15 +61,15 @@ def line(language: Language, settings: Settings, found: ListedStudent, now: date
         level=found.level,
         college=found.college,
         class_name=found.class_name,
-        steps=[StandingAnswer(**_standing(language, titles[status.step], status, now)) for status in found.steps],
+        steps=[StatusAnswer(**_effective(language, titles[status.step], status, now)) for status in found.steps],
     )
 
 
-def tally(
-    language: Language, settings: Settings, step: str, counted: Tally, fresh: StepSource | None, now: datetime
-) -> TallyAnswer:
+def step_counts(
+    language: Language, settings: Settings, step: str, counted: StepCounts, fresh: StepSource | None, now: datetime
+) -> StepCountsAnswer:
     """Say how many stand where at one step."""
-    return TallyAnswer(
+    return StepCountsAnswer(
         step=step,
         title=labels.step_titles(language, settings)[step],
         total=counted.total,
@@ -82,35 +82,35 @@ def tally(
     )
 
 
-def _standing(language: Language, title: str, status: StepStatus, now: datetime) -> dict[str, object]:
-    standing = status.at(now)
+def _effective(language: Language, title: str, status: StepStatus, now: datetime) -> dict[str, object]:
+    effective = status.at(now)
     stale = ""
-    if standing.stale and status.as_of is not None:
+    if effective.stale and status.as_of is not None:
         stale = language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(status.as_of, now))
     return {
         "step": status.step,
         "title": title,
         "kind": status.kind,
-        "state": standing.state,
-        "word": labels.say(language, labels.STATES, standing.state),
-        "clear": standing.clear,
-        "stale": standing.stale,
+        "state": effective.state,
+        "word": labels.say(language, labels.STATES, effective.state),
+        "clear": effective.clear,
+        "stale": effective.stale,
         "stale_word": stale,
         "as_of": status.as_of,
-        "by_decision": standing.by_decision,
-        "outgrown": standing.outgrown,
+        "by_decision": effective.by_decision,
+        "overtaken_by_debt": effective.overtaken_by_debt,
     }
 
 
 def _step(language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime) -> StepAnswer:
     # A card of this step alone, as the pages make it: so the words are theirs.
     ((said,),) = (card.steps for card in cards.cards(language, settings, found, now, {status.step}))
-    standing, office = status.at(now), settings.step_named(status.step).office
-    go = standing.state in (State.HELD, State.NOT_DONE) or standing.outgrown
+    effective, office = status.at(now), settings.step_named(status.step).office
+    go = effective.state in (State.HELD, State.NOT_DONE) or effective.overtaken_by_debt
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
     title = labels.step_titles(language, settings)[status.step]
-    decision = status.decision if standing.by_decision else None
-    common = _standing(language, title, status, now) | {"word": said.word, "stale_word": said.stale}
+    decision = status.decision if effective.by_decision else None
+    common = _effective(language, title, status, now) | {"word": said.word, "stale_word": said.stale}
     return StepAnswer(
         **common,
         office=language.pick(office.name, office.name_en),

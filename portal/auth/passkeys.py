@@ -78,7 +78,7 @@ class PasskeyRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredPasskey:
     """A new passkey from a browser."""
 
     credential_id: bytes
@@ -118,7 +118,7 @@ def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> PasskeyRequest:
     return PasskeyRequest(webauthn.options_to_json(options), options.challenge)
 
 
-def registered(party: RelyingParty, credential: str, challenge: bytes) -> Registered | None:
+def registered(party: RelyingParty, credential: str, challenge: bytes) -> RegisteredPasskey | None:
     """Return the passkey that a browser has made for this challenge; None for an invalid answer."""
     try:
         answer = _object(credential)
@@ -133,7 +133,7 @@ def registered(party: RelyingParty, credential: str, challenge: bytes) -> Regist
         return None
     listed = answer["response"].get("transports")
     transports = [one for one in listed if one in _TRANSPORTS] if isinstance(listed, list) else []
-    return Registered(made.credential_id, made.credential_public_key, made.sign_count, transports)
+    return RegisteredPasskey(made.credential_id, made.credential_public_key, made.sign_count, transports)
 
 
 def signed(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.store.engine import StoreError
 
 #: Tries are summed up for this long.
@@ -100,7 +100,7 @@ class RefusedTries:
         if count > 1 and since is not None:
             detail |= {"tries": count, "since": since.isoformat()}
         self.audit.note(
-            Deed.SIGN_IN_REFUSED,
+            AuditEvent.SIGN_IN_REFUSED,
             account=tries.account,
             now=self.clock(),
             cohort=None,

@@ -20,7 +20,7 @@ _LONGEST = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class SignInState:
     """What a browser takes along; each journey has secrets of its own."""
 
     #: Where it goes when it is back: a page of ours.
@@ -31,17 +31,17 @@ class Journey:
 
 
 @dataclass(frozen=True, slots=True)
-class Journeys:
+class SignInStates:
     """Those that browsers are on, each in its own. Raises KeyRefused."""
 
     key: DeskKey
     cookie: Cookie
 
-    def begin(self, response: Response, method: str, journey: Journey, now: datetime) -> None:
+    def begin(self, response: Response, method: str, sign_in_state: SignInState, now: datetime) -> None:
         """Have the browser keep it."""
         response.set_cookie(
             self._name(method),
-            seal(self._key(method), asdict(journey), now + _LONGEST),
+            seal(self._key(method), asdict(sign_in_state), now + _LONGEST),
             int(_LONGEST.total_seconds()),
             path=cookie_path(),
             secure=self.cookie.secure,
@@ -50,14 +50,14 @@ class Journeys:
             samesite="lax",
         )
 
-    def resume(self, request: Request, method: str, now: datetime) -> Journey | None:
+    def resume(self, request: Request, method: str, now: datetime) -> SignInState | None:
         """Return the journey this browser is on, if it is the one that the address names as its `state`."""
         kept = request.cookies.get(self._name(method), "")
         values = unseal(self._key(method), kept, now) if kept else None
         state = request.query_params.get("state", "")
         if values is None or not hmac.compare_digest(values["state"].encode(), state.encode()):
             return None
-        return Journey(**values)
+        return SignInState(**values)
 
     def end(self, response: Response, method: str) -> None:
         """Have the browser forget it."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from config.tables.portal import Auth, Portal
 from portal.web import addresses
-from status_db.sign_in.login_attempts import Attempts, Limit
+from status_db.sign_in.login_attempts import Limit, LoginAttempts
 
 #: A password: by account and device, or by account for all devices that are new to it.
 _PASSWORD = Limit(4, timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30))
@@ -24,7 +24,7 @@ _ADDRESS_TURN = timedelta(minutes=30)
 
 
 @dataclass(slots=True)
-class Try:
+class LoginTry:
     """One try that counts as a failure until it has turned out well."""
 
     #: How long it has to wait; then it was not counted, and nothing may be compared.
@@ -34,10 +34,10 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class Slowdown:
+class Throttle:
     """Begins tries. Every method raises StoreError when the database fails."""
 
-    attempts: Attempts
+    attempts: LoginAttempts
     #: In the strict profile: after so many failures in a row an account is locked, wherever they came from.
     lock: Limit | None = None
     #: Whether loopback addresses are counted. Without `proxies`, a local proxy may hide its visitors' addresses, and
@@ -45,31 +45,31 @@ class Slowdown:
     own_addresses: bool = False
 
     @classmethod
-    def of(cls, attempts: Attempts, auth: Auth, portal: Portal) -> "Slowdown":
+    def of(cls, attempts: LoginAttempts, auth: Auth, portal: Portal) -> "Throttle":
         """Return it as the settings have it."""
         strict = auth.profile == "strict"
         lock = Limit(auth.lock_after - 1, auth.lock_for, auth.lock_for, auth.lock_for) if strict else None
         return cls(attempts, lock, bool(portal.proxies))
 
-    def password(self, account: str, address: str, device: str, now: datetime) -> Try:
+    def password(self, account: str, address: str, device: str, now: datetime) -> LoginTry:
         """Begin a try with a password; `device` is empty where the account has never signed in on it."""
         if device:
             return self._begin({f"device {device} {account}": _PASSWORD} | self._lock(account), "", now)
         return self._begin({f"account {account}": _PASSWORD} | self._lock(account), address, now)
 
-    def code(self, address: str, now: datetime) -> Try:
+    def code(self, address: str, now: datetime) -> LoginTry:
         """Begin a try with a one-time code. Sixty random bits are guessed by nobody: the account is not slowed down."""
         return self._begin({}, address, now)
 
-    def identity(self, account: str, address: str, now: datetime) -> Try:
+    def identity(self, account: str, address: str, now: datetime) -> LoginTry:
         """Begin a try with the number of an identity document."""
         return self._begin({f"identity {account}": _IDENTITY}, address, now)
 
-    def factor(self, account: str, now: datetime) -> Try:
+    def factor(self, account: str, now: datetime) -> LoginTry:
         """Begin a try with a second factor; a right password does not wipe these failures out."""
         return self._begin({f"factor {account}": _FACTOR}, "", now)
 
-    def succeeded(self, tried: Try) -> None:
+    def succeeded(self, tried: LoginTry) -> None:
         """Forget the failures of one who got in."""
         self.attempts.succeeded(tried.forgotten, tried.spared)
 
@@ -80,10 +80,10 @@ class Slowdown:
     def _lock(self, account: str) -> dict[str, Limit]:
         return {f"lock {account}": self.lock} if self.lock is not None else {}
 
-    def _begin(self, limits: dict[str, Limit], address: str, now: datetime) -> Try:
+    def _begin(self, limits: dict[str, Limit], address: str, now: datetime) -> LoginTry:
         shared = {f"address {network} {_turn(now)}": _ADDRESS for network in self._networks(address)}
         wait = self.attempts.begin(limits | shared, now)
-        return Try(wait, list(limits), list(shared))
+        return LoginTry(wait, list(limits), list(shared))
 
     def _networks(self, address: str) -> list[str]:
         uncounted = not address or (addresses.is_own(address) and not self.own_addresses)

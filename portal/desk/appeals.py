@@ -14,7 +14,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, OrNone, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import ANSWERING, DeskPlace, place
+from portal.desk.context.scene import ANSWERING, DeskContext, place
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -22,10 +22,10 @@ from portal.present import appeals
 from portal.student import recheck
 from portal.student.appeal import show_record
 from portal.web.links import see_other
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.effective_status import StepStatus
-from status_db.inbox.appeal_rows import AppealOutcome, StudentObjection
-from status_db.inbox.appeals import AppealCode, ObjectionRefused
+from status_db.inbox.appeal_rows import Appeal, AppealOutcome
+from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import StepKind
@@ -56,8 +56,8 @@ class AnswerForm(Form):
 class _Before:
     """An objection before somebody who may answer it."""
 
-    at: DeskPlace
-    one: StudentObjection
+    at: DeskContext
+    one: Appeal
     student: StudentView
     #: None where the student does not go this way any more.
     status: StepStatus | None
@@ -68,7 +68,7 @@ async def queue(context: SignedIn) -> Response:
     at = place(context, ANSWERING)
     cohort, here = at.here.cohort.key, at.here
     inside = inside_of(context, cohort, at.scopes)
-    waiting = await context.ask_long(context.services.student_objections.waiting, cohort, (at.step,), inside, _ROWS + 1)
+    waiting = await context.ask_long(context.services.raised_appeals.waiting, cohort, (at.step,), inside, _ROWS + 1)
     shown = waiting[:_ROWS]
     students = await context.ask_long(context.services.named.students, cohort, {one.student for one in shown}, here.now)
     names = await names_of(context, shown)
@@ -85,7 +85,7 @@ async def page(context: SignedIn) -> Response:
     """Show one objection, and the form to answer it."""
     found = await _before(context)
     await context.audit(
-        Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
+        AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
     )
     return await _page(context, found)
 
@@ -100,8 +100,8 @@ async def answer(context: SignedIn) -> Response:
     if outcome == AppealOutcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(context, found.one)):
         return await _page(context, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
     enter = partial(
-        context.services.student_objections.answer,
-        found.one.objection,
+        context.services.raised_appeals.answer,
+        found.one.appeal,
         outcome,
         text,
         account=found.at.account,
@@ -110,20 +110,20 @@ async def answer(context: SignedIn) -> Response:
     )
     try:
         ended = await context.ask_long(enter)
-    except ObjectionRefused as refused:
-        if refused.standing is not None:
-            found = _Before(found.at, refused.standing, found.student, found.status)
+    except AppealRefused as refused:
+        if refused.effective is not None:
+            found = _Before(found.at, refused.effective, found.student, found.status)
         status, wrong = (
             409 if refused.code is AppealCode.ANSWERED else 422,
             appeals.REFUSALS[refused.code],
         )
         return await _page(context, found, outcome=outcome, text=text, wrong=wrong, status=status)
     await context.audit(
-        Deed.OBJECTION_ANSWERED,
+        AuditEvent.APPEAL_ANSWERED,
         cohort=ended.cohort,
         student=ended.student,
         step=ended.step,
-        objection=ended.objection,
+        appeal=ended.appeal,
         outcome=outcome,
     )
     return see_other(found.at.address("/desk/objections"))
@@ -152,18 +152,18 @@ async def ask_again(context: SignedIn) -> Response:
         if last is None or last.served_at is not None:
             return await _page(context, found, wrong=ASKED_OFTEN, status=429)
     else:
-        await context.audit(Deed.ASKED_RECHECK, cohort=one.cohort, student=one.student)
+        await context.audit(AuditEvent.ASKED_RECHECK, cohort=one.cohort, student=one.student)
     await recheck.until_served(partial(context.ask, context.services.requests.last_recheck, one.cohort, one.student))
-    return see_other(at.address(f"/desk/objections/{one.objection}"))
+    return see_other(at.address(f"/desk/objections/{one.appeal}"))
 
 
 async def record(context: SignedIn) -> Response:
     """Show one objection, ready to be printed."""
     found = await _before(context)
     await context.audit(
-        Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
+        AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
     )
-    back = found.at.address(f"/desk/objections/{found.one.objection}")
+    back = found.at.address(f"/desk/objections/{found.one.appeal}")
     return await show_record(context, found.student, found.one, back)
 
 
@@ -171,7 +171,7 @@ async def _before(context: SignedIn) -> _Before:
     """Return the objection an address means, before who may answer it; foreign and missing read 404."""
     at = place(context, ANSWERING)
     cohort, now = at.here.cohort.key, at.here.now
-    one = await context.ask(context.services.student_objections.one, cohort, context.request.path_params["objection"])
+    one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["objection"])
     if one is None:
         raise HTTPException(404)
     at = place(context, ANSWERING, one.step)
@@ -227,11 +227,11 @@ def _decided_since(found: _Before) -> int | None:
     return decision.id
 
 
-async def _last_asked(context: Context, one: StudentObjection) -> Asked | None:
+async def _last_asked(context: Context, one: Appeal) -> Asked | None:
     return await context.ask(context.services.requests.last_recheck, one.cohort, one.student)
 
 
-def _was_rechecked(one: StudentObjection, last: Asked | None) -> bool:
+def _was_rechecked(one: Appeal, last: Asked | None) -> bool:
     """Say whether the sources have answered about the student since it was raised."""
     return last is not None and last.outcome is RequestOutcome.DONE and last.at >= one.at
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from foundation.refusals import Refused
 from portal.access.form_fields import Form, Number, OrNone, Ticked, at_most
 from portal.web import bounds
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 
 #: What fits into the database's columns, and what somebody reads to its end.
@@ -85,7 +85,7 @@ class TypedDecision(Form):
         decision = self.decision if self.decision is not None else blank.decision
         return self.model_copy(update={"saw": self.saw or blank.saw, "decision": decision})
 
-    def wish(self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo) -> Wish:
+    def wish(self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo) -> DecisionRequest:
         """Return what is wished, on clocks of this zone. Raises Unclear."""
         verdict = self.verdict
         if verdict is None or verdict not in verdicts:
@@ -95,7 +95,7 @@ class TypedDecision(Form):
             raise Unclear(FormCode.NO_REASON)
         if self.over and not self.note:
             raise Unclear(FormCode.NO_NOTE)
-        return Wish(
+        return DecisionRequest(
             student,
             step,
             verdict,

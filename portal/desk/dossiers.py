@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Settings
-from portal.access.scenes import COLUMNS, Scene
+from portal.access.scenes import COLUMNS, ReaderContext
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.cards import HistoryLine, StepLine
-from portal.present.reasons import Owed
+from portal.present.reasons import ObligationLine
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, Decision, Obligation
-from status_db.queries.dossier import Dossier, SourceSays
+from status_db.queries.dossier import Dossier, SourceFinding
 from status_db.views import StudentView
 
 #: How a certificate left.
@@ -38,7 +38,7 @@ class DossierSource:
     mark: str
     tone: str
     sentence: str
-    owed: tuple[Owed, ...]
+    owed: tuple[ObligationLine, ...]
     total: str
     #: Why it cannot be believed as it stands; empty when it can.
     doubt: str
@@ -88,7 +88,7 @@ class OtherStep:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewDoor:
+class ReviewCheck:
     """Whether a review may pass."""
 
     #: What it waits for, besides newer answers.
@@ -119,7 +119,7 @@ class DossierStep:
     certificate: tuple[tuple[str, str], ...]
 
 
-def shown(here: Scene, dossier: Dossier, status: StepStatus) -> DossierStep:
+def shown(here: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
     """Return what may be seen of a dossier by who decides, reviews or issues at this step."""
     language, settings, student, now = here.language, here.settings, dossier.student, here.now
     own = [one for one in dossier.decisions if one.step == status.step]
@@ -139,10 +139,10 @@ def shown(here: Scene, dossier: Dossier, status: StepStatus) -> DossierStep:
     )
 
 
-def review_door(here: Scene, status: StepStatus) -> ReviewDoor:
+def review_check(here: ReaderContext, status: StepStatus) -> ReviewCheck:
     """Say what a review waits for."""
     old = status.waits_for_news
-    return ReviewDoor(
+    return ReviewCheck(
         waits=tuple(here.titles[step] for step in status.waits_for if step not in old),
         old=tuple(f"{here.titles[step]} {here.language.moment(at, here.now)}" for step, at in old.items()),
     )
@@ -154,7 +154,7 @@ def _line(language: Language, settings: Settings, student: StudentView, step: st
     return line
 
 
-def _who(here: Scene, student: StudentView) -> tuple[tuple[str, str], ...]:
+def _who(here: ReaderContext, student: StudentView) -> tuple[tuple[str, str], ...]:
     values = {
         "college": student.college,
         "class": student.class_name,
@@ -166,7 +166,7 @@ def _who(here: Scene, student: StudentView) -> tuple[tuple[str, str], ...]:
     return tuple((here.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
 
 
-def _source(here: Scene, says: SourceSays) -> DossierSource:
+def _source(here: ReaderContext, says: SourceFinding) -> DossierSource:
     language, source, record = here.language, here.settings.source[says.source], says.record
     title = language.pick(source.title, source.title_en) or says.source
     as_of = language.moment(says.as_of, here.now) if says.as_of else ""
@@ -196,7 +196,7 @@ def _doubt(language: Language, why: str) -> str:
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
 
-def _decision(here: Scene, decision: Decision) -> DossierDecision:
+def _decision(here: ReaderContext, decision: Decision) -> DossierDecision:
     language, now, state = here.language, here.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     told = (
@@ -223,11 +223,11 @@ def _decision(here: Scene, decision: Decision) -> DossierDecision:
     )
 
 
-def _accepted(here: Scene, step: str, at: str) -> str:
+def _accepted(here: ReaderContext, step: str, at: str) -> str:
     return f"{here.titles.get(step, step)} {here.language.moment(datetime.fromisoformat(at), here.now)}"
 
 
-def _ended(here: Scene, decision: Decision) -> str:
+def _ended(here: ReaderContext, decision: Decision) -> str:
     if decision.withdrawn_at is not None:
         return here.language.gettext(
             "%(who)s 于 %(moment)s 撤回或另作决定",
@@ -237,20 +237,22 @@ def _ended(here: Scene, decision: Decision) -> str:
     return "" if decision.active(here.now) else here.language.gettext("有效期已过")
 
 
-def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: Decision) -> DossierConflict | None:
-    language, standing = here.language, status.at(here.now)
-    if standing.lapsed:
+def _disagreement(
+    here: ReaderContext, dossier: Dossier, status: StepStatus, decision: Decision
+) -> DossierConflict | None:
+    language, effective = here.language, status.at(here.now)
+    if effective.lapsed:
         moved = [
             here.titles[step]
-            for step, footing in status.stands_on.items()
-            if step in status.waits_for or decision.rests_on.get(step) != footing
+            for step, version_tag in status.reviewable_versions.items()
+            if step in status.waits_for or decision.reviewed_versions.get(step) != version_tag
         ]
         return DossierConflict(
             language.gettext("终审给出之后，%(steps)s有了变化，这次终审不再算数。", steps=language.listed(moved)),
             language.gettext("前面各项都办妥后，请看过现状重新终审。"),
             "bad",
         )
-    if not standing.disputed:
+    if not effective.disputed:
         return None
     names = _names(here, dossier, status)
     then, found = decision.answered_verdict, status.finding
@@ -262,20 +264,20 @@ def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: D
     if then is found.verdict:
         sentence = language.gettext("来源的结论没有变，但未结的事项与办理时不同了。")
     keep = language.gettext("仍要这样办，请在下面重新办理一次，新决定会以现在的数据为依据；不需要了就撤回。")
-    if standing.outgrown:
+    if effective.overtaken_by_debt:
         counts = language.gettext("其中有办理时没有见过的未结事项，所以这一项现在不算办妥。")
     else:
         counts = language.gettext("原来的决定仍然算数。")
     return DossierConflict(
         cards.spaced(language, sentence, counts),
         keep,
-        "bad" if standing.outgrown else "todo",
+        "bad" if effective.overtaken_by_debt else "todo",
         then=tuple(names.get(key) or _of_key(language, key) for key in decision.answered_keys),
         now=tuple((names.get(key) or _of_key(language, key), key not in decision.answered_keys) for key in found.keys),
     )
 
 
-def _names(here: Scene, dossier: Dossier, status: StepStatus) -> dict[str, str]:
+def _names(here: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
     """Return the key of each thing this step was ever known to owe → its name, as it was told last."""
     told: list[Obligation] = []
     for flip in reversed(dossier.student.flips):
@@ -292,12 +294,12 @@ def _of_key(language: Language, key: str) -> str:
     return f"{reasons.kind_word(language, kind)} {mark}".rstrip(": ")
 
 
-def _other(here: Scene, student: StudentView, status: StepStatus) -> OtherStep:
+def _other(here: ReaderContext, student: StudentView, status: StepStatus) -> OtherStep:
     line = _line(here.language, here.settings, student, status.step, here.now)
     return OtherStep(status.step, here.titles[status.step], line.word, line.mark, line.tone, line.stale)
 
 
-def _certificate(here: Scene, held: Certificate | None) -> tuple[tuple[str, str], ...]:
+def _certificate(here: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
     if held is None:
         return ()
     language = here.language

@@ -10,12 +10,12 @@ from starlette.routing import Route
 from portal.access import list_filters
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
-from portal.desk.context.scene import AT_THE_DESK, DeskPlace, place
+from portal.desk.context.scene import AT_THE_DESK, DeskContext, place
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present.list_rows import Cell, row
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.model import State, StepKind
 from status_db.queries.lists import Filter, ListedStudent, ListSelection, Order
 
@@ -71,20 +71,20 @@ async def page(context: SignedIn) -> Response:
     here, chosen = at.here, _chosen(context, at)
     after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
     leaf = await context.ask_long(
-        context.services.lists.leaf, at.sight, chosen, here.now, _ROWS, after=after, before=before
+        context.services.lists.leaf, at.visibility, chosen, here.now, _ROWS, after=after, before=before
     )
-    fields = await context.ask_long(list_filters.fields, here, at.sight, context.services.lists, chosen)
+    fields = await context.ask_long(list_filters.fields, here, at.visibility, context.services.lists, chosen)
     counts = {
         tab: await context.ask_long(
             context.services.lists.count,
-            at.sight,
+            at.visibility,
             Filter(tab, at.step, columns=chosen.columns, text=chosen.text),
             here.now,
             _COUNTED,
         )
         for tab in TABS
     }
-    await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
+    await context.audit(AuditEvent.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
     address = _address(at, chosen, chosen.wanted)
     kind = _kind(at)
     return await desk_page(
@@ -120,7 +120,7 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _line(at: DeskPlace, listed: ListedStudent) -> QueueRow:
+def _line(at: DeskContext, listed: ListedStudent) -> QueueRow:
     here, language = at.here, at.here.language
     shown = row(here, listed)
     status = next((status for status in listed.steps if status.step == at.step), None)
@@ -137,12 +137,12 @@ def _line(at: DeskPlace, listed: ListedStudent) -> QueueRow:
     )
 
 
-def _kind(at: DeskPlace) -> StepKind:
+def _kind(at: DeskContext) -> StepKind:
     entries = [entry for flow in at.here.settings.flow for entry in flow.entries if entry.step == at.step]
     return StepKind(entries[0].kind) if entries else StepKind.SYNCED
 
 
-def _chosen(context: Context, at: DeskPlace) -> Filter:
+def _chosen(context: Context, at: DeskContext) -> Filter:
     order = context.asked("order")
     return Filter(
         list_filters.wanted(context.asked("tab"), TABS, ListSelection.NOT_CLEAR),
@@ -153,7 +153,7 @@ def _chosen(context: Context, at: DeskPlace) -> Filter:
     )
 
 
-def _address(at: DeskPlace, chosen: Filter, wanted: ListSelection | State) -> str:
+def _address(at: DeskContext, chosen: Filter, wanted: ListSelection | State) -> str:
     return at.address(
         "/desk",
         tab="" if wanted is ListSelection.NOT_CLEAR else list_filters.wanted_word(wanted),

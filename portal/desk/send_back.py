@@ -12,7 +12,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -21,10 +21,10 @@ from portal.present.appeals import AppealStep
 from portal.present.due import due_at
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.effective_status import StepStatus
-from status_db.inbox.appeal_rows import SeenThen
-from status_db.inbox.appeals import AppealCode, ObjectionRefused
+from status_db.inbox.appeal_rows import AppealEvidence
+from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.model import normalise_number
 from status_db.views import StudentView
 
@@ -51,7 +51,7 @@ async def listed(context: SignedIn) -> Response:
     cohort, here = at.here.cohort.key, at.here
     steps = {step for flow in here.settings.flow for step in _before_review(flow, at.step)}
     inside = inside_of(context, cohort, at.scopes)
-    found = await context.ask_long(context.services.student_objections.sent_back, cohort, steps, inside, _ROWS)
+    found = await context.ask_long(context.services.raised_appeals.sent_back, cohort, steps, inside, _ROWS)
     students = await context.ask_long(context.services.named.students, cohort, {one.student for one in found}, here.now)
     names = await names_of(context, found)
     return await desk_page(
@@ -86,7 +86,7 @@ async def form(context: SignedIn) -> Response:
     if not number:
         return await desk_page(context, at, "desk/send_back.html", student=None)
     student = await _student(context, at, number)
-    await context.audit(Deed.SAW_STUDENT, cohort=student.cohort, student=student.student)
+    await context.audit(AuditEvent.SAW_STUDENT, cohort=student.cohort, student=student.student)
     return await _form(context, at, student)
 
 
@@ -100,22 +100,22 @@ async def send(context: SignedIn) -> Response:
     if status is None:
         return await _form(context, at, student, text=text, wrong=NO_STEP, status=422)
     enter = partial(
-        context.services.student_objections.send_back,
+        context.services.raised_appeals.send_back,
         student.cohort,
         student.student,
         step,
         text,
         account=at.account,
-        seen=SeenThen.of(status, at.here.now),
+        seen=AppealEvidence.of(status, at.here.now),
         due=due_at(context.settings, step, student.campus, at.here.now),
         now=at.here.now,
     )
     try:
         made = await context.ask_long(enter)
-    except ObjectionRefused as refused:
+    except AppealRefused as refused:
         code, wrong = 409 if refused.code is AppealCode.WAITS else 422, appeals.REFUSALS[refused.code]
         return await _form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
-    await context.audit(Deed.SENT_BACK, cohort=made.cohort, student=made.student, step=step, objection=made.objection)
+    await context.audit(AuditEvent.SENT_BACK, cohort=made.cohort, student=made.student, step=step, appeal=made.appeal)
     return see_other(at.address("/desk/sent-back"))
 
 
@@ -124,7 +124,7 @@ def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
     return flow.after(review) if any(entry.step == review for entry in flow.entries) else ()
 
 
-async def _student(context: Context, at: DeskPlace, number: str) -> StudentView:
+async def _student(context: Context, at: DeskContext, number: str) -> StudentView:
     """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
     cohort, now = at.here.cohort.key, at.here.now
     if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
@@ -135,7 +135,7 @@ async def _student(context: Context, at: DeskPlace, number: str) -> StudentView:
     return student
 
 
-def _steps(at: DeskPlace, student: StudentView) -> tuple[StepStatus, ...]:
+def _steps(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
     """Return the steps of a student that stand before this review."""
     flow = at.here.settings.flow_named(student.flow)
     if flow is None or not student.steps:
@@ -146,7 +146,7 @@ def _steps(at: DeskPlace, student: StudentView) -> tuple[StepStatus, ...]:
 
 async def _form(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     student: StudentView,
     *,
     chosen: str = "",
@@ -166,7 +166,7 @@ async def _form(
                 step=one.step,
                 title=titles[one.step],
                 office=cards.office_name(language, context.settings.step_named(one.step).office),
-                now=appeals.shown(language, SeenThen.of(one, now), now).bare,
+                now=appeals.shown(language, AppealEvidence.of(one, now), now).bare,
             )
             for one in _steps(at, student)
         ],

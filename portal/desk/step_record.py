@@ -14,13 +14,13 @@ from portal.access.requires import for_visitors
 from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
 from portal.desk.context import refusals
-from portal.desk.context.scene import AT_THE_DESK, DeskPlace, acts_at, place
+from portal.desk.context.scene import AT_THE_DESK, DeskContext, acts_at, place
 from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.refusals import DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
 from status_db.effective_status import StepStatus
@@ -36,7 +36,7 @@ _REVIEWED = {Verdict.CLEARED: N_("通过终审"), Verdict.HELD: N_("不通过（
 class StepRecord:
     """One student's step, and where at the desk somebody looks at it."""
 
-    at: DeskPlace
+    at: DeskContext
     dossier: Dossier
     status: StepStatus
     #: The student's steps at which they may act.
@@ -52,7 +52,7 @@ class StepRecord:
         """Name what stands here now, as the doors ask for it."""
         if self.status.kind is StepKind.REVIEW:
             return seen_by_review(self.status)
-        return self.status.footing(self.at.here.now)
+        return self.status.version_tag(self.at.here.now)
 
     @property
     def decision(self) -> Decision | None:
@@ -73,7 +73,9 @@ class StepRecord:
 async def page(context: SignedIn) -> Response:
     """Show a record."""
     found = await _found(context, AT_THE_DESK)
-    await context.audit(Deed.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step)
+    await context.audit(
+        AuditEvent.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step
+    )
     return _show(context, found)
 
 
@@ -98,7 +100,7 @@ async def take_back(context: SignedIn) -> Response:
 
 
 #: What has been done: the deed, the decision it was about, and why.
-_Done = tuple[Deed, Decision, str]
+_Done = tuple[AuditEvent, Decision, str]
 
 
 async def _act(
@@ -110,7 +112,7 @@ async def _act(
     typed = await forms.read_form(context, TypedDecision)
     found = await _found(context, (act,))
     try:
-        deed, decision, reason = await do(context, found, typed)
+        event, decision, reason = await do(context, found, typed)
     except Unclear as unclear:
         sentence = found.at.here.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
         return await _again(context, typed, sentence, 422)
@@ -122,7 +124,7 @@ async def _act(
             typed = typed.model_copy(update={"saw": "", "decision": None})
         return await _again(context, typed, sentence, 409)
     await context.audit(
-        deed,
+        event,
         cohort=found.at.here.cohort.key,
         student=found.student,
         step=found.at.step,
@@ -142,7 +144,7 @@ async def _decide(context: Context, found: StepRecord, typed: TypedDecision) -> 
     at = found.at
     wish = typed.wish(found.student, at.step, _DECIDED, context.settings.institution.timezone)
     entered = await context.ask_long(at.doors.overrides.enter, wish, at.account, context.now, at.scopes)
-    return Deed.DECIDED, entered, entered.reason
+    return AuditEvent.DECIDED, entered, entered.reason
 
 
 async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
@@ -150,7 +152,7 @@ async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -
     _refuse_no_reason(typed)
     door = partial(at.doors.overrides.withdraw, saw=typed.decision_seen)
     taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
-    return Deed.DECISION_WITHDRAWN, taken, typed.because
+    return AuditEvent.DECISION_WITHDRAWN, taken, typed.because
 
 
 async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
@@ -158,7 +160,7 @@ async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> 
     wish = typed.wish(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
     door = partial(at.doors.reviews.review, over_old_answers=typed.over)
     given = await context.ask_long(door, wish, at.account, context.now, at.scopes)
-    return Deed.REVIEWED, given, given.reason
+    return AuditEvent.REVIEWED, given, given.reason
 
 
 async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
@@ -166,7 +168,7 @@ async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) 
     _refuse_no_reason(typed)
     door = partial(at.doors.reviews.take_back, saw=typed.decision_seen)
     taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
-    return Deed.REVIEW_WITHDRAWN, taken, typed.because
+    return AuditEvent.REVIEW_WITHDRAWN, taken, typed.because
 
 
 def _refuse_no_reason(typed: TypedDecision) -> None:
@@ -193,7 +195,7 @@ async def _found(context: SignedIn, acts: Collection[Act]) -> StepRecord:
     it is the first of the student's that the visitor may act at.
     """
     at = place(context, acts)
-    may, here = at.here.sight.steps, at.here
+    may, here = at.here.visibility.steps, at.here
     dossier = await context.ask(
         context.services.reader.dossier,
         here.cohort.key,
@@ -227,7 +229,7 @@ def _show(
     # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
     filled = typed.filled_from(blank) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
-    door = dossiers.review_door(here, step)
+    door = dossiers.review_check(here, step)
     return context.page(
         "desk/record.html",
         status=status,

@@ -45,7 +45,7 @@ def digest_of_state(student: StudentView, now: datetime) -> bytes:
     """Return a digest of what counts for each step, and of the decision or run that it rests on."""
     parts = [student.cohort, student.student, str(student.flow)]
     for status in student.steps:
-        parts += [status.step, status.at(now).verdict, status.footing(now)]
+        parts += [status.step, status.at(now).verdict, status.version_tag(now)]
     return digest_of(part.encode() for part in parts)[:_DIGEST_BYTES]
 
 
@@ -63,8 +63,10 @@ def still_holds(slip: VerifiedSlip, student: StudentView, now: datetime) -> bool
 
 def awaits_sources(student: StudentView, now: datetime) -> bool:
     """Say whether nothing speaks against the student, but an answer has grown too old to vouch for."""
-    standings = [step.at(now) for step in student.steps]
-    return student.active and any(s.stale for s in standings) and not any(must_go(s) for s in standings)
+    effective_statuses = [step.at(now) for step in student.steps]
+    return (
+        student.active and any(s.stale for s in effective_statuses) and not any(must_go(s) for s in effective_statuses)
+    )
 
 
 def seal(slip: VerifiedSlip, key: bytes) -> str:

@@ -17,7 +17,7 @@ from config.settings import Settings
 from foundation.private_files import PRIVATE_FOLDER, flush, make_folder, write_new
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
-from portal.documents.paper_sets import Papers, sight_of
+from portal.documents.paper_sets import PaperWriter, visibility_of
 from status_db.effective.visible import everything
 from status_db.views import EVERYBODY
 
@@ -38,7 +38,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowed:
+class PrintSelection:
     """What is printed: everything, or the sheets of these steps, or of these classes by name."""
 
     steps: Sequence[str] = ()
@@ -46,7 +46,12 @@ class Narrowed:
 
 
 def print_into(
-    folder: Path, name: str, papers: Papers, settings: Settings, cohort: str, narrowed: Narrowed | None = None
+    folder: Path,
+    name: str,
+    papers: PaperWriter,
+    settings: Settings,
+    cohort: str,
+    narrowed: PrintSelection | None = None,
 ) -> tuple[Path, ...]:
     """Write the sheets into a new folder `name` inside `folder`, and return its files.
 
@@ -60,7 +65,7 @@ def print_into(
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         written: list[Path] = []
-        for file, made in _sets(papers, settings, cohort, narrowed or Narrowed()):
+        for file, made in _sets(papers, settings, cohort, narrowed or PrintSelection()):
             at = unfinished / _free(file, written)
             at.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             write_new(at, paper_pdf.write(made))
@@ -80,25 +85,27 @@ def print_into(
     return tuple(place / path for path in written)
 
 
-def _sets(papers: Papers, settings: Settings, cohort: str, narrowed: Narrowed) -> Iterator[tuple[Path, PrintSet]]:
+def _sets(
+    papers: PaperWriter, settings: Settings, cohort: str, narrowed: PrintSelection
+) -> Iterator[tuple[Path, PrintSet]]:
     classes = [one for one in papers.classes if not narrowed.classes or one[1] in narrowed.classes]
     if narrowed.steps or not narrowed.classes:
         titles = {step.key: step.title for step in settings.step}
         for step in narrowed.steps or titles:
-            sight = sight_of(settings, cohort, step, EVERYBODY)
+            visibility = visibility_of(settings, cohort, step, EVERYBODY)
             if not narrowed.classes:
-                of_all = papers.of_step(step, sight)
+                of_all = papers.of_step(step, visibility)
                 if of_all is not None:
                     yield Path("按事项", f"{_plain(titles[step])}.pdf"), of_all
                 continue
             for college, name in classes:
-                of_one = papers.of_step(step, sight, {"college": college, "class": name})
+                of_one = papers.of_step(step, visibility, {"college": college, "class": name})
                 if of_one is not None:
                     yield Path("按事项", f"{_plain(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
     if not narrowed.steps:
-        sight = everything(settings, cohort)
+        visibility = everything(settings, cohort)
         for college, name in classes:
-            of_class = papers.of_class(college, name, sight)
+            of_class = papers.of_class(college, name, visibility)
             if of_class is not None:
                 yield Path("按班级", f"{_plain(f'{college}-{name}' if name else college)}.pdf"), of_class
     yield Path("空白单.pdf"), papers.blank_slip()

@@ -6,12 +6,12 @@ from functools import cached_property
 from itertools import groupby
 
 from config.settings import Settings
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.documents.paper_pdf import Fill, PaperColumn, PaperRow, PaperSection, PrintSet, Wording
 from portal.documents.sheet_numbers import EVERY_STEP, SLIP, building_mark, class_mark, set_number, step_codes
 from portal.i18n.languages import Language
 from portal.present import list_rows, reasons
-from status_db.effective.visible import Sight, everything
+from status_db.effective.visible import Visibility, everything
 from status_db.effective_status import StepStatus
 from status_db.model import StepKind, Verdict
 from status_db.queries.lists import Filter, ListedStudent, Lists, ListSelection
@@ -28,16 +28,16 @@ _REASON, _SIGNATURE = 22, 24
 _STEP = 34
 
 
-def sight_of(settings: Settings, cohort: str, step: str, scopes: Sequence[Scope]) -> Sight:
+def visibility_of(settings: Settings, cohort: str, step: str, scopes: Sequence[Scope]) -> Visibility:
     """Return what whoever handles a step has to see on paper: the step alone, or a review with all it rests on."""
     steps = {step}
     for flow in settings.flow:
         if any(entry.step == step and entry.kind == StepKind.REVIEW.value for entry in flow.entries):
             steps |= set(flow.after(step))
-    return Sight(cohort, {one.key: scopes for one in settings.step if one.key in steps})
+    return Visibility(cohort, {one.key: scopes for one in settings.step if one.key in steps})
 
 
-class Papers:
+class PaperWriter:
     """Makes the sheets of one cohort as it stands now, in one language. Raises StoreError."""
 
     def __init__(self, lists: Lists, settings: Settings, language: Language, cohort: str, now: datetime) -> None:
@@ -65,23 +65,25 @@ class Papers:
     def _fresh(self) -> Mapping[str, StepSource]:
         return self._lists.freshness(self._cohort.key)
 
-    def of_step(self, step: str, sight: Sight, columns: Mapping[str, str] | None = None) -> PrintSet | None:
+    def of_step(self, step: str, visibility: Visibility, columns: Mapping[str, str] | None = None) -> PrintSet | None:
         """Return the sheets of one step, each class beginning a page; None where there is nobody.
 
         `columns` narrows them to a class, with its college, or to a building, which is one group then.
         """
         chosen = Filter(ListSelection.ALL, step, columns or {})
-        return self._made(step, sight, chosen)
+        return self._made(step, visibility, chosen)
 
-    def of_class(self, college: str, class_name: str, sight: Sight) -> PrintSet | None:
+    def of_class(self, college: str, class_name: str, visibility: Visibility) -> PrintSet | None:
         """Return the sheets of a class with every step of the sight; None where there is nobody."""
-        return self._made(None, sight, Filter(ListSelection.ALL, columns={"college": college, "class": class_name}))
+        return self._made(
+            None, visibility, Filter(ListSelection.ALL, columns={"college": college, "class": class_name})
+        )
 
-    def _made(self, step: str | None, sight: Sight, chosen: Filter) -> PrintSet | None:
-        here = Scene(self._settings, self._language, self._now, self._cohort, sight)
+    def _made(self, step: str | None, visibility: Visibility, chosen: Filter) -> PrintSet | None:
+        here = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
         building = chosen.columns.get("building")
         alone = len(here.steps) == 1
-        listed = self._lists.whole(sight, chosen, self._now, here.steps if alone else ())
+        listed = self._lists.whole(visibility, chosen, self._now, here.steps if alone else ())
         code = self._codes[step] if step else EVERY_STEP
         parts: list[PaperSection] = []
         if building is not None:
@@ -100,12 +102,19 @@ class Papers:
             return None
         return self._set(here, parts, step, upright=alone and building is None)
 
-    def _title(self, here: Scene, step: str | None, whose: str) -> str:
+    def _title(self, here: ReaderContext, step: str | None, whose: str) -> str:
         what = here.titles[step] if step else self._language.gettext("各事项")
         return f"{what} · {whose}"
 
     def _part(
-        self, here: Scene, title: str, code: str, mark: str, listed: Sequence[ListedStudent], *, with_class: bool
+        self,
+        here: ReaderContext,
+        title: str,
+        code: str,
+        mark: str,
+        listed: Sequence[ListedStudent],
+        *,
+        with_class: bool,
     ) -> PaperSection:
         gettext = self._language.gettext
         alone = len(here.steps) == 1
@@ -136,22 +145,22 @@ class Papers:
         yield PaperColumn(gettext("办理时间"), _TIME, Fill.BLANK)
 
     def _owed(self, status: StepStatus) -> str:
-        standing = status.at(self._now)
-        owing = status.finding.verdict is Verdict.HELD and (not standing.by_decision or standing.outgrown)
+        effective = status.at(self._now)
+        owing = status.finding.verdict is Verdict.HELD and (not effective.by_decision or effective.overtaken_by_debt)
         said = reasons.sentence(self._language, status.finding.evidence, self._now) if owing else ""
         return said if len(said) <= _OWED else f"{said[: _OWED - 1]}…"
 
-    def slip(self, student: StudentView, sight: Sight) -> PrintSet:
+    def slip(self, student: StudentView, visibility: Visibility) -> PrintSet:
         """Return the slip of one student: each step of the flow, with its state where the sight has it."""
-        here = Scene(self._settings, self._language, self._now, self._cohort, sight)
+        here = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
         lines = [
             PaperRow(
                 [
                     here.titles[status.step],
-                    list_rows.cell(here, status).text if status.step in sight.steps else "",
-                    self._owed(status) if status.step in sight.steps else "",
+                    list_rows.cell(here, status).text if status.step in visibility.steps else "",
+                    self._owed(status) if status.step in visibility.steps else "",
                 ],
-                open=status.step not in sight.steps or not status.counts_as_clear(self._now),
+                open=status.step not in visibility.steps or not status.counts_as_clear(self._now),
             )
             for status in student.steps
         ]
@@ -161,11 +170,11 @@ class Papers:
 
     def blank_slip(self) -> PrintSet:
         """Return a slip on which everything is written by hand, for whoever stands on no list."""
-        here = Scene(self._settings, self._language, self._now, self._cohort, Sight(self._cohort.key, {}))
+        here = ReaderContext(self._settings, self._language, self._now, self._cohort, Visibility(self._cohort.key, {}))
         lines = [PaperRow([here.titles[step.key], "", ""]) for step in self._settings.step]
         return self._slip(here, lines, ("", "", "", "", ""), "")
 
-    def _slip(self, here: Scene, lines: Sequence[PaperRow], facts: Sequence[str], number: str) -> PrintSet:
+    def _slip(self, here: ReaderContext, lines: Sequence[PaperRow], facts: Sequence[str], number: str) -> PrintSet:
         gettext = self._language.gettext
         words = (gettext("学号"), gettext("姓名"), gettext("学院"), gettext("班级"), gettext("楼栋"))
         columns = (
@@ -178,7 +187,7 @@ class Papers:
         part = PaperSection(title, number, columns, lines, tuple(zip(words, facts, strict=True)))
         return self._set(here, [part], None, upright=True)
 
-    def _set(self, here: Scene, parts: Sequence[PaperSection], step: str | None, *, upright: bool) -> PrintSet:
+    def _set(self, here: ReaderContext, parts: Sequence[PaperSection], step: str | None, *, upright: bool) -> PrintSet:
         gettext, language = self._language.gettext, self._language
         as_of = here.as_of(self._fresh)
         told = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []

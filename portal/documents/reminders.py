@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.present import list_rows
 from status_db.queries.lists import ListedStudent
 from status_db.views import StepSource
 
 
 def text(
-    here: Scene,
+    here: ReaderContext,
     class_name: str,
     people: Iterable[ListedStudent],
     freshness: Mapping[str, StepSource],

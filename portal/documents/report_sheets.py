@@ -9,9 +9,9 @@ from io import BytesIO
 from typing import Any
 
 from foundation import xlsx
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.documents.report_tables import ReportCell, ReportTable, colleges_by_step, tables
-from status_db.queries.appeal_report import Objected
+from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.report import CohortReport
 
 #: So wide is a column of words, and one of figures, in characters.
@@ -22,7 +22,7 @@ _A4 = 9
 
 
 def workbook(
-    here: Scene, found: CohortReport, objected: Sequence[Objected], who: str, college: str | None = None
+    here: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], who: str, college: str | None = None
 ) -> bytes:
     """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
     language = here.language
@@ -39,17 +39,17 @@ def workbook(
     ]
     written = BytesIO()
     with xlsx.workbook(written) as book:
-        for table in (*tables(here, found, objected, college), colleges_by_step(here, found)):
+        for table in (*tables(here, found, appealed, college), colleges_by_step(here, found)):
             _write(book, f"{title} · {table.title}", head, table)
     return written.getvalue()
 
 
-def file_name(here: Scene) -> str:
+def file_name(here: ReaderContext) -> str:
     """Return what the file is called."""
     return f"{_title(here).replace(' ', '-')}-{here.now.astimezone(here.language.zone):%Y%m%d-%H%M}.xlsx"
 
 
-def _title(here: Scene) -> str:
+def _title(here: ReaderContext) -> str:
     return " ".join((here.cohort.name, here.language.gettext("离校报告")))
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from portal.access.scenes import NONE, STATES, WHERE, Scene
+from portal.access.scenes import NONE, STATES, WHERE, ReaderContext
 from portal.i18n import labels as words
 from portal.i18n.labels import N_
 from status_db.model import State
-from status_db.queries.appeal_report import Objected
+from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.lists import ListSelection
-from status_db.queries.report import CohortReport, CollegeFigures, DecidedFor
-from status_db.views import Tally, Where
+from status_db.queries.report import CohortReport, CollegeCounts, DecidedFor
+from status_db.views import StepCounts, Where
 
 Value: TypeAlias = str | int | Decimal | None
 
@@ -71,7 +71,7 @@ _LEFT: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("他人代�
 
 
 def tables(
-    here: Scene, found: CohortReport, objected: Sequence[Objected], college: str | None = None
+    here: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], college: str | None = None
 ) -> tuple[ReportTable, ...]:
     """Return the tables in the order of the page; those with nothing to tell are left out.
 
@@ -82,13 +82,13 @@ def tables(
         _steps(here, found, college),
         _origins(here, found, college),
         _decisions(here, found.decisions),
-        _objections(here, objected),
+        _appeals(here, appealed),
         _certificates(here, found),
     )
     return tuple(table for table in made if table.rows)
 
 
-def colleges_by_step(here: Scene, found: CohortReport) -> ReportTable:
+def colleges_by_step(here: ReaderContext, found: CohortReport) -> ReportTable:
     """Return each step of each college: for the Excel file, where a long table does no harm."""
     return ReportTable(
         key="colleges-by-step",
@@ -103,15 +103,15 @@ def colleges_by_step(here: Scene, found: CohortReport) -> ReportTable:
             (
                 ReportCell(_named(one.college)),
                 ReportCell(here.titles[step]),
-                *_state_cells(here, step, tally, one.college),
+                *_state_cells(here, step, step_counts, one.college),
             )
             for one in found.colleges
-            for step, tally in _in_order(here, one.steps)
+            for step, step_counts in _in_order(here, one.steps)
         ),
     )
 
 
-def _colleges(here: Scene, found: CohortReport) -> ReportTable:
+def _colleges(here: ReaderContext, found: CohortReport) -> ReportTable:
     language = here.language
     categories = sorted(found.whole.staying)
     notes = [language.gettext("应离校的学生每人只数一次，与总览一致。无需办理按项次计，一人两项算两次。")]
@@ -119,7 +119,7 @@ def _colleges(here: Scene, found: CohortReport) -> ReportTable:
         kinds = language.listed(map(_named, categories))
         notes.append(language.gettext("%(categories)s：在名单上而今年不离校，不在应离校之内。", categories=kinds))
 
-    def line(one: CollegeFigures, title: ReportCell, college: str | None) -> tuple[ReportCell, ...]:
+    def line(one: CollegeCounts, title: ReportCell, college: str | None) -> tuple[ReportCell, ...]:
         wheres = (
             _listed(here, one.by_where.get(where, 0), college, wanted) for where, (_, _, _, wanted) in WHERE.items()
         )
@@ -154,17 +154,17 @@ def _colleges(here: Scene, found: CohortReport) -> ReportTable:
     )
 
 
-def _steps(here: Scene, found: CohortReport, college: str | None) -> ReportTable:
+def _steps(here: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
     language = here.language
 
-    def line(step: str, tally: Tally) -> tuple[ReportCell, ...]:
+    def line(step: str, step_counts: StepCounts) -> tuple[ReportCell, ...]:
         fresh = found.freshness.get(step)
         as_of = here.language.moment(fresh.as_of, here.now) if fresh and fresh.as_of else ""
         stale = fresh is not None and fresh.stale(here.now)
         said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of) if stale else as_of
         return (
             ReportCell(here.titles[step]),
-            *_state_cells(here, step, tally, college),
+            *_state_cells(here, step, step_counts, college),
             ReportCell(said or None, stale=stale),
         )
 
@@ -177,11 +177,11 @@ def _steps(here: Scene, found: CohortReport, college: str | None) -> ReportTable
             *_state_columns(here),
             ReportColumn(language.gettext("数据截至"), words=True),
         ),
-        rows=tuple(line(step, tally) for step, tally in _in_order(here, found.whole.steps)),
+        rows=tuple(line(step, step_counts) for step, step_counts in _in_order(here, found.whole.steps)),
     )
 
 
-def _state_columns(here: Scene) -> tuple[ReportColumn, ...]:
+def _state_columns(here: ReaderContext) -> tuple[ReportColumn, ...]:
     language = here.language
     return (
         ReportColumn(language.gettext("人数")),
@@ -190,28 +190,30 @@ def _state_columns(here: Scene) -> tuple[ReportColumn, ...]:
     )
 
 
-def _state_cells(here: Scene, step: str, tally: Tally, college: str | None) -> tuple[ReportCell, ...]:
-    settled = tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0)
+def _state_cells(
+    here: ReaderContext, step: str, step_counts: StepCounts, college: str | None
+) -> tuple[ReportCell, ...]:
+    settled = step_counts.by_state.get(State.CLEARED, 0) + step_counts.by_state.get(State.EXEMPT, 0)
     return (
-        _listed(here, tally.total, college, ListSelection.ALL, step),
-        ReportCell(here.language.percent(settled, tally.total)),
-        *(_listed(here, tally.by_state.get(state, 0), college, state, step) for state in STATES),
+        _listed(here, step_counts.total, college, ListSelection.ALL, step),
+        ReportCell(here.language.percent(settled, step_counts.total)),
+        *(_listed(here, step_counts.by_state.get(state, 0), college, state, step) for state in STATES),
     )
 
 
-def _origins(here: Scene, found: CohortReport, college: str | None) -> ReportTable:
+def _origins(here: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
     language = here.language
 
-    def line(step: str, tally: Tally) -> tuple[ReportCell, ...]:
-        cleared = tally.by_state.get(State.CLEARED, 0)
-        automatic = cleared - tally.cleared_by_decision
+    def line(step: str, step_counts: StepCounts) -> tuple[ReportCell, ...]:
+        cleared = step_counts.by_state.get(State.CLEARED, 0)
+        automatic = cleared - step_counts.cleared_by_decision
         return (
             ReportCell(here.titles[step]),
             _listed(here, cleared, college, State.CLEARED, step),
             ReportCell(automatic),
-            ReportCell(tally.cleared_by_decision),
+            ReportCell(step_counts.cleared_by_decision),
             ReportCell(here.language.percent(automatic, cleared)),
-            _listed(here, tally.disputed, college, ListSelection.DISPUTED, step),
+            _listed(here, step_counts.disputed, college, ListSelection.DISPUTED, step),
         )
 
     return ReportTable(
@@ -226,11 +228,11 @@ def _origins(here: Scene, found: CohortReport, college: str | None) -> ReportTab
             ReportColumn(language.gettext("自动的比例")),
             ReportColumn(language.gettext("人工办理后数据有变化")),
         ),
-        rows=tuple(line(step, tally) for step, tally in _in_order(here, found.whole.steps)),
+        rows=tuple(line(step, step_counts) for step, step_counts in _in_order(here, found.whole.steps)),
     )
 
 
-def _decisions(here: Scene, decided: Sequence[DecidedFor]) -> ReportTable:
+def _decisions(here: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTable:
     language = here.language
     return ReportTable(
         key="decisions",
@@ -266,7 +268,7 @@ def _decisions(here: Scene, decided: Sequence[DecidedFor]) -> ReportTable:
     )
 
 
-def _objections(here: Scene, objected: Sequence[Objected]) -> ReportTable:
+def _appeals(here: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTable:
     language = here.language
     return ReportTable(
         key="objections",
@@ -289,15 +291,15 @@ def _objections(here: Scene, objected: Sequence[Objected]) -> ReportTable:
                 *(ReportCell(one.outcomes.get(outcome, 0)) for outcome in _OUTCOMES),
                 ReportCell(one.median_hours),
             )
-            for one in objected
+            for one in appealed
         ),
     )
 
 
-def _certificates(here: Scene, found: CohortReport) -> ReportTable:
+def _certificates(here: ReaderContext, found: CohortReport) -> ReportTable:
     language = here.language
 
-    def line(one: CollegeFigures, title: str) -> tuple[ReportCell, ...]:
+    def line(one: CollegeCounts, title: str) -> tuple[ReportCell, ...]:
         made = one.certificates
         left = (made.collected.get(how, 0) for how in _LEFT)
         return (ReportCell(title), *map(ReportCell, (made.issued, made.unclaimed, *left, made.revoked)))
@@ -319,7 +321,9 @@ def _certificates(here: Scene, found: CohortReport) -> ReportTable:
     )
 
 
-def _listed(here: Scene, count: int, college: str | None, wanted: ListSelection | State, step: str = "") -> ReportCell:
+def _listed(
+    here: ReaderContext, count: int, college: str | None, wanted: ListSelection | State, step: str = ""
+) -> ReportCell:
     """Return a figure that leads to the list of exactly those; nobody leads nowhere."""
     if not count:
         return ReportCell(0)
@@ -328,7 +332,7 @@ def _listed(here: Scene, count: int, college: str | None, wanted: ListSelection 
     return ReportCell(count, here.address("/lists", wanted=word, step=step, college=own))
 
 
-def _in_order(here: Scene, steps: Mapping[str, Tally]) -> list[tuple[str, Tally]]:
+def _in_order(here: ReaderContext, steps: Mapping[str, StepCounts]) -> list[tuple[str, StepCounts]]:
     return [(step, steps[step]) for step in here.steps if step in steps]
 
 

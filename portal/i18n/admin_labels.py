@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from portal.i18n.labels import N_
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.pending_changes import ChangeKind
-from status_db.model import Says
+from status_db.model import VoteKind
 
 #: What a run's fault means, and what to do about it.
 FAULTS: Mapping[str, str] = {
@@ -54,13 +54,13 @@ COLUMNS: Mapping[str, str] = {
 }
 
 SAYS: Mapping[str, str] = {
-    Says.PLAUSIBLE: N_("部门核实属实"),
-    Says.APPROVE: N_("批准"),
-    Says.REJECT: N_("否决"),
+    VoteKind.CONFIRM: N_("部门核实属实"),
+    VoteKind.APPROVE: N_("批准"),
+    VoteKind.REJECT: N_("否决"),
 }
 
 #: What makes a stranger near to a student of the roster.
-NEAR: Mapping[str, str] = {
+HINT: Mapping[str, str] = {
     "ambiguous": N_("同一个号码对应名单上不止一人"),
     "leading_zero": N_("只差开头的 0"),
     "number_within": N_("含有名单上的号码"),
@@ -73,7 +73,7 @@ NEAR: Mapping[str, str] = {
 }
 
 #: Why a source's record about a student is in doubt, besides the hints of a key.
-DOUBT: Mapping[str, str] = {**NEAR, "moved": N_("原有事项现在记在名单之外的号码下")}
+DOUBT: Mapping[str, str] = {**HINT, "moved": N_("原有事项现在记在名单之外的号码下")}
 
 ACTS: Mapping[str, str] = {
     Act.READ: N_("查看"),
@@ -106,54 +106,54 @@ SCOPE_COLUMNS: Mapping[str, str] = {
 #: The roster's levels, as the settings name them.
 LEVELS: Mapping[str, str] = {"undergraduate": N_("本专科"), "postgraduate": N_("研究生")}
 
-DEEDS: Mapping[str, str] = {
-    Deed.SIGNED_IN: N_("登录"),
-    Deed.SIGN_IN_REFUSED: N_("登录被拒绝"),
-    Deed.SIGNED_OUT: N_("退出登录"),
-    Deed.PASSWORD_SET: N_("设置密码"),
-    Deed.CODES_MADE: N_("生成一次性代码"),
-    Deed.SECOND_FACTOR_SET: N_("设置两步验证"),
-    Deed.SECOND_FACTOR_REMOVED: N_("移除一种两步验证"),
-    Deed.SECOND_FACTOR_RESET: N_("重置两步验证"),
-    Deed.RECOVERY_CODES_MADE: N_("生成恢复码"),
-    Deed.RECOVERY_CODE_USED: N_("使用恢复码"),
-    Deed.SAW_STUDENT: N_("查看学生"),
-    Deed.SAW_LIST: N_("查看名单"),
-    Deed.EXPORTED: N_("导出"),
-    Deed.ASKED_RECHECK: N_("请求重新核对"),
-    Deed.MADE_SLIP: N_("生成离校单"),
-    Deed.PRINTED_SHEETS: N_("打印纸面办理单"),
-    Deed.ENTERED_PAPER: N_("录入纸面结果"),
-    Deed.PAPER_TAKEN_BACK: N_("撤回纸面结果"),
-    Deed.SPOKE_ON_RUN: N_("对暂停的运行表态"),
-    Deed.REVERTED_RUN: N_("撤回运行"),
-    Deed.DECIDED: N_("人工办理"),
-    Deed.DECISION_WITHDRAWN: N_("撤回人工办理"),
-    Deed.REVIEWED: N_("终审"),
-    Deed.REVIEW_WITHDRAWN: N_("撤回终审"),
-    Deed.SEALED: N_("第一次封存账号与权限"),
-    Deed.ACCOUNT_MADE: N_("新建账号"),
-    Deed.ACCOUNT_CHANGED: N_("变更账号"),
-    Deed.GRANTED: N_("授予权限"),
-    Deed.GRANT_TAKEN: N_("收回权限"),
-    Deed.SECOND_ASKED: N_("申请由另一位管理员确认"),
-    Deed.SECOND_REFUSED: N_("拒绝或撤回申请"),
-    Deed.RENUMBERED: N_("更正学号"),
-    Deed.HANDED_OVER: N_("移交权限"),
-    Deed.ANNOUNCED: N_("发布公告"),
-    Deed.ANNOUNCEMENT_WITHDRAWN: N_("撤回公告"),
-    Deed.MORNING_HELD: N_("整班终审发证"),
-    Deed.ISSUED: N_("发放证书"),
-    Deed.CERTIFICATE_HANDED_OVER: N_("登记领证"),
-    Deed.REVOKED: N_("撤销证书"),
-    Deed.BROUGHT_SHEET: N_("上传表格"),
-    Deed.CONFIRMED_LIST: N_("以新名单取代原名单"),
-    Deed.IMPORTED: N_("导入办理结果"),
-    Deed.IMPORT_UNDONE: N_("撤销一批导入"),
-    Deed.TOKEN_MADE: N_("生成接口令牌"),
-    Deed.TOKEN_WITHDRAWN: N_("撤销接口令牌"),
-    Deed.OBJECTED: N_("提出异议"),
-    Deed.OBJECTION_WITHDRAWN: N_("撤回异议"),
-    Deed.OBJECTION_ANSWERED: N_("答复异议"),
-    Deed.SENT_BACK: N_("发回部门重新核对"),
+EVENTS: Mapping[str, str] = {
+    AuditEvent.SIGNED_IN: N_("登录"),
+    AuditEvent.SIGN_IN_REFUSED: N_("登录被拒绝"),
+    AuditEvent.SIGNED_OUT: N_("退出登录"),
+    AuditEvent.PASSWORD_SET: N_("设置密码"),
+    AuditEvent.CODES_MADE: N_("生成一次性代码"),
+    AuditEvent.SECOND_FACTOR_SET: N_("设置两步验证"),
+    AuditEvent.SECOND_FACTOR_REMOVED: N_("移除一种两步验证"),
+    AuditEvent.SECOND_FACTOR_RESET: N_("重置两步验证"),
+    AuditEvent.RECOVERY_CODES_MADE: N_("生成恢复码"),
+    AuditEvent.RECOVERY_CODE_USED: N_("使用恢复码"),
+    AuditEvent.SAW_STUDENT: N_("查看学生"),
+    AuditEvent.SAW_LIST: N_("查看名单"),
+    AuditEvent.EXPORTED: N_("导出"),
+    AuditEvent.ASKED_RECHECK: N_("请求重新核对"),
+    AuditEvent.MADE_SLIP: N_("生成离校单"),
+    AuditEvent.PRINTED_SHEETS: N_("打印纸面办理单"),
+    AuditEvent.ENTERED_PAPER: N_("录入纸面结果"),
+    AuditEvent.PAPER_TAKEN_BACK: N_("撤回纸面结果"),
+    AuditEvent.SPOKE_ON_RUN: N_("对暂停的运行表态"),
+    AuditEvent.REVERTED_RUN: N_("撤回运行"),
+    AuditEvent.DECIDED: N_("人工办理"),
+    AuditEvent.DECISION_WITHDRAWN: N_("撤回人工办理"),
+    AuditEvent.REVIEWED: N_("终审"),
+    AuditEvent.REVIEW_WITHDRAWN: N_("撤回终审"),
+    AuditEvent.SEALED: N_("第一次封存账号与权限"),
+    AuditEvent.ACCOUNT_MADE: N_("新建账号"),
+    AuditEvent.ACCOUNT_CHANGED: N_("变更账号"),
+    AuditEvent.GRANTED: N_("授予权限"),
+    AuditEvent.GRANT_TAKEN: N_("收回权限"),
+    AuditEvent.SECOND_ASKED: N_("申请由另一位管理员确认"),
+    AuditEvent.SECOND_REFUSED: N_("拒绝或撤回申请"),
+    AuditEvent.RENUMBERED: N_("更正学号"),
+    AuditEvent.HANDED_OVER: N_("移交权限"),
+    AuditEvent.ANNOUNCED: N_("发布公告"),
+    AuditEvent.ANNOUNCEMENT_WITHDRAWN: N_("撤回公告"),
+    AuditEvent.MORNING_HELD: N_("整班终审发证"),
+    AuditEvent.ISSUED: N_("发放证书"),
+    AuditEvent.CERTIFICATE_HANDED_OVER: N_("登记领证"),
+    AuditEvent.REVOKED: N_("撤销证书"),
+    AuditEvent.BROUGHT_SHEET: N_("上传表格"),
+    AuditEvent.CONFIRMED_LIST: N_("以新名单取代原名单"),
+    AuditEvent.IMPORTED: N_("导入办理结果"),
+    AuditEvent.IMPORT_UNDONE: N_("撤销一批导入"),
+    AuditEvent.TOKEN_MADE: N_("生成接口令牌"),
+    AuditEvent.TOKEN_WITHDRAWN: N_("撤销接口令牌"),
+    AuditEvent.APPEAL_RAISED: N_("提出异议"),
+    AuditEvent.APPEAL_WITHDRAWN: N_("撤回异议"),
+    AuditEvent.APPEAL_ANSWERED: N_("答复异议"),
+    AuditEvent.SENT_BACK: N_("发回部门重新核对"),
 }

@@ -86,7 +86,7 @@ RUN_TONES: Mapping[str, str] = {
 COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
     (lambda counts: counts.rows, N_("数据行")),
     (lambda counts: counts.roster_rows, N_("名单内学生的数据行")),
-    (lambda counts: counts.strangers, N_("名单外的人")),
+    (lambda counts: counts.unmatched_keys, N_("名单外的人")),
     (lambda counts: counts.staying, N_("名单上今年不离校的学生")),
     (lambda counts: counts.no_amount, N_("没有金额的行（按 0 计）")),
     (lambda counts: counts.nameless, N_("没有学号的行")),

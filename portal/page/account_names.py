@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from portal.page.context import Context
-from status_db.inbox.appeal_rows import AppealKind, StudentObjection
+from status_db.inbox.appeal_rows import Appeal, AppealKind
 
 
-async def names_of(context: Context, raised: Iterable[StudentObjection]) -> dict[str, str]:
+async def names_of(context: Context, raised: Iterable[Appeal]) -> dict[str, str]:
     """Return account → name: of whoever has answered these, and of reviewers who have sent something back."""
     own = tuple(raised)
     accounts = {one.answered_by for one in own if one.answered_by}

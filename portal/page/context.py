@@ -22,7 +22,7 @@ from portal.page.services import Services
 from portal.web import addresses
 from portal.web.links import cookie_path, link, see_other
 from status_db.accounts.accounts import Account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import asked_of
 
 #: The cookie that keeps the language somebody chose.
@@ -148,7 +148,7 @@ class Context:
 
     async def audit(
         self,
-        event: Deed,
+        event: AuditEvent,
         *,
         account: str = "",
         cohort: str | None = None,

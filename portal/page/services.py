@@ -14,11 +14,11 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from portal.auth.known_devices import Devices
-from portal.auth.providers.ways import Ways
+from portal.auth.providers.ways import Providers
 from portal.auth.refused_tries import RefusedTries
 from portal.auth.sessions import Cookie
-from portal.auth.sso_state import Journeys
-from portal.auth.throttle import Slowdown
+from portal.auth.sso_state import SignInStates
+from portal.auth.throttle import Throttle
 from portal.i18n.languages import Language
 from portal.web.faults import FaultLog
 from portal.web.hashing import Hashing
@@ -30,11 +30,11 @@ from status_db.accounts.directory import AccountDirectory
 from status_db.accounts.own_account import OwnAccount
 from status_db.desk.key import DeskKey
 from status_db.desk.retention import RetentionRuns
-from status_db.inbox.announcements import Board
-from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.announcements import Announcements
+from status_db.inbox.appeals import Appeals
 from status_db.inbox.pending_changes import PendingChanges
 from status_db.inbox.requests import Requests
-from status_db.queries.appeal_report import ObjectionReports
+from status_db.queries.appeal_report import AppealReports
 from status_db.queries.lists import Lists
 from status_db.queries.named_students import NamedStudents
 from status_db.queries.report import Reports
@@ -45,7 +45,7 @@ from status_db.sign_in.identity_numbers import Identities
 from status_db.sign_in.one_time_codes import Codes
 from status_db.sign_in.passkeys import Passkeys
 from status_db.sign_in.recovery_codes import RecoveryCodes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from status_db.sign_in.used_tickets import Tickets
 from status_db.store.deadlines import within
 from status_db.store.engine import StoreError
@@ -77,7 +77,7 @@ class Services:
     lists: Lists
     #: The report of a cohort: all but what was objected, and that.
     reports: Reports
-    objection_reports: ObjectionReports
+    appeal_reports: AppealReports
     #: Students whom somebody names, several at once.
     named: NamedStudents
     #: For looking up sessions and accounts: it cannot write.
@@ -103,22 +103,22 @@ class Services:
     #: The runs of retention.
     retention_runs: RetentionRuns
     #: What is announced to students.
-    board: Board
+    board: Announcements
     #: What students object to, and what reviewers send back.
-    student_objections: StudentObjections
+    raised_appeals: Appeals
     #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
-    ways: Ways
-    journeys: Journeys
+    ways: Providers
+    sign_in_states: SignInStates
     tickets: Tickets
     #: What keyed hashes and slips are made with.
     key: DeskKey
     cookie: Cookie
     devices: Devices
-    slowdown: Slowdown
+    throttle: Throttle
     refused_tries: RefusedTries
     identities: Identities
     #: Second factors and recovery codes.
-    factors: Factors
+    factors: SecondFactors
     passkeys: Passkeys
     recovery: RecoveryCodes
     hashing: Hashing

@@ -12,10 +12,10 @@ from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
-from portal.present.reasons import Owed
+from portal.present.reasons import ObligationLine
 from status_db.effective_status import StepStatus
-from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, item_of
-from status_db.inbox.appeals import AppealCode, ObjectionRefused
+from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind, AppealOutcome, item_of
+from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.model import Finding, Reason, State, StepKind, Verdict
 from status_db.views import StudentView
 
@@ -45,7 +45,7 @@ _ANSWERS: Mapping[str, str] = {
 _LOOKED_AT = N_("已核对，状态不变。")
 
 KINDS: Mapping[str, str] = {
-    AppealKind.OBJECTION: N_("学生异议"),
+    AppealKind.APPEAL: N_("学生异议"),
     AppealKind.SENT_BACK: N_("终审发回"),
 }
 
@@ -69,7 +69,7 @@ class AppealStep:
     tone: str
     #: Why, where no thing owed says it.
     why: str
-    things: tuple[Owed, ...]
+    things: tuple[ObligationLine, ...]
     #: As of when, with "数据过期" where that was too long ago; empty where no system speaks about it.
     as_of: str
     stale: bool
@@ -87,11 +87,11 @@ class AppealChoice:
     #: What the form sends; empty for the step as a whole.
     item: str
     #: None for the step as a whole.
-    thing: Owed | None
+    thing: ObligationLine | None
 
 
 @dataclass(frozen=True, slots=True)
-class OnCard:
+class CardAppeal:
     """One objection on the student's card."""
 
     number: int
@@ -109,7 +109,7 @@ class OnCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OfficeAppeal:
     """One objection as an office sees it."""
 
     number: int
@@ -139,7 +139,7 @@ class Case:
     decision: int | None
 
     @property
-    def bare(self) -> "Case":
+    def bare(self) -> "OfficeAppeal":
         """The same without what is owed: for the reviewer who sent it back."""
         return replace(self, then=self.then.bare, now=self.now.bare if self.now is not None else None)
 
@@ -150,18 +150,18 @@ class AppealRecord:
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    case: Case
+    case: OfficeAppeal
     #: When this was printed.
     printed: str
 
 
 def may_object(status: StepStatus, now: datetime) -> bool:
     """Say whether a student may object to what stands at a step."""
-    standing = status.at(now)
-    return standing.outgrown or standing.state in _OBJECTED_TO
+    effective = status.at(now)
+    return effective.overtaken_by_debt or effective.state in _OBJECTED_TO
 
 
-def choices(language: Language, seen: SeenThen, now: datetime) -> tuple[AppealChoice, ...]:
+def choices(language: Language, seen: AppealEvidence, now: datetime) -> tuple[AppealChoice, ...]:
     """Return what may be objected to at a step: each thing owed, once, and the step as a whole."""
     things = {item_of(thing): thing for thing in seen.obligations}
     each = (AppealChoice(item, reasons.owed(language, [thing], now)[0]) for item, thing in things.items())
@@ -172,12 +172,12 @@ def on_cards(
     language: Language,
     settings: Settings,
     student: StudentView,
-    raised: Iterable[StudentObjection],
+    raised: Iterable[Appeal],
     names: Mapping[str, str],
     now: datetime,
-) -> dict[str, tuple[OnCard, ...]]:
+) -> dict[str, tuple[CardAppeal, ...]]:
     """Return step → what its card tells, the newest first; what was taken back is not told."""
-    found: dict[str, list[OnCard]] = {status.step: [] for status in student.steps}
+    found: dict[str, list[CardAppeal]] = {status.step: [] for status in student.steps}
     # A step that has no card any more tells nothing.
     for one in (each for each in raised if each.step in found):
         told = found[one.step]
@@ -186,20 +186,20 @@ def on_cards(
     return {step: tuple(told) for step, told in found.items()}
 
 
-def refusal(language: Language, refused: ObjectionRefused) -> str:
+def refusal(language: Language, refused: AppealRefused) -> str:
     """Say why something is not taken, and what would do."""
     return language.gettext(REFUSALS[refused.code])
 
 
 def case(
     language: Language,
-    one: StudentObjection,
+    one: Appeal,
     student: StudentView | None,
     names: Mapping[str, str],
     now: datetime,
     *,
     dated: bool = False,
-) -> Case:
+) -> OfficeAppeal:
     """Return an objection as its office sees it: what was seen then, against what stands now.
 
     `dated` writes the times of what was done with their year.
@@ -209,10 +209,10 @@ def case(
         return language.dated(at) if dated else language.moment(at, now)
 
     status = next((s for s in student.steps if s.step == one.step), None) if student is not None else None
-    stands = SeenThen.of(status, now) if status is not None else None
+    stands = AppealEvidence.of(status, now) if status is not None else None
     until = one.answered_at or now
-    return Case(
-        number=one.objection,
+    return OfficeAppeal(
+        number=one.appeal,
         student=one.student,
         name=student.name if student is not None else "",
         class_name=student.class_name if student is not None else "",
@@ -238,7 +238,7 @@ def case(
 def record(
     language: Language,
     settings: Settings,
-    one: StudentObjection,
+    one: Appeal,
     student: StudentView,
     names: Mapping[str, str],
     now: datetime,
@@ -253,7 +253,7 @@ def record(
         (language.gettext("届别"), settings.cohort_named(student.cohort).name),
         (language.gettext("事项"), labels.step_titles(language, settings)[one.step]),
         (language.gettext("部门"), cards.office_name(language, step.office)),
-        (language.gettext("编号"), str(one.objection)),
+        (language.gettext("编号"), str(one.appeal)),
     )
     return AppealRecord(
         title=language.gettext("核对记录"),
@@ -263,7 +263,7 @@ def record(
     )
 
 
-def shown(language: Language, seen: SeenThen, now: datetime) -> AppealStep:
+def shown(language: Language, seen: AppealEvidence, now: datetime) -> AppealStep:
     """Return what stood at a step, as pages show it."""
     word = labels.say(language, labels.STATES, seen.state)
     by_decision = seen.decision is not None
@@ -275,7 +275,7 @@ def shown(language: Language, seen: SeenThen, now: datetime) -> AppealStep:
     return AppealStep(
         word="·".join((word, language.gettext("人工办理"))) if by_decision else word,
         mark=labels.MARKS[seen.state],
-        tone="bad" if seen.outgrown else labels.TONES[seen.state],
+        tone="bad" if seen.overtaken_by_debt else labels.TONES[seen.state],
         why=_why(language, seen, by_decision=by_decision),
         things=reasons.owed(language, seen.obligations, now),
         as_of=said,
@@ -283,7 +283,7 @@ def shown(language: Language, seen: SeenThen, now: datetime) -> AppealStep:
     )
 
 
-def item_word(language: Language, one: StudentObjection, now: datetime) -> str:
+def item_word(language: Language, one: Appeal, now: datetime) -> str:
     """Name what an objection is about: the thing owed as it was seen, or the step as a whole."""
     if not one.item:
         return language.gettext("整项")
@@ -309,8 +309,8 @@ def _gone(item: str, finding: Finding) -> bool:
     return bool(item) and finding.verdict is not Verdict.UNKNOWN and item not in map(item_of, owed)
 
 
-def _why(language: Language, seen: SeenThen, *, by_decision: bool) -> str:
-    if seen.outgrown:
+def _why(language: Language, seen: AppealEvidence, *, by_decision: bool) -> str:
+    if seen.overtaken_by_debt:
         return language.gettext("人工办理之后又有新的未结事项：")
     if by_decision:
         return seen.reason
@@ -323,10 +323,10 @@ def _on_card(
     language: Language,
     settings: Settings,
     student: StudentView,
-    one: StudentObjection,
+    one: Appeal,
     names: Mapping[str, str],
     now: datetime,
-) -> OnCard:
+) -> CardAppeal:
     office = cards.office_name(language, settings.step_named(one.step).office)
     sent_back, overdue = one.kind is AppealKind.SENT_BACK, one.overdue(now)
     told = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
@@ -353,8 +353,8 @@ def _on_card(
         said = _spaced(language, said, late)
     else:
         said = _spaced(language, said, language.gettext("%(office)s最迟 %(due)s 答复。", **told))
-    return OnCard(
-        number=one.objection,
+    return CardAppeal(
+        number=one.appeal,
         sent_back=sent_back,
         waits=one.waits,
         tone="todo" if overdue else "wait" if one.waits else "good",

@@ -14,8 +14,8 @@ from portal.i18n.labels import step_title, step_titles
 from portal.i18n.languages import Language
 from portal.present import opening_hours as hours
 from portal.present import reasons
-from portal.present.reasons import Owed
-from status_db.effective_status import Standing, StepStatus
+from portal.present.reasons import ObligationLine
+from status_db.effective_status import EffectiveStatus, StepStatus
 from status_db.inbox.announcements import Announcement
 from status_db.model import Decision, Reason, State, StepKind, Verdict
 from status_db.views import FlipView, StudentView
@@ -60,7 +60,7 @@ class StepLine:
     #: "数据过期（截至 …）"; empty while fresh.
     stale: str
     #: Something new is owed since a person decided.
-    outgrown: bool
+    overtaken_by_debt: bool
     #: Why, and what to do, as one paragraph.
     sentence: str
     #: What the operator says to the student.
@@ -70,7 +70,7 @@ class StepLine:
     #: Until when the decision counts; empty for no end, and where the condition has told it.
     until: str
     #: Each thing owed; empty where the sentence has said it all.
-    owed: tuple[Owed, ...]
+    owed: tuple[ObligationLine, ...]
     total: str
     #: Where to go; None where there is nothing to go for, or nobody said.
     place: PlaceLine | None
@@ -198,21 +198,21 @@ def _line(
     alone: bool,
 ) -> StepLine:
     step = settings.step_named(status.step)
-    standing = status.at(now)
-    decision = status.decision if standing.by_decision else None
-    go = must_go(standing)
+    effective = status.at(now)
+    decision = status.decision if effective.by_decision else None
+    go = must_go(effective)
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
     title = step_title(language, step)
     amount = reasons.total(evidence)
     return StepLine(
         step=status.step,
         title="" if alone and title == office_name(language, step.office) else title,
-        word=_word(language, status, standing),
-        mark=labels.MARKS[standing.state],
-        tone="bad" if standing.outgrown else labels.TONES[standing.state],
-        stale=_stale(language, status, now) if standing.stale else "",
-        outgrown=standing.outgrown,
-        sentence=_sentence(language, step, status, standing, now),
+        word=_word(language, status, effective),
+        mark=labels.MARKS[effective.state],
+        tone="bad" if effective.overtaken_by_debt else labels.TONES[effective.state],
+        stale=_stale(language, status, now) if effective.stale else "",
+        overtaken_by_debt=effective.overtaken_by_debt,
+        sentence=_sentence(language, step, status, effective, now),
         said=decision.words if decision else "",
         condition=_condition(language, decision, now) if decision and decision.condition else "",
         until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
@@ -220,11 +220,11 @@ def _line(
         total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
         place=_place(language, settings, step.office.place(student.campus), now) if go else None,
         updates=_updates(language, settings, step) if go else "",
-        as_of=language.moment(status.as_of, now) if status.as_of and not standing.stale else "",
-        exempt=standing.state is State.EXEMPT and not standing.outgrown,
+        as_of=language.moment(status.as_of, now) if status.as_of and not effective.stale else "",
+        exempt=effective.state is State.EXEMPT and not effective.overtaken_by_debt,
         notes=tuple(note(language, one, now) for one in pinned if one.step == status.step),
         decided_by=_decided_by(language, decision, now),
-        disputed=standing.disputed,
+        disputed=effective.disputed,
     )
 
 
@@ -238,25 +238,25 @@ def _place(language: Language, settings: Settings, place: OfficePlace | None, no
     return PlaceLine(place.where, written, door, is_open, place.phone, place.url)
 
 
-def must_go(standing: Standing) -> bool:
+def must_go(effective: EffectiveStatus) -> bool:
     """Say whether the student has to go somewhere for it."""
-    return standing.state in _GO or standing.outgrown
+    return effective.state in _GO or effective.overtaken_by_debt
 
 
-def _word(language: Language, status: StepStatus, standing: Standing) -> str:
-    word = labels.say(language, labels.STATES, standing.state)
-    if standing.by_decision:
+def _word(language: Language, status: StepStatus, effective: EffectiveStatus) -> str:
+    word = labels.say(language, labels.STATES, effective.state)
+    if effective.by_decision:
         return "·".join((word, language.gettext("人工办理")))
-    if standing.state is State.CLOSED:
+    if effective.state is State.CLOSED:
         before = language.ngettext("前面还有 %(num)s 项", len(status.waits_for))
         return f"{word} ({before})" if language.code == "en" else f"{word}（{before}）"
     return word
 
 
-def _sentence(language: Language, step: Step, status: StepStatus, standing: Standing, now: datetime) -> str:
+def _sentence(language: Language, step: Step, status: StepStatus, effective: EffectiveStatus, now: datetime) -> str:
     office = office_name(language, step.office)
     finding = status.finding
-    match standing.state:
+    match effective.state:
         case State.PENDING:
             return language.gettext("等待%(office)s审核，无需跑腿。", office=office)
         case State.CLOSED:
@@ -267,16 +267,16 @@ def _sentence(language: Language, step: Step, status: StepStatus, standing: Stan
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)
             said = reasons.sentence(language, owing, now, undone=undone)
-            if standing.by_decision:
+            if effective.by_decision:
                 # Why it is held is what the operator says; what is owed beside it stays to be done.
                 said = spaced(language, _decided_held(language, status), said)
             elif not said:
                 said = reasons.plain(language, finding.reason)
             return spaced(language, said, language.pick(step.advice, step.advice_en))
-    if standing.outgrown:
+    if effective.overtaken_by_debt:
         said = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
         return spaced(language, said, language.pick(step.advice, step.advice_en))
-    if standing.by_decision:
+    if effective.by_decision:
         return ""
     said = reasons.plain(language, finding.reason)
     if finding.reason is Reason.REFUND_DUE:

@@ -122,14 +122,14 @@ def _collected(language: Language, certificate: Certificate, to_do: int, now: da
 
 
 def _of_steps(language: Language, settings: Settings, steps: Sequence[StepStatus], now: datetime) -> Headline:
-    standings = [(step, step.at(now)) for step in steps]
-    to_do = sum(must_go(standing) for _, standing in standings)
-    waiting = sum(not standing.clear for _, standing in standings) - to_do
-    review = next((step.step for step, standing in standings if standing.state is State.OPEN), None)
+    effective_statuses = [(step, step.at(now)) for step in steps]
+    to_do = sum(must_go(effective) for _, effective in effective_statuses)
+    waiting = sum(not effective.clear for _, effective in effective_statuses) - to_do
+    review = next((step.step for step, effective in effective_statuses if effective.state is State.OPEN), None)
     if to_do:
         text = language.ngettext("%(num)s 项要办", to_do)
         return Headline(text, language.gettext("要办的事、地点和截止时间见下。"), "bad")
-    if not standings:
+    if not effective_statuses:
         return Headline(
             language.gettext("名单刚更新，各项还没有数据"), language.gettext("无需跑腿，请稍后再看。"), "wait"
         )

@@ -3,7 +3,7 @@ the student and for the office alone."""
 
 from dataclasses import dataclass
 
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.i18n import labels
 from status_db.effective_status import StepStatus
 from status_db.model import State, Verdict
@@ -43,7 +43,7 @@ class StudentRow:
     cells: tuple[Cell | None, ...]
 
 
-def row(here: Scene, listed: ListedStudent) -> StudentRow:
+def row(here: ReaderContext, listed: ListedStudent) -> StudentRow:
     """Return a listed student in words."""
     by_step = {status.step: status for status in listed.steps}
     return StudentRow(
@@ -63,36 +63,36 @@ def row(here: Scene, listed: ListedStudent) -> StudentRow:
     )
 
 
-def cell(here: Scene, status: StepStatus) -> Cell:
+def cell(here: ReaderContext, status: StepStatus) -> Cell:
     """Return how a step stands in words, as the student's own page has them."""
-    language, standing = here.language, status.at(here.now)
+    language, effective = here.language, status.at(here.now)
     besides: list[str] = []
-    if standing.by_decision:
+    if effective.by_decision:
         besides.append(language.gettext("人工办理"))
-    if standing.outgrown:
+    if effective.overtaken_by_debt:
         besides.append(language.gettext("又有新的未结事项"))
-    elif standing.disputed:
+    elif effective.disputed:
         besides.append(language.gettext("数据此后已变化"))
-    if standing.stale:
+    if effective.stale:
         besides.append(language.gettext("数据过期"))
-    owing = status.finding.verdict is Verdict.HELD and (standing.state is State.HELD or standing.outgrown)
+    owing = status.finding.verdict is Verdict.HELD and (effective.state is State.HELD or effective.overtaken_by_debt)
     number = len(status.finding.keys) if owing else 0
     return Cell(
-        word=labels.say(language, labels.STATES, standing.state),
-        mark=labels.MARKS[standing.state],
-        tone="bad" if standing.outgrown else labels.TONES[standing.state],
+        word=labels.say(language, labels.STATES, effective.state),
+        mark=labels.MARKS[effective.state],
+        tone="bad" if effective.overtaken_by_debt else labels.TONES[effective.state],
         things=language.ngettext("%(num)s 项", number) if number else "",
         besides=tuple(besides),
     )
 
 
-def to_do(here: Scene, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
+def to_do(here: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
     """Return the steps that the student has to go for, each with its word."""
     found: list[tuple[str, str]] = []
     for status in listed.steps:
-        standing = status.at(here.now)
-        if standing.outgrown:
+        effective = status.at(here.now)
+        if effective.overtaken_by_debt:
             found.append((here.titles[status.step], here.language.gettext("又有新的未结事项")))
-        elif standing.state in (State.HELD, State.NOT_DONE):
-            found.append((here.titles[status.step], labels.say(here.language, labels.STATES, standing.state)))
+        elif effective.state in (State.HELD, State.NOT_DONE):
+            found.append((here.titles[status.step], labels.say(here.language, labels.STATES, effective.state)))
     return tuple(found)

@@ -15,7 +15,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class ObligationLine:
     """One obligation, as a line of a list."""
 
     what: str
@@ -42,11 +42,11 @@ def kind_word(language: Language, kind: str) -> str:
     return language.gettext(_KINDS[kind]) if kind in _KINDS else kind
 
 
-def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -> tuple[Owed, ...]:
+def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -> tuple[ObligationLine, ...]:
     """Return obligations as the lines of a list."""
     today = now.astimezone(language.zone).date()
     return tuple(
-        Owed(
+        ObligationLine(
             what=_title(language, o) or kind_word(language, o.kind),
             due=language.day(o.due, now) if o.due else _due_unclear(language, o),
             overdue=o.due is not None and o.due < today,

@@ -21,7 +21,7 @@ _JUST_NOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class RecheckOffer:
     """What stands on the page about asking again."""
 
     #: The button is there.
@@ -46,22 +46,22 @@ def offer(
     last: Request | None,
     now: datetime,
     refused: timedelta | None = None,
-) -> Offer | None:
+) -> RecheckOffer | None:
     """Return what the page offers and says; None where no source could change anything and nothing was asked."""
     said, tone = _said(language, last, now)
     if not waits_on_a_source(student, now):
-        return Offer(button=False, waiting=False, said=said, tone=tone) if said else None
+        return RecheckOffer(button=False, waiting=False, said=said, tone=tone) if said else None
     if last is not None and last.served_at is None:
-        return Offer(button=False, waiting=True, said=said, tone=tone)
+        return RecheckOffer(button=False, waiting=True, said=said, tone=tone)
     again = now + refused if refused is not None else last.at + portal.recheck_pause if last is not None else now
     if again <= now:
-        return Offer(button=True, waiting=False, said=said, tone=tone)
+        return RecheckOffer(button=True, waiting=False, said=said, tone=tone)
     # Rounded up to the minute, for before it the answer would be the same.
     minute = again + timedelta(minutes=1) - timedelta(seconds=again.second or 60, microseconds=again.microsecond)
     local, today = minute.astimezone(language.zone), now.astimezone(language.zone).date()
     moment = f"{local:%H:%M}" if local.date() == today else language.moment(minute, now)
     later = language.gettext("%(moment)s 之后可以再查。", moment=moment)
-    return Offer(button=False, waiting=False, said=f"{said} {later}".strip(), tone=tone)
+    return RecheckOffer(button=False, waiting=False, said=f"{said} {later}".strip(), tone=tone)
 
 
 def _said(language: Language, last: Request | None, now: datetime) -> tuple[str, str]:

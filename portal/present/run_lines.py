@@ -8,8 +8,8 @@ from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context
 from portal.present import guard_reasons, reasons
-from status_db.guard_reasons import Objection
-from status_db.marks.impact import Look, Looked
+from status_db.guard_reasons import GuardReason
+from status_db.marks.impact import Impact, ImpactPerson
 from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
 from status_db.stored_counts import RunCounts
 from status_db.views import FlipView, RunView
@@ -112,12 +112,12 @@ def why(context: Context, view: RunView) -> tuple[str, ...]:
     """Return in plain words why a run ended as it did: its end, its fault, and the reasons of the guard."""
     said = [admin_labels.ENDINGS[view.state]] if view.state in admin_labels.ENDINGS else []
     fault = admin_labels.FAULTS.get(view.fault or "")
-    if fault and view.state is not RunState.SUSPENDED and not view.objections:
+    if fault and view.state is not RunState.SUSPENDED and not view.reasons:
         said.append(fault)
-    return (*map(context.language.gettext, said), *(held_back(context, view.source, one) for one in view.objections))
+    return (*map(context.language.gettext, said), *(held_back(context, view.source, one) for one in view.reasons))
 
 
-def held_back(context: Context, source: str, reason: Objection) -> str:
+def held_back(context: Context, source: str, reason: GuardReason) -> str:
     """Return in words why the guard holds back a change of a source."""
     return guard_reasons.said(context.language, reason, undone=_lists_acts(context, source))
 
@@ -128,7 +128,7 @@ def _lists_acts(context: Context, source: str) -> bool:
     return known is not None and known.means == "status"
 
 
-def looked_at(context: Context, look: Look) -> ImpactShown:
+def looked_at(context: Context, look: Impact) -> ImpactShown:
     """Return what a run would do, as a page shows it."""
     return ImpactShown(
         roster=look.source == ROSTER,
@@ -140,20 +140,20 @@ def looked_at(context: Context, look: Look) -> ImpactShown:
         sample=tuple(_person(context, look, one) for one in look.sample),
         spot_check=tuple(_person(context, look, one) for one in look.spot_check),
         unmatched=tuple(
-            (one.key, labels.say(context.language, admin_labels.NEAR, one.hint), bool(one.hint), one.student)
+            (one.key, labels.say(context.language, admin_labels.HINT, one.hint), bool(one.hint), one.student)
             for one in look.unmatched[:_UNMATCHED]
         ),
         unmatched_count=look.unmatched_count,
     )
 
 
-def _state(context: Context, look: Look, verdict: Verdict) -> str:
+def _state(context: Context, look: Impact, verdict: Verdict) -> str:
     """Say a source's own verdict."""
     undone = verdict is Verdict.HELD and _lists_acts(context, look.source)
     return labels.say(context.language, labels.STATES, State.NOT_DONE if undone else labels.state_of(verdict))
 
 
-def _person(context: Context, look: Look, one: Looked) -> PersonLine:
+def _person(context: Context, look: Impact, one: ImpactPerson) -> PersonLine:
     owed = reasons.sentence(context.language, one.evidence, context.now)
     if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
         # The evidence is of the debt that ends with this change.

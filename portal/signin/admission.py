@@ -16,7 +16,7 @@ from portal.auth.refusals import SignInCode, SignInRefused
 from portal.page.context import Context
 from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, AccountRefused
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import asked_of, is_staff
 
 #: What shows who somebody is, but is no password.
@@ -79,7 +79,7 @@ async def admit(
     due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
     if vouched:
         due["second_factor"] = "provider"
-    await context.audit(Deed.SIGNED_IN, account=account.account, method=method, **due)
+    await context.audit(AuditEvent.SIGNED_IN, account=account.account, method=method, **due)
     response = see_other(leading_to(narrowed, goal))
     context.services.cookie.set(response, token)
     if method not in _WITHOUT_PASSWORD:

@@ -10,10 +10,10 @@ from portal.access.requires import for_anybody, recognise, safe_next
 from portal.auth.providers import cas
 from portal.auth.providers.cas import CasServer, Untrusted
 from portal.auth.refusals import SignInCode, SignInRefused
-from portal.auth.sso_state import Journey
+from portal.auth.sso_state import SignInState
 from portal.page.context import Context
 from portal.signin import external_sign_in
-from portal.signin.external_sign_in import Arrival
+from portal.signin.external_sign_in import ExternalSignIn
 from portal.signin.providers import end_session, goodbye, leave_for, sign_out_refused, word_of
 from portal.web.links import public_link, see_other
 
@@ -24,26 +24,26 @@ async def to_cas(context: Context) -> Response:
     goal = safe_next(context.request.query_params.get("next", "/"))
     if await recognise(context) is not None:
         return see_other(goal)
-    journey = Journey(goal)
-    response = leave_for(server.login_address(_service(context, journey)))
-    context.services.journeys.begin(response, cas.METHOD, journey, context.now)
+    sign_in_state = SignInState(goal)
+    response = leave_for(server.login_address(_service(context, sign_in_state)))
+    context.services.sign_in_states.begin(response, cas.METHOD, sign_in_state, context.now)
     return response
 
 
 async def from_cas(context: Context) -> Response:
     """Let in whoever comes back with a ticket that the server vouches for; a ticket opens once."""
     server = _cas(context)
-    journey = context.services.journeys.resume(context.request, cas.METHOD, context.now)
-    if journey is None:
+    sign_in_state = context.services.sign_in_states.resume(context.request, cas.METHOD, context.now)
+    if sign_in_state is None:
         raise SignInRefused(cas.METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
     ticket = context.request.query_params.get("ticket", "")
-    said = await context.ask_long(server.validated, ticket, _service(context, journey))
+    said = await context.ask_long(server.validated, ticket, _service(context, sign_in_state))
     if not await context.ask_long(context.services.tickets.use, hashlib.sha256(ticket.encode()).digest(), context.now):
         raise SignInRefused(cas.METHOD, SignInCode.REFUSED, "the ticket has been used before", said.name)
     key = external_sign_in.provider_session(cas.METHOD, server.url, ticket)
-    arrival = Arrival(cas.METHOD, said.name, key, second_factor=said.second_factor)
-    response = await external_sign_in.enter(context, arrival, journey.goal)
-    context.services.journeys.end(response, cas.METHOD)
+    external = ExternalSignIn(cas.METHOD, said.name, key, second_factor=said.second_factor)
+    response = await external_sign_in.enter(context, external, sign_in_state.goal)
+    context.services.sign_in_states.end(response, cas.METHOD)
     return response
 
 
@@ -72,9 +72,9 @@ def _cas(context: Context) -> CasServer:
     return context.services.ways.cas
 
 
-def _service(context: Context, journey: Journey) -> str:
+def _service(context: Context, sign_in_state: SignInState) -> str:
     # The server compares this with what it gave the ticket for: so the ticket belongs to this browser's journey.
-    return public_link(context.settings.portal.public_url, "/sign-in/cas/back", state=journey.state)
+    return public_link(context.settings.portal.public_url, "/sign-in/cas/back", state=sign_in_state.state)
 
 
 ROUTES = (

@@ -12,10 +12,10 @@ from portal.auth.providers.oidc_published import METHOD
 from portal.auth.providers.oidc_words import why_no_code
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.auth.sealed_cookie import seal, unseal
-from portal.auth.sso_state import Journey
+from portal.auth.sso_state import SignInState
 from portal.page.context import Context
 from portal.signin import external_sign_in
-from portal.signin.external_sign_in import Arrival
+from portal.signin.external_sign_in import ExternalSignIn
 from portal.signin.providers import end_session, goodbye, leave_for, sign_out_refused, word_of
 from portal.web.links import cookie_path, public_link, see_other
 
@@ -34,10 +34,10 @@ async def to_provider(context: Context) -> Response:
     goal = safe_next(context.request.query_params.get("next", "/"))
     if await recognise(context) is not None:
         return see_other(goal)
-    journey = Journey(goal)
+    sign_in_state = SignInState(goal)
     back = _back(context)
-    response = leave_for(await context.ask_long(provider.login_address, back, journey, context.now))
-    context.services.journeys.begin(response, METHOD, journey, context.now)
+    response = leave_for(await context.ask_long(provider.login_address, back, sign_in_state, context.now))
+    context.services.sign_in_states.begin(response, METHOD, sign_in_state, context.now)
     return response
 
 
@@ -45,10 +45,10 @@ async def from_provider(context: Context) -> Response:
     """Let in whoever comes back with a code that the provider gives an ID token for; a journey ends once."""
     provider = _oidc(context)
     said, now = context.request.query_params, context.now
-    journey = context.services.journeys.resume(context.request, METHOD, context.now)
-    if journey is None:
+    sign_in_state = context.services.sign_in_states.resume(context.request, METHOD, context.now)
+    if sign_in_state is None:
         raise SignInRefused(METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
-    if not await context.ask_long(context.services.tickets.use, _digest(f"state {journey.state}"), now):
+    if not await context.ask_long(context.services.tickets.use, _digest(f"state {sign_in_state.state}"), now):
         raise SignInRefused(METHOD, SignInCode.LATE, "this journey has ended before")
     if "iss" in said and not await context.ask_long(provider.is_from, said["iss"], now):
         raise SignInRefused(
@@ -59,11 +59,11 @@ async def from_provider(context: Context) -> Response:
         )
     if "code" not in said:
         raise SignInRefused(METHOD, SignInCode.REFUSED, why_no_code(said))
-    signed = await context.ask_long(provider.redeem, said["code"], _back(context), journey, now)
+    signed = await context.ask_long(provider.redeem, said["code"], _back(context), sign_in_state, now)
     key = external_sign_in.provider_session(METHOD, provider.issuer, signed.key)
-    arrival = Arrival(METHOD, signed.name, key, signed.as_number, signed.second_factor)
-    response = await external_sign_in.enter(context, arrival, journey.goal)
-    context.services.journeys.end(response, METHOD)
+    external = ExternalSignIn(METHOD, signed.name, key, signed.as_number, signed.second_factor)
+    response = await external_sign_in.enter(context, external, sign_in_state.goal)
+    context.services.sign_in_states.end(response, METHOD)
     _keep_hint(context, response, signed.id_token)
     return response
 

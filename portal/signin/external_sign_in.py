@@ -25,7 +25,7 @@ _MOST_ZEROS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ExternalSignIn:
     """Somebody whom a provider has vouched for."""
 
     #: cas, oidc or ldap
@@ -45,15 +45,15 @@ def provider_session(method: str, provider: str, key: str) -> bytes:
     return hashlib.sha256(f"{method}\n{provider}\n{key}".encode()).digest()
 
 
-async def account_of(context: Context, arrival: Arrival) -> Account:
+async def account_of(context: Context, external: ExternalSignIn) -> Account:
     """Return who this is here, with a fresh account for a student who has none. Raises SignInRefused."""
-    name = _plain(arrival)
-    if arrival.as_number:
-        await _refuse_lost_zeros(context, arrival, name)
-    account = await context.ask(context.services.accounts.find, name) or await _student(context, arrival, name)
+    name = _plain(external)
+    if external.as_number:
+        await _refuse_lost_zeros(context, external, name)
+    account = await context.ask(context.services.accounts.find, name) or await _student(context, external, name)
     if not account.active:
         why = "the account was made by the demo and opens nothing here" if account.demo else "the account has been shut"
-        raise SignInRefused(arrival.method, SignInCode.INACTIVE, why, arrival.name)
+        raise SignInRefused(external.method, SignInCode.INACTIVE, why, external.name)
     return account
 
 
@@ -68,49 +68,49 @@ async def by_password(context: Context, known: Account | None, name: str, passwo
     if directory is None or ours:
         return None
     found = await context.ask_long(directory.name_of, name, password)
-    return await account_of(context, Arrival("ldap", found)) if found is not None else None
+    return await account_of(context, ExternalSignIn("ldap", found)) if found is not None else None
 
 
-async def enter(context: Context, arrival: Arrival, goal: str) -> Response:
+async def enter(context: Context, external: ExternalSignIn, goal: str) -> Response:
     """Open a session under a fresh token, and lead on. Raises SignInRefused."""
-    account = await account_of(context, arrival)
-    account, vouched = account.during(context.settings.cohort_keys()), arrival.second_factor
-    narrowed = admission.narrowing(context.settings.auth, account, context.now, arrival.method, vouched=vouched)
+    account = await account_of(context, external)
+    account, vouched = account.during(context.settings.cohort_keys()), external.second_factor
+    narrowed = admission.narrowing(context.settings.auth, account, context.now, external.method, vouched=vouched)
     answer = await admission.admit(
         context,
         account,
         goal=goal,
-        method=arrival.method,
+        method=external.method,
         narrowed=narrowed,
-        provider_session=arrival.provider_session,
+        provider_session=external.provider_session,
         vouched=vouched,
     )
     if answer is None:
-        raise SignInRefused(arrival.method, SignInCode.INACTIVE, "the account was shut just now", arrival.name)
+        raise SignInRefused(external.method, SignInCode.INACTIVE, "the account was shut just now", external.name)
     return answer
 
 
-def _plain(arrival: Arrival) -> str:
+def _plain(external: ExternalSignIn) -> str:
     """Return the sign-in name; refuse one that would only become somebody's by being tidied."""
-    name = arrival.name.strip()
+    name = external.name.strip()
     tidied = normalise_account(name)
     same = unicodedata.normalize("NFKC", name) == name and name.lower() == tidied and name.isprintable()
     if not tidied or not same or len(tidied) > _LONGEST_NAME:
         raise SignInRefused(
-            arrival.method,
+            external.method,
             SignInCode.UNKNOWN,
-            f"no account can have the name {arrival.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that "
+            f"no account can have the name {external.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that "
             "only look like others. Have the provider send the name that the university gave out.",
-            arrival.name,
+            external.name,
         )
     return tidied
 
 
-async def _student(context: Context, arrival: Arrival, name: str) -> Account:
+async def _student(context: Context, external: ExternalSignIn, name: str) -> Account:
     number = normalise_number(name)
     listed = await context.ask(context.services.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(arrival.method, SignInCode.UNKNOWN, await _unknown(context, arrival), arrival.name)
+        raise SignInRefused(external.method, SignInCode.UNKNOWN, await _unknown(context, external), external.name)
     try:
         return await context.ask_long(
             partial(context.services.desk.add, student=number, now=context.now), name, listed, None
@@ -123,35 +123,35 @@ async def _student(context: Context, arrival: Arrival, name: str) -> Account:
         return account
 
 
-async def _unknown(context: Context, arrival: Arrival) -> str:
+async def _unknown(context: Context, external: ExternalSignIn) -> str:
     """Say that nobody here has this name, and what may help."""
-    said = f'"{printable(arrival.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
-    parts = split(arrival.name)
+    said = f'"{printable(external.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
+    parts = split(external.name)
     if parts is None:
         return (
             f"{said}Sync the roster, or add the account: clearance accounts add. If people have other names at the "
-            f"provider, set the attribute or claim with the name used here in [auth.{arrival.method}]."
+            f"provider, set the attribute or claim with the name used here in [auth.{external.method}]."
         )
     own, domain = parts
     what = "known here" if await _is_somebody(context, own) else "not known here either"
     return (
         f'{said}"{printable(own, _LONGEST_NAME)}" is {what}. If the part before the @ is everybody\'s name '
         f'here, write strip_domain = "{printable(domain, _LONGEST_NAME)}" in '
-        f"[auth.{arrival.method}]."
+        f"[auth.{external.method}]."
     )
 
 
-async def _refuse_lost_zeros(context: Context, arrival: Arrival, name: str) -> None:
+async def _refuse_lost_zeros(context: Context, external: ExternalSignIn, name: str) -> None:
     """Refuse a number that is also somebody else's with zeros before it. Raises SignInRefused."""
     for zeros in range(1, _MOST_ZEROS + 1):
         other = "0" * zeros + name
         if await _is_somebody(context, other):
             raise SignInRefused(
-                arrival.method,
+                external.method,
                 SignInCode.REFUSED,
                 f"the provider sends {name} as a number, which loses leading zeros, and {other} is somebody here. Have "
                 "it send that claim as text.",
-                arrival.name,
+                external.name,
             )
 
 

@@ -20,7 +20,7 @@ from portal.signin.sign_in import refused
 from portal.web import addresses
 from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, normalise_account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 
 #: Why a password will not do, and what would.
 _WHY: Mapping[str, tuple[str, str]] = {
@@ -93,7 +93,7 @@ async def with_code(context: Context) -> Response:
 
 async def _with_code(context: Context, form: CodeForm) -> Response:
     name, now = normalise_account(form.account), context.now
-    tried = await context.ask_long(context.services.slowdown.code, addresses.of(context.request.scope), now)
+    tried = await context.ask_long(context.services.throttle.code, addresses.of(context.request.scope), now)
     if tried.wait:
         return _asking(context, name=name, wait=tried.wait)
     fits = await context.ask_long(context.services.codes.use, name, form.code, now)
@@ -102,7 +102,7 @@ async def _with_code(context: Context, form: CodeForm) -> Response:
     if answer is None:
         await refused(context, name, "code")
         return _asking(context, name=name, failed="code")
-    await context.ask_long(context.services.slowdown.succeeded, tried)
+    await context.ask_long(context.services.throttle.succeeded, tried)
     return answer
 
 
@@ -118,7 +118,7 @@ async def with_identity(context: Context) -> Response:
 
 async def _with_identity(context: Context, form: IdentityForm) -> Response:
     name, now = normalise_account(form.account), context.now
-    tried = await context.ask_long(context.services.slowdown.identity, name, addresses.of(context.request.scope), now)
+    tried = await context.ask_long(context.services.throttle.identity, name, addresses.of(context.request.scope), now)
     if tried.wait:
         return _asking(context, name=name, wait=tried.wait)
     fits = await context.ask_long(context.services.identities.fits, name, form.document)
@@ -128,7 +128,7 @@ async def _with_identity(context: Context, form: IdentityForm) -> Response:
     if answer is None:
         await refused(context, name, "identity")
         return _asking(context, name=name, failed="identity")
-    await context.ask_long(context.services.slowdown.succeeded, tried)
+    await context.ask_long(context.services.throttle.succeeded, tried)
     return answer
 
 
@@ -146,14 +146,14 @@ async def _admitted(context: Context, account: Account | None, method: str) -> R
 
 async def form(context: SignedIn) -> Response:
     """Show the form for a new password."""
-    _refuse_strangers(context)
+    _refuse_unmatched(context)
     home = context.at_cohort("/")
     return _setting(context, goal=context.request.query_params.get("next", home))
 
 
 async def save(context: SignedIn) -> Response:
     """Set the new password, end every other session of the account, and go on with a fresh one."""
-    _refuse_strangers(context)
+    _refuse_unmatched(context)
     form = await forms.read_form(context, NewPasswordForm)
     async with context.services.hashing.place():
         return await _save(context, form)
@@ -164,21 +164,21 @@ async def _save(context: SignedIn, form: NewPasswordForm) -> Response:
     if context.visitor.narrowed is None:
         device = context.services.devices.known(context.request, account.account)
         tried = await context.ask_long(
-            context.services.slowdown.password, account.account, addresses.of(context.request.scope), device, now
+            context.services.throttle.password, account.account, addresses.of(context.request.scope), device, now
         )
         if tried.wait:
             return _setting(context, goal=goal, wait=tried.wait)
         current = form.current
         if not await context.services.hashing.run(verify_password, current, account.password_hash):
             return _setting(context, goal=goal, why="current")
-        await context.ask_long(context.services.slowdown.succeeded, tried)
+        await context.ask_long(context.services.throttle.succeeded, tried)
     typed = form.password
     why = await context.services.hashing.run(_fault, typed, form.again, account, tuple(_own(context, account)))
     if why:
         return _setting(context, goal=goal, why=why)
     hashed = await context.services.hashing.run(hash_password, typed)
     await context.ask_long(lambda: context.services.desk.set_password(account.account, hashed, now=now))
-    await context.audit(Deed.PASSWORD_SET, student=account.student)
+    await context.audit(AuditEvent.PASSWORD_SET, student=account.student)
     renewed = await context.ask(context.services.accounts.find, account.account)
     answer = None
     if renewed is not None:
@@ -209,7 +209,7 @@ def _refuse_without_passwords(context: Context) -> None:
         raise HTTPException(404)
 
 
-def _refuse_strangers(context: SignedIn) -> None:
+def _refuse_unmatched(context: SignedIn) -> None:
     """Have nobody set a password here who signs in elsewhere."""
     without = context.account.password_hash is None and context.visitor.narrowed is None
     if without or not context.settings.auth.local:
@@ -222,7 +222,7 @@ def _asking(context: Context, *, name: str = "", failed: str = "", wait: timedel
 
 
 def _setting(context: SignedIn, *, goal: str, why: str = "", wait: timedelta = timedelta(0)) -> Response:
-    reason, way_out = _WHY[why] if why else ("", "")
+    reason, fix_text = _WHY[why] if why else ("", "")
     narrowed = context.visitor.narrowed is not None
     aged = admission.narrowing(context.settings.auth, context.account, context.now, "local") == "password"
     return forms.shown(
@@ -233,7 +233,7 @@ def _setting(context: SignedIn, *, goal: str, why: str = "", wait: timedelta = t
         goal=safe_next(goal),
         due=("age" if aged else "code") if narrowed else "wish",
         why=reason,
-        how=way_out,
+        how=fix_text,
         shortest=SHORTEST,
     )
 

@@ -16,7 +16,7 @@ from portal.page.context import Context, context_of
 from portal.web import addresses
 from portal.web.links import link
 from status_db.accounts.accounts import Session
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 
 #: What a provider tells us by itself is never longer, in bytes.
 _LONGEST_WORD = 16 * 1024
@@ -42,7 +42,7 @@ def buttons(context: Context, goal: str) -> list[Button]:
     ]
 
 
-def way_out(session: Session | None) -> str:
+def fix_text(session: Session | None) -> str:
     """Return where somebody goes whose session has just ended."""
     elsewhere = session is not None and session.method in ("cas", "oidc")
     return link(f"/sign-out/{session.method}" if session is not None and elsewhere else "/sign-in")
@@ -138,4 +138,4 @@ async def word_of(request: Request) -> dict[str, str]:
 async def end_session(context: Context, method: str, key: bytes) -> None:
     """End what a provider opened under this digest; nothing where it opened nothing."""
     for account in await context.ask_long(context.services.desk.close_provider_session, key):
-        await context.audit(Deed.SIGNED_OUT, account=account, method=method, by="provider")
+        await context.audit(AuditEvent.SIGNED_OUT, account=account, method=method, by="provider")

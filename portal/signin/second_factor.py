@@ -31,7 +31,7 @@ from portal.signin.factor_stage import FactorTurn, Stage, concerns, turn_of
 from portal.signin.sign_in import refused
 from portal.web import own_script
 from portal.web.links import link, see_other
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
 
@@ -136,7 +136,7 @@ async def _show_recovery(turn: FactorTurn, sent: FactorForm) -> Response:
     failure = await _tried(turn, "recovery", fits)
     if failure is not None:
         return failure
-    await turn.context.audit(Deed.RECOVERY_CODE_USED, left=turn.held.recovery - 1)
+    await turn.context.audit(AuditEvent.RECOVERY_CODE_USED, left=turn.held.recovery - 1)
     return await _let_in(turn, "recovery", _address(turn.goal))
 
 
@@ -173,14 +173,14 @@ async def _add_app(turn: FactorTurn, sent: FactorForm) -> Response:
     failure = await _tried(turn, "app", fits, offered)
     if failure is not None:
         return failure
-    await turn.context.audit(Deed.SECOND_FACTOR_SET, kind="app")
+    await turn.context.audit(AuditEvent.SECOND_FACTOR_SET, kind="app")
     return await _added(turn)
 
 
 async def _add_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     """Take a new passkey that was made for this session's challenge."""
     name = printable(sent.name, LONGEST_NAME - 1) or turn.context.language.gettext("通行密钥")
-    made: list[passkeys.Registered] = []
+    made: list[passkeys.RegisteredPasskey] = []
 
     async def fits() -> bool:
         challenge = await _challenge(turn, Purpose.REGISTER)
@@ -197,7 +197,7 @@ async def _add_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     add = partial(turn.services.passkeys.add, name=name, transports=one.transports, now=turn.context.now)
     if not await turn.context.ask_long(add, turn.account, one.credential_id, one.public_key, one.sign_count):
         return await _page(turn, failed="known")
-    await turn.context.audit(Deed.SECOND_FACTOR_SET, kind="passkey", name=name)
+    await turn.context.audit(AuditEvent.SECOND_FACTOR_SET, kind="passkey", name=name)
     return await _added(turn)
 
 
@@ -205,7 +205,7 @@ async def _remove_app(turn: FactorTurn, _sent: FactorForm) -> Response:
     """Remove the app."""
     if not await turn.context.ask_long(turn.services.factors.remove_app, turn.account):
         return await _page(turn, failed="last")
-    await turn.context.audit(Deed.SECOND_FACTOR_REMOVED, kind="app")
+    await turn.context.audit(AuditEvent.SECOND_FACTOR_REMOVED, kind="app")
     return see_other(_address(turn.goal))
 
 
@@ -219,7 +219,7 @@ async def _remove_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     name = await turn.context.ask_long(turn.services.passkeys.remove, turn.account, number)
     if name is None:
         return await _page(turn, failed="last")
-    await turn.context.audit(Deed.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
+    await turn.context.audit(AuditEvent.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
     return see_other(_address(turn.goal))
 
 
@@ -248,13 +248,13 @@ async def _tried(
     turn: FactorTurn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b""
 ) -> Response | None:
     """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
-    tried = await turn.context.ask_long(turn.services.slowdown.factor, turn.account, turn.context.now)
+    tried = await turn.context.ask_long(turn.services.throttle.factor, turn.account, turn.context.now)
     if tried.wait:
         return await _page(turn, offered=offered, wait=tried.wait)
     if not await fits():
         await refused(turn.context, turn.account, "factor")
         return await _page(turn, offered=offered, failed=what)
-    await turn.context.ask_long(turn.services.slowdown.succeeded, tried)
+    await turn.context.ask_long(turn.services.throttle.succeeded, tried)
     return None
 
 
@@ -271,7 +271,7 @@ async def _let_in(turn: FactorTurn, kind: str, goal: str = "") -> Response:
         return see_other(link("/sign-in"))
     if turn.context.visitor.narrowed is None:
         return see_other(_address(turn.goal))
-    await turn.context.audit(Deed.SIGNED_IN, second_factor=kind)
+    await turn.context.audit(AuditEvent.SIGNED_IN, second_factor=kind)
     response = see_other(goal or turn.goal)
     turn.services.cookie.set(response, token)
     return response
@@ -301,7 +301,7 @@ async def _codes_shown(turn: FactorTurn) -> Response:
     if token is None:
         return see_other(link("/sign-in"))
     codes = await turn.context.ask_long(turn.services.recovery.make, turn.account, turn.context.now)
-    await turn.context.audit(Deed.RECOVERY_CODES_MADE, count=len(codes))
+    await turn.context.audit(AuditEvent.RECOVERY_CODES_MADE, count=len(codes))
     # The page belongs to the session as it is now.
     context = replace(turn.context, visitor=replace(turn.context.visitor, token=token))
     response = context.page("recovery_codes.html", codes=codes, goal=turn.goal)

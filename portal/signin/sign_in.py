@@ -18,7 +18,7 @@ from portal.signin import admission, external_sign_in, providers
 from portal.web import addresses
 from portal.web.links import see_other
 from status_db.accounts.accounts import Account, normalise_account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 
 
 class PasswordForm(Form):
@@ -50,7 +50,7 @@ async def _enter(context: Context, form: PasswordForm) -> Response:
     now = context.now
     device = context.services.devices.known(context.request, name)
     tried = await context.ask_long(
-        context.services.slowdown.password, name, addresses.of(context.request.scope), device, now
+        context.services.throttle.password, name, addresses.of(context.request.scope), device, now
     )
     if tried.wait:
         return _form(context, goal=goal, name=name, wait=tried.wait)
@@ -63,12 +63,12 @@ async def _enter(context: Context, form: PasswordForm) -> Response:
             answer = await admission.admit(context, account, goal=goal, method=method, narrowed=narrowed)
     except SignInRefused:
         # The password was right, or nobody was there to compare it with: that is no guess.
-        await context.ask_long(context.services.slowdown.succeeded, tried)
+        await context.ask_long(context.services.throttle.succeeded, tried)
         raise
     if answer is None:
         await refused(context, name, _method(context, await context.ask(context.services.accounts.find, name)))
         return _form(context, goal=goal, name=name, failed=True)
-    await context.ask_long(context.services.slowdown.succeeded, tried)
+    await context.ask_long(context.services.throttle.succeeded, tried)
     return answer
 
 
@@ -86,8 +86,8 @@ async def leave(context: Context) -> Response:
     )
     await context.ask_long(context.services.desk.close_session, sessions.hash_of(context.token))
     if session is not None:
-        await context.audit(Deed.SIGNED_OUT, account=session.account.account, method=session.method)
-    response = see_other(providers.way_out(session))
+        await context.audit(AuditEvent.SIGNED_OUT, account=session.account.account, method=session.method)
+    response = see_other(providers.fix_text(session))
     context.services.cookie.drop(response)
     return response
 

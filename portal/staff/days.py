@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import Scene, scene
+from portal.access.scenes import ReaderContext, scene
 from portal.page.context import SignedIn
 from portal.present.charts import Curve, curve
 from status_db.accounts.accounts import Act
@@ -40,7 +40,7 @@ async def page(context: SignedIn) -> Response:
     """Show the season of a cohort, or of one college that the address names."""
     here = scene(context)
     college = context.asked("college")
-    found = await context.ask_long(context.services.reader.trend, here.sight, here.now, college or None)
+    found = await context.ask_long(context.services.reader.trend, here.visibility, here.now, college or None)
     if college and not found.students:
         raise HTTPException(404)
     fresh = await context.ask_long(context.services.lists.freshness, here.cohort.key)
@@ -60,7 +60,7 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _curves(here: Scene, found: Trend, order: Sequence[str]) -> list[Curve]:
+def _curves(here: ReaderContext, found: Trend, order: Sequence[str]) -> list[Curve]:
     days = found.days
     clear = _curve(here, "clear", here.language.gettext("全部办妥"), days, [d.clear for d in days], found.students)
     return [
@@ -72,7 +72,7 @@ def _curves(here: Scene, found: Trend, order: Sequence[str]) -> list[Curve]:
     ]
 
 
-def _curve(here: Scene, name: str, title: str, days: Sequence[Day], counts: Sequence[int], whole: int) -> Curve:
+def _curve(here: ReaderContext, name: str, title: str, days: Sequence[Day], counts: Sequence[int], whole: int) -> Curve:
     language = here.language
     first, last = (language.day(one.day, here.now) for one in (days[0], days[-1]))
     end = f"{counts[-1]} / {whole} · {language.percent(counts[-1], whole)}"
@@ -80,7 +80,7 @@ def _curve(here: Scene, name: str, title: str, days: Sequence[Day], counts: Sequ
     return curve(name, title, said, counts, whole, first, last, end)
 
 
-def _day(here: Scene, found: Trend, day: Day, order: Sequence[str]) -> DayLine:
+def _day(here: ReaderContext, found: Trend, day: Day, order: Sequence[str]) -> DayLine:
     return DayLine(
         here.language.day(day.day, here.now),
         day.clear,
@@ -89,7 +89,7 @@ def _day(here: Scene, found: Trend, day: Day, order: Sequence[str]) -> DayLine:
     )
 
 
-def _span(here: Scene, span: Span) -> SpanLine:
+def _span(here: ReaderContext, span: Span) -> SpanLine:
     days = tuple(str(count) for count in span.quartiles or ())
     return SpanLine(span.college or here.language.gettext("合计"), span.students, span.clear, days)
 

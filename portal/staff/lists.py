@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from portal.access import list_filters
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, Scene, scene
+from portal.access.scenes import COLUMNS, NONE, ReaderContext, scene
 from portal.documents import reminders, xlsx
 from portal.i18n import labels
 from portal.i18n.labels import N_
@@ -21,7 +21,7 @@ from portal.present import list_rows
 from portal.web.links import public_link
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.model import State
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
@@ -58,11 +58,13 @@ async def page(context: SignedIn) -> Response:
     chosen = _chosen(context, here)
     after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
     leaf = await context.ask_long(
-        context.services.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before
+        context.services.lists.leaf, here.visibility, chosen, here.now, _ROWS, after=after, before=before
     )
-    count = await context.ask_long(context.services.lists.count, here.sight, chosen, here.now, _COUNTED)
-    fields = await context.ask_long(list_filters.fields, here, here.sight, context.services.lists, chosen)
-    await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows))
+    count = await context.ask_long(context.services.lists.count, here.visibility, chosen, here.now, _COUNTED)
+    fields = await context.ask_long(list_filters.fields, here, here.visibility, context.services.lists, chosen)
+    await context.audit(
+        AuditEvent.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    )
     own = _address_of(chosen)
     address = here.address("/lists", **own)
     return context.page(
@@ -119,7 +121,7 @@ async def export(context: SignedIn) -> Response:
         file = Path(folder.name) / "list.xlsx"
         texts = _texts(here, context.services.lists, chosen)
         written = await context.export(partial(xlsx.write, file, title, head, columns, texts))
-        await context.audit(Deed.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
+        await context.audit(AuditEvent.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -130,8 +132,8 @@ async def export(context: SignedIn) -> Response:
 _EXPORTED = ("level", "college", "class", "campus", "building", "category")
 
 
-def _texts(here: Scene, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...]]:
-    for listed in lists.whole(here.sight, chosen, here.now):
+def _texts(here: ReaderContext, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...]]:
+    for listed in lists.whole(here.visibility, chosen, here.now):
         row = list_rows.row(here, listed)
         yield (row.student, row.name, *row.columns, *(cell.text if cell else "" for cell in row.cells))
 
@@ -142,12 +144,14 @@ async def remind(context: SignedIn) -> Response:
     college, class_name = context.asked("college"), context.asked("class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
     everybody = Filter(ListSelection.ALL, columns=columns)
-    count = await context.ask_long(context.services.lists.count, here.sight, everybody, here.now, _REMINDED)
+    count = await context.ask_long(context.services.lists.count, here.visibility, everybody, here.now, _REMINDED)
     if not class_name or not count:
         raise HTTPException(404)
     chosen = Filter(ListSelection.TO_DO, columns=columns)
-    leaf = await context.ask_long(context.services.lists.leaf, here.sight, chosen, here.now, _REMINDED)
-    await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows))
+    leaf = await context.ask_long(context.services.lists.leaf, here.visibility, chosen, here.now, _REMINDED)
+    await context.audit(
+        AuditEvent.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    )
     where = public_link(context.services.students_url or str(context.request.base_url), "/").rstrip("/")
     texts = [
         (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
@@ -166,7 +170,7 @@ async def remind(context: SignedIn) -> Response:
     )
 
 
-def _chosen(context: Context, here: Scene) -> Filter:
+def _chosen(context: Context, here: ReaderContext) -> Filter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
     step, order = context.asked("step"), context.asked("order")
     return Filter(
@@ -188,7 +192,7 @@ def _address_of(chosen: Filter) -> dict[str, str]:
     }
 
 
-def _said(here: Scene, chosen: Filter) -> str:
+def _said(here: ReaderContext, chosen: Filter) -> str:
     """Say a filter in words."""
     language = here.language
     wanted = (
@@ -205,7 +209,7 @@ def _said(here: Scene, chosen: Filter) -> str:
     return "; ".join(parts)
 
 
-def _reminder(here: Scene, chosen: Filter) -> str:
+def _reminder(here: ReaderContext, chosen: Filter) -> str:
     if "class" not in chosen.columns:
         return ""
     return here.address(

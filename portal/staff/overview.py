@@ -8,14 +8,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, STATES, WHERE, Scene, scene
+from portal.access.scenes import NONE, STATES, WHERE, ReaderContext, scene
 from portal.i18n import labels
 from portal.page.context import SignedIn
 from portal.present.charts import Amount, Bars, SegmentKind, bars
 from status_db.accounts.accounts import Act
 from status_db.model import State
 from status_db.queries.lists import ListSelection
-from status_db.views import Overview, StudentGroup, Tally, Where
+from status_db.views import Overview, StepCounts, StudentGroup, Where
 
 #: In a bar from left to right: what is done first, what is to do last.
 _DRAWN = (
@@ -101,7 +101,7 @@ async def page(context: SignedIn) -> Response:
     """Show a cohort as a whole, or one college of it that the address names."""
     here = scene(context)
     college = context.asked("college")
-    found = await context.ask_long(context.services.reader.seen, here.sight, here.now, college or None)
+    found = await context.ask_long(context.services.reader.seen, here.visibility, here.now, college or None)
     if college and not found.students:
         raise HTTPException(404)
     order = [step for step in here.steps if step in found.by_step]
@@ -139,7 +139,7 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _totals(here: Scene, found: Overview, college: str) -> list[Total]:
+def _totals(here: ReaderContext, found: Overview, college: str) -> list[Total]:
     sums = {where: sum(group.by_where.get(where, 0) for group in found.classes) for where in Where}
     return [
         Total(
@@ -153,27 +153,27 @@ def _totals(here: Scene, found: Overview, college: str) -> list[Total]:
     ]
 
 
-def _line(here: Scene, step: str, found: Overview, college: str) -> OverviewRow:
-    tally, fresh = found.by_step[step], found.freshness.get(step)
-    settled, _ = _cell(tally) or (0, 0)
+def _line(here: ReaderContext, step: str, found: Overview, college: str) -> OverviewRow:
+    step_counts, fresh = found.by_step[step], found.freshness.get(step)
+    settled, _ = _cell(step_counts) or (0, 0)
     return OverviewRow(
         title=here.titles[step],
         address=here.address("/lists", step=step, wanted=ListSelection.NOT_CLEAR, college=college),
-        total=tally.total,
-        counts=tuple(tally.by_state.get(state, 0) for state in STATES),
+        total=step_counts.total,
+        counts=tuple(step_counts.by_state.get(state, 0) for state in STATES),
         settled=settled,
-        share=here.language.percent(settled, tally.total),
-        by_decision=tally.by_decision,
-        disputed=tally.disputed,
+        share=here.language.percent(settled, step_counts.total),
+        by_decision=step_counts.by_decision,
+        disputed=step_counts.disputed,
         as_of=here.language.moment(fresh.as_of, here.now) if fresh and fresh.as_of else "",
         stale=fresh is not None and fresh.stale(here.now),
     )
 
 
-def _cell(tally: Tally | None) -> tuple[int, int] | None:
-    if tally is None:
+def _cell(step_counts: StepCounts | None) -> tuple[int, int] | None:
+    if step_counts is None:
         return None
-    return tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0), tally.total
+    return step_counts.by_state.get(State.CLEARED, 0) + step_counts.by_state.get(State.EXEMPT, 0), step_counts.total
 
 
 def _worst(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
@@ -201,17 +201,19 @@ def _colleges(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
     return [StudentGroup(college, "", stands, to_do) for college, (stands, to_do) in sorted(found.items())]
 
 
-def _college_line(here: Scene, group: StudentGroup) -> GroupLine:
+def _college_line(here: ReaderContext, group: StudentGroup) -> GroupLine:
     return _group_line(here, group, group.college, here.address("/overview", college=group.college), {})
 
 
-def _class_line(here: Scene, group: StudentGroup) -> GroupLine:
+def _class_line(here: ReaderContext, group: StudentGroup) -> GroupLine:
     own = {"class_": group.class_name or NONE}
     address = here.address("/lists", wanted=ListSelection.ALL, college=group.college, **own)
     return _group_line(here, group, group.class_name or here.language.gettext("未分班"), address, own)
 
 
-def _group_line(here: Scene, group: StudentGroup, title: str, address: str, own: Mapping[str, str]) -> GroupLine:
+def _group_line(
+    here: ReaderContext, group: StudentGroup, title: str, address: str, own: Mapping[str, str]
+) -> GroupLine:
     # Of two steps alike, the earlier one.
     most = sorted(group.to_do.items(), key=lambda item: (-item[1], here.steps.index(item[0])))[:2]
     return GroupLine(
@@ -227,7 +229,7 @@ def _group_line(here: Scene, group: StudentGroup, title: str, address: str, own:
     )
 
 
-def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]) -> Bars:
+def _steps_chart(here: ReaderContext, order: Sequence[str], tallies: Mapping[str, StepCounts]) -> Bars:
     language = here.language
     kinds = [
         SegmentKind(labels.say(language, labels.STATES, state), labels.TONES[state], _PATTERNS.get(state, ""))
@@ -245,7 +247,7 @@ def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]
     return bars("steps", title, language.gettext("每条是一个事项的全部学生，数字同下表。"), kinds, amounts)
 
 
-def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[StudentGroup]) -> Bars:
+def _groups_chart(here: ReaderContext, name: str, title: str, groups: Sequence[StudentGroup]) -> Bars:
     language = here.language
     kinds = [SegmentKind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in WHERE.values()]
     amounts = [

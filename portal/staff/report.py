@@ -8,27 +8,27 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, WHERE, Scene, scene
+from portal.access.scenes import NONE, WHERE, ReaderContext, scene
 from portal.documents import report_sheets
 from portal.documents.report_tables import tables
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Account, Act
-from status_db.accounts.audit_log import Deed
-from status_db.queries.appeal_report import Objected
+from status_db.accounts.audit_log import AuditEvent
+from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.report import CohortReport
 
 
 async def page(context: SignedIn) -> Response:
     """Show the report of a cohort, or of one college that the address names."""
     here, college = _asked(context)
-    found, objected = await _found(context, here, college)
+    found, appealed = await _found(context, here, college)
     own = "" if college is None else college or NONE
     whole = found.whole
     return context.page(
         "report.html",
         here=here,
         college=own,
-        tables=tables(here, found, objected, college),
+        tables=tables(here, found, appealed, college),
         students=whole.students,
         totals=[
             (
@@ -54,10 +54,10 @@ async def page(context: SignedIn) -> Response:
 async def export(context: SignedIn) -> Response:
     """Send the same as an Excel file; one that could not be noted is not handed out."""
     here, college = _asked(context)
-    found, objected = await _found(context, here, college)
-    book = await context.ask_long(report_sheets.workbook, here, found, objected, _who(context.account), college)
+    found, appealed = await _found(context, here, college)
+    book = await context.ask_long(report_sheets.workbook, here, found, appealed, _who(context.account), college)
     await context.audit(
-        Deed.EXPORTED,
+        AuditEvent.EXPORTED,
         cohort=here.cohort.key,
         what="report",
         scope=here.scope(),
@@ -70,21 +70,23 @@ async def export(context: SignedIn) -> Response:
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _asked(context: SignedIn) -> tuple[Scene, str | None]:
+def _asked(context: SignedIn) -> tuple[ReaderContext, str | None]:
     """Return what a request means, narrowed to the college that its address names; None for all of them."""
     here, named = scene(context), context.asked("college")
     if not named:
         return here, None
     college = "" if named == NONE else named
-    return replace(here, sight=here.sight.within("college", college)), college
+    return replace(here, visibility=here.visibility.within("college", college)), college
 
 
-async def _found(context: Context, here: Scene, college: str | None) -> tuple[CohortReport, tuple[Objected, ...]]:
+async def _found(
+    context: Context, here: ReaderContext, college: str | None
+) -> tuple[CohortReport, tuple[AppealCounts, ...]]:
     """Return what is to be told; a college of which nothing may be read is not there."""
-    found = await context.ask_long(context.services.reports.report, here.sight, here.now)
+    found = await context.ask_long(context.services.reports.report, here.visibility, here.now)
     if college is not None and not found.colleges:
         raise HTTPException(404)
-    return found, await context.ask_long(context.services.objection_reports.report, here.sight, here.now)
+    return found, await context.ask_long(context.services.appeal_reports.report, here.visibility, here.now)
 
 
 def _who(account: Account) -> str:

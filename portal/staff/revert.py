@@ -26,10 +26,10 @@ from portal.staff import runs
 from portal.student import recheck
 from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestKind, RequestOutcome, RequestRefused
-from status_db.marks.revert_plans import GivenSince, WayBackPlan, plan_from_json
+from status_db.marks.revert_plans import LaterReview, WayBackPlan, plan_from_json
 from status_db.views import RunView
 
 #: Why something that was sent is not taken, each with the way out.
@@ -127,7 +127,7 @@ async def take(context: SignedIn) -> Response:
     if refused:
         return await _show(found, refused=refused, reason=reason)
     await context.audit(
-        Deed.REVERTED_RUN,
+        AuditEvent.REVERTED_RUN,
         cohort=context.cohort.key,
         run=found.run.run,
         source=found.run.source,
@@ -182,7 +182,7 @@ async def _show(found: RevertibleRun, *, refused: str = "", reason: str = "") ->
     last = await _last(found)
     planned = _plan_of(last)
     if planned is not None and (planned.look.sample or planned.reviews or planned.certificates):
-        await context.audit(Deed.SAW_LIST, cohort=cohort, run=run.run, source=run.source)
+        await context.audit(AuditEvent.SAW_LIST, cohort=cohort, run=run.run, source=run.source)
     back = await context.ask(context.services.runs.reverting, cohort, run.source, run.run)
     return context.page(
         "way_back.html",
@@ -230,7 +230,7 @@ def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
     )
 
 
-def _given(language: Language, one: GivenSince, what: str, now: datetime) -> tuple[str, ...]:
+def _given(language: Language, one: LaterReview, what: str, now: datetime) -> tuple[str, ...]:
     return one.student, what, one.by, language.moment(one.at, now)
 
 

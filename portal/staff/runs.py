@@ -26,11 +26,11 @@ from portal.present import reverting, run_lines
 from portal.web import bounds
 from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.marks.approvals import APPROVAL_OPEN_FOR, ApprovalVote, Missing, approvers, missing
-from status_db.model import ROSTER, SETTINGS, RunState, Says
+from status_db.model import ROSTER, SETTINGS, RunState, VoteKind
 from status_db.views import RunView
 
 _PAGE = 50
@@ -62,11 +62,11 @@ NOT_LOOKED = N_("请先把抽查名单与部门的系统核对，再勾选“我
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class VoteRights:
     """What somebody may say, and what they have tried to say."""
 
     #: What this account may say of the run now.
-    may: tuple[Says, ...]
+    may: tuple[VoteKind, ...]
     #: Why what was sent is not taken; empty when nothing was.
     refused: str = ""
     #: What was written, so that nothing is lost.
@@ -76,7 +76,7 @@ class Spoken:
 class VoteForm(Form):
     """What somebody says of a run."""
 
-    says: Annotated[Says | None, OrNone] = None
+    says: Annotated[VoteKind | None, OrNone] = None
     #: Of the change that was looked at.
     digest: str = ""
     looked: Ticked = False
@@ -176,7 +176,7 @@ async def speak(context: SignedIn) -> Response:
     if refused:
         return await _show(context, found, refused=refused, reason=reason)
     await context.audit(
-        Deed.SPOKE_ON_RUN,
+        AuditEvent.SPOKE_ON_RUN,
         cohort=context.cohort.key,
         run=found.run,
         source=found.source,
@@ -211,27 +211,27 @@ async def run_of(context: SignedIn) -> tuple[SignedIn, RunView]:
     return context, found
 
 
-def _rights(context: SignedIn, found: RunView) -> tuple[Says, ...]:
+def _rights(context: SignedIn, found: RunView) -> tuple[VoteKind, ...]:
     """Return what the account may say of a run, whether it waits or not."""
-    may: list[Says] = []
+    may: list[VoteKind] = []
     if found.source in own_sources(context, context.cohort.key):
-        may.append(Says.PLAUSIBLE)
+        may.append(VoteKind.CONFIRM)
     if context.account.may(Act.MANAGE):
-        may += [Says.APPROVE, Says.REJECT]
+        may += [VoteKind.APPROVE, VoteKind.REJECT]
     return tuple(may)
 
 
-async def _refusal(context: SignedIn, found: RunView, says: Says, form: VoteForm) -> str:
+async def _refusal(context: SignedIn, found: RunView, says: VoteKind, form: VoteForm) -> str:
     """Return why it cannot be said; empty when it can."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
     if form.digest != found.digest.hex():
         return MOVED
-    if says is Says.REJECT and not form.reason:
+    if says is VoteKind.REJECT and not form.reason:
         return NO_REASON
     if form.too_long:
         return TOO_LONG
-    if says is Says.APPROVE and not form.looked:
+    if says is VoteKind.APPROVE and not form.looked:
         return NOT_LOOKED
     votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
     return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
@@ -254,11 +254,11 @@ async def _show(
     own = context.account.account
     may = _rights(context, found) if waits else ()
     said = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
-    spoken = Spoken(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
+    spoken = VoteRights(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
     if look is not None and (look.sample or look.spot_check or look.unmatched):
-        await context.audit(Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
+        await context.audit(AuditEvent.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
     kept = await reverting.kept(context, found)
     back = await context.ask(context.services.runs.reverting, cohort, found.source, found.run) if kept else None
     return context.page(
@@ -325,7 +325,7 @@ _CHANGED_SINCE = N_("此后学生的状态已有变动，这次运行会做的�
 
 
 def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
-    decided = {Says.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), Says.REJECT: (RunState.REJECTED,)}
+    decided = {VoteKind.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), VoteKind.REJECT: (RunState.REJECTED,)}
     match asked.outcome:
         case None:
             outcome, tone = _WAITING, "wait"

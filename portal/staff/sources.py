@@ -62,7 +62,7 @@ class SourceLine:
     few: bool
     held: int
     unknown: int
-    strangers: int
+    unmatched_keys: int
     next: str
     last: run_lines.RunLine | None
     running: int | None
@@ -120,7 +120,7 @@ def _source(context: Context, view: SourceView) -> SourceLine:
         few=rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
         held=view.held,
         unknown=view.unknown,
-        strangers=view.strangers,
+        unmatched_keys=view.unmatched_keys,
         next=context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
         last=run_lines.line(context, view.last_run) if view.last_run else None,
         running=view.running.run if view.running else None,

@@ -11,7 +11,7 @@ from portal.page.context import SignedIn
 from portal.page.own_student import newest
 from portal.student import card
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.model import normalise_number
 
 
@@ -36,7 +36,7 @@ async def page(context: SignedIn) -> Response:
         steps = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
     if found is None or not steps:
         return context.page("find.html", status=404, missing=number)
-    await context.audit(Deed.SAW_STUDENT, cohort=found.cohort, student=found.student)
+    await context.audit(AuditEvent.SAW_STUDENT, cohort=found.cohort, student=found.student)
     announced = await card.said_to(context, found)
     return card.show(context.about(found.cohort, listing), found, steps, announced=announced, staff=True)
 

@@ -50,10 +50,10 @@ async def page(context: SignedIn) -> Response:
     source = asked.get("source") if asked.get("source") in context.settings.source else None
     number = max(1, bounds.number(asked.get("page", ""), _PAGE_DIGITS) or 1)
     found = await context.ask(
-        context.services.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1
+        context.services.runs.unmatched_keys, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1
     )
-    counted = await context.ask(context.services.runs.strangers_counted, cohort)
-    views = {view.source: view.strangers for view in await context.ask(context.services.reader.sources, cohort)}
+    counted = await context.ask(context.services.runs.unmatched_keys_counted, cohort)
+    views = {view.source: view.unmatched_keys for view in await context.ask(context.services.reader.sources, cohort)}
     return context.page(
         "strangers.html",
         sources=[
@@ -67,11 +67,11 @@ async def page(context: SignedIn) -> Response:
             )
             for name in context.settings.source
         ],
-        strangers=[
+        unmatched_keys=[
             UnmatchedRow(
                 key=one.key,
                 source=run_lines.title(context, one.source),
-                near=labels.say(language, admin_labels.NEAR, one.near),
+                near=labels.say(language, admin_labels.HINT, one.near),
                 student=one.student,
                 close=bool(one.near),
             )

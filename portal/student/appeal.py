@@ -18,10 +18,10 @@ from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
 from portal.present import appeals, cards
 from portal.present.due import due_at
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.effective_status import StepStatus
-from status_db.inbox.appeal_rows import AppealKind, SeenThen, StudentObjection
-from status_db.inbox.appeals import AppealCode, ObjectionRefused
+from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind
+from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.views import StudentView
 
 NO_ITEM = N_("请选一下是哪一项。")
@@ -64,13 +64,13 @@ async def send(context: SignedIn) -> Response:
     student, step, now = here.student, here.status.step, context.now
     if not appeals.may_object(here.status, now):
         return context.redirect("/")
-    seen = SeenThen.of(here.status, now)
+    seen = AppealEvidence.of(here.status, now)
     item, text = sent.item, sent.text
     language = context.language
     if item not in {choice.item for choice in appeals.choices(language, seen, now)} or item is None:
         return _form(context, here, text=text, wrong=language.gettext(NO_ITEM), status=422)
     enter = partial(
-        context.services.student_objections.raise_,
+        context.services.raised_appeals.raise_,
         student.cohort,
         student.student,
         step,
@@ -84,11 +84,11 @@ async def send(context: SignedIn) -> Response:
     )
     try:
         made = await context.ask_long(enter)
-    except ObjectionRefused as refused:
+    except AppealRefused as refused:
         wrong, status = appeals.refusal(language, refused), _STATUS.get(refused.code, 422)
         return _form(context, here, text=text, item=item, wrong=wrong, status=status)
     await context.audit(
-        Deed.OBJECTED, cohort=made.cohort, student=made.student, step=made.step, objection=made.objection
+        AuditEvent.APPEAL_RAISED, cohort=made.cohort, student=made.student, step=made.step, appeal=made.appeal
     )
     return context.redirect("/")
 
@@ -98,17 +98,17 @@ async def withdraw(context: SignedIn) -> Response:
     await forms.read_form(context, Form)
     student, one = await _own(context)
     take_back = partial(
-        context.services.student_objections.withdraw,
-        one.objection,
+        context.services.raised_appeals.withdraw,
+        one.appeal,
         student.student,
         account=context.account.account,
         now=context.now,
     )
     try:
         await context.ask_long(take_back)
-    except ObjectionRefused:
+    except AppealRefused:
         return context.redirect("/")
-    await context.audit(Deed.OBJECTION_WITHDRAWN, cohort=one.cohort, student=one.student, objection=one.objection)
+    await context.audit(AuditEvent.APPEAL_WITHDRAWN, cohort=one.cohort, student=one.student, appeal=one.appeal)
     return context.redirect("/")
 
 
@@ -118,7 +118,7 @@ async def record(context: SignedIn) -> Response:
     return await show_record(context, student, one, back=context.at_cohort("/"))
 
 
-async def show_record(context: Context, student: StudentView, one: StudentObjection, back: str) -> Response:
+async def show_record(context: Context, student: StudentView, one: Appeal, back: str) -> Response:
     """Show an objection, ready to be printed: the same paper for the student and for the office."""
     names = await names_of(context, [one])
     language, now = context.language, context.now
@@ -134,16 +134,16 @@ async def _here(context: SignedIn, step: str) -> _Here:
     return _Here(student, status)
 
 
-async def _own(context: SignedIn) -> tuple[StudentView, StudentObjection]:
+async def _own(context: SignedIn) -> tuple[StudentView, Appeal]:
     """Return the student who asks, and the own objection that is meant; whatever else there is looks like none."""
     student = await own_view(context)
     if student is None:
         raise HTTPException(404)
     one = await context.ask(
-        context.services.student_objections.one, student.cohort, context.request.path_params["objection"]
+        context.services.raised_appeals.one, student.cohort, context.request.path_params["objection"]
     )
     steps = {step.key for step in context.settings.step}
-    if one is None or one.student != student.student or one.kind is not AppealKind.OBJECTION or one.step not in steps:
+    if one is None or one.student != student.student or one.kind is not AppealKind.APPEAL or one.step not in steps:
         raise HTTPException(404)
     return student, one
 
@@ -158,7 +158,7 @@ def _form(
     status: int = 200,
 ) -> Response:
     language, settings, step = context.language, context.settings, here.status.step
-    seen = SeenThen.of(here.status, context.now)
+    seen = AppealEvidence.of(here.status, context.now)
     offered = appeals.choices(language, seen, context.now)
     due = due_at(settings, step, here.student.campus, context.now)
     return context.page(

@@ -36,7 +36,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
     now = context.now
     student = await own_view(context)
     if student is None:
-        announced = await context.ask(context.services.board.standing, context.settings.default_cohort(), now)
+        announced = await context.ask(context.services.board.effective, context.settings.default_cohort(), now)
         return context.page(
             "not_listed.html",
             number=context.account.student,
@@ -46,7 +46,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
         )
     announced = await said_to(context, student)
     last = await context.ask(context.services.requests.last_recheck, student.cohort, student.student)
-    raised = await context.ask(context.services.student_objections.of_student, student.cohort, student.student)
+    raised = await context.ask(context.services.raised_appeals.of_student, student.cohort, student.student)
     language, portal = context.language, context.settings.portal
     return show(
         context,
@@ -60,8 +60,8 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
 
 async def said_to(context: Context, student: StudentView) -> tuple[Announcement, ...]:
     """Return what is announced to a student now, the newest first."""
-    standing = await context.ask(context.services.board.standing, student.cohort, context.now)
-    return tuple(one for one in standing if inside(student, (one.scope,)))
+    effective = await context.ask(context.services.board.effective, student.cohort, context.now)
+    return tuple(one for one in effective if inside(student, (one.scope,)))
 
 
 def show(
@@ -70,8 +70,8 @@ def show(
     only: frozenset[str] | None = None,
     *,
     announced: tuple[Announcement, ...] = (),
-    recheck: rechecks.Offer | None = None,
-    raised: Mapping[str, tuple[appeals.OnCard, ...]] | None = None,
+    recheck: rechecks.RecheckOffer | None = None,
+    raised: Mapping[str, tuple[appeals.CardAppeal, ...]] | None = None,
     staff: bool = False,
     status: int = 200,
 ) -> Response:

@@ -15,7 +15,7 @@ from portal.page.context import SignedIn
 from portal.page.own_student import own_view
 from portal.present.rechecks import waits_on_a_source
 from portal.student.card import own as show_own
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestRefused
 
@@ -53,7 +53,7 @@ async def recheck(context: SignedIn) -> Response:
             response.headers["Retry-After"] = str(max(1, round(refused.wait.total_seconds())))
             return response
     else:
-        await context.audit(Deed.ASKED_RECHECK, cohort=student.cohort, student=student.student)
+        await context.audit(AuditEvent.ASKED_RECHECK, cohort=student.cohort, student=student.student)
     await until_served(partial(context.ask, context.services.requests.last_recheck, student.cohort, student.student))
     return context.redirect("/")
 

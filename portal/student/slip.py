@@ -18,7 +18,7 @@ from portal.page.own_student import own_view
 from portal.present.headline import is_clear
 from portal.present.masking import mask_name, mask_number
 from portal.web.links import public_link
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.views import StudentView
 
 
@@ -78,7 +78,7 @@ async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.Sli
     student = await own_view(context)
     if student is None or not is_clear(student, now):
         return None
-    await context.audit(Deed.MADE_SLIP, cohort=student.cohort, student=student.student, form=form)
+    await context.audit(AuditEvent.MADE_SLIP, cohort=student.cohort, student=student.student, form=form)
     slip = clearance_slip.make(student, now)
     base = context.services.students_url or str(context.request.base_url)
     address = public_link(base, f"/verify/{clearance_slip.seal(slip, context.services.key.of(clearance_slip.USE))}")
@@ -92,9 +92,9 @@ def _paper(
     cohort = context.settings.cohort_named(student.cohort).name
     lines: list[tuple[str, str, str]] = []
     for status in student.steps:
-        standing = status.at(now)
-        word = labels.say(context.language, labels.STATES, standing.state)
-        since = status.decision.decided_at if standing.by_decision and status.decision else status.since
+        effective = status.at(now)
+        word = labels.say(context.language, labels.STATES, effective.state)
+        since = status.decision.decided_at if effective.by_decision and status.decision else status.since
         lines.append((titles[status.step], word, context.language.dated(since)))
     facts = (
         (context.language.gettext("姓名"), student.name),

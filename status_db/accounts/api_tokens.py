@@ -17,7 +17,7 @@ from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts import demo_accounts
 from status_db.accounts.accounts import Account, Accounts, normalise_account
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.desk import store
 from status_db.desk.seals import TOKEN
 from status_db.desk.store import DeskStore
@@ -151,12 +151,17 @@ class Tokens:
 
     def note_seen(self, token: ApiToken, cohort: str, student: str, now: datetime, address: str) -> None:
         """Note in the audit log that a student was looked at with a token, unless that was noted within the hour."""
-        seen = {"deed": Deed.SAW_STUDENT, "cohort": cohort, "student": student, "detail": {"token": token.id}}
+        seen = {"event": AuditEvent.SAW_STUDENT, "cohort": cohort, "student": student, "detail": {"token": token.id}}
         self._note_seldom(seen, token, now, address)
 
     def note_listed(self, token: ApiToken, cohort: str, asked: str, now: datetime, address: str) -> None:
         """Note that a list was asked for, in these words, unless that was noted within the hour."""
-        seen = {"deed": Deed.SAW_LIST, "cohort": cohort, "student": None, "detail": {"token": token.id, "asked": asked}}
+        seen = {
+            "event": AuditEvent.SAW_LIST,
+            "cohort": cohort,
+            "student": None,
+            "detail": {"token": token.id, "asked": asked},
+        }
         self._note_seldom(seen, token, now, address)
 
     def _note_seldom(self, seen: dict[str, Any], token: ApiToken, now: datetime, address: str) -> None:

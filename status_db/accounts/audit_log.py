@@ -19,7 +19,7 @@ from status_db.desk.store import DeskStore
 from status_db.store.engine import reading
 
 
-class Deed(StrEnum):
+class AuditEvent(StrEnum):
     """What can be done that is worth a line."""
 
     #: Every existing row got its first seal.
@@ -71,9 +71,9 @@ class Deed(StrEnum):
     IMPORT_UNDONE = "import_undone"
     TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
     TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
-    OBJECTED = "objected"
-    OBJECTION_WITHDRAWN = "objection_withdrawn"
-    OBJECTION_ANSWERED = "objection_answered"
+    APPEAL_RAISED = "objected"
+    APPEAL_WITHDRAWN = "objection_withdrawn"
+    APPEAL_ANSWERED = "objection_answered"
     SENT_BACK = "sent_back"
 
 
@@ -85,7 +85,7 @@ class AuditLine:
     at: datetime
     #: Empty where nobody had signed in.
     account: str
-    deed: Deed
+    event: AuditEvent
     cohort: str | None
     student: str | None
     run: int | None
@@ -101,7 +101,7 @@ class Audit:
 
     def note(
         self,
-        deed: Deed,
+        event: AuditEvent,
         *,
         account: str,
         now: datetime,
@@ -114,7 +114,7 @@ class Audit:
         """Add a line; it is durable when this returns."""
         with self._desk.writing() as entry:
             entry.note(
-                deed, account=account, now=now, cohort=cohort, student=student, run=run, address=address, detail=detail
+                event, account=account, now=now, cohort=cohort, student=student, run=run, address=address, detail=detail
             )
 
     def newest(
@@ -123,7 +123,7 @@ class Audit:
         *,
         before: int | None = None,
         account: str | None = None,
-        deed: Deed | None = None,
+        event: AuditEvent | None = None,
         student: str | None = None,
     ) -> tuple[AuditLine, ...]:
         """Return lines, the newest first: those before a line, of one account, of one kind, about one student."""
@@ -131,7 +131,7 @@ class Audit:
         query = select(table).order_by(table.c.line.desc()).limit(limit)
         if before is not None:
             query = query.where(table.c.line < before)
-        for column, value in ((table.c.account, account), (table.c.deed, deed), (table.c.student, student)):
+        for column, value in ((table.c.account, account), (table.c.event, event), (table.c.student, student)):
             if value is not None:
                 query = query.where(column == value)
         with reading(self._desk.engine) as connection:
@@ -140,5 +140,5 @@ class Audit:
 
 def _line(row: Row[Any]) -> AuditLine:
     return AuditLine(
-        row.line, row.at, row.account, Deed(row.deed), row.cohort, row.student, row.run, row.detail, row.address
+        row.line, row.at, row.account, AuditEvent(row.event), row.cohort, row.student, row.run, row.detail, row.address
     )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, and_, or_, select
 
 from status_db import tables
 from status_db.accounts import sessions
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.changes import normalise_account
 from status_db.desk import store
 from status_db.desk.seals import STAFF_SESSION
@@ -31,20 +31,20 @@ _NAMED = 16
 
 #: What somebody does to their own account, and what others do to it.
 _BY_OWNER = (
-    Deed.PASSWORD_SET,
-    Deed.SECOND_FACTOR_SET,
-    Deed.SECOND_FACTOR_REMOVED,
-    Deed.RECOVERY_CODES_MADE,
-    Deed.RECOVERY_CODE_USED,
+    AuditEvent.PASSWORD_SET,
+    AuditEvent.SECOND_FACTOR_SET,
+    AuditEvent.SECOND_FACTOR_REMOVED,
+    AuditEvent.RECOVERY_CODES_MADE,
+    AuditEvent.RECOVERY_CODE_USED,
 )
 _BY_OTHERS = (
-    Deed.CODES_MADE,
-    Deed.SECOND_FACTOR_RESET,
-    Deed.ACCOUNT_MADE,
-    Deed.ACCOUNT_CHANGED,
-    Deed.GRANTED,
-    Deed.GRANT_TAKEN,
-    Deed.HANDED_OVER,
+    AuditEvent.CODES_MADE,
+    AuditEvent.SECOND_FACTOR_RESET,
+    AuditEvent.ACCOUNT_MADE,
+    AuditEvent.ACCOUNT_CHANGED,
+    AuditEvent.GRANTED,
+    AuditEvent.GRANT_TAKEN,
+    AuditEvent.HANDED_OVER,
 )
 #: Keys of a line's detail that name the account it is about, on the pages and on the command line.
 _ABOUT = ("to", "of", "held_by", "before", "after")
@@ -55,7 +55,7 @@ class AccountEvent:
     """One thing that was done to an account."""
 
     at: datetime
-    deed: Deed
+    event: AuditEvent
     by: str
     detail: Mapping[str, Any]
     address: str
@@ -135,11 +135,11 @@ class OwnAccount:
 
 def _lines(connection: Connection, name: str, since: datetime, *, staff: bool) -> Iterator[AccountEvent]:
     table = tables.audit
-    own = and_(table.c.account == name, table.c.deed.in_(_BY_OWNER if staff else (Deed.PASSWORD_SET,)))
-    wanted = or_(own, table.c.deed.in_(_BY_OTHERS)) if staff else own
+    own = and_(table.c.account == name, table.c.event.in_(_BY_OWNER if staff else (AuditEvent.PASSWORD_SET,)))
+    wanted = or_(own, table.c.event.in_(_BY_OTHERS)) if staff else own
     for row in connection.execute(select(table).where(wanted, table.c.at >= since)):
-        if row.deed in _BY_OWNER or any(_names(row.detail.get(key), name) for key in _ABOUT):
-            yield AccountEvent(row.at, Deed(row.deed), row.account, row.detail, row.address)
+        if row.event in _BY_OWNER or any(_names(row.detail.get(key), name) for key in _ABOUT):
+            yield AccountEvent(row.at, AuditEvent(row.event), row.account, row.detail, row.address)
 
 
 def _names(value: object, name: str) -> bool:
@@ -153,17 +153,17 @@ def _from_rows(
     code, account = tables.code, tables.account
     columns = select(code.c.made_at, code.c.made_by).where(code.c.account == name, code.c.made_at >= since)
     for row in connection.execute(columns):
-        yield AccountEvent(row.made_at, Deed.CODES_MADE, row.made_by, {}, "")
+        yield AccountEvent(row.made_at, AuditEvent.CODES_MADE, row.made_by, {}, "")
     at = connection.execute(select(account.c.password_at).where(account.c.account == name)).scalar_one_or_none()
-    known = [one.at for one in events if one.deed is Deed.PASSWORD_SET]
+    known = [one.at for one in events if one.event is AuditEvent.PASSWORD_SET]
     if at is not None and at >= since and not any(abs(one - at) < _AT_MOST for one in known):
-        yield AccountEvent(at, Deed.PASSWORD_SET, "", {}, "")
+        yield AccountEvent(at, AuditEvent.PASSWORD_SET, "", {}, "")
 
 
 def _sign_ins(connection: Connection, name: str, since: datetime) -> list[tuple[datetime, str]]:
     """Return when and from where somebody has signed in, in that order."""
     table = tables.audit
     query = select(table.c.at, table.c.address).where(
-        table.c.account == name, table.c.deed == Deed.SIGNED_IN, table.c.at >= since
+        table.c.account == name, table.c.event == AuditEvent.SIGNED_IN, table.c.at >= since
     )
     return [(row.at, row.address) for row in connection.execute(query.order_by(table.c.line))]

@@ -25,7 +25,7 @@ _WHAT = "A backup of a Clearance Sync status database. Restore it with: clearanc
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BackupResult:
     """A backup that was made, and the older ones that went for it."""
 
     folder: Path
@@ -41,7 +41,7 @@ def make(
     program: str,
     keep: int | None = None,
     tools_folder: Path | None = None,
-) -> Made:
+) -> BackupResult:
     """Back databases up into a new folder inside `folder`, then let only the newest `keep` stay.
 
     Everybody may go on reading and writing meanwhile. Raises StoreError; then nothing is left that looks like a backup,
@@ -67,7 +67,7 @@ def make(
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         _sweep(folder, now)
-        return Made(place, made, _pruned(folder, place, keep) if keep else ())
+        return BackupResult(place, made, _pruned(folder, place, keep) if keep else ())
 
 
 def _copied(database: BackedUpDatabase, folder: Path, tools_folder: Path | None) -> BackupMember:

@@ -17,7 +17,7 @@ from status_db.store.schema_version import PARTS, Part, version_table
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """A backup that stands in its place again."""
 
     manifest: Manifest
@@ -36,7 +36,7 @@ def restore(
     replace: bool = False,
     grants: bool = True,
     tools_folder: Path | None = None,
-) -> Restored:
+) -> RestoreResult:
     """Put a backup in the place that the settings name, and see that every table holds the rows it should.
 
     `gone` says whether the process of that name is surely gone, as for a lease. Raises StoreError; a database that was
@@ -64,7 +64,7 @@ def restore(
         for p in PARTS
         if m.versions.get(p, schema_version.newest(p)) != schema_version.newest(p)
     ]
-    return Restored(backup, tuple(kept), tuple(older))
+    return RestoreResult(backup, tuple(kept), tuple(older))
 
 
 def _paired(backup: Manifest, databases: Sequence[BackedUpDatabase]) -> list[tuple[BackupMember, BackedUpDatabase]]:

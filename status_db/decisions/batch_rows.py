@@ -19,11 +19,11 @@ from status_db import tables
 from status_db.decisions.overrides import refuse_override
 from status_db.decisions.person_names import same_name
 from status_db.decisions.refusals import DecisionRefused
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
-from status_db.model import Decision, StepKind, Verdict, digest_of, footing_of
+from status_db.model import Decision, StepKind, Verdict, digest_of, version_tag_of
 from status_db.views import Scope
 
 #: So many students are looked up by one question.
@@ -45,7 +45,7 @@ class RowKind(StrEnum):
     WRONG = "wrong"
 
 
-class Wrong(StrEnum):
+class RowFault(StrEnum):
     """What is wrong with a row."""
 
     #: Nobody on the roster, or outside of what the operator may decide.
@@ -69,7 +69,7 @@ class Wrong(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ImportRow:
     """One row, as a sheet tells it."""
 
     #: Its number in the sheet.
@@ -89,25 +89,25 @@ class Told:
     decided_at: datetime | None = None
     sheet: str = ""
     #: What could not be read of it, and the word that stands there.
-    wrong: Wrong | None = None
+    wrong: RowFault | None = None
     said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RowCheck:
     """One row, and what it would do."""
 
-    told: Told
+    told: ImportRow
     kind: RowKind
     #: As the roster has it; empty where there is nobody.
     name: str = ""
     class_name: str = ""
-    wrong: Wrong | None = None
+    wrong: RowFault | None = None
     said: str = ""
     #: The decision whose place it would take, or that says the same.
-    standing: Decision | None = None
-    #: What stands there, as `StepStatus.footing` names it.
-    footing: str = ""
+    effective: Decision | None = None
+    #: What stands there, as `StepStatus.version_tag` names it.
+    version_tag: str = ""
     #: What the machine finds there, and why; None where the student has no such step.
     found: Verdict | None = None
     found_because: str = ""
@@ -117,7 +117,7 @@ class Judged:
 class SheetPreview:
     """What a sheet would do, row by row; and the digest by which it is confirmed."""
 
-    rows: tuple[Judged, ...]
+    rows: tuple[RowCheck, ...]
     digest: bytes
 
     def count(self, kind: RowKind) -> int:
@@ -130,7 +130,7 @@ def preview_of(
     settings: Settings,
     cohort: str,
     step: str,
-    rows: Sequence[Told],
+    rows: Sequence[ImportRow],
     now: datetime,
     scopes: Sequence[Scope],
 ) -> SheetPreview:
@@ -140,32 +140,34 @@ def preview_of(
     twice = {number for number, times in Counter(numbers).items() if times > 1}
     people = people_of(connection, cohort, [row.student for row in rows if row.student], scopes)
     holders = holders_of(connection, cohort, list(people))
-    findings, standing = _found(connection, settings, cohort, step, list(people))
-    judged: list[Judged] = []
+    findings, effective = _found(connection, settings, cohort, step, list(people))
+    judged: list[RowCheck] = []
     for told in rows:
-        person, decision = people.get(told.student), standing.get(told.student)
+        person, decision = people.get(told.student), effective.get(told.student)
         active = decision if decision is not None and decision.active(now) else None
-        row = Judged(told, RowKind.NEW, standing=active)
+        row = RowCheck(told, RowKind.NEW, effective=active)
         finding = findings.get(told.student)
         if finding is not None:
             row = replace(row, found=Verdict(finding.verdict), found_because=finding.reason)
-        row = replace(row, footing=footing_of(finding.run if finding else None, active))
+        row = replace(row, version_tag=version_tag_of(finding.run if finding else None, active))
         if person is not None:
             row = replace(row, name=person.name, class_name=class_of(person))
         if _is_blank(told):
             judged.append(replace(row, kind=RowKind.BLANK))
         elif person is None:
-            judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.NOBODY, footing=""))
+            judged.append(replace(row, kind=RowKind.WRONG, wrong=RowFault.NOBODY, version_tag=""))
         elif told.student in twice:
-            judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.TWICE))
+            judged.append(replace(row, kind=RowKind.WRONG, wrong=RowFault.TWICE))
         elif told.name is not None and not same_name(told.name, person.name):
-            judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.NAME, said=told.name))
+            judged.append(replace(row, kind=RowKind.WRONG, wrong=RowFault.NAME, said=told.name))
         else:
             judged.append(_weighed(row, settings, step, person, now, issued=told.student in holders))
     return SheetPreview(tuple(judged), _digest(step, judged))
 
 
-def _weighed(row: Judged, settings: Settings, step: str, person: Row[Any], now: datetime, *, issued: bool) -> Judged:
+def _weighed(
+    row: RowCheck, settings: Settings, step: str, person: Row[Any], now: datetime, *, issued: bool
+) -> RowCheck:
     """Say what a row about somebody known would do."""
     told = row.told
     if told.wrong is not None:
@@ -173,19 +175,19 @@ def _weighed(row: Judged, settings: Settings, step: str, person: Row[Any], now: 
     flow = settings.flow_named(person.flow) if person.active else None
     kind = next((e.kind for e in flow.entries if e.step == step), None) if flow else None
     if kind is None or kind == StepKind.REVIEW.value:
-        return replace(row, kind=RowKind.WRONG, wrong=Wrong.NO_STEP)
+        return replace(row, kind=RowKind.WRONG, wrong=RowFault.NO_STEP)
     if issued:
-        return replace(row, kind=RowKind.WRONG, wrong=Wrong.ISSUED)
+        return replace(row, kind=RowKind.WRONG, wrong=RowFault.ISSUED)
     reasons = settings.step_named(step).reasons
     if reasons and told.reason not in reasons:
-        return replace(row, kind=RowKind.WRONG, wrong=Wrong.REASON, said=told.reason)
+        return replace(row, kind=RowKind.WRONG, wrong=RowFault.REASON, said=told.reason)
     try:
         refuse_override(settings, wish_of(told, step), person, now)
     except DecisionRefused as refused:
-        return replace(row, kind=RowKind.WRONG, wrong=Wrong.REFUSED, said=str(refused))
-    if row.standing is None:
+        return replace(row, kind=RowKind.WRONG, wrong=RowFault.REFUSED, said=str(refused))
+    if row.effective is None:
         return row
-    return replace(row, kind=RowKind.SAME if _says_the_same(told, row.standing) else RowKind.CONFLICT)
+    return replace(row, kind=RowKind.SAME if _says_the_same(told, row.effective) else RowKind.CONFLICT)
 
 
 def people_of(
@@ -218,31 +220,31 @@ def _found(
     """Return for each of these students what is found of the step, by which run, and the decision that stands."""
     status, decision = step_rows(settings, cohort), tables.decision
     findings: dict[str, Row[Any]] = {}
-    standing: dict[str, Decision] = {}
+    effective: dict[str, Decision] = {}
     for chunk in chunked(sorted(set(numbers)), _CHUNK):
         at = (status.c.step == step, status.c.student.in_(chunk))
         known = select(status.c.student, status.c.run, status.c.verdict, status.c.reason).where(*at)
         findings |= {row.student: row for row in connection.execute(known)}
         on = (decision.c.cohort == cohort, decision.c.step == step, decision.c.student.in_(chunk))
         rows = connection.execute(select(decision).where(*on, decision.c.withdrawn_at.is_(None)))
-        standing |= {row.student: decision_from(row) for row in rows}
-    return findings, standing
+        effective |= {row.student: decision_from(row) for row in rows}
+    return findings, effective
 
 
-def _is_blank(told: Told) -> bool:
+def _is_blank(told: ImportRow) -> bool:
     return told.verdict is None and told.wrong is None
 
 
-def _says_the_same(told: Told, standing: Decision) -> bool:
+def _says_the_same(told: ImportRow, effective: Decision) -> bool:
     """Say whether a decision says all that a row does; what a row leaves empty asks for nothing."""
-    if (told.verdict, told.reason) != (standing.verdict, standing.reason):
+    if (told.verdict, told.reason) != (effective.verdict, effective.reason):
         return False
     more = (
-        (told.words, standing.words),
-        (told.note, standing.note),
-        (told.file_number, standing.file_number),
-        (told.condition, standing.condition),
-        (told.until, standing.until),
+        (told.words, effective.words),
+        (told.note, effective.note),
+        (told.file_number, effective.file_number),
+        (told.condition, effective.condition),
+        (told.until, effective.until),
     )
     return all(said in ("", None, stands) for said, stands in more)
 
@@ -253,9 +255,9 @@ def class_of(person: Row[Any]) -> str:
     return class_name
 
 
-def wish_of(told: Told, step: str) -> Wish:
+def wish_of(told: ImportRow, step: str) -> DecisionRequest:
     """Return the decision that a row asks for."""
-    return Wish(
+    return DecisionRequest(
         told.student,
         step,
         told.verdict or Verdict.UNKNOWN,
@@ -270,14 +272,14 @@ def wish_of(told: Told, step: str) -> Wish:
     )
 
 
-def _digest(step: str, rows: Sequence[Judged]) -> bytes:
+def _digest(step: str, rows: Sequence[RowCheck]) -> bytes:
     return digest_of(part.encode() for part in (step, *(text for row in rows for text in _said(row))))
 
 
-def _said(row: Judged) -> Iterator[str]:
+def _said(row: RowCheck) -> Iterator[str]:
     """Give every word of a row that decides what it does."""
     told = row.told
     yield from (str(told.line), told.student, told.name or "", told.verdict or "", told.reason, told.words, told.note)
     yield from (told.file_number, told.condition, told.sheet)
     yield from (moment.isoformat() if moment else "" for moment in (told.until, told.decided_at))
-    yield from (row.kind, row.wrong or "", row.footing, str(row.standing.id if row.standing else 0))
+    yield from (row.kind, row.wrong or "", row.version_tag, str(row.effective.id if row.effective else 0))

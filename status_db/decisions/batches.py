@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Row, insert, select, update
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.batch_rows import (
-    Judged,
+    ImportRow,
+    RowCheck,
     RowKind,
     SheetPreview,
-    Told,
     class_of,
     holders_of,
     people_of,
@@ -25,7 +25,7 @@ from status_db.decisions.batch_rows import (
     wish_of,
 )
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
-from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish
+from status_db.decisions.writer import DecisionRequest, DecisionTransaction, DecisionWriter
 from status_db.effective.step_status import decision_from
 from status_db.ledger import raw_rows
 from status_db.model import Decision
@@ -46,7 +46,7 @@ class BatchKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class RosterName:
     """A student as the roster has them."""
 
     name: str
@@ -70,16 +70,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class BatchResult:
     """A batch that was entered, with the decisions of it and every row it came from."""
 
     batch: Batch
     decisions: tuple[Decision, ...]
-    rows: tuple[Judged, ...]
+    rows: tuple[RowCheck, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoResult:
     """What became of a batch's decisions when it was taken back."""
 
     batch: Batch
@@ -98,7 +98,7 @@ class Batches:
         self._writer = writer
 
     def preview(
-        self, step: str, rows: Sequence[Told], now: datetime, scopes: Sequence[Scope] = EVERYBODY
+        self, step: str, rows: Sequence[ImportRow], now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> SheetPreview:
         """Say what each row would do."""
         with reading(self._writer.engine) as connection:
@@ -108,7 +108,7 @@ class Batches:
         self,
         kind: BatchKind,
         step: str,
-        rows: Sequence[Told],
+        rows: Sequence[ImportRow],
         digest: bytes,
         author: str,
         now: datetime,
@@ -117,7 +117,7 @@ class Batches:
         title: str,
         with_conflicts: bool = False,
         without_wrong: bool = False,
-    ) -> Entered:
+    ) -> BatchResult:
         """Enter what a preview showed, all or nothing.
 
         `with_conflicts` lets rows take the place of decisions that stand; without it those rows are left out.
@@ -148,9 +148,11 @@ class Batches:
             batch = begin_batch(at, writer.cohort, kind, step, title, digest, counts)
             at.link.seal_behind(tables.batch, batch.id)
             entered = tuple(writer.enter(at, wish_of(row.told, step), batch=batch.id) for row in chosen)
-        return Entered(batch, entered, preview.rows)
+        return BatchResult(batch, entered, preview.rows)
 
-    def undo(self, batch: int, author: str, because: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Undone:
+    def undo(
+        self, batch: int, author: str, because: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> UndoResult:
         """Take a batch back: each decision of it that still stands is withdrawn, and what it replaced stands again.
 
         Who has the certificate already keeps it, and the decision under it. All or nothing. Raises DecisionRefused,
@@ -196,7 +198,7 @@ class Batches:
             undone = _batch(at.connection.execute(changed).one())
             at.link.seal_behind(batches, batch, stored)
             writer.move_revision(at)
-        return Undone(undone, tuple(withdrawn), tuple(issued), tuple(moved))
+        return UndoResult(undone, tuple(withdrawn), tuple(issued), tuple(moved))
 
     def _take_back(self, at: DecisionTransaction, decision: Decision) -> None:
         """Withdraw a decision, and enter again what it had replaced."""
@@ -226,11 +228,11 @@ class Batches:
             ).one_or_none()
             return (_batch(row), _decisions_of(connection, number)) if row is not None else None
 
-    def people(self, numbers: Sequence[str], scopes: Sequence[Scope] = EVERYBODY) -> dict[str, Named]:
+    def people(self, numbers: Sequence[str], scopes: Sequence[Scope] = EVERYBODY) -> dict[str, RosterName]:
         """Return who these students are; who is nobody, or outside the scopes, is left out."""
         with reading(self._writer.engine) as connection:
             found = people_of(connection, self._writer.cohort, numbers, scopes)
-        return {number: Named(row.name, class_of(row)) for number, row in found.items()}
+        return {number: RosterName(row.name, class_of(row)) for number, row in found.items()}
 
 
 def begin_batch(
@@ -254,7 +256,7 @@ def _decisions_of(connection: Connection, batch: int) -> tuple[Decision, ...]:
     return tuple(decision_from(row) for row in found)
 
 
-def _replaced_by(connection: Connection, cohort: str, decision: Decision, now: datetime) -> Wish | None:
+def _replaced_by(connection: Connection, cohort: str, decision: Decision, now: datetime) -> DecisionRequest | None:
     """Return what a decision took the place of, to be said again; None where there was nothing, or it has ended."""
     table = tables.decision
     row = connection.execute(
@@ -272,7 +274,7 @@ def _replaced_by(connection: Connection, cohort: str, decision: Decision, now: d
     if row is None or (row.until is not None and row.until <= now):
         return None
     before = decision_from(row)
-    return Wish(
+    return DecisionRequest(
         before.student,
         before.step,
         before.verdict,

@@ -42,7 +42,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOver:
+class Handover:
     """How a certificate left that was waiting."""
 
     #: The number printed on it.
@@ -135,7 +135,7 @@ class CertificateRegister:
         return made
 
     def hand_over(
-        self, handed: HandedOver, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+        self, handed: Handover, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> Certificate:
         """Note that a certificate that was waiting has left. Raises DecisionRefused."""
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:

@@ -16,7 +16,7 @@ from status_db.decisions.batches import BatchKind, begin_batch
 from status_db.decisions.certificates import CertificateRegister, Collected, Issue
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import Reviews, review_among, steps_to_review
-from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish
+from status_db.decisions.writer import DecisionRequest, DecisionTransaction, DecisionWriter
 from status_db.effective.step_status import decision_from, freshness, steps_of_many
 from status_db.effective.visible import inside
 from status_db.effective_status import StepStatus
@@ -40,7 +40,7 @@ class ChosenStudent:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Exclusion:
     """Somebody who was chosen and could not be reviewed, or not be given the certificate."""
 
     student: str
@@ -57,13 +57,13 @@ class ClassReview:
     batch: int
     reviews: tuple[Decision, ...]
     certificates: tuple[Certificate, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Exclusion, ...]
 
 
 class NobodyPassed(DecisionRefused):
     """A class review in which nobody could be reviewed or given a certificate: nothing of it is kept."""
 
-    def __init__(self, left_out: Sequence[LeftOut]) -> None:
+    def __init__(self, left_out: Sequence[Exclusion]) -> None:
         message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
         super().__init__(DecisionCode.NOBODY_PASSED, message)
         self.left_out = tuple(left_out)
@@ -102,13 +102,13 @@ class ClassReviews:
             raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "nobody was chosen: tick at least one student.")
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
-        left_out: list[LeftOut] = []
+        left_out: list[Exclusion] = []
         writer, acts, every = self._writer, (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
         with writer.transaction(now, author, acts, every, step) as at:
             digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
             batch = begin_batch(at, writer.cohort, BatchKind.CLASS, step, title, digest, BatchCounts())
             for one in chosen:
-                wish = Wish(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
+                wish = DecisionRequest(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
                 reviewed = False
                 try:
                     given = self._passed(at, wish, scopes, issue_scopes, batch.id, over_old_answers=over_old_answers)
@@ -119,7 +119,7 @@ class ClassReviews:
                         issue = Issue(one.student, one.number, kind, one.collected, one.collector)
                         certificates.append(self._certificates.give(at, steps, issue, step))
                 except DecisionRefused as why:
-                    left_out.append(LeftOut(one.student, why, reviewed))
+                    left_out.append(Exclusion(one.student, why, reviewed))
             if not reviews and not certificates:
                 raise NobodyPassed(left_out)
             counts = BatchCounts(
@@ -134,7 +134,7 @@ class ClassReviews:
     def _passed(
         self,
         at: DecisionTransaction,
-        wish: Wish,
+        wish: DecisionRequest,
         scopes: Sequence[Scope],
         issue_scopes: Sequence[Scope],
         batch: int,
@@ -149,7 +149,7 @@ class ClassReviews:
         steps = steps_to_review(writer, connection, wish.student, at.now, scopes)
         return self._reviews.give(at, steps, wish, over_old_answers=over_old_answers, batch=batch)
 
-    def standing_of(
+    def status_of(
         self, students: Sequence[str], now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> dict[str, tuple[StepStatus, ...]]:
         """Return student → steps as they stand now; who does not leave, or stands outside the scopes, is left out."""
@@ -192,7 +192,7 @@ class ClassReviews:
         )
         with reading(self._writer.engine) as connection:
             given = [decision_from(row) for row in connection.execute(query)]
-        stand = self.standing_of([d.student for d in given], now, scopes)
+        stand = self.status_of([d.student for d in given], now, scopes)
         return tuple(
             (decision, stand[decision.student])
             for decision in given

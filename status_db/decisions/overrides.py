@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from config.settings import Settings
 from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
-from status_db.decisions.writer import DecisionWriter, Wish, nobody, not_configured
+from status_db.decisions.writer import DecisionRequest, DecisionWriter, nobody, not_configured
 from status_db.model import Decision, StepKind, Verdict
 from status_db.views import EVERYBODY, Scope
 
@@ -20,7 +20,7 @@ class Overrides:
     def __init__(self, writer: DecisionWriter) -> None:
         self._writer = writer
 
-    def enter(self, wish: Wish, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Decision:
+    def enter(self, wish: DecisionRequest, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Decision:
         """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused.
 
         Who stands outside the scopes in which the author may decide is as unknown as who is nobody. Overtaken is raised
@@ -65,7 +65,7 @@ class Overrides:
             return writer.withdraw(at, student, step, saw=saw)
 
 
-def refuse_override(settings: Settings, wish: Wish, person: Row[Any], now: datetime) -> None:
+def refuse_override(settings: Settings, wish: DecisionRequest, person: Row[Any], now: datetime) -> None:
     """Raise DecisionRefused where an operator may not decide this of a student, whatever stands there."""
     if not person.active or person.flow is None:
         raise DecisionRefused(
@@ -90,7 +90,7 @@ def refuse_override(settings: Settings, wish: Wish, person: Row[Any], now: datet
     refuse_contradictions(settings, wish, now)
 
 
-def refuse_contradictions(settings: Settings, wish: Wish, now: datetime) -> None:
+def refuse_contradictions(settings: Settings, wish: DecisionRequest, now: datetime) -> None:
     """Raise DecisionRefused where a wish gives a reason that its step does not have, or contradicts itself."""
     reasons = settings.step_named(wish.step).reasons
     if reasons and wish.reason not in reasons:

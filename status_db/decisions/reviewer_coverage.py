@@ -10,7 +10,7 @@ ENOUGH = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Short:
+class ReviewerShortage:
     """A college with too few."""
 
     cohort: str
@@ -20,14 +20,16 @@ class Short:
 
 def short_of_reviewers(
     accounts: Iterable[Account], colleges: Mapping[str, Collection[str]], reviews: Collection[str]
-) -> tuple[Short, ...]:
+) -> tuple[ReviewerShortage, ...]:
     """Return the colleges, of each cohort, whose review fewer than ENOUGH active accounts may give.
 
     `reviews` are the steps of that kind. A grant for a part of a college, one class of it, is none for the college.
     """
     active = [account for account in accounts if account.active]
     counted = (
-        Short(cohort, college, sum(any(covers(g, cohort, college, reviews) for g in a.grants) for a in active))
+        ReviewerShortage(
+            cohort, college, sum(any(covers(g, cohort, college, reviews) for g in a.grants) for a in active)
+        )
         for cohort, theirs in colleges.items()
         for college in sorted(theirs)
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from status_db.accounts.grants import Act
 from status_db.decisions.overrides import refuse_contradictions
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
-from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish, nobody, not_configured
+from status_db.decisions.writer import DecisionRequest, DecisionTransaction, DecisionWriter, nobody, not_configured
 from status_db.effective.step_status import freshness, steps_of
 from status_db.effective_status import StepStatus
 from status_db.marks import applied_settings
@@ -23,7 +23,9 @@ from status_db.views import EVERYBODY, Scope
 def seen_by_review(review: StepStatus) -> str:
     """Name what a reviewer saw before a review: what each step stood on, and which answers were too old."""
     news = {step: said_as_of(at) for step, at in review.waits_for_news.items()}
-    parts = (f"{step}={footing}={news.get(step, '')}" for step, footing in sorted(review.stands_on.items()))
+    parts = (
+        f"{step}={version_tag}={news.get(step, '')}" for step, version_tag in sorted(review.reviewable_versions.items())
+    )
     given = review.decision.id if review.decision else 0
     return digest_of(part.encode() for part in (str(given), ",".join(review.waits_for), *parts)).hex()
 
@@ -36,7 +38,7 @@ class Reviews:
 
     def review(
         self,
-        wish: Wish,
+        wish: DecisionRequest,
         author: str,
         now: datetime,
         scopes: Sequence[Scope] = EVERYBODY,
@@ -57,7 +59,7 @@ class Reviews:
         self,
         at: DecisionTransaction,
         steps: tuple[StepStatus, ...],
-        wish: Wish,
+        wish: DecisionRequest,
         *,
         over_old_answers: bool,
         batch: int | None = None,
@@ -75,7 +77,7 @@ class Reviews:
         accepts = _accepted(step, wish, over_old_answers=over_old_answers)
         if wish.saw is not None and wish.saw != seen_by_review(step):
             raise Overtaken(f"{wish.student} does not stand as you saw: look again, then decide.", step.decision)
-        return self._writer.enter(at, wish, rests_on=step.stands_on, accepts=accepts, batch=batch)
+        return self._writer.enter(at, wish, reviewed_versions=step.reviewable_versions, accepts=accepts, batch=batch)
 
     def take_back(
         self,
@@ -137,7 +139,7 @@ def _refuse_issued(review: StepStatus, student: str) -> None:
         raise DecisionRefused(DecisionCode.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
 
 
-def _accepted(review: StepStatus, wish: Wish, *, over_old_answers: bool) -> Mapping[str, str]:
+def _accepted(review: StepStatus, wish: DecisionRequest, *, over_old_answers: bool) -> Mapping[str, str]:
     """Return which answers a review accepts that are too old: step → of when. Raises DecisionRefused."""
     if wish.verdict is not Verdict.CLEARED or not review.waits_for:
         return {}

@@ -23,13 +23,13 @@ from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
-from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, footing_of
+from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, version_tag_of
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DecisionRequest:
     """What an operator wants to decide."""
 
     student: str
@@ -46,7 +46,7 @@ class Wish:
     file_number: str = ""
     #: What a pass depends on, for the student to read.
     condition: str = ""
-    #: What stood there when the operator looked, as `StepStatus.footing` names it; None where nobody looked.
+    #: What stood there when the operator looked, as `StepStatus.version_tag` names it; None where nobody looked.
     saw: str | None = None
 
 
@@ -95,19 +95,19 @@ class DecisionWriter:
     def enter(
         self,
         at: DecisionTransaction,
-        wish: Wish,
+        wish: DecisionRequest,
         *,
-        rests_on: Mapping[str, str] | None = None,
+        reviewed_versions: Mapping[str, str] | None = None,
         accepts: Mapping[str, str] | None = None,
         batch: int | None = None,
     ) -> Decision:
         """Write a decision that may be entered, in the place of the one that stands, with the flip it makes."""
         finding = self.finding(at.connection, wish.student, wish.step)
         assert finding is not None, (wish.student, wish.step)  # noqa: S101 - it was seen to be in the student's flow
-        standing = self._standing(at.connection, wish.student, wish.step)
-        before = standing.verdict if standing and standing.active(at.now) else finding.verdict
-        if standing is not None:
-            self._end(at, standing, withdrawn_at=at.now, withdrawn_by=at.author)
+        effective = self._effective(at.connection, wish.student, wish.step)
+        before = effective.verdict if effective and effective.active(at.now) else finding.verdict
+        if effective is not None:
+            self._end(at, effective, withdrawn_at=at.now, withdrawn_by=at.author)
         table = tables.decision
         values = {
             "cohort": self.cohort,
@@ -123,7 +123,7 @@ class DecisionWriter:
             "entered_at": at.now,
             "answered_verdict": finding.verdict,
             "answered_keys": list(finding.keys),
-            "rests_on": dict(rests_on or {}),
+            "reviewed_versions": dict(reviewed_versions or {}),
             # What holds nothing is NULL: it is not sealed.
             "accepts": dict(accepts) if accepts else None,
             "file_number": wish.file_number or None,
@@ -143,22 +143,22 @@ class DecisionWriter:
 
         `saw` is the number of the decision that was looked at: Overtaken is raised where another one stands now.
         """
-        standing = self._standing(at.connection, student, step)
-        if standing is None:
+        effective = self._effective(at.connection, student, step)
+        if effective is None:
             raise DecisionRefused(
                 DecisionCode.NOTHING_TO_WITHDRAW,
                 f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
             )
-        if saw is not None and saw != standing.id:
-            raise _was_first(standing)
+        if saw is not None and saw != effective.id:
+            raise _was_first(effective)
         finding = self.finding(at.connection, student, step)
-        at.link.decision = standing.id
-        self._end(at, standing, withdrawn_at=at.now, withdrawn_by=at.author)
+        at.link.decision = effective.id
+        self._end(at, effective, withdrawn_at=at.now, withdrawn_by=at.author)
         if finding is not None:
-            before = standing.verdict if standing.active(at.now) else finding.verdict
-            self._flip(at, standing, before, finding.verdict, finding.reason)
+            before = effective.verdict if effective.active(at.now) else finding.verdict
+            self._flip(at, effective, before, finding.verdict, finding.reason)
         self.move_revision(at)
-        return standing
+        return effective
 
     def sweep(self, now: datetime) -> int:
         """Note every decision whose end has come, with the flip that this is; return how many.
@@ -184,14 +184,14 @@ class DecisionWriter:
                 self.move_revision(at)
         return len(ended)
 
-    def refuse_overtaken(self, at: DecisionTransaction, wish: Wish) -> None:
+    def refuse_overtaken(self, at: DecisionTransaction, wish: DecisionRequest) -> None:
         """Raise Overtaken where the wish names the version that was looked at, and another one stands there now."""
         if wish.saw is None:
             return
         row = self._found(at.connection, wish.student, wish.step)
-        standing = self._standing(at.connection, wish.student, wish.step)
-        active = standing if standing is not None and standing.active(at.now) else None
-        if wish.saw == footing_of(row.run if row else None, active):
+        effective = self._effective(at.connection, wish.student, wish.step)
+        active = effective if effective is not None and effective.active(at.now) else None
+        if wish.saw == version_tag_of(row.run if row else None, active):
             return
         if active is not None and not wish.saw.endswith(f":{active.id}"):
             raise _was_first(active)
@@ -222,7 +222,7 @@ class DecisionWriter:
         query: Select[Any] = select(rows.c.run, rows.c.verdict, rows.c.reason, rows.c.evidence_keys)
         return connection.execute(query.where(rows.c.student == student, rows.c.step == step)).one_or_none()
 
-    def _standing(self, connection: Connection, student: str, step: str) -> Decision | None:
+    def _effective(self, connection: Connection, student: str, step: str) -> Decision | None:
         table = tables.decision
         row = connection.execute(
             select(table).where(

@@ -41,11 +41,11 @@ class SealedTable:
     @property
     def covered(self) -> tuple[str, ...]:
         """The columns that a seal covers, in the table's order."""
-        return tuple(c.name for c in self.table.columns if c.name != "mac" and c.name not in self.moves)
+        return tuple(c.key for c in self.table.columns if c.name != "mac" and c.name not in self.moves)
 
     def key(self, row: Columns) -> str:
         """Name a row for the log and for reports; of a long key its beginning."""
-        values = (row[column.name] for column in self.table.primary_key)
+        values = (row[column.key] for column in self.table.primary_key)
         return "/".join(value.hex()[:12] if isinstance(value, bytes) else str(value) for value in values)
 
     def values(self, row: Columns) -> tuple[Any, ...]:
@@ -90,7 +90,7 @@ TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}))
 #: The sync notes how a request ended.
 REQUEST = SealedTable(tables.request, moves=frozenset({"served_at", "outcome", "message", "found"}), when=_decides)
 ANNOUNCEMENT = SealedTable(tables.announcement)
-APPEAL = SealedTable(tables.objection, when=_by_staff)
+APPEAL = SealedTable(tables.appeal, when=_by_staff)
 UPLOAD = SealedTable(tables.upload)
 
 PASSKEY = SealedTable(tables.passkey)
@@ -117,7 +117,7 @@ NOT_SEALED: Mapping[str, str] = {
 }
 
 #: What an audit line's seal covers, after its chain and its place in it.
-LINE = ("at", "account", "deed", "cohort", "student", "run", "detail", "address")
+LINE = ("at", "account", "event", "cohort", "student", "run", "detail", "address")
 
 
 def line_values(chain: str, link: int, row: Columns) -> tuple[Any, ...]:

@@ -160,7 +160,7 @@ class DeskEntry:
 
     def note(
         self,
-        deed: str,
+        event: str,
         *,
         account: str,
         now: datetime,
@@ -174,7 +174,7 @@ class DeskEntry:
         row: dict[str, Any] = {
             "at": now,
             "account": account[:100],
-            "deed": str(deed),
+            "event": str(event),
             "cohort": cohort,
             "student": student,
             "run": run,
@@ -319,7 +319,7 @@ class DeskEntry:
         return False
 
     def _rows(self, sealed: SealedTable, where: tuple[ColumnElement[bool], ...]) -> dict[tuple[Any, ...], RowMapping]:
-        keys = [c.name for c in sealed.table.primary_key]
+        keys = [c.key for c in sealed.table.primary_key]
         found = self.connection.execute(select(sealed.table).where(*where)).mappings()
         return {tuple(row[key] for key in keys): row for row in found}
 

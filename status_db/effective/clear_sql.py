@@ -1,4 +1,4 @@
-"""What stands and what counts as clear, said in SQL for many students at once: the twin of `StepStatus` and `Standing`.
+"""What counts as clear, in SQL for many students at once: the twin of `StepStatus` and `EffectiveStatus`.
 
 A property test holds the two to each other on every kind of finding, decision, freshness, review and certificate.
 """
@@ -85,12 +85,12 @@ def counts_as_clear(status: Any, decision: Any, stale: Iterable[str]) -> ColumnE
     `decision` is the active decision on that step, joined from outside, so NULL where there is none; `stale` names the
     steps whose sources' last answer is too old now.
     """
-    decided = and_(decision.c.verdict.in_(CLEAR), ~outgrown(status, decision))
+    decided = and_(decision.c.verdict.in_(CLEAR), ~overtaken_by_debt(status, decision))
     found = and_(status.c.verdict.in_(CLEAR), status.c.step.not_in(sorted(stale)))
     return case((decision.c.decision.is_not(None), decided), else_=found)
 
 
-def outgrown(status: Any, decision: Any) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
+def overtaken_by_debt(status: Any, decision: Any) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
     """Say whether a student is held for something the active decision has never seen; not so where there is none."""
     seen = and_(
         decision.c.answered_verdict == Verdict.HELD, _KeysWithin(status.c.evidence_keys, decision.c.answered_keys)
@@ -120,8 +120,8 @@ def state_of(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 
     return case((decision.c.decision.is_not(None), decision.c.verdict), else_=found)
 
 
-def footing(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 - tables or aliases
-    """Return the twin of `StepStatus.footing`."""
+def version_tag(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 - tables or aliases
+    """Return the twin of `StepStatus.version_tag`."""
     run = cast(func.coalesce(status.c.run, 0), String)
     return run.concat(":").concat(cast(func.coalesce(decision.c.decision, 0), String))
 
@@ -172,7 +172,7 @@ def review_stands(
         ),
     )
     enough = all_are(or_(clear, and_(accepted, counts_as_clear(status, decision, ()))))
-    unmoved = all_are(_rested_on(review, status.c.step) == footing(status, decision))
+    unmoved = all_are(_rested_on(review, status.c.step) == version_tag(status, decision))
     issued = exists(
         select(certificate.c.certificate)
         .where(certificate.c.cohort == cohort, certificate.c.student == student, certificate.c.revoked_at.is_(None))
@@ -211,4 +211,4 @@ def _review_before(
 
 def _rested_on(review: Any, step: ColumnElement[str]) -> ColumnElement[str]:  # noqa: ANN401 - a table or an alias of it
     """Return the footing of a step on which a review was given; empty where it did not know the step."""
-    return func.coalesce(_Member(review.c.rests_on, step), literal(""))
+    return func.coalesce(_Member(review.c.reviewed_versions, step), literal(""))

@@ -109,8 +109,8 @@ def steps_of_many(
     decision, status = tables.decision, tables.status
     numbers = list(flows)
     decided = (decision.c.cohort == cohort, decision.c.student.in_(numbers), decision.c.withdrawn_at.is_(None))
-    standing = connection.execute(select(decision).where(*decided))
-    decisions = {(row.student, row.step): decision_from(row) for row in standing}
+    effective = connection.execute(select(decision).where(*decided))
+    decisions = {(row.student, row.step): decision_from(row) for row in effective}
     found = {
         (row.student, row.step): row
         for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student.in_(numbers)))
@@ -145,7 +145,7 @@ def steps_of_many(
                 decision=decisions.get(key),
                 run=row.run if row else None,
                 waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
-                stands_on={step.step: step.footing(now) for step in after},
+                reviewable_versions={step.step: step.version_tag(now) for step in after},
                 waits_for_news={s.step: s.as_of for s in after if s.as_of is not None and s.at(now).wants_news},
                 issued=number in issued,
             )
@@ -206,7 +206,7 @@ def decision_from(row: Row[Any]) -> Decision:
         until=row.until,
         withdrawn_at=row.withdrawn_at,
         withdrawn_by=row.withdrawn_by or "",
-        rests_on=row.rests_on,
+        reviewed_versions=row.reviewed_versions,
         accepts=row.accepts or {},
         file_number=row.file_number or "",
         condition=row.condition or "",

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from config.settings import Settings
 from status_db import tables
-from status_db.effective.clear_sql import active, counts_as_clear, disputed, outgrown, review_stands, state_of
+from status_db.effective.clear_sql import active, counts_as_clear, disputed, overtaken_by_debt, review_stands, state_of
 from status_db.effective.step_rows import steps_beside
 from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
 from status_db.views import EVERYBODY, Scope, StepSource
@@ -39,7 +39,7 @@ Rows: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Visibility:
     """What may be read: of which cohort, and each step in which scopes."""
 
     cohort: str
@@ -50,22 +50,22 @@ class Sight:
         """Return every scope in which anything may be read."""
         return tuple(scope for scopes in self.steps.values() for scope in scopes)
 
-    def only(self, step: str) -> "Sight":
+    def only(self, step: str) -> "Visibility":
         """Return the sight of one step of these; of none where it may not be read."""
-        return Sight(self.cohort, {step: self.steps[step]} if step in self.steps else {})
+        return Visibility(self.cohort, {step: self.steps[step]} if step in self.steps else {})
 
-    def within(self, column: str, value: str) -> "Sight":
+    def within(self, column: str, value: str) -> "Visibility":
         """Return the sight of those of these students who have this value in a roster column."""
         steps = {
             step: tuple({**scope, column: (value,)} for scope in scopes if value in scope.get(column, (value,)))
             for step, scopes in self.steps.items()
         }
-        return Sight(self.cohort, {step: scopes for step, scopes in steps.items() if scopes})
+        return Visibility(self.cohort, {step: scopes for step, scopes in steps.items() if scopes})
 
 
-def everything(settings: Settings, cohort: str, scopes: Sequence[Scope] = EVERYBODY) -> Sight:
+def everything(settings: Settings, cohort: str, scopes: Sequence[Scope] = EVERYBODY) -> Visibility:
     """Return the sight of every step inside the same scopes."""
-    return Sight(cohort, {step.key: scopes for step in settings.step})
+    return Visibility(cohort, {step.key: scopes for step in settings.step})
 
 
 def inside(scopes: Iterable[Scope], person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
@@ -80,16 +80,19 @@ def inside(scopes: Iterable[Scope], person: Any = tables.student) -> ColumnEleme
     )
 
 
-def leaving(sight: Sight, person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
+def leaving(visibility: Visibility, person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
     """Say whether a student leaves with the cohort, and anything of theirs may be read."""
     return and_(
-        person.c.cohort == sight.cohort, person.c.active, person.c.flow.is_not(None), inside(sight.scopes(), person)
+        person.c.cohort == visibility.cohort,
+        person.c.active,
+        person.c.flow.is_not(None),
+        inside(visibility.scopes(), person),
     )
 
 
 def steps_seen(
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     fresh: Mapping[str, StepSource],
     now: datetime,
     *columns: ColumnElement[Any],
@@ -100,12 +103,12 @@ def steps_seen(
     It has the given columns of the roster, then student, step, state, and as 0 or 1: clear (it counts as clear), to_do
     (the student has to go there), stale, by_decision, disputed, doubtful. `where` narrows the students.
     """
-    return union_all(*_parts(settings, sight, fresh, now, columns, where))
+    return union_all(*_parts(settings, visibility, fresh, now, columns, where))
 
 
 def any_step(
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     fresh: Mapping[str, StepSource],
     now: datetime,
     listed: Any,  # noqa: ANN401 - an alias of the roster's table
@@ -119,14 +122,14 @@ def any_step(
             exists(
                 part.where(condition({c.name: c.element for c in part.selected_columns if isinstance(c, Label)}))
             ).correlate(listed)
-            for part in _parts(settings, sight, fresh, now, (), here)
+            for part in _parts(settings, visibility, fresh, now, (), here)
         ),
     )
 
 
 def _parts(
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     fresh: Mapping[str, StepSource],
     now: datetime,
     columns: Sequence[ColumnElement[Any]],
@@ -138,21 +141,21 @@ def _parts(
         if source.stale(now) and source.as_of is not None
     }
     narrowed = true() if where is None else where
-    ordinary = _ordinary(settings, sight, stale, now, columns, narrowed)
-    return [ordinary, *_reviews(settings, sight, stale, now, columns, narrowed)]
+    ordinary = _ordinary(settings, visibility, stale, now, columns, narrowed)
+    return [ordinary, *_reviews(settings, visibility, stale, now, columns, narrowed)]
 
 
-def may_read(sight: Sight, step: ColumnElement[str]) -> ColumnElement[bool]:
+def may_read(visibility: Visibility, step: ColumnElement[str]) -> ColumnElement[bool]:
     """Say whether this step of this student may be read; steps with the same scopes are asked about together."""
     together: dict[str, tuple[Sequence[Scope], list[str]]] = {}
-    for name, scopes in sight.steps.items():
+    for name, scopes in visibility.steps.items():
         together.setdefault(repr(scopes), (scopes, []))[1].append(name)
     return or_(false(), *(and_(step.in_(names), inside(scopes)) for scopes, names in together.values()))
 
 
 def _ordinary(
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     stale: Collection[str],
     now: datetime,
     columns: Sequence[ColumnElement[Any]],
@@ -167,7 +170,7 @@ def _ordinary(
         decision.c.step == status.c.step,
         active(decision, now),
     )
-    decided, held_anew = decision.c.decision.is_not(None), outgrown(status, decision)
+    decided, held_anew = decision.c.decision.is_not(None), overtaken_by_debt(status, decision)
     state = state_of(status, decision)
     return (
         select(
@@ -183,13 +186,13 @@ def _ordinary(
             _number(and_(~decided, status.c.reason == Reason.DOUBTFUL)).label("doubtful"),
         )
         .select_from(status.source.outerjoin(decision, here))
-        .where(leaving(sight), may_read(sight, status.c.step), status.c.kind != StepKind.REVIEW, where)
+        .where(leaving(visibility), may_read(visibility, status.c.step), status.c.kind != StepKind.REVIEW, where)
     )
 
 
 def _reviews(
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     stale: Mapping[str, str],
     now: datetime,
     columns: Sequence[ColumnElement[Any]],
@@ -206,7 +209,7 @@ def _reviews(
                 review.c.step == step,
                 active(review, now),
             )
-            is_open, stands = review_stands(sight.cohort, person.c.student, flow, step, review, stale, now)
+            is_open, stands = review_stands(visibility.cohort, person.c.student, flow, step, review, stale, now)
             counts = and_(review.c.decision.is_not(None), stands)
             undecided = case((is_open, literal(State.OPEN.value)), else_=literal(State.CLOSED.value))
             state = case((counts, review.c.verdict), else_=undecided)
@@ -224,7 +227,7 @@ def _reviews(
                     literal(0, Integer).label("doubtful"),
                 )
                 .select_from(person.outerjoin(review, given))
-                .where(leaving(sight), person.c.flow == flow.key, may_read(sight, literal(step)), where)
+                .where(leaving(visibility), person.c.flow == flow.key, may_read(visibility, literal(step)), where)
             )
     return found
 

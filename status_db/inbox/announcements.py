@@ -68,7 +68,7 @@ class Announcement:
         return self.withdrawn_at is None and self.opens <= now and (self.closes is None or now < self.closes)
 
 
-class Board:
+class Announcements:
     """Makes, withdraws and reads announcements. An engine of `open_reading` will do for what only reads.
 
     Raises StoreError.
@@ -135,7 +135,7 @@ class Board:
             )
         return _announcement(row)
 
-    def standing(self, cohort: str, now: datetime) -> tuple[Announcement, ...]:
+    def effective(self, cohort: str, now: datetime) -> tuple[Announcement, ...]:
         """Return what is shown to students of a cohort at `now`, the newest first, whatever their scope."""
         table = tables.announcement
         return self._read(

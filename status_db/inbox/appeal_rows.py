@@ -20,7 +20,7 @@ class AppealKind(StrEnum):
     """Who wants the office to look again."""
 
     #: The student.
-    OBJECTION = "objection"
+    APPEAL = "objection"
     #: A reviewer, who may not decide the step.
     SENT_BACK = "sent_back"
 
@@ -38,7 +38,7 @@ class AppealOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SeenThen:
+class AppealEvidence:
     """What stood at the step when somebody objected to it."""
 
     verdict: Verdict
@@ -52,35 +52,37 @@ class SeenThen:
     #: That was too long ago.
     stale: bool = False
     #: Something was owed that the decision had not seen.
-    outgrown: bool = False
+    overtaken_by_debt: bool = False
     #: The run that had found it, and the decision that counted.
     run: int | None = None
     decision: int | None = None
 
     @classmethod
-    def of(cls, status: StepStatus, now: datetime) -> "SeenThen":
+    def of(cls, status: StepStatus, now: datetime) -> "AppealEvidence":
         """Return what stands at a step now."""
-        standing = status.at(now)
-        decision = status.decision if standing.by_decision else None
-        owed = status.finding.verdict is Verdict.HELD and (standing.verdict is Verdict.HELD or standing.outgrown)
+        effective = status.at(now)
+        decision = status.decision if effective.by_decision else None
+        owed = status.finding.verdict is Verdict.HELD and (
+            effective.verdict is Verdict.HELD or effective.overtaken_by_debt
+        )
         return cls(
-            verdict=standing.verdict,
-            state=standing.state,
+            verdict=effective.verdict,
+            state=effective.state,
             reason=decision.reason if decision else status.finding.reason,
             obligations=status.finding.evidence if owed else (),
             as_of=status.as_of,
-            stale=standing.stale,
-            outgrown=standing.outgrown,
+            stale=effective.stale,
+            overtaken_by_debt=effective.overtaken_by_debt,
             run=status.run,
             decision=decision.id if decision else None,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class StudentObjection:
+class Appeal:
     """What somebody objects to, and what the office answered."""
 
-    objection: int
+    appeal: int
     cohort: str
     student: str
     step: str
@@ -89,7 +91,7 @@ class StudentObjection:
     item: str
     raised_by: str
     text: str
-    seen: SeenThen
+    seen: AppealEvidence
     at: datetime
     #: By when the office is to answer.
     due: datetime
@@ -116,7 +118,7 @@ def item_of(obligation: Obligation) -> str:
     return obligation.key[:_LONGEST_ITEM]
 
 
-def seen_as_json(seen: SeenThen) -> dict[str, Any]:
+def seen_as_json(seen: AppealEvidence) -> dict[str, Any]:
     """Return what stood at the step as its column keeps it."""
     return {
         "verdict": seen.verdict,
@@ -125,31 +127,31 @@ def seen_as_json(seen: SeenThen) -> dict[str, Any]:
         "obligations": tables.obligations_to_text(seen.obligations),
         "as_of": seen.as_of.isoformat() if seen.as_of else None,
         "stale": seen.stale,
-        "outgrown": seen.outgrown,
+        "outgrown": seen.overtaken_by_debt,
         "run": seen.run,
         "decision": seen.decision,
     }
 
 
-def _seen(written: Mapping[str, Any]) -> SeenThen:
+def _seen(written: Mapping[str, Any]) -> AppealEvidence:
     as_of = written["as_of"]
-    return SeenThen(
+    return AppealEvidence(
         verdict=Verdict(written["verdict"]),
         state=State(written["state"]),
         reason=written["reason"],
         obligations=tables.obligations_from_text(written["obligations"]),
         as_of=datetime.fromisoformat(as_of) if as_of else None,
         stale=written["stale"],
-        outgrown=written["outgrown"],
+        overtaken_by_debt=written["outgrown"],
         run=written["run"],
         decision=written["decision"],
     )
 
 
-def appeal_from(row: Row[Any]) -> StudentObjection:
+def appeal_from(row: Row[Any]) -> Appeal:
     """Return the appeal on a row of its table."""
-    return StudentObjection(
-        objection=row.objection,
+    return Appeal(
+        appeal=row.appeal,
         cohort=row.cohort,
         student=row.student,
         step=row.step,

@@ -17,7 +17,7 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import APPEAL
 from status_db.desk.store import DeskEntry, DeskStore
-from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, appeal_from, seen_as_json
+from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind, AppealOutcome, appeal_from, seen_as_json
 from status_db.store.engine import reading
 
 #: In characters.
@@ -45,18 +45,18 @@ class AppealCode(StrEnum):
     ANSWERED = "answered"
 
 
-class ObjectionRefused(Refused[AppealCode]):
+class AppealRefused(Refused[AppealCode]):
     """An objection, or an answer, that is not taken so; the text says why, and what would do.
 
-    `standing` is the one that is in its way: the one that waits, or the one that was answered first.
+    `effective` is the one that is in its way: the one that waits, or the one that was answered first.
     """
 
-    def __init__(self, code: AppealCode, text: str, standing: StudentObjection | None = None) -> None:
+    def __init__(self, code: AppealCode, text: str, effective: Appeal | None = None) -> None:
         super().__init__(code, text)
-        self.standing = standing
+        self.effective = effective
 
 
-class StudentObjections:
+class Appeals:
     """Raises, answers and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
@@ -71,31 +71,31 @@ class StudentObjections:
         text: str,
         *,
         account: str,
-        seen: SeenThen,
+        seen: AppealEvidence,
         due: datetime,
         now: datetime,
         limit: int,
-    ) -> StudentObjection:
+    ) -> Appeal:
         """Enter a student's objection to an item, or to the step as a whole where it is empty; return it.
 
         Raises ObjectionRefused without words or with too many, while the same waits, and while `limit` of the student's
         wait.
         """
-        table = tables.objection
+        table = tables.appeal
         said = _said(text)
         with self._desk.writing() as entry:
             connection = entry.connection
-            own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == AppealKind.OBJECTION)
+            own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == AppealKind.APPEAL)
             waiting = _read(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
                 if (one.step, one.item) == (step, item):
-                    raise ObjectionRefused(AppealCode.WAITS, "this was objected to already. Wait for the answer.", one)
+                    raise AppealRefused(AppealCode.WAITS, "this was objected to already. Wait for the answer.", one)
             if len(waiting) >= limit:
-                raise ObjectionRefused(
+                raise AppealRefused(
                     AppealCode.TOO_MANY,
                     f"{len(waiting)} objections wait already. Wait for an answer, or take one back.",
                 )
-            what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.OBJECTION, "item": item}
+            what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.APPEAL, "item": item}
             return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
 
     def send_back(
@@ -106,22 +106,22 @@ class StudentObjections:
         text: str,
         *,
         account: str,
-        seen: SeenThen,
+        seen: AppealEvidence,
         due: datetime,
         now: datetime,
-    ) -> StudentObjection:
+    ) -> Appeal:
         """Enter that a reviewer wants an office to look again at a step; return it.
 
         Raises ObjectionRefused without words or with too many, and while the same step is sent back already.
         """
-        table = tables.objection
+        table = tables.appeal
         said = _said(text)
         with self._desk.writing() as entry:
             connection = entry.connection
             same = (table.c.cohort == cohort, table.c.student == student, table.c.step == step)
             waiting = _read(connection, *same, table.c.kind == AppealKind.SENT_BACK, table.c.answered_at.is_(None))
             if waiting:
-                raise ObjectionRefused(
+                raise AppealRefused(
                     AppealCode.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.SENT_BACK, "item": ""}
@@ -129,14 +129,14 @@ class StudentObjections:
 
     def answer(
         self,
-        objection: int,
+        appeal: int,
         outcome: AppealOutcome,
         answer: str,
         *,
         account: str,
         now: datetime,
         decision: int | None = None,
-    ) -> StudentObjection:
+    ) -> Appeal:
         """Enter the office's answer, and return what it answered. `decision` is the one that settles it.
 
         Raises ObjectionRefused for the second answer, with the first; where nothing is explained, or too much said; and
@@ -146,52 +146,52 @@ class StudentObjections:
             raise ValueError("only the student takes an objection back")
         said = _said(answer, needed=outcome is AppealOutcome.EXPLAINED)
         if outcome is AppealOutcome.DECIDED and decision is None:
-            raise ObjectionRefused(AppealCode.NO_DECISION, "there is no decision that settles it. Enter one first.")
+            raise AppealRefused(AppealCode.NO_DECISION, "there is no decision that settles it. Enter one first.")
         named = decision if outcome is AppealOutcome.DECIDED else None
         with self._desk.writing() as entry:
             connection = entry.connection
-            _confirm_waiting(connection, objection)
-            return _end(entry, objection, outcome, said, account=account, now=now, decision=named)
+            _confirm_waiting(connection, appeal)
+            return _end(entry, appeal, outcome, said, account=account, now=now, decision=named)
 
-    def withdraw(self, objection: int, student: str, *, account: str, now: datetime) -> StudentObjection:
+    def withdraw(self, appeal: int, student: str, *, account: str, now: datetime) -> Appeal:
         """Take back a student's own objection, and return it.
 
         Raises KeyError where there is none of this student's, ObjectionRefused where it was answered or taken back.
         """
         with self._desk.writing() as entry:
             connection = entry.connection
-            found = _confirm_waiting(connection, objection, student)
-            if found.kind is not AppealKind.OBJECTION:
-                raise KeyError(objection)
-            return _end(entry, objection, AppealOutcome.WITHDRAWN, "", account=account, now=now, decision=None)
+            found = _confirm_waiting(connection, appeal, student)
+            if found.kind is not AppealKind.APPEAL:
+                raise KeyError(appeal)
+            return _end(entry, appeal, AppealOutcome.WITHDRAWN, "", account=account, now=now, decision=None)
 
-    def one(self, cohort: str, objection: int) -> StudentObjection | None:
+    def one(self, cohort: str, appeal: int) -> Appeal | None:
         """Return one of a cohort."""
-        table = tables.objection
+        table = tables.appeal
         with reading(self._desk.engine) as connection:
-            found = _read(connection, table.c.cohort == cohort, table.c.objection == objection)
+            found = _read(connection, table.c.cohort == cohort, table.c.appeal == appeal)
         return found[0] if found else None
 
-    def of_student(self, cohort: str, student: str) -> tuple[StudentObjection, ...]:
+    def of_student(self, cohort: str, student: str) -> tuple[Appeal, ...]:
         """Return those about a student, sent back ones too, the newest first; a hundred at most."""
-        table = tables.objection
+        table = tables.appeal
         with reading(self._desk.engine) as connection:
             rows = connection.execute(
                 select(table)
                 .where(table.c.cohort == cohort, table.c.student == student)
-                .order_by(table.c.objection.desc())
+                .order_by(table.c.appeal.desc())
                 .limit(_MOST_OF_STUDENT)
             )
             return tuple(appeal_from(row) for row in rows)
 
-    def waiting(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[StudentObjection, ...]:
+    def waiting(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[Appeal, ...]:
         """Return the first that wait at these steps, of students who are inside, whichever is due first."""
-        table = tables.objection
+        table = tables.appeal
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
-        query = select(table).where(*here).order_by(table.c.due, table.c.objection)
+        query = select(table).where(*here).order_by(table.c.due, table.c.appeal)
 
         def after(row: Row[Any]) -> ColumnElement[bool]:
-            same = and_(table.c.due == row.due, table.c.objection > row.objection)
+            same = and_(table.c.due == row.due, table.c.appeal > row.appeal)
             return or_(table.c.due > row.due, same)
 
         with reading(self._desk.engine) as connection:
@@ -199,30 +199,28 @@ class StudentObjections:
 
     def count_waiting(self, cohort: str, steps: Collection[str], inside: Inside) -> int:
         """Return how many wait at these steps, of students who are inside."""
-        table = tables.objection
+        table = tables.appeal
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
         query = select(table.c.student, func.count().label("waiting")).where(*here).group_by(table.c.student)
         with reading(self._desk.engine) as connection:
             students: Mapping[str, int] = {row.student: row.waiting for row in connection.execute(query)}
         return sum(students[number] for chunk in chunked(sorted(students), _CHUNK) for number in inside(chunk))
 
-    def sent_back(
-        self, cohort: str, steps: Collection[str], inside: Inside, limit: int
-    ) -> tuple[StudentObjection, ...]:
+    def sent_back(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[Appeal, ...]:
         """Return the newest that reviewers sent back to these steps, of students who are inside, answered or not."""
-        table = tables.objection
+        table = tables.appeal
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.kind == AppealKind.SENT_BACK)
-        query = select(table).where(*here).order_by(table.c.objection.desc())
+        query = select(table).where(*here).order_by(table.c.appeal.desc())
         with reading(self._desk.engine) as connection:
-            return _first_inside(connection, query, lambda row: table.c.objection < row.objection, inside, limit)
+            return _first_inside(connection, query, lambda row: table.c.appeal < row.appeal, inside, limit)
 
 
 def _said(text: str, *, needed: bool = True) -> str:
     said = text.strip()
     if needed and not said:
-        raise ObjectionRefused(AppealCode.NO_TEXT, "it says nothing. Write what is meant.")
+        raise AppealRefused(AppealCode.NO_TEXT, "it says nothing. Write what is meant.")
     if len(said) > LONGEST_TEXT:
-        raise ObjectionRefused(AppealCode.LONG_TEXT, f"it is longer than {LONGEST_TEXT} characters. Make it shorter.")
+        raise AppealRefused(AppealCode.LONG_TEXT, f"it is longer than {LONGEST_TEXT} characters. Make it shorter.")
     return said
 
 
@@ -232,25 +230,25 @@ def _enter(
     text: str,
     *,
     account: str,
-    seen: SeenThen,
+    seen: AppealEvidence,
     due: datetime,
     now: datetime,
-) -> StudentObjection:
-    table = tables.objection
+) -> Appeal:
+    table = tables.appeal
     values = {**what, "text": text, "raised_by": account[:100], "seen": seen_as_json(seen), "at": now, "due": due}
     row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
-    entry.added(APPEAL, row.objection)
+    entry.added(APPEAL, row.appeal)
     return appeal_from(row)
 
 
-def _confirm_waiting(connection: Connection, objection: int, student: str | None = None) -> StudentObjection:
-    table = tables.objection
+def _confirm_waiting(connection: Connection, appeal: int, student: str | None = None) -> Appeal:
+    table = tables.appeal
     whose = true() if student is None else table.c.student == student
-    found = _read(connection, table.c.objection == objection, whose)
+    found = _read(connection, table.c.appeal == appeal, whose)
     if not found:
-        raise KeyError(objection)
+        raise KeyError(appeal)
     if not found[0].waits:
-        raise ObjectionRefused(
+        raise AppealRefused(
             AppealCode.ANSWERED,
             f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Look at it again.",
             found[0],
@@ -260,25 +258,25 @@ def _confirm_waiting(connection: Connection, objection: int, student: str | None
 
 def _end(
     entry: DeskEntry,
-    objection: int,
+    appeal: int,
     outcome: AppealOutcome,
     answer: str,
     *,
     account: str,
     now: datetime,
     decision: int | None,
-) -> StudentObjection:
-    table = tables.objection
+) -> Appeal:
+    table = tables.appeal
     values = {"outcome": outcome, "answer": answer, "answered_by": account[:100], "answered_at": now}
-    ended = update(table).where(table.c.objection == objection).values(**values, decision=decision)
-    with entry.changing(APPEAL, table.c.objection == objection):
+    ended = update(table).where(table.c.appeal == appeal).values(**values, decision=decision)
+    with entry.changing(APPEAL, table.c.appeal == appeal):
         row = entry.connection.execute(ended.returning(table)).one()
     return appeal_from(row)
 
 
-def _read(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[StudentObjection, ...]:
-    table = tables.objection
-    rows = connection.execute(select(table).where(*conditions).order_by(table.c.objection))
+def _read(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Appeal, ...]:
+    table = tables.appeal
+    rows = connection.execute(select(table).where(*conditions).order_by(table.c.appeal))
     return tuple(appeal_from(row) for row in rows)
 
 
@@ -288,12 +286,12 @@ def _first_inside(
     after: Callable[[Row[Any]], ColumnElement[bool]],
     inside: Inside,
     limit: int,
-) -> tuple[StudentObjection, ...]:
+) -> tuple[Appeal, ...]:
     """Read a statement piece by piece, until so many are found of students who are inside.
 
     `after` says what comes behind a row, in the statement's order.
     """
-    found: list[StudentObjection] = []
+    found: list[Appeal] = []
     rows: Sequence[Row[Any]] = connection.execute(query.limit(_CHUNK)).all()
     while rows:
         meant = inside([row.student for row in rows])

@@ -18,7 +18,7 @@ from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts import changes, demo_accounts
 from status_db.accounts import grants as given
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.changes import normalise_account
 from status_db.accounts.grants import BY_TWO, Act, Grant
 from status_db.desk.seals import ACCOUNT, GRANT, PENDING_CHANGE
@@ -120,7 +120,7 @@ class PendingChange:
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedOut:
+class ChangeResult:
     """The result of `carry_out` or `confirm`."""
 
     change: AccountChange
@@ -151,7 +151,7 @@ class PendingChanges:
         self._cohorts = cohorts
         self._demo = demo
 
-    def carry_out(self, change: AccountChange, by: str, now: datetime, *, address: str = "") -> CarriedOut:
+    def carry_out(self, change: AccountChange, by: str, now: datetime, *, address: str = "") -> ChangeResult:
         """Make a change, or have it wait for a second administrator. Raises ChangeRefused."""
         who = _By(by, now, address)
         with self._desk.writing() as entry:
@@ -159,9 +159,9 @@ class PendingChanges:
             if not (self._auth.second_administrator and _takes_two(change, held)):
                 return self._made(entry, change, who, {})
             _have_wait(entry, change, held, who)
-        return CarriedOut(change, waits=True)
+        return ChangeResult(change, waits=True)
 
-    def confirm(self, number: int, account: str, by: str, now: datetime, *, address: str = "") -> CarriedOut:
+    def confirm(self, number: int, account: str, by: str, now: datetime, *, address: str = "") -> ChangeResult:
         """Carry out what was asked about this account, as its second administrator. Raises ChangeRefused."""
         who = _By(by, now, address)
         with self._desk.writing() as entry:
@@ -184,7 +184,7 @@ class PendingChanges:
             asked = self._waiting_one(entry.connection, number, account, now)
             _decide(entry, number, "withdrawn" if asked.asked_by == by else "refused", who)
             detail = {"asked": asked.change.kind.value, **_detail(asked.change), "asked_by": asked.asked_by}
-            _note(entry, Deed.SECOND_REFUSED, who, detail)
+            _note(entry, AuditEvent.SECOND_REFUSED, who, detail)
 
     def waiting(self, now: datetime, account: str | None = None) -> tuple[PendingChange, ...]:
         """Return what waits, of every account or about one, in the order it was asked."""
@@ -256,35 +256,35 @@ class PendingChanges:
             return ChangeCode.NO_TARGET
         return None if held else ChangeCode.NO_GRANTS
 
-    def _made(self, entry: DeskEntry, change: AccountChange, who: _By, more: Mapping[str, Any]) -> CarriedOut:
+    def _made(self, entry: DeskEntry, change: AccountChange, who: _By, more: Mapping[str, Any]) -> ChangeResult:
         """Make the change and add its line to the audit log."""
         name, code, detail = change.account, "", _detail(change)
-        deed = Deed.ACCOUNT_CHANGED
+        event = AuditEvent.ACCOUNT_CHANGED
         match change.kind:
             case ChangeKind.GRANT:
                 assert change.grant is not None  # noqa: S101 - its kind has one
                 changes.give(entry, name, [change.grant])
-                deed = Deed.GRANTED
+                event = AuditEvent.GRANTED
             case ChangeKind.HAND_OVER:
                 moved = changes.hand_over(entry, name, change.target, demo=self._demo)
-                deed, detail = Deed.HANDED_OVER, {**detail, "grants": [_grant_text(one) for one in moved]}
+                event, detail = AuditEvent.HANDED_OVER, {**detail, "grants": [_grant_text(one) for one in moved]}
             case ChangeKind.OPEN:
                 changes.activate(entry, name, demo=self._demo)
                 detail["what"] = "activated"
             case ChangeKind.RESET_FACTOR:
                 had = reset_in(entry, name)
-                deed = Deed.SECOND_FACTOR_RESET
+                event = AuditEvent.SECOND_FACTOR_RESET
                 if not had:
-                    return CarriedOut(change)
+                    return ChangeResult(change)
             case ChangeKind.CODE | ChangeKind.FACTOR_CODE:
                 kind = CodeKind.PASSWORD if change.kind is ChangeKind.CODE else CodeKind.FACTOR
                 by, now = str(more.get("asked_by", who.account)), who.now
                 made = self._codes.make_in(entry, [name], made_by=by, now=now, lasts=CODE_LASTS, kind=kind)
-                deed, code = Deed.CODES_MADE, made[name]
+                event, code = AuditEvent.CODES_MADE, made[name]
                 if kind is CodeKind.FACTOR:
                     detail["kind"] = "second factor"
-        _note(entry, deed, who, {**detail, **more})
-        return CarriedOut(change, code=code)
+        _note(entry, event, who, {**detail, **more})
+        return ChangeResult(change, code=code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +345,7 @@ def _have_wait(entry: DeskEntry, change: AccountChange, held: tuple[Grant, ...],
     made = added.inserted_primary_key
     assert made is not None  # noqa: S101 - the database gives its number
     entry.added(PENDING_CHANGE, made[0])
-    _note(entry, Deed.SECOND_ASKED, who, {"asked": change.kind.value, **_detail(change)})
+    _note(entry, AuditEvent.SECOND_ASKED, who, {"asked": change.kind.value, **_detail(change)})
 
 
 def _decide(entry: DeskEntry, number: int, outcome: str, who: _By) -> None:
@@ -355,8 +355,8 @@ def _decide(entry: DeskEntry, number: int, outcome: str, who: _By) -> None:
         entry.connection.execute(update(tables.pending_change).where(own).values(**decided))
 
 
-def _note(entry: DeskEntry, deed: Deed, who: _By, detail: Mapping[str, Any]) -> None:
-    entry.note(deed, account=who.account, now=who.now, address=who.address, detail=detail)
+def _note(entry: DeskEntry, event: AuditEvent, who: _By, detail: Mapping[str, Any]) -> None:
+    entry.note(event, account=who.account, now=who.now, address=who.address, detail=detail)
 
 
 def _detail(change: AccountChange) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import REQUEST
 from status_db.desk.store import DeskEntry, DeskStore
-from status_db.model import Says
+from status_db.model import VoteKind
 from status_db.store.engine import reading
 
 
@@ -75,7 +75,7 @@ class Request:
     kind: RequestKind
     student: str | None
     run: int | None
-    says: Says | None
+    says: VoteKind | None
     digest: bytes | None
     reason: str
     #: Of a list: the upload that holds it.
@@ -131,7 +131,7 @@ class Requests:
             _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
 
     def ask_vote(
-        self, cohort: str, run: int, says: Says, digest: bytes, *, account: str, reason: str = "", now: datetime
+        self, cohort: str, run: int, says: VoteKind, digest: bytes, *, account: str, reason: str = "", now: datetime
     ) -> None:
         """Vote on the plan with this digest of a suspended run. Raises RequestRefused while such a vote waits."""
         table = tables.request
@@ -268,7 +268,7 @@ def _request(row: Row[Any], *, altered: bool) -> Request:
         kind=RequestKind(row.kind),
         student=row.student,
         run=row.run,
-        says=Says(row.says) if row.says else None,
+        says=VoteKind(row.says) if row.says else None,
         digest=row.digest,
         reason=row.reason,
         upload=row.upload,

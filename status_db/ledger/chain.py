@@ -138,7 +138,7 @@ class PendingLink:
         """Count rows out of a set by the seals they had."""
         self._moves[name] = self._moves.get(name, 0) - sum(map(self._seals.weight, macs))
 
-    def sealed_anew(self, table: str, name: str, stored: raw_rows.Sealed, values: Sequence[Any]) -> bytes:
+    def sealed_anew(self, table: str, name: str, stored: raw_rows.SealedRow, values: Sequence[Any]) -> bytes:
         """Return the seal of a stored row that is written in part, and exchange it in the set.
 
         A row that does not agree with its own seal keeps that seal: a new one would cover up that somebody altered it.
@@ -153,15 +153,15 @@ class PendingLink:
         self._moves[name] += self._seals.weight(mac)
         return mac
 
-    def seal_decision(self, number: int, stored: raw_rows.Sealed | None = None) -> None:
+    def seal_decision(self, number: int, stored: raw_rows.SealedRow | None = None) -> None:
         """Seal a decision as it stands now; `stored` is how it stood before, if it did."""
         self._seal(tables.decision, DECISION_SET, number, stored)
 
-    def seal_certificate(self, number: int, stored: raw_rows.Sealed | None = None) -> None:
+    def seal_certificate(self, number: int, stored: raw_rows.SealedRow | None = None) -> None:
         """Seal a certificate likewise."""
         self._seal(tables.certificate, CERTIFICATE_SET, number, stored)
 
-    def seal_behind(self, table: Table, number: int, stored: raw_rows.Sealed | None = None) -> None:
+    def seal_behind(self, table: Table, number: int, stored: raw_rows.SealedRow | None = None) -> None:
         """Seal an announced change, a vote or a batch likewise."""
         self._seal(table, BEHIND[table.name], number, stored)
 
@@ -173,14 +173,14 @@ class PendingLink:
             self._moves.setdefault(of, 0)
             table = tables.marks.tables[name]
             (key,) = table.primary_key
-            at = raw_rows.SEALED[name].index(key.name)
+            at = raw_rows.SEALED[name].index(key.key)
             for row in raw_rows.sealed(
                 self._connection, table, raw_rows.SEALED[name], raw_rows.of_cohort(table, self._cohort)
             ):
                 mac = self.sealing(table, of)(row.values)
                 self._connection.execute(update(table).where(key == row.values[at]).values(mac=mac))
 
-    def _seal(self, table: Table, name: str, number: int, stored: raw_rows.Sealed | None) -> None:
+    def _seal(self, table: Table, name: str, number: int, stored: raw_rows.SealedRow | None) -> None:
         (key,) = table.primary_key
         (now,) = raw_rows.sealed(self._connection, table, raw_rows.SEALED[table.name], key == number)
         if stored is not None:
@@ -370,7 +370,7 @@ class Ledger:
                 (tables.decision, share.decisions),
                 (tables.certificate, share.certificates),
             ):
-                keys = [c.name for c in table.primary_key]
+                keys = [c.key for c in table.primary_key]
                 at = [raw_rows.SEALED[table.name].index(key) for key in keys]
                 rows: list[bulk.Values] = []
                 for row in found:
@@ -389,7 +389,7 @@ class Ledger:
             connection.execute(update(pending).where(pending.c.run == number).values(mac=mac))
 
 
-def first_link(connection: Connection, cohort: str) -> raw_rows.Sealed | None:
+def first_link(connection: Connection, cohort: str) -> raw_rows.SealedRow | None:
     """Return the first link of this cohort, or else of any other: the key must be the one that sealed it."""
     table = tables.ledger
     found = raw_rows.sealed(connection, table, raw_rows.LINK, table.c.link == 1)

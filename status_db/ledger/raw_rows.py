@@ -25,7 +25,7 @@ _MOST_NAMED = 20_000
 
 
 def _covered(table: Table, *but: str) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns if column.name not in but)
+    return tuple(column.key for column in table.columns if column.name not in but)
 
 
 def _default(column: Column[Any]) -> int | str | None:
@@ -52,8 +52,8 @@ STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease
 #: What a source's own row says, behind its key, before it was ever asked with success: its columns' defaults.
 BLANK_STATE = tuple(_default(tables.source_state.c[name]) for name in STATE[2:])
 
-WAVE = _covered(tables.wave, "mac")
-OPINION = _covered(tables.opinion, "mac")
+EXPECTED_CHANGE = _covered(tables.expected_change, "mac")
+APPROVAL_VOTE = _covered(tables.approval_vote, "mac")
 BATCH = _covered(tables.batch, "mac")
 
 SEALED: Mapping[str, tuple[str, ...]] = {
@@ -61,8 +61,8 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "student": STUDENT,
     "decision": DECISION,
     "certificate": CERTIFICATE,
-    "wave": WAVE,
-    "opinion": OPINION,
+    "wave": EXPECTED_CHANGE,
+    "opinion": APPROVAL_VOTE,
     "batch": BATCH,
 }
 
@@ -76,7 +76,7 @@ def of_cohort(table: Table, cohort: str) -> ColumnElement[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedRow:
     """A row's values, all that its seal covers, and that seal."""
 
     values: Values
@@ -84,14 +84,14 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class NumberRange:
     """Everything about the students in one range of numbers, those included whom the roster does not have."""
 
     #: A student's other numbers follow the columns.
-    people: list[Sealed]
-    records: list[Sealed]
-    decisions: list[Sealed]
-    certificates: list[Sealed]
+    people: list[SealedRow]
+    records: list[SealedRow]
+    decisions: list[SealedRow]
+    certificates: list[SealedRow]
     statuses: list[Values]
     #: (flip, *FLIP), in the order in which they were made.
     flips: list[Values]
@@ -110,9 +110,11 @@ def rows(connection: Connection, table: Table, columns: Sequence[str], *where: C
     return fetched(connection, select(*(table.c[name] for name in columns)).where(*where))
 
 
-def sealed(connection: Connection, table: Table, columns: Sequence[str], *where: ColumnElement[bool]) -> list[Sealed]:
+def sealed(
+    connection: Connection, table: Table, columns: Sequence[str], *where: ColumnElement[bool]
+) -> list[SealedRow]:
     """Return rows with their seals."""
-    return [Sealed(values[:-1], values[-1]) for values in rows(connection, table, [*columns, "mac"], *where)]
+    return [SealedRow(values[:-1], values[-1]) for values in rows(connection, table, [*columns, "mac"], *where)]
 
 
 def macs(
@@ -129,10 +131,10 @@ def macs(
     return found
 
 
-def people(connection: Connection, cohort: str, students: Collection[str]) -> dict[str, Sealed]:
+def people(connection: Connection, cohort: str, students: Collection[str]) -> dict[str, SealedRow]:
     """Return student → row, with what its seal covers beyond it: the student's other numbers."""
     person, alias = tables.student, tables.alias
-    found: dict[str, Sealed] = {}
+    found: dict[str, SealedRow] = {}
     for chunk in chunked(sorted(students), _CHUNK):
         found |= _with_aliases(
             sealed(connection, person, STUDENT, person.c.cohort == cohort, person.c.student.in_(chunk)),
@@ -153,10 +155,10 @@ def _aliases(connection: Connection, *where: ColumnElement[bool]) -> dict[str, l
     return found
 
 
-def _with_aliases(found: list[Sealed], aliases: Mapping[str, list[tuple[str, str]]]) -> dict[str, Sealed]:
+def _with_aliases(found: list[SealedRow], aliases: Mapping[str, list[tuple[str, str]]]) -> dict[str, SealedRow]:
     at = STUDENT.index("student")
     return {
-        row.values[at]: Sealed((*row.values, *aliases_covered(aliases.get(row.values[at], ()))), row.mac)
+        row.values[at]: SealedRow((*row.values, *aliases_covered(aliases.get(row.values[at], ()))), row.mac)
         for row in found
     }
 
@@ -214,7 +216,7 @@ def shares(connection: Connection, cohort: str) -> Iterator[tuple[str | None, st
         low = high
 
 
-def share(connection: Connection, cohort: str, low: str | None, high: str | None) -> Share:
+def share(connection: Connection, cohort: str, low: str | None, high: str | None) -> NumberRange:
     """Return everything about the students in one range."""
 
     def within(table: Table) -> list[ColumnElement[bool]]:
@@ -228,7 +230,7 @@ def share(connection: Connection, cohort: str, low: str | None, high: str | None
     aliases = _aliases(connection, *within(tables.alias))
     found = _with_aliases(sealed(connection, person, STUDENT, *within(person)), aliases)
     flips = rows(connection, flip, ("flip", *FLIP), *within(flip))
-    return Share(
+    return NumberRange(
         people=list(found.values()),
         records=sealed(connection, record, RECORD, *within(record)),
         decisions=sealed(connection, decision, DECISION, *within(decision)),

@@ -30,21 +30,21 @@ class LedgerReader:
         self._connection = connection
         self._cohort = cohort
 
-    def links(self) -> Iterator[raw_rows.Sealed]:
+    def links(self) -> Iterator[raw_rows.SealedRow]:
         """Give every link in order."""
         table = tables.ledger
         columns = ("link", *raw_rows.LINK, "mac")
         for values in raw_rows.pages(self._connection, table, columns, table.c.link, table.c.cohort == self._cohort):
-            yield raw_rows.Sealed(values[1:-1], values[-1])
+            yield raw_rows.SealedRow(values[1:-1], values[-1])
 
-    def last_two(self) -> list[raw_rows.Sealed]:
+    def last_two(self) -> list[raw_rows.SealedRow]:
         """Return the newest link and the one before it."""
         table = tables.ledger
         query = select(*(table.c[name] for name in (*raw_rows.LINK, "mac"))).where(table.c.cohort == self._cohort)
         found = raw_rows.fetched(self._connection, query.order_by(table.c.link.desc()).limit(2))
-        return [raw_rows.Sealed(values[:-1], values[-1]) for values in found]
+        return [raw_rows.SealedRow(values[:-1], values[-1]) for values in found]
 
-    def applied_settings(self) -> raw_rows.Sealed | None:
+    def applied_settings(self) -> raw_rows.SealedRow | None:
         """Return the row of the applied settings; None where none are recorded."""
         table = tables.applied_settings
         found = raw_rows.sealed(self._connection, table, raw_rows.APPLIED, table.c.cohort == self._cohort)
@@ -116,12 +116,12 @@ class LedgerReader:
         state = tables.source_state
         return dict(raw_rows.rows(self._connection, state, ("source", "step"), state.c.cohort == self._cohort))
 
-    def shares(self) -> Iterator[raw_rows.Share]:
+    def shares(self) -> Iterator[raw_rows.NumberRange]:
         """Give everything about all students, some students at a time."""
         for low, high in raw_rows.shares(self._connection, self._cohort):
             yield raw_rows.share(self._connection, self._cohort, low, high)
 
-    def behind(self, name: str) -> list[raw_rows.Sealed]:
+    def behind(self, name: str) -> list[raw_rows.SealedRow]:
         """Return the sealed rows of expected changes, approvals or batches."""
         table = tables.marks.tables[name]
         return raw_rows.sealed(self._connection, table, raw_rows.SEALED[name], raw_rows.of_cohort(table, self._cohort))

@@ -32,7 +32,7 @@ class SettingsDiffer(Refused[SettingsDifferCode]):
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedSettings:
     """One cohort's settings as applied."""
 
     meaning: Meaning
@@ -42,7 +42,7 @@ class Applied:
     at: datetime
 
 
-def read(connection: Connection, cohort: str) -> Applied | None:
+def read(connection: Connection, cohort: str) -> AppliedSettings | None:
     """Return the settings as applied; None for a cohort for which none have been recorded."""
     table = tables.applied_settings
     row = connection.execute(select(table).where(table.c.cohort == cohort)).one_or_none()
@@ -95,5 +95,5 @@ def note_source(
         write(connection, entry, cohort, after, now, before.run)
 
 
-def _applied(row: Row[Any]) -> Applied:
-    return Applied(Meaning.from_text(row.meaning), row.digest, row.run, row.at)
+def _applied(row: Row[Any]) -> AppliedSettings:
+    return AppliedSettings(Meaning.from_text(row.meaning), row.digest, row.run, row.at)

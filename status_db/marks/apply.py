@@ -17,10 +17,10 @@ from status_db.effective.history import write_flips
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.ledger.sets import records_of
 from status_db.marks import applied_settings, reversals
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.marks.leases import Runs
 from status_db.marks.reversals import Reversal
-from status_db.marks.runs import AnswerOvertaken, BaseMoved, Ending, Lease, Pull, Writes
+from status_db.marks.runs import AnswerOvertaken, BaseMoved, Lease, Pull, RunEnding, Writes
 from status_db.model import Cause, Finding, Verdict
 from status_db.store import bulk
 
@@ -37,13 +37,13 @@ class Marks(Runs):
         self._meaning = meaning
 
     @contextmanager
-    def _linking(self, lease: Lease, ending: Ending) -> Iterator[tuple[Connection, PendingLink]]:
+    def _linking(self, lease: Lease, ending: RunEnding) -> Iterator[tuple[Connection, PendingLink]]:
         """Give the connection that may write now, and the link of the run that ends with it."""
         with self._ledger.linking(self._engine, at=ending.at, kind=LinkKind.RUN, run=lease.run) as (connection, entry):
             entry.watch_states([lease.source])
             yield connection, entry
 
-    def unchanged(self, lease: Lease, base: int, pull: Pull, ending: Ending) -> None:
+    def unchanged(self, lease: Lease, base: int, pull: Pull, ending: RunEnding) -> None:
         """Close a run whose source says what is stored: freshness moves, and no record, finding or status row does.
 
         Raises as `apply` does: who has joined since `base`, and what the answer was compared with, would be others.
@@ -55,7 +55,7 @@ class Marks(Runs):
             self._note_pull(connection, lease, pull, ending.at)
             self._note_meaning(connection, entry, lease, pull, ending.at)
 
-    def apply(self, lease: Lease, writes: Writes, pull: Pull, ending: Ending, *, approved: bool = False) -> None:
+    def apply(self, lease: Lease, writes: Writes, pull: Pull, ending: RunEnding, *, approved: bool = False) -> None:
         """Write a plan whole, and close its run, in one transaction.
 
         Raises BaseMoved when the marks are not at the plan's base any more, LeaseLost when the source is another's,
@@ -97,7 +97,7 @@ class Marks(Runs):
         Raises AnswerOvertaken for a recheck that is too old, BaseMoved for a full run that one has come before since it
         was planned: planned again, it leaves that student alone.
         """
-        stored = Stored(connection, lease.cohort)
+        stored = CurrentState(connection, lease.cohort)
         if lease.student is not None:
             latest = stored.asked_about(lease.source, lease.student, pull.judged_at)
             if latest is not None and latest > pull.began:
@@ -145,7 +145,7 @@ class Marks(Runs):
                 "fingerprint": pull.fingerprint,
                 "told": pull.told,
                 "recent_rows": [*kept, pull.roster_rows],
-                "strangers": pull.stranger_count,
+                "unmatched_keys": pull.unmatched_key_count,
             }
             if pull.location is not None:
                 values["location_digest"] = pull.location
@@ -158,10 +158,10 @@ class Marks(Runs):
             self._supersede(connection, lease)
         if values:
             connection.execute(update(state).where(*where).values(**values))
-        if pull.strangers is not None:
-            table = tables.stranger
+        if pull.unmatched_keys is not None:
+            table = tables.unmatched_key
             connection.execute(delete(table).where(table.c.cohort == lease.cohort, table.c.source == lease.source))
-            rows = [(lease.cohort, lease.source, key, near, who, lease.run) for key, near, who in pull.strangers]
+            rows = [(lease.cohort, lease.source, key, near, who, lease.run) for key, near, who in pull.unmatched_keys]
             if rows:
                 bulk.insert(connection, table, ("cohort", "source", "key", "near", "student", "run"), rows)
 

@@ -17,7 +17,7 @@ from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind
 from status_db.ledger.reader import vouched
-from status_db.model import RunState, Says
+from status_db.model import RunState, VoteKind
 from status_db.store.engine import reading
 
 #: A suspended run waits this long for a person.
@@ -45,7 +45,7 @@ class ApprovalVote:
 
     run: int
     source: str
-    says: Says
+    says: VoteKind
     author: str
     reason: str
     at: datetime
@@ -74,13 +74,13 @@ class ApprovalVotes:
         self._ledger = ledger
 
     def record(
-        self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
     ) -> ApprovalVote:
         """Record a vote on a run that waits. Raises VoteRefused when it does not, or when that was voted already.
 
         `said_of` is the digest of the change that was looked at: a run that has come to another since is refused.
         """
-        table, known = tables.opinion, tables.run
+        table, known = tables.approval_vote, tables.run
         if self._ledger is None:
             raise ValueError("votes are entered with the ledger")
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.APPROVAL) as (connection, link):
@@ -109,7 +109,7 @@ class ApprovalVotes:
                     f"See: clearance runs show {run}",
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
-            entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)
+            entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.approval_vote)
             link.seal_behind(table, connection.execute(entered).scalar_one())
         return ApprovalVote(run, row.source, says, author, reason, now, row.plan_digest)
 
@@ -120,13 +120,15 @@ class ApprovalVotes:
 
     def waiting(self) -> tuple[ApprovalVote, ...]:
         """Return the votes on runs that still wait, in order; nothing that is not as it was sealed."""
-        table, run = tables.opinion, tables.run
+        table, run = tables.approval_vote, tables.run
         with reading(self._engine) as connection:
             waits = [run.c.cohort == self._cohort, run.c.state == RunState.SUSPENDED]
             if self._ledger is not None:
                 numbers = table.c.run.in_(select(run.c.run).where(*waits))
                 seals = self._ledger.seals(connection)
-                waits.append(table.c.opinion.in_(vouched(connection, table, raw_rows.OPINION, seals, numbers)))
+                waits.append(
+                    table.c.approval_vote.in_(vouched(connection, table, raw_rows.APPROVAL_VOTE, seals, numbers))
+                )
             return _read(connection, *waits)
 
 
@@ -137,7 +139,7 @@ def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing
     """
     approved, two = approvers(votes), guard is not None and guard.two_approve
     office_first = guard is not None and guard.office_first
-    lacks = [Missing.OFFICE] if office_first and all(o.says is not Says.PLAUSIBLE for o in votes) else []
+    lacks = [Missing.OFFICE] if office_first and all(o.says is not VoteKind.CONFIRM for o in votes) else []
     if not approved:
         lacks.append(Missing.TWO_APPROVALS if two else Missing.APPROVAL)
     elif two and len(approved) < 2:
@@ -147,19 +149,19 @@ def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing
 
 def approvers(votes: Sequence[ApprovalVote]) -> tuple[str, ...]:
     """Return who has approved, each once, in order."""
-    return tuple(dict.fromkeys(o.author for o in votes if o.says is Says.APPROVE))
+    return tuple(dict.fromkeys(o.author for o in votes if o.says is VoteKind.APPROVE))
 
 
 def _of_run(connection: Connection, run: int) -> tuple[ApprovalVote, ...]:
-    return _read(connection, tables.opinion.c.run == run)
+    return _read(connection, tables.approval_vote.c.run == run)
 
 
 def _read(connection: Connection, *conditions: Any) -> tuple[ApprovalVote, ...]:  # noqa: ANN401 - SQLAlchemy's conditions
-    table, run = tables.opinion, tables.run
+    table, run = tables.approval_vote, tables.run
     same = and_(run.c.run == table.c.run, run.c.plan_digest == table.c.digest)
     query = select(table, run.c.source).join(run, same).where(*conditions)
-    return tuple(_vote_from(row) for row in connection.execute(query.order_by(table.c.opinion)))
+    return tuple(_vote_from(row) for row in connection.execute(query.order_by(table.c.approval_vote)))
 
 
 def _vote_from(row: Row[Any]) -> ApprovalVote:
-    return ApprovalVote(row.run, row.source, Says(row.says), row.author, row.reason, row.at, row.digest)
+    return ApprovalVote(row.run, row.source, VoteKind(row.says), row.author, row.reason, row.at, row.digest)

@@ -57,7 +57,7 @@ class SourceState:
     unknown: int
     exempt: int
     done: int
-    strangers: int
+    unmatched_keys: int
     recent_rows: tuple[int, ...]
     approved_at: datetime | None
     #: Digest of where it was asked for the last good answer; None before the first.
@@ -69,7 +69,7 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPerson:
+class CurrentPerson:
     """A roster student with one step's stored finding."""
 
     student: str
@@ -81,7 +81,7 @@ class StoredPerson:
     columns: tuple[Any, ...]
 
 
-class Stored:
+class CurrentState:
     """One cohort as it stands in one consistent read."""
 
     def __init__(self, connection: Connection, cohort: str, others: Collection[str] = ()) -> None:
@@ -135,7 +135,7 @@ class Stored:
             row.unknown,
             row.exempt,
             row.done,
-            row.strangers,
+            row.unmatched_keys,
             tuple(row.recent_rows),
             row.approved_at,
             row.location_digest,
@@ -200,7 +200,9 @@ class Stored:
             select(func.count()).where(table.c.cohort == self._cohort, table.c.active, table.c.flow.in_(list(flows)))
         ).scalar_one()
 
-    def people(self, step: str, students: Collection[str], columns: Sequence[str], now: datetime) -> list[StoredPerson]:
+    def people(
+        self, step: str, students: Collection[str], columns: Sequence[str], now: datetime
+    ) -> list[CurrentPerson]:
         """Return the named students who have the step, and everybody for whom it has not been asked about yet."""
         found = {person.student: person for person in self._people(step, None, columns, now)}
         missing = [s for s in students if s not in found]
@@ -214,7 +216,7 @@ class Stored:
 
     def _people(
         self, step: str, students: Sequence[str] | None, columns: Sequence[str], now: datetime
-    ) -> Iterator[StoredPerson]:
+    ) -> Iterator[CurrentPerson]:
         """Read people of a step: the named ones, all of them (none named), or those not asked about (None)."""
         person, status, decision = tables.student, tables.status, tables.decision
         query = (
@@ -255,7 +257,7 @@ class Stored:
                 if keys is None:
                     bare[verdict, reason] = finding
             counts = decided is not None and (until is None or until > now)
-            yield StoredPerson(student, joined_at, finding, Verdict(decided) if counts else None, tuple(rest))
+            yield CurrentPerson(student, joined_at, finding, Verdict(decided) if counts else None, tuple(rest))
 
     def records(self, sources: Collection[str], students: Collection[str]) -> dict[tuple[str, str], Record]:
         """Return (source, student) → stored record."""
@@ -372,9 +374,9 @@ class Stored:
             found |= {student: tuple(shared) for student, *shared in rows}
         return found
 
-    def strangers(self, source: str) -> list[tuple[str, str, str]]:
+    def unmatched_keys(self, source: str) -> list[tuple[str, str, str]]:
         """Return the listed strangers of a source: key, near, student; in key order."""
-        table = tables.stranger
+        table = tables.unmatched_key
         return [
             (row.key, row.near, row.student)
             for row in self._connection.execute(

@@ -21,7 +21,7 @@ from status_db.model import Verdict
 from status_db.store.engine import reading
 
 
-class WaveCode(StrEnum):
+class ExpectedChangeCode(StrEnum):
     """Why a wave is refused."""
 
     END_IN_PAST = "end_in_past"
@@ -29,12 +29,12 @@ class WaveCode(StrEnum):
     GONE = "gone"
 
 
-class WaveRefused(Refused[WaveCode]):
+class ExpectedChangeRefused(Refused[ExpectedChangeCode]):
     """A wave that cannot be announced or withdrawn so; the text says why, and what would do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
+class ExpectedChange:
     """So many students may move towards a verdict, by one source, within a time."""
 
     id: int
@@ -54,7 +54,7 @@ class Wave:
         return self.withdrawn_at is None and self.until > now
 
 
-class Waves:
+class ExpectedChanges:
     """Announces and withdraws the waves of one cohort."""
 
     def __init__(self, engine: Engine, cohort: str, ledger: Ledger) -> None:
@@ -64,19 +64,19 @@ class Waves:
 
     def announce(
         self, source: str, towards: Verdict, most: int, until: datetime, *, author: str, note: str, now: datetime
-    ) -> Wave:
+    ) -> ExpectedChange:
         """Announce a wave; one that is expected of that source in that direction already is withdrawn.
 
         Raises WaveRefused when it would be over before it begins, or would move nobody anywhere.
         """
         if until <= now:
-            raise WaveRefused(WaveCode.END_IN_PAST, "its end lies in the past. Give a later one.")
+            raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, "its end lies in the past. Give a later one.")
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
-            raise WaveRefused(
-                WaveCode.MOVES_NOBODY,
+            raise ExpectedChangeRefused(
+                ExpectedChangeCode.MOVES_NOBODY,
                 "a wave moves at least one student, to cleared or to held. Say how many, and which.",
             )
-        table = tables.wave
+        table = tables.expected_change
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
             same = (
                 table.c.cohort == self._cohort,
@@ -84,7 +84,7 @@ class Waves:
                 table.c.towards == towards,
                 table.c.withdrawn_at.is_(None),
             )
-            for stored in raw_rows.sealed(connection, table, raw_rows.WAVE, *same):
+            for stored in raw_rows.sealed(connection, table, raw_rows.EXPECTED_CHANGE, *same):
                 _withdraw(connection, entry, stored, author, now)
             announced = insert(table).values(
                 cohort=self._cohort,
@@ -96,56 +96,62 @@ class Waves:
                 note=note,
                 at=now,
             )
-            wave = _wave(connection.execute(announced.returning(table)).one())
-            entry.seal_behind(table, wave.id)
-            return wave
+            expected_change = _expected_change(connection.execute(announced.returning(table)).one())
+            entry.seal_behind(table, expected_change.id)
+            return expected_change
 
-    def withdraw(self, number: int, *, author: str, now: datetime) -> Wave:
+    def withdraw(self, number: int, *, author: str, now: datetime) -> ExpectedChange:
         """Withdraw a wave: the guard's ordinary limits hold again. Raises WaveRefused when there is none."""
-        table = tables.wave
-        standing = (table.c.wave == number, table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None))
+        table = tables.expected_change
+        effective = (table.c.expected_change == number, table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None))
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
-            stored = raw_rows.sealed(connection, table, raw_rows.WAVE, *standing)
+            stored = raw_rows.sealed(connection, table, raw_rows.EXPECTED_CHANGE, *effective)
             if not stored:
-                raise WaveRefused(WaveCode.GONE, f"there is no wave {number} to withdraw. See: clearance waves list")
+                raise ExpectedChangeRefused(
+                    ExpectedChangeCode.GONE, f"there is no wave {number} to withdraw. See: clearance waves list"
+                )
             _withdraw(connection, entry, stored[0], author, now)
-            return _wave(connection.execute(select(table).where(table.c.wave == number)).one())
+            return _expected_change(connection.execute(select(table).where(table.c.expected_change == number)).one())
 
-    def listed(self) -> tuple[Wave, ...]:
+    def listed(self) -> tuple[ExpectedChange, ...]:
         """Return every wave ever announced, the newest first."""
-        table = tables.wave
-        query = select(table).where(table.c.cohort == self._cohort).order_by(table.c.wave.desc())
+        table = tables.expected_change
+        query = select(table).where(table.c.cohort == self._cohort).order_by(table.c.expected_change.desc())
         with reading(self._engine) as connection:
-            return tuple(_wave(row) for row in connection.execute(query))
+            return tuple(_expected_change(row) for row in connection.execute(query))
 
 
-def _withdraw(connection: Connection, entry: PendingLink, stored: raw_rows.Sealed, author: str, now: datetime) -> None:
-    table, number = tables.wave, stored.values[raw_rows.WAVE.index("wave")]
-    connection.execute(update(table).where(table.c.wave == number).values(withdrawn_at=now, withdrawn_by=author))
+def _withdraw(
+    connection: Connection, entry: PendingLink, stored: raw_rows.SealedRow, author: str, now: datetime
+) -> None:
+    table, number = tables.expected_change, stored.values[raw_rows.EXPECTED_CHANGE.index("expected_change")]
+    connection.execute(
+        update(table).where(table.c.expected_change == number).values(withdrawn_at=now, withdrawn_by=author)
+    )
     entry.seal_behind(table, number, stored)
 
 
 def expected(
     connection: Connection, cohort: str, source: str, now: datetime, seals: Callable[[], Seals] | None = None
-) -> Sequence[Wave]:
+) -> Sequence[ExpectedChange]:
     """Return the waves that are expected of a source at `now`, at most one in each direction.
 
     With `seals`, one that is not as it was sealed is expected by nobody.
     """
-    table = tables.wave
+    table = tables.expected_change
     query = select(table).where(
         table.c.cohort == cohort, table.c.source == source, table.c.withdrawn_at.is_(None), table.c.until > now
     )
-    found = [_wave(row) for row in connection.execute(query.order_by(table.c.wave))]
+    found = [_expected_change(row) for row in connection.execute(query.order_by(table.c.expected_change))]
     if not found or seals is None:
         return found
-    numbers = table.c.wave.in_([wave.id for wave in found])
-    return [w for w in found if w.id in vouched(connection, table, raw_rows.WAVE, seals(), numbers)]
+    numbers = table.c.expected_change.in_([expected_change.id for expected_change in found])
+    return [w for w in found if w.id in vouched(connection, table, raw_rows.EXPECTED_CHANGE, seals(), numbers)]
 
 
-def _wave(row: Row[Any]) -> Wave:
-    return Wave(
-        row.wave,
+def _expected_change(row: Row[Any]) -> ExpectedChange:
+    return ExpectedChange(
+        row.expected_change,
         row.source,
         Verdict(row.towards),
         row.most,

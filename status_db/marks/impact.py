@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from status_db.guard_reasons import Objection, packed, unpacked
+from status_db.guard_reasons import GuardReason, packed, unpacked
 from status_db.model import Obligation, Verdict
 from status_db.tables import json_text, obligations_from_text, obligations_to_text
 
@@ -25,7 +25,7 @@ class VerdictChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ImpactPerson:
     """One student, what the source would say, and what it rests on."""
 
     student: str
@@ -49,16 +49,16 @@ class Unmatched:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Impact:
     """What a suspended run would do."""
 
     source: str
     #: Why the guard holds it back; empty when it would pass by now.
-    reasons: tuple[Objection, ...]
+    reasons: tuple[GuardReason, ...]
     moved: tuple[VerdictChange, ...]
-    sample: tuple[Looked, ...]
+    sample: tuple[ImpactPerson, ...]
     #: Students to look up on the office's own screen: the same ones each time one asks about this run.
-    spot_check: tuple[Looked, ...]
+    spot_check: tuple[ImpactPerson, ...]
     #: For a change of settings: what differs, key by key.
     changes: tuple[str, ...] = ()
     #: Unmatched rows of this very answer by key, those with a match hint first; at most 200 are listed.
@@ -67,7 +67,7 @@ class Look:
     unmatched_count: int = 0
 
 
-def look_to_text(look: Look) -> str:
+def impact_to_text(look: Impact) -> str:
     """Write a look as JSON text."""
     return json_text(
         {
@@ -83,10 +83,10 @@ def look_to_text(look: Look) -> str:
     )
 
 
-def look_from_text(text: str) -> Look:
-    """Read what `look_to_text` wrote."""
+def impact_from_text(text: str) -> Impact:
+    """Read what `impact_to_text` wrote."""
     kept = json.loads(text)
-    return Look(
+    return Impact(
         source=kept["source"],
         reasons=unpacked(kept["reasons"]),
         moved=tuple(
@@ -102,11 +102,13 @@ def look_from_text(text: str) -> Look:
     )
 
 
-def _listed(one: Looked) -> list[Any]:
+def _listed(one: ImpactPerson) -> list[Any]:
     evidence = obligations_to_text(one.evidence)
     return [one.student, one.name, one.college, one.class_name, one.before, one.after, evidence]
 
 
-def _looked(kept: Sequence[Any]) -> Looked:
+def _looked(kept: Sequence[Any]) -> ImpactPerson:
     student, name, college, class_name, before, after, evidence = kept
-    return Looked(student, name, college, class_name, Verdict(before), Verdict(after), obligations_from_text(evidence))
+    return ImpactPerson(
+        student, name, college, class_name, Verdict(before), Verdict(after), obligations_from_text(evidence)
+    )

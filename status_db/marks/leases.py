@@ -15,8 +15,8 @@ from status_db import tables
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.approvals import APPROVAL_OPEN_FOR
-from status_db.marks.impact import Look, look_to_text
-from status_db.marks.runs import Ending, Lease, LeaseLost, Pull, RunUnderWay, SlotTaken
+from status_db.marks.impact import Impact, impact_to_text
+from status_db.marks.runs import Lease, LeaseLost, Pull, RunEnding, RunUnderWay, SlotTaken
 from status_db.model import RunState
 from status_db.store.clock import time_there
 from status_db.store.engine import reading, writing
@@ -151,13 +151,13 @@ class Runs:
             state.c.lease_owner == lease.owner,
         )
 
-    def fail(self, lease: Lease, ending: Ending) -> None:
+    def fail(self, lease: Lease, ending: RunEnding) -> None:
         """Close a run that changes nothing: failed, skipped, rejected."""
         with writing(self._engine, self._cohort) as connection:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
 
-    def suspend(self, lease: Lease, ending: Ending, snapshot: bytes, look: Look) -> None:
+    def suspend(self, lease: Lease, ending: RunEnding, snapshot: bytes, look: Impact) -> None:
         """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
 
         What people are shown of it is kept beside it.
@@ -166,7 +166,7 @@ class Runs:
         with writing(self._engine, self._cohort) as connection:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
-            kept = (lease.run, ending.plan_digest, snapshot, look_to_text(look))
+            kept = (lease.run, ending.plan_digest, snapshot, impact_to_text(look))
             mac = self._ledger.seals(connection).row("pending", kept)
             values = dict(zip(("run", "digest", "snapshot", "look"), kept, strict=True))
             connection.execute(insert(tables.pending).values(**values, mac=mac))
@@ -251,7 +251,7 @@ class Runs:
                 )
             return row.digest, row.snapshot
 
-    def _close(self, connection: Connection, lease: Lease, ending: Ending, pull: Pull | None = None) -> None:
+    def _close(self, connection: Connection, lease: Lease, ending: RunEnding, pull: Pull | None = None) -> None:
         if lease.student is None:
             state = tables.source_state
             freed = connection.execute(

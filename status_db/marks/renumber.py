@@ -29,7 +29,7 @@ class RenumberRefused(StoreError):  # noqa: N818 - named by the reaction
 
 
 @dataclass(frozen=True, slots=True)
-class Renumbered:
+class RenumberResult:
     """What went over to the new number."""
 
     old: str
@@ -49,7 +49,7 @@ class Renumbering:
         self._cohort = cohort
         self._ledger = ledger
 
-    def renumber(self, old: str, new: str, now: datetime) -> Renumbered:
+    def renumber(self, old: str, new: str, now: datetime) -> RenumberResult:
         """Put `new` in the place of `old`. Raises RenumberRefused.
 
         The marks are changed first, then accounts and appeals; run again, it goes on where it was broken off.
@@ -75,14 +75,14 @@ class Renumbering:
                     on_desk.connection.execute(update(table).where(these).values(student=new))
         return done
 
-    def _done_before(self, old: str, new: str) -> Renumbered | None:
+    def _done_before(self, old: str, new: str) -> RenumberResult | None:
         alias = tables.alias
         here = (alias.c.cohort == self._cohort, alias.c.alias == old, alias.c.student == new)
         with reading(self._marks) as connection:
             found = connection.execute(select(exists().where(*here, alias.c.kind == RENUMBERED))).scalar_one()
-        return Renumbered(old, new, 0, 0, moved=False) if found else None
+        return RenumberResult(old, new, 0, 0, moved=False) if found else None
 
-    def _move(self, connection: Connection, entry: PendingLink, old: str, new: str, now: datetime) -> Renumbered:
+    def _move(self, connection: Connection, entry: PendingLink, old: str, new: str, now: datetime) -> RenumberResult:
         people = raw_rows.people(connection, self._cohort, [old, new])
         self._refuse(connection, people, old, new)
         self._step_on(connection, entry)
@@ -101,15 +101,15 @@ class Renumbering:
         person = tables.student
         mac = entry.sealed_anew("student", ROSTER_SET, before, after.values)
         connection.execute(update(person).where(*self._of(person, new)).values(mac=mac))
-        stranger = tables.stranger
-        connection.execute(update(stranger).where(*self._of(stranger, old)).values(student=new))
+        unmatched_key = tables.unmatched_key
+        connection.execute(update(unmatched_key).where(*self._of(unmatched_key, old)).values(student=new))
         write_flips(connection, entry, self._cohort, flips, now, Cause.ROSTER)
-        return Renumbered(old, new, decisions, certificates)
+        return RenumberResult(old, new, decisions, certificates)
 
     def _of(self, table: Table, number: str) -> tuple[ColumnElement[bool], ...]:
         return table.c.cohort == self._cohort, table.c.student == number
 
-    def _refuse(self, connection: Connection, people: dict[str, raw_rows.Sealed], old: str, new: str) -> None:
+    def _refuse(self, connection: Connection, people: dict[str, raw_rows.SealedRow], old: str, new: str) -> None:
         if old not in people:
             raise RenumberRefused(
                 f"{old} is not on the roster of {self._cohort}. Look at the number: clearance status {old}"
@@ -144,10 +144,10 @@ class Renumbering:
             status.c.cohort == self._cohort, status.c.student.in_([old, new])
         )
         found = {(row.student, row.step): (Verdict(row.verdict), row.reason) for row in connection.execute(query)}
-        standing = select(decision).where(*self._of(decision, old), decision.c.withdrawn_at.is_(None))
+        effective = select(decision).where(*self._of(decision, old), decision.c.withdrawn_at.is_(None))
         decided = {
             row.step: Verdict(row.verdict)
-            for row in connection.execute(standing)
+            for row in connection.execute(effective)
             if row.until is None or row.until > now
         }
         flips: list[Flip] = []
@@ -165,7 +165,7 @@ class Renumbering:
         for table in (tables.student, tables.status, tables.alias):
             connection.execute(update(table).where(*self._of(table, old)).values(student=new))
 
-    def _drop(self, connection: Connection, entry: PendingLink, old: str, stored: raw_rows.Sealed) -> None:
+    def _drop(self, connection: Connection, entry: PendingLink, old: str, stored: raw_rows.SealedRow) -> None:
         """Let go of a student who has left under the old number and is listed under the new one."""
         entry.gone(ROSTER_SET, [stored.mac])
         record = tables.record

@@ -17,7 +17,7 @@ from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import Seals
-from status_db.marks.revert_plans import GivenSince
+from status_db.marks.revert_plans import LaterReview
 from status_db.model import Reason, Record, Verdict
 from status_db.tables import json_text, obligations_from_text, obligations_to_text
 
@@ -39,7 +39,7 @@ class ReversalRefused(Refused[ReversalCode]):
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class ReplacedRecord:
     """What one approved run did to one student's record."""
 
     student: str
@@ -57,7 +57,7 @@ class Reversal:
 
     run: int
     at: datetime
-    replaced: tuple[Replaced, ...]
+    replaced: tuple[ReplacedRecord, ...]
 
     @property
     def cleared(self) -> frozenset[str]:
@@ -65,7 +65,7 @@ class Reversal:
         return frozenset(one.student for one in self.replaced if one.cleared)
 
 
-def keep(connection: Connection, seals: Seals, run: int, at: datetime, replaced: Iterable[Replaced]) -> None:
+def keep(connection: Connection, seals: Seals, run: int, at: datetime, replaced: Iterable[ReplacedRecord]) -> None:
     """Keep what an approved run replaces."""
     listed = [
         [one.student, _listed(one.before), one.after.hex(), one.cleared]
@@ -93,7 +93,7 @@ def read(connection: Connection, seals: Seals, run: int) -> Reversal:
         )
     kept = json.loads(zlib.decompress(row.records).decode("utf-8", "surrogatepass"))
     replaced = (
-        Replaced(student, _record(student, before), bytes.fromhex(after), cleared)
+        ReplacedRecord(student, _record(student, before), bytes.fromhex(after), cleared)
         for student, before, after, cleared in kept["replaced"]
     )
     return Reversal(run, datetime.fromisoformat(kept["at"]), tuple(replaced))
@@ -101,11 +101,11 @@ def read(connection: Connection, seals: Seals, run: int) -> Reversal:
 
 def given_since(
     connection: Connection, cohort: str, students: Collection[str], review_steps: Collection[str], since: datetime
-) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
+) -> tuple[tuple[LaterReview, ...], tuple[LaterReview, ...]]:
     """Return the reviews passed and the certificates issued for these students since; none that was taken back."""
     decision, certificate = tables.decision, tables.certificate
-    reviews: list[GivenSince] = []
-    issued: list[GivenSince] = []
+    reviews: list[LaterReview] = []
+    issued: list[LaterReview] = []
     for chunk in chunked(sorted(students), _CHUNK):
         given = select(decision).where(
             decision.c.cohort == cohort,
@@ -115,14 +115,14 @@ def given_since(
             decision.c.decided_at >= since,
             decision.c.withdrawn_at.is_(None),
         )
-        reviews += [GivenSince(r.student, r.step, r.author, r.decided_at) for r in connection.execute(given)]
+        reviews += [LaterReview(r.student, r.step, r.author, r.decided_at) for r in connection.execute(given)]
         handed = select(certificate).where(
             certificate.c.cohort == cohort,
             certificate.c.student.in_(chunk),
             certificate.c.issued_at >= since,
             certificate.c.revoked_at.is_(None),
         )
-        issued += [GivenSince(r.student, r.number, r.issued_by, r.issued_at) for r in connection.execute(handed)]
+        issued += [LaterReview(r.student, r.number, r.issued_by, r.issued_at) for r in connection.execute(handed)]
     return tuple(reviews), tuple(issued)
 
 

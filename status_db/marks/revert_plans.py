@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from status_db.marks.impact import Look, look_from_text, look_to_text
+from status_db.marks.impact import Impact, impact_from_text, impact_to_text
 
 #: At most this many reviews, and this many certificates, are kept for a page.
 _LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class GivenSince:
+class LaterReview:
     """A review or a certificate that a student has been given since a run."""
 
     student: str
@@ -31,12 +31,12 @@ class WayBackPlan:
     #: Nothing would change: everything that the run wrote has changed since, or is as it was before.
     empty: bool
     #: Why the guard would suspend it, the students it moves by college, and some of its changes.
-    look: Look
+    look: Impact
     #: Students whose records are left as they are: they have changed since the run.
     left_alone: int
     #: Given since the run to students it had cleared. A plan read from JSON lists at most 200 of each.
-    reviews: tuple[GivenSince, ...]
-    certificates: tuple[GivenSince, ...]
+    reviews: tuple[LaterReview, ...]
+    certificates: tuple[LaterReview, ...]
     #: How many there are, listed or not.
     review_count: int
     certificate_count: int
@@ -47,7 +47,7 @@ def plan_to_json(plan: WayBackPlan) -> dict[str, Any]:
     return {
         "digest": plan.digest.hex(),
         "empty": plan.empty,
-        "look": look_to_text(plan.look),
+        "look": impact_to_text(plan.look),
         "left_alone": plan.left_alone,
         "reviews": _listed(plan.reviews),
         "certificates": _listed(plan.certificates),
@@ -61,7 +61,7 @@ def plan_from_json(kept: dict[str, Any]) -> WayBackPlan:
     return WayBackPlan(
         digest=bytes.fromhex(kept["digest"]),
         empty=kept["empty"],
-        look=look_from_text(kept["look"]),
+        look=impact_from_text(kept["look"]),
         left_alone=kept["left_alone"],
         reviews=_given(kept["reviews"]),
         certificates=_given(kept["certificates"]),
@@ -70,9 +70,9 @@ def plan_from_json(kept: dict[str, Any]) -> WayBackPlan:
     )
 
 
-def _listed(given: Sequence[GivenSince]) -> list[list[str]]:
+def _listed(given: Sequence[LaterReview]) -> list[list[str]]:
     return [[one.student, one.what, one.by, one.at.isoformat()] for one in given[:_LISTED]]
 
 
-def _given(kept: Sequence[Sequence[str]]) -> tuple[GivenSince, ...]:
-    return tuple(GivenSince(student, what, by, datetime.fromisoformat(at)) for student, what, by, at in kept)
+def _given(kept: Sequence[Sequence[str]]) -> tuple[LaterReview, ...]:
+    return tuple(LaterReview(student, what, by, datetime.fromisoformat(at)) for student, what, by, at in kept)

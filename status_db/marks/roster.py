@@ -13,7 +13,7 @@ from status_db.ledger import raw_rows
 from status_db.ledger.chain import PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks.apply import Marks, write_findings
-from status_db.marks.runs import Ending, Lease, Pull
+from status_db.marks.runs import Lease, Pull, RunEnding
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, RENUMBERED, Cause, Finding, Flip, StepKind, Verdict
 from status_db.store import bulk
 
@@ -59,7 +59,7 @@ class RosterMarks(Marks):
     """Writes one cohort's roster."""
 
     def apply_roster(
-        self, lease: Lease, writes: RosterWrites, pull: Pull, ending: Ending, *, approved: bool = False
+        self, lease: Lease, writes: RosterWrites, pull: Pull, ending: RunEnding, *, approved: bool = False
     ) -> None:
         """Write a roster plan whole, and close its run, in one transaction. Raises as Marks.apply does."""
         cohort, now = lease.cohort, ending.at

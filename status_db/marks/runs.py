@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from foundation.refusals import Refused
-from status_db.marks.reversals import Replaced
+from status_db.marks.reversals import ReplacedRecord
 from status_db.model import Finding, Flip, Record, RunState, Verdict
 from status_db.stored_counts import NO_COUNTS, RunCounts
 
@@ -68,7 +68,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunEnding:
     """How a run ended, as its row says."""
 
     state: RunState
@@ -97,8 +97,8 @@ class Pull:
     #: Rows about roster students; None for a recheck, which says nothing about the whole, and for an answer that came
     #: before anything could be looked at: it is not noted.
     roster_rows: int | None
-    strangers: Sequence[tuple[str, str, str]] | None = None
-    stranger_count: int = 0
+    unmatched_keys: Sequence[tuple[str, str, str]] | None = None
+    unmatched_key_count: int = 0
     #: The source's revision it was compared with; None for the roster, which none but its own runs move.
     source_base: int | None = None
     #: Students asked about on their own after it began, as far as was known then: they were left alone.
@@ -128,4 +128,4 @@ class Writes:
     #: How the counts of held, unknown, exempt and done records move.
     moves: Mapping[Verdict, int]
     #: What an approved run replaces, to be kept for the way back.
-    replaced: Sequence[Replaced] = ()
+    replaced: Sequence[ReplacedRecord] = ()

@@ -16,7 +16,7 @@ from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks import applied_settings
 from status_db.marks.apply import write_findings
 from status_db.marks.roster import RosterMarks
-from status_db.marks.runs import Ending, Lease
+from status_db.marks.runs import Lease, RunEnding
 from status_db.model import ROSTER, SETTINGS, Cause, Finding, Flip, RunState
 from status_db.store import bulk
 from status_db.store.engine import writing
@@ -51,7 +51,7 @@ class SettingsMarks(RosterMarks):
             ):
                 applied_settings.write(connection, entry, self._cohort, meaning, now, None)
 
-    def apply_settings(self, lease: Lease, writes: SettingsWrites, ending: Ending) -> None:
+    def apply_settings(self, lease: Lease, writes: SettingsWrites, ending: RunEnding) -> None:
         """Write a settings plan whole, and close its run, in one transaction. Raises BaseMoved or LeaseLost."""
         cohort, now = lease.cohort, ending.at
         with self._linking(lease, ending) as (connection, entry):
@@ -105,12 +105,14 @@ class SettingsMarks(RosterMarks):
 
     def _retire(self, connection: Connection, entry: PendingLink, source: str) -> None:
         """Drop what a removed source said; should it come back, its first answer waits as a new source's does."""
-        record, state, stranger = tables.record, tables.source_state, tables.stranger
+        record, state, unmatched_key = tables.record, tables.source_state, tables.unmatched_key
         gone = connection.execute(
             delete(record).where(record.c.cohort == self._cohort, record.c.source == source).returning(record.c.mac)
         )
         entry.gone(records_of(source), gone.scalars().all())
-        connection.execute(delete(stranger).where(stranger.c.cohort == self._cohort, stranger.c.source == source))
+        connection.execute(
+            delete(unmatched_key).where(unmatched_key.c.cohort == self._cohort, unmatched_key.c.source == source)
+        )
         blank: dict[str, Any] = dict(zip(raw_rows.STATE[2:], raw_rows.BLANK_STATE, strict=True)) | {"recent_rows": []}
         connection.execute(
             update(state)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, Select, select
 
 from foundation.chunks import chunked
 from status_db import tables
-from status_db.effective.visible import Sight, inside
+from status_db.effective.visible import Visibility, inside
 from status_db.store.engine import reading
 from status_db.views import Scope
 
@@ -30,7 +30,7 @@ _WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
-class Objected:
+class AppealCounts:
     """The objections of one kind to one step."""
 
     step: str
@@ -50,7 +50,7 @@ class Objected:
         return self.waiting + sum(self.outcomes.values())
 
 
-class ObjectionReports:
+class AppealReports:
     """Counts objections. Engines of `open_reading` will do: of the desk's database, and of the marks'.
 
     Raises StoreError.
@@ -60,34 +60,34 @@ class ObjectionReports:
         self._desk = desk
         self._marks = marks
 
-    def report(self, sight: Sight, now: datetime) -> tuple[Objected, ...]:
+    def report(self, visibility: Visibility, now: datetime) -> tuple[AppealCounts, ...]:
         """Count at `now` what was objected to the steps that may be read, about students inside; by step and kind."""
-        table = tables.objection
+        table = tables.appeal
         query: Select[Any] = select(
             table.c.student, table.c.step, table.c.kind, table.c.at, table.c.due, table.c.answered_at, table.c.outcome
-        ).where(table.c.cohort == sight.cohort, table.c.step.in_(list(sight.steps)))
+        ).where(table.c.cohort == visibility.cohort, table.c.step.in_(list(visibility.steps)))
         with reading(self._desk) as connection:
             rows = connection.execute(query).all()
-        seen = self._seen(sight, rows)
+        seen = self._seen(visibility, rows)
         by_kind: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
         for row in rows:
             if row.student in seen[row.step]:
                 by_kind[row.step, row.kind].append(row)
-        steps = list(sight.steps)
+        steps = list(visibility.steps)
         return tuple(
-            _objected(step, kind, found, now)
+            _appealed(step, kind, found, now)
             for (step, kind), found in sorted(by_kind.items(), key=lambda item: (steps.index(item[0][0]), item[0][1]))
         )
 
-    def _seen(self, sight: Sight, rows: Iterable[Row[Any]]) -> Mapping[str, Collection[str]]:
+    def _seen(self, visibility: Visibility, rows: Iterable[Row[Any]]) -> Mapping[str, Collection[str]]:
         """Return step → of the students whom objections to it name, those inside."""
-        raised: dict[str, set[str]] = {step: set() for step in sight.steps}
+        raised: dict[str, set[str]] = {step: set() for step in visibility.steps}
         for row in rows:
             raised[row.step].add(row.student)
         with reading(self._marks) as connection:
             return {
-                step: students if {} in scopes else _of(connection, sight.cohort, students, scopes)
-                for step, scopes in sight.steps.items()
+                step: students if {} in scopes else _of(connection, visibility.cohort, students, scopes)
+                for step, scopes in visibility.steps.items()
                 if (students := raised[step])
             }
 
@@ -102,11 +102,11 @@ def _of(connection: Connection, cohort: str, students: Collection[str], scopes: 
     return found
 
 
-def _objected(step: str, kind: str, rows: Sequence[Row[Any]], now: datetime) -> Objected:
+def _appealed(step: str, kind: str, rows: Sequence[Row[Any]], now: datetime) -> AppealCounts:
     waiting = [row for row in rows if row.answered_at is None]
     answered = [row for row in rows if row.answered_at is not None]
     took = [(row.answered_at - row.at) // _SECOND / _HOUR for row in answered if row.outcome != _WITHDRAWN]
-    return Objected(
+    return AppealCounts(
         step=step,
         kind=kind,
         waiting=len(waiting),

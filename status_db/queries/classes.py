@@ -16,7 +16,7 @@ from config.tables.steps import Flow
 from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import certificate_from, freshness, steps_of_many
-from status_db.effective.visible import Sight, inside, steps_seen
+from status_db.effective.visible import Visibility, inside, steps_seen
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, State, StepKind
 from status_db.store.engine import reading
@@ -82,10 +82,10 @@ class ClassMember:
         if self.certificate is not None:
             return Stage.LEFT if self.certificate.collected else Stage.WAITING
         review = self.review(step)
-        standing = review.at(now)
-        if standing.clear:
+        effective = review.at(now)
+        if effective.clear:
             return Stage.REVIEWED
-        if standing.state is State.HELD or set(review.waits_for) - review.waits_for_news.keys():
+        if effective.state is State.HELD or set(review.waits_for) - review.waits_for_news.keys():
             return Stage.OPEN
         return Stage.OLD if review.waits_for else Stage.CLEAR
 
@@ -111,7 +111,7 @@ class Classes:
     ) -> tuple[tuple[ClassCount, ...], Mapping[str, StepSource]]:
         """Count the students of each class who have this review, inside the scopes; and say how fresh each step is."""
         person, certificate = tables.student, tables.certificate
-        sight = Sight(self._cohort, {step: scopes})
+        visibility = Visibility(self._cohort, {step: scopes})
         held = and_(
             certificate.c.cohort == self._cohort,
             certificate.c.student == person.c.student,
@@ -122,7 +122,7 @@ class Classes:
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, self._cohort)
             seen = steps_seen(
-                self._settings, sight, fresh, now, person.c.college, person.c["class"], left, where=self._has(step)
+                self._settings, visibility, fresh, now, person.c.college, person.c["class"], left, where=self._has(step)
             ).subquery()
             stage: ColumnElement[str] = case(
                 (seen.c.collected == "", literal(Stage.WAITING.value)),

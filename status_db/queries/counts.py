@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, Integer, Select, String, case, func, 
 from config.settings import Settings
 from status_db import tables
 from status_db.effective.step_status import freshness
-from status_db.effective.visible import Rows, Sight, leaving, steps_seen
+from status_db.effective.visible import Rows, Visibility, leaving, steps_seen
 from status_db.model import State
 from status_db.store.engine import reading
-from status_db.views import Overview, StepSource, StudentGroup, Tally, Where
+from status_db.views import Overview, StepCounts, StepSource, StudentGroup, Where
 
 #: In the place of a step: the student as a whole.
 _WHOLE = ""
@@ -26,7 +26,7 @@ _WHOLE = ""
 def overview(
     engine: Engine,
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     now: datetime,
     *,
     college: str | None = None,
@@ -34,14 +34,14 @@ def overview(
 ) -> Overview:
     """Count what may be read at `now`, of one college or of all; of each class, too, where that is asked for."""
     with reading(engine) as connection:
-        fresh = freshness(connection, settings, sight.cohort)
-        return counted(connection, settings, sight, fresh, now, college=college, classes=classes)
+        fresh = freshness(connection, settings, visibility.cohort)
+        return counted(connection, settings, visibility, fresh, now, college=college, classes=classes)
 
 
 def counted(
     connection: Connection,
     settings: Settings,
-    sight: Sight,
+    visibility: Visibility,
     fresh: Mapping[str, StepSource],
     now: datetime,
     *,
@@ -52,9 +52,9 @@ def counted(
     person = tables.student
     own = true() if college is None else person.c.college == college
     class_name = person.c["class"] if classes else literal("", String).label("class")
-    students = connection.execute(select(func.count()).where(leaving(sight), own)).scalar_one()
+    students = connection.execute(select(func.count()).where(leaving(visibility), own)).scalar_one()
     # Named in a WITH, so that the database works it out once for both.
-    seen = steps_seen(settings, sight, fresh, now, person.c.college, class_name, where=own).cte("seen")
+    seen = steps_seen(settings, visibility, fresh, now, person.c.college, class_name, where=own).cte("seen")
     parts = [_by_step(seen), _by_student(seen)] if classes else [_by_step(seen)]
     rows = connection.execute(union_all(*parts)).all()
     tallies: dict[tuple[str, str], _Counted] = defaultdict(_Counted)
@@ -63,23 +63,23 @@ def counted(
         if step == _WHOLE:
             groups[name, of_class][0][Where(word)] += count
             continue
-        state, tally = State(word), tallies[name, step]
-        tally.states[state] += count
-        tally.by_decision += int(decided)
-        tally.cleared_by_decision += int(decided) if state is State.CLEARED else 0
-        tally.disputed += int(moved)
+        state, step_counts = State(word), tallies[name, step]
+        step_counts.states[state] += count
+        step_counts.by_decision += int(decided)
+        step_counts.cleared_by_decision += int(decided) if state is State.CLEARED else 0
+        step_counts.disputed += int(moved)
         if classes and to_do:
             groups[name, of_class][1][step] += int(to_do)
-    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
+    by_college: dict[str, dict[str, StepCounts]] = defaultdict(dict)
     by_step: dict[str, _Counted] = defaultdict(_Counted)
-    for (name, step), tally in sorted(tallies.items()):
-        by_college[name][step] = tally.tally()
-        by_step[step].add(tally)
+    for (name, step), step_counts in sorted(tallies.items()):
+        by_college[name][step] = step_counts.step_counts()
+        by_step[step].add(step_counts)
     return Overview(
-        cohort=sight.cohort,
+        cohort=visibility.cohort,
         students=students,
         freshness=fresh,
-        by_step={step: tally.tally() for step, tally in by_step.items()},
+        by_step={step: step_counts.step_counts() for step, step_counts in by_step.items()},
         by_college=by_college,
         classes=tuple(StudentGroup(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
     )
@@ -98,8 +98,8 @@ class _Counted:
         self.cleared_by_decision += other.cleared_by_decision
         self.disputed += other.disputed
 
-    def tally(self) -> Tally:
-        return Tally(self.states, self.by_decision, self.cleared_by_decision, self.disputed)
+    def step_counts(self) -> StepCounts:
+        return StepCounts(self.states, self.by_decision, self.cleared_by_decision, self.disputed)
 
 
 def _by_step(seen: Rows) -> Select[Any]:

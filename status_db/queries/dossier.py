@@ -17,7 +17,7 @@ from status_db.views import StudentView
 
 
 @dataclass(frozen=True, slots=True)
-class SourceSays:
+class SourceFinding:
     """What one source says about the student."""
 
     source: str
@@ -36,7 +36,7 @@ class Dossier:
 
     student: StudentView
     #: Step → its sources, in the settings' order.
-    said: Mapping[str, tuple[SourceSays, ...]]
+    said: Mapping[str, tuple[SourceFinding, ...]]
     #: Every decision, withdrawn ones too, the newest first.
     decisions: tuple[Decision, ...]
 
@@ -48,7 +48,7 @@ def dossier_of(connection: Connection, settings: Settings, student: StudentView)
     )
 
 
-def _said(connection: Connection, settings: Settings, student: StudentView) -> dict[str, tuple[SourceSays, ...]]:
+def _said(connection: Connection, settings: Settings, student: StudentView) -> dict[str, tuple[SourceFinding, ...]]:
     record, state = tables.record, tables.source_state
     asked: dict[str, datetime | None] = {
         row.source: row.began
@@ -61,11 +61,11 @@ def _said(connection: Connection, settings: Settings, student: StudentView) -> d
         )
     }
 
-    def says(name: str) -> SourceSays:
+    def says(name: str) -> SourceFinding:
         row = stored.get(name)
         if row is None:
-            return SourceSays(name, asked.get(name))
-        return SourceSays(name, asked.get(name), record_from(row), row.asked_at, row.run)
+            return SourceFinding(name, asked.get(name))
+        return SourceFinding(name, asked.get(name), record_from(row), row.asked_at, row.run)
 
     return {step.step: tuple(map(says, settings.sources_of(step.step))) for step in student.steps}
 

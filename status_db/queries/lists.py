@@ -29,7 +29,7 @@ from config.settings import Settings
 from status_db import tables
 from status_db.effective.step_rows import since
 from status_db.effective.step_status import by_keys, evidence_of, freshness, steps_of_many
-from status_db.effective.visible import Sight, any_step, inside, leaving
+from status_db.effective.visible import Visibility, any_step, inside, leaving
 from status_db.effective_status import StepStatus
 from status_db.model import State, normalise_number
 from status_db.store.engine import reading
@@ -107,7 +107,7 @@ class ListedStudent:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class ListPage:
     """One page of a list."""
 
     rows: tuple[ListedStudent, ...]
@@ -158,18 +158,18 @@ class Lists:
 
     def leaf(
         self,
-        sight: Sight,
+        visibility: Visibility,
         chosen: Filter,
         now: datetime,
         limit: int,
         *,
         after: Sequence[str] | None = None,
         before: Sequence[str] | None = None,
-    ) -> Leaf:
+    ) -> ListPage:
         """Return the rows after a key, those before one, or the first ones."""
         with reading(self._engine) as connection:
-            fresh = freshness(connection, self._settings, sight.cohort)
-            query = self._listed(sight, chosen, fresh, now)
+            fresh = freshness(connection, self._settings, visibility.cohort)
+            query = self._listed(visibility, chosen, fresh, now)
             key = self._key(chosen)
             if before is not None:
                 query = query.where(tuple_(*key) < _bound(key, before)).order_by(*(column.desc() for column in key))
@@ -178,38 +178,38 @@ class Lists:
                 query = query.order_by(*key)
             found = connection.execute(query.limit(limit + 1)).all()
             people = found[:limit] if before is None else found[:limit][::-1]
-            rows = self._rows(connection, sight, chosen, people, fresh, now)
+            rows = self._rows(connection, visibility, chosen, people, fresh, now)
         beyond = len(found) > limit
         if before is not None:
-            return Leaf(rows, more=True, earlier=beyond, freshness=fresh)
-        return Leaf(rows, more=beyond, earlier=after is not None, freshness=fresh)
+            return ListPage(rows, more=True, earlier=beyond, freshness=fresh)
+        return ListPage(rows, more=beyond, earlier=after is not None, freshness=fresh)
 
-    def count(self, sight: Sight, chosen: Filter, now: datetime, most: int) -> int:
+    def count(self, visibility: Visibility, chosen: Filter, now: datetime, most: int) -> int:
         """Return how many students a list has; `most` + 1 stands for more, for counting on would take long."""
         with reading(self._engine) as connection:
-            fresh = freshness(connection, self._settings, sight.cohort)
-            listed = self._listed(sight, chosen, fresh, now).limit(most + 1).subquery()
+            fresh = freshness(connection, self._settings, visibility.cohort)
+            listed = self._listed(visibility, chosen, fresh, now).limit(most + 1).subquery()
             return connection.execute(select(func.count()).select_from(listed)).scalar_one()
 
     def whole(
-        self, sight: Sight, chosen: Filter, now: datetime, detailed: Collection[str] = ()
+        self, visibility: Visibility, chosen: Filter, now: datetime, detailed: Collection[str] = ()
     ) -> Iterator[ListedStudent]:
         """Give every row of a list, in its order, all out of one state of the database; few are held at a time.
 
         What lies behind the steps of `detailed` is told in full: titles, amounts, days.
         """
         with reading(self._engine) as connection:
-            fresh = freshness(connection, self._settings, sight.cohort)
-            query = self._listed(sight, chosen, fresh, now).order_by(*self._key(chosen))
+            fresh = freshness(connection, self._settings, visibility.cohort)
+            query = self._listed(visibility, chosen, fresh, now).order_by(*self._key(chosen))
             for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
-                yield from self._rows(connection, sight, chosen, people, fresh, now, detailed)
+                yield from self._rows(connection, visibility, chosen, people, fresh, now, detailed)
 
-    def choices(self, sight: Sight, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
+    def choices(self, visibility: Visibility, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
         """Return the values that a roster column has among those who may be read; nothing when there are too many."""
         person = tables.student
         query = (
             select(person.c[column])
-            .where(leaving(sight), *(person.c[name] == value for name, value in within.items()))
+            .where(leaving(visibility), *(person.c[name] == value for name, value in within.items()))
             .distinct()
             .order_by(person.c[column])
             .limit(most + 1)
@@ -218,14 +218,14 @@ class Lists:
             values = connection.execute(query).scalars().all()
         return tuple(value for value in values if value) if len(values) <= most else ()
 
-    def groups(self, sight: Sight, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    def groups(self, visibility: Visibility, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return what these roster columns hold together, each once and in order, among those who may be read.
 
         Only students whose flow has one of the steps are counted in.
         """
         wanted = [tables.student.c[column] for column in columns]
-        flows = [flow.key for flow in self._settings.flow if any(e.step in sight.steps for e in flow.entries)]
-        own = (leaving(sight), tables.student.c.flow.in_(flows))
+        flows = [flow.key for flow in self._settings.flow if any(e.step in visibility.steps for e in flow.entries)]
+        own = (leaving(visibility), tables.student.c.flow.in_(flows))
         with reading(self._engine) as connection:
             found = connection.execute(select(*wanted).where(*own).distinct().order_by(*wanted))
             return tuple(tuple(row) for row in found)
@@ -235,10 +235,12 @@ class Lists:
         with reading(self._engine) as connection:
             return freshness(connection, self._settings, cohort)
 
-    def _listed(self, sight: Sight, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime) -> Select[Any]:
+    def _listed(
+        self, visibility: Visibility, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime
+    ) -> Select[Any]:
         query = select(_LISTED, *self._key(chosen)[:1]) if _by_age(chosen) else select(_LISTED)
         query = query.where(
-            leaving(sight, _LISTED), *(_LISTED.c[name] == value for name, value in chosen.columns.items())
+            leaving(visibility, _LISTED), *(_LISTED.c[name] == value for name, value in chosen.columns.items())
         )
         if chosen.text:
             number, name = normalise_number(chosen.text), chosen.text.strip()
@@ -250,7 +252,7 @@ class Lists:
             )
         if chosen.numbers is not None:
             query = query.where(_LISTED.c.student.in_(chosen.numbers))
-        own = sight if chosen.step is None else sight.only(chosen.step)
+        own = visibility if chosen.step is None else visibility.only(chosen.step)
         some, none = self._conditions(chosen.wanted)
         query = query.where(any_step(self._settings, own, fresh, now, _LISTED, some))
         return query if none is None else query.where(~any_step(self._settings, own, fresh, now, _LISTED, none))
@@ -275,7 +277,7 @@ class Lists:
     def _rows(
         self,
         connection: Connection,
-        sight: Sight,
+        visibility: Visibility,
         chosen: Filter,
         people: Sequence[Row[Any]],
         fresh: Mapping[str, StepSource],
@@ -283,9 +285,9 @@ class Lists:
         detailed: Collection[str] = (),
     ) -> tuple[ListedStudent, ...]:
         flows = {row.student: flow for row in people if (flow := self._settings.flow_named(row.flow)) is not None}
-        evidence = evidence_of(connection, self._settings, sight.cohort, flows, detailed) if detailed else by_keys
-        steps = steps_of_many(connection, sight.cohort, flows, fresh, now, evidence)
-        own = self._readable(connection, sight, list(flows))
+        evidence = evidence_of(connection, self._settings, visibility.cohort, flows, detailed) if detailed else by_keys
+        steps = steps_of_many(connection, visibility.cohort, flows, fresh, now, evidence)
+        own = self._readable(connection, visibility, list(flows))
         names = [column.name for column in self._key(chosen)]
         return tuple(
             ListedStudent(
@@ -303,16 +305,18 @@ class Lists:
             for row in people
         )
 
-    def _readable(self, connection: Connection, sight: Sight, students: Sequence[str]) -> set[tuple[str, str]]:
+    def _readable(
+        self, connection: Connection, visibility: Visibility, students: Sequence[str]
+    ) -> set[tuple[str, str]]:
         """Return which steps of which of these students may be read; each kind of scope is asked about once."""
         person = tables.student
         together: dict[str, tuple[Any, list[str]]] = {}
-        for step, scopes in sight.steps.items():
+        for step, scopes in visibility.steps.items():
             together.setdefault(repr(scopes), (scopes, []))[1].append(step)
         found: set[tuple[str, str]] = set()
         for scopes, steps in together.values():
             query = select(person.c.student).where(
-                person.c.cohort == sight.cohort, person.c.student.in_(students), inside(scopes)
+                person.c.cohort == visibility.cohort, person.c.student.in_(students), inside(scopes)
             )
             found |= {(student, step) for student in connection.execute(query).scalars() for step in steps}
         return found

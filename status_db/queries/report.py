@@ -16,11 +16,11 @@ from config.settings import Settings
 from status_db import tables
 from status_db.effective.clear_sql import active
 from status_db.effective.step_status import freshness
-from status_db.effective.visible import Sight, inside, may_read, steps_seen
+from status_db.effective.visible import Visibility, inside, may_read, steps_seen
 from status_db.model import State, Verdict
 from status_db.queries.counts import counted
 from status_db.store.engine import reading
-from status_db.views import Overview, StepSource, Tally, Where
+from status_db.views import Overview, StepCounts, StepSource, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class CertificateCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class CollegeFigures:
+class CollegeCounts:
     """One college, or all of them."""
 
     #: Empty for all of them, and for students without one.
@@ -47,7 +47,7 @@ class CollegeFigures:
     #: Each of these once, as the overview has it.
     by_where: Mapping[Where, int]
     #: Step → how many stand where.
-    steps: Mapping[str, Tally]
+    steps: Mapping[str, StepCounts]
     #: How often somebody is exempt from a step: who is so from two counts twice.
     exempt: int
     #: Category → how many are on the list and do not leave.
@@ -83,9 +83,9 @@ class CohortReport:
     at: datetime
     #: Step → how fresh; manual steps and reviews are not in it.
     freshness: Mapping[str, StepSource]
-    whole: CollegeFigures
+    whole: CollegeCounts
     #: By name; those alone where somebody or something is counted.
-    colleges: tuple[CollegeFigures, ...]
+    colleges: tuple[CollegeCounts, ...]
     #: In the order of the settings' steps, and of the verdicts; the most frequent reason first.
     decisions: tuple[DecidedFor, ...]
 
@@ -97,20 +97,20 @@ class Reports:
         self._engine = engine
         self._settings = settings
 
-    def report(self, sight: Sight, now: datetime) -> CohortReport:
+    def report(self, visibility: Visibility, now: datetime) -> CohortReport:
         """Return the report at `now` of what may be read."""
         with reading(self._engine) as connection:
-            fresh = freshness(connection, self._settings, sight.cohort)
-            found = counted(connection, self._settings, sight, fresh, now, classes=True)
-            staying = _staying(connection, sight)
-            certificates = _certificates(connection, sight)
-            decisions = self._decisions(connection, sight, fresh, now)
+            fresh = freshness(connection, self._settings, visibility.cohort)
+            found = counted(connection, self._settings, visibility, fresh, now, classes=True)
+            staying = _staying(connection, visibility)
+            certificates = _certificates(connection, visibility)
+            decisions = self._decisions(connection, visibility, fresh, now)
         wheres: dict[str, Counter[Where]] = defaultdict(Counter)
         for group in found.classes:
             wheres[group.college].update(group.by_where)
         names = sorted({*wheres, *staying, *certificates})
         return CohortReport(
-            cohort=sight.cohort,
+            cohort=visibility.cohort,
             at=now,
             freshness=fresh,
             whole=_whole(found, wheres, staying, certificates),
@@ -122,10 +122,10 @@ class Reports:
         )
 
     def _decisions(
-        self, connection: Connection, sight: Sight, fresh: Mapping[str, StepSource], now: datetime
+        self, connection: Connection, visibility: Visibility, fresh: Mapping[str, StepSource], now: datetime
     ) -> tuple[DecidedFor, ...]:
         decision = tables.decision
-        seen = steps_seen(self._settings, sight, fresh, now).cte("seen")
+        seen = steps_seen(self._settings, visibility, fresh, now).cte("seen")
         stands = and_(active(decision, now), seen.c.by_decision == 1)
         taken_back = decision.c.withdrawn_at.is_not(None)
         keys = (decision.c.step, decision.c.verdict, decision.c.reason)
@@ -142,7 +142,7 @@ class Reports:
                 _many(taken_back),
             )
             .join(seen, and_(seen.c.student == decision.c.student, seen.c.step == decision.c.step))
-            .where(decision.c.cohort == sight.cohort)
+            .where(decision.c.cohort == visibility.cohort)
             .group_by(*keys)
         ).all()
         lines = (DecidedFor(row[0], Verdict(row[1]), row[2], *map(int, row[3:])) for row in rows)
@@ -154,13 +154,15 @@ def _many(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))
 
 
-def _staying(connection: Connection, sight: Sight) -> dict[str, Counter[str]]:
+def _staying(connection: Connection, visibility: Visibility) -> dict[str, Counter[str]]:
     """Count who is on the list and does not leave: college → category → how many."""
     person = tables.student
     keys = (person.c.college, person.c.category)
     query = (
         select(*keys, func.count())
-        .where(person.c.cohort == sight.cohort, person.c.active, person.c.flow.is_(None), inside(sight.scopes()))
+        .where(
+            person.c.cohort == visibility.cohort, person.c.active, person.c.flow.is_(None), inside(visibility.scopes())
+        )
         .group_by(*keys)
     )
     found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -173,7 +175,7 @@ def _staying(connection: Connection, sight: Sight) -> dict[str, Counter[str]]:
 _Left: TypeAlias = tuple[str, bool]
 
 
-def _certificates(connection: Connection, sight: Sight) -> dict[str, Counter[_Left]]:
+def _certificates(connection: Connection, visibility: Visibility) -> dict[str, Counter[_Left]]:
     """Count the certificates whose review may be read: college → how they left → how many."""
     person, certificate, review = tables.student, tables.certificate, tables.decision
     held = certificate.c.revoked_at.is_(None).label("held")
@@ -185,7 +187,7 @@ def _certificates(connection: Connection, sight: Sight) -> dict[str, Counter[_Le
                 person, and_(person.c.cohort == certificate.c.cohort, person.c.student == certificate.c.student)
             ).join(review, review.c.decision == certificate.c.decision)
         )
-        .where(certificate.c.cohort == sight.cohort, may_read(sight, review.c.step))
+        .where(certificate.c.cohort == visibility.cohort, may_read(visibility, review.c.step))
         .group_by(*keys)
     )
     found: dict[str, Counter[_Left]] = defaultdict(Counter)
@@ -199,7 +201,7 @@ def _whole(
     wheres: Mapping[str, Counter[Where]],
     staying: Mapping[str, Counter[str]],
     certificates: Mapping[str, Counter[_Left]],
-) -> CollegeFigures:
+) -> CollegeCounts:
     return _figures(
         "",
         sum(wheres.values(), Counter()),
@@ -212,17 +214,17 @@ def _whole(
 def _figures(
     college: str,
     by_where: Mapping[Where, int],
-    steps: Mapping[str, Tally],
+    steps: Mapping[str, StepCounts],
     staying: Mapping[str, int],
     left: Mapping[_Left, int],
-) -> CollegeFigures:
+) -> CollegeCounts:
     held = {collected: count for (collected, is_held), count in left.items() if is_held}
-    return CollegeFigures(
+    return CollegeCounts(
         college=college,
         students=sum(by_where.values()),
         by_where=dict(by_where),
         steps=steps,
-        exempt=sum(tally.by_state.get(State.EXEMPT, 0) for tally in steps.values()),
+        exempt=sum(step_counts.by_state.get(State.EXEMPT, 0) for step_counts in steps.values()),
         staying=dict(staying),
         certificates=CertificateCounts(
             issued=sum(held.values()),

@@ -10,11 +10,11 @@ from sqlalchemy.types import Text
 
 from status_db import tables
 from status_db.marks.approvals import ApprovalVote, ApprovalVotes
-from status_db.marks.impact import Look, look_from_text
+from status_db.marks.impact import Impact, impact_from_text
 from status_db.model import RunState
 from status_db.store.engine import reading
 from status_db.stored_counts import RunCounts, reverting_in_json
-from status_db.views import RunView, StrangerView
+from status_db.views import RunView, UnmatchedKeyView
 
 
 class RunReader:
@@ -44,7 +44,7 @@ class RunReader:
         with reading(self._engine) as connection:
             return run_views(connection, *conditions, limit=limit)
 
-    def look(self, cohort: str, run: int) -> Look | None:
+    def look(self, cohort: str, run: int) -> Impact | None:
         """Return what a run that waits would do; None when it waits no more, or nothing was kept to be shown."""
         pending, known = tables.pending, tables.run
         with reading(self._engine) as connection:
@@ -54,7 +54,7 @@ class RunReader:
                 # What is shown is of the very change that people speak of.
                 .where(pending.c.run == run, known.c.cohort == cohort, known.c.plan_digest == pending.c.digest)
             ).scalar()
-        return look_from_text(text) if text is not None else None
+        return impact_from_text(text) if text is not None else None
 
     def has_way_back(self, run: int) -> bool:
         """Say whether a run keeps what it replaced, so that it can be taken back."""
@@ -75,16 +75,16 @@ class RunReader:
         """Return the votes on a run as it stands, in order."""
         return ApprovalVotes(self._engine, cohort).of_run(run)
 
-    def strangers(
+    def unmatched_keys(
         self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
-    ) -> tuple[StrangerView, ...]:
+    ) -> tuple[UnmatchedKeyView, ...]:
         """Return listed strangers, those near to a roster student first."""
         with reading(self._engine) as connection:
             return unmatched_rows(connection, cohort, source, offset=offset, limit=limit)
 
-    def strangers_counted(self, cohort: str) -> Mapping[str, Counter[str]]:
+    def unmatched_keys_counted(self, cohort: str) -> Mapping[str, Counter[str]]:
         """Return source → how many strangers are listed, by what makes them near."""
-        table = tables.stranger
+        table = tables.unmatched_key
         query = select(table.c.source, table.c.near, func.count()).where(table.c.cohort == cohort)
         counted: dict[str, Counter[str]] = {}
         with reading(self._engine) as connection:
@@ -95,16 +95,16 @@ class RunReader:
 
 def unmatched_rows(
     connection: Connection, cohort: str, source: str | None = None, *, offset: int = 0, limit: int | None = None
-) -> tuple[StrangerView, ...]:
+) -> tuple[UnmatchedKeyView, ...]:
     """Return the unmatched rows that are listed, of one source or all, those with a match hint first."""
-    table = tables.stranger
+    table = tables.unmatched_key
     query = select(table).where(table.c.cohort == cohort)
     if source is not None:
         query = query.where(table.c.source == source)
     query = query.order_by(table.c.near == "", table.c.source, table.c.key)
     if limit is not None:
         query = query.offset(offset).limit(limit)
-    return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in connection.execute(query))
+    return tuple(UnmatchedKeyView(r.source, r.key, r.near, r.student) for r in connection.execute(query))
 
 
 def run_views(connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:
@@ -127,10 +127,10 @@ def _run_view(row: Row[Any]) -> RunView:
         student=row.student,
         message=row.message,
         fault=row.fault,
-        counts=replace(counts, objections=()),
+        counts=replace(counts, reasons=()),
         proofs=row.proofs,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         digest=row.plan_digest,
-        objections=counts.objections,
+        reasons=counts.reasons,
     )

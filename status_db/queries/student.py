@@ -21,7 +21,7 @@ from status_db.effective.step_status import (
     steps_of,
     student_from,
 )
-from status_db.effective.visible import Sight, everything, inside
+from status_db.effective.visible import Visibility, everything, inside
 from status_db.model import (
     RENUMBERED,
     ROSTER,
@@ -43,8 +43,8 @@ from status_db.views import (
     RunView,
     Scope,
     SourceView,
-    StrangerView,
     StudentView,
+    UnmatchedKeyView,
 )
 
 
@@ -114,13 +114,13 @@ class Reader:
         """Count the students inside `scopes` by step, college and state at `now`."""
         return overview(self._engine, self._settings, everything(self._settings, cohort, scopes), now)
 
-    def seen(self, sight: Sight, now: datetime, college: str | None = None) -> Overview:
+    def seen(self, visibility: Visibility, now: datetime, college: str | None = None) -> Overview:
         """Count what may be read at `now`, of one college or of all, by step, college and class."""
-        return overview(self._engine, self._settings, sight, now, college=college, classes=True)
+        return overview(self._engine, self._settings, visibility, now, college=college, classes=True)
 
-    def trend(self, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+    def trend(self, visibility: Visibility, now: datetime, college: str | None = None) -> Trend:
         """Return how the season went, day by day, within what may be read: of one college or of all."""
-        return trend(self._engine, self._settings, sight, now, college)
+        return trend(self._engine, self._settings, visibility, now, college)
 
     def sources(self, cohort: str) -> tuple[SourceView, ...]:
         """Return the roster and every source in the settings' order, asked or not."""
@@ -176,7 +176,7 @@ class Reader:
         with reading(self._engine) as connection:
             return self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.run == number, limit=limit)
 
-    def strangers(self, cohort: str, source: str | None = None) -> tuple[StrangerView, ...]:
+    def unmatched_keys(self, cohort: str, source: str | None = None) -> tuple[UnmatchedKeyView, ...]:
         """Return the listed strangers, those near to a roster student first."""
         with reading(self._engine) as connection:
             return unmatched_rows(connection, cohort, source)
@@ -271,7 +271,7 @@ def _source_view(
         held=state.held if state else 0,
         unknown=state.unknown if state else 0,
         exempt=state.exempt if state else 0,
-        strangers=state.strangers if state else 0,
+        unmatched_keys=state.unmatched_keys if state else 0,
         last_run=last,
         suspended=suspended,
         recent_rows=tuple(state.recent_rows) if state else (),

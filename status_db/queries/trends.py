@@ -40,7 +40,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from config.settings import Settings
 from status_db import tables
 from status_db.effective.step_rows import steps_beside
-from status_db.effective.visible import Rows, Sight, leaving, may_read
+from status_db.effective.visible import Rows, Visibility, leaving, may_read
 from status_db.model import CLEAR, NOT_IN_FLOW, ROSTER, RunState
 from status_db.store.engine import reading
 
@@ -109,7 +109,9 @@ class Trend:
     spans: tuple[Span, ...]
 
 
-def trend(engine: Engine, settings: Settings, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+def trend(
+    engine: Engine, settings: Settings, visibility: Visibility, now: datetime, college: str | None = None
+) -> Trend:
     """Return how the season went within what may be read, in days of the institution's zone.
 
     Days to all clear are counted from the first day of the student's level's window, or from the day of the first list
@@ -117,12 +119,12 @@ def trend(engine: Engine, settings: Settings, sight: Sight, now: datetime, colle
     """
     zone = settings.institution.timezone
     with reading(engine) as connection:
-        began = _first_list(connection, sight.cohort)
-        rows = connection.execute(_season(settings, sight, college)).all()
+        began = _first_list(connection, visibility.cohort)
+        rows = connection.execute(_season(settings, visibility, college)).all()
     if began is None:
         return Trend(0, {}, (), ())
     first, today = began.astimezone(zone).date(), now.astimezone(zone).date()
-    opens = {level: window.opens for level, window in settings.cohort_named(sight.cohort).windows.items()}
+    opens = {level: window.opens for level, window in settings.cohort_named(visibility.cohort).windows.items()}
     with_step: dict[str, int] = {}
     by_step: dict[str, Counter[date]] = defaultdict(Counter)
     of_all: Counter[date] = Counter()
@@ -173,12 +175,12 @@ class _What(StrEnum):
     TAKEN = "taken"
 
 
-def _season(settings: Settings, sight: Sight, college: str | None) -> Rows:
+def _season(settings: Settings, visibility: Visibility, college: str | None) -> Rows:
     """Read all of it in one statement, whose parts the database works out once: what, name, level, quarter, number."""
-    present = _present(settings, sight, college).cte("present")
+    present = _present(settings, visibility, college).cte("present")
     who = (present.c.student, present.c.college, present.c.level)
     needed = select(*who, func.count().label("steps")).group_by(*who).cte("needed")
-    moved = _moved(sight, present).cte("moved")
+    moved = _moved(visibility, present).cte("moved")
     quarter, nothing = _Quarter(moved.c.at), cast(null(), BigInteger)
     running = _running(moved, needed).subquery()
     became = and_(running.c.change > 0, running.c.clear == running.c.steps)
@@ -201,7 +203,7 @@ def _what(what: _What) -> ColumnElement[str]:
     return literal(what.value, String)
 
 
-def _present(settings: Settings, sight: Sight, college: str | None) -> Rows:
+def _present(settings: Settings, visibility: Visibility, college: str | None) -> Rows:
     """Read the steps that may be read, of those who leave now, and whether anything is known about each."""
     person, decision = tables.student, tables.decision
     status = steps_beside(settings, person)
@@ -218,17 +220,17 @@ def _present(settings: Settings, sight: Sight, college: str | None) -> Rows:
     return (
         select(person.c.student, person.c.college, person.c.level, status.c.step, known)
         .select_from(status.source)
-        .where(leaving(sight), may_read(sight, status.c.step), own)
+        .where(leaving(visibility), may_read(visibility, status.c.step), own)
     )
 
 
-def _moved(sight: Sight, present: Rows) -> Rows:
+def _moved(visibility: Visibility, present: Rows) -> Rows:
     """Read every change between clear and not clear of those steps, as +1 and −1."""
     flip = tables.flip
     # A step that left the flow is no longer the student's; should it come back, it begins anew.
     after = and_(flip.c.after.in_(CLEAR), flip.c.reason != NOT_IN_FLOW)
     change = case((after, 1), else_=0) - case((flip.c.before.in_(CLEAR), 1), else_=0)
-    mine = and_(flip.c.cohort == sight.cohort, flip.c.student == present.c.student, flip.c.step == present.c.step)
+    mine = and_(flip.c.cohort == visibility.cohort, flip.c.student == present.c.student, flip.c.step == present.c.step)
     return (
         select(present.c.student, present.c.step, flip.c.flip, flip.c.at, change.label("change"))
         .join(flip, mine)

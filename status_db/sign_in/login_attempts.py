@@ -33,7 +33,7 @@ class Limit:
         return max(last + min(self.first * doublings, self.longest) - now, timedelta(0))
 
 
-class Attempts:
+class LoginAttempts:
     """Counts tries. Every method raises StoreError when the database fails, or KeyRefused."""
 
     def __init__(self, engine: Engine, key: DeskKey) -> None:

@@ -81,7 +81,7 @@ class AccountFactors:
         return self.app or self.passkeys > 0
 
 
-class Factors:
+class SecondFactors:
     """Reads and writes second factors. Every method raises StoreError when the database fails."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:

@@ -32,7 +32,7 @@ DESKS_OWN = {
     # Only the sync writes how it ended.
     tables.request: "SELECT, INSERT, UPDATE (mac)",
     tables.announcement: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
-    tables.objection: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
+    tables.appeal: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",
     # The pages show it and cannot forge it.
     tables.retention_run: "SELECT",
@@ -50,7 +50,7 @@ STUDENTS_OWN = {
     tables.audit_head: "SELECT, INSERT, UPDATE",
     tables.request: ADDED_TO,
     tables.announcement: "SELECT",
-    tables.objection: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision)",
+    tables.appeal: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision)",
 }
 
 #: What the sync and the commands beside it do. They read whatever is sealed: `clearance verify` looks at it.

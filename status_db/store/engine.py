@@ -362,21 +362,23 @@ def _explained(engine: Engine, said: str) -> str:
     said = said.strip().splitlines()[0] if said.strip() else "no reason given"
     if _damaged(engine, said):
         what = "its file is damaged"
-        way_out = "Stop the services, keep that file, and put a backup in its place: clearance restore FOLDER --replace"
+        fix_text = (
+            "Stop the services, keep that file, and put a backup in its place: clearance restore FOLDER --replace"
+        )
     elif "full" in said or "No space" in said or "disk I/O" in said:
-        what, way_out = "its disk is full or failing", "Make room there, then run this again."
+        what, fix_text = "its disk is full or failing", "Make room there, then run this again."
     elif "idle-in-transaction" in said:
-        what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
+        what, fix_text = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
     elif any(word in said for word in _BROKEN_OFF):
-        what, way_out = "a question took too long", "Run ANALYZE on the database, then try again."
+        what, fix_text = "a question took too long", "Run ANALYZE on the database, then try again."
     elif "locked" in said or "busy" in said or "lock timeout" in said:
-        what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
+        what, fix_text = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
     elif 'database "' in said and "does not exist" in said:
-        what, way_out = "there is no database of that name", "Create it on the server, then run this again."
+        what, fix_text = "there is no database of that name", "Create it on the server, then run this again."
     elif "no such table" in said or "does not exist" in said:
-        what, way_out = "it has not all its tables yet", "Run: clearance db upgrade"
+        what, fix_text = "it has not all its tables yet", "Run: clearance db upgrade"
     elif "unable to open" in said:
-        what, way_out = "it cannot be opened", "Run `clearance db upgrade` as the user that owns its folder."
+        what, fix_text = "it cannot be opened", "Run `clearance db upgrade` as the user that owns its folder."
     else:
-        what, way_out = "it did not answer", "See that it runs, and that [status_db] url is right."
-    return f"The status database failed: {what} ({said}; {where}). {way_out}"
+        what, fix_text = "it did not answer", "See that it runs, and that [status_db] url is right."
+    return f"The status database failed: {what} ({said}; {where}). {fix_text}"

@@ -74,11 +74,11 @@ _SYNC_OF_MARKS = {
     tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
     tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
     tables.reversal: ADDED_TO,
-    tables.opinion: "SELECT, INSERT, UPDATE (mac)",
-    tables.wave: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
+    tables.approval_vote: "SELECT, INSERT, UPDATE (mac)",
+    tables.expected_change: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     # The first link after an upgrade seals the rows from before it.
     tables.batch: "SELECT, UPDATE (mac)",
-    tables.stranger: "SELECT, INSERT, DELETE",
+    tables.unmatched_key: "SELECT, INSERT, DELETE",
     tables.flip: ADDED_TO,
     tables.ledger: ADDED_TO,
     # That a decision has ended by itself.
@@ -87,14 +87,14 @@ _SYNC_OF_MARKS = {
 }
 
 #: Written in bulk: the planner must know of many rows as soon as they are there. The right allows every lock, too.
-_ANALYZED = (tables.student, tables.status, tables.alias, tables.record, tables.stranger, tables.flip)
+_ANALYZED = (tables.student, tables.status, tables.alias, tables.record, tables.unmatched_key, tables.flip)
 
 #: What entering decisions writes of the marks. What was found, and who is on the roster, is none of it.
 _OPERATORS_OWN = {
     tables.cohort: "UPDATE (revision)",
     tables.batch: "INSERT, UPDATE (counts, undone_at, undone_by, undone_because, mac)",
-    tables.wave: "UPDATE (mac)",
-    tables.opinion: "UPDATE (mac)",
+    tables.expected_change: "UPDATE (mac)",
+    tables.approval_vote: "UPDATE (mac)",
     tables.decision: "INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.certificate: (
         "INSERT, UPDATE (collected, collector, collected_at, handed_over_by, revoked_at, revoked_by, revoked_because, "
@@ -300,8 +300,8 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
             return len(run), len(planned.all) - len(run)
     except ProgrammingError as error:
         said = str(error.orig).strip().splitlines()[0]
-        way_out = "Run `clearance db upgrade` first, and this as the role that ran it."
-        raise StoreError(f"The rights could not be given ({said}). {way_out}") from error
+        fix_text = "Run `clearance db upgrade` first, and this as the role that ran it."
+        raise StoreError(f"The rights could not be given ({said}). {fix_text}") from error
     finally:
         engine.dispose()
 

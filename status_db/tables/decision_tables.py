@@ -25,7 +25,7 @@ decision = Table(
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
     #: For a review: step → the run and the decision that stood there when it was given.
-    Column("rests_on", Json, nullable=False, server_default="{}"),
+    Column("rests_on", Json, key="reviewed_versions", nullable=False, server_default="{}"),
     #: When the end by date was noted, with its flip.
     Column("ended_at", Instant),
     Column("mac", LargeBinary),

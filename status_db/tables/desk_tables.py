@@ -155,7 +155,7 @@ audit = Table(
     Column("at", Instant, nullable=False),
     #: Empty where nobody had signed in.
     Column("account", Line(100), nullable=False),
-    Column("deed", Word, nullable=False),
+    Column("deed", Word, key="event", nullable=False),
     Column("cohort", Word),
     Column("student", Number),
     Column("run", BigInteger),
@@ -189,7 +189,7 @@ audit_head = Table(
 
 Index("ix_audit_account", audit.c.account, audit.c.line)
 #: For what was done to an account, whoever did it.
-Index("ix_audit_deed", audit.c.deed, audit.c.line)
+Index("ix_audit_deed", audit.c.event, audit.c.line)
 Index("ix_audit_student", audit.c.student, audit.c.line)
 
 retention_run = Table(

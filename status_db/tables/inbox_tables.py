@@ -69,11 +69,11 @@ announcement = Table(
     sqlite_autoincrement=True,
 )
 
-objection = Table(
+appeal = Table(
     "objection",
     desk,
     #: What a student objects to, or what a reviewer sends back to an office; the office answers.
-    Column("objection", Id, primary_key=True, autoincrement=True),
+    Column("objection", Id, key="appeal", primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     Column("student", Number, nullable=False),
     Column("step", Word, nullable=False),
@@ -99,14 +99,14 @@ objection = Table(
     Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
-Index("ix_objection_student", objection.c.cohort, objection.c.student, objection.c.objection)
+Index("ix_objection_student", appeal.c.cohort, appeal.c.student, appeal.c.appeal)
 Index(
     "ix_objection_waiting",
-    objection.c.cohort,
-    objection.c.step,
-    objection.c.due,
-    sqlite_where=objection.c.answered_at.is_(None),
-    postgresql_where=objection.c.answered_at.is_(None),
+    appeal.c.cohort,
+    appeal.c.step,
+    appeal.c.due,
+    sqlite_where=appeal.c.answered_at.is_(None),
+    postgresql_where=appeal.c.answered_at.is_(None),
 )
 
 upload = Table(

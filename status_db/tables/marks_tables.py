@@ -115,7 +115,7 @@ source_state = Table(
     Column("unknown", BigInteger, nullable=False, server_default="0"),
     Column("exempt", BigInteger, nullable=False, server_default="0"),
     Column("done", BigInteger, nullable=False, server_default="0"),
-    Column("strangers", BigInteger, nullable=False, server_default="0"),
+    Column("strangers", BigInteger, key="unmatched_keys", nullable=False, server_default="0"),
     #: Rows about roster students in the last good pulls since an approval, newest last; at most five.
     Column("recent_rows", Json, nullable=False, server_default="[]"),
     Column("approved_at", Instant),
@@ -241,11 +241,11 @@ reversal = Table(
     Column("mac", LargeBinary),
 )
 
-opinion = Table(
+approval_vote = Table(
     "opinion",
     marks,
     #: What a person said about a suspended run; the sync carries it out.
-    Column("opinion", Id, primary_key=True, autoincrement=True),
+    Column("opinion", Id, key="approval_vote", primary_key=True, autoincrement=True),
     Column("run", BigInteger, ForeignKey("run.run"), nullable=False, index=True),
     #: plausible, approve, reject
     Column("says", Word, nullable=False),
@@ -259,11 +259,11 @@ opinion = Table(
     sqlite_autoincrement=True,
 )
 
-wave = Table(
+expected_change = Table(
     "wave",
     marks,
     #: An office's announcement that many will move at once, so that the guard expects them.
-    Column("wave", Id, primary_key=True, autoincrement=True),
+    Column("wave", Id, key="expected_change", primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     Column("source", Word, nullable=False),
     #: The verdict they move to: cleared, held
@@ -280,9 +280,9 @@ wave = Table(
     is_verdict("towards"),
     sqlite_autoincrement=True,
 )
-Index("ix_wave_source", wave.c.cohort, wave.c.source)
+Index("ix_wave_source", expected_change.c.cohort, expected_change.c.source)
 
-stranger = Table(
+unmatched_key = Table(
     "stranger",
     marks,
     Column("cohort", Word, primary_key=True),

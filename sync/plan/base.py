@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from connectors.port import Snapshot
-from status_db.guard_reasons import Objection
-from status_db.marks.runs import Ending, Lease, Pull
+from status_db.guard_reasons import GuardReason
+from status_db.marks.runs import Lease, Pull, RunEnding
 from status_db.marks.settings import SettingsMarks
 from status_db.model import Flip
 from status_db.stored_counts import RunCounts
@@ -36,7 +36,7 @@ class PlannedChange(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Withheld:
+class Withholding:
     """Why a proposal is neither applied nor kept for a person."""
 
     message: str
@@ -62,7 +62,7 @@ class Proposal(Protocol):
         ...
 
     @property
-    def reasons(self) -> tuple[Objection, ...]:
+    def reasons(self) -> tuple[GuardReason, ...]:
         """Why the guard holds it back; empty when it does not."""
         ...
 
@@ -82,7 +82,7 @@ class Proposal(Protocol):
         ...
 
     @property
-    def held(self) -> Withheld | None:
+    def held(self) -> Withholding | None:
         """Why it is neither applied nor kept for a person; None where it may be applied."""
         ...
 
@@ -90,7 +90,7 @@ class Proposal(Protocol):
         """Return the snapshot as far as it may be kept: without strangers."""
         ...
 
-    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: RunEnding, *, approved: bool) -> None:
         """Write it whole. Raises BaseMoved or LeaseLost."""
         ...
 

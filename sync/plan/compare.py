@@ -5,27 +5,27 @@ from dataclasses import dataclass, replace
 
 from connectors.port import Cell, Snapshot, SourceGarbled, table_of
 from status_db.model import Record, normalise_number
-from sync.plan.gather import Gathered, Groups
+from sync.plan.gather import GatheredState, Groups
 from sync.plan.matching import resolve
 from sync.rule import reconcile
-from sync.rule.answer import Answer, Resolved, differences
+from sync.rule.answer import Answer, ResolvedKeys, differences
 from sync.rule.moved import with_moved
 from sync.rule.records import Rows, SourceRule
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
+class RowMatches:
     """Whose the rows are."""
 
     groups: Groups
-    resolved: Resolved
+    resolved: ResolvedKeys
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """Where an answer differs from what is stored."""
 
-    matched: Matched
+    matched: RowMatches
     answer: Answer
     #: Student → new record; None for one that goes.
     new: Mapping[str, Record | None]
@@ -33,16 +33,18 @@ class Compared:
     known: frozenset[Cell]
 
 
-def match(rule: SourceRule, snapshot: Snapshot, groups: Groups, gathered: Gathered, student: str | None) -> Matched:
+def match(
+    rule: SourceRule, snapshot: Snapshot, groups: Groups, gathered: GatheredState, student: str | None
+) -> RowMatches:
     """Find out whose the rows are; for a recheck, keep those that mean this `student`, or may."""
     digests = gathered.digests
     resolved = resolve(gathered.people, snapshot.fields, groups, digests, own_numbers=rule.own_numbers)
-    return Matched(groups if student is None else _only(student, groups, digests, resolved), resolved)
+    return RowMatches(groups if student is None else _only(student, groups, digests, resolved), resolved)
 
 
 def compare(
-    rule: SourceRule, snapshot: Snapshot, matched: Matched, gathered: Gathered, student: str | None
-) -> Compared:
+    rule: SourceRule, snapshot: Snapshot, matched: RowMatches, gathered: GatheredState, student: str | None
+) -> Comparison:
     """Return the records that an answer changes. Raises SourceGarbled for a first answer that is about nobody."""
     groups, resolved, digests = matched.groups, matched.resolved, gathered.digests
     answer = differences(rule, groups, digests, resolved, gathered.outside, gathered.later, gathered.fresh)
@@ -62,7 +64,7 @@ def compare(
             )
         raise about_nobody(rule.source, answer.rows)
     new = reconcile.records_of(rule, snapshot.fields, answer)
-    return Compared(matched, answer, new, _known_keys(matched, answer, digests))
+    return Comparison(matched, answer, new, _known_keys(matched, answer, digests))
 
 
 def about_nobody(name: str, rows: int) -> SourceGarbled:
@@ -74,12 +76,12 @@ def about_nobody(name: str, rows: int) -> SourceGarbled:
     )
 
 
-def _known_keys(matched: Matched, answer: Answer, digests: Mapping[str, bytes]) -> frozenset[Cell]:
+def _known_keys(matched: RowMatches, answer: Answer, digests: Mapping[str, bytes]) -> frozenset[Cell]:
     resolved, moved_to = matched.resolved, answer.moved_to
     return frozenset(k for k in matched.groups if k in digests or _is_known(k, digests, resolved, moved_to))
 
 
-def _about_nobody(snapshot: Snapshot, answer: Answer, gathered: Gathered, resolved: Resolved) -> bool:
+def _about_nobody(snapshot: Snapshot, answer: Answer, gathered: GatheredState, resolved: ResolvedKeys) -> bool:
     """Say whether an answer has rows, and neither a row nor its population is about anybody on the roster."""
     if not answer.rows or answer.roster_rows or answer.staying:
         return False
@@ -88,13 +90,13 @@ def _about_nobody(snapshot: Snapshot, answer: Answer, gathered: Gathered, resolv
     return not gathered.knows_somebody
 
 
-def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: Resolved, moved_to: frozenset[str]) -> bool:
+def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: ResolvedKeys, moved_to: frozenset[str]) -> bool:
     number = "" if key is None else normalise_number(key)
     # Under an unmatched key may be what a student owes: without those rows an approval would clear the student.
     return number in digests or number in resolved.students or number in resolved.doubtful or number in moved_to
 
 
-def _only(student: str, groups: Groups, digests: Mapping[str, bytes], resolved: Resolved) -> dict[Cell, Rows]:
+def _only(student: str, groups: Groups, digests: Mapping[str, bytes], resolved: ResolvedKeys) -> dict[Cell, Rows]:
     """Keep the rows that mean this student, or may: an office may answer with more than it was asked."""
     kept: dict[Cell, Rows] = {}
     for key, rows in groups.items():

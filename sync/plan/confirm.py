@@ -21,7 +21,7 @@ PROVEN_BY = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmation:
     """What asking the office again has shown so far, in one run: each student is asked about once."""
 
     #: Asked about again.
@@ -40,8 +40,8 @@ def confirm(
     changes: Sequence[Change],
     numbers: Mapping[str, tuple[str, ...]],
     held: Mapping[str, Record],
-    before: Confirmed,
-) -> Confirmed:
+    before: Confirmation,
+) -> Confirmation:
     """Ask the office again about the students that these changes release; ask about some held students one by one.
 
     `numbers` are every number of each student who may be asked about, `held` stored records of held students.

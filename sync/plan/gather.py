@@ -12,12 +12,12 @@ from typing import TypeAlias
 from config.meaning import Meaning
 from config.settings import Settings
 from connectors.port import Cell, Snapshot
-from status_db.marks.current import SourceState, Stored, StoredPerson
-from status_db.marks.expected_changes import Wave
+from status_db.marks.current import CurrentPerson, CurrentState, SourceState
+from status_db.marks.expected_changes import ExpectedChange
 from status_db.model import Record, Verdict, normalise_number
 from sync import rule_settings
 from sync.plan.confirm import PROVEN_BY
-from sync.plan.history import NO_PAST, Past, read_past
+from sync.plan.history import NO_PAST, SourceHistory, read_past
 from sync.plan.people import People, read_people
 from sync.rule import reconcile, roster
 from sync.rule.answer import outside_digest
@@ -34,16 +34,16 @@ class StepMarks:
     base: int
     state: SourceState
     #: Students whose step may change, and everybody for whom it has not been asked about yet.
-    touched: tuple[reconcile.Touched, ...]
+    touched: tuple[reconcile.AffectedStudent, ...]
     #: (source, student) → stored record, of all the step's sources.
     records: Mapping[tuple[str, str], Record]
     #: The step's other sources.
     others: Mapping[str, reconcile.SourceAnswered]
-    past: Past
+    past: SourceHistory
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GatheredState:
     """What an answer of a source is matched, compared, confirmed, planned and judged on."""
 
     marks: StepMarks
@@ -88,13 +88,13 @@ class GatherRequest:
 
 
 def gather(
-    stored: Stored,
+    stored: CurrentState,
     question: GatherRequest,
     state: SourceState,
-    waves: Iterable[Wave],
+    expected_changes: Iterable[ExpectedChange],
     snapshot: Snapshot,
     groups: Groups,
-) -> Gathered:
+) -> GatheredState:
     """Read what one answer is planned on; `groups` are its rows by their number cell."""
     settings, rule, student = question.settings, question.rule, question.student
     name = rule.source
@@ -112,11 +112,11 @@ def gather(
     elif state.settings_digest not in (None, rule.digest):
         # With other settings the same rows, or none, may give another verdict.
         may_change |= stored.with_step(rule.step)
-    marks = step_marks(stored, question, state, waves, snapshot, may_change)
+    marks = step_marks(stored, question, state, expected_changes, snapshot, may_change)
     held = {s for s in may_change if _may_be_held(rule, marks, s)}
     first = student is None and not rule.is_known_as(state.settings_digest)
     some_held = stored.some_held(name, len(may_change & digests.keys()) + PROVEN_BY) if question.tries_one else {}
-    return Gathered(
+    return GatheredState(
         marks=marks,
         digests=digests,
         fresh=fresh,
@@ -125,7 +125,7 @@ def gather(
         asked_later=asked_later,
         later=later,
         unsettled=unsettled,
-        unmatched=stored.strangers(name) if student is None else (),
+        unmatched=stored.unmatched_keys(name) if student is None else (),
         headcount=stored.headcount(rule_settings.flows_with(settings, rule.step)) if first else None,
         knows_somebody=first and _knows_somebody(stored, snapshot),
         numbers=stored.numbers.numbers_of(
@@ -136,10 +136,10 @@ def gather(
 
 
 def step_marks(
-    stored: Stored,
+    stored: CurrentState,
     question: GatherRequest,
     state: SourceState,
-    waves: Iterable[Wave],
+    expected_changes: Iterable[ExpectedChange],
     snapshot: Snapshot,
     students: Collection[str],
 ) -> StepMarks:
@@ -157,7 +157,9 @@ def step_marks(
     if not named:
         return marks
     held = [s for s in named if _may_be_held(rule, marks, s)]
-    return replace(marks, past=read_past(stored, waves, settings, rule, state, snapshot, question.clock, held))
+    return replace(
+        marks, past=read_past(stored, expected_changes, settings, rule, state, snapshot, question.clock, held)
+    )
 
 
 def _may_change(
@@ -186,7 +188,7 @@ def _may_be_held(rule: SourceRule, marks: StepMarks, student: str) -> bool:
     return (rule.absent if record is None else record.verdict) is Verdict.HELD
 
 
-def students_of(stored: Stored, cells: Iterable[Cell], student: str | None) -> frozenset[str]:
+def students_of(stored: CurrentState, cells: Iterable[Cell], student: str | None) -> frozenset[str]:
     """Return the roster students whose numbers, own or other, these are; of one `student` only, at most that one."""
     numbers = {normalise_number(cell) for cell in cells if cell is not None}
     if not numbers:
@@ -197,13 +199,17 @@ def students_of(stored: Stored, cells: Iterable[Cell], student: str | None) -> f
     return frozenset(found) if student is None else frozenset(found) & {student}
 
 
-def _knows_somebody(stored: Stored, snapshot: Snapshot) -> bool:
+def _knows_somebody(stored: CurrentState, snapshot: Snapshot) -> bool:
     numbers = {normalise_number(cell) for cell in snapshot.population or () if cell is not None}
     return bool(stored.numbers.listed(numbers) or stored.numbers.owners(numbers))
 
 
 def _outside(
-    stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str | None, contested: Mapping[str, Sequence[str]]
+    stored: CurrentState,
+    rule: SourceRule,
+    snapshot: Snapshot,
+    student: str | None,
+    contested: Mapping[str, Sequence[str]],
 ) -> frozenset[str]:
     """Return the roster students that a source with a population does not know.
 
@@ -221,14 +227,14 @@ def _outside(
 
 
 def _touched(
-    stored: Stored, settings: Settings, step: str, students: Collection[str], now: datetime
-) -> list[reconcile.Touched]:
+    stored: CurrentState, settings: Settings, step: str, students: Collection[str], now: datetime
+) -> list[reconcile.AffectedStudent]:
     """Return these students, where they have the step, and everybody for whom it has not been asked about yet."""
     conditions = rule_settings.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
     people = stored.people(step, students, columns, now)
     return [
-        reconcile.Touched(
+        reconcile.AffectedStudent(
             p.student,
             p.joined_at,
             bool(conditions) and roster.exempt(conditions, _particulars(p)),
@@ -239,12 +245,12 @@ def _touched(
     ]
 
 
-def _particulars(person: StoredPerson) -> dict[str, str]:
+def _particulars(person: CurrentPerson) -> dict[str, str]:
     return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
 
 
 def others_of(
-    stored: Stored, settings: Settings, step: str, name: str, meaning: Meaning | None
+    stored: CurrentState, settings: Settings, step: str, name: str, meaning: Meaning | None
 ) -> dict[str, reconcile.SourceAnswered]:
     """Return the step's sources besides `name`, as stored; `meaning` is that of the applied settings.
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from config.settings import Settings
 from connectors.port import Cell, Snapshot
-from status_db.marks.current import GROUPED_BY, SourceState, Stored
-from status_db.marks.expected_changes import Wave
+from status_db.marks.current import GROUPED_BY, CurrentState, SourceState
+from status_db.marks.expected_changes import ExpectedChange
 from status_db.model import Verdict, is_ahead, normalise_number
 from sync import rule_settings
 from sync.rule import guard, quality
-from sync.rule.answer import Resolved
+from sync.rule.answer import ResolvedKeys
 from sync.rule.reconcile import Plan
 from sync.rule.records import Rows, SourceRule
 
@@ -47,13 +47,13 @@ NO_BRANCHES = AtBranches({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class SourceHistory:
     """What is stored of a source's past, and of the groups of whoever it may release."""
 
     #: What the office has announced, by the verdict towards which students will move.
-    announced: Mapping[Verdict, guard.Announced]
+    announced: Mapping[Verdict, guard.Allowance]
     #: Counted since the last approval or within a day, whichever is later.
-    lately: guard.Counted
+    lately: guard.GuardCounts
     #: Students who have the step; read where a missing row means held or cleared.
     everybody: int
     #: Students whose record is held; read where the source names branches.
@@ -65,19 +65,19 @@ class Past:
 
 
 #: Where nobody's step may change.
-NO_PAST = Past({}, guard.NOBODY, 0, frozenset(), {}, {})
+NO_PAST = SourceHistory({}, guard.NOBODY, 0, frozenset(), {}, {})
 
 
 def read_past(
-    stored: Stored,
-    waves: Iterable[Wave],
+    stored: CurrentState,
+    expected_changes: Iterable[ExpectedChange],
     settings: Settings,
     rule: SourceRule,
     state: SourceState,
     snapshot: Snapshot,
     clock: datetime | None,
     released: Collection[str],
-) -> Past:
+) -> SourceHistory:
     """Read a source's past; `released` are the students who may be released, or more.
 
     `clock` is what time it is, which may be long after the answer was read.
@@ -90,12 +90,14 @@ def read_past(
     counts_silent = rule.absent in (Verdict.HELD, Verdict.CLEARED)
     large = len(released) >= limits.group_count * limits.group_percent / 100
     without_record = rule.absent is Verdict.HELD
-    return Past(
+    return SourceHistory(
         announced={
-            wave.towards: guard.Announced(wave.most, stored.runs.announced_since(name, wave.at)[wave.towards])
-            for wave in waves
+            expected_change.towards: guard.Allowance(
+                expected_change.most, stored.runs.announced_since(name, expected_change.at)[expected_change.towards]
+            )
+            for expected_change in expected_changes
         },
-        lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
+        lately=guard.GuardCounts(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
         everybody=stored.headcount(rule_settings.flows_with(settings, rule.step)) if counts_silent else 0,
         held=stored.held_students(name) if "branch" in snapshot.fields else frozenset(),
         columns=stored.groups_of(released) if large else {},
@@ -103,16 +105,18 @@ def read_past(
     )
 
 
-def history(past: Past, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot) -> guard.History:
+def history(
+    past: SourceHistory, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot
+) -> guard.History:
     """Return what the guard knows of a source before this answer, without its groups. Pure."""
     source = settings.source[rule.source]
-    standing = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
-    if rule.absent in standing:
-        standing[rule.absent] += past.everybody - state.held - state.done - state.unknown - state.exempt
+    effective = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
+    if rule.absent in effective:
+        effective[rule.absent] += past.everybody - state.held - state.done - state.unknown - state.exempt
     return guard.History(
         recent_rows=state.recent_rows,
-        held=standing[Verdict.HELD],
-        cleared=standing[Verdict.CLEARED],
+        held=effective[Verdict.HELD],
+        cleared=effective[Verdict.CLEARED],
         exempt=state.exempt,
         lately=past.lately,
         first=state.settings_digest is None,
@@ -131,7 +135,7 @@ def without_rows(known: guard.History, found: Sequence[guard.GuardGroup] = ()) -
 
 
 def groups(
-    past: Past, rule: SourceRule, limits: guard.GuardLimits, plan: Plan, held: int, at_branches: AtBranches
+    past: SourceHistory, rule: SourceRule, limits: guard.GuardLimits, plan: Plan, held: int, at_branches: AtBranches
 ) -> tuple[guard.GuardGroup, ...]:
     """Return the groups of which a plan releases students: by the roster's columns and by the source's branches. Pure.
 
@@ -155,7 +159,7 @@ def groups(
 
 
 def at_branches(
-    past: Past, state: SourceState, snapshot: Snapshot, people: Mapping[Cell, str], plan: Plan
+    past: SourceHistory, state: SourceState, snapshot: Snapshot, people: Mapping[Cell, str], plan: Plan
 ) -> AtBranches:
     """Return whom the source's branches hold; `people` are the roster students that its number cells mean. Pure."""
     if "branch" not in snapshot.fields:
@@ -175,7 +179,7 @@ def at_branches(
     )
 
 
-def whose(groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: Resolved) -> dict[Cell, str]:
+def whose(groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: ResolvedKeys) -> dict[Cell, str]:
     """Return the roster student that each number cell surely means."""
     found: dict[Cell, str] = {}
     for key in groups:
@@ -186,7 +190,7 @@ def whose(groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: R
     return found
 
 
-def hinted(groups: Iterable[Cell], digests: Mapping[str, bytes], resolved: Resolved) -> frozenset[Cell]:
+def hinted(groups: Iterable[Cell], digests: Mapping[str, bytes], resolved: ResolvedKeys) -> frozenset[Cell]:
     """Return the number cells that have no more than a match hint."""
     if not (resolved.near or resolved.doubtful):
         return frozenset()

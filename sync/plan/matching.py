@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from connectors.port import Cell
 from status_db.student_numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
 from sync.plan.people import HINTED_KEYS, People, names_of, spellings
-from sync.rule.answer import Resolved, keys_to_resolve
+from sync.rule.answer import ResolvedKeys, keys_to_resolve
 from sync.rule.records import Rows
 
 LEADING_ZERO = "leading_zero"
@@ -30,7 +30,7 @@ def resolve(
     digests: Mapping[str, bytes],
     *,
     own_numbers: bool = False,
-) -> Resolved:
+) -> ResolvedKeys:
     """Find out whom those keys mean that are no student with a stored record, and which keys nobody can tell.
 
     `own_numbers`: the source sends students' own numbers only, so that no key is a card or a former number.
@@ -66,7 +66,7 @@ def resolve(
     if rest:
         spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
         near |= _namesakes(people, fields, groups, rest, spoken_of) | _one_character(people, rest)
-    return Resolved(found, doubtful, near, staying)
+    return ResolvedKeys(found, doubtful, near, staying)
 
 
 def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tuple[tuple[str, ...], str]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.port import Cell
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.model import normalise_number
 from status_db.student_numbers import bare, numbers_within, with_lost_zeros, without_addition
 from sync.rule.answer import keys_to_resolve
@@ -63,7 +63,7 @@ class People:
 
 
 def read_people(
-    stored: Stored,
+    stored: CurrentState,
     fields: Sequence[str],
     groups: Mapping[Cell, Rows],
     digests: Mapping[str, bytes],

@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from config.settings import Settings
-from status_db.guard_reasons import Objection
+from status_db.guard_reasons import GuardReason
 from status_db.ledger.seals import Seals
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.marks.expected_changes import expected
 from status_db.marks.reversals import Reversal
 from status_db.marks.runs import Pull
@@ -63,13 +63,15 @@ class RevertStages:
 
     def gather(self, connection: Connection) -> RevertRead:
         """Read the replaced records that nothing has changed since, and the marks about their students."""
-        rule, snapshot, stored = self._rule, self.snapshot, Stored(connection, self._cohort)
+        rule, snapshot, stored = self._rule, self.snapshot, CurrentState(connection, self._cohort)
         reversal = self._reversal(connection)
         state, digests = stored.source(rule.source), stored.digests(rule.source)
         untouched = {r.student: r.before for r in reversal.replaced if digests.get(r.student, b"") == r.after}
-        waves = expected(connection, self._cohort, rule.source, snapshot.ended, lambda: self._seals(connection))
+        expected_changes = expected(
+            connection, self._cohort, rule.source, snapshot.ended, lambda: self._seals(connection)
+        )
         question = GatherRequest(self._settings, rule, None)
-        marks = step_marks(stored, question, state, waves, snapshot, untouched.keys())
+        marks = step_marks(stored, question, state, expected_changes, snapshot, untouched.keys())
         asked_later = stored.runs.asked_later(rule.source, state.began or snapshot.began)
         return RevertRead(marks, untouched, reversal, asked_later)
 
@@ -130,7 +132,7 @@ class RevertStages:
             ),
         )
 
-    def _judged(self, plan: reconcile.Plan, marks: StepMarks) -> tuple[tuple[Objection, ...], guard.Counted]:
+    def _judged(self, plan: reconcile.Plan, marks: StepMarks) -> tuple[tuple[GuardReason, ...], guard.GuardCounts]:
         """Return why the guard holds the change back, and what it counts; a change that moves nobody passes."""
         if not plan.changes and not plan.findings:
             return (), guard.NOBODY

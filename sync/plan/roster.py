@@ -8,15 +8,15 @@ from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import Snapshot
-from status_db.guard_reasons import Figures, Objection, ObjectionKind
-from status_db.marks.current import GROUPED_BY, SourceState, Stored, StoredPerson
+from status_db.guard_reasons import Figures, GuardReason, GuardReasonKind
+from status_db.marks.current import GROUPED_BY, CurrentPerson, CurrentState, SourceState
 from status_db.marks.roster import Listing, RosterWrites
-from status_db.marks.runs import Ending, Lease, Pull
+from status_db.marks.runs import Lease, Pull, RunEnding
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Finding, Flip, Record, StepKind, Verdict, is_ahead
 from status_db.stored_counts import RunCounts
 from sync import rule_settings
-from sync.plan.base import Withheld
+from sync.plan.base import Withholding
 from sync.plan.gather import others_of
 from sync.rule import reconcile, roster
 from sync.rule.guard import GuardGroup
@@ -32,10 +32,10 @@ class RosterProposal:
 
     plan: roster.RosterPlan
     writes: RosterWrites
-    reasons: tuple[Objection, ...]
+    reasons: tuple[GuardReason, ...]
     pull: Pull
     snapshot: Snapshot
-    held: Withheld | None = None
+    held: Withholding | None = None
 
     @property
     def clears(self) -> bool:
@@ -65,7 +65,7 @@ class RosterProposal:
         """Return the whole list."""
         return self.snapshot
 
-    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: RunEnding, *, approved: bool) -> None:
         """Write it whole."""
         marks.apply_roster(lease, self.writes, self.pull, ending, approved=approved)
 
@@ -74,7 +74,7 @@ class RosterProposal:
 class StepPeople:
     """What is stored of one step about students whose particulars have changed."""
 
-    people: tuple[StoredPerson, ...]
+    people: tuple[CurrentPerson, ...]
     #: The step's sources, as stored, and their records about these students.
     sources: Mapping[str, reconcile.SourceAnswered]
     records: Mapping[tuple[str, str], Record]
@@ -89,7 +89,7 @@ class RosterRead:
     #: Number → student on the list, under the number that is right now.
     listed: Mapping[str, roster.RosterEntry]
     #: Everybody ever listed in this cohort.
-    known: Mapping[str, roster.StoredStudent]
+    known: Mapping[str, roster.CurrentStudent]
     #: Student → the columns of `GROUPED_BY`.
     columns: Mapping[str, Mapping[str, str]]
     #: Step with exemptions → what is stored of those whose particulars have changed.
@@ -111,13 +111,13 @@ class RosterStages:
 
     def gather(self, connection: Connection) -> RosterRead:
         """Read the roster, and the steps of those whose particulars have changed. Raises SourceGarbled."""
-        stored, now = Stored(connection, self._cohort), self._clock()
+        stored, now = CurrentState(connection, self._cohort), self._clock()
         listed = _renumbered(
             roster.entries(rule_settings.roster_rule(self._settings), self.snapshot), stored.numbers.renumbered()
         )
         rows = stored.roster()
         known = {
-            n: roster.StoredStudent(row.digest, row.active, row.flow, is_ahead(row.joined_at, now))
+            n: roster.CurrentStudent(row.digest, row.active, row.flow, is_ahead(row.joined_at, now))
             for n, row in rows.items()
         }
         changed = [n for n, entry in listed.items() if n in known and known[n].digest != entry.digest]
@@ -131,7 +131,7 @@ class RosterStages:
             self._steps(stored, changed) if changed else {},
         )
 
-    def _steps(self, stored: Stored, students: Sequence[str]) -> dict[str, StepPeople]:
+    def _steps(self, stored: CurrentState, students: Sequence[str]) -> dict[str, StepPeople]:
         """Read what depends on roster columns about these students."""
         flows = rule_settings.steps_of_flows(self._settings).values()
         synced = {step for steps in flows for step, kind in steps if kind is StepKind.SYNCED}
@@ -171,7 +171,7 @@ class RosterStages:
         )
         return RosterProposal(plan, writes, self._reasons(read, plan, writes), pull, self.snapshot)
 
-    def _reasons(self, read: RosterRead, plan: roster.RosterPlan, writes: RosterWrites) -> tuple[Objection, ...]:
+    def _reasons(self, read: RosterRead, plan: roster.RosterPlan, writes: RosterWrites) -> tuple[GuardReason, ...]:
         leaving = {n for n, entry in read.known.items() if entry.active and entry.flow}
         let_off = {
             flip.student for flip in writes.flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED
@@ -186,7 +186,7 @@ class RosterStages:
             return reasons
         moved = len(plan.joined) + len(plan.changed) + len(plan.left)
         figures: Figures = {"source": ROSTER, "records": moved, "findings": len(writes.findings)}
-        return (*reasons, Objection(ObjectionKind.SETTINGS_CHANGED, figures))
+        return (*reasons, GuardReason(GuardReasonKind.SETTINGS_CHANGED, figures))
 
     def _is_read_otherwise(self, state: SourceState) -> bool:
         """Say whether the list is read by other settings, or at another place, than the last one."""
@@ -212,13 +212,15 @@ class RosterStages:
                 if (finding.verdict, finding.reason) == (person.finding.verdict, person.finding.reason):
                     continue
                 findings.append((person.student, step, finding))
-                touched = reconcile.Touched(person.student, person.joined_at, exempt, person.finding, person.decided)
+                touched = reconcile.AffectedStudent(
+                    person.student, person.joined_at, exempt, person.finding, person.decided
+                )
                 flip = reconcile.flip_between(touched, finding, step)
                 flips += [flip] if flip else []
         return findings, flips
 
 
-def _parts(stored: StepPeople, person: StoredPerson) -> list[SourcePart]:
+def _parts(stored: StepPeople, person: CurrentPerson) -> list[SourcePart]:
     return [
         SourcePart(
             stored.records.get((name, person.student)),

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import Fingerprint, Proof, ProofKind, Snapshot
-from status_db.marks.current import SourceState, Stored
+from status_db.marks.current import CurrentState, SourceState
 from status_db.marks.runs import Pull
 from status_db.model import digest_of, is_ahead
 from sync import rule_settings
@@ -28,7 +28,7 @@ class SameAnswer:
 
 
 def same_answer(
-    stored: Stored, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot, clock: datetime
+    stored: CurrentState, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot, clock: datetime
 ) -> SameAnswer:
     """Read what it takes to record that an answer is the stored one."""
     pull = Pull(
@@ -40,7 +40,7 @@ def same_answer(
         told=None,
         compared_at=None,
         roster_rows=state.recent_rows[-1],
-        stranger_count=state.strangers,
+        unmatched_key_count=state.unmatched_keys,
         source_base=state.revision,
         asked_later=stored.runs.asked_later(rule.source, snapshot.began, clock),
         judged_at=clock,
@@ -56,7 +56,10 @@ def untouched(
     None where it must be read: it reports another, nothing to compare with is stored, the settings, the roster or an
     alias have changed, somebody was asked about since, or it was last read whole too long ago.
     """
-    rule, stored = rule_settings.source_rule(settings, name), Stored(connection, cohort, settings.open_beside(cohort))
+    rule, stored = (
+        rule_settings.source_rule(settings, name),
+        CurrentState(connection, cohort, settings.open_beside(cohort)),
+    )
     state, source = stored.source(name), settings.source[name]
     told = source_fingerprint(rule, rule_settings.location(source), stored.roster_revisions(), fingerprint.value)
     if told != state.told or state.compared_at is None:

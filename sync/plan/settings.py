@@ -10,17 +10,17 @@ from sqlalchemy import Connection
 from config.meaning import Meaning, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
-from status_db.guard_reasons import Objection, ObjectionKind
+from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.marks import applied_settings
-from status_db.marks.current import Stored
-from status_db.marks.impact import Look, VerdictChange
+from status_db.marks.current import CurrentState
+from status_db.marks.impact import Impact, VerdictChange
 from status_db.marks.placed import PlacedStudent, placed_students
-from status_db.marks.runs import Ending, Lease, Pull
+from status_db.marks.runs import Lease, Pull, RunEnding
 from status_db.marks.settings import SettingsMarks, SettingsWrites
 from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
 from status_db.stored_counts import RunCounts
 from sync.plan import settings_plan
-from sync.plan.base import Withheld
+from sync.plan.base import Withholding
 from sync.rule import roster
 
 
@@ -29,11 +29,11 @@ class SettingsProposal:
     """A change of settings, planned."""
 
     plan: settings_plan.SettingsPlan
-    reasons: tuple[Objection, ...]
+    reasons: tuple[GuardReason, ...]
     snapshot: Snapshot
     #: Student → college, for the flips.
     colleges: Mapping[str, str]
-    held: Withheld | None = None
+    held: Withholding | None = None
 
     @property
     def clears(self) -> bool:
@@ -70,7 +70,7 @@ class SettingsProposal:
         """Return what is kept of it: the settings are in their file."""
         return self.snapshot
 
-    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: RunEnding, *, approved: bool) -> None:
         """Write it whole; an approval of a change of settings restarts no source's sums."""
         del approved
         plan = self.plan
@@ -89,10 +89,10 @@ class SettingsProposal:
             ending,
         )
 
-    def look(self) -> Look:
+    def look(self) -> Impact:
         """Show it to people."""
         moved = Counter((self.colleges.get(f.student, ""), f.before, f.after) for f in self.plan.flips)
-        return Look(
+        return Impact(
             SETTINGS,
             self.reasons,
             tuple(VerdictChange(college, before, after, n) for (college, before, after), n in sorted(moved.items())),
@@ -130,7 +130,7 @@ class SettingsStages:
 
     def gather(self, connection: Connection) -> SettingsRead:
         """Read everybody, with everything that is stored about them."""
-        stored, known = Stored(connection, self._cohort), applied_settings.read(connection, self._cohort)
+        stored, known = CurrentState(connection, self._cohort), applied_settings.read(connection, self._cohort)
         before = known.meaning if known is not None else None
         began, never_asked = _asked(stored, before, self._meaning)
         people = tuple(placed_students(connection, self._cohort, self.snapshot.ended, roster.COLUMNS))
@@ -141,12 +141,12 @@ class SettingsStages:
     def decide(self, read: SettingsRead) -> SettingsProposal:
         """Plan the change from the settings as applied to these, and judge it."""
         placed = [
-            settings_plan.Placed(
+            settings_plan.FlowStudent(
                 student=p.student,
                 flow=p.flow,
                 joined_at=p.joined_at,
                 columns=p.columns,
-                steps={step: settings_plan.StoredStep(f, p.decided.get(step)) for step, f in p.steps.items()},
+                steps={step: settings_plan.CurrentStep(f, p.decided.get(step)) for step, f in p.steps.items()},
                 records=p.records,
                 decided=p.decided,
             )
@@ -160,14 +160,14 @@ class SettingsStages:
         return SettingsProposal(plan, _reasons(plan), self.snapshot, colleges)
 
 
-def _asked(stored: Stored, before: Meaning | None, own: Meaning) -> tuple[dict[str, datetime], set[str]]:
+def _asked(stored: CurrentState, before: Meaning | None, own: Meaning) -> tuple[dict[str, datetime], set[str]]:
     names = {*own.sources, *(before.sources if before is not None else ()), ROSTER}
     states = {name: stored.source(name) for name in names}
     began = {name: state.began for name, state in states.items() if state.began is not None}
     return began, {name for name, state in states.items() if state.settings_digest is None}
 
 
-def _reasons(plan: settings_plan.SettingsPlan) -> tuple[Objection, ...]:
+def _reasons(plan: settings_plan.SettingsPlan) -> tuple[GuardReason, ...]:
     """Have a person look at every change of settings that changes a student's step or what is found for it."""
     if plan.moves_nobody:
         return ()
@@ -176,13 +176,15 @@ def _reasons(plan: settings_plan.SettingsPlan) -> tuple[Objection, ...]:
     clears = sum(n for (_, was, then), n in moved.items() if then in CLEAR and was not in CLEAR)
     loses = sum(n for (_, was, then), n in moved.items() if was in CLEAR and then not in CLEAR)
     figures = {"students": len(touched), "base": plan.students, "clears": clears, "loses": loses}
-    reasons = [Objection(ObjectionKind.STEPS_CHANGE, figures)] if touched else []
+    reasons = [GuardReason(GuardReasonKind.STEPS_CHANGE, figures)] if touched else []
     reasons += [
-        Objection(ObjectionKind.REVIEW_LOOSENED, {"flow": flow, "review": review, "steps": ", ".join(steps)})
+        GuardReason(GuardReasonKind.REVIEW_LOOSENED, {"flow": flow, "review": review, "steps": ", ".join(steps)})
         for flow, review, steps in plan.loosened
     ]
     if plan.unplaced:
-        reasons.append(Objection(ObjectionKind.UNPLACED, {"students": len(plan.unplaced), "first": plan.unplaced[0]}))
+        reasons.append(
+            GuardReason(GuardReasonKind.UNPLACED, {"students": len(plan.unplaced), "first": plan.unplaced[0]})
+        )
     return tuple(reasons)
 
 

@@ -16,7 +16,7 @@ from sync.rule.step import SourcePart, of_step
 
 
 @dataclass(frozen=True, slots=True)
-class StoredStep:
+class CurrentStep:
     """One stored step of a student."""
 
     finding: Finding
@@ -25,7 +25,7 @@ class StoredStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class FlowStudent:
     """One active student whose flow is set, as stored."""
 
     student: str
@@ -34,7 +34,7 @@ class Placed:
     #: Roster column → value, level and category included.
     columns: Mapping[str, str]
     #: Step → what is stored of it.
-    steps: Mapping[str, StoredStep]
+    steps: Mapping[str, CurrentStep]
     #: Source → what it said.
     records: Mapping[str, Record]
     #: Step → the verdict of the decision that counts now, for steps that are not stored too.
@@ -101,7 +101,7 @@ def plan(
     base: int,
     applied: Meaning | None,
     own: Meaning,
-    people: Iterable[Placed],
+    people: Iterable[FlowStudent],
     began: Mapping[str, datetime],
     never_asked: Collection[str],
     stored_sources: Collection[str],
@@ -151,7 +151,7 @@ class _StudentRows:
     flips: list[Flip] = field(default_factory=list)
 
 
-def _move(rows: _StudentRows, target: Meaning, person: Placed, flow: str, began: Mapping[str, datetime]) -> None:
+def _move(rows: _StudentRows, target: Meaning, person: FlowStudent, flow: str, began: Mapping[str, datetime]) -> None:
     """Add what brings one student to the steps of a flow."""
     if flow != person.flow:
         rows.flows.append((person.student, flow))
@@ -183,7 +183,7 @@ def _loosened(before: Meaning, after: Meaning) -> Iterator[tuple[str, str, tuple
                 yield key, step, lost
 
 
-def flow_of(meaning: Meaning, person: Placed) -> str | None:
+def flow_of(meaning: Meaning, person: FlowStudent) -> str | None:
     """Return the flow that fits a student's level and category; else the stored one while it exists; else None."""
     level, category = person.columns.get("level", ""), person.columns.get("category", "")
     for key, flow in meaning.flows.items():
@@ -196,7 +196,7 @@ def _fits(flow: FlowMeaning, level: str, category: str) -> bool:
     return level in flow.levels and (flow.categories is None or category in flow.categories)
 
 
-def _found(meaning: Meaning, person: Placed, step: str, kind: StepKind, began: Mapping[str, datetime]) -> Finding:
+def _found(meaning: Meaning, person: FlowStudent, step: str, kind: StepKind, began: Mapping[str, datetime]) -> Finding:
     if kind is not StepKind.SYNCED:
         return FIRST_FINDING[kind]
     sources = meaning.sources_of(step)
@@ -216,7 +216,7 @@ def _found(meaning: Meaning, person: Placed, step: str, kind: StepKind, began: M
     return of_step(parts, exempt=let_off) if parts else FIRST_FINDING[kind]
 
 
-def _still_first(stored: StoredStep | None, parts: Sequence[SourcePart]) -> bool:
+def _still_first(stored: CurrentStep | None, parts: Sequence[SourcePart]) -> bool:
     untouched = stored is None or _same(stored.finding, FIRST_FINDING[StepKind.SYNCED])
     return untouched and not any(part.asked or part.record is not None for part in parts)
 

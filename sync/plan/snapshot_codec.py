@@ -15,7 +15,7 @@ _TAGS = {Decimal: "decimal", datetime: "datetime", date: "date", time: "time", b
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Snapshot):
+class StoredSnapshot(Snapshot):
     """A source's answer as it is kept: without the rows about nobody on the roster, and with what is shown of these."""
 
     #: What was listed of the unmatched rows: key, match hint, and whom it may mean.
@@ -41,11 +41,11 @@ class WayBack(Snapshot):
 def kept_of(
     snapshot: Snapshot, rows: Sequence[tuple[Cell, ...]], unmatched: Sequence[tuple[str, str, str]], count: int,
     measured: Quality | None,
-) -> Kept:  # fmt: skip
+) -> StoredSnapshot:  # fmt: skip
     """Return a snapshot as it is kept, with these of its rows."""
     own = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
     own |= {"rows": rows, "places": None}
-    return Kept(**own, unmatched=unmatched, unmatched_count=count, quality=measured)
+    return StoredSnapshot(**own, unmatched=unmatched, unmatched_count=count, quality=measured)
 
 
 def _pack(cell: Cell) -> object:
@@ -98,7 +98,7 @@ def pack(snapshot: Snapshot) -> bytes:
         "warnings": list(snapshot.warnings),
     }
     match snapshot:
-        case Kept():
+        case StoredSnapshot():
             body |= {
                 "unmatched": [list(one) for one in snapshot.unmatched],
                 "unmatched_count": snapshot.unmatched_count,

@@ -9,25 +9,25 @@ from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import AsksByNumber, Cell, Connector, ProofKind, Snapshot, SourceUnavailable, reads_all_for_one
-from status_db.guard_reasons import Objection
+from status_db.guard_reasons import GuardReason
 from status_db.ledger.seals import Seals
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.marks.expected_changes import expected
-from status_db.marks.reversals import Replaced
-from status_db.marks.runs import Ending, Lease, Pull, Writes
+from status_db.marks.reversals import ReplacedRecord
+from status_db.marks.runs import Lease, Pull, RunEnding, Writes
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Flip, RunState, Verdict
 from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
-from sync.plan.base import Withheld
-from sync.plan.compare import Compared, compare, match
-from sync.plan.confirm import Confirmed, confirm
-from sync.plan.gather import Gathered, GatherRequest, Groups, gather
+from sync.plan.base import Withholding
+from sync.plan.compare import Comparison, compare, match
+from sync.plan.confirm import Confirmation, confirm
+from sync.plan.gather import GatheredState, GatherRequest, Groups, gather
 from sync.plan.same_answer import SameAnswer, fingerprint_of, question_of, same_answer, source_fingerprint
-from sync.plan.snapshot_codec import Kept, WayBack, kept_of
+from sync.plan.snapshot_codec import StoredSnapshot, WayBack, kept_of
 from sync.rule import guard, quality, reconcile
-from sync.rule.answer import Stranger
+from sync.rule.answer import UnmatchedKey
 from sync.rule.quality import Quality
 from sync.rule.records import SourceRule
 from sync.rule.row_keys import keyed
@@ -38,7 +38,7 @@ class SourceProposal:
     """A source's answer, planned."""
 
     plan: reconcile.Plan
-    reasons: tuple[Objection, ...]
+    reasons: tuple[GuardReason, ...]
     pull: Pull
     snapshot: Snapshot
     known: frozenset[Cell]
@@ -47,11 +47,11 @@ class SourceProposal:
     #: How good its rows are; None where nothing is said about the whole.
     quality: Quality | None = None
     #: The students that the guard's sums count.
-    counted: guard.Counted = guard.NOBODY
+    counted: guard.GuardCounts = guard.NOBODY
     #: The counts of a run that takes another one back.
     revert: RunCounts = NO_COUNTS
     #: Why a recheck applies nothing; None where it may.
-    held: Withheld | None = None
+    held: Withholding | None = None
 
     @property
     def clears(self) -> bool:
@@ -71,7 +71,7 @@ class SourceProposal:
             self.revert,
             rows=plan.rows,
             roster_rows=plan.roster_rows,
-            strangers=plan.stranger_count,
+            unmatched_keys=plan.unmatched_key_count,
             staying=plan.staying,
             no_amount=self.quality.no_amount if self.quality else 0,
             nameless=plan.nameless,
@@ -90,9 +90,9 @@ class SourceProposal:
             return self.snapshot
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
         plan = self.plan
-        return kept_of(self.snapshot, rows, unmatched_of(plan), plan.stranger_count, self.quality)
+        return kept_of(self.snapshot, rows, unmatched_of(plan), plan.unmatched_key_count, self.quality)
 
-    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: RunEnding, *, approved: bool) -> None:
         """Write it whole."""
         plan = self.plan
         moves: dict[Verdict, int] = dict.fromkeys(Verdict, 0)
@@ -115,14 +115,14 @@ class SourceProposal:
         marks.apply(lease, writes, self.pull, ending, approved=approved)
 
 
-def _replaced(change: reconcile.Change) -> Replaced:
+def _replaced(change: reconcile.Change) -> ReplacedRecord:
     cleared = change.concerned and change.verdict_before not in CLEAR and change.verdict_after in CLEAR
-    return Replaced(change.student, change.before, change.after.digest if change.after else b"", cleared)
+    return ReplacedRecord(change.student, change.before, change.after.digest if change.after else b"", cleared)
 
 
 def unmatched_of(plan: reconcile.Plan) -> list[tuple[str, str, str]]:
     """Return the unmatched rows that a plan lists: key, match hint, and the student it may mean; in key order."""
-    return sorted((s.key, s.near, s.student) for s in plan.strangers)
+    return sorted((s.key, s.near, s.student) for s in plan.unmatched_keys)
 
 
 class SourceStages:
@@ -153,7 +153,7 @@ class SourceStages:
         self._clock = clock
         self._seals = seals
         self._connector = connector
-        self._confirmed = Confirmed(tried_one=connector is None or reads_all_for_one(connector))
+        self._confirmed = Confirmation(tried_one=connector is None or reads_all_for_one(connector))
 
     @property
     def snapshot(self) -> Snapshot:
@@ -177,7 +177,7 @@ class SourceStages:
         another revision of it.
         """
         rule, name, snapshot, clock = self._rule, self._rule.source, self.snapshot, self._clock()
-        stored = Stored(connection, self._cohort, self._settings.open_beside(self._cohort))
+        stored = CurrentState(connection, self._cohort, self._settings.open_beside(self._cohort))
         state = stored.source(name)
         if self.student is None and snapshot.candidates not in (None, stored.source(ROSTER).revision):
             # Nobody would have been asked about who has joined since, nor by a number that was given since.
@@ -209,8 +209,8 @@ class SourceStages:
             tries_one=not self._confirmed.tried_one and not one_proven,
         )
         keyed_snapshot, groups = self._keyed
-        waves = expected(connection, self._cohort, name, snapshot.ended, lambda: self._seals(connection))
-        gathered = gather(stored, question, state, waves, keyed_snapshot, groups)
+        expected_changes = expected(connection, self._cohort, name, snapshot.ended, lambda: self._seals(connection))
+        gathered = gather(stored, question, state, expected_changes, keyed_snapshot, groups)
         return AnswerRead(clock, fingerprint, told, gathered, one_proven)
 
     def decide(self, read: "Read") -> SourceProposal:
@@ -229,7 +229,7 @@ class SourceStages:
         shown = any(proof.kind is ProofKind.ONE_AGREES for proof in snapshot.proofs)
         return question_of(self._rule, self._where) if shown else None
 
-    def _confirm(self, read: "AnswerRead", compared: Compared) -> None:
+    def _confirm(self, read: "AnswerRead", compared: Comparison) -> None:
         if self._connector is None:
             return
         rule, gathered, marks = self._rule, read.gathered, read.gathered.marks
@@ -243,7 +243,7 @@ class SourceStages:
         changes, _ = reconcile.changes_of(rule, new, marks.records, people, marks.state.began)
         self._confirmed = confirm(rule, self._connector, changes, gathered.numbers, gathered.held, self._confirmed)
 
-    def _plan(self, gathered: Gathered, compared: Compared) -> reconcile.Plan:
+    def _plan(self, gathered: GatheredState, compared: Comparison) -> reconcile.Plan:
         rule, marks = self._rule, gathered.marks
         unsettled = self._unsettled(gathered)
         new = reconcile.kept_back(rule, compared.new, marks.records, unsettled)
@@ -260,18 +260,18 @@ class SourceStages:
             marks.others,
             marks.state.began,
         )
-        return _with_what_was_kept(plan, self._snapshot) if isinstance(self._snapshot, Kept) else plan
+        return _with_what_was_kept(plan, self._snapshot) if isinstance(self._snapshot, StoredSnapshot) else plan
 
-    def _unsettled(self, gathered: Gathered) -> frozenset[str]:
+    def _unsettled(self, gathered: GatheredState) -> frozenset[str]:
         """Return the students that nothing may release: readings of them differ, or they were not confirmed."""
         kept = self._confirmed.kept
         contested = {owner for student in kept for owner in gathered.people.contested.get(student, ())}
         return gathered.unsettled | ((kept | contested) - gathered.later)
 
-    def _judged(self, read: "AnswerRead", compared: Compared, plan: reconcile.Plan) -> SourceProposal:
+    def _judged(self, read: "AnswerRead", compared: Comparison, plan: reconcile.Plan) -> SourceProposal:
         rule, gathered = self._rule, read.gathered
         measured, history = self._measured(gathered, compared, plan)
-        strangers = unmatched_of(plan)
+        unmatched_keys = unmatched_of(plan)
         whole = self.student is None
         settled = not (gathered.later or self._unsettled(gathered))
         snapshot = self.snapshot
@@ -284,8 +284,8 @@ class SourceStages:
             told=read.told if settled else None,
             compared_at=snapshot.began,
             roster_rows=plan.roster_rows if whole else None,
-            strangers=strangers if whole and strangers != list(gathered.unmatched) else None,
-            stranger_count=plan.stranger_count,
+            unmatched_keys=unmatched_keys if whole and unmatched_keys != list(gathered.unmatched) else None,
+            unmatched_key_count=plan.unmatched_key_count,
             source_base=gathered.marks.state.revision,
             asked_later=gathered.asked_later,
             location=self._where,
@@ -294,7 +294,7 @@ class SourceStages:
             judged_at=read.clock,
             as_of=snapshot.as_of,
         )
-        reasons: tuple[Objection, ...] = ()
+        reasons: tuple[GuardReason, ...] = ()
         counted = guard.NOBODY
         if history is not None:
             limits, first_applies = rule_settings.limits(self._source), self._source.first == "apply"
@@ -308,15 +308,15 @@ class SourceStages:
         return SourceProposal(plan, reasons, pull, keyed_snapshot, compared.known, rule.absent, measured, counted)
 
     def _measured(
-        self, gathered: Gathered, compared: Compared, plan: reconcile.Plan
+        self, gathered: GatheredState, compared: Comparison, plan: reconcile.Plan
     ) -> tuple[Quality | None, guard.History | None]:
         """Return how good an answer's rows are, and the history that its changes are judged by; None without a change.
 
         An answer about one student has no quality, one that waited for approval has the one that was measured then.
         """
         rule, snapshot, marks = self._rule, self._keyed[0], gathered.marks
-        if isinstance(self._snapshot, Kept) or self.student is not None:
-            kept = self._snapshot.quality if isinstance(self._snapshot, Kept) else None
+        if isinstance(self._snapshot, StoredSnapshot) or self.student is not None:
+            kept = self._snapshot.quality if isinstance(self._snapshot, StoredSnapshot) else None
             return kept, self._history(gathered, plan, pasts.NO_BRANCHES)
         groups, resolved, digests = compared.matched.groups, compared.matched.resolved, gathered.digests
         people, near = pasts.whose(groups, digests, resolved), pasts.hinted(groups, digests, resolved)
@@ -327,7 +327,9 @@ class SourceStages:
         )
         return measured, history
 
-    def _history(self, gathered: Gathered, plan: reconcile.Plan, branches: pasts.AtBranches) -> guard.History | None:
+    def _history(
+        self, gathered: GatheredState, plan: reconcile.Plan, branches: pasts.AtBranches
+    ) -> guard.History | None:
         if not plan.changes and not plan.findings:
             return None
         rule, marks = self._rule, gathered.marks
@@ -347,7 +349,7 @@ class AnswerRead:
     clock: datetime
     fingerprint: bytes | None
     told: bytes | None
-    gathered: Gathered
+    gathered: GatheredState
     #: Asking about one student has been shown to give what the whole answer gives.
     one_proven: bool
     #: For a recheck: how the last full run ended; None where there was none.
@@ -369,8 +371,8 @@ def of_same_answer(cohort: str, rule: SourceRule, read: SameAnswer, snapshot: Sn
         respelled=(),
         findings=(),
         flips=(),
-        strangers=(),
-        stranger_count=read.state.strangers,
+        unmatched_keys=(),
+        unmatched_key_count=read.state.unmatched_keys,
         staying=0,
         rows=len(snapshot.rows),
         roster_rows=read.state.recent_rows[-1],
@@ -379,8 +381,8 @@ def of_same_answer(cohort: str, rule: SourceRule, read: SameAnswer, snapshot: Sn
     return SourceProposal(plan, (), read.pull, snapshot, frozenset(), rule.absent)
 
 
-def _with_what_was_kept(plan: reconcile.Plan, kept: Kept) -> reconcile.Plan:
+def _with_what_was_kept(plan: reconcile.Plan, kept: StoredSnapshot) -> reconcile.Plan:
     """Return the plan of a kept answer with the unmatched rows of the whole one: these were not kept themselves."""
-    found = {key: Stranger(key, hint, student) for key, hint, student in kept.unmatched}
-    found |= {one.key: one for one in plan.strangers}
-    return replace(plan, strangers=tuple(found.values()), stranger_count=kept.unmatched_count)
+    found = {key: UnmatchedKey(key, hint, student) for key, hint, student in kept.unmatched}
+    found |= {one.key: one for one in plan.unmatched_keys}
+    return replace(plan, unmatched_keys=tuple(found.values()), unmatched_key_count=kept.unmatched_count)

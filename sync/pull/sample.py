@@ -9,7 +9,7 @@ from datetime import datetime
 
 from config.settings import Settings
 from connectors.port import Cell, Sample, Snapshot, table_of
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, Means, Verdict, normalise_number
 from sync import rule_settings
 from sync.plan.compare import about_nobody
@@ -29,7 +29,7 @@ _LETTERS = 40
 
 
 def refuse_and_warn(
-    settings: Settings, name: str, sample: Sample, now: datetime, stored: Stored | None = None
+    settings: Settings, name: str, sample: Sample, now: datetime, stored: CurrentState | None = None
 ) -> tuple[str, ...]:
     """Return warnings about the rows of a check, each ending with the fix.
 
@@ -67,7 +67,7 @@ def _has_population(settings: Settings, name: str) -> bool:
     return bool(getattr(settings.source[name].own, "population", None))
 
 
-def _about_nobody(rule: SourceRule, answer: Snapshot, groups: Mapping[Cell, Rows], stored: Stored) -> bool:
+def _about_nobody(rule: SourceRule, answer: Snapshot, groups: Mapping[Cell, Rows], stored: CurrentState) -> bool:
     """Say whether none of the rows is about anybody on the roster."""
     people = read_people(stored, answer.fields, groups, {}, own_numbers=rule.own_numbers)
     resolved = resolve(people, answer.fields, groups, {}, own_numbers=rule.own_numbers)

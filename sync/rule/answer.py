@@ -14,7 +14,7 @@ from status_db.student_numbers import LONGEST, is_empty
 from sync.rule.records import Rows, SourceRule, digest_of_rows
 
 #: So many strangers are listed by key; all are counted.
-LISTED_STRANGERS = 200
+LISTED_UNMATCHED = 200
 
 
 #: Stands for the rows of a roster student whom the source does not know at all.
@@ -26,7 +26,7 @@ _DOUBT = b"doubt"
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedKeys:
     """Whom the source's own keys mean."""
 
     #: Normalised key → roster student.
@@ -40,7 +40,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class UnmatchedKey:
     """A key about nobody on the roster; `near` says why it might be somebody, `student` whom."""
 
     key: str
@@ -49,7 +49,7 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SourceRecord:
     """What a source says about one roster student."""
 
     #: The rows that are surely theirs; none for who is outside the source's population.
@@ -66,11 +66,11 @@ class Answer:
     """A snapshot's rows by roster student, as far as they differ from what is stored."""
 
     #: Student → what is said, where its digest is new.
-    changed: Mapping[str, Said]
+    changed: Mapping[str, SourceRecord]
     #: Students with a stored record about whom the source says nothing any more.
     vanished: frozenset[str]
-    strangers: tuple[Stranger, ...]
-    stranger_count: int
+    unmatched_keys: tuple[UnmatchedKey, ...]
+    unmatched_key_count: int
     #: Students who are on the list and do not leave.
     staying: int
     rows: int
@@ -97,7 +97,7 @@ class _Sorted:
     sure: dict[str, Rows] = field(default_factory=dict)
     #: Student → why each key is doubtful, and the rows of these keys.
     doubtful: dict[str, tuple[list[str], Rows]] = field(default_factory=dict)
-    strangers: dict[str, Stranger] = field(default_factory=dict)
+    unmatched_keys: dict[str, UnmatchedKey] = field(default_factory=dict)
     unmatched: dict[str, Rows] = field(default_factory=dict)
     staying: set[str] = field(default_factory=set)
     nameless: int = 0
@@ -110,7 +110,7 @@ class _Sorted:
         _add(self.sure, student, rows)
 
 
-def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: Resolved) -> _Sorted:
+def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: ResolvedKeys) -> _Sorted:
     """Sort rows by whom their keys mean."""
     found = _Sorted()
     for key, rows in groups.items():
@@ -129,14 +129,14 @@ def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: Re
                 whys, suspect_rows = found.doubtful.setdefault(suspect, ([], []))
                 whys.append(f"{near} {shown_key(number)}")
                 suspect_rows += rows
-            found.strangers[number] = Stranger(shown_key(number), near, shown_students(students))
+            found.unmatched_keys[number] = UnmatchedKey(shown_key(number), near, shown_students(students))
             _add(found.unmatched, number, rows)
         elif number in stored or number in resolved.students:
             found.add(number if number in stored else resolved.students[number], rows)
         elif number in resolved.staying:
             found.staying.add(number)
         else:
-            found.strangers[number] = Stranger(shown_key(number), *resolved.near.get(number, ()))
+            found.unmatched_keys[number] = UnmatchedKey(shown_key(number), *resolved.near.get(number, ()))
             _add(found.unmatched, number, rows)
     return found
 
@@ -145,7 +145,7 @@ def differences(
     rule: SourceRule,
     groups: Mapping[Cell, Rows],
     stored: Mapping[str, bytes],
-    resolved: Resolved,
+    resolved: ResolvedKeys,
     outside: frozenset[str] = frozenset(),
     asked_later: frozenset[str] = frozenset(),
     fresh: Mapping[str, tuple[Rows, bytes]] = MappingProxyType({}),
@@ -158,14 +158,14 @@ def differences(
     """
     salt, found = rule.digest, _sort(groups, stored, resolved)
     sure, doubtful = found.sure, found.doubtful
-    changed: dict[str, Said] = {}
+    changed: dict[str, SourceRecord] = {}
     for student, rows in sure.items():
         if student in doubtful:
             continue
         known = fresh.get(student)
         digest = known[1] if known is not None and known[0] is rows else digest_of_rows(salt, rows)
         if stored.get(student) != digest and student not in asked_later:
-            changed[student] = Said(rows, digest)
+            changed[student] = SourceRecord(rows, digest)
     changed |= {
         student: said
         for student, said in _uncertain(salt, sure, doubtful, outside)
@@ -175,8 +175,10 @@ def differences(
     return Answer(
         changed=changed,
         vanished=frozenset(vanished),
-        strangers=tuple(sorted(found.strangers.values(), key=lambda s: (not s.near, s.key))[:LISTED_STRANGERS]),
-        stranger_count=len(found.strangers),
+        unmatched_keys=tuple(
+            sorted(found.unmatched_keys.values(), key=lambda s: (not s.near, s.key))[:LISTED_UNMATCHED]
+        ),
+        unmatched_key_count=len(found.unmatched_keys),
         staying=len(found.staying),
         rows=found.rows,
         roster_rows=found.roster_rows,
@@ -221,16 +223,19 @@ def _number(key: Cell) -> str:
 
 def _uncertain(
     salt: bytes, sure: Mapping[str, Rows], doubtful: Mapping[str, tuple[list[str], Rows]], outside: Iterable[str]
-) -> Iterator[tuple[str, Said]]:
+) -> Iterator[tuple[str, SourceRecord]]:
     """Give everybody about whom something doubtful is said, or nothing by a source that should know them."""
     for student, (whys, rows) in doubtful.items():
         certain = sure.get(student, [])
         parts = [digest_of_rows(salt, certain)] if certain else []
-        yield student, Said(certain, digest_of([*parts, digest_of_rows(salt, rows), _DOUBT]), "; ".join(sorted(whys)))
+        yield (
+            student,
+            SourceRecord(certain, digest_of([*parts, digest_of_rows(salt, rows), _DOUBT]), "; ".join(sorted(whys))),
+        )
     unknown_there = _outside_digest(salt)
     for student in outside:
         if student not in sure and student not in doubtful:
-            yield student, Said([], unknown_there)
+            yield student, SourceRecord([], unknown_there)
 
 
 def outside_digest(rule: SourceRule) -> bytes:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from statistics import median
 
-from status_db.guard_reasons import Figures, Objection, ObjectionKind
+from status_db.guard_reasons import Figures, GuardReason, GuardReasonKind
 from status_db.model import CLEAR, Means, Verdict
 from sync.rule.quality import Quality
 from sync.rule.reconcile import Change, Plan
@@ -43,7 +43,7 @@ class GuardLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class Allowance:
     """An expected change that the office has announced: so many may move one way, of whom so many have."""
 
     most: int
@@ -56,11 +56,11 @@ class Announced:
 
 
 #: What an office has announced that has announced nothing.
-NOTHING = Announced(0)
+NOTHING = Allowance(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class GuardCounts:
     """Whom the limits count, beyond those announced: in one plan, or of late."""
 
     #: No longer held: cleared, let off, or left unknown.
@@ -72,7 +72,7 @@ class Counted:
 
 
 #: Where nothing has moved.
-NOBODY = Counted()
+NOBODY = GuardCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,14 @@ class History:
     cleared: int
     exempt: int = 0
     #: Counted in its runs since the last approval or within 24 hours, whichever is later.
-    lately: Counted = NOBODY
+    lately: GuardCounts = NOBODY
     #: Nothing of this source has ever been applied.
     first: bool = False
     #: The settings that decide what its rows mean are others than those last applied.
     question_changed: bool = False
     #: What the office has announced: an expected change towards cleared, one towards held.
-    clearing: Announced = NOTHING
-    holding: Announced = NOTHING
+    clearing: Allowance = NOTHING
+    holding: Allowance = NOTHING
     #: Longer than `GuardLimits.night` has passed since the last good pull began.
     after_a_night: bool = False
     #: The groups of which students are released; those without any may be left out.
@@ -128,7 +128,7 @@ def released(changes: Iterable[Change], means: Means) -> frozenset[str]:
     )
 
 
-def count(plan: Plan, means: Means, history: History) -> Counted:
+def count(plan: Plan, means: Means, history: History) -> GuardCounts:
     """Count whom the limits concern, without those whom the office has announced.
 
     Who was held and becomes unknown counts like one who is cleared, announced or not: the next answer may clear them,
@@ -138,7 +138,7 @@ def count(plan: Plan, means: Means, history: History) -> Counted:
     freed = len(released(plan.changes, means)) - lost
     held = sum(plan.count(before, Verdict.HELD) for before in CLEAR)
     unknown = lost + sum(plan.count(before, Verdict.UNKNOWN) for before in CLEAR)
-    return Counted(max(0, freed - history.clearing.left) + lost, max(0, held - history.holding.left), unknown)
+    return GuardCounts(max(0, freed - history.clearing.left) + lost, max(0, held - history.holding.left), unknown)
 
 
 def _let_go(change: Change, means: Means) -> bool:
@@ -154,7 +154,7 @@ def judge(
     *,
     first_applies: bool,
     quality: Quality | None = None,
-) -> tuple[Objection, ...]:
+) -> tuple[GuardReason, ...]:
     """Return every reason to hold the plan back: what, how many of how many, and the limit. No reason lets it go.
 
     `quality` is that of the answer's rows; None for an answer that says nothing about the whole.
@@ -164,12 +164,12 @@ def judge(
     if history.first:
         if first_applies:
             return ()
-        return (Objection(ObjectionKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
-    asked: tuple[Objection, ...] = ()
+        return (GuardReason(GuardReasonKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
+    asked: tuple[GuardReason, ...] = ()
     if history.question_changed:
         # It waits in any case; whoever approves it sees beside that what would hold back any other answer.
         figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
-        asked = (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
+        asked = (GuardReason(GuardReasonKind.SETTINGS_CHANGED, figures),)
     counted, lately = count(plan, means, history), history.lately
     clear = history.cleared + history.exempt
     lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
@@ -187,18 +187,18 @@ def judge(
         *_rows(plan, limits, history),
         *(reason for way in ways for reason in _too_many(way, limits, after_a_night=history.after_a_night)),
         *_all_of_few(len(released(plan.changes, means)), limits, history, no_longer_held),
-        *of_groups(history.groups, limits, ObjectionKind.GROUP, {"now": "held", "then": no_longer_held}),
+        *of_groups(history.groups, limits, GuardReasonKind.GROUP, {"now": "held", "then": no_longer_held}),
         *_quality(quality, limits, history),
     )
 
 
-def _rows(plan: Plan, limits: GuardLimits, history: History) -> list[Objection]:
+def _rows(plan: Plan, limits: GuardLimits, history: History) -> list[GuardReason]:
     """Judge how many rows there are about roster students."""
     before = median(history.recent_rows) if history.recent_rows else 0
     rows = plan.roster_rows
     if not rows:
         figures: Figures = {"before": f"{before:g}"}
-        return [Objection(ObjectionKind.NO_ROWS, figures)] if before >= limits.no_rows_after else []
+        return [GuardReason(GuardReasonKind.NO_ROWS, figures)] if before >= limits.no_rows_after else []
     if history.after_a_night and history.recent_rows:
         # Five nightly pulls are a week, in which a third of all debts may well be settled.
         before = min(before, history.recent_rows[-1])
@@ -209,7 +209,7 @@ def _rows(plan: Plan, limits: GuardLimits, history: History) -> list[Objection]:
             "percent": plain(limits.rows_fall_percent),
             "count": limits.rows_fall_count,
         }
-        return [Objection(ObjectionKind.ROWS_FALL, figures)]
+        return [GuardReason(GuardReasonKind.ROWS_FALL, figures)]
     return []
 
 
@@ -219,38 +219,38 @@ def _rest(percent: Decimal) -> Decimal:
 
 def _too_many(
     way: tuple[int, int, int, int, Decimal, tuple[str, str, int]], limits: GuardLimits, *, after_a_night: bool
-) -> list[Objection]:
+) -> list[GuardReason]:
     """Judge one direction: at once, and, where that passes, together with what has moved lately."""
-    moved, lately, base, most, part, (now, then, wave) = way
-    said: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": wave}
+    moved, lately, base, most, part, (now, then, expected_change) = way
+    said: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": expected_change}
     if not after_a_night and moved > max(Decimal(most), base * part / 100):
         at_once = said | {"students": moved, "base": base, "percent": plain(part)}
-        return [Objection(ObjectionKind.AT_ONCE, at_once)]
+        return [GuardReason(GuardReasonKind.AT_ONCE, at_once)]
     total, before = moved + lately, base + lately
     if moved and total > max(Decimal(most), before * limits.sum_percent / 100):
         together = said | {"students": total, "base": before, "percent": plain(limits.sum_percent)}
-        return [Objection(ObjectionKind.LATELY, together)]
+        return [GuardReason(GuardReasonKind.LATELY, together)]
     return []
 
 
-def _all_of_few(gone: int, limits: GuardLimits, history: History, then: str) -> list[Objection]:
+def _all_of_few(gone: int, limits: GuardLimits, history: History, then: str) -> list[GuardReason]:
     """Judge whether an answer releases everybody who is held."""
     if limits.all_of <= history.held <= gone:
         return [
-            Objection(
-                ObjectionKind.ALL_OF_FEW, {"students": gone, "now": "held", "then": then, "all_of": limits.all_of}
+            GuardReason(
+                GuardReasonKind.ALL_OF_FEW, {"students": gone, "now": "held", "then": then, "all_of": limits.all_of}
             )
         ]
     return []
 
 
 def of_groups(
-    groups: Iterable[GuardGroup], limits: GuardLimits, kind: ObjectionKind, said: Mapping[str, str]
-) -> tuple[Objection, ...]:
+    groups: Iterable[GuardGroup], limits: GuardLimits, kind: GuardReasonKind, said: Mapping[str, str]
+) -> tuple[GuardReason, ...]:
     """Name each group of which nearly all are affected, and far more than of everybody else; the largest first."""
     found = [g for g in groups if _stands_out(g, limits)]
     return tuple(
-        Objection(
+        GuardReason(
             kind,
             {
                 **said,
@@ -276,12 +276,12 @@ def _stands_out(group: GuardGroup, limits: GuardLimits) -> bool:
     )
 
 
-def _quality(quality: Quality | None, limits: GuardLimits, history: History) -> list[Objection]:
+def _quality(quality: Quality | None, limits: GuardLimits, history: History) -> list[GuardReason]:
     """Judge how many rows are about somebody uncertain, say no amount, or cannot be read, beside the last good pull."""
     before = history.quality
     if quality is None or before is None:
         return []
-    reasons: list[Objection] = []
+    reasons: list[GuardReason] = []
     grown = quality.poor_percent - before.poor_percent
     if quality.poor - before.poor >= limits.quality_rows and grown >= limits.quality_points:
         figures: Figures = {
@@ -295,10 +295,10 @@ def _quality(quality: Quality | None, limits: GuardLimits, history: History) -> 
             "points": plain(limits.quality_points),
             "count": limits.quality_rows,
         }
-        reasons.append(Objection(ObjectionKind.QUALITY, figures))
+        reasons.append(GuardReason(GuardReasonKind.QUALITY, figures))
     if _about_others(before, quality):
         figures = {"before": before.about, "before_rows": before.rows, "about": quality.about, "rows": quality.rows}
-        reasons.append(Objection(ObjectionKind.OTHER_PEOPLE, figures))
+        reasons.append(GuardReason(GuardReasonKind.OTHER_PEOPLE, figures))
     return reasons
 
 

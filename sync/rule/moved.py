@@ -11,7 +11,7 @@ from datetime import date
 from connectors.port import Cell
 from status_db.model import Obligation, Record, Verdict, digest_of, normalise_number
 from status_db.student_numbers import is_empty
-from sync.rule.answer import Answer, Resolved, Said, shown_key
+from sync.rule.answer import Answer, ResolvedKeys, SourceRecord, shown_key
 from sync.rule.records import Rows, SourceRule, due_of, text_of
 
 #: Why a record is in doubt: something of it stands under a key that is nobody's.
@@ -23,7 +23,7 @@ def with_moved(
     fields: Sequence[str],
     groups: Mapping[Cell, Rows],
     answer: Answer,
-    resolved: Resolved,
+    resolved: ResolvedKeys,
     stored: Mapping[str, Record],
     *,
     whole: bool,
@@ -53,13 +53,13 @@ def with_moved(
             why = record.doubt
         if not found:
             continue
-        said = changed.pop(student, Said([], rule.digest))
+        said = changed.pop(student, SourceRecord([], rule.digest))
         vanished.discard(student)
         moved_to |= set(found.values())
         moved = tuple(sorted(found, key=repr))
         digest = digest_of([said.digest, MOVED.encode(), why.encode(), *(repr(o).encode() for o in moved)])
         if digest != record.digest:
-            changed[student] = Said(said.rows, digest, "; ".join(filter(None, (why, said.doubt))), moved)
+            changed[student] = SourceRecord(said.rows, digest, "; ".join(filter(None, (why, said.doubt))), moved)
     return replace(answer, changed=changed, vanished=frozenset(vanished), moved_to=frozenset(moved_to))
 
 
@@ -94,7 +94,7 @@ def _where(
     student: str,
     sightings: Mapping[str, Sequence[tuple[str, date | None]]],
     unmatched: Mapping[str, Rows],
-    resolved: Resolved,
+    resolved: ResolvedKeys,
 ) -> str | None:
     """Return the unmatched key under which an obligation is now; None where there is none.
 

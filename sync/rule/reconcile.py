@@ -17,7 +17,7 @@ from status_db.model import (
     Verdict,
     digest_of,
 )
-from sync.rule.answer import Answer, Stranger
+from sync.rule.answer import Answer, UnmatchedKey
 from sync.rule.records import SourceRule, record_from_rows
 from sync.rule.step import SourcePart, of_source, of_step
 
@@ -26,7 +26,7 @@ _UNSETTLED = b"unsettled"
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class AffectedStudent:
     """A roster student whose step the new answer may change, as stored."""
 
     student: str
@@ -77,8 +77,8 @@ class Plan:
     #: Student → finding, where it differs from the stored one.
     findings: tuple[tuple[str, Finding], ...]
     flips: tuple[Flip, ...]
-    strangers: tuple[Stranger, ...]
-    stranger_count: int
+    unmatched_keys: tuple[UnmatchedKey, ...]
+    unmatched_key_count: int
     staying: int
     rows: int
     roster_rows: int
@@ -134,7 +134,7 @@ def changes_of(
     rule: SourceRule,
     new: Mapping[str, Record | None],
     stored: Mapping[tuple[str, str], Record],
-    people: Mapping[str, Touched],
+    people: Mapping[str, AffectedStudent],
     asked_before: datetime | None,
 ) -> tuple[list[Change], list[Record]]:
     """Return the records that would change, and those that stay the same but for their digest."""
@@ -156,7 +156,7 @@ def plan(
     rule: SourceRule,
     began: datetime,
     answer: Answer,
-    touched: Iterable[Touched],
+    touched: Iterable[AffectedStudent],
     new: Mapping[str, Record | None],
     stored: Mapping[tuple[str, str], Record],
     others: Mapping[str, SourceAnswered],
@@ -184,8 +184,8 @@ def plan(
         respelled=tuple(respelled),
         findings=tuple(sorted(((person.student, finding) for person, finding in differing), key=lambda f: f[0])),
         flips=tuple(sorted(flips, key=lambda f: f.student)),
-        strangers=answer.strangers,
-        stranger_count=answer.stranger_count,
+        unmatched_keys=answer.unmatched_keys,
+        unmatched_key_count=answer.unmatched_key_count,
         staying=answer.staying,
         rows=answer.rows,
         roster_rows=answer.roster_rows,
@@ -197,11 +197,11 @@ def plan(
 def _differing(
     rule: SourceRule,
     began: datetime,
-    people: Iterable[Touched],
+    people: Iterable[AffectedStudent],
     new: Mapping[str, Record | None],
     stored: Mapping[tuple[str, str], Record],
     others: Mapping[str, SourceAnswered],
-) -> Iterator[tuple[Touched, Finding]]:
+) -> Iterator[tuple[AffectedStudent, Finding]]:
     """Give each of these people for whom something else is found now."""
     silent: dict[tuple[bool, ...], Finding] = {}
     names = sorted(others)
@@ -237,7 +237,7 @@ def _keep_back(rule: SourceRule, student: str, new: dict[str, Record | None], be
         new[student] = Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
 
 
-def flip_between(person: Touched, finding: Finding, step: str) -> Flip | None:
+def flip_between(person: AffectedStudent, finding: Finding, step: str) -> Flip | None:
     """Return the flip of what counts when this finding replaces the stored one; None when a decision covers it."""
     if person.decided is not None or finding.verdict is person.finding.verdict:
         return None
@@ -255,7 +255,7 @@ def _change(
     student: str,
     before: Record | None,
     after: Record | None,
-    person: Touched | None,
+    person: AffectedStudent | None,
     asked_before: datetime | None,
 ) -> Change:
     """Put a record's change in the source's own verdicts."""

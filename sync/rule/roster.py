@@ -9,7 +9,7 @@ from statistics import median
 from typing import Literal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
-from status_db.guard_reasons import Figures, Objection, ObjectionKind
+from status_db.guard_reasons import Figures, GuardReason, GuardReasonKind
 from status_db.model import LONGEST_OF_ROSTER, digest_of, normalise_number
 from status_db.student_numbers import LONGEST, is_empty
 from sync.rule.guard import GuardGroup, GuardLimits, of_groups, plain
@@ -65,7 +65,7 @@ class RosterEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredStudent:
+class CurrentStudent:
     """One student as stored."""
 
     digest: bytes
@@ -189,7 +189,7 @@ def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[
 
 
 def plan(
-    base: int, source_base: int, listed: Mapping[str, RosterEntry], stored: Mapping[str, StoredStudent]
+    base: int, source_base: int, listed: Mapping[str, RosterEntry], stored: Mapping[str, CurrentStudent]
 ) -> RosterPlan:
     """Return what would change: `listed` is what the registrar says, `stored` everybody ever listed in this cohort."""
     joined: list[RosterEntry] = []
@@ -224,7 +224,7 @@ def judge(
     active: int,
     let_off: int = 0,
     groups: Sequence[GuardGroup] = (),
-) -> tuple[Objection, ...]:
+) -> tuple[GuardReason, ...]:
     """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
 
     `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
@@ -232,16 +232,16 @@ def judge(
     """
     if roster.empty or not recent_rows:
         return ()
-    reasons: list[Objection] = []
+    reasons: list[GuardReason] = []
     before = median(recent_rows)
     if before and not roster.rows:
-        reasons.append(Objection(ObjectionKind.ROSTER_EMPTY, {"before": f"{before:g}"}))
+        reasons.append(GuardReason(GuardReasonKind.ROSTER_EMPTY, {"before": f"{before:g}"}))
     elif (
         before - roster.rows > limits.rows_fall_count
         and roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100
     ):
         fall: Figures = {"before": f"{before:g}", "rows": roster.rows, "percent": plain(limits.rows_fall_percent)}
-        reasons.append(Objection(ObjectionKind.ROSTER_FALLS, fall))
+        reasons.append(GuardReason(GuardReasonKind.ROSTER_FALLS, fall))
     for moved, count, part, what in (
         (roster.dropped, limits.clear_count, limits.clear_percent, "leave_no_more"),
         (roster.restarted, limits.unknown_count, limits.unknown_percent, "begin_anew"),
@@ -249,11 +249,11 @@ def judge(
     ):
         if moved > max(Decimal(count), active * part / 100):
             figures: Figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
-            reasons.append(Objection(ObjectionKind.ROSTER_MOVES, figures))
+            reasons.append(GuardReason(GuardReasonKind.ROSTER_MOVES, figures))
     if active >= limits.all_of and roster.dropped * 2 >= active:
         others: Figures = {"students": roster.dropped, "base": active}
-        reasons.append(Objection(ObjectionKind.ROSTER_OTHERS, others))
-    return (*reasons, *of_groups(groups, limits, ObjectionKind.ROSTER_GROUP, {}))
+        reasons.append(GuardReason(GuardReasonKind.ROSTER_OTHERS, others))
+    return (*reasons, *of_groups(groups, limits, GuardReasonKind.ROSTER_GROUP, {}))
 
 
 def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]) -> tuple[GuardGroup, ...]:

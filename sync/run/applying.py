@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from config.cohorts import naming
 from config.settings import Settings
-from status_db.guard_reasons import Objection
-from status_db.marks.current import Stored
-from status_db.marks.runs import AnswerOvertaken, BaseMoved, Ending, Lease
+from status_db.guard_reasons import GuardReason
+from status_db.marks.current import CurrentState
+from status_db.marks.runs import AnswerOvertaken, BaseMoved, Lease, RunEnding
 from status_db.marks.settings import SettingsMarks
 from status_db.model import SETTINGS, RunState
 from status_db.store.engine import reading
@@ -29,7 +29,7 @@ ATTEMPTS = 8
 OVERTAKEN = "overtaken"
 
 
-class Applying:
+class AnswerRunner:
     """Carries answers through their stages and ends their runs."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Applying:
                     return self.ended(lease, RunState.SKIPPED, held.message, fault=held.fault, counts=counts)
                 if moved or (proposal.reasons and not granted):
                     return self._suspended(lease, proposal, counts)
-                ending = Ending(
+                ending = RunEnding(
                     RunState.APPLIED,
                     self._clock(),
                     counts=counts,
@@ -96,7 +96,7 @@ class Applying:
 
     def unchanged(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
         """End a run that changes nothing. Raises BaseMoved, AnswerOvertaken."""
-        ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=_proofs(proposal))
+        ending = RunEnding(RunState.UNCHANGED, self._clock(), counts=counts, proofs=_proofs(proposal))
         self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
         return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts, cohort=self.named)
 
@@ -111,7 +111,7 @@ class Applying:
     ) -> Outcome:
         """End a run that applies nothing."""
         message = self.suggest(message)
-        self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts))
+        self._marks.fail(lease, RunEnding(state, self._clock(), message, fault, counts))
         return Outcome(lease.source, state, lease.run, message, fault, counts, cohort=self.named)
 
     def suggest(self, message: str) -> str:
@@ -132,7 +132,7 @@ class Applying:
             or "the marks have moved since this was looked at, and it would change something else"
         )
         with reading(self._engine) as connection:
-            stored = Stored(connection, self._cohort)
+            stored = CurrentState(connection, self._cohort)
             waiting = stored.runs.suspended(lease.source, lease.run)
             seen = look_at(stored, lease.run, proposal)
         if waiting is not None:
@@ -145,7 +145,7 @@ class Applying:
             f"{why}: look at {what.format(lease.run)}, then `clearance runs approve {lease.run}`, or "
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
-        ending = Ending(
+        ending = RunEnding(
             RunState.SUSPENDED, self._clock(), message, "suspended", counts, _proofs(proposal), proposal.plan.digest
         )
         self._marks.suspend(lease, ending, snapshot_codec.pack(proposal.kept()), seen)
@@ -154,12 +154,12 @@ class Applying:
 
 def _counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> RunCounts:
     warnings = tuple(stages.snapshot.warnings)
-    return replace(proposal.counts, approved=granted, warnings=warnings, objections=tuple(proposal.reasons))
+    return replace(proposal.counts, approved=granted, warnings=warnings, reasons=tuple(proposal.reasons))
 
 
 def _proofs(proposal: Proposal) -> list[tuple[str, str]]:
     return [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
 
 
-def _said(reasons: Iterable[Objection]) -> str:
+def _said(reasons: Iterable[GuardReason]) -> str:
     return "; ".join(map(str, reasons))

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from config.settings import Settings
 from status_db.marks.approvals import ApprovalVote, ApprovalVotes, Missing, VoteRefused, missing
-from status_db.model import ROSTER, RunState, Says
+from status_db.model import ROSTER, RunState, VoteKind
 from sync.run.outcome import Outcome
 from sync.run.run import Sync
 
@@ -33,7 +33,7 @@ class Approvals:
         self._votes = votes
 
     def vote(
-        self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
     ) -> VoteResult:
         """Record a vote on a run that waits, and carry the run out where enough votes are there.
 
@@ -59,7 +59,7 @@ class Approvals:
     def _carried_out(self, by_run: dict[int, list[ApprovalVote]]) -> Iterable[Outcome]:
         for run, votes in by_run.items():
             source, last = votes[0].source, votes[-1]
-            against = next((vote for vote in votes if vote.says is Says.REJECT), None)
+            against = next((vote for vote in votes if vote.says is VoteKind.REJECT), None)
             if against is not None:
                 if self._sync.reject(run, by=against.author, reason=against.reason):
                     why = f"rejected: {against.reason}"

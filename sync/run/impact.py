@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from status_db.marks.current import Stored
-from status_db.marks.impact import Look, Looked, Unmatched, VerdictChange
+from status_db.marks.current import CurrentState
+from status_db.marks.impact import Impact, ImpactPerson, Unmatched, VerdictChange
 from status_db.model import ROSTER, Verdict, digest_of
 from sync.plan.base import Proposal
 from sync.plan.roster import RosterProposal
@@ -23,7 +23,7 @@ SPOT_CHECKS = 10
 _SAMPLE = 12
 
 
-def look_at(stored: Stored, run: int, proposal: Proposal) -> Look:
+def look_at(stored: CurrentState, run: int, proposal: Proposal) -> Impact:
     """Show what a proposal would do, in the read that it was made in."""
     match proposal:
         case SourceProposal():
@@ -36,7 +36,7 @@ def look_at(stored: Stored, run: int, proposal: Proposal) -> Look:
             raise TypeError(f"nobody can look at a {type(proposal).__name__}")
 
 
-def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:
+def _of_source(stored: CurrentState, run: int, proposal: SourceProposal) -> Impact:
     plan = proposal.plan
     concerned = {change.student: change for change in plan.changes if change.concerned}
     everybody = stored.with_step(plan.step)
@@ -54,29 +54,29 @@ def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:
     moved = (
         VerdictChange(college, before, after, count) for (college, before, after), count in sorted(colleges.items())
     )
-    return Look(
+    return Impact(
         plan.source,
         proposal.reasons,
         tuple(m for m in moved if m.before is not m.after),
         tuple(_looked(people, change.student, change, proposal.absent) for change in sample),
         tuple(_looked(people, student, concerned.get(student), proposal.absent) for student in (*held, *cleared)),
         unmatched=tuple(
-            Unmatched(s.key, s.near, s.student) for s in sorted(plan.strangers, key=lambda s: (not s.near, s.key))
+            Unmatched(s.key, s.near, s.student) for s in sorted(plan.unmatched_keys, key=lambda s: (not s.near, s.key))
         ),
-        unmatched_count=plan.stranger_count,
+        unmatched_count=plan.unmatched_key_count,
     )
 
 
-def _of_roster(proposal: RosterProposal) -> Look:
+def _of_roster(proposal: RosterProposal) -> Impact:
     plan = proposal.plan
     colleges = Counter(entry.columns[2] for entry in plan.joined)
     moved = tuple(
         VerdictChange(college, Verdict.EXEMPT, Verdict.UNKNOWN, count) for college, count in sorted(colleges.items())
     )
-    return Look(ROSTER, proposal.reasons, moved, (), ())
+    return Impact(ROSTER, proposal.reasons, moved, (), ())
 
 
-def _spread(run: int, stored: Stored, students: Collection[str]) -> list[str]:
+def _spread(run: int, stored: CurrentState, students: Collection[str]) -> list[str]:
     """Choose some, one college after the other; a run's choice is the same each time, and nobody can foretell it."""
     mixed = sorted(students, key=lambda student: digest_of([str(run).encode(), student.encode()]))
     # A college in a hundred would be missed by fewer.
@@ -89,12 +89,14 @@ def _spread(run: int, stored: Stored, students: Collection[str]) -> list[str]:
     return [student for each in rounds for student in each if student is not None][:SPOT_CHECKS]
 
 
-def _looked(people: Mapping[str, tuple[str, str, str]], student: str, change: Change | None, absent: Verdict) -> Looked:
+def _looked(
+    people: Mapping[str, tuple[str, str, str]], student: str, change: Change | None, absent: Verdict
+) -> ImpactPerson:
     name, college, class_name = people.get(student, ("", "", ""))
     if change is None:
-        return Looked(student, name, college, class_name, Verdict.UNKNOWN, absent, ())
+        return ImpactPerson(student, name, college, class_name, Verdict.UNKNOWN, absent, ())
     evidence = change.after or change.before
-    return Looked(
+    return ImpactPerson(
         student,
         name,
         college,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
-from status_db.guard_reasons import Objection
+from status_db.guard_reasons import GuardReason
 from status_db.model import Flip, RunState
 from status_db.stored_counts import NO_COUNTS, RunCounts
 
@@ -42,7 +42,7 @@ class RunPreview:
     counts: RunCounts
     flips: tuple[Flip, ...]
     #: Why the guard would hold it back.
-    reasons: tuple[Objection, ...]
+    reasons: tuple[GuardReason, ...]
     #: For a change of settings: what differs, key by key, and what it does to steps.
     changes: tuple[str, ...] = ()
     #: Nothing else is planned or applied before it.

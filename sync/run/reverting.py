@@ -8,14 +8,14 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from connectors.port import Snapshot
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.marks.reversals import Reversal, ReversalCode, ReversalRefused, given_since
-from status_db.marks.revert_plans import GivenSince, WayBackPlan
+from status_db.marks.revert_plans import LaterReview, WayBackPlan
 from status_db.marks.settings import SettingsMarks
 from status_db.store.engine import reading
 from sync.plan import revert
 from sync.plan.base import Proposal, Stages
-from sync.run.applying import Applying
+from sync.run.applying import AnswerRunner
 from sync.run.impact import look_at
 from sync.run.outcome import RunPreview
 
@@ -29,7 +29,7 @@ class Reverting:
         cohort: str,
         engine: Engine,
         marks: SettingsMarks,
-        applying: Applying,
+        applying: AnswerRunner,
         stages: Callable[[str, Snapshot], Stages[Any]],
         clock: Callable[[], datetime],
     ) -> None:
@@ -54,7 +54,7 @@ class Reverting:
         """Return the same for a page, with what was given since. Raises as `preview` does."""
         reversal, proposal = self._proposed(number, name)
         with reading(self._engine) as connection:
-            look = look_at(Stored(connection, self._cohort), number, proposal)
+            look = look_at(CurrentState(connection, self._cohort), number, proposal)
         reviews, certificates = self.given_since(reversal)
         return WayBackPlan(
             proposal.plan.digest, proposal.plan.empty, look, proposal.counts.left_alone or 0,
@@ -73,7 +73,7 @@ class Reverting:
             )
         return reversal
 
-    def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
+    def given_since(self, reversal: Reversal) -> tuple[tuple[LaterReview, ...], tuple[LaterReview, ...]]:
         """Return the reviews and the certificates that students have been given since a run had cleared them."""
         review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
         with reading(self._engine) as connection:

@@ -18,9 +18,9 @@ from connectors.port import Connector, Fingerprinted, Progress, Snapshot, Source
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
-from status_db.marks.current import Stored
-from status_db.marks.impact import Look
-from status_db.marks.runs import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
+from status_db.marks.current import CurrentState
+from status_db.marks.impact import Impact
+from status_db.marks.runs import BaseMoved, Lease, LeaseLost, RunEnding, RunUnderWay
 from status_db.marks.settings import SettingsMarks
 from status_db.model import ROSTER, SETTINGS, RunState
 from status_db.store.engine import StoreError, reading
@@ -36,7 +36,7 @@ from sync.plan.settings import SettingsStages
 from sync.plan.source import SourceStages, of_same_answer
 from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
-from sync.run.applying import ATTEMPTS, Applying
+from sync.run.applying import ATTEMPTS, AnswerRunner
 from sync.run.impact import look_at
 from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
 from sync.run.outcome import Outcome, RunPreview, fault_of
@@ -67,7 +67,7 @@ class Sync:
         self._ledger = ledger
         self._gate = SettingsGate(engine, settings, cohort, clock)
         self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning)
-        self._applying = Applying(settings, cohort, engine, self._marks, self._gate, clock)
+        self._applying = AnswerRunner(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
         self._named = self._applying.named
         #: What taking an approved run back would change.
@@ -245,14 +245,14 @@ class Sync:
         back = replace(revert.at(self._clock(), number), because=because, looked_at=looked_at)
         return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
 
-    def look(self, number: int, name: str) -> Look | None:
+    def look(self, number: int, name: str) -> Impact | None:
         """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
         kept = self._kept(number)
         if kept is None:
             return None
         proposal = self._applying.propose(name, self._stages(name, snapshot_codec.unpack(kept[1])))
         with reading(self._engine) as connection:
-            return look_at(Stored(connection, self._cohort), number, proposal)
+            return look_at(CurrentState(connection, self._cohort), number, proposal)
 
     def reject(self, number: int, *, by: str, reason: str) -> bool:
         """Close a suspended run for good: nothing of it is applied. False when it does not wait any more."""
@@ -278,7 +278,7 @@ class Sync:
 
     def _give_up(self, lease: Lease, fault: str, message: str) -> None:
         try:
-            self._marks.fail(lease, Ending(RunState.FAILED, self._clock(), message, fault))
+            self._marks.fail(lease, RunEnding(RunState.FAILED, self._clock(), message, fault))
         except (StoreError, LeaseLost) as error:
             self._log.warning("run not closed", source=lease.source, run=lease.run, because=str(error))
 
@@ -356,7 +356,7 @@ class Sync:
 
     def _numbers(self, student: str) -> tuple[str, ...]:
         with reading(self._engine) as connection:
-            return (student, *Stored(connection, self._cohort).numbers.aliases_of(student))
+            return (student, *CurrentState(connection, self._cohort).numbers.aliases_of(student))
 
     def _kept(self, number: int) -> tuple[bytes, bytes] | None:
         """Return what a suspended run would change, and its answer. Raises LedgerRefused when they were altered."""
@@ -368,7 +368,7 @@ class Sync:
 
 def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
     # The message gives the objections.
-    figures = {k: v for k, v in replace(outcome.counts, objections=()).stored().items() if v}
+    figures = {k: v for k, v in replace(outcome.counts, reasons=()).stored().items() if v}
     tell = log.warning if outcome.fault else log.info
     tell(
         "run finished",

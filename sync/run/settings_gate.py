@@ -11,7 +11,7 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import applied_settings
 from status_db.marks.applied_settings import SettingsDiffer, SettingsDifferCode
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.model import SETTINGS
 from status_db.store.engine import reading
 from sync.plan.settings import SettingsProposal, SettingsStages
@@ -41,7 +41,7 @@ class SettingsGate:
         """See that students have the steps that these settings give them. Raises SettingsDiffer."""
         if applied_settings.digest(connection, self._cohort) == self.meaning.digest:
             return
-        known, stored = applied_settings.read(connection, self._cohort), Stored(connection, self._cohort)
+        known, stored = applied_settings.read(connection, self._cohort), CurrentState(connection, self._cohort)
         if known is not None and known.meaning.structure == self.meaning.structure:
             # What the rows of a source mean changes with its own next answer.
             return
@@ -74,14 +74,14 @@ class SettingsGate:
         """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""
         with reading(self._engine) as connection:
             same = applied_settings.digest(connection, self._cohort) == self.meaning.digest
-            if same and Stored(connection, self._cohort).runs.suspended(SETTINGS, 0) is None:
+            if same and CurrentState(connection, self._cohort).runs.suspended(SETTINGS, 0) is None:
                 return None
             return self._proposal(connection)
 
     def waiting(self) -> int | None:
         """Return the change of settings that waits for a person."""
         with reading(self._engine) as connection:
-            return Stored(connection, self._cohort).runs.suspended(SETTINGS, 0)
+            return CurrentState(connection, self._cohort).runs.suspended(SETTINGS, 0)
 
     def nothing_asked(self) -> Snapshot:
         """Return what stands in the place of an answer: a change of settings asks no office."""

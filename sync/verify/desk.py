@@ -94,7 +94,7 @@ class _Look:
 
     def _rows(self, table: Table) -> list[dict[str, Any]]:
         """Return rows as the driver gives them: an altered value shows, whatever it would be read as."""
-        columns = tuple(column.name for column in table.columns)
+        columns = tuple(column.key for column in table.columns)
         return [dict(zip(columns, values, strict=True)) for values in raw_rows.rows(self._connection, table, columns)]
 
     def _at_head(self, chain: str, head: Mapping[str, Any]) -> dict[str, str]:

@@ -123,7 +123,7 @@ def decision_key(values: raw_rows.Values) -> str:
 class ShareFindings:
     """Finds again what is stored about the students in one range of numbers."""
 
-    def __init__(self, basis: Basis, found: DisagreementList, share: raw_rows.Share) -> None:
+    def __init__(self, basis: Basis, found: DisagreementList, share: raw_rows.NumberRange) -> None:
         self._basis = basis
         self._share = share
         self._found = found

@@ -95,7 +95,7 @@ class Rows:
         elif row.mac is None or self._seals.row("applied_settings", row.values) != row.mac or row.mac.hex() != said:
             self._found.add("applied_settings", "seal", "the settings", "are not as they were recorded")
 
-    def _look_at_seals(self, share: raw_rows.Share) -> None:
+    def _look_at_seals(self, share: raw_rows.NumberRange) -> None:
         for row in share.people:
             self._look_at_seal("student", ROSTER_SET, str(row.values[raw_rows.STUDENT.index("student")]), row)
         for row in share.records:
@@ -118,7 +118,7 @@ class Rows:
                 for row in self._reader.behind(table):
                     self._look_at_seal(table, name, f"{table} {row.values[0]}", row)
 
-    def _look_at_seal(self, table: str, name: str, key: str, row: raw_rows.Sealed) -> None:
+    def _look_at_seal(self, table: str, name: str, key: str, row: raw_rows.SealedRow) -> None:
         self._weights[name] += self._seals.weight(row.mac)
         if row.mac is None:
             self._found.add(table, "unsealed", key, "has no seal: it did not come by this program")

@@ -3,8 +3,8 @@
 import pytest
 
 from portal.student import recheck
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.inbox.announcements import Board
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.inbox.announcements import Announcements
 from status_db.model import RunState
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
@@ -18,8 +18,10 @@ NARROW = {"width": 320, "height": 640}
 def waiting(university: World) -> int:
     """A run that waits, among an announcement and lines of the log."""
     run = held_back(university)
-    Board(university.desk).announce("图书馆周末照常开放", "还书请到总馆一楼。", author="admin", now=university.now)
-    Audit(university.desk).note(Deed.EXPORTED, account="dean", now=university.now, what="audit")
+    Announcements(university.desk).announce(
+        "图书馆周末照常开放", "还书请到总馆一楼。", author="admin", now=university.now
+    )
+    Audit(university.desk).note(AuditEvent.EXPORTED, account="dean", now=university.now, what="audit")
     return run
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
@@ -15,7 +15,7 @@ NARROW = {"width": 320, "height": 640}
 @pytest.fixture
 def disputed(university: World) -> World:
     """Lin was let go by a colleague; since then a second book has turned up."""
-    wish = Wish(
+    wish = DecisionRequest(
         LIN.number, "library", Verdict.CLEARED, "赔书", words="已按原价赔偿", note="收据在柜台", condition="月底前补齐"
     )
     university.decisions.enter(wish, "wang", university.now)
@@ -30,7 +30,9 @@ def disputed(university: World) -> World:
 def test_nothing_keeps_anybody_out(
     disputed: World, visits: Visits, size: dict[str, int], scheme: str, language: str
 ) -> None:
-    disputed.decisions.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", disputed.now)
+    disputed.decisions.enter(
+        DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", disputed.now
+    )
     visit = visits(size, scheme=scheme, language=language)
     visit.sign_in("librarian")
     for path in ("/desk", "/desk?tab=disputed&order=since", f"/desk/students/{LIN.number}"):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
@@ -71,7 +71,9 @@ def test_what_is_wrong_is_said_and_mended_without_typing_anything_anew(universit
 
 def test_one_is_handed_over_by_name_and_several_by_ticking(university: World, visits: Visits) -> None:
     for at, number in enumerate(FORTY[5:9]):
-        university.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now)
+        university.reviews.review(
+            DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now
+        )
         university.register.issue(Issue(number, f"C00{at}", "毕业证书", ""), "reviewer", university.now)
     visit = visits(DESK, scripts=False)
     page = visit.sign_in("reviewer")
@@ -96,7 +98,9 @@ def test_nothing_keeps_anybody_out(
     university: World, visits: Visits, size: dict[str, int], scheme: str, language: str
 ) -> None:
     for at, number in enumerate(FORTY[5:8]):
-        university.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now)
+        university.reviews.review(
+            DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now
+        )
         if at:
             university.register.issue(Issue(number, f"C00{at}", "毕业证书", ""), "dean", university.now)
     visit = visits(size, scheme=scheme, language=language)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.appeals import Appeals
 from status_db.model import State
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visit, Visits
@@ -44,7 +44,7 @@ def test_a_student_objects_and_reads_the_answer(visits: Visits, university: Worl
     assert "总台没有归还记录，请带借书证来核对。" in student.text()
     page.get_by_role("link", name="核对记录").click()
     assert "部门经办人签字" in student.text()
-    (made,) = StudentObjections(university.desk).of_student(COHORT, LIN.number)
+    (made,) = Appeals(university.desk).of_student(COHORT, LIN.number)
     assert made.seen.state is State.HELD
 
 
@@ -89,12 +89,12 @@ def test_nothing_keeps_anybody_out(visits: Visits, university: World, scheme: st
     page.get_by_role("button", name="提交异议").click()
     page.wait_for_url("**/")
     assert fits(student)
-    (made,) = StudentObjections(university.desk).of_student(COHORT, LIN.number)
-    student.open(f"/objection/{made.objection}/record")
+    (made,) = Appeals(university.desk).of_student(COHORT, LIN.number)
+    student.open(f"/objection/{made.appeal}/record")
     assert fits(student)
     clerk = visits(NARROW, scheme=scheme)
     clerk.sign_in("librarian")
-    for path in ("/desk/objections", f"/desk/objections/{made.objection}"):
+    for path in ("/desk/objections", f"/desk/objections/{made.appeal}"):
         clerk.open(path)
         assert fits(clerk), path
     reviewer = visits(NARROW, scheme=scheme)

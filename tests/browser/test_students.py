@@ -2,7 +2,7 @@
 
 import pytest
 
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
@@ -44,7 +44,7 @@ def test_it_works_without_scripts(visits: Visits) -> None:
 def through(university: World) -> None:
     """Have the college pass Zhao, who owes nothing."""
     for step in ("college_items", "final_review"):
-        wish, now = Wish(ZHAO.number, step, Verdict.CLEARED, ""), university.now
+        wish, now = DecisionRequest(ZHAO.number, step, Verdict.CLEARED, ""), university.now
         if step == "final_review":
             university.reviews.review(wish, "reviewer", now)
         else:
@@ -65,12 +65,12 @@ def test_whoever_is_through_finds_where_to_go_and_a_slip_that_anyone_can_check(
     assert not visit.wider_than_the_screen()
     code = page.locator('a[href*="/verify/"]').first.get_attribute("href")
     assert code is not None
-    stranger = visits(size, language=language)
-    stranger.page.goto(stranger.address + code[code.index("/verify/") :])
-    assert ZHAO.name not in stranger.text()
-    assert ZHAO.number not in stranger.text()
-    assert ZHAO.number[-4:] in stranger.text()
-    assert stranger.barriers() == []
+    unmatched_key = visits(size, language=language)
+    unmatched_key.page.goto(unmatched_key.address + code[code.index("/verify/") :])
+    assert ZHAO.name not in unmatched_key.text()
+    assert ZHAO.number not in unmatched_key.text()
+    assert ZHAO.number[-4:] in unmatched_key.text()
+    assert unmatched_key.barriers() == []
 
 
 def test_a_stranger_with_a_students_number_learns_nothing(visits: Visits) -> None:

@@ -32,7 +32,7 @@ def refused(path: Path, columns: Mapping[str, str] = FEES, **own: Any) -> str:
     """Return why a list is refused; the fix ends it."""
     with pytest.raises(SourceGarbled) as caught:
         pulled(path, columns, **own)
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
     return str(caught.value)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from config.tables.retention import RULES
 from demo.story import notable
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.store.engine import open_reading
 from tests.patience import PATIENCE
 from tests.services.university import University, free_port
@@ -154,7 +154,7 @@ class TestDeciding:
         assert (decision["file_number"], decision["condition"]) == ("图借7号", "月底前补齐")
         assert (decision["sheet"], decision["decided_at"][:16]) == ("P-12", "2019-05-01T01:30")
         engine = open_reading(f"sqlite:///{university.folder / '.demo' / 'clearance-desk.db'}")
-        (line,) = Audit(engine).newest(1, deed=Deed.DECIDED)
+        (line,) = Audit(engine).newest(1, event=AuditEvent.DECIDED)
         engine.dispose()
         assert (line.account, line.student, line.address) == ("librarian", HELD, "command line")
         assert line.detail["decision"] == decision["id"]

@@ -68,7 +68,7 @@ class University(FiveStudents):
 
     def states(self) -> dict[str, str]:
         """Return the state of the library's step of each student."""
-        return {number: self.standing(number)["standing"]["state"] for number in NUMBERS}
+        return {number: self.effective(number)["standing"]["state"] for number in NUMBERS}
 
 
 @pytest.fixture

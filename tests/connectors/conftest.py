@@ -32,12 +32,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses a connector would have made; none is made."""
     made: list[float] = []
 
-    class Patient(client.WebOffice):
+    class Patient(client.OfficeClient):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = made.append
 
-    monkeypatch.setattr(rest, "WebOffice", Patient)
+    monkeypatch.setattr(rest, "OfficeClient", Patient)
     return made
 
 

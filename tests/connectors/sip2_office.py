@@ -9,7 +9,7 @@ import pytest
 
 from config.tables.secrets import Origin
 from connectors import sip2
-from connectors.http.worker_pool import Watch
+from connectors.http.worker_pool import Timer
 from connectors.port import (
     Candidates,
     Question,
@@ -43,7 +43,7 @@ def ask(library: SipLibrary | int, roster: Candidates = ROSTER, time: Time | Non
     origin = Origin(Path(), {"SECRET": SECRET, "PLACE": PLACE})
     settings = sip2.Settings.model_validate(keys, context=origin)
     columns = columns or sip2.Settings.default_columns(keys)
-    watch = Watch(time.now, time.wait) if time else None
+    watch = Timer(time.now, time.wait) if time else None
     return sip2.Sip2(settings, Question("loans", columns, Ticking(), lambda: roster), watch)
 
 

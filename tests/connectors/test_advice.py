@@ -131,19 +131,19 @@ def test_no_advice_names_a_key_that_the_source_has_not(connector: Any, reply: st
     office.reply, office.lets_in = REPLIES[reply], reply != "a login without a token"
     error, question = failure(connector, office)
     lacking = [key for key in KEYS if key not in connector.Settings.model_fields]
-    assert [key for key in lacking if KEYS[key].search(error.way_out)] == [], str(error)
-    columns = set(re.findall(r"columns\.(\w+)", error.way_out))
+    assert [key for key in lacking if KEYS[key].search(error.fix_text)] == [], str(error)
+    columns = set(re.findall(r"columns\.(\w+)", error.fix_text))
     assert columns <= set(question.columns), str(error)
-    assert error.way_out.endswith(".")
+    assert error.fix_text.endswith(".")
 
 
 def test_what_is_advised_can_be_done(office: Hostile) -> None:
     """The same fault: one connector has the key under another name, one has none, and `rest` has all."""
     office.reply = REPLIES["no list"]
-    assert failure(interlib, office)[0].way_out == "Correct readers_list in [source.library]."
+    assert failure(interlib, office)[0].fix_text == "Correct readers_list in [source.library]."
     said = failure(alma, office)[0]
     assert isinstance(said, SourceGarbled)
-    assert said.way_out.startswith("The connector has no key for this: ask the office")
+    assert said.fix_text.startswith("The connector has no key for this: ask the office")
     settings = rest.Settings(url=office.url, total="total", records="loans", retries=0)
     with pytest.raises(SourceGarbled, match=r"Correct records in \[source.library\]; .* add bare_record = true"):
         rest.connect(settings, Question("library", {"student": "XH"}, Ticking())).pull()
@@ -151,12 +151,12 @@ def test_what_is_advised_can_be_done(office: Hostile) -> None:
 
 def test_a_column_is_named_as_the_table_has_it(office: Hostile) -> None:
     office.reply = listed([{"rdid": [1]}], 1)
-    assert failure(interlib, office)[0].way_out == "Correct reader: name a value within."
-    assert failure(interlib, office, reader="id")[0].way_out == "Correct reader in [source.library]."
+    assert failure(interlib, office)[0].fix_text == "Correct reader: name a value within."
+    assert failure(interlib, office, reader="id")[0].fix_text == "Correct reader in [source.library]."
     office.reply = REPLIES["records without columns"]
-    assert failure(datacentre, office)[0].way_out == "Correct columns.student in [source.library]."
+    assert failure(datacentre, office)[0].fix_text == "Correct columns.student in [source.library]."
     office.reply = listed([{"XH": "20151001"}], 1)
-    assert failure(datacentre, office)[0].way_out == (
+    assert failure(datacentre, office)[0].fix_text == (
         'Correct columns.title in [source.library]; if records leave it out when there is nothing, add "title" to '
         "optional."
     )
@@ -168,7 +168,7 @@ def test_a_record_about_somebody_else_is_answered_with_a_key_that_is_there(offic
     settings = alma.Settings.model_validate({"url": office.root, "retries": 0, **READY_MADE[alma]})
     with pytest.raises(SourceGarbled, match="somebody else") as caught:
         alma.connect(settings, Question("library", columns, Ticking(), lambda: ROSTER)).pull()
-    assert caught.value.way_out.startswith("Take student out of columns")
+    assert caught.value.fix_text.startswith("Take student out of columns")
 
 
 def test_every_connector_that_asks_through_rest_is_tried_here() -> None:

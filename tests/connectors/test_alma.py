@@ -184,7 +184,7 @@ def test_the_quota_of_the_day_ends_the_pull_at_once_and_is_told_in_almas_words(l
     limits = {"rounds": 3, "per_second": 1000, "at_once": 2}
     with pytest.raises(SourceRefused, match=r"quota .* is used up \(DAILY_THRESHOLD: Daily API") as caught:
         ask(library, roster=Candidates(numbers, 7), per_student=limits, retries=3).pull()
-    assert "midnight UTC" in caught.value.way_out
+    assert "midnight UTC" in caught.value.fix_text
     assert len(library.calls) <= 2 + 2
 
 
@@ -244,7 +244,7 @@ def test_a_hostile_answer_about_one_student_is_no_answer(library: Alma, reply: R
     library.befalls = about("20152004", reply)
     with pytest.raises(error) as caught:
         ask(library).pull()
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
 
 
 @pytest.mark.parametrize(

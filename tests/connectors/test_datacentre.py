@@ -97,7 +97,7 @@ def test_a_last_page_counted_by_the_size_that_was_asked_for_is_no_answer(centre:
     centre.rows, centre.most, centre.max_page = fees(11), 5, 2
     with pytest.raises(SourceGarbled, match="tells of 11 records and gave 10") as caught:
         ask(centre, per_page=10).pull()
-    assert "smaller per_page" in caught.value.way_out
+    assert "smaller per_page" in caught.value.fix_text
 
 
 def test_several_sources_ask_one_platform_for_different_things(centre: DataCentre) -> None:
@@ -243,7 +243,7 @@ def test_what_is_no_whole_answer_says_who_must_act(
     centre.script.extend([*[None] * (page - 1), reply, reply])
     with pytest.raises(error) as caught:
         ask(centre).pull()
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
 
 
 def test_a_platform_that_is_busy_for_a_moment_is_asked_again(centre: DataCentre, pauses: list[float]) -> None:

@@ -239,7 +239,7 @@ def test_over_plain_http_a_cookie_that_is_never_sent_is_named(
     for asked in (lambda: ask(gateway, monkeypatch).pull(), lambda: ask(gateway, monkeypatch).check()):
         with pytest.raises(SourceRefused, match=r"over https only .* plain http") as caught:
             asked()
-        assert "https://" in caught.value.way_out
+        assert "https://" in caught.value.fix_text
     assert not gateway.asked
 
 

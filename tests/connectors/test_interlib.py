@@ -231,7 +231,7 @@ def test_a_readers_missing_column_is_named_by_its_key(library: Openlib, missing:
         del row[missing]
     with pytest.raises(SourceGarbled, match=rf'no "{missing}"') as caught:
         ask(library).pull()
-    assert key in caught.value.way_out
+    assert key in caught.value.fix_text
 
 
 def test_one_student_is_asked_for_by_each_of_their_readers(library: Openlib) -> None:

@@ -521,7 +521,7 @@ def test_a_check_finds_what_a_sync_would_that_items_come_without_their_titles(li
     for asked in (lambda: ask(library).check(), lambda: ask(library).pull()):
         with pytest.raises(SourceGarbled, match="items without biblio") as caught:
             asked()
-        assert "titles = false" in caught.value.way_out
+        assert "titles = false" in caught.value.fix_text
     assert ask(library, titles=False).check().row is not None
 
 

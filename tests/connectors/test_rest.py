@@ -253,7 +253,7 @@ def test_a_page_that_comes_twice_is_no_answer(again: int) -> None:
         with pytest.raises(SourceGarbled, match=f"page {again} repeats page 1") as caught:
             ask(office).pull()
         assert len(office.asked) == 3 * again
-    assert "names in paging" in caught.value.way_out
+    assert "names in paging" in caught.value.fix_text
 
 
 def test_a_page_doubled_once_by_accident_is_read_again() -> None:
@@ -330,7 +330,7 @@ def test_a_last_page_that_comes_before_the_total_is_reached_is_no_answer(office:
     told_last(office, "1", loans(4)[:2], 4, 1)
     with pytest.raises(SourceGarbled, match="tells of 4 records and gave 2") as caught:
         ask(office, **to_last()).pull()
-    assert "smaller per_page" in caught.value.way_out
+    assert "smaller per_page" in caught.value.fix_text
 
 
 def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> None:
@@ -578,19 +578,19 @@ def test_a_cursor_that_stands_still_is_no_answer() -> None:
 
 def test_a_next_page_with_somebody_else_gets_no_credentials(office: HttpOffice) -> None:
     office.style = "link"
-    with HttpOffice(ROWS) as stranger:
+    with HttpOffice(ROWS) as unmatched_key:
         office.script.append(
-            as_json({"data": {"rows": loans(2), "total": 4}}, headers={"Link": f'<{stranger.url}>; rel="next"'})
+            as_json({"data": {"rows": loans(2), "total": 4}}, headers={"Link": f'<{unmatched_key.url}>; rel="next"'})
         )
         with pytest.raises(SourceGarbled, match="next page elsewhere"):
             ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull()
-        assert not stranger.calls
+        assert not unmatched_key.calls
 
 
 @pytest.mark.parametrize(("key", "way_out"), [("limit", "raise limit"), ("most_pages", "raise most_pages")])
-def test_too_much_is_no_answer(office: HttpOffice, key: str, way_out: str) -> None:
+def test_too_much_is_no_answer(office: HttpOffice, key: str, fix_text: str) -> None:
     too_few: dict[str, Any] = {key: 1}
-    with pytest.raises(SourceGarbled, match=way_out):
+    with pytest.raises(SourceGarbled, match=fix_text):
         ask(office, **too_few).pull()
 
 
@@ -598,7 +598,7 @@ def test_a_column_missing_in_any_record_is_named_with_that_record(office: HttpOf
     del office.rows[2]["TITLE"]
     with pytest.raises(SourceGarbled, match='record 3 has no "TITLE"') as caught:
         ask(office).pull()
-    assert 'add "title" to optional' in caught.value.way_out
+    assert 'add "title" to optional' in caught.value.fix_text
 
 
 def test_null_is_a_value_and_no_missing_column(office: HttpOffice) -> None:
@@ -643,11 +643,11 @@ def test_of_two_columns_that_differ_only_in_case_none_is_taken(office: HttpOffic
     office.rows = [{"Number": "20152003", "NUMBER": "20152004"}]
     with pytest.raises(SourceGarbled, match=r"two names that differ from .number. only in case") as caught:
         ask(office, {"student": "number"}).pull()
-    assert "columns.student" in caught.value.way_out
+    assert "columns.student" in caught.value.fix_text
 
 
 def test_nor_is_one_within_another(office: HttpOffice) -> None:
-    office.rows = [{"NUMBER": "20151001", "fee": {"Owed": 1, "OWED": 2}}]
+    office.rows = [{"NUMBER": "20151001", "fee": {"ObligationLine": 1, "OWED": 2}}]
     with pytest.raises(SourceGarbled, match="only in case"):
         ask(office, {"student": "NUMBER", "amount": "fee.owed"}, optional=["amount"]).pull()
 
@@ -937,7 +937,7 @@ def test_each_status_says_who_must_act(office: HttpOffice, status: int, error: t
     office.script.append(as_json({"message": "no"}, status))
     with pytest.raises(error, match=f"HTTP {status}") as caught:
         ask(office).pull()
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
 
 
 def test_a_failure_that_comes_as_200_is_refused_with_the_systems_own_words(office: HttpOffice) -> None:
@@ -966,11 +966,11 @@ def test_a_login_page_instead_of_data_is_refused(office: HttpOffice, body: bytes
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_nobody_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
-    with HttpOffice(ROWS) as stranger:
-        office.script.append(Reply(status=status, headers={"Location": f"{stranger.url}?ticket=abc"}))
+    with HttpOffice(ROWS) as unmatched_key:
+        office.script.append(Reply(status=status, headers={"Location": f"{unmatched_key.url}?ticket=abc"}))
         with pytest.raises(SourceRefused, match="sends us on") as caught:
             ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull()
-        assert not stranger.calls
+        assert not unmatched_key.calls
     assert "ticket" not in str(caught.value)
 
 

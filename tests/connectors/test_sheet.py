@@ -169,7 +169,7 @@ class TestWhatSpreadsheetsRuin:
         path = workbook(tmp_path / "list.xlsx", HEADER, LIN, [number, *LIN[1:]])
         with pytest.raises(SourceGarbled, match="row 3 has been ruined") as caught:
             ask(path).pull()
-        assert "as text" in caught.value.way_out
+        assert "as text" in caught.value.fix_text
 
     def test_a_formula_error_for_a_number_is_refused(self, tmp_path: Path) -> None:
         path = workbook(tmp_path / "list.xlsx", HEADER, LIN, ["#N/A", *LIN[1:]])
@@ -362,8 +362,8 @@ def test_what_to_do_can_be_done_at_the_hour_at_which_the_list_is_read(tmp_path: 
     ):
         with pytest.raises((SourceGarbled, SourceUnavailable)) as caught:
             ask(path, older_than="1 d" if path is old else None).pull()
-        assert can_be_done in caught.value.way_out
-        assert "again" not in caught.value.way_out.replace("looks again", "")
+        assert can_be_done in caught.value.fix_text
+        assert "again" not in caught.value.fix_text.replace("looks again", "")
 
 
 def test_a_path_that_the_system_does_not_take_is_no_traceback(tmp_path: Path) -> None:

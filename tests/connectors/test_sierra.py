@@ -106,15 +106,15 @@ def test_only_that_very_error_means_a_stranger(library: Sierra, reply: Reply) ->
 
 
 @pytest.mark.parametrize("strangers", ["unknown", "clear"])
-def test_a_number_of_two_patrons_is_nobodys_and_releases_nobody(library: Sierra, strangers: str) -> None:
+def test_a_number_of_two_patrons_is_nobodys_and_releases_nobody(library: Sierra, unmatched_keys: str) -> None:
     library.patrons[15] = [("u", "20152004")]
-    snapshot = ask(library, unknown=strangers).pull()
+    snapshot = ask(library, unknown=unmatched_keys).pull()
     assert list(snapshot.unsettled) == ["20152004"]
     (warning,) = snapshot.warnings
     assert "several patrons have one number" in warning
     assert "Duplicate patrons found for the specified varFieldTag[u]." in warning
     assert len(snapshot.rows) == 3
-    assert list(ask(library, unknown=strangers).pull_one("20152004").unsettled) == ["20152004"]
+    assert list(ask(library, unknown=unmatched_keys).pull_one("20152004").unsettled) == ["20152004"]
 
 
 def test_a_patron_who_has_not_that_number_is_not_the_one_who_was_meant(library: Sierra) -> None:
@@ -211,7 +211,7 @@ def test_a_key_that_may_not_read_the_catalogue_is_told_so_and_may_do_without(lib
     library.forbidden = {kind}
     with pytest.raises(SourceRefused, match="may not ask that") as caught:
         ask(library).pull()
-    assert "titles = false" in caught.value.way_out
+    assert "titles = false" in caught.value.fix_text
     assert {row[1] for row in ask(library, titles=False).pull().rows} == {None}
 
 
@@ -239,7 +239,7 @@ def test_a_hostile_answer_is_no_answer(library: Sierra, place: str, reply: Reply
     library.befalls = about(place, reply)
     with pytest.raises(error) as caught:
         ask(library).pull()
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
 
 
 @pytest.mark.parametrize("body", [[], None, {}, {"id": 1, "blockInfo": 7}, {"blockInfo": {}}])

@@ -15,7 +15,7 @@ from clearance.main import app
 from config.load import load
 from connectors import memory
 from status_db.decisions.overrides import Overrides
-from status_db.decisions.writer import DecisionWriter, Wish
+from status_db.decisions.writer import DecisionRequest, DecisionWriter
 from status_db.ledger.chain import Ledger
 from status_db.marks.runs import LeaseLost, SlotTaken
 from status_db.model import RunState, Verdict
@@ -155,7 +155,7 @@ def acknowledge(there: Connection, stage: Stage, turn: int) -> None:
 def _decided(stage: Stage, student: str) -> None:
     settings = load(stage.file, {"memory": memory.Settings}.get, {"STATUS_URL": stage.url})
     with opened(stage.url) as database:
-        wish = Wish(student, "library", Verdict.CLEARED, "现场归还")
+        wish = DecisionRequest(student, "library", Verdict.CLEARED, "现场归还")
         ledger = Ledger(settings.status_db.ledger_key_file, COHORT)
         Overrides(DecisionWriter(database, settings, COHORT, ledger)).enter(wish, "librarian", datetime.now(UTC))
 

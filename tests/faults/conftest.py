@@ -26,9 +26,9 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_transaction, "BATCH", 20)
     monkeypatch.setattr(databases, "BATCH", 20)
 
-    class Patient(client.WebOffice):
+    class Patient(client.OfficeClient):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = lambda _seconds: None
 
-    monkeypatch.setattr(rest, "WebOffice", Patient)
+    monkeypatch.setattr(rest, "OfficeClient", Patient)

@@ -45,7 +45,7 @@ SLOT = timedelta(minutes=15)
 #: The longest gap between two slots of a source in these settings.
 LONGEST = timedelta(hours=1)
 
-Says = dict[str, list[dict[str, Any]]]
+VoteKind = dict[str, list[dict[str, Any]]]
 
 
 class Truth:
@@ -82,7 +82,7 @@ class Truth:
                     self.roster.remove(chance.choice(self.roster[:-1]))
         return True
 
-    def said(self) -> Says:
+    def said(self) -> VoteKind:
         """Return it in the offices' own rows."""
         return {
             ROSTER: [listed(number) for number in self.roster],
@@ -156,7 +156,7 @@ def _wakes_late(world: "Faulty", name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class RowFault:
     """Something wrong with an office, and how the run ends that meets it: so it is seen to have met it."""
 
     befall: Callable[["Faulty", str], None]
@@ -165,17 +165,17 @@ class Wrong:
 
 WAITS = (RunState.SUSPENDED, RunState.SKIPPED)
 
-FAULTS: dict[str, Wrong] = {
-    "unavailable": Wrong(_fails(SourceUnavailable), (RunState.FAILED,)),
-    "refused": Wrong(_fails(SourceRefused), (RunState.FAILED,)),
-    "garbled": Wrong(_fails(SourceGarbled), (RunState.FAILED,)),
-    "breaks": Wrong(_breaks, (RunState.FAILED,)),
-    "no proof": Wrong(_gives_no_proof, (RunState.FAILED,)),
-    "nothing": Wrong(_lies_with_nothing, WAITS),
-    "almost nothing": Wrong(_lies_with_almost_nothing, WAITS),
-    "everybody": Wrong(_holds_everybody, WAITS),
-    "gone": Wrong(_stops_in_the_middle, (RunState.SKIPPED,)),
-    "wakes late": Wrong(_wakes_late, (RunState.ABANDONED,)),
+FAULTS: dict[str, RowFault] = {
+    "unavailable": RowFault(_fails(SourceUnavailable), (RunState.FAILED,)),
+    "refused": RowFault(_fails(SourceRefused), (RunState.FAILED,)),
+    "garbled": RowFault(_fails(SourceGarbled), (RunState.FAILED,)),
+    "breaks": RowFault(_breaks, (RunState.FAILED,)),
+    "no proof": RowFault(_gives_no_proof, (RunState.FAILED,)),
+    "nothing": RowFault(_lies_with_nothing, WAITS),
+    "almost nothing": RowFault(_lies_with_almost_nothing, WAITS),
+    "everybody": RowFault(_holds_everybody, WAITS),
+    "gone": RowFault(_stops_in_the_middle, (RunState.SKIPPED,)),
+    "wakes late": RowFault(_wakes_late, (RunState.ABANDONED,)),
 }
 
 #: The sources whose lies the guard can tell.

@@ -142,7 +142,7 @@ def test_a_mangled_number_moves_nobody_else_and_clears_nobody_by_doubt(part: int
                         assert numbers.moved() == {student} | ({OWNER} if world.population else set())
                         # The same book is out under a key that is nobody's.
                         assert numbers.verdict(student) is Verdict.UNKNOWN
-                        assert mistaken.upper() in {s.key for s in world.reader.strangers(COHORT)}
+                        assert mistaken.upper() in {s.key for s in world.reader.unmatched_keys(COHORT)}
                     case 3:
                         short = chance.choice(OWING[20:])
                         numbers.say({short: chance.choice((str, int, float))(int(short))})

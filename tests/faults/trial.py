@@ -24,7 +24,15 @@ Loan = dict[str, str]
 MANY = tuple(f"2016{n:04}" for n in range(300))
 
 #: What a run may not touch unless it applies a whole answer. Of a source's state the lease is a run's own.
-_STATE = (tables.record, tables.status, tables.flip, tables.decision, tables.student, tables.alias, tables.stranger)
+_STATE = (
+    tables.record,
+    tables.status,
+    tables.flip,
+    tables.decision,
+    tables.student,
+    tables.alias,
+    tables.unmatched_key,
+)
 _LEASE = {"lease_run", "lease_until", "lease_owner"}
 
 #: How a run ends that has changed nothing.

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from clearance.web import application
-from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent, AuditLine
 from tests.patience import PATIENCE
 from tests.portal.html_page import Page
 from tests.services.pages import served
@@ -28,9 +28,9 @@ class Open:
         """Return a browser that follows every redirect and keeps its cookies."""
         return httpx.Client(base_url=self.address, follow_redirects=True, trust_env=False, timeout=PATIENCE)
 
-    def lines(self, deed: Deed) -> tuple[AuditLine, ...]:
+    def lines(self, event: AuditEvent) -> tuple[AuditLine, ...]:
         """Return the audit log's lines of one kind, the newest first."""
-        return Audit(self.world.desk).newest(deed=deed)
+        return Audit(self.world.desk).newest(event=event)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from portal.auth.passwords import hash_password
 from status_db.accounts.accounts import Act, Grant
-from status_db.inbox.appeal_rows import SeenThen, StudentObjection
-from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.appeal_rows import Appeal, AppealEvidence
+from status_db.inbox.appeals import Appeals
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.html_page import Page
 from tests.portal.on_the_loop import refused_on_the_loop
@@ -65,17 +65,17 @@ def _first_syncs(world: World) -> None:
         world.accounts.add(account, account, _HASHED, grants=grants, now=world.now)
 
 
-def lin_objects(world: World) -> StudentObjection:
+def lin_objects(world: World) -> Appeal:
     """Have Lin say that she has returned her book."""
     status = next(step for step in world.student(LIN.number).steps if step.step == "library")
-    return StudentObjections(world.desk).raise_(
+    return Appeals(world.desk).raise_(
         COHORT,
         LIN.number,
         "library",
         "loan:B0001",
         "书上周就还了。",
         account=LIN.number,
-        seen=SeenThen.of(status, world.now),
+        seen=AppealEvidence.of(status, world.now),
         due=world.now + timedelta(days=2),
         now=world.now,
         limit=5,

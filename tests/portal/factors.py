@@ -16,7 +16,7 @@ from config.tables.portal import Auth
 from portal.auth import totp
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.recovery_codes import RecoveryCodes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.portal.conftest import enter, token_in
 from tests.portal.html_page import Page
 from tests.world import World
@@ -59,7 +59,7 @@ def has_app(world: World, account: str) -> str:
     """Give an account the app, set up a minute ago; return its secret."""
     secret = totp.new_secret()
     sealed = totp.seal(world.desk_key, account, secret, world.now)
-    assert Factors(world.desk).enrol(account, sealed, 0)
+    assert SecondFactors(world.desk).enrol(account, sealed, 0)
     return secret
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from config.tables.portal import Portal
 from portal.access.requires import safe_next
 from portal.auth.sessions import Cookie
-from portal.auth.sso_state import Journey
+from portal.auth.sso_state import SignInState
 from portal.student import recheck
 from portal.web import links
 from tests.portal.conftest import settle
@@ -98,8 +98,8 @@ def test_every_address_and_every_cookie_has_the_prefix(visits: Visits, prefix: s
 
 def test_the_cookies_of_a_journey_and_of_a_device_have_it_too(visits: Visits, prefix: str) -> None:
     services, answer = visits.app.state.services, Response()
-    services.journeys.begin(answer, "oidc", Journey("/"), visits.world.now)
-    services.journeys.end(answer, "oidc")
+    services.sign_in_states.begin(answer, "oidc", SignInState("/"), visits.world.now)
+    services.sign_in_states.end(answer, "oidc")
     services.devices.remember(Request({"type": "http", "headers": []}), answer, "dean")
     services.cookie.drop(answer)
     assert cookie_paths_of(httpx.Response(200, headers=answer.raw_headers)) == [prefix] * 4

@@ -20,10 +20,10 @@ from starlette.testclient import TestClient
 
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.student import recheck
-from status_db.decisions.batch_rows import Told
+from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import Issue
-from status_db.inbox.announcements import Board
+from status_db.inbox.announcements import Announcements
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
@@ -311,7 +311,7 @@ def visits(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vis
 
 def everything_there_is(world: World) -> None:
     """Make one of each thing that an address may name."""
-    Board(world.desk).announce("一条公告", "", author="admin", now=world.now)
+    Announcements(world.desk).announce("一条公告", "", author="admin", now=world.now)
     _enter_a_sheet(world)
     pass_everything(world, SUN.number)
     world.register.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", world.now)
@@ -322,7 +322,7 @@ def everything_there_is(world: World) -> None:
 def _enter_a_sheet(world: World) -> None:
     """Enter what the library has decided on paper: batch 1."""
     batches = Batches(world.writer)
-    told = [Told(1, QIAN.number, None, Verdict.CLEARED, "现场归还", sheet="0525-0230-LIB-2-1")]
+    told = [ImportRow(1, QIAN.number, None, Verdict.CLEARED, "现场归还", sheet="0525-0230-LIB-2-1")]
     digest = batches.preview("library", told, world.now).digest
     batches.enter_all(BatchKind.PAPER, "library", told, digest, "librarian", world.now, title="0525-0230-LIB-2-1")
 

@@ -17,7 +17,7 @@ from config.tables.sources import Source
 from connectors.port import ProofKind
 from portal.i18n import labels
 from status_db import tables
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import State, Verdict
 from status_db.store.engine import StoreError
 from tests.cast import GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
@@ -60,14 +60,16 @@ class TestTheStudent:
 
     def test_everything_clear_waits_for_the_review_alone(self, university: World, signed_in: SignedIn) -> None:
         university.decisions.enter(
-            Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
+            DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
         )
         page = signed_in(SUN.number).get("/").text
         assert "等待学院终审，无需跑腿" in page
         assert "待终审" in page
 
     def test_what_a_person_decided_says_so_with_their_words(self, university: World, signed_in: SignedIn) -> None:
-        wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", words="已在总馆还清", note="internal")
+        wish = DecisionRequest(
+            LIN.number, "library", Verdict.CLEARED, "现场归还", words="已在总馆还清", note="internal"
+        )
         university.decisions.enter(wish, "librarian", university.now)
         page = signed_in(LIN.number).get("/").text
         assert "通过·人工办理" in page
@@ -76,7 +78,7 @@ class TestTheStudent:
         assert "librarian" not in page
 
     def test_something_new_after_a_decision_is_told(self, university: World, signed_in: SignedIn) -> None:
-        wish = Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还")
+        wish = DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还")
         university.decisions.enter(wish, "librarian", university.now)
         university.says["loans"].append(POETRY_LOAN)
         university.run("loans")

@@ -89,7 +89,7 @@ class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
-class Quiet(WSGIRequestHandler):
+class Backoff(WSGIRequestHandler):
     """Writes no line for each request."""
 
     def log_message(self, *_: object) -> None:
@@ -102,7 +102,7 @@ if __name__ == "__main__":
         pos=1, name="portal", pattern=r"^http://127\.0\.0\.1:\d+/.*$", single_log_out=True
     )
     ReplaceAttributName.objects.create(name="*", service_pattern=everything)
-    with make_server("127.0.0.1", 0, get_wsgi_application(), Server, Quiet) as server:
+    with make_server("127.0.0.1", 0, get_wsgi_application(), Server, Backoff) as server:
         sys.stdout.write(f"{server.server_port}\n")
         sys.stdout.flush()
         server.serve_forever()

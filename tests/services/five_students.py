@@ -95,14 +95,14 @@ class FiveStudents:
         assert ended.code == code, said
         return ended.out if "--json" in words else said
 
-    def standing(self, number: str) -> dict[str, Any]:
+    def effective(self, number: str) -> dict[str, Any]:
         """Return the step of one student: its finding, and what counts."""
         (found,) = json.loads(self.run("status", number, "--json"))["standings"]
         return dict(found)
 
     def finding(self, number: str) -> dict[str, Any]:
         """Return the finding about one student."""
-        return dict(self.standing(number)["step"]["finding"])
+        return dict(self.effective(number)["step"]["finding"])
 
     def verdicts(self) -> list[str]:
         """Return the verdict about each student, in the roster's order."""

@@ -14,11 +14,11 @@ from sqlalchemy.pool import NullPool
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.backups import making, manifest, restoring
-from status_db.backups.making import Made
+from status_db.backups.making import BackupResult
 from status_db.backups.manifest import BackedUpDatabase
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import RunState, Verdict
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, POETRY_LOAN, QIAN, SUN
 from tests.services import databases
 from tests.world import World
@@ -53,7 +53,7 @@ class House:
         self.tools = tools
         self.place = manifest.databases(world.settings.status_db)
 
-    def back_up(self, keep: int | None = None) -> Made:
+    def back_up(self, keep: int | None = None) -> BackupResult:
         """Back it up, a minute after whatever was before."""
         self.world.later(minutes=1)
         return making.make(
@@ -61,8 +61,8 @@ class House:
         )
 
     def restore(
-        self, made: Made, place: Sequence[BackedUpDatabase] | None = None, **options: Any
-    ) -> restoring.Restored:
+        self, made: BackupResult, place: Sequence[BackedUpDatabase] | None = None, **options: Any
+    ) -> restoring.RestoreResult:
         """Restore a backup, here or elsewhere."""
         return restoring.restore(
             made.folder,
@@ -102,7 +102,7 @@ def house(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> House
     world.run_all()
     librarian = world.accounts.add("librarian", "图书馆", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)
     world.accounts.open_session(b"token", librarian.account, world.now, longest=timedelta(hours=8))
-    Factors(world.desk).show(b"token", librarian.account, world.now, longest=timedelta(hours=8))
+    SecondFactors(world.desk).show(b"token", librarian.account, world.now, longest=timedelta(hours=8))
     decide(world, QIAN.number)
     world.says["fees"] = []
     assert world.run("fees").state is RunState.SUSPENDED
@@ -132,7 +132,7 @@ def elsewhere(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> I
 
 def decide(world: World, student: str) -> None:
     """Have the librarian let somebody off."""
-    wish = Wish(student, "library", Verdict.CLEARED, "赔书")
+    wish = DecisionRequest(student, "library", Verdict.CLEARED, "赔书")
     world.decisions.enter(wish, "librarian", world.now)
 
 
@@ -153,7 +153,7 @@ def damage(file: Path) -> None:
         opened.write(bytes([byte[0] ^ 0xFF]))
 
 
-def told_otherwise(made: Made, **values: Any) -> None:
+def told_otherwise(made: BackupResult, **values: Any) -> None:
     """Have a manifest's first member say something else."""
     file = made.folder / "manifest.json"
     said = json.loads(file.read_text(encoding="utf-8"))

@@ -7,11 +7,11 @@ import pytest
 
 from portal.i18n.labels import COUNTS
 from status_db.decisions.batch_rows import RowKind
-from status_db.guard_reasons import Objection, ObjectionKind
+from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.stored_counts import BatchCounts, RunCounts, reverting_in_json
 from status_db.tables.types import json_text
 
-OBJECTION = Objection(ObjectionKind.NO_ROWS, {"before": 30})
+GUARD_REASON = GuardReason(GuardReasonKind.NO_ROWS, {"before": 30})
 
 #: Each kind of run as it has been stored since the first version, byte for byte.
 STORED = {
@@ -42,7 +42,7 @@ def test_what_was_stored_is_stored_again_byte_for_byte(kind: str) -> None:
 def test_a_count_of_nothing_is_told_from_one_that_was_never_made() -> None:
     assert read(STORED["the roster"]).joined == 0
     assert read(STORED["the roster"]).released is None
-    assert read(STORED["a source"]).objections == (OBJECTION,)
+    assert read(STORED["a source"]).reasons == (GUARD_REASON,)
 
 
 def test_keys_of_other_versions_are_ignored() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from status_db import tables
 from status_db.effective_status import StepStatus
 from status_db.store.engine import reading
-from tests.trust.plain_model import REVIEW, STEPS, Model, Paper, Said, Stands
+from tests.trust.plain_model import REVIEW, STEPS, Model, Paper, SourceRecord, Stands
 from tests.world import COHORT, World
 
 
@@ -41,7 +41,7 @@ def every_decision_is_what_it_was(world: World, model: Model) -> None:
         rows = connection.execute(select(tables.decision).order_by(tables.decision.c.decision)).all()
         papers = connection.execute(select(tables.certificate)).all()
     found = [
-        Said(
+        SourceRecord(
             r.decision,
             r.student,
             r.step,
@@ -52,7 +52,7 @@ def every_decision_is_what_it_was(world: World, model: Model) -> None:
             r.until,
             r.entered_at,
             (r.answered_verdict, tuple(r.answered_keys)),
-            r.rests_on,
+            r.reviewed_versions,
             (r.withdrawn_at, r.withdrawn_by) if r.withdrawn_at else None,
             r.ended_at,
             {step: datetime.fromisoformat(at) for step, at in (r.accepts or {}).items()},
@@ -98,7 +98,7 @@ def as_read(status: StepStatus, now: datetime) -> Stands:
         by_decision=at.by_decision,
         stale=at.stale,
         disputed=at.disputed,
-        outgrown=at.outgrown,
+        overtaken_by_debt=at.overtaken_by_debt,
         lapsed=at.lapsed,
         clear=at.clear,
     )

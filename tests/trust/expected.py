@@ -31,7 +31,7 @@ class Limits:
 
 
 @dataclass
-class Wave:
+class ExpectedChange:
     """What an office has announced, and how many of them have come."""
 
     most: int
@@ -67,7 +67,7 @@ class Source:
     approved_at: datetime | None = None
     #: When the last good full pull began.
     good_at: datetime | None = None
-    waves: dict[Way, Wave] = field(default_factory=dict)
+    expected_changes: dict[Way, ExpectedChange] = field(default_factory=dict)
     revision: int = 0
     waiting: Waiting | None = None
     #: How each full run ended, in order of their numbers.
@@ -101,7 +101,7 @@ class Source:
         return {"cleared": freed, "held": seized, "unknown": unknown}, counted
 
     def _left(self, way: Way, now: datetime) -> int:
-        return self.waves[way].left(now) if way in self.waves else 0
+        return self.expected_changes[way].left(now) if way in self.expected_changes else 0
 
     def reasons(
         self, answers: Answers, now: datetime, *, whole: Answers | None, judged_at: datetime | None = None
@@ -153,8 +153,8 @@ class Source:
     def apply(self, answers: Answers, now: datetime, *, at: datetime, approved: bool = False) -> None:
         """Let an answer stand."""
         moved, counted = self.moves(answers, now)
-        for way, wave in self.waves.items():
-            wave.came += moved[way]
+        for way, expected_change in self.expected_changes.items():
+            expected_change.came += moved[way]
         if not approved:
             self.counted.append((at, counted))
         self.stands = dict(answers)

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from connectors.port import SourceUnavailable, no_progress
 from status_db.marks.runs import Lease, LeaseLost
-from status_db.model import ROSTER, RunState, Says
+from status_db.model import ROSTER, RunState, VoteKind
 from sync.run.outcome import Outcome
 from tests.cast import EVERYBODY, LIN, ZHAO
 from tests.sync.verify.test_report import verified
@@ -343,8 +343,8 @@ class Offices(RuleBasedStateMachine):
         return bool(self.model.waiting) and not self.model.leases
 
     @precondition(free)
-    @rule(says=st.sampled_from((Says.APPROVE, Says.APPROVE, Says.REJECT)))
-    def people_speak(self, says: Says) -> None:
+    @rule(says=st.sampled_from((VoteKind.APPROVE, VoteKind.APPROVE, VoteKind.REJECT)))
+    def people_speak(self, says: VoteKind) -> None:
         """Somebody approves or rejects a suspended run: it is that change, or none."""
         run, (answer, _) = next(iter(self.model.waiting.items()))
         self.world.later(minutes=1)
@@ -355,7 +355,7 @@ class Offices(RuleBasedStateMachine):
         self.world.votes.record(run, says, author=f"admin{self.number()}", reason="x", now=self.world.now)
         for outcome in self.world.approvals.carry_out():
             assert outcome.run == run
-            if says is Says.REJECT:
+            if says is VoteKind.REJECT:
                 assert outcome.state is RunState.REJECTED
                 self.model.close(run, outcome.source, "rejected")
                 continue

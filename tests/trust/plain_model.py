@@ -86,7 +86,7 @@ class Person:
 
 
 @dataclass(slots=True)
-class Said:
+class SourceRecord:
     """A decision with its whole life."""
 
     id: int
@@ -99,7 +99,7 @@ class Said:
     until: datetime | None
     entered_at: datetime
     answered: tuple[str, tuple[str, ...]]
-    rests_on: Mapping[str, str] = field(default_factory=dict)
+    reviewed_versions: Mapping[str, str] = field(default_factory=dict)
     withdrawn: tuple[datetime, str] | None = None
     ended_at: datetime | None = None
     #: For a review: the steps whose answer was too old, each with that answer's moment.
@@ -134,7 +134,7 @@ class Stands:
     by_decision: bool
     stale: bool
     disputed: bool
-    outgrown: bool
+    overtaken_by_debt: bool
     lapsed: bool
     clear: bool
 
@@ -159,7 +159,7 @@ class Model:
     #: When the last good pull of each source began.
     asked: dict[str, datetime] = field(default_factory=dict)
     found: dict[tuple[str, str], Found] = field(default_factory=dict)
-    decisions: dict[int, Said] = field(default_factory=dict)
+    decisions: dict[int, SourceRecord] = field(default_factory=dict)
     papers: dict[str, Paper] = field(default_factory=dict)
     #: Source → its full runs and how they ended.
     runs: dict[str, dict[int, str]] = field(default_factory=dict)
@@ -341,16 +341,16 @@ class Model:
 
     # What people decide.
 
-    def standing(self, student: str, step: str) -> Said | None:
+    def effective(self, student: str, step: str) -> SourceRecord | None:
         """The decision that was not withdrawn."""
         here = [d for d in self.decisions.values() if (d.student, d.step) == (student, step) and d.withdrawn is None]
         assert len(here) <= 1, here
         return here[0] if here else None
 
-    def enter(self, said: Said) -> None:
+    def enter(self, said: SourceRecord) -> None:
         """A decision in the place of the one that stood."""
         assert said.id > max(self.decisions, default=0)
-        before = self.standing(said.student, said.step)
+        before = self.effective(said.student, said.step)
         if before is not None:
             before.withdrawn = (said.entered_at, said.author)
         self.decisions[said.id] = said
@@ -363,12 +363,12 @@ class Model:
 
     def stands(self, student: str, step: str, now: datetime) -> Stands:
         """What counts for one step at one moment, and all that is told with it."""
-        found, said = self.found[student, step], self.standing(student, step)
+        found, said = self.found[student, step], self.effective(student, step)
         active = said if said is not None and said.active(now) else None
         waits = self.waits_for(student, now) if step == REVIEW else ()
         decision = active
         if step == REVIEW and active is not None and active.verdict == "cleared" and not self.certificate(student):
-            moved = active.rests_on != self.footings(student, now)
+            moved = active.reviewed_versions != self.version_tags(student, now)
             news = self.wants_news(student, now)
             missing = [step for step in waits if step not in news or active.accepts.get(step) != news[step]]
             decision = None if missing or moved else active
@@ -377,7 +377,7 @@ class Model:
         times = [at for at in asked if at is not None]
         stale = decision is None and bool(times) and len(times) == len(asked) and now >= min(times) + FRESH_FOR
         disputed = decision is not None and decision.answered != (found.verdict, found.keys)
-        outgrown = (
+        overtaken_by_debt = (
             decision is not None
             and found.verdict == "held"
             and not (decision.answered[0] == "held" and set(found.keys) <= set(decision.answered[1]))
@@ -392,9 +392,9 @@ class Model:
             by_decision=decision is not None,
             stale=stale,
             disputed=disputed,
-            outgrown=outgrown,
+            overtaken_by_debt=overtaken_by_debt,
             lapsed=decision is None and active is not None,
-            clear=verdict in CLEAR and not stale and not outgrown,
+            clear=verdict in CLEAR and not stale and not overtaken_by_debt,
         )
 
     def waits_for(self, student: str, now: datetime) -> tuple[str, ...]:
@@ -406,15 +406,15 @@ class Model:
         found: dict[str, datetime] = {}
         for step in BEFORE_REVIEW:
             stands = self.stands(student, step, now)
-            if stands.verdict in CLEAR and stands.stale and not stands.outgrown:
+            if stands.verdict in CLEAR and stands.stale and not stands.overtaken_by_debt:
                 found[step] = min(at for source in SOURCES[step] if (at := self.asked.get(source)) is not None)
         return found
 
-    def footings(self, student: str, now: datetime) -> dict[str, str]:
+    def version_tags(self, student: str, now: datetime) -> dict[str, str]:
         """What a review given now would rest on: of each step before it, the run and the decision that counts."""
         found: dict[str, str] = {}
         for step in BEFORE_REVIEW:
-            said = self.standing(student, step)
+            said = self.effective(student, step)
             counts = said.id if said is not None and said.active(now) else 0
             found[step] = f"{self.found[student, step].run}:{counts}"
         return found

@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from status_db.backups import making, manifest, restoring
-from status_db.backups.making import Made
-from status_db.decisions.batch_rows import RowKind, Told
+from status_db.backups.making import BackupResult
+from status_db.decisions.batch_rows import ImportRow, RowKind
 from status_db.decisions.batches import Batches, BatchKind
-from status_db.decisions.certificates import Collected, HandedOver, Issue
+from status_db.decisions.certificates import Collected, Handover, Issue
 from status_db.decisions.class_review import ChosenStudent, ClassReviews
 from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Decision, Verdict
 from tests.sync.verify.test_report import verified
 from tests.trust import agreeing
 from tests.trust.offices import NUMBERS, Broken, Offices, students
-from tests.trust.plain_model import BEFORE_REVIEW, REVIEW, Model, Paper, Said
+from tests.trust.plain_model import BEFORE_REVIEW, REVIEW, Model, Paper, SourceRecord
 from tests.world import COHORT
 
 REASONS = {"library": "赔书", "finance": "缓交批准"}
@@ -41,7 +41,7 @@ class Season(Offices):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backup: tuple[Made, Model] | None = None
+        self.backup: tuple[BackupResult, Model] | None = None
         #: Sheets that were entered and not taken back.
         self.batches: list[int] = []
         self.batches_then: list[int] = []
@@ -69,7 +69,7 @@ class Season(Offices):
     def entered(self, decision: Decision, words: str = "") -> None:
         """A decision is in: it answers the finding that stands."""
         found = self.model.found[decision.student, decision.step]
-        said = Said(
+        said = SourceRecord(
             id=decision.id,
             student=decision.student,
             step=decision.step,
@@ -80,7 +80,9 @@ class Season(Offices):
             until=decision.until,
             entered_at=self.world.now,
             answered=(found.verdict, found.keys),
-            rests_on=self.model.footings(decision.student, self.world.now) if decision.step == REVIEW else {},
+            reviewed_versions=self.model.version_tags(decision.student, self.world.now)
+            if decision.step == REVIEW
+            else {},
             accepts=self.accepted(decision),
             batch=decision.batch,
         )
@@ -102,7 +104,9 @@ class Season(Offices):
     def decide(self, student: str, step: str, verdict: Verdict, minutes: int | None, author: str, breaks: bool) -> None:
         """An operator decides a step, perhaps with an end."""
         until = self.world.now + timedelta(minutes=minutes) if minutes else None
-        wish = Wish(student, step, verdict, REASONS.get(step, "已还"), words=f"第{self.number()}次", until=until)
+        wish = DecisionRequest(
+            student, step, verdict, REASONS.get(step, "已还"), words=f"第{self.number()}次", until=until
+        )
         if breaks:
             with self.breaking(1), pytest.raises((Broken, DecisionRefused)):
                 self.world.decisions.enter(wish, author, self.world.now)
@@ -117,13 +121,13 @@ class Season(Offices):
     def withdraw(self, data: st.DataObject) -> None:
         """An operator withdraws a decision, also of who has left the list; a review is not theirs."""
         said = data.draw(st.sampled_from(list(self.model.decisions.values())))
-        standing = self.model.standing(said.student, said.step)
-        if standing is None or said.step == REVIEW or said.student not in self.model.people:
+        effective = self.model.effective(said.student, said.step)
+        if effective is None or said.step == REVIEW or said.student not in self.model.people:
             with pytest.raises(DecisionRefused):
                 self.world.decisions.withdraw(said.student, said.step, "clerk", self.world.now)
             return
         self.world.decisions.withdraw(said.student, said.step, "clerk", self.world.now)
-        standing.withdrawn = (self.world.now, "clerk")
+        effective.withdrawn = (self.world.now, "clerk")
 
     def clear_but_for_the_review(self) -> list[str]:
         """Those of whom a review that passes may be given."""
@@ -140,7 +144,7 @@ class Season(Offices):
         ready = self.clear_but_for_news() if over else self.clear_but_for_the_review()
         if likely and ready and student not in ready:
             student = ready[0]
-        wish = Wish(student, REVIEW, Verdict.CLEARED if passes else Verdict.HELD, "齐备", note="来源未更新")
+        wish = DecisionRequest(student, REVIEW, Verdict.CLEARED if passes else Verdict.HELD, "齐备", note="来源未更新")
         may = student in (ready if passes else self.model.leaving()) and self.model.certificate(student) is None
         if may:
             self.entered(self.world.reviews.review(wish, "reviewer", self.world.now, over_old_answers=over))
@@ -158,16 +162,16 @@ class Season(Offices):
     @rule(student=students, likely=st.booleans())
     def take_back(self, student: str, likely: bool) -> None:
         """A reviewer takes a review back, but not from under a certificate."""
-        reviewed = [n for n in NUMBERS if self.model.standing(n, REVIEW)]
+        reviewed = [n for n in NUMBERS if self.model.effective(n, REVIEW)]
         if likely and reviewed and student not in reviewed:
             student = reviewed[0]
-        standing = self.model.standing(student, REVIEW)
-        if standing is None or student not in self.model.leaving() or self.model.certificate(student):
+        effective = self.model.effective(student, REVIEW)
+        if effective is None or student not in self.model.leaving() or self.model.certificate(student):
             with pytest.raises(DecisionRefused):
                 self.world.reviews.take_back(student, REVIEW, "reviewer", self.world.now)
             return
         self.world.reviews.take_back(student, REVIEW, "reviewer", self.world.now)
-        standing.withdrawn = (self.world.now, "reviewer")
+        effective.withdrawn = (self.world.now, "reviewer")
 
     @rule(
         student=students, likely=st.booleans(), again=st.booleans(), collected=st.sampled_from(("self", "", "", "post"))
@@ -191,7 +195,7 @@ class Season(Offices):
     def hand_over(self, data: st.DataObject, agent: bool) -> None:
         """A certificate that waits leaves once."""
         paper = data.draw(st.sampled_from(list(self.model.papers.values())))
-        handed = HandedOver(paper.number, "agent" if agent else "self", "王芳，委托书 7 号" if agent else "")
+        handed = Handover(paper.number, "agent" if agent else "self", "王芳，委托书 7 号" if agent else "")
         if paper.collected or paper.revoked is not None:
             with pytest.raises(DecisionRefused):
                 self.world.register.hand_over(handed, "registrar", self.world.now)
@@ -211,7 +215,7 @@ class Season(Offices):
         self.world.later(seconds=1)
         now, model = self.world.now, self.model
         batches = Batches(self.world.writer)
-        rows = [Told(at, student, None, verdict, REASONS["library"]) for at, student in enumerate(chosen)]
+        rows = [ImportRow(at, student, None, verdict, REASONS["library"]) for at, student in enumerate(chosen)]
         preview = batches.preview("library", rows, now)
         expected = {student: self.row_kind(student, verdict) for student in chosen}
         assert {row.told.student: row.kind for row in preview.rows} == expected
@@ -238,16 +242,16 @@ class Season(Offices):
         for decision in entered.decisions:
             self.entered(decision)
         self.batches.append(entered.batch.id)
-        assert model.standing(going[0], "library") is not None
+        assert model.effective(going[0], "library") is not None
 
     def row_kind(self, student: str, verdict: Verdict) -> RowKind:
         """What a row about a student's library step would do."""
-        standing = self.model.standing(student, "library")
+        effective = self.model.effective(student, "library")
         if student not in self.model.leaving() or self.model.certificate(student):
             return RowKind.WRONG
-        if standing is None or not standing.active(self.world.now):
+        if effective is None or not effective.active(self.world.now):
             return RowKind.NEW
-        same = (standing.verdict, standing.reason) == (verdict.value, REASONS["library"])
+        same = (effective.verdict, effective.reason) == (verdict.value, REASONS["library"])
         return RowKind.SAME if same else RowKind.CONFLICT
 
     @precondition(lambda self: self.batches)
@@ -288,17 +292,17 @@ class Season(Offices):
         self.batches.remove(batch)
         decisions = [said for said in model.decisions.values() if said.batch == batch]
         issued = [said.student for said in decisions if model.certificate(said.student)]
-        standing = [said for said in decisions if said.student not in issued and said.active(now)]
+        effective = [said for said in decisions if said.student not in issued and said.active(now)]
         undone = batches.undo(batch, "clerk", "拿错了表", now)
         assert undone.issued == tuple(issued)
-        assert undone.withdrawn == tuple(said.student for said in standing)
-        assert len(undone.moved) == len(decisions) - len(issued) - len(standing)
-        for said in standing:
+        assert undone.withdrawn == tuple(said.student for said in effective)
+        assert len(undone.moved) == len(decisions) - len(issued) - len(effective)
+        for said in effective:
             self.taken_back(said)
         with pytest.raises(DecisionRefused):
             batches.undo(batch, "clerk", "拿错了表", now)
 
-    def taken_back(self, said: Said) -> None:
+    def taken_back(self, said: SourceRecord) -> None:
         """A sheet's decision is withdrawn, and what it took the place of is said again."""
         now = self.world.now
         said.withdrawn = (now, "clerk")
@@ -326,7 +330,7 @@ class Season(Offices):
         """Of a class, those pass and leave with the certificate who may; the others are named."""
         now, model = self.world.now, self.model
         class_reviews = ClassReviews(self.world.writer)
-        stand = class_reviews.standing_of(chosen, now)
+        stand = class_reviews.status_of(chosen, now)
         asked = [
             ChosenStudent(student, seen_by_review(review), f"证{self.number()}")
             for student in chosen

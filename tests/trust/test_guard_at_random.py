@@ -17,7 +17,7 @@ import pytest
 from status_db.model import ROSTER, RunState, Verdict
 from sync.run.outcome import Outcome
 from tests import sizes
-from tests.trust.expected import ANSWERS, Answers, Limits, Reason, Source, Waiting, Wave, Way
+from tests.trust.expected import ANSWERS, Answers, ExpectedChange, Limits, Reason, Source, Waiting, Way
 from tests.trust.town import listed, marks, numbers
 from tests.world import SETTINGS, World
 
@@ -130,8 +130,8 @@ class Game:
         """An office announces a wave; it takes the place of the one before."""
         way: Way = self.chance.choice(("cleared", "held"))
         most, until = self.chance.randint(1, 20), self.world.now + timedelta(minutes=self.chance.randint(30, 900))
-        self.world.waves.announce(name, Verdict(way), most, until, author="x", note="", now=self.world.now)
-        source.waves[way] = Wave(most, until)
+        self.world.expected_changes.announce(name, Verdict(way), most, until, author="x", note="", now=self.world.now)
+        source.expected_changes[way] = ExpectedChange(most, until)
 
     def run(self, source: Source, name: str) -> None:
         """Run a source in full, and expect what must come of it."""

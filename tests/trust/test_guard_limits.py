@@ -131,7 +131,9 @@ def announced(world: World, chance: Random) -> list[str]:
     """Of three hundred who hold books, thirty are announced."""
     held = borrowing(310, 300)(world, chance)
     until = world.now + timedelta(hours=5)
-    world.waves.announce("loans", Verdict.CLEARED, 30, until, author="librarian", note="还书周", now=world.now)
+    world.expected_changes.announce(
+        "loans", Verdict.CLEARED, 30, until, author="librarian", note="还书周", now=world.now
+    )
     return held
 
 
@@ -249,7 +251,7 @@ LIMITS = {
         announced,
         returning(60),
         "loans",
-        "31 of 300 held students would be cleared at once beyond the announced wave of 30 (limit 10 % and 20)",
+        "31 of 300 held students would be cleared at once beyond the expected change of 30 (limit 10 % and 20)",
     ),
     "unknown count": Limit(
         readers(400, 0),

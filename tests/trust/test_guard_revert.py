@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.marks.reversals import ReversalRefused
 from status_db.model import RunState, Verdict
 from status_db.queries.runs import RunReader
@@ -107,8 +107,8 @@ def test_what_was_given_since_is_listed(mistaken: tuple[World, int]) -> None:
     world, run = mistaken
     who = numbers(1)[0]
     for step in ("finance", "dorm", "college_items"):
-        world.decisions.enter(Wish(who, step, Verdict.CLEARED, "数据有误", words="x"), "dean", world.now)
-    world.reviews.review(Wish(who, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
+        world.decisions.enter(DecisionRequest(who, step, Verdict.CLEARED, "数据有误", words="x"), "dean", world.now)
+    world.reviews.review(DecisionRequest(who, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
     world.register.issue(Issue(who, "证1", "毕业证书", "self"), "reviewer", world.now)
     _, reversal = world.sync.reverting.preview(run, "loans")
     reviews, certificates = world.sync.reverting.given_since(reversal)

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from status_db.guard_reasons import Objection, ObjectionKind, packed, unpacked
+from status_db.guard_reasons import GuardReason, GuardReasonKind, packed, unpacked
 from status_db.model import Means, Reason, Record, Verdict
 from sync.rule import roster
-from sync.rule.guard import Announced, Counted, GuardGroup, History, judge, of_groups
+from sync.rule.guard import Allowance, GuardCounts, GuardGroup, History, judge, of_groups
 from sync.rule.quality import Quality
 from sync.rule.reconcile import Plan
 from tests.sync.rule.test_guard import CALM, CLEARED, EXEMPT, HELD, LIMITS, UNKNOWN, moving
@@ -19,7 +19,7 @@ GOOD = Quality(rows=1000, about=1000, hinted=0, no_amount=0, unreadable=0, poor=
 
 def kinds(
     plan: Plan, history: History = CALM, quality: Quality | None = None, means: Means = Means.ITEMS
-) -> list[ObjectionKind]:
+) -> list[GuardReasonKind]:
     reasons = judge(plan, means, LIMITS, history, first_applies=True, quality=quality)
     assert all(str(reason) for reason in reasons)
     assert unpacked(packed(reasons)) == reasons
@@ -30,16 +30,16 @@ class TestRows:
     @pytest.mark.parametrize(("before", "rows", "falls"), [(20, 10, False), (20, 9, True), (30, 21, False)])
     def test_they_fall_by_more_than_three_in_ten_and_more_than_ten(self, before: int, rows: int, falls: bool) -> None:
         found = kinds(moving(HELD, CLEARED, 1, rows), replace(CALM, recent_rows=(before,) * 5))
-        assert found == ([ObjectionKind.ROWS_FALL] if falls else [])
+        assert found == ([GuardReasonKind.ROWS_FALL] if falls else [])
 
     def test_by_three_in_ten_exactly_they_do_not_fall(self) -> None:
         assert kinds(moving(HELD, CLEARED, 1, 70), replace(CALM, recent_rows=(100,))) == []
-        assert kinds(moving(HELD, CLEARED, 1, 69), replace(CALM, recent_rows=(100,))) == [ObjectionKind.ROWS_FALL]
+        assert kinds(moving(HELD, CLEARED, 1, 69), replace(CALM, recent_rows=(100,))) == [GuardReasonKind.ROWS_FALL]
 
     @pytest.mark.parametrize(("before", "gone"), [(4, False), (5, True), (6, True)])
     def test_none_are_left_of_five_or_more(self, before: int, gone: bool) -> None:
         found = kinds(moving(HELD, CLEARED, 1, 0), replace(CALM, recent_rows=(before,)))
-        assert found == ([ObjectionKind.NO_ROWS] if gone else [])
+        assert found == ([GuardReasonKind.NO_ROWS] if gone else [])
 
     def test_one_row_of_five_is_left(self) -> None:
         assert kinds(moving(HELD, CLEARED, 1, 1), replace(CALM, recent_rows=(5,))) == []
@@ -50,48 +50,50 @@ class TestANight:
 
     @pytest.mark.parametrize(("moved", "back"), [(101, False), (299, False), (300, False), (301, True)])
     def test_three_in_ten_may_be_cleared(self, moved: int, back: bool) -> None:
-        assert kinds(moving(HELD, CLEARED, moved), self.NIGHT) == ([ObjectionKind.LATELY] if back else [])
+        assert kinds(moving(HELD, CLEARED, moved), self.NIGHT) == ([GuardReasonKind.LATELY] if back else [])
 
     @pytest.mark.parametrize(("moved", "back"), [(3000, False), (3001, True)])
     def test_three_in_ten_may_be_held(self, moved: int, back: bool) -> None:
-        assert kinds(moving(CLEARED, HELD, moved), self.NIGHT) == ([ObjectionKind.LATELY] if back else [])
+        assert kinds(moving(CLEARED, HELD, moved), self.NIGHT) == ([GuardReasonKind.LATELY] if back else [])
 
     @pytest.mark.parametrize(("rows", "falls"), [(14, False), (5, False), (4, True)])
     def test_its_rows_are_compared_with_the_night_before(self, rows: int, falls: bool) -> None:
         """Five nights are a week: of 25 rows then, 15 are left on an ordinary day."""
         history = replace(self.NIGHT, recent_rows=(30, 25, 25, 20, 15))
         found = kinds(moving(HELD, CLEARED, 1, rows), history)
-        assert found == ([ObjectionKind.ROWS_FALL] if falls else [])
-        assert kinds(moving(HELD, CLEARED, 1, 14), replace(history, after_a_night=False)) == [ObjectionKind.ROWS_FALL]
+        assert found == ([GuardReasonKind.ROWS_FALL] if falls else [])
+        assert kinds(moving(HELD, CLEARED, 1, 14), replace(history, after_a_night=False)) == [GuardReasonKind.ROWS_FALL]
 
     def test_one_pull_with_more_rows_than_ever_is_not_compared_with(self) -> None:
         history = replace(self.NIGHT, recent_rows=(20, 20, 20, 20, 90))
         assert kinds(moving(HELD, CLEARED, 1, 14), history) == []
 
     def test_what_was_counted_that_day_is_counted_still(self) -> None:
-        history = replace(self.NIGHT, held=900, lately=Counted(cleared=100))
+        history = replace(self.NIGHT, held=900, lately=GuardCounts(cleared=100))
         assert kinds(moving(HELD, CLEARED, 200), history) == []
-        assert kinds(moving(HELD, CLEARED, 201), history) == [ObjectionKind.LATELY]
+        assert kinds(moving(HELD, CLEARED, 201), history) == [GuardReasonKind.LATELY]
 
 
 class TestAllOfAFew:
     @pytest.mark.parametrize(("held", "released", "back"), [(4, 4, False), (5, 4, False), (5, 5, True), (18, 18, True)])
     def test_one_answer_never_releases_every_one_of_five_or_more(self, held: int, released: int, back: bool) -> None:
         found = kinds(moving(HELD, CLEARED, released), replace(CALM, held=held))
-        assert found == ([ObjectionKind.ALL_OF_FEW] if back else [])
+        assert found == ([GuardReasonKind.ALL_OF_FEW] if back else [])
 
     @pytest.mark.parametrize("after", [EXEMPT, UNKNOWN])
     def test_let_off_or_unknown_is_released_too(self, after: Verdict) -> None:
-        assert kinds(moving(HELD, after, 5), replace(CALM, held=5)) == [ObjectionKind.ALL_OF_FEW]
+        assert kinds(moving(HELD, after, 5), replace(CALM, held=5)) == [GuardReasonKind.ALL_OF_FEW]
 
     def test_an_explicit_word_of_a_status_is_not_limited(self) -> None:
         done = Record("S0", CLEARED, Reason.DONE)
         assert kinds(moving(HELD, CLEARED, 5, said=done), replace(CALM, held=5), means=Means.STATUS) == []
-        assert kinds(moving(HELD, CLEARED, 5), replace(CALM, held=5), means=Means.STATUS) == [ObjectionKind.ALL_OF_FEW]
+        assert kinds(moving(HELD, CLEARED, 5), replace(CALM, held=5), means=Means.STATUS) == [
+            GuardReasonKind.ALL_OF_FEW
+        ]
 
     def test_a_wave_does_not_waive_it(self) -> None:
-        assert kinds(moving(HELD, CLEARED, 5), replace(CALM, held=5, clearing=Announced(50))) == [
-            ObjectionKind.ALL_OF_FEW
+        assert kinds(moving(HELD, CLEARED, 5), replace(CALM, held=5, clearing=Allowance(50))) == [
+            GuardReasonKind.ALL_OF_FEW
         ]
 
 
@@ -115,7 +117,7 @@ class TestAGroup:
         self, size: int, moved: int, others: int, others_moved: int, back: bool
     ) -> None:
         group = GuardGroup("college", "文学院", size, moved, others, others_moved)
-        found = of_groups([group], LIMITS, ObjectionKind.GROUP, {"now": "held", "then": "cleared"})
+        found = of_groups([group], LIMITS, GuardReasonKind.GROUP, {"now": "held", "then": "cleared"})
         assert [reason.figures["group"] for reason in found] == (["文学院"] if back else [])
 
     def test_the_reason_names_it(self) -> None:
@@ -128,7 +130,7 @@ class TestAGroup:
 
     def test_the_largest_is_named_first(self) -> None:
         groups = [GuardGroup("campus", "a", 10, 10, 90, 0), GuardGroup("college", "b", 20, 20, 80, 0)]
-        found = of_groups(groups, LIMITS, ObjectionKind.ROSTER_GROUP, {})
+        found = of_groups(groups, LIMITS, GuardReasonKind.ROSTER_GROUP, {})
         assert [reason.figures["group"] for reason in found] == ["b", "a"]
 
 
@@ -152,7 +154,7 @@ class TestQuality:
     ) -> None:
         history = replace(CALM, quality=replace(GOOD, rows=rows, about=rows, no_amount=before, poor=before))
         now = replace(GOOD, rows=rows, about=rows, no_amount=poor, poor=poor)
-        assert kinds(moving(HELD, CLEARED, 1), history, now) == ([ObjectionKind.QUALITY] if back else [])
+        assert kinds(moving(HELD, CLEARED, 1), history, now) == ([GuardReasonKind.QUALITY] if back else [])
 
     def test_before_anything_was_measured_nothing_is_compared(self) -> None:
         assert kinds(moving(HELD, CLEARED, 1), CALM, replace(GOOD, no_amount=900, poor=900)) == []
@@ -164,7 +166,7 @@ class TestQuality:
         empty = replace(GOOD, rows=0, about=0)
         assert kinds(moving(HELD, CLEARED, 1), replace(CALM, quality=empty), empty) == []
         poor = replace(GOOD, rows=20, about=20, no_amount=20, poor=20)
-        assert kinds(moving(HELD, CLEARED, 1), replace(CALM, quality=empty), poor) == [ObjectionKind.QUALITY]
+        assert kinds(moving(HELD, CLEARED, 1), replace(CALM, quality=empty), poor) == [GuardReasonKind.QUALITY]
 
 
 class TestAnotherYearsList:
@@ -197,7 +199,7 @@ class TestAnotherYearsList:
     ) -> None:
         history = replace(CALM, recent_rows=(before_about,), quality=replace(GOOD, rows=before, about=before_about))
         found = kinds(moving(HELD, CLEARED, 1, about), history, replace(GOOD, rows=rows, about=about))
-        assert (ObjectionKind.OTHER_PEOPLE in found) is back
+        assert (GuardReasonKind.OTHER_PEOPLE in found) is back
 
 
 class TestTheRoster:
@@ -211,14 +213,14 @@ class TestTheRoster:
     )
     def test_a_small_one_of_which_half_would_go_is_looked_at(self, active: int, dropped: int, back: bool) -> None:
         found = roster.judge(self.dropping(dropped, active), LIMITS, (active,) * 5, active)
-        assert [reason.kind for reason in found] == ([ObjectionKind.ROSTER_OTHERS] if back else [])
+        assert [reason.kind for reason in found] == ([GuardReasonKind.ROSTER_OTHERS] if back else [])
         assert all("another year's list" in str(reason) for reason in found)
 
     def test_its_rows_fall_by_more_than_ten(self) -> None:
         limits = replace(LIMITS, clear_count=100)
         assert roster.judge(self.dropping(5, 10), limits, (20,), 20) == ()
         (reason,) = roster.judge(self.dropping(5, 9), limits, (20,), 20)
-        assert reason.kind is ObjectionKind.ROSTER_FALLS
+        assert reason.kind is GuardReasonKind.ROSTER_FALLS
 
     def test_a_college_that_goes_is_named(self) -> None:
         columns = {f"S{i}": {"college": "文学院" if i < 10 else "理学院", "campus": ""} for i in range(100)}
@@ -234,7 +236,7 @@ class TestTheRoster:
 
 def test_first_apply_waives_the_first_answer_and_never_a_changed_question() -> None:
     changed = replace(CALM, question_changed=True)
-    assert kinds(moving(HELD, CLEARED, 1), changed) == [ObjectionKind.SETTINGS_CHANGED]
+    assert kinds(moving(HELD, CLEARED, 1), changed) == [GuardReasonKind.SETTINGS_CHANGED]
     assert kinds(moving(HELD, CLEARED, 900), replace(CALM, first=True)) == []
 
 
@@ -245,7 +247,7 @@ def test_who_is_let_off_is_among_those_who_may_be_held(held: int, back: bool) ->
 
 @pytest.mark.parametrize(("held", "back"), [(1300, False), (1301, True)])
 def test_a_wave_of_holding_raises_the_limit_of_holding(held: int, back: bool) -> None:
-    assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, holding=Announced(300)))) is back
+    assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, holding=Allowance(300)))) is back
 
 
 def test_every_limit_is_a_setting() -> None:
@@ -270,5 +272,5 @@ def test_every_limit_is_a_setting() -> None:
 
 
 def test_what_was_kept_before_these_figures_can_still_be_said() -> None:
-    old = Objection(ObjectionKind.ROWS_FALL, {"before": "1000", "rows": 10, "percent": "30"})
+    old = GuardReason(GuardReasonKind.ROWS_FALL, {"before": "1000", "rows": 10, "percent": "30"})
     assert str(old) == "rows about roster students fall from 1000 to 10 (limit 30 %)"

@@ -45,7 +45,7 @@ class TestSlowLeaks:
     def test_a_wave_that_is_used_up_covers_no_leak(self, town: World, chance: Random) -> None:
         """Fifteen were announced, and came days ago; today's leak is counted from its first student."""
         until = town.now + timedelta(days=9)
-        town.waves.announce("loans", Verdict.CLEARED, 15, until, author="librarian", note="", now=town.now)
+        town.expected_changes.announce("loans", Verdict.CLEARED, 15, until, author="librarian", note="", now=town.now)
         left = without(numbers(40), some(chance, numbers(40), 15))
         town.says["loans"] = lent(left, each=2)
         applied(town, "loans")
@@ -59,7 +59,7 @@ class TestSlowLeaks:
 
     def test_who_was_announced_is_not_counted_once_the_wave_is_over(self, town: World, chance: Random) -> None:
         until = town.now + timedelta(hours=2)
-        town.waves.announce("loans", Verdict.CLEARED, 30, until, author="librarian", note="", now=town.now)
+        town.expected_changes.announce("loans", Verdict.CLEARED, 30, until, author="librarian", note="", now=town.now)
         left = without(numbers(40), some(chance, numbers(40), 30))
         town.says["loans"] = lent(left, each=4)
         applied(town, "loans")
@@ -246,7 +246,7 @@ class TestApproval:
         town.later(minutes=1)
         assert town.sync.recheck("loans", numbers(41)[40], by="student").state is RunState.APPLIED
         until = town.now + timedelta(hours=5)
-        town.waves.announce("loans", Verdict.CLEARED, 30, until, author="librarian", note="", now=town.now)
+        town.expected_changes.announce("loans", Verdict.CLEARED, 30, until, author="librarian", note="", now=town.now)
         stood = marks(town)
         outcome = town.sync.approve(run, "loans", by="librarian")
         assert outcome.state is RunState.SUSPENDED

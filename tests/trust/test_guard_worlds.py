@@ -17,7 +17,7 @@ from status_db.store.engine import reading
 from sync.plan import snapshot_codec
 from tests.sync.verify.test_report import verified
 from tests.trust.town import applied, held_back, lent, listed, marks, numbers, settle, without
-from tests.world import COHORT, SETTINGS, Says, World
+from tests.world import COHORT, SETTINGS, VoteKind, World
 
 BRANCHES = SETTINGS.replace('reference = "BARCODE" }', 'reference = "BARCODE", branch = "BRANCH" }')
 
@@ -33,7 +33,7 @@ def owing(people: list[str], amount: str | None = "300.00") -> list[dict[str, An
 
 
 def unmatched(world: World, source: str) -> list[tuple[str, str, str]]:
-    return [(s.key, s.near, s.student) for s in world.reader.strangers(COHORT, source)]
+    return [(s.key, s.near, s.student) for s in world.reader.unmatched_keys(COHORT, source)]
 
 
 def colleges(people: list[str], small: int) -> list[dict[str, str]]:
@@ -301,7 +301,7 @@ class TestWhatIsShown:
         with reading(world.engine) as connection:
             state = tables.source_state
             row = connection.execute(select(state).where(state.c.source == "loans")).one()
-        assert row.strangers == 3
+        assert row.unmatched_keys == 3
         assert (row.quality["rows"], row.quality["about"], row.quality["hinted"]) == (33, 30, 1)
         assert verified(world).sound
 
@@ -323,7 +323,7 @@ class TestApproval:
         world.says["loans"] += lent(numbers(41)[40:])
         world.later(minutes=1)
         assert world.sync.recheck("loans", numbers(41)[40], by="student").state is RunState.APPLIED
-        world.waves.announce(
+        world.expected_changes.announce(
             "loans", Verdict.CLEARED, 30, world.now + timedelta(hours=5), author="x", note="", now=world.now
         )
         stood = marks(world)
@@ -357,7 +357,7 @@ class TestApproval:
         world = sqlite_world
         settle(world, numbers(60), numbers(30))
 
-        class Unproven(Says):
+        class Unproven(VoteKind):
             def pull(self, *_: Any) -> Snapshot:
                 snapshot = super().pull()
                 return replace(

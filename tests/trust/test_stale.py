@@ -27,9 +27,9 @@ from connectors.port import SourceUnavailable
 from portal.api.routes import ENDPOINTS
 from portal.documents import clearance_slip
 from status_db import tables
-from status_db.decisions.writer import Wish
-from status_db.inbox.appeal_rows import SeenThen
-from status_db.inbox.appeals import StudentObjections
+from status_db.decisions.writer import DecisionRequest
+from status_db.inbox.appeal_rows import AppealEvidence
+from status_db.inbox.appeals import Appeals
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.store.engine import writing
 from tests.cast import LIN, QIAN, SUN, ZHAO
@@ -127,17 +127,17 @@ class Frozen:
         a_sheet(world)
 
     def _decide(self, student: str, step: str, reason: str) -> None:
-        self.world.decisions.enter(Wish(student, step, Verdict.CLEARED, reason), "somebody", self.world.now)
+        self.world.decisions.enter(DecisionRequest(student, step, Verdict.CLEARED, reason), "somebody", self.world.now)
 
     def _send_back(self, student: str) -> None:
         now, status = self.world.now, self.world.student(student).steps[0]
-        StudentObjections(self.world.desk).send_back(
+        Appeals(self.world.desk).send_back(
             COHORT,
             student,
             status.step,
             "请再核对。",
             account="reviewer",
-            seen=SeenThen.of(status, now),
+            seen=AppealEvidence.of(status, now),
             due=now,
             now=now,
         )
@@ -148,7 +148,7 @@ class Frozen:
         assert review.at(self.world.now).state is State.OPEN
         now = self.world.now
         given = {"verdict": Verdict.CLEARED, "author": "reviewer", "reason": "", "words": "", "note": ""}
-        seen = {"answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "rests_on": dict(review.stands_on)}
+        seen = {"answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "rests_on": dict(review.reviewable_versions)}
         with writing(self.world.engine, COHORT) as connection:
             connection.execute(
                 insert(tables.decision).values(
@@ -360,8 +360,8 @@ class TestCommands:
     def test_status_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
         frozen.age(age)
         for who in (LIN.number, SUN.number):
-            standings = json.loads(said("status", who, "--json"))["standings"]
-            for each in standings:
+            effective_statuses = json.loads(said("status", who, "--json"))["standings"]
+            for each in effective_statuses:
                 stale = age.stale and each["step"]["step"] == "library"
                 assert each["standing"]["stale"] is stale, each["step"]["step"]
                 if stale:

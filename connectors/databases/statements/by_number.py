@@ -55,7 +55,7 @@ def chunks(numbers: Sequence[str], most: int) -> list[tuple[str, ...]]:
     return [tuple(chunk) for chunk in chunked(every, most)]
 
 
-class About:
+class KeyFilter:
     """Decides whether a key may be about one of some numbers."""
 
     def __init__(self, numbers: Iterable[str]) -> None:

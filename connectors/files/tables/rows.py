@@ -15,7 +15,7 @@ from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords, sh
 from connectors.files.tables.header import Header, folded, header_if_any, header_of
 from connectors.files.tables.row_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
 from connectors.files.tables.short_rows import broken, cut, too_short
-from connectors.files.tables.table import CUT_OFF, MOST_ROWS, Ending, FileRow, ListAsked, Page, is_nothing, settled
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, FileRow, ListAsked, Page, RunEnding, is_nothing, settled
 from connectors.port import Cell
 
 #: What Excel writes where a formula has failed, without its mark of exclamation or question.
@@ -43,7 +43,7 @@ _FEW_BROKEN = 20
 _TOO_MANY_ROUND = 2
 
 
-def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
     """Give the number of each row below the header, then its cells by our fields. Raises SourceGarbled.
 
     Left out are rows of totals, a header that repeats, headings and notes: none of them has a student number.
@@ -114,7 +114,7 @@ class _RowReader:
         self._notes.clear()
         yield from self._row(line.number, row)
 
-    def ending(self) -> Ending:
+    def ending(self) -> RunEnding:
         """Return what is known at the end of the list. Raises SourceGarbled."""
         self._long.refuse_rounded(self._asked)
         if said := self._words.missing:
@@ -287,7 +287,7 @@ class _LongNumbers:
             )
 
 
-def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
     """Give each row below the header whole: its number, then a cell for every column that the header has.
 
     Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns;

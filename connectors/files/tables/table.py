@@ -32,9 +32,9 @@ class ListAsked:
     #: No more are given, and one beyond it to say that there are more.
     most_rows: int = MOST_ROWS
 
-    def garbled(self, what: str, way_out: str) -> SourceGarbled:
+    def garbled(self, what: str, fix_text: str) -> SourceGarbled:
         """Return a refusal of this list."""
-        return SourceGarbled(f"{self.named}: {what}", way_out)
+        return SourceGarbled(f"{self.named}: {what}", fix_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class ShownNumber:
 
 
 #: The columns' names; the list's own total, if it has one; how many rows hold broken text, and the first of them.
-Ending = tuple[tuple[str, ...], int | None, int, tuple[int, ...]]
+RunEnding = tuple[tuple[str, ...], int | None, int, tuple[int, ...]]
 
 
 def plain(cell: Cell) -> Cell:

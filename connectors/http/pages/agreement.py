@@ -25,7 +25,7 @@ _SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class United:
+class CombinedReading:
     """What several readings bring together."""
 
     #: Each row as often as the reading has it that has it most often.
@@ -34,7 +34,9 @@ class United:
     unsettled: list[Cell] = field(default_factory=list)
 
 
-def united(readings: Sequence[Sequence[Row]], abandoned: Sequence[Sequence[Row]] = (), about: int = 0) -> United:
+def united(
+    readings: Sequence[Sequence[Row]], abandoned: Sequence[Sequence[Row]] = (), about: int = 0
+) -> CombinedReading:
     """Return the multiset maximum of the readings, with those whose rows differ.
 
     `abandoned` are readings that were begun and not finished: what they have adds no row, but whoever has more there
@@ -47,7 +49,7 @@ def united(readings: Sequence[Sequence[Row]], abandoned: Sequence[Sequence[Row]]
     differing = [row for row in whole if any(count[row] != whole[row] for count in counts)]
     differing += [row for rows in abandoned for row, times in Counter(rows).items() if times > whole[row]]
     unsettled = dict.fromkeys(row[about] for row in differing if row[about] not in (None, ""))
-    return United(list(whole.elements()), list(unsettled))
+    return CombinedReading(list(whole.elements()), list(unsettled))
 
 
 def agree(one: Sequence[Row], other: Sequence[Row]) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 from connectors.http.answers import MISSING, at_path
-from connectors.http.client import HttpAnswer, WebOffice
+from connectors.http.client import HttpAnswer, OfficeClient
 from connectors.http.pages.page_checks import PageChecks
-from connectors.http.pages.reading import Doubled, PageQuestion, PagesMoved, Reading, Tagged, UnknownStudent
+from connectors.http.pages.reading import Doubled, PageQuestion, PagesMoved, Reading, TaggedPage, UnknownStudent
 from connectors.http.paging import (
     CursorPaging,
     KeyPaging,
@@ -19,7 +19,7 @@ from connectors.http.paging import (
     after,
     first_page,
 )
-from connectors.http.records import Mapped, described
+from connectors.http.records import MappedRecord, described
 from connectors.http.rest_settings import Settings
 from connectors.http.unreached import shown
 from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
@@ -55,12 +55,12 @@ class Pages:
         self.about = fields.index("student") if "student" in fields else 0
         self._reference = fields.index("reference") if "reference" in fields else None
         self._table = table_of(question.source)
-        self._mapped = Mapped(
+        self._mapped = MappedRecord(
             self._named, self._table, question.columns, settings.optional, settings.fix, fields[self.about]
         )
         self._checks = PageChecks(settings, self._named, self._table, self._reference, fresh=fresh)
 
-    def first(self, office: WebOffice, asked: PageQuestion) -> tuple[list[Any], Reading]:
+    def first(self, office: OfficeClient, asked: PageQuestion) -> tuple[list[Any], Reading]:
         """Return the first page's records, and what is read of them. Raises as `read` does."""
         reading = Reading(asked.student)
         answer = self._got(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
@@ -72,7 +72,7 @@ class Pages:
         return records, reading
 
     def read(
-        self, office: WebOffice, asked: PageQuestion, progress: Progress, abandoned: list[list[tuple[Cell, ...]]]
+        self, office: OfficeClient, asked: PageQuestion, progress: Progress, abandoned: list[list[tuple[Cell, ...]]]
     ) -> Reading:
         """Read up to the end; the rows of readings that were given up go into `abandoned`.
 
@@ -108,7 +108,7 @@ class Pages:
             abandoned.append(reading.rows)
         raise AssertionError("the last attempt returns or raises")
 
-    def reads_the_same(self, office: WebOffice, reading: Reading) -> bool:
+    def reads_the_same(self, office: OfficeClient, reading: Reading) -> bool:
         """Say whether reading these pages once more would bring the same, by the system's own word on each of them.
 
         Only a strong ETag says that not a byte has changed (RFC 9110, section 8.8.1). One that is the same for several
@@ -121,14 +121,14 @@ class Pages:
             return False
         return all(office.unchanged(each.url, each.params, each.tag) for each in reading.tagged)
 
-    def _got(self, office: WebOffice, url: str, params: Mapping[str, Any], student: str | None) -> HttpAnswer:
+    def _got(self, office: OfficeClient, url: str, params: Mapping[str, Any], student: str | None) -> HttpAnswer:
         unknown_means_outside = student is not None and self._settings.missing == "outside"
         answer = office.get(url, params, _NOBODY if unknown_means_outside else None)
         if answer is _NOBODY:
             raise UnknownStudent
         return replace(answer, body=self._shape(answer.body)) if self._shape else answer
 
-    def _read_once(self, office: WebOffice, asked: PageQuestion, progress: Progress, reading: Reading) -> None:
+    def _read_once(self, office: OfficeClient, asked: PageQuestion, progress: Progress, reading: Reading) -> None:
         for answer in self._pages(office, asked, reading):
             self._take(self._records(answer, reading), answer, reading)
             progress(len(reading.rows), reading.total)
@@ -156,7 +156,7 @@ class Pages:
             reading.rows.append(cells)
         self._checks.refuse_too_many(reading)
 
-    def _pages(self, office: WebOffice, asked: PageQuestion, reading: Reading) -> Iterator[HttpAnswer]:
+    def _pages(self, office: OfficeClient, asked: PageQuestion, reading: Reading) -> Iterator[HttpAnswer]:
         """Give each page's answer, up to the one that shows the end."""
         paging = self._settings.paging
         url, params = asked.url, first_page(self._settings.paging, asked.params)
@@ -164,7 +164,7 @@ class Pages:
             before = len(reading.rows)
             # Only of the first page can it be said that the student is unknown.
             answer = self._got(office, url, params, None if reading.pages else asked.student)
-            reading.tagged.append(Tagged(url, dict(params), answer.headers.get("ETag", "")))
+            reading.tagged.append(TaggedPage(url, dict(params), answer.headers.get("ETag", "")))
             yield answer
             came = len(reading.rows) - before
             done = reading.total is not None and len(reading.rows) >= reading.total
@@ -206,7 +206,9 @@ class Pages:
             return True
         return came == reading.size if reading.pages > 1 else came % _ROUND == 0
 
-    def _look_beyond(self, office: WebOffice, url: str, params: Mapping[str, Any], reading: Reading, came: int) -> None:
+    def _look_beyond(
+        self, office: OfficeClient, url: str, params: Mapping[str, Any], reading: Reading, came: int
+    ) -> None:
         """Ask for one more page after a full last one: what a total counts may be that page alone.
 
         Raises Moved where a record was added meanwhile, and SourceGarbled where there was more all the time.
@@ -224,11 +226,11 @@ class Pages:
                 return
         try:
             answer = self._got(office, url, params, None)
-            reading.tagged.append(Tagged(url, dict(params), answer.headers.get("ETag", "")))
+            reading.tagged.append(TaggedPage(url, dict(params), answer.headers.get("ETag", "")))
             records = self._listed(answer)
         except SourceRefused:
             # Some systems call a page beyond the last one a mistake.
-            reading.tagged.append(Tagged(url, dict(params), ""))
+            reading.tagged.append(TaggedPage(url, dict(params), ""))
             return
         if not isinstance(records, list) or all(hash(repr(record)) in reading.seen for record in records):
             # Nothing, or the last page once more.

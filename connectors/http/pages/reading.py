@@ -29,7 +29,7 @@ class PageQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
+class TaggedPage:
     """One question of a reading, and the ETag that its answer had."""
 
     url: str
@@ -62,4 +62,4 @@ class Reading:
     #: For how many seconds an answer has been in a cache, at most.
     oldest: float = 0.0
     #: Each question, with the ETag of its answer.
-    tagged: list[Tagged] = field(default_factory=list)
+    tagged: list[TaggedPage] = field(default_factory=list)

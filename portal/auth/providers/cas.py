@@ -19,7 +19,7 @@ from defusedxml.ElementTree import DefusedXMLParser, ParseError
 from config.tables.providers import Cas
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
-from portal.auth.providers.http import Asker
+from portal.auth.providers.http import ProviderClient
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 
 METHOD = "cas"
@@ -304,7 +304,7 @@ class CasServer:
     def __init__(self, settings: Cas) -> None:
         self.url = settings.url
         self._settings = settings
-        self._asker = Asker(METHOD, settings.ca_file)
+        self._asker = ProviderClient(METHOD, settings.ca_file)
 
     def login_address(self, service: str) -> str:
         """Return where people sign in, to be sent back to `service` with a ticket."""

@@ -20,7 +20,7 @@ _LONGEST = 15.0
 _LARGEST = 256 * 1024
 
 
-class Asker:
+class ProviderClient:
     """Asks one provider. Every answer other than a whole 200 raises SignInRefused.
 
     Its messages name the address, the cause and what may help; never what was sent, which holds tickets and secrets.

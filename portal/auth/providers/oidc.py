@@ -23,7 +23,7 @@ from config.tables.providers import Oidc
 from config.tables.secrets import SecretUnusable
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
-from portal.auth.providers.http import Asker
+from portal.auth.providers.http import ProviderClient
 from portal.auth.providers.oidc_published import METHOD, Published, json_object, sign_in_refused
 from portal.auth.providers.oidc_words import (
     about_signature,
@@ -35,7 +35,7 @@ from portal.auth.providers.oidc_words import (
     why_not,
 )
 from portal.auth.refusals import printable
-from portal.auth.sso_state import Journey
+from portal.auth.sso_state import SignInState
 
 #: An unknown key makes its keys be asked for again, at most this often.
 _PAUSE = timedelta(minutes=1)
@@ -69,10 +69,10 @@ class OidcProvider:
     def __init__(self, settings: Oidc) -> None:
         self.issuer = settings.issuer
         self._settings = settings
-        self._asker = Asker(METHOD, settings.ca_file)
+        self._asker = ProviderClient(METHOD, settings.ca_file)
         self._published = Published(self.issuer, self._asker)
 
-    def login_address(self, back: str, journey: Journey, now: datetime) -> str:
+    def login_address(self, back: str, sign_in_state: SignInState, now: datetime) -> str:
         """Return where people sign in, to be sent back with a code."""
         address: str = prepare_grant_uri(
             self._published.provider(now).authorization,
@@ -80,9 +80,9 @@ class OidcProvider:
             "code",
             back,
             " ".join(self._settings.scopes),
-            journey.state,
-            nonce=journey.nonce,
-            code_challenge=create_s256_code_challenge(journey.verifier),
+            sign_in_state.state,
+            nonce=sign_in_state.nonce,
+            code_challenge=create_s256_code_challenge(sign_in_state.verifier),
             code_challenge_method="S256",
         )
         return address
@@ -101,14 +101,14 @@ class OidcProvider:
         """Say whether an answer that names its issuer comes from this provider."""
         return issuer in spellings(self._published.provider(now).issuer)
 
-    def redeem(self, code: str, back: str, journey: Journey, now: datetime) -> Signed:
+    def redeem(self, code: str, back: str, sign_in_state: SignInState, now: datetime) -> Signed:
         """Return who a code is for, by the ID token that the provider gives for it."""
         provider = self._published.provider(now)
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": back,
-            "code_verifier": journey.verifier,
+            "code_verifier": sign_in_state.verifier,
         }
         try:
             client, secret = self._settings.client_id, self._settings.client_secret.reveal()
@@ -125,7 +125,7 @@ class OidcProvider:
         if not isinstance(id_token, str):
             raise sign_in_refused(why_no_token(said, provider.token))
         claims = self._checked(id_token, "the ID token", now)
-        if claims.get("nonce") != journey.nonce:
+        if claims.get("nonce") != sign_in_state.nonce:
             raise sign_in_refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:

@@ -11,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 
 from config.tables.providers import is_loopback
-from portal.auth.providers.http import Asker
+from portal.auth.providers.http import ProviderClient
 from portal.auth.providers.oidc_words import another_issuer, described_party
 from portal.auth.refusals import SignInCode, SignInRefused
 
@@ -38,7 +38,7 @@ class Provider:
 class Published:
     """Asks a provider for what it publishes. Every method raises SignInRefused."""
 
-    def __init__(self, issuer: str, asker: Asker) -> None:
+    def __init__(self, issuer: str, asker: ProviderClient) -> None:
         self._issuer = issuer
         self._asker = asker
         self._provider: Provider | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class Providers:
     """The providers; None for one that the settings do not name."""
 
     cas: CasServer | None
@@ -20,7 +20,7 @@ class Ways:
     directory: "LdapDirectory | None"
 
     @classmethod
-    def of(cls, auth: Auth) -> "Ways":
+    def of(cls, auth: Auth) -> "Providers":
         """Return those of the settings. Nothing is asked yet."""
         directory = None
         if auth.ldap:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.desk.context.services import SheetCode
 from portal.desk.decision_form import FormCode
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
-from status_db.decisions.batch_rows import Wrong
+from status_db.decisions.batch_rows import RowFault
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 
 
@@ -119,40 +119,40 @@ _DECISIONS: _Sentences = {
 }
 
 _ROWS: _Sentences = {
-    Wrong.NOBODY: {
+    RowFault.NOBODY: {
         SHEET: N_("名单上没有这个学号，或者不在你能办理的范围内。请核对学号。"),
         PAPER: N_("名单上没有这个学号，或者不归您办理。请核对纸上的学号。"),
     },
-    Wrong.NAME: {
+    RowFault.NAME: {
         SHEET: N_("这个学号是“%(name)s”，表里写的是“%(said)s”。请核对学号和姓名。"),
         EMPTY_CELL: N_("没有填姓名，无法核对学号；这个学号是“%(name)s”。请填上姓名。"),
     },
-    Wrong.TWICE: {
+    RowFault.TWICE: {
         SHEET: N_("这个学号在表里不止一行。请只留一行。"),
     },
-    Wrong.NO_STEP: {
+    RowFault.NO_STEP: {
         SHEET: N_("这名学生今年不离校，或者不用办这一项。请删去这一行。"),
         PAPER: N_("这名学生今年不离校，或没有这一项。请去掉这一行的勾。"),
     },
-    Wrong.RESULT: {
+    RowFault.RESULT: {
         SHEET: N_("看不懂办理结果“%(said)s”。请填“通过”“不通过”或“无需办理”；不办理就留空。"),
         EMPTY_CELL: N_("填了别的内容，却没有填办理结果。请填上；不办理就把这几格都清空。"),
     },
-    Wrong.REASON: {
+    RowFault.REASON: {
         SHEET: N_("“%(said)s”不是这一项的办理原因。请从这些里选：%(reasons)s。"),
         EMPTY_CELL: N_("没有填办理原因。请从这些里选：%(reasons)s。"),
         PAPER: N_("原因不在这一事项的列表里。请重新选。"),
     },
-    Wrong.DATE: {
+    RowFault.DATE: {
         SHEET: N_("看不懂有效期“%(said)s”。请写成 2019-06-30 这样，或者留空。"),
     },
-    Wrong.LONG: {SHEET: N_("“%(column)s”太长。请缩短到 %(most)s 字以内。")},
-    Wrong.ISSUED: {
+    RowFault.LONG: {SHEET: N_("“%(column)s”太长。请缩短到 %(most)s 字以内。")},
+    RowFault.ISSUED: {
         SHEET: N_("这名学生的证书已经发了，不能再改。请删去这一行。"),
         PAPER: N_("已经发证，不能再改。请去掉这一行的勾。"),
     },
     # On a sheet of results the decision's own code says why.
-    Wrong.REFUSED: {PAPER: N_("这一项不能这样办理。请去掉这一行的勾，到办理台单独办理。")},
+    RowFault.REFUSED: {PAPER: N_("这一项不能这样办理。请去掉这一行的勾，到办理台单独办理。")},
 }
 
 _SHEETS: _Sentences = {
@@ -187,7 +187,7 @@ _FORMS: _Sentences = {
 #: Codes of two families may be spelled alike.
 SENTENCES: Mapping[type[StrEnum], _Sentences] = {
     DecisionCode: _DECISIONS,
-    Wrong: _ROWS,
+    RowFault: _ROWS,
     SheetCode: _SHEETS,
     FormCode: _FORMS,
 }
@@ -215,7 +215,7 @@ def sentence(language: Language, titles: Mapping[str, str], why: DecisionRefused
     return language.gettext(unfilled(why.code, CERTIFICATES), about=about)
 
 
-def not_entered(here: Scene, refused: DecisionRefused, seen: int, who: str) -> str:
+def not_entered(here: ReaderContext, refused: DecisionRefused, seen: int, who: str) -> str:
     """Say why a step's decision was not entered; `seen` is the one that was looked at, `who` names who was first."""
     language = here.language
     first = refused.first if isinstance(refused, Overtaken) else None

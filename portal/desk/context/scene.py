@@ -7,12 +7,12 @@ from starlette.exceptions import HTTPException
 
 from config.settings import Settings
 from config.tables.sources import Source
-from portal.access.scenes import Scene
-from portal.desk.context.services import Doors, desk_of
+from portal.access.scenes import ReaderContext
+from portal.desk.context.services import DeskStores, desk_of
 from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
 from status_db.accounts.authority import Allowed, allowed
-from status_db.effective.visible import Sight
+from status_db.effective.visible import Visibility
 from status_db.views import Scope
 
 #: Whoever may do any of these has a place at the desk.
@@ -23,11 +23,11 @@ ANSWERING = (Act.DECIDE, Act.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
-class DeskPlace:
+class DeskContext:
     """One place at the desk: a step, and for whom somebody may act at it."""
 
-    here: Scene
-    doors: Doors
+    here: ReaderContext
+    doors: DeskStores
     account: str
     step: str
     #: Those that the account may act at, in the settings' order.
@@ -37,9 +37,9 @@ class DeskPlace:
     answers: tuple[Scope, ...]
 
     @property
-    def sight(self) -> Sight:
+    def visibility(self) -> Visibility:
         """Who stands in the queue: this step alone, inside the scopes."""
-        return Sight(self.here.cohort.key, {self.step: self.scopes})
+        return Visibility(self.here.cohort.key, {self.step: self.scopes})
 
     @property
     def reviews(self) -> bool:
@@ -54,19 +54,19 @@ class DeskPlace:
         return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
 
     @property
-    def before(self) -> Scene:
+    def before(self) -> ReaderContext:
         """The same request, as it reads the steps before the review: how old their answers are."""
         settings = self.here.settings
         flows = [flow for flow in settings.flow if self.step in {entry.step for entry in flow.entries}]
         steps = {step: self.scopes for flow in flows for step in flow.after(self.step)}
-        return replace(self.here, sight=Sight(self.here.cohort.key, steps))
+        return replace(self.here, visibility=Visibility(self.here.cohort.key, steps))
 
     def address(self, path: str, **wanted: str) -> str:
         """Return a page of this cohort and step."""
         return self.here.address(path, step=self.step, **wanted)
 
 
-def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskPlace:
+def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:
     """Return the place that an address means: its step, or the first one. Raises HTTPException.
 
     A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
@@ -78,8 +78,8 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
     wanted = step or context.asked("step") or next(iter(may))
     if wanted not in may:
         raise HTTPException(404)
-    here = Scene(settings, context.language, context.now, cohort, Sight(cohort.key, may))
-    return DeskPlace(
+    here = ReaderContext(settings, context.language, context.now, cohort, Visibility(cohort.key, may))
+    return DeskContext(
         here=here,
         doors=desk_of(context.request).doors[cohort.key],
         account=context.account.account,

@@ -64,7 +64,7 @@ class ReadsSheets(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class DeskStores:
     """One cohort's doors."""
 
     #: Decisions of operators, alone and in batches.
@@ -83,7 +83,7 @@ class Doors:
 class DeskServices:
     """All that the desk's pages need beside the shared services; made once for each process."""
 
-    doors: Mapping[str, Doors]
+    doors: Mapping[str, DeskStores]
     uploads: Uploads
     read_sheet: ReadsSheets
     routes: tuple[BaseRoute, ...]

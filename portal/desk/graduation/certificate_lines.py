@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.access.scenes import NONE
-from portal.desk.context.scene import DeskPlace
+from portal.desk.context.scene import DeskContext
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
@@ -99,7 +99,7 @@ def left_at(listed: ListedCertificate) -> datetime | None:
     return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
 
 
-def line(at: DeskPlace, listed: ListedCertificate) -> CertificateLine:
+def line(at: DeskContext, listed: ListedCertificate) -> CertificateLine:
     """Return a certificate as the list shows it."""
     here, certificate, held = at.here, listed.certificate, held_of(listed)
     left = left_at(listed)

@@ -17,7 +17,7 @@ from portal.access.form_fields import Line
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation import certificate_lines
 from portal.desk.graduation.certificate_lines import HELD
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
@@ -28,8 +28,8 @@ from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.certificates import HandedOver
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.certificates import Handover
 from status_db.decisions.refusals import DecisionRefused
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
 
@@ -72,7 +72,7 @@ async def page(context: SignedIn) -> Response:
 
 async def _list(
     context: SignedIn,
-    at: DeskPlace,
+    at: DeskContext,
     chosen: CertificateFilter,
     *,
     wrong: Sequence[str] = (),
@@ -92,7 +92,7 @@ async def _list(
     shown = found[:ROWS]
     own = certificate_lines.in_address(chosen)
     said = certificate_lines.in_words(at.here.language, chosen)
-    await context.audit(Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
+    await context.audit(AuditEvent.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
     return context.page(
         "desk/certificates.html",
         status=409 if wrong else 200,
@@ -138,7 +138,7 @@ async def hand_over_several(context: SignedIn) -> Response:
     for listed in filter(None, found):
         number = listed.certificate.number
         try:
-            await note_handed_over(context, at, listed, HandedOver(number, "self"))
+            await note_handed_over(context, at, listed, Handover(number, "self"))
             done += 1
         except DecisionRefused as refused:
             wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
@@ -155,7 +155,9 @@ async def sign_off(context: SignedIn) -> Response:
     if not found:
         raise HTTPException(404)
     said = f"{college} {class_name or NONE}"
-    await context.audit(Deed.EXPORTED, cohort=at.here.cohort.key, what="sign-off", filter=said, students=len(found))
+    await context.audit(
+        AuditEvent.EXPORTED, cohort=at.here.cohort.key, what="sign-off", filter=said, students=len(found)
+    )
     return context.page(
         "desk/sign_off.html",
         at=at,
@@ -186,7 +188,7 @@ async def export(context: SignedIn) -> Response:
         file = Path(folder.name) / "certificates.xlsx"
         written = await context.export(partial(xlsx.write, file, title, head, columns, _texts(at, found)))
         await context.audit(
-            Deed.EXPORTED,
+            AuditEvent.EXPORTED,
             cohort=at.here.cohort.key,
             what="certificates",
             filter=certificate_lines.in_words(language, chosen),
@@ -199,7 +201,7 @@ async def export(context: SignedIn) -> Response:
     return SentOnce(folder, file, name)
 
 
-def _texts(at: DeskPlace, found: Sequence[ListedCertificate]) -> Iterator[tuple[str, ...]]:
+def _texts(at: DeskContext, found: Sequence[ListedCertificate]) -> Iterator[tuple[str, ...]]:
     for listed in found:
         row = certificate_lines.line(at, listed)
         certificate = listed.certificate
@@ -218,7 +220,7 @@ def _texts(at: DeskPlace, found: Sequence[ListedCertificate]) -> Iterator[tuple[
         )
 
 
-def _plain(at: DeskPlace, moment: datetime | None) -> str:
+def _plain(at: DeskContext, moment: datetime | None) -> str:
     return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
 
 

@@ -14,18 +14,18 @@ from portal.access.form_fields import Form, Text, Ticked
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation import drafts, member_lines
-from portal.desk.graduation.classes import REVIEWING, Powers, class_address, class_asked, powers
+from portal.desk.graduation.classes import REVIEWING, ReviewPowers, class_address, class_asked, powers
 from portal.desk.graduation.drafts import LEAVES, ClassDraft, DraftPlan
 from portal.desk.graduation.member_lines import MemberLine
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.student import recheck
 from portal.web.links import see_other
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.certificates import Collected
-from status_db.decisions.class_review import ChosenStudent, ClassReview, LeftOut, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReview, Exclusion, NobodyPassed
 from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.inbox.requests import RequestOutcome, RequestRefused
@@ -43,13 +43,13 @@ _REASON = N_("各项齐备")
 
 
 @dataclass(frozen=True, slots=True)
-class Scenery:
+class ClassContext:
     """One class, and what somebody may do there."""
 
-    at: DeskPlace
+    at: DeskContext
     college: str
     class_name: str
-    may: Powers
+    may: ReviewPowers
     roll: Roll
     #: Why the sources are not asked again yet; empty where nobody has asked too often.
     refused: str = ""
@@ -119,35 +119,41 @@ class ClassForm(Form):
 async def page(context: SignedIn) -> Response:
     """Show a class, with those ticked who are clear or reviewed."""
     at = place(context, REVIEWING)
-    scenery = await _scenery(context, at, *class_asked(context))
+    context_of_class = await _class_context(context, at, *class_asked(context))
     await context.audit(
-        Deed.SAW_LIST,
+        AuditEvent.SAW_LIST,
         cohort=at.here.cohort.key,
         step=at.step,
-        class_name=scenery.class_name,
-        students=len(scenery.roll.members),
+        class_name=context_of_class.class_name,
+        students=len(context_of_class.roll.members),
     )
-    return await _form(context, scenery, scenery.empty())
+    return await _form(context, context_of_class, context_of_class.empty())
 
 
 async def write(context: SignedIn) -> Response:
     """Show what a draft would do, do it, or show the form again; one that makes no sense comes back with why."""
     form = await forms.read_form(context, ClassForm)
     at = place(context, REVIEWING, form.step or None)
-    scenery = await _scenery(context, at, form.college, form.named_class)
+    context_of_class = await _class_context(context, at, form.college, form.named_class)
     draft = form.draft()
     if form.do == "edit":
-        return await _form(context, scenery, draft)
+        return await _form(context, context_of_class, draft)
     if form.do == "confirm":
-        return await _confirmed(context, scenery, draft, _chosen(form))
-    plan = drafts.planned(scenery.roll, at.step, draft, at.here.now)
+        return await _confirmed(context, context_of_class, draft, _chosen(form))
+    plan = drafts.planned(context_of_class.roll, at.step, draft, at.here.now)
     used = await context.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
     wrong = drafts.mistakes(
-        at.here.language, scenery.roll, draft, plan, used=used, kinds=scenery.kinds, reasons=scenery.reasons
+        at.here.language,
+        context_of_class.roll,
+        draft,
+        plan,
+        used=used,
+        kinds=context_of_class.kinds,
+        reasons=context_of_class.reasons,
     )
     if wrong:
-        return await _form(context, scenery, draft, wrong)
-    return _preview(context, scenery, draft, plan)
+        return await _form(context, context_of_class, draft, wrong)
+    return _preview(context, context_of_class, draft, plan)
 
 
 async def ask(context: SignedIn) -> Response:
@@ -155,7 +161,7 @@ async def ask(context: SignedIn) -> Response:
     form = await forms.read_form(context, ClassForm)
     at = place(context, REVIEWING, form.step or None)
     cohort, now = at.here.cohort.key, at.here.now
-    scenery = await _scenery(context, at, form.college, form.named_class)
+    context_of_class = await _class_context(context, at, form.college, form.named_class)
     question = partial(
         context.services.requests.ask_sources,
         cohort,
@@ -171,12 +177,21 @@ async def ask(context: SignedIn) -> Response:
             said = at.here.language.ngettext(
                 "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
             )
-            shown = Scenery(at, scenery.college, scenery.class_name, scenery.may, scenery.roll, said)
+            shown = ClassContext(
+                at,
+                context_of_class.college,
+                context_of_class.class_name,
+                context_of_class.may,
+                context_of_class.roll,
+                said,
+            )
             return await _form(context, shown, shown.empty(), status=429)
     else:
-        await context.audit(Deed.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=scenery.class_name)
+        await context.audit(
+            AuditEvent.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=context_of_class.class_name
+        )
     await recheck.until_served(partial(context.ask, context.services.requests.last_ask, cohort))
-    return see_other(scenery.address("/desk/classes/morning"))
+    return see_other(context_of_class.address("/desk/classes/morning"))
 
 
 def _chosen(form: ClassForm) -> list[ChosenStudent]:
@@ -189,7 +204,7 @@ def _chosen(form: ClassForm) -> list[ChosenStudent]:
     return found
 
 
-async def _scenery(context: SignedIn, at: DeskPlace, college: str, class_name: str) -> Scenery:
+async def _class_context(context: SignedIn, at: DeskContext, college: str, class_name: str) -> ClassContext:
     """Return a class; one of which nobody may be seen looks like one that does not exist."""
     may = powers(context, at)
     roll = await context.ask_long(
@@ -197,19 +212,19 @@ async def _scenery(context: SignedIn, at: DeskPlace, college: str, class_name: s
     )
     if not roll.members:
         raise HTTPException(404)
-    return Scenery(at, college, class_name, may, roll)
+    return ClassContext(at, college, class_name, may, roll)
 
 
 async def _form(
     context: Context,
-    scenery: Scenery,
+    context_of_class: ClassContext,
     draft: ClassDraft,
     wrong: Sequence[str] = (),
     status: int = 200,
 ) -> Response:
-    at, now = scenery.at, scenery.at.here.now
+    at, now = context_of_class.at, context_of_class.at.here.now
     language = at.here.language
-    staged = [(member, member.stage(at.step, now)) for member in scenery.roll.members]
+    staged = [(member, member.stage(at.step, now)) for member in context_of_class.roll.members]
     choosable = [(member, stage) for member, stage in staged if drafts.choosable(member, stage)]
     cut = {member.student for member, _ in choosable[MOST:]}
     by_stage: dict[str, list[MemberLine]] = {stage.value: [] for stage in Stage}
@@ -221,63 +236,67 @@ async def _form(
         "desk/morning.html",
         status=422 if wrong else status,
         at=at,
-        scenery=scenery,
-        class_field=scenery.class_name or NONE,
+        context_of_class=context_of_class,
+        class_field=context_of_class.class_name or NONE,
         draft=draft,
         wrong=wrong,
         by_stage=by_stage,
         cut=len(cut),
         leaves=[(key, language.gettext(word)) for key, word in LEAVES.items()],
-        stale=at.before.stale(scenery.roll.freshness),
+        stale=at.before.stale(context_of_class.roll.freshness),
         moment=language.moment(now, now),
-        as_of=at.before.as_of(scenery.roll.freshness),
-        old=_olds(scenery),
+        as_of=at.before.as_of(context_of_class.roll.freshness),
+        old=_olds(context_of_class),
         asking=last is not None and last.served_at is None,
         asked=language.moment(last.served_at, now) if last is not None and last.served_at else "",
         asked_well=last is not None and last.outcome is RequestOutcome.DONE,
     )
 
 
-def _olds(scenery: Scenery) -> str:
+def _olds(context_of_class: ClassContext) -> str:
     """Say as of when the answers are that would be accepted: the oldest of them."""
-    step, now = scenery.at.step, scenery.at.here.now
+    step, now = context_of_class.at.step, context_of_class.at.here.now
     moments = [
         moment
-        for member in scenery.roll.members
+        for member in context_of_class.roll.members
         if member.stage(step, now) is Stage.OLD
         for moment in member.review(step).waits_for_news.values()
     ]
-    return scenery.at.here.language.moment(min(moments), now) if moments else ""
+    return context_of_class.at.here.language.moment(min(moments), now) if moments else ""
 
 
-def _preview(context: Context, scenery: Scenery, draft: ClassDraft, plan: DraftPlan) -> Response:
-    at = scenery.at
-    left = [(member, _why_left(scenery, draft, plan, member, stage)) for member, stage in plan.left]
+def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft, plan: DraftPlan) -> Response:
+    at = context_of_class.at
+    left = [(member, _why_left(context_of_class, draft, plan, member, stage)) for member, stage in plan.left]
     return context.page(
         "desk/morning_preview.html",
         at=at,
-        scenery=scenery,
-        class_field=scenery.class_name or NONE,
+        context_of_class=context_of_class,
+        class_field=context_of_class.class_name or NONE,
         draft=draft,
         plan=plan,
         passing=[(one, seen_by_review(one.member.review(at.step))) for one in plan.passing],
         left=left,
-        held=sum(member.certificate is not None for member in scenery.roll.members),
+        held=sum(member.certificate is not None for member in context_of_class.roll.members),
         over_old=any(one.stage is Stage.OLD for one in plan.passing),
-        old=_olds(scenery),
+        old=_olds(context_of_class),
         leaves=at.here.language.gettext(LEAVES[draft.collected]),
         moment=at.here.language.moment(at.here.now, at.here.now),
-        stale=at.before.stale(scenery.roll.freshness),
+        stale=at.before.stale(context_of_class.roll.freshness),
     )
 
 
-def _why_left(scenery: Scenery, draft: ClassDraft, plan: DraftPlan, member: ClassMember, stage: Stage) -> str:
+def _why_left(
+    context_of_class: ClassContext, draft: ClassDraft, plan: DraftPlan, member: ClassMember, stage: Stage
+) -> str:
     """Say why a student is left out."""
-    language = scenery.at.here.language
+    language = context_of_class.at.here.language
     if member.student in plan.named:
         return language.gettext("在“除外”的学号里")
     if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
-        return language.listed(f"{title} {cell.text}" for title, cell, _ in member_lines.lacking(scenery.at, member))
+        return language.listed(
+            f"{title} {cell.text}" for title, cell, _ in member_lines.lacking(context_of_class.at, member)
+        )
     if not drafts.choosable(member, stage):
         return (
             language.gettext("要由有终审权限的人先终审")
@@ -290,13 +309,13 @@ def _why_left(scenery: Scenery, draft: ClassDraft, plan: DraftPlan, member: Clas
 
 
 async def _confirmed(
-    context: SignedIn, scenery: Scenery, draft: ClassDraft, chosen: Sequence[ChosenStudent]
+    context: SignedIn, context_of_class: ClassContext, draft: ClassDraft, chosen: Sequence[ChosenStudent]
 ) -> Response:
-    at, may = scenery.at, scenery.may
-    if wrong := drafts.of_choices(at.here.language, draft, scenery.kinds, scenery.reasons):
-        return await _form(context, scenery, draft, wrong)
+    at, may = context_of_class.at, context_of_class.may
+    if wrong := drafts.of_choices(at.here.language, draft, context_of_class.kinds, context_of_class.reasons):
+        return await _form(context, context_of_class, draft, wrong)
     held: ClassReview | None = None
-    left: Sequence[LeftOut]
+    left: Sequence[Exclusion]
     hold = partial(
         at.doors.class_reviews.give,
         at.step,
@@ -305,7 +324,7 @@ async def _confirmed(
         at.here.now,
         may.review,
         may.issue,
-        title=f"{scenery.college} {scenery.class_name}".strip(),
+        title=f"{context_of_class.college} {context_of_class.class_name}".strip(),
         kind=draft.kind,
         reason=draft.reason,
         note=draft.note,
@@ -317,33 +336,35 @@ async def _confirmed(
     except NobodyPassed as nobody:
         left = nobody.left_out
     except DecisionRefused as refused:
-        return await _form(context, scenery, draft, [sentence(at.here.language, at.here.titles, refused)])
-    return await _result(context, scenery, held, left)
+        return await _form(context, context_of_class, draft, [sentence(at.here.language, at.here.titles, refused)])
+    return await _result(context, context_of_class, held, left)
 
 
-async def _result(context: Context, scenery: Scenery, held: ClassReview | None, left: Sequence[LeftOut]) -> Response:
+async def _result(
+    context: Context, context_of_class: ClassContext, held: ClassReview | None, left: Sequence[Exclusion]
+) -> Response:
     """Say what became of a class, and who was left out why."""
-    at, language = scenery.at, scenery.at.here.language
+    at, language = context_of_class.at, context_of_class.at.here.language
     reviewed = len(held.reviews) if held else 0
     issued = len(held.certificates) if held else 0
     if held is not None:
         await context.audit(
-            Deed.MORNING_HELD,
+            AuditEvent.MORNING_HELD,
             cohort=at.here.cohort.key,
             step=at.step,
-            college=scenery.college,
+            college=context_of_class.college,
             batch=held.batch,
             reviewed=reviewed,
             issued=issued,
             left_out=len(left),
-            class_name=scenery.class_name,
+            class_name=context_of_class.class_name,
         )
-    names = {member.student: member.name for member in scenery.roll.members}
+    names = {member.student: member.name for member in context_of_class.roll.members}
     return context.page(
         "desk/morning_result.html",
         status=200 if held else 409,
         at=at,
-        scenery=scenery,
+        context_of_class=context_of_class,
         done=held is not None,
         reviewed=reviewed,
         issued=issued,

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
-from portal.desk.context.scene import DeskPlace, acts_at, place
+from portal.desk.context.scene import DeskContext, acts_at, place
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
@@ -30,7 +30,7 @@ STAGES: Mapping[Stage, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Powers:
+class ReviewPowers:
     """For whom somebody may give this review, and for whom issue the certificate that hangs on it."""
 
     review: tuple[Scope, ...]
@@ -49,13 +49,13 @@ class ClassLine:
     sign_off: str
 
 
-def powers(context: SignedIn, at: DeskPlace) -> Powers:
+def powers(context: SignedIn, at: DeskContext) -> ReviewPowers:
     """Return what an account may do at a place."""
     review = acts_at(context, (Act.REVIEW,)).get(at.step, ())
-    return Powers(review, acts_at(context, (Act.ISSUE,)).get(at.step, ()))
+    return ReviewPowers(review, acts_at(context, (Act.ISSUE,)).get(at.step, ()))
 
 
-def class_address(at: DeskPlace, path: str, college: str, class_name: str) -> str:
+def class_address(at: DeskContext, path: str, college: str, class_name: str) -> str:
     """Return a page about one class; its values are not left out where they are empty."""
     address = at.address(path)
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'college': college, 'class': class_name or NONE})}"
@@ -88,7 +88,7 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _row(at: DeskPlace, one: ClassCount) -> ClassLine:
+def _row(at: DeskContext, one: ClassCount) -> ClassLine:
     return ClassLine(
         name=one.class_name or at.here.language.gettext("未分班"),
         college=one.college,

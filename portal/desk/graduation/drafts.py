@@ -19,7 +19,7 @@ LONGEST_REASON = 100
 #: How certificates may leave for a whole class; one at a time, somebody else may take them, too.
 LEAVES: Mapping[str, str] = {"": N_("等待领取"), "self": N_("本人当场领走"), "post": N_("邮寄")}
 
-_STRANGERS = N_("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
+_UNMATCHED = N_("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
 _NOT_ISSUED = N_("这些学号不能发证：%(numbers)s。请改正或删去。")
 _BOTH = N_("证书号只能用一种办法给：粘贴两列，或者从首号顺着编。请清空其中一个。")
 _UNREADABLE = N_("证书号的第 %(places)s 行读不懂。每行一个学号、一个证书号，中间用空格或制表符隔开。")
@@ -60,7 +60,7 @@ class ClassDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
+class PassingStudent:
     """One student who is to pass."""
 
     member: ClassMember
@@ -78,7 +78,7 @@ class Passing:
 class DraftPlan:
     """What a draft would do."""
 
-    passing: tuple[Passing, ...]
+    passing: tuple[PassingStudent, ...]
     #: Everybody else of the class who has no certificate yet.
     left: tuple[tuple[ClassMember, Stage], ...]
     #: Everybody named in the box of whom to leave out, of this class or not.
@@ -117,7 +117,8 @@ def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPla
     ]
     given, uncountable = _given(draft, [member.student for member, _ in chosen if member.may_issue])
     passing = [
-        Passing(member, stage, given.get(member.student, "") if member.may_issue else "") for member, stage in chosen
+        PassingStudent(member, stage, given.get(member.student, "") if member.may_issue else "")
+        for member, stage in chosen
     ]
     # Whom it would change nothing for is left out, too.
     kept = tuple(one for one in passing if one.reviews or one.number)
@@ -179,7 +180,7 @@ def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPl
         if said:
             found.append(language.gettext(text, **{name: language.listed(said)}))
 
-    say(_STRANGERS, "numbers", [number for number in sorted(plan.named) if number not in here])
+    say(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in here])
     if draft.pasted.strip() and draft.first.strip():
         found.append(language.gettext(_BOTH))
     if draft.pasted.strip():

@@ -8,12 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation.classes import REVIEWING
 from portal.page.context import SignedIn
 from portal.present import list_rows
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import Named
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.batches import RosterName
 from status_db.effective_status import StepStatus
 from status_db.model import Decision, said_as_of
 
@@ -55,7 +55,7 @@ async def page(context: SignedIn) -> Response:
     people = await context.ask_long(at.doors.batches.people, sorted(students), at.scopes)
     fresh = await context.ask_long(context.services.lists.freshness, cohort)
     reviews = [_review(at, decision, steps, people) for decision, steps in given]
-    await context.audit(Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
+    await context.audit(AuditEvent.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
     by_student: dict[str, list[str]] = {}
     for student, step in opened:
         by_student.setdefault(student, []).append(at.here.titles.get(step, step))
@@ -79,9 +79,11 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _review(at: DeskPlace, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]) -> ReviewLine:
+def _review(
+    at: DeskContext, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, RosterName]
+) -> ReviewLine:
     here = at.here
-    person = people.get(decision.student, Named("", ""))
+    person = people.get(decision.student, RosterName("", ""))
     name, class_name = person.name, person.class_name
     accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(here.now)]
     newer = [step for step in accepted if step.as_of is None or said_as_of(step.as_of) != decision.accepts[step.step]]
@@ -99,7 +101,7 @@ def _review(at: DeskPlace, decision: Decision, steps: Sequence[StepStatus], peop
     )
 
 
-def _record(at: DeskPlace, student: str) -> str:
+def _record(at: DeskContext, student: str) -> str:
     return at.address(f"/desk/students/{quote(student)}")
 
 

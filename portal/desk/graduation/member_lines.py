@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
-from portal.desk.context.scene import DeskPlace
+from portal.desk.context.scene import DeskContext
 from portal.desk.graduation import drafts
 from portal.desk.graduation.drafts import ClassDraft
 from portal.present import list_rows
@@ -33,7 +33,7 @@ class MemberLine:
     kind: str
 
 
-def line(at: DeskPlace, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
+def line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
     """Return a student as the form shows them."""
     certificate = member.certificate
     review = member.review(at.step).at(at.here.now)
@@ -53,12 +53,12 @@ def line(at: DeskPlace, draft: ClassDraft, member: ClassMember, stage: Stage) ->
     )
 
 
-def _accepts(at: DeskPlace, member: ClassMember) -> Mapping[str, str]:
+def _accepts(at: DeskContext, member: ClassMember) -> Mapping[str, str]:
     decision = member.review(at.step).decision
     return decision.accepts if decision else {}
 
 
-def lacking(at: DeskPlace, member: ClassMember) -> tuple[Lack, ...]:
+def lacking(at: DeskContext, member: ClassMember) -> tuple[Lack, ...]:
     """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
     here = at.here
     review = member.review(at.step)

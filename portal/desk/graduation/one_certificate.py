@@ -12,7 +12,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Line, OrNone, at_most
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation import certificate_lines, numbers
 from portal.desk.graduation.certificate_lines import HELD, WAYS
 from portal.desk.graduation.classes import REVIEWING, powers
@@ -21,8 +21,8 @@ from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.certificates import Collected, HandedOver, Issue
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.certificates import Collected, Handover, Issue
 from status_db.decisions.refusals import DecisionRefused
 from status_db.model import normalise_number
 from status_db.queries.certificates import CertificateSelection, ListedCertificate
@@ -94,7 +94,7 @@ async def hand_over(context: SignedIn) -> Response:
         return await _one_page(context, at, listed, typed, language.gettext(_NO_WAY))
     if "collector" in typed.too_long:
         return await _one_page(context, at, listed, typed, language.gettext(_LONG))
-    handed = HandedOver(listed.certificate.number, typed.collected, typed.collector, when)
+    handed = Handover(listed.certificate.number, typed.collected, typed.collector, when)
     try:
         await note_handed_over(context, at, listed, handed)
     except DecisionRefused as refused:
@@ -119,7 +119,7 @@ async def revoke(context: SignedIn) -> Response:
         said = sentence(at.here.language, at.here.titles, refused)
         return await _one_page(context, at, listed, typed, said)
     await context.audit(
-        Deed.REVOKED,
+        AuditEvent.REVOKED,
         cohort=at.here.cohort.key,
         student=listed.certificate.student,
         number=number,
@@ -158,11 +158,13 @@ async def issue(context: SignedIn) -> Response:
     except DecisionRefused as refused:
         said = sentence(language, at.here.titles, refused)
         return _new_page(context, at, student, member, typed, said)
-    await context.audit(Deed.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind)
+    await context.audit(
+        AuditEvent.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind
+    )
     return see_other(at.address(f"/desk/certificates/{made.id}"))
 
 
-async def _found(context: Context, at: DeskPlace, issue_scopes: Sequence[Scope]) -> ListedCertificate:
+async def _found(context: Context, at: DeskContext, issue_scopes: Sequence[Scope]) -> ListedCertificate:
     """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
     number = context.request.path_params["certificate"]
     listed = await context.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
@@ -173,13 +175,13 @@ async def _found(context: Context, at: DeskPlace, issue_scopes: Sequence[Scope])
 
 async def _one_page(
     context: SignedIn,
-    at: DeskPlace,
+    at: DeskContext,
     listed: ListedCertificate,
     typed: HandingForm,
     wrong: str = "",
 ) -> Response:
     account, certificate = context.account.account, listed.certificate
-    issues, standing = listed.may_issue, certificate.revoked_at is None
+    issues, effective = listed.may_issue, certificate.revoked_at is None
     return context.page(
         "desk/certificate.html",
         status=422 if wrong else 200,
@@ -189,20 +191,20 @@ async def _one_page(
         typed=typed,
         wrong=wrong,
         ways=_ways(at),
-        hands_over=issues and standing and not certificate.collected,
-        revokes=issues and standing and certificate.issued_by != account,
-        own=issues and standing and certificate.issued_by == account,
+        hands_over=issues and effective and not certificate.collected,
+        revokes=issues and effective and certificate.issued_by != account,
+        own=issues and effective and certificate.issued_by == account,
     )
 
 
-async def _member(context: Context, at: DeskPlace, student: str) -> ClassMember | None:
+async def _member(context: Context, at: DeskContext, student: str) -> ClassMember | None:
     found = await context.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
     return found if found is not None and found.may_issue else None
 
 
 def _new_page(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     student: str,
     member: ClassMember | None,
     typed: IssueForm,
@@ -225,15 +227,15 @@ def _new_page(
     )
 
 
-def _ways(at: DeskPlace) -> list[tuple[str, str]]:
+def _ways(at: DeskContext) -> list[tuple[str, str]]:
     return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
 
 
-async def note_handed_over(context: SignedIn, at: DeskPlace, listed: ListedCertificate, handed: HandedOver) -> None:
+async def note_handed_over(context: SignedIn, at: DeskContext, listed: ListedCertificate, handed: Handover) -> None:
     """Note that a certificate has left, and who noted it. Raises DecisionRefused."""
     await context.ask_long(at.doors.register.hand_over, handed, context.account.account, at.here.now, at.scopes)
     await context.audit(
-        Deed.CERTIFICATE_HANDED_OVER,
+        AuditEvent.CERTIFICATE_HANDED_OVER,
         cohort=at.here.cohort.key,
         student=listed.certificate.student,
         number=handed.number,

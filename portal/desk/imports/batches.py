@@ -16,7 +16,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import desk_of
 from portal.desk.imports import result_words, results
 from portal.documents import xlsx
@@ -27,8 +27,8 @@ from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import Batch, BatchKind, Named
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.batches import Batch, BatchKind, RosterName
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision
 from status_db.stored_counts import BatchCounts
@@ -121,7 +121,7 @@ async def page(context: SignedIn) -> Response:
 
 async def _page(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     batch: Batch,
     decisions: tuple[Decision, ...],
     refused: str = "",
@@ -179,7 +179,7 @@ async def undo(context: SignedIn) -> Response:
             refused = unfilled(error.code, SHEET)
         else:
             await context.audit(
-                Deed.IMPORT_UNDONE,
+                AuditEvent.IMPORT_UNDONE,
                 cohort=at.here.cohort.key,
                 step=at.step,
                 batch=batch.id,
@@ -223,7 +223,7 @@ async def result(context: SignedIn) -> Response:
     try:
         file = Path(folder.name) / "result.xlsx"
         written = await context.export(partial(xlsx.write, file, title, head, columns, table))
-        await context.audit(Deed.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
+        await context.audit(AuditEvent.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -231,7 +231,7 @@ async def result(context: SignedIn) -> Response:
     return SentOnce(folder, file, name)
 
 
-async def _found(context: SignedIn) -> tuple[DeskPlace, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
     """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
     at = place(context, (Act.DECIDE,))
     number = context.request.path_params["batch"]
@@ -249,12 +249,12 @@ def _said(became: Mapping[str, str], language: Language) -> str:
     return became.get(language.code) or next(iter(became.values()), "")
 
 
-def _may_see(at: DeskPlace, batch: Batch) -> bool:
+def _may_see(at: DeskContext, batch: Batch) -> bool:
     """Say whether a batch may be seen: by its author, and by who decides the step for everybody."""
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _line(at: DeskPlace, batch: Batch) -> BatchLine:
+def _line(at: DeskContext, batch: Batch) -> BatchLine:
     language, now = at.here.language, at.here.now
     return BatchLine(
         number=batch.id,
@@ -276,7 +276,7 @@ def _undone(language: Language, batch: Batch) -> str:
     return language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", who=who, moment=moment, why=why)
 
 
-def _fate(decision: Decision, batch: Batch, at: DeskPlace) -> str:
+def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:
     """Say what has become of a decision of a batch."""
     if batch.undone_at is None:
         return _STANDS if decision.active(at.here.now) else _ENDED
@@ -287,7 +287,7 @@ def _fate(decision: Decision, batch: Batch, at: DeskPlace) -> str:
     return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
 
 
-def _row(language: Language, decision: Decision, person: Named | None, fate: str) -> DecisionLine:
+def _row(language: Language, decision: Decision, person: RosterName | None, fate: str) -> DecisionLine:
     word, tone = _FATES[fate]
     return DecisionLine(
         student=decision.student,

@@ -19,7 +19,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.desk.imports.uploaded import keep_upload, read_upload
@@ -27,8 +27,8 @@ from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Told, Wrong
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import Verdict, normalise_number
@@ -43,10 +43,10 @@ CHANGED = N_("确认的不是刚才看到的那一份。请重新看一遍再确
 
 #: What a look at the rows finds, besides rows about somebody on the roster.
 _FOUND = {
-    Wrong.NOBODY: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
-    Wrong.TWICE: N_("同一个学号不止一行，会一起算"),
-    Wrong.NAME: N_("学号和姓名对不上，请核对"),
-    Wrong.NO_STEP: N_("不用办这一项，会被略过"),
+    RowFault.NOBODY: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
+    RowFault.TWICE: N_("同一个学号不止一行，会一起算"),
+    RowFault.NAME: N_("学号和姓名对不上，请核对"),
+    RowFault.NO_STEP: N_("不用办这一项，会被略过"),
 }
 
 
@@ -68,7 +68,7 @@ async def page(context: SignedIn) -> Response:
 
 async def _page(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     refused: str = "",
     *,
     status: int = 200,
@@ -85,7 +85,7 @@ async def _page(
         at,
         "desk/full_list.html",
         status=status,
-        stale=replace(at.here, sight=at.sight).stale(fresh),
+        stale=replace(at.here, visibility=at.visibility).stale(fresh),
         action=at.address("/desk/list"),
         sources=[
             {
@@ -172,7 +172,7 @@ async def confirm(context: SignedIn) -> Response:
         return see_other(at.address(f"/desk/list/{upload.upload}"))
     await context.ask_long(desk_of(context.request).uploads.confirmed, upload.upload, at.here.now)
     await context.audit(
-        Deed.CONFIRMED_LIST,
+        AuditEvent.CONFIRMED_LIST,
         cohort=at.here.cohort.key,
         step=at.step,
         source=upload.source or "",
@@ -182,12 +182,12 @@ async def confirm(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/list/{upload.upload}"))
 
 
-async def _show(context: Context, at: DeskPlace, upload: Upload, *, refused: str = "") -> Response:
+async def _show(context: Context, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:
     source = context.settings.source[upload.source or ""]
     # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
-    rows = [Told(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
+    rows = [ImportRow(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
     preview = await context.ask_in_turn(at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
-    known = sum(row.wrong not in (Wrong.NOBODY, Wrong.NO_STEP) for row in preview.rows)
+    known = sum(row.wrong not in (RowFault.NOBODY, RowFault.NO_STEP) for row in preview.rows)
     language = at.here.language
     found = [
         ListFindings(
@@ -226,7 +226,7 @@ async def _show(context: Context, at: DeskPlace, upload: Upload, *, refused: str
     )
 
 
-async def _kept(context: SignedIn) -> tuple[DeskPlace, Upload]:
+async def _kept(context: SignedIn) -> tuple[DeskContext, Upload]:
     """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
@@ -264,7 +264,7 @@ def _suffix(source: Source) -> str:
     return PurePath(str(source.own.path)).suffix.lower()
 
 
-def _title(at: DeskPlace, name: str, source: Source) -> str:
+def _title(at: DeskContext, name: str, source: Source) -> str:
     return at.here.language.pick(source.title, source.title_en) or name
 
 

@@ -17,9 +17,9 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, Ticked
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, Scene
+from portal.access.scenes import COLUMNS, NONE, ReaderContext
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
@@ -31,8 +31,8 @@ from portal.present import cards, list_rows
 from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
+from status_db.accounts.audit_log import AuditEvent
+from status_db.decisions.batch_rows import RowCheck, RowKind, SheetPreview
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.inbox.uploads import Upload, UploadKind
@@ -83,10 +83,10 @@ async def page(context: SignedIn) -> Response:
     return await _page(context, place(context, (Act.DECIDE,)))
 
 
-async def _page(context: Context, at: DeskPlace, refused: str = "", *, status: int = 200, said: str = "") -> Response:
+async def _page(context: Context, at: DeskContext, refused: str = "", *, status: int = 200, said: str = "") -> Response:
     batches = await context.ask_long(partial(at.doors.batches.batches, at.step, 1))
     choices = {
-        column: await context.ask_long(context.services.lists.choices, at.sight, column, {}, _CHOICES)
+        column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES)
         for column in _NARROWED_BY
     }
     limits = context.settings.desk
@@ -119,14 +119,14 @@ async def template(context: SignedIn) -> Response:
         columns={name: value for name, value in columns.items() if context.asked(name)},
         order=Order.CLASS,
     )
-    count = await context.ask_long(context.services.lists.count, at.sight, chosen, at.here.now, most)
+    count = await context.ask_long(context.services.lists.count, at.visibility, chosen, at.here.now, most)
     if not count or count > most:
         sentence = TOO_MANY if count else NOBODY
         return await _page(context, at, language.gettext(sentence, most=most), status=422)
     fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
     title = template_title(at.here, at.step)
     narrowed = language.listed(chosen.columns.values())
-    stale = replace(at.here, sight=at.sight).stale(fresh)
+    stale = replace(at.here, visibility=at.visibility).stale(fresh)
     about = (narrowed, *template_about(at.here, stale, context.account.name))
     reasons = context.settings.step_named(at.step).reasons
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="template-"))
@@ -138,7 +138,7 @@ async def template(context: SignedIn) -> Response:
         )
         written = await context.export(writing)
         await context.audit(
-            Deed.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
+            AuditEvent.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
         )
     except BaseException:
         folder.cleanup()
@@ -146,20 +146,20 @@ async def template(context: SignedIn) -> Response:
     return SentOnce(folder, file, f"{title.replace(' ', '-')}.xlsx")
 
 
-def template_title(here: Scene, step: str) -> str:
+def template_title(here: ReaderContext, step: str) -> str:
     """Say what a template is."""
     return " ".join((here.cohort.name, here.titles[step], here.language.gettext("办理结果")))
 
 
-def template_about(here: Scene, stale: Sequence[str], by: str) -> tuple[str, ...]:
+def template_about(here: ReaderContext, stale: Sequence[str], by: str) -> tuple[str, ...]:
     """Say of a template when it was made, by whom, and what of it is too old."""
     language = here.language
     return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(here.now), who=by), *stale)
 
 
-def people_of(here: Scene, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
+def people_of(here: ReaderContext, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
     """Give those who belong on a template: who has the step, and how it stands."""
-    for listed in lists.whole(here.sight.only(step), chosen, here.now):
+    for listed in lists.whole(here.visibility.only(step), chosen, here.now):
         status = next((one for one in listed.steps if one.step == step), None)
         if status is not None:
             yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
@@ -244,7 +244,7 @@ async def enter(context: SignedIn) -> Response:
     uploads = desk_of(context.request).uploads
     await context.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
     await context.audit(
-        Deed.IMPORTED,
+        AuditEvent.IMPORTED,
         cohort=at.here.cohort.key,
         step=at.step,
         batch=made.batch.id,
@@ -265,12 +265,12 @@ def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> s
     return language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
 
 
-async def _overtaken(context: Context, at: DeskPlace, upload: Upload, preview: SheetPreview) -> Response:
+async def _overtaken(context: Context, at: DeskContext, upload: Upload, preview: SheetPreview) -> Response:
     refused = at.here.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
     return await _preview(context, at, upload, preview, refused=refused)
 
 
-async def _brought(context: SignedIn) -> tuple[DeskPlace, Upload]:
+async def _brought(context: SignedIn) -> tuple[DeskContext, Upload]:
     """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
@@ -282,14 +282,14 @@ async def _brought(context: SignedIn) -> tuple[DeskPlace, Upload]:
     return at, upload
 
 
-async def _judged(context: Context, at: DeskPlace, upload: Upload) -> SheetPreview:
+async def _judged(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
     told = results.told_of(results.again(upload.rows), at.here.language.zone)
     return await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
 
 
 async def _preview(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     upload: Upload,
     preview: SheetPreview,
     ticks: ConfirmForm | None = None,
@@ -313,17 +313,17 @@ async def _preview(
         digest=preview.digest.hex(),
         ticks=ticks or ConfirmForm(),
         refused=refused,
-        stale=replace(at.here, sight=at.sight).stale(fresh),
+        stale=replace(at.here, visibility=at.visibility).stale(fresh),
     )
 
 
-def groups(context: Context, at: DeskPlace, judged: Sequence[Judged]) -> list[RowGroup]:
+def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> list[RowGroup]:
     """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
     language = at.here.language
     kind = cards.kinds_of(context.settings).get(at.step, StepKind.SYNCED)
     reasons = context.settings.step_named(at.step).reasons
 
-    def line(row: Judged) -> PreviewRow:
+    def line(row: RowCheck) -> PreviewRow:
         told = row.told
         more = (
             ("file_number", told.file_number),
@@ -357,7 +357,7 @@ def groups(context: Context, at: DeskPlace, judged: Sequence[Judged]) -> list[Ro
 
 
 def _became(
-    context: Context, at: DeskPlace, sheet: results.ResultSheet, judged: Sequence[Judged], *, replaced: bool
+    context: Context, at: DeskContext, sheet: results.ResultSheet, judged: Sequence[RowCheck], *, replaced: bool
 ) -> results.ResultSheet:
     """Return a sheet with what has become of each of its rows, in every language of the settings."""
     reasons = context.settings.step_named(at.step).reasons
@@ -371,7 +371,7 @@ def _became(
     return replace(sheet, rows=tuple(replace(row, became=said) for row, said in zip(sheet.rows, told, strict=True)))
 
 
-def _after(at: DeskPlace, upload: Upload) -> str:
+def _after(at: DeskContext, upload: Upload) -> str:
     return at.address(f"/desk/import/batches/{upload.batch}")
 
 

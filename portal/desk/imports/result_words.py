@@ -10,7 +10,7 @@ from portal.desk.imports.results import COLUMNS, LONGEST, RESULTS
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
-from status_db.decisions.batch_rows import Judged, RowKind, Told, Wrong
+from status_db.decisions.batch_rows import ImportRow, RowCheck, RowFault, RowKind
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.refusals import DecisionCode
 from status_db.model import Decision, StepKind
@@ -62,7 +62,7 @@ def unreadable(language: Language, code: SheetCode, limits: Desk, listed: Collec
     return language.gettext(unfilled(code, surface), size=size, most=most, columns=language.listed(listed))
 
 
-def result(language: Language, told: Told) -> str:
+def result(language: Language, told: ImportRow) -> str:
     """Say a row's result in a word; nothing where it says nothing."""
     return language.gettext(RESULTS[told.verdict][0]) if told.verdict is not None else ""
 
@@ -74,25 +74,25 @@ def decided(language: Language, decision: Decision, now: datetime) -> str:
     return language.listed(part for part in parts if part)
 
 
-def stands(language: Language, row: Judged, now: datetime, kind: StepKind) -> str:
+def stands(language: Language, row: RowCheck, now: datetime, kind: StepKind) -> str:
     """Say what stands where a row would be entered; nothing where there is nobody."""
-    if row.standing is not None:
-        return decided(language, row.standing, now)
+    if row.effective is not None:
+        return decided(language, row.effective, now)
     if row.found is None:
         return ""
     return labels.say(language, labels.STATES, labels.state_of(row.found, row.found_because, kind))
 
 
-def why(language: Language, row: Judged, reasons: Sequence[str], now: datetime) -> str:
+def why(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime) -> str:
     """Say what is wrong with a row, and what to do about it; nothing of one with which nothing is."""
     if row.wrong is None:
         return ""
     told, said = row.told, row.said
-    if row.wrong is Wrong.LONG:
-        sentence = unfilled(Wrong.LONG, SHEET)
+    if row.wrong is RowFault.LONG:
+        sentence = unfilled(RowFault.LONG, SHEET)
         return language.gettext(sentence, column=language.gettext(COLUMNS[said][0]), most=LONGEST.get(said, 0))
-    code: Wrong | DecisionCode = row.wrong
-    if row.wrong is Wrong.REFUSED:
+    code: RowFault | DecisionCode = row.wrong
+    if row.wrong is RowFault.REFUSED:
         past = told.until is not None and told.until <= now
         if not past and not told.condition:
             # What the decisions alone know is read in their own words.
@@ -102,11 +102,11 @@ def why(language: Language, row: Judged, reasons: Sequence[str], now: datetime) 
     return language.gettext(sentence, name=row.name, said=said, reasons=language.listed(reasons))
 
 
-def became(language: Language, row: Judged, reasons: Sequence[str], now: datetime, *, replaced: bool) -> str:
+def became(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime, *, replaced: bool) -> str:
     """Say what has become of a row in a batch that was entered; `replaced` says that conflicts were."""
     if row.kind is RowKind.WRONG:
         return language.gettext(_NOT_ENTERED, why=why(language, row, reasons, now))
-    if row.kind is RowKind.CONFLICT and row.standing is not None:
-        before = decided(language, row.standing, now)
+    if row.kind is RowKind.CONFLICT and row.effective is not None:
+        before = decided(language, row.effective, now)
         return language.gettext(_REPLACED if replaced else _NOT_REPLACED, before=before)
     return language.gettext(_BECAME[row.kind])

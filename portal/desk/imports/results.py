@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from portal.desk.context.services import ReadsSheets, SheetCode, SheetRead, SheetUnreadable
 from portal.i18n.labels import N_
-from status_db.decisions.batch_rows import Told, Wrong
+from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.model import Verdict, normalise_number
 
 #: Field → its column, in Chinese and as the catalogue has it in English, in the order of the template.
@@ -98,7 +98,7 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 
 
-def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[Told, ...]:
+def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
     """Return what each row tells. A day ends at the institution's midnight."""
     at = {column: found[0] for column, found in _places(sheet).items() if found}
     return tuple(
@@ -106,12 +106,12 @@ def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[Told, ...]:
     )
 
 
-def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Told:
+def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
     said = {column: cells.get(column, "") for column in COLUMNS}
     verdict = _VERDICTS.get(_folded(said["result"]))
     until = _day(said["until"])
     wrong = next(_wrong(said, verdict, until), None)
-    return Told(
+    return ImportRow(
         line=row.line,
         student=normalise_number(said["student"]),
         name=cells.get("name"),
@@ -128,17 +128,17 @@ def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Told:
     )
 
 
-def _wrong(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[Wrong, str]]:
+def _wrong(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[RowFault, str]]:
     """Give what cannot be taken as it stands, and the word that stands there."""
     more = any(text for column, text in said.items() if column not in ("student", "name"))
     if verdict is None and more:
         # Whoever has filled in the rest has meant something.
-        yield Wrong.RESULT, said["result"]
+        yield RowFault.RESULT, said["result"]
     for column, most in LONGEST.items():
         if len(said[column]) > most:
-            yield Wrong.LONG, column
+            yield RowFault.LONG, column
     if said["until"] and until is None:
-        yield Wrong.DATE, said["until"]
+        yield RowFault.DATE, said["until"]
 
 
 def _day(text: str) -> date | None:

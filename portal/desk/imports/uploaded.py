@@ -8,15 +8,15 @@ from starlette.exceptions import HTTPException
 
 from portal.access import forms
 from portal.access.forms import FormT
-from portal.access.multipart import Brought
-from portal.desk.context.scene import DeskPlace
+from portal.access.multipart import UploadedFile
+from portal.desk.context.scene import DeskContext
 from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
 from portal.page.context import Context
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.uploads import UploadKind
 
 
-async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, Brought | None]:
+async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, UploadedFile | None]:
     """Return an upload form and its file; None where no file was chosen.
 
     Raises SheetUnreadable for a file over [desk] most_bytes; else HTTPException as `forms.read_form_with_file` does.
@@ -33,9 +33,9 @@ async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, Brou
 
 async def keep_upload(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     kind: UploadKind,
-    file: Brought,
+    file: UploadedFile,
     kept: Sequence[Any],
     *,
     rows: int,
@@ -60,7 +60,7 @@ async def keep_upload(
         )
     )
     note = partial(
-        context.audit, Deed.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=rows
+        context.audit, AuditEvent.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=rows
     )
     await (note(source=source) if source else note())
     return number

@@ -15,7 +15,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Line, Text, Ticked
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.desk.context.scene import DeskPlace, place
+from portal.desk.context.scene import DeskContext, place
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.desk.paper.sheets import by_building, by_college, narrowed
@@ -26,7 +26,7 @@ from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.batch_rows import RowKind, SheetPreview
 from status_db.decisions.batches import Batch, BatchKind
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
@@ -97,7 +97,7 @@ async def page(context: SignedIn) -> Response:
     if not columns:
         return await _ask_which(context, at)
     chosen = Filter(ListSelection.NOT_CLEAR, at.step, columns)
-    leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, at.here.now, _ROWS)
+    leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, at.here.now, _ROWS)
     if not leaf.rows:
         return await _ask_which(context, at, nobody=True)
     return await _table(
@@ -141,7 +141,7 @@ async def enter(context: SignedIn) -> Response:
         why = unfilled(refused.code, PAPER)
         return await _table(context, at, draft, anew, wrong=why, status=409)
     await context.audit(
-        Deed.ENTERED_PAPER,
+        AuditEvent.ENTERED_PAPER,
         cohort=at.here.cohort.key,
         step=at.step,
         sheet=draft.sheet,
@@ -161,7 +161,7 @@ def _wrong_in(draft: TypedSheet, preview: SheetPreview) -> str:
     return "" if entered else unfilled(DecisionCode.NO_CHANGE, PAPER)
 
 
-async def _pasted(context: Context, at: DeskPlace, text: str) -> Response:
+async def _pasted(context: Context, at: DeskContext, text: str) -> Response:
     apart = "".join(" " if character in ",;，；、" else character for character in text).split()
     numbers = tuple(dict.fromkeys(number for one in apart if (number := normalise_number(one))))
     if not numbers or len(numbers) > _ROWS:
@@ -191,7 +191,7 @@ def _read(form: SheetForm) -> TypedSheet:
     )
 
 
-def _wrong_above(at: DeskPlace, draft: TypedSheet) -> tuple[str, datetime | None]:
+def _wrong_above(at: DeskContext, draft: TypedSheet) -> tuple[str, datetime | None]:
     """Return what is wrong above the table, or with nothing wrong the time at which it was decided."""
     if not draft.sheet or len(draft.sheet) > LONGEST:
         return (LONG_SHEET if draft.sheet else NO_SHEET), None
@@ -212,10 +212,10 @@ def _wrong_above(at: DeskPlace, draft: TypedSheet) -> tuple[str, datetime | None
 
 
 async def _ask_which(
-    context: Context, at: DeskPlace, *, nobody: bool = False, pasted: str = "", wrong: str = ""
+    context: Context, at: DeskContext, *, nobody: bool = False, pasted: str = "", wrong: str = ""
 ) -> Response:
-    classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
-    buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
+    classes = await context.ask_long(context.services.lists.groups, at.visibility, ("college", "class"))
+    buildings = await context.ask_long(context.services.lists.groups, at.visibility, ("building",))
     return context.page(
         "desk/paper_which.html",
         status=422 if wrong else 200,
@@ -231,7 +231,7 @@ async def _ask_which(
 
 async def _table(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     draft: TypedSheet,
     preview: SheetPreview | None = None,
     *,
@@ -240,7 +240,7 @@ async def _table(
 ) -> Response:
     here = at.here
     chosen = Filter(ListSelection.ALL, at.step, numbers=draft.numbers)
-    leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, here.now, _ROWS)
+    leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, here.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
     earlier = await context.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
     lines = typed_lines(at, draft, people, preview)
@@ -269,7 +269,7 @@ async def _table(
     )
 
 
-def _earlier(at: DeskPlace, sheet: str) -> tuple[Batch, ...]:
+def _earlier(at: DeskContext, sheet: str) -> tuple[Batch, ...]:
     """Return what was entered of the same sheet before, and not taken back."""
     batches = at.doors.batches.batches(at.step)
     return tuple(one for one in batches if one.kind is BatchKind.PAPER and one.title == sheet and one.undone_at is None)
@@ -293,7 +293,7 @@ async def undo(context: SignedIn) -> Response:
     except DecisionRefused as refused:
         return await _entered(context, at, batch, decisions, wrong=unfilled(refused.code, PAPER), status=409)
     await context.audit(
-        Deed.PAPER_TAKEN_BACK,
+        AuditEvent.PAPER_TAKEN_BACK,
         cohort=at.here.cohort.key,
         step=at.step,
         sheet=batch.title,
@@ -303,7 +303,7 @@ async def undo(context: SignedIn) -> Response:
     return see_other(at.here.address(f"/desk/paper/entered/{batch.id}"))
 
 
-async def _found(context: SignedIn) -> tuple[DeskPlace, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
     """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
     first = place(context, _DECIDING)
     found = await context.ask_long(first.doors.batches.batch, context.request.path_params["sheet"])
@@ -319,7 +319,7 @@ async def _found(context: SignedIn) -> tuple[DeskPlace, Batch, tuple[Decision, .
 
 async def _entered(
     context: Context,
-    at: DeskPlace,
+    at: DeskContext,
     batch: Batch,
     decisions: Sequence[Decision],
     *,

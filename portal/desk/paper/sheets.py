@@ -11,15 +11,15 @@ from starlette.routing import Route
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.auth.permissions import inside
-from portal.desk.context.scene import AT_THE_DESK, DeskPlace, acts_at, place
+from portal.desk.context.scene import AT_THE_DESK, DeskContext, acts_at, place
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
-from portal.documents.paper_sets import Papers, sight_of
+from portal.documents.paper_sets import PaperWriter, visibility_of
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.batches import Batch, BatchKind
-from status_db.effective.visible import Sight
+from status_db.effective.visible import Visibility
 from status_db.model import normalise_number
 
 #: So many sheets that were entered are listed.
@@ -43,9 +43,9 @@ async def page(context: SignedIn) -> Response:
     return await _page(context, place(context, AT_THE_DESK))
 
 
-async def _page(context: SignedIn, at: DeskPlace, missing: str = "") -> Response:
-    classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
-    buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
+async def _page(context: SignedIn, at: DeskContext, missing: str = "") -> Response:
+    classes = await context.ask_long(context.services.lists.groups, at.visibility, ("college", "class"))
+    buildings = await context.ask_long(context.services.lists.groups, at.visibility, ("building",))
     fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
     enters = at.step in acts_at(context, (Act.DECIDE,))
     return context.page(
@@ -62,7 +62,7 @@ async def _page(context: SignedIn, at: DeskPlace, missing: str = "") -> Response
     )
 
 
-def by_college(at: DeskPlace, path: str, classes: tuple[tuple[str, ...], ...]) -> dict[str, list[tuple[str, str]]]:
+def by_college(at: DeskContext, path: str, classes: tuple[tuple[str, ...], ...]) -> dict[str, list[tuple[str, str]]]:
     """Return college → its classes, each a name and an address about it."""
     found: dict[str, list[tuple[str, str]]] = {}
     for college, name in classes:
@@ -70,7 +70,7 @@ def by_college(at: DeskPlace, path: str, classes: tuple[tuple[str, ...], ...]) -
     return found
 
 
-def by_building(at: DeskPlace, path: str, buildings: tuple[tuple[str, ...], ...]) -> list[tuple[str, str]]:
+def by_building(at: DeskContext, path: str, buildings: tuple[tuple[str, ...], ...]) -> list[tuple[str, str]]:
     """Return the buildings, each a name and an address about it."""
     return [(name, at.address(path, building=name or NONE)) for (name,) in buildings]
 
@@ -81,7 +81,7 @@ def narrowed(context: Context) -> dict[str, str]:
     return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
-def _entered(at: DeskPlace) -> list[EnteredSheet]:
+def _entered(at: DeskContext) -> list[EnteredSheet]:
     """Return the sheets that were entered last: the own ones, or all for who decides for everybody."""
     everybody = any(not scope for scope in at.scopes)
     batches = (one for one in at.doors.batches.batches(at.step) if one.kind is BatchKind.PAPER)
@@ -89,7 +89,7 @@ def _entered(at: DeskPlace) -> list[EnteredSheet]:
     return [_said(at, one) for one in own[:_LISTED]]
 
 
-def _said(at: DeskPlace, batch: Batch) -> EnteredSheet:
+def _said(at: DeskContext, batch: Batch) -> EnteredSheet:
     return EnteredSheet(
         title=batch.title,
         address=at.here.address(f"/desk/paper/entered/{batch.id}"),
@@ -104,12 +104,12 @@ async def pdf(context: SignedIn) -> Response:
     """Give the sheets of a step: of a class, a building, or of everybody in the own scopes."""
     at = place(context, AT_THE_DESK)
     columns = narrowed(context)
-    sight = sight_of(context.settings, at.here.cohort.key, at.step, at.scopes)
-    content = await context.export(lambda: _printed(_papers(context, at).of_step(at.step, sight, columns)))
+    visibility = visibility_of(context.settings, at.here.cohort.key, at.step, at.scopes)
+    content = await context.export(lambda: _printed(_papers(context, at).of_step(at.step, visibility, columns)))
     if content is None:
         raise HTTPException(404)
     said = " ".join((at.here.titles[at.step], *(value or NONE for value in columns.values())))
-    await context.audit(Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, filter=said)
+    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.here.cohort.key, filter=said)
     return _sent(content, "-".join(("sheets", at.step, *(value or NONE for value in columns.values()))))
 
 
@@ -120,25 +120,25 @@ async def slip(context: SignedIn) -> Response:
     papers = _papers(context, at)
     if not number:
         blank = await context.export(partial(paper_pdf.write, papers.blank_slip()))
-        await context.audit(Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, filter="blank slip")
+        await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.here.cohort.key, filter="blank slip")
         return _sent(blank, "slip")
     student = await context.ask_long(context.services.reader.student, at.here.cohort.key, number, at.here.now)
-    own: dict[str, Sight] = {
-        step: sight_of(context.settings, at.here.cohort.key, step, scopes)
-        for step, scopes in at.here.sight.steps.items()
+    own: dict[str, Visibility] = {
+        step: visibility_of(context.settings, at.here.cohort.key, step, scopes)
+        for step, scopes in at.here.visibility.steps.items()
         if student is not None and inside(student, scopes)
     }
     if student is None or not student.active or at.step not in own:
         return await _page(context, at, missing=number)
-    readable = {step: scopes for sight in own.values() for step, scopes in sight.steps.items()}
-    made = await context.ask_long(papers.slip, student, Sight(at.here.cohort.key, readable))
+    readable = {step: scopes for visibility in own.values() for step, scopes in visibility.steps.items()}
+    made = await context.ask_long(papers.slip, student, Visibility(at.here.cohort.key, readable))
     content = await context.export(partial(paper_pdf.write, made))
-    await context.audit(Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, student=student.student)
+    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.here.cohort.key, student=student.student)
     return _sent(content, f"slip-{student.student}")
 
 
-def _papers(context: Context, at: DeskPlace) -> Papers:
-    return Papers(context.services.lists, context.settings, at.here.language, at.here.cohort.key, at.here.now)
+def _papers(context: Context, at: DeskContext) -> PaperWriter:
+    return PaperWriter(context.services.lists, context.settings, at.here.language, at.here.cohort.key, at.here.now)
 
 
 def _printed(made: PrintSet | None) -> bytes | None:

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from portal.access.scenes import Scene
+from portal.access.scenes import ReaderContext
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.desk.context.scene import DeskPlace
+from portal.desk.context.scene import DeskContext
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.i18n.labels import say
 from portal.present import list_rows
 from portal.present.list_rows import Cell
-from status_db.decisions.batch_rows import SheetPreview, Told, Wrong
-from status_db.decisions.batches import Named
+from status_db.decisions.batch_rows import ImportRow, RowFault, SheetPreview
+from status_db.decisions.batches import RosterName
 from status_db.model import Decision, Verdict
 from status_db.queries.lists import ListedStudent
 
@@ -35,10 +35,10 @@ class TypedSheet:
     #: Of the preview that was looked at; empty before one.
     digest: str = ""
 
-    def told(self, decided_at: datetime) -> list[Told]:
+    def told(self, decided_at: datetime) -> list[ImportRow]:
         """Return the rows that are ticked."""
         return [
-            Told(
+            ImportRow(
                 line=line,
                 student=number,
                 name=None,
@@ -85,7 +85,7 @@ class EnteredLine:
 
 
 def typed_lines(
-    at: DeskPlace, draft: TypedSheet, people: Mapping[str, ListedStudent], preview: SheetPreview | None
+    at: DeskContext, draft: TypedSheet, people: Mapping[str, ListedStudent], preview: SheetPreview | None
 ) -> list[TypedLine]:
     """Return the rows of the table, each with what was typed in it and what the preview says of it."""
     here, cell = at.here, at.here.steps.index(at.step)
@@ -94,7 +94,7 @@ def typed_lines(
     for number in draft.numbers:
         person, row = people.get(number), judged.get(number)
         shown = list_rows.row(here, person) if person is not None else None
-        by = row.standing if row is not None else None
+        by = row.effective if row is not None else None
         who = f"{by.author}, {here.language.moment(by.decided_at, here.now)}" if by is not None else ""
         found.append(
             TypedLine(
@@ -110,13 +110,15 @@ def typed_lines(
                 mark=paper_words.MARKS[row.kind] if row else "",
                 why=paper_words.said_of(here.language, row, who)
                 if row
-                else ("" if shown else here.language.gettext(unfilled(Wrong.NOBODY, PAPER))),
+                else ("" if shown else here.language.gettext(unfilled(RowFault.NOBODY, PAPER))),
             )
         )
     return found
 
 
-def entered_lines(here: Scene, decisions: Sequence[Decision], people: Mapping[str, Named]) -> list[EnteredLine]:
+def entered_lines(
+    here: ReaderContext, decisions: Sequence[Decision], people: Mapping[str, RosterName]
+) -> list[EnteredLine]:
     """Return what was entered of a sheet, line by line."""
     return [
         EnteredLine(

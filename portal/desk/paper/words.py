@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from portal.desk.context.refusals import PAPER, unfilled
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
-from status_db.decisions.batch_rows import Judged, RowKind
+from status_db.decisions.batch_rows import RowCheck, RowKind
 
 #: What a row would do.
 KINDS: Mapping[str, str] = {
@@ -18,10 +18,10 @@ KINDS: Mapping[str, str] = {
 MARKS: Mapping[RowKind, str] = {RowKind.NEW: "✓", RowKind.SAME: "–", RowKind.CONFLICT: "!", RowKind.WRONG: "✕"}
 
 
-def said_of(language: Language, row: Judged, author_at: str) -> str:
+def said_of(language: Language, row: RowCheck, author_at: str) -> str:
     """Say why a row is wrong or in conflict; `author_at` names who decided what stands there, and when."""
     if row.wrong is not None:
         return language.gettext(unfilled(row.wrong, PAPER))
-    if row.standing is not None and row.kind is RowKind.CONFLICT:
-        return language.gettext("现有决定：%(reason)s（%(who)s）", reason=row.standing.reason, who=author_at)
+    if row.effective is not None and row.kind is RowKind.CONFLICT:
+        return language.gettext("现有决定：%(reason)s（%(who)s）", reason=row.effective.reason, who=author_at)
     return ""

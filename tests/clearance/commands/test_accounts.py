@@ -14,11 +14,11 @@ from typer.testing import CliRunner, Result
 
 from clearance.main import app
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent, AuditLine
 from status_db.sign_in.identity_numbers import Identities
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.recovery_codes import RecoveryCodes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.world import SETTINGS, World
 
@@ -51,9 +51,9 @@ class Desk:
         """Return the listed accounts by name."""
         return {one["account"]: one for one in json.loads(self.run("list", "--json"))}
 
-    def audit(self, deed: Deed) -> tuple[AuditLine, ...]:
+    def audit(self, event: AuditEvent) -> tuple[AuditLine, ...]:
         """Return the audit log's lines of one kind, the newest first."""
-        return Audit(self.world.desk).newest(deed=deed)
+        return Audit(self.world.desk).newest(event=event)
 
     def opens(self, account: str, code: str) -> bool:
         """Say whether a code opens an account, using it up."""
@@ -84,8 +84,8 @@ class TestMakingAccounts:
         (code,) = CODE.findall(said)
         assert desk.opens("li.laoshi", code)
         assert not desk.opens("li.laoshi", code)
-        assert [line.account for line in desk.audit(Deed.ACCOUNT_MADE)] == ["admin"]
-        assert code not in str(desk.audit(Deed.CODES_MADE))
+        assert [line.account for line in desk.audit(AuditEvent.ACCOUNT_MADE)] == ["admin"]
+        assert code not in str(desk.audit(AuditEvent.CODES_MADE))
 
     def test_a_grant_ends_with_its_cohort(self, desk: Desk) -> None:
         desk.run("add", "x", "--name", "x", "--grant", "review:final_review", "--until-cohort", "2019")
@@ -136,7 +136,7 @@ class TestCodesByClass:
         assert QIAN.name in said
         assert SUN.name not in said
         assert desk.opens(QIAN.number, code)
-        assert desk.audit(Deed.CODES_MADE)[0].detail == {"class": QIAN.class_name, "count": 1}
+        assert desk.audit(AuditEvent.CODES_MADE)[0].detail == {"class": QIAN.class_name, "count": 1}
 
     def test_slips_stand_in_a_workbook_each_class_on_its_own_pages(self, desk: Desk, tmp_path: Path) -> None:
         file = tmp_path / "slips.xlsx"
@@ -187,7 +187,7 @@ class TestGrants:
         desk.run("take", "new", str(given[0].id), code=1)
         desk.run("take", "old", str(given[0].id))
         assert desk.world.accounts.grants("old") == given[1:]
-        assert len(desk.audit(Deed.GRANTED)) == len(desk.audit(Deed.GRANT_TAKEN)) == 1
+        assert len(desk.audit(AuditEvent.GRANTED)) == len(desk.audit(AuditEvent.GRANT_TAKEN)) == 1
 
     def test_an_office_is_handed_over_whole(self, desk: Desk) -> None:
         desk.run("grant", "old", "decide:library", "read:library")
@@ -196,7 +196,7 @@ class TestGrants:
         assert desk.world.accounts.grants("old") == ()
         had = desk.world.accounts.grants("new")
         assert sorted(g.act for g in had) == [Act.DECIDE, Act.READ], "what both had is not had twice"
-        line = desk.audit(Deed.HANDED_OVER)[0].detail
+        line = desk.audit(AuditEvent.HANDED_OVER)[0].detail
         assert (line["before"], line["after"]) == ("old", "new")
         assert "no grants" in desk.run("hand-over", "old", "new", code=1)
 
@@ -256,7 +256,7 @@ class TestAListOfGrants:
             lines = [line for line in said.splitlines() if f"entry {entry} " in line]
             assert any(piece in line for line in lines), (entry, said)
         assert set(desk.json()) == {"old"}
-        assert desk.audit(Deed.ACCOUNT_MADE) == ()
+        assert desk.audit(AuditEvent.ACCOUNT_MADE) == ()
 
 
 class TestReviewers:
@@ -333,7 +333,7 @@ class TestSecondFactors:
         assert not desk.opens("admin", code)
         codes = Codes(desk.world.desk, desk.key)
         assert codes.use("admin", code, desk.world.now, CodeKind.FACTOR)
-        line = desk.audit(Deed.CODES_MADE)[0]
+        line = desk.audit(AuditEvent.CODES_MADE)[0]
         assert (line.account, line.detail["kind"], line.detail["of"]) == ("root", "second factor", ["admin"])
         assert code not in str(line)
 
@@ -343,9 +343,9 @@ class TestSecondFactors:
         assert "no active account" in desk.run("codes", "--second-factor", "nobody", code=1)
         assert "with nothing else" in desk.run("codes", "--second-factor", "--class", "021152", code=2)
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
-        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
+        SecondFactors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert "clearance accounts reset-factor admin" in desk.run("codes", "--second-factor", "admin", code=1)
-        assert desk.audit(Deed.CODES_MADE)[0].detail["of"] == "admin", "the one for its password"
+        assert desk.audit(AuditEvent.CODES_MADE)[0].detail["of"] == "admin", "the one for its password"
 
     def test_the_list_says_who_has_which(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
@@ -353,7 +353,7 @@ class TestSecondFactors:
         assert desk.run("list").count("none yet") == 3, "two passwords and one second factor"
         listed = desk.json()
         assert [listed[one]["second_factor_asked"] for one in ("admin", "clerk")] == [True, False]
-        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
+        SecondFactors(desk.world.desk).enrol("admin", b"sealed", 1)
         RecoveryCodes(desk.world.desk, desk.key).make("admin", desk.world.now)
         assert "app, 10 recovery codes" in desk.run("list")
 
@@ -367,11 +367,11 @@ class TestSecondFactors:
     def test_a_lost_device_is_taken_away(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
         assert "no account" in desk.run("reset-factor", "admin", code=1)
-        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
+        SecondFactors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert desk.json()["admin"]["second_factor"] is True
         desk.run("reset-factor", "admin", "--as", "boss")
         assert desk.json()["admin"]["second_factor"] is False
-        assert desk.audit(Deed.SECOND_FACTOR_RESET)[0].account == "boss"
+        assert desk.audit(AuditEvent.SECOND_FACTOR_RESET)[0].account == "boss"
 
 
 class TestStaffInNeed:

@@ -54,7 +54,7 @@ def fault(site: Site, kind: type[SourceError], source: str, **environ: str) -> s
     """Return what is told about a source that is set up wrongly, fault and mend."""
     with pytest.raises(kind) as caught:
         site.check(source, **environ)
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
     return str(caught.value)
 
 

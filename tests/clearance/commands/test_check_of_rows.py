@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from tests.services import databases
 from tests.services.small import CLEAR, OWES, Small, small
 
-Wrong = Callable[[Small], None]
+RowFault = Callable[[Small], None]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -68,7 +68,7 @@ def the_same_student_twice(site: Small) -> None:
     site.roster([(OWES, "张一", "本科", "文学院", "15001", "A1"), (OWES, "张二", "本科", "文学院", "15001", "A1")])
 
 
-REFUSED: list[tuple[str, Wrong]] = [
+REFUSED: list[tuple[str, RowFault]] = [
     ("fines", bytes_as_keys),
     ("fines", no_number_far_down),
     ("fees", no_number_in_a_list),
@@ -81,7 +81,7 @@ REFUSED: list[tuple[str, Wrong]] = [
 
 
 @pytest.mark.parametrize(("source", "wrong"), REFUSED, ids=[wrong.__name__ for _, wrong in REFUSED])
-def test_what_a_sync_refuses_a_check_refuses_in_the_same_words(site: Small, source: str, wrong: Wrong) -> None:
+def test_what_a_sync_refuses_a_check_refuses_in_the_same_words(site: Small, source: str, wrong: RowFault) -> None:
     assert site.ended("check", source).code == 0
     wrong(site)
     checked, synced = site.ended("check", source), site.ended("sync", source)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from clearance.main import app as command_line
 from portal.desk.imports.results import COLUMNS
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.model import Verdict
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, Person
 from tests.clearance.files.test_sheets import book
@@ -83,7 +83,7 @@ def test_it_enters_the_rows_and_tells_how_to_take_them_back(university: World, r
     assert "clearance import undo 1 --as librarian" in said
     assert verdict(university, LIN) is Verdict.CLEARED
     line = Audit(university.desk).newest(1)[0]
-    assert (line.deed, line.account, line.address) == (Deed.IMPORTED, "librarian", "command line")
+    assert (line.event, line.account, line.address) == (AuditEvent.IMPORTED, "librarian", "command line")
     assert "六月第一批" in run("list")
     assert "nothing to enter" in run(*results(), code=1)
     assert verified(university).sound
@@ -110,7 +110,7 @@ def test_a_batch_is_taken_back_with_a_reason(university: World, run: Callable[..
     assert (verdict(university, LIN), verdict(university, QIAN)) == (Verdict.HELD, Verdict.CLEARED)
     assert "back already" in run("undo", "1", "--as", "librarian", "--reason", "传错了表", code=1)
     assert "no batch 9" in run("undo", "9", "--as", "librarian", "--reason", "传错了表", code=1)
-    assert Audit(university.desk).newest(1)[0].deed is Deed.IMPORT_UNDONE
+    assert Audit(university.desk).newest(1)[0].event is AuditEvent.IMPORT_UNDONE
 
 
 def test_only_a_grant_to_decide_the_step_lets_in_and_only_inside_its_scope(

@@ -2,7 +2,7 @@
 
 from openpyxl import load_workbook
 
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.store.engine import open_reading
 from tests.services.university import University
 
@@ -38,7 +38,7 @@ def test_a_file_is_written_and_noted(university: University) -> None:
     engine = open_reading(f"sqlite:///{university.folder / '.demo' / 'clearance-desk.db'}")
     (line,) = Audit(engine).newest(1)
     engine.dispose()
-    assert (line.account, line.deed, line.detail["what"]) == ("registrar", Deed.EXPORTED, "report")
+    assert (line.account, line.event, line.detail["what"]) == ("registrar", AuditEvent.EXPORTED, "report")
 
 
 def test_a_file_that_cannot_be_written_says_what_to_do(university: University) -> None:

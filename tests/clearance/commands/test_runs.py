@@ -175,11 +175,15 @@ class TestWaves:
         change(library, "DELETE FROM issues WHERE issue_id % 5 > 0")
         university.json("sync", "loans", code=4)
         university.run("waves", "announce", "loans", "cleared", "--most", "3000", "--until", "2099-06-06")
-        (wave,) = university.json("waves", "list")
-        assert (wave["source"], wave["towards"], wave["most"]) == ("loans", "cleared", 3000)
+        (expected_change,) = university.json("waves", "list")
+        assert (expected_change["source"], expected_change["towards"], expected_change["most"]) == (
+            "loans",
+            "cleared",
+            3000,
+        )
         (outcome,) = university.json("sync", "loans")
         assert outcome["state"] == "applied"
-        university.run("waves", "withdraw", str(wave["id"]))
+        university.run("waves", "withdraw", str(expected_change["id"]))
         change(library, "DELETE FROM issues WHERE issue_id % 20 > 0")
         university.json("sync", "loans", code=4)
 

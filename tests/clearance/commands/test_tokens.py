@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from status_db.accounts.api_tokens import PREFIX, Tokens, hash_of
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.store.engine import open_writing
 from tests.services.university import University
 
@@ -54,7 +54,7 @@ def test_making_and_withdrawing_one_stands_in_the_audit_log(university: Universi
     (desk,) = Path(university.config.parent.parent).rglob("clearance-desk.db")
     engine = open_writing(f"sqlite:///{desk}")
     lines = Audit(engine).newest(2)
-    assert [line.deed for line in lines] == [Deed.TOKEN_WITHDRAWN, Deed.TOKEN_MADE]
+    assert [line.event for line in lines] == [AuditEvent.TOKEN_WITHDRAWN, AuditEvent.TOKEN_MADE]
     assert all(line.detail["token"] == name and line.detail["whose"] == "portal" for line in lines)
     assert secret not in repr(lines)
     assert Tokens(engine).find(hash_of(secret), lines[0].at) is None

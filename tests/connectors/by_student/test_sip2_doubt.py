@@ -151,7 +151,7 @@ class TestDoubt:
         library.tamper = lambda _asked, text: text.replace("AOMAIN|AA", "AOBRANCH|AA")
         with pytest.raises(SourceUnavailable, match=r"4 of 4 numbers .* another institution") as caught:
             ask(library).pull()
-        assert "institution" in caught.value.way_out
+        assert "institution" in caught.value.fix_text
         library.befalls = lambda asked: Reply(hang_up=True) if asked.code == "63" else None
         with pytest.raises(SourceUnavailable, match="closed the connection"):
             ask(library).pull()

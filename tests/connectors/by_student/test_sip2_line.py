@@ -72,7 +72,7 @@ class TestTheLine:
         library.detects = False
         with pytest.raises(SourceRefused, match="without a sequence number") as caught:
             ask(library).pull()
-        assert "checksums = false" in caught.value.way_out
+        assert "checksums = false" in caught.value.fix_text
         assert len(ask(library, checksums=False).pull().rows) == 2
 
     def test_speaks_the_encoding_of_the_settings(self, library: SipLibrary) -> None:
@@ -160,8 +160,8 @@ def _or_none(connector: sip2.Sip2) -> Snapshot | None:
     try:
         return connector.pull_one("20151001")
     except SourceError as error:
-        way_out = error.way_out
-    assert way_out.endswith(".")
+        fix_text = error.fix_text
+    assert fix_text.endswith(".")
     return None
 
 
@@ -212,7 +212,7 @@ class TestTheWay:
     def test_by_tls_to_a_service_of_clear_text_is_refused_with_the_way_out(self, library: SipLibrary) -> None:
         with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
             ask(library, host="localhost", tls=True, connect_timeout=timedelta(milliseconds=500)).pull()
-        assert caught.value.way_out.endswith(".")
+        assert caught.value.fix_text.endswith(".")
 
     @pytest.mark.parametrize("answers", [2, 3])
     def test_goes_on_over_a_new_connection_where_a_service_closes_the_old_one(

@@ -24,6 +24,6 @@ def test_the_bytes_behind_a_number_are_asked_for_in_the_databases_own_words(raw_
     letters = Letters("roster", {"student": "xh"}, "", raw_text)
     with pytest.raises(SourceGarbled, match="was read as Latin-1") as caught:
         letters.finish([("学号".encode().decode("latin-1"),), (LIN.number,)], nobody)
-    assert advice in caught.value.way_out
-    assert 'bytes_as = "utf-8"' in caught.value.way_out
-    assert "[source.roster]" not in caught.value.way_out
+    assert advice in caught.value.fix_text
+    assert 'bytes_as = "utf-8"' in caught.value.fix_text
+    assert "[source.roster]" not in caught.value.fix_text

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connectors.databases.as_of import moment_of
-from connectors.databases.statements.by_number import About, chunks, spellings
+from connectors.databases.statements.by_number import KeyFilter, chunks, spellings
 from connectors.databases.statements.queries import own_limits
 from connectors.port import SourceGarbled
 
@@ -98,7 +98,7 @@ def test_a_limit_counts_as_reached_unless_the_rows_show_that_it_was_not(query: s
     ],
 )
 def test_a_key_is_about_a_number_however_it_is_spelled(key: object, about: bool) -> None:
-    assert About(["0015150005"])(key) is about
+    assert KeyFilter(["0015150005"])(key) is about
 
 
 def test_every_spelling_is_bound_and_not_too_many_at_once() -> None:

@@ -93,7 +93,7 @@ def test_a_password_kept_in_opengausss_own_way_has_its_way_out(handshake_of_its_
     url = f"postgresql+psycopg://reader:hidden-word@127.0.0.1:{handshake_of_its_own}/library"
     with pytest.raises(SourceRefused) as caught:
         ask(url, connect_timeout="2 s").pull()
-    assert "password_encryption_type" in caught.value.way_out
+    assert "password_encryption_type" in caught.value.fix_text
     assert "hidden-word" not in str(caught.value)
 
 
@@ -172,5 +172,5 @@ def test_a_driver_that_is_an_extra_of_ours_is_named(url: str, extra: str, monkey
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SourceRefused) as caught:
         ask(f"{url}://reader@127.0.0.1:1/library").pull()
-    assert f"the extra {extra}," in caught.value.way_out
+    assert f"the extra {extra}," in caught.value.fix_text
     assert url in caught.value.what

@@ -16,7 +16,7 @@ def refusal(url: str, query: str = "SELECT number AS NUMBER FROM loans", **own: 
     """Return how asking fails."""
     with pytest.raises(SourceError) as caught:
         ask(url, query, {"student": "NUMBER"}, connect_timeout="2 s", **own).pull()
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
     return caught.value
 
 
@@ -29,11 +29,11 @@ def refusal(url: str, query: str = "SELECT number AS NUMBER FROM loans", **own: 
     ],
 )
 def test_a_slip_in_the_query_has_its_own_way_out(
-    office: DatabaseOffice, query: str, kind: type[SourceError], way_out: str
+    office: DatabaseOffice, query: str, kind: type[SourceError], fix_text: str
 ) -> None:
     error = refusal(office.url, query)
     assert type(error) is kind
-    assert way_out in error.way_out
+    assert fix_text in error.fix_text
 
 
 def test_a_hint_of_the_servers_is_kept(postgres_url: str) -> None:
@@ -44,7 +44,7 @@ def test_a_hint_of_the_servers_is_kept(postgres_url: str) -> None:
 def test_a_database_that_is_not_there_is_called_that(served: str) -> None:
     error = refusal(make_url(served).set(database="no_such_library").render_as_string(hide_password=False))
     assert isinstance(error, SourceRefused)
-    assert "no such database" in error.way_out
+    assert "no such database" in error.fix_text
     assert "no_such_library" in error.what
 
 
@@ -53,17 +53,17 @@ def test_a_host_that_is_not_there_and_a_port_where_nobody_listens_are_told_apart
     port = free_port()
     error = refusal(f"{scheme}://reader:hidden-word@127.0.0.1:{port}/library")
     assert isinstance(error, SourceUnavailable)
-    assert "Nobody listens there" in error.way_out
+    assert "Nobody listens there" in error.fix_text
     assert f"{scheme}://reader:***@127.0.0.1:{port}/library" in error.what
     error = refusal(f"{scheme}://reader:hidden-word@no-such-office.invalid/library")
-    assert "cannot be resolved" in error.way_out
+    assert "cannot be resolved" in error.fix_text
     assert "reader:***@no-such-office.invalid" in error.what
 
 
 def test_a_statement_that_takes_too_long_is_told_to_be_that(postgres_url: str) -> None:
     error = refusal(postgres_url, "SELECT CAST(pg_sleep(60) AS text) AS NUMBER", timeout="1 s", allows=["pg_sleep"])
     assert isinstance(error, SourceUnavailable)
-    assert "took longer than timeout" in error.way_out
+    assert "took longer than timeout" in error.fix_text
 
 
 def test_a_password_that_a_server_repeats_is_not_told(mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +102,5 @@ def test_what_is_no_sqlite_file_is_called_that(tmp_path: Path) -> None:
     file = tmp_path / "library.db"
     file.write_text("a list, and no database" * 100, encoding="utf-8")
     error = refusal(f"sqlite:///{file}")
-    assert "no SQLite database" in error.way_out
+    assert "no SQLite database" in error.fix_text
     assert str(file) in error.what

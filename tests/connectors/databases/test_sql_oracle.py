@@ -196,10 +196,10 @@ class TestRefused:
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    def test_each_refusal_has_its_own_way_out(self, library: Place, who: dict[str, str], way_out: str) -> None:
+    def test_each_refusal_has_its_own_way_out(self, library: Place, who: dict[str, str], fix_text: str) -> None:
         with pytest.raises(SourceRefused) as caught:
             ask(library, LENT_QUERY, LENT, **who).pull()
-        assert way_out in caught.value.way_out
+        assert fix_text in caught.value.fix_text
         assert str(library.url.password) not in str(caught.value)
 
     @listener_alone
@@ -242,10 +242,10 @@ class TestGarbled:
             ("SELECT CERT_ID_F FROM LEND_LST WHERE CHANGED > '2019/05/30 x'", "TO_DATE"),
         ],
     )
-    def test_each_slip_has_its_own_way_out(self, library: Place, query: str, way_out: str) -> None:
+    def test_each_slip_has_its_own_way_out(self, library: Place, query: str, fix_text: str) -> None:
         with pytest.raises(SourceGarbled) as caught:
             ask(library, query, {"student": "CERT_ID_F"}).pull()
-        assert way_out in caught.value.way_out
+        assert fix_text in caught.value.fix_text
 
     @listener_alone
     def test_without_synonyms_the_owner_must_be_named(self, data: tuple[Path, Schema]) -> None:

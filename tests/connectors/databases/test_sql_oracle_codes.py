@@ -41,8 +41,8 @@ def test_what_somebody_must_change_is_refused(server: OracleListener, code: int)
     server.inject(Fault("logon", code=code))
     with pytest.raises(SourceRefused, match=f"ORA-{code:05}") as caught:
         ask(server, LENT_QUERY, LENT).pull()
-    assert "mend" not in caught.value.way_out
-    assert caught.value.way_out.endswith(".")
+    assert "mend" not in caught.value.fix_text
+    assert caught.value.fix_text.endswith(".")
 
 
 @pytest.mark.parametrize("code", [12526, 12504])

@@ -66,12 +66,12 @@ def of_pyodbc(state: str, number: int, said: str) -> Exception:
     ids=lambda value: str(value) if isinstance(value, int) else "",
 )
 def test_each_number_has_its_kind_and_its_way_out_over_both_drivers(
-    number: int, said: str, kind: type[SourceError], way_out: str
+    number: int, said: str, kind: type[SourceError], fix_text: str
 ) -> None:
     for error in (of_pymssql(number, said), of_pyodbc("42000", number, said)):
         explained = OFFICE.explained(error)
         assert type(explained) is kind
-        assert way_out in explained.way_out
+        assert fix_text in explained.fix_text
         assert said.rstrip(".") in explained.what
         assert "DB-Lib" not in explained.what
         assert "[" not in explained.what
@@ -122,7 +122,7 @@ def test_what_is_asked_is_sql_servers_own_language(statement: str) -> None:
     assert parsed is not None
 
 
-class Told:
+class ImportRow:
     """A connection that answers what a server would and keeps what it was told."""
 
     def __init__(self, *answers: tuple[Any, ...]) -> None:
@@ -157,7 +157,7 @@ class Told:
 
 @pytest.mark.parametrize(("snapshots", "level"), [(1, "SNAPSHOT"), (0, "READ COMMITTED"), (2, "READ COMMITTED")])
 def test_one_state_is_read_where_the_database_keeps_one(snapshots: int, level: str) -> None:
-    connection: Any = Told((snapshots, False))
+    connection: Any = ImportRow((snapshots, False))
     OFFICE.begin(connection)
     assert connection.told[1:] == ["ROLLBACK", level, "SET LOCK_TIMEOUT 120000"]
 
@@ -174,7 +174,7 @@ def test_one_state_is_read_where_the_database_keeps_one(snapshots: int, level: s
 def test_a_check_tells_of_an_account_that_can_write_and_of_a_weaker_read(
     keeps: tuple[int, bool], rights: tuple[str, int], said: list[str]
 ) -> None:
-    connection: Any = Told(keeps, rights)
+    connection: Any = ImportRow(keeps, rights)
     warnings = OFFICE.warnings(connection)
     assert [words in warning for words, warning in zip(said, warnings, strict=True)] == [True] * len(said)
     assert all(warning.endswith(".") for warning in warnings)
@@ -187,7 +187,7 @@ def wired(charset: object = "UTF-8", version: tuple[int, ...] = (7, 4)) -> Any:
 
 def read_by(raw: object, page: int | None) -> str:
     """Return what shows that no letter is lost over this connection, from a database of this code page."""
-    connection: Any = Told((page,))
+    connection: Any = ImportRow((page,))
     connection.raw = raw
     return OFFICE.charset(connection, lambda _expression: ())
 
@@ -218,7 +218,7 @@ def test_letters_are_called_sane_where_connection_and_database_hold_them(
 def test_a_connection_that_would_put_question_marks_is_refused_by_name(raw: object, named: str) -> None:
     with pytest.raises(SourceGarbled, match=rf'{named}.*"\?"') as caught:
         read_by(raw, 936)
-    assert "out of the url" in caught.value.way_out
+    assert "out of the url" in caught.value.fix_text
 
 
 def test_pymssql_tells_its_charset_where_it_is_looked_for() -> None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.files import reader as lists_files
-from connectors.files.sandbox import FileNamed, SandboxLimits, read_apart
+from connectors.files.sandbox import FileDescription, SandboxLimits, read_apart
 from connectors.files.tables.table import ListAsked
 from connectors.port import SourceError
 from tests import sizes
@@ -64,7 +64,7 @@ def outcome(path: Path, content: bytes) -> str:
             try:
                 said = f"{len(list(reader(path, ASKED)))} rows"
             except SourceError as error:
-                said = error.way_out
+                said = error.fix_text
         assert said.endswith(("rows", ".")), said
     return said
 
@@ -184,4 +184,6 @@ def test_an_old_workbook_with_other_bytes_ends_in_its_own_process(
     path.write_bytes(changed(old, changes, kept))
     limits = SandboxLimits(memory=400_000_000, longest=timedelta(seconds=20), told_in="[source.fees]")
     with suppress(SourceError):
-        read_apart(lists_files.read, path, ASKED, limits=limits, file=FileNamed("fees: the list", "Export it again."))
+        read_apart(
+            lists_files.read, path, ASKED, limits=limits, file=FileDescription("fees: the list", "Export it again.")
+        )

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from connectors.files.sandbox import FileNamed, Reader, Row, SandboxLimits, read_apart
+from connectors.files.sandbox import FileDescription, Reader, Row, SandboxLimits, read_apart
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
 from tests.connectors import readers
 from tests.services.university import ROOT
 
-FILE = FileNamed("fees: the list fees.xlsx", "Save it anew.")
+FILE = FileDescription("fees: the list fees.xlsx", "Save it anew.")
 
 only_posix = pytest.mark.skipif(sys.platform == "win32", reason="this system bounds no memory and knows no signals")
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a stranger wait for a process's end")
@@ -104,7 +104,7 @@ class TestTheLimits:
     def test_more_memory_than_allowed_is_refused_with_the_way_out(self) -> None:
         with pytest.raises(SourceGarbled, match="more than 100 MB of memory") as caught:
             apart(readers.greedy)
-        assert "raise most_memory in [source.fees]." in caught.value.way_out
+        assert "raise most_memory in [source.fees]." in caught.value.fix_text
 
     def test_an_answer_without_end_is_refused_as_too_much_memory(self) -> None:
         with pytest.raises(SourceGarbled, match="more than 100 MB of memory"):
@@ -114,7 +114,7 @@ class TestTheLimits:
     def test_more_time_than_allowed_is_refused_with_the_way_out(self, reader: Reader[Any]) -> None:
         with pytest.raises(SourceGarbled, match="more than 1 s to read") as caught:
             apart(reader, longest=timedelta(seconds=1))
-        assert "raise longest in [source.fees]." in caught.value.way_out
+        assert "raise longest in [source.fees]." in caught.value.fix_text
 
     @only_posix
     def test_a_reader_writes_no_file(self, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ class TestNoChildIsLeftBehind:
     def test_when_the_one_who_waits_is_interrupted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         started: list[subprocess.Popen[bytes]] = []
 
-        class Told(subprocess.Popen[bytes]):
+        class ImportRow(subprocess.Popen[bytes]):
             def __init__(self, *arguments: Any, **own: Any) -> None:
                 super().__init__(*arguments, **own)
                 started.append(self)
@@ -158,7 +158,7 @@ class TestNoChildIsLeftBehind:
         def interrupt(_done: int, _expected: int | None) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(subprocess, "Popen", Told)
+        monkeypatch.setattr(subprocess, "Popen", ImportRow)
         with pytest.raises(KeyboardInterrupt):
             apart(readers.endless, progress=interrupt)
         assert started[0].returncode == -signal.SIGKILL

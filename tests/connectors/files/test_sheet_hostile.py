@@ -60,13 +60,13 @@ def page(*body: str, before: str = "") -> Iterator[str]:
     yield "</sheetData></worksheet>"
 
 
-def refused(path: Path, words: str, way_out: str = "", *, memory: int = LITTLE, **own: Any) -> None:
+def refused(path: Path, words: str, fix_text: str = "", *, memory: int = LITTLE, **own: Any) -> None:
     """Pull a list, and see that it is refused with these words and within this much memory."""
     said = pulled(path, most_memory=memory, **own)
     assert said.failure == "SourceGarbled", said
     assert words in said.what, said
-    assert way_out in said.way_out, said
-    assert said.way_out.endswith("."), said
+    assert fix_text in said.fix_text, said
+    assert said.fix_text.endswith("."), said
     assert said.child_took < memory, said
     assert said.parent_took < PARENT, said
 

@@ -16,9 +16,9 @@ import pytest
 
 from config.tables.secrets import Secret
 from connectors import rest
-from connectors.http.backoff import Quiet
-from connectors.http.client import WebOffice
-from connectors.http.settings import Exchange
+from connectors.http.backoff import Backoff
+from connectors.http.client import OfficeClient
+from connectors.http.settings import HttpSettings
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.cast import MORNING
 from tests.contract import Ticking
@@ -36,14 +36,14 @@ def office() -> Iterator[HttpOffice]:
         yield made
 
 
-def exchange(**own: Any) -> Exchange:
+def exchange(**own: Any) -> HttpSettings:
     """Return settings that try once."""
-    return Exchange.model_validate({"retries": 0, **own})
+    return HttpSettings.model_validate({"retries": 0, **own})
 
 
 def get(office: HttpOffice, **own: Any) -> Any:
     """Return the body of one answer."""
-    with WebOffice(exchange(**own), "loans", lambda: MORNING) as asking:
+    with OfficeClient(exchange(**own), "loans", lambda: MORNING) as asking:
         return asking.get(office.url, {}).body
 
 
@@ -91,7 +91,7 @@ def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -
     for reply in (Reply(hang_up=True), Reply(b"[", length=9), Reply(late=2 * PATIENCE), Reply(b"{")):
         office.script.append(reply)
         with (
-            WebOffice(exchange(timeout=timedelta(seconds=0.1)), "loans", lambda: MORNING) as asking,
+            OfficeClient(exchange(timeout=timedelta(seconds=0.1)), "loans", lambda: MORNING) as asking,
             pytest.raises(SourceError) as caught,
         ):
             asking.get(office.url, {"password": SECRET})
@@ -99,7 +99,7 @@ def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -
 
 
 def test_no_traceback_tells_it_when_nobody_answers(office: HttpOffice) -> None:
-    with socket.socket() as taken, WebOffice(exchange(), "loans", lambda: MORNING) as asking:
+    with socket.socket() as taken, OfficeClient(exchange(), "loans", lambda: MORNING) as asking:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(SourceUnavailable) as caught:
             asking.get(f"http://127.0.0.1:{taken.getsockname()[1]}/", {"password": SECRET})
@@ -246,7 +246,7 @@ def test_what_is_called_a_success_and_is_not_the_whole_answer_is_named(
     office.script.append(Reply(b"" if status in (204, 304) else b"[1]", status))
     with pytest.raises(error, match=f"HTTP {status}.*{cause}") as caught:
         get(office)
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
 
 
 STALE = [
@@ -281,7 +281,7 @@ def test_an_answer_of_the_past_is_refused(office: HttpOffice, headers: dict[str,
     office.script.append(as_json([1], headers=headers))
     with pytest.raises(SourceRefused, match="out of a cache") as caught:
         get(office)
-    assert "leave this address out of it" in caught.value.way_out
+    assert "leave this address out of it" in caught.value.fix_text
 
 
 @pytest.mark.parametrize("headers", NOT_STALE)
@@ -303,7 +303,7 @@ BUSY = {"path": "code", "equals": [0], "reason": "msg", "later": [50301]}
 def test_a_code_for_later_is_unavailable_and_tried_again(office: HttpOffice, code: object) -> None:
     pauses: list[float] = []
     office.script.extend([as_json({"code": code, "msg": "busy"}), as_json({"code": 0})])
-    with WebOffice(exchange(ok=BUSY, retries=1), "loans", lambda: MORNING, pauses.append) as asking:
+    with OfficeClient(exchange(ok=BUSY, retries=1), "loans", lambda: MORNING, pauses.append) as asking:
         assert asking.get(office.url, {}).body == {"code": 0}
     assert pauses == [0.5]
     office.script.append(as_json({"code": code, "msg": "busy"}))
@@ -376,7 +376,7 @@ def test_a_wrong_charset_is_named(office: HttpOffice, kind: str, cause: str) -> 
     office.script.append(Reply(CHINESE.encode("gbk"), headers={"Content-Type": kind}))
     with pytest.raises(SourceGarbled, match=cause) as caught:
         get(office)
-    assert "charset" in caught.value.way_out
+    assert "charset" in caught.value.fix_text
 
 
 def test_the_settings_charset_goes_before_what_is_declared(office: HttpOffice) -> None:
@@ -385,13 +385,13 @@ def test_the_settings_charset_goes_before_what_is_declared(office: HttpOffice) -
         assert get(office, charset="gb18030") == json.loads(CHINESE)
 
 
-def asking(pauses: list[float], quiet: Quiet, **own: Any) -> WebOffice:
+def asking(pauses: list[float], quiet: Backoff, **own: Any) -> OfficeClient:
     """Return one of several that ask a system during one pull."""
-    return WebOffice(exchange(**own), "loans", lambda: MORNING, pauses.append, quiet)
+    return OfficeClient(exchange(**own), "loans", lambda: MORNING, pauses.append, quiet)
 
 
 def test_one_is_asked_to_wait_and_all_wait_once(office: HttpOffice) -> None:
-    quiet, first, second = Quiet(), list[float](), list[float]()
+    quiet, first, second = Backoff(), list[float](), list[float]()
     office.script.append(Reply(status=429, headers={"Retry-After": "7"}))
     office.script.extend([as_json([])] * 3)
     with asking(first, quiet, retries=1) as one, asking(second, quiet) as other:
@@ -404,7 +404,7 @@ def test_one_is_asked_to_wait_and_all_wait_once(office: HttpOffice) -> None:
 
 
 def test_nobody_asks_while_the_pause_is_longer_than_the_longest_time(office: HttpOffice) -> None:
-    quiet, pauses = Quiet(), list[float]()
+    quiet, pauses = Backoff(), list[float]()
     office.script.append(Reply(status=503, headers={"Retry-After": "3600"}))
     with asking(pauses, quiet, retries=3) as one, asking(pauses, quiet) as other:
         with pytest.raises(SourceUnavailable, match="HTTP 503"):
@@ -417,7 +417,7 @@ def test_nobody_asks_while_the_pause_is_longer_than_the_longest_time(office: Htt
 def test_who_may_wait_longer_than_a_minute_does(office: HttpOffice) -> None:
     pauses: list[float] = []
     office.script.extend([Reply(status=503, headers={"Retry-After": "120"}), as_json([])])
-    with asking(pauses, Quiet(), retries=1) as one:
+    with asking(pauses, Backoff(), retries=1) as one:
         one.get(office.url, {})
     assert pauses == [120.0]
 
@@ -426,7 +426,7 @@ class TestTrueCauses:
     """An attempt that failed is reported by its cause, with host and port, and without what may be secret."""
 
     def refusal(self, url: str, kind: type[SourceError], **own: Any) -> SourceError:
-        with WebOffice(exchange(**own), "loans", lambda: MORNING) as asking, pytest.raises(kind) as caught:
+        with OfficeClient(exchange(**own), "loans", lambda: MORNING) as asking, pytest.raises(kind) as caught:
             asking.get(url, {"password": SECRET})
         assert SECRET not in str(caught.value)
         return caught.value
@@ -434,7 +434,7 @@ class TestTrueCauses:
     def test_a_name_that_nobody_knows(self) -> None:
         error = self.refusal("http://no-such-office.invalid/api", SourceUnavailable)
         assert "the name no-such-office.invalid cannot be resolved" in error.what
-        assert "DNS" in error.way_out
+        assert "DNS" in error.fix_text
 
     def test_a_port_where_nobody_listens(self) -> None:
         port = free_port()
@@ -447,7 +447,7 @@ class TestTrueCauses:
         office.script.append(Reply(late=2 * PATIENCE))
         error = self.refusal(office.url, SourceUnavailable, timeout=timedelta(seconds=0.2))
         assert "too slow to answer: nothing came for 0.2 s" in error.what
-        assert "raise timeout" in error.way_out
+        assert "raise timeout" in error.fix_text
 
     def test_a_proxy_is_named_without_its_password(self, office: HttpOffice) -> None:
         port = free_port()
@@ -461,7 +461,7 @@ class TestTrueCauses:
         office.data_paths = ("http://office.invalid/api", "/api")
         error = self.refusal("http://office.invalid/api", SourceRefused, proxy=by)
         assert "wants another name and password (HTTP 407)" in error.what
-        assert "http://USER:PASSWORD@HOST:PORT" in error.way_out
+        assert "http://USER:PASSWORD@HOST:PORT" in error.fix_text
 
     @pytest.mark.parametrize(
         "reply",
@@ -474,7 +474,7 @@ class TestTrueCauses:
         office.script.append(reply)
         error = self.refusal(office.url, SourceRefused)
         assert "speaks TLS on that port" in error.what
-        assert "https://" in error.way_out
+        assert "https://" in error.fix_text
 
     @pytest.mark.parametrize(
         ("reply", "kind", "words"),

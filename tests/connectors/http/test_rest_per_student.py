@@ -13,7 +13,7 @@ from config.tables.secrets import Origin
 from connectors import rest
 from connectors.by_student.each_student import EachStudent
 from connectors.http import client
-from connectors.http.worker_pool import PerStudent, Watch
+from connectors.http.worker_pool import PerStudent, Timer
 from connectors.port import (
     AsksByNumber,
     Candidates,
@@ -58,7 +58,7 @@ def ask(
     if time is None:
         return connected
     assert settings.per_student is not None
-    return EachStudent(rest.Rest(settings, question), settings.per_student, question, Watch(time.now, time.wait))
+    return EachStudent(rest.Rest(settings, question), settings.per_student, question, Timer(time.now, time.wait))
 
 
 def by_address(office: HttpOffice, **own: Any) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def test_an_answer_about_somebody_else_or_nobody_is_no_answer(office: HttpOffice
     office.befalls = lambda call: about if number_of(call) == "20151001" else None
     with pytest.raises(SourceGarbled, match=r"somebody else|nobody") as caught:
         ask(office).pull()
-    assert "{student}" in caught.value.way_out
+    assert "{student}" in caught.value.fix_text
     with pytest.raises(SourceGarbled, match=r"somebody else|nobody"):
         ask(office).pull_one("20151001")
 
@@ -325,12 +325,12 @@ def test_the_longest_time_of_an_exchange_begins_anew_with_each_student(
 ) -> None:
     begun: list[int] = []
 
-    class Counting(client.WebOffice):
+    class Counting(client.OfficeClient):
         def begin(self) -> None:
             begun.append(1)
             super().begin()
 
-    monkeypatch.setattr(rest, "WebOffice", Counting)
+    monkeypatch.setattr(rest, "OfficeClient", Counting)
     ask(office, per_student={"at_once": 1}).pull()
     assert len(begun) == 1 + NUMBERS
 

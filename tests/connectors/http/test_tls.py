@@ -81,7 +81,7 @@ def test_old_tls_is_refused_by_its_cause_and_asked_with_the_setting_that_the_mes
         assert isinstance(error, SourceRefused)
         assert error.what.startswith(f"loans: {office.url}")
         (written,) = (f'{key} = "{value}"' for key, value in helps.items())
-        assert f"until then write {written} in [source.loans]" in error.way_out
+        assert f"until then write {written} in [source.loans]" in error.fix_text
         assert re.search(cause, error.what)
         loosened = asked(office.url, good.authority, **helps)
         assert list(loosened.pull().rows) == [("20151001", "地质学")]
@@ -134,7 +134,7 @@ def test_the_limits_hold_through_a_proxy_too(good: Certificate) -> None:
     with TlsOffice(good, only(TLS_1_0)) as office, tunnel() as proxy:
         error = refused(office.url, good.authority, proxy=proxy)
         assert "no longer safe" in error.what
-        assert 'write tls_minimum = "1.0"' in error.way_out
+        assert 'write tls_minimum = "1.0"' in error.fix_text
         rows = asked(office.url, good.authority, proxy=proxy, tls_minimum="1.0").pull().rows
     assert list(rows) == [("20151001", "地质学")]
 
@@ -150,21 +150,21 @@ def test_the_limits_hold_through_a_proxy_too(good: Certificate) -> None:
     ids=["another name", "expired", "not yet", "short key"],
 )
 def test_what_is_wrong_with_a_certificate_is_named(
-    folder: Path, made: Mapping[str, Any], cause: str, way_out: str
+    folder: Path, made: Mapping[str, Any], cause: str, fix_text: str
 ) -> None:
     shown = certificate(folder, **made)
     with TlsOffice(shown) as office:
         error = refused(office.url, shown.authority)
         assert isinstance(error, SourceRefused)
         assert cause in error.what
-        assert way_out in error.way_out
+        assert fix_text in error.fix_text
 
 
 def test_an_unknown_authority_and_a_file_that_holds_none_are_named(folder: Path, good: Certificate) -> None:
     empty = folder / "empty.pem"
     empty.write_text("no certificate", encoding="ascii")
     with TlsOffice(good) as office:
-        assert "name its file as authority" in refused(office.url, None).way_out
+        assert "name its file as authority" in refused(office.url, None).fix_text
         missing = refused(office.url, folder / "missing.pem")
         assert "there is no file" in missing.what
         assert "missing.pem" in missing.what
@@ -176,13 +176,13 @@ def test_a_port_without_tls_is_called_that(good: Certificate) -> None:
         error = refused(office.url.replace("http://", "https://"), good.authority)
     assert isinstance(error, SourceRefused)
     assert "does not speak TLS on that port" in error.what
-    assert "http:// in url" in error.way_out
+    assert "http:// in url" in error.fix_text
 
 
 def test_settings_that_are_no_longer_needed_are_told_to_go(good: Certificate) -> None:
     with TlsOffice(good, only(TLS_1_2)) as office:
         error = refused(office.url, good.authority, tls_minimum="1.3")
-    assert "take tls_minimum and tls_ciphers out" in error.way_out
+    assert "take tls_minimum and tls_ciphers out" in error.fix_text
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_mysql_of_old_tls_is_asked_with_the_setting_that_the_message_names(
         assert isinstance(error, SourceRefused)
         assert cause in error.what
         ((key, value),) = own.items()
-        assert f'write {key} = "{value}"' in error.way_out or f'"{value}", in the table' in error.way_out
+        assert f'write {key} = "{value}"' in error.fix_text or f'"{value}", in the table' in error.fix_text
         assert agreed == []
         assert "Access denied" in ask(url, **own).what
         assert agreed == [spoken]
@@ -275,7 +275,7 @@ def test_a_mysql_with_another_certificate_is_called_that(folder: Path, good: Cer
     with mysql_office(other, as_usual, []) as port:
         url = f"{MYSQL}:{port}/fees?ssl_verify_cert=true&ssl_verify_identity=true&ssl_ca="
         assert "authority is not known here" in ask(f"{url}{good.authority}").what
-        assert "ssl_ca in the url" in ask(f"{url}{good.authority}").way_out
+        assert "ssl_ca in the url" in ask(f"{url}{good.authority}").fix_text
         assert "another name" in ask(f"{url}{other.authority}").what
         # Whose certificate it is counts as before.
         assert "another name" in ask(f"{url}{other.authority}", tls_minimum="1.0").what
@@ -287,7 +287,7 @@ def test_an_oracle_of_old_tls_is_asked_with_the_setting_that_the_message_names(g
         error = ask(url)
         assert isinstance(error, SourceRefused)
         assert "no longer safe" in error.what
-        assert 'tls_minimum = "1.0"' in error.way_out
+        assert 'tls_minimum = "1.0"' in error.fix_text
         # Its certificate is looked at, so that TLS 1.0 was agreed on.
         assert "authority is not known here" in ask(url, tls_minimum="1.0").what
 
@@ -303,10 +303,10 @@ def test_an_oracle_of_old_tls_is_asked_with_the_setting_that_the_message_names(g
         ("SSL error: unexpected eof while reading", SourceUnavailable, "hung up", "next slot"),
     ],
 )
-def test_what_libpq_says_has_its_cause(said: str, kind: type[SourceError], cause: str, way_out: str) -> None:
+def test_what_libpq_says_has_its_cause(said: str, kind: type[SourceError], cause: str, fix_text: str) -> None:
     found = cause_of(said, plain="sslmode=disable in the url", authority="sslrootcert in the url", settings=False)
     assert found is not None
     assert found.kind is kind
     assert cause in found.did
-    assert way_out in found.way_out
-    assert "tls_" not in found.way_out
+    assert fix_text in found.fix_text
+    assert "tls_" not in found.fix_text

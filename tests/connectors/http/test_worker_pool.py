@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.http.worker_pool import Pause, PerStudent, Watch, walk
+from connectors.http.worker_pool import Pause, PerStudent, Timer, walk
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
 from tests.patience import PATIENCE
 
@@ -79,7 +79,7 @@ def unavailable() -> SourceUnavailable:
 def go(system: System, time: Time | None = None, progress: Progress = no_progress, **limits: Any) -> dict[str, str]:
     """Walk over the numbers."""
     time = time or Time()
-    return walk(NUMBERS, system.opening, PerStudent(**limits), "loans", progress, Watch(time.now, time.wait))
+    return walk(NUMBERS, system.opening, PerStudent(**limits), "loans", progress, Timer(time.now, time.wait))
 
 
 def test_every_question_has_its_answer_in_their_order() -> None:
@@ -92,7 +92,7 @@ def test_every_question_has_its_answer_in_their_order() -> None:
 
 def test_a_number_named_twice_is_asked_about_once() -> None:
     system = System()
-    assert len(walk(["1", "2", "1"], system.opening, PerStudent(), "loans", watch=Watch(Time().now, Time().wait))) == 2
+    assert len(walk(["1", "2", "1"], system.opening, PerStudent(), "loans", watch=Timer(Time().now, Time().wait))) == 2
     assert sorted(system.asked) == ["1", "2"]
 
 
@@ -145,7 +145,7 @@ def test_one_question_that_is_never_answered_leaves_nothing() -> None:
     with pytest.raises(SourceUnavailable, match=r"HTTP 500; 1 of 30 questions .* in 3 rounds") as caught:
         go(system)
     assert Counter(system.asked)["20150003"] == 3
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
     assert system.opened == system.closed
 
 
@@ -189,13 +189,13 @@ def test_a_login_that_fails_is_tried_again_in_the_next_round() -> None:
             yield ask
 
     time = Time()
-    assert len(walk(NUMBERS, opening, PerStudent(at_once=1), "loans", watch=Watch(time.now, time.wait))) == 30
+    assert len(walk(NUMBERS, opening, PerStudent(at_once=1), "loans", watch=Timer(time.now, time.wait))) == 30
 
 
 def test_a_walk_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(SourceUnavailable, match=r"not done within 0:00:02; \d+ of 30") as caught:
         go(System(), per_second=5, longest=timedelta(seconds=2))
-    assert "Raise longest" in caught.value.way_out
+    assert "Raise longest" in caught.value.fix_text
 
 
 def test_no_pause_between_rounds_goes_beyond_the_longest_time() -> None:
@@ -277,12 +277,12 @@ def test_as_many_as_are_spared_may_stay_without_an_answer_unless_nobody_answers(
     mute = System(lambda number, _time: unavailable() if number in NUMBERS[:2] else None)
     time = Time()
     limits = PerStudent(rounds=2)
-    answers = walk(NUMBERS, mute.opening, limits, "loans", watch=Watch(time.now, time.wait), spare=2)
+    answers = walk(NUMBERS, mute.opening, limits, "loans", watch=Timer(time.now, time.wait), spare=2)
     assert list(answers) == NUMBERS[2:]
     assert Counter(mute.asked)[NUMBERS[0]] == 2
     for system, spare in ((mute, 1), (System(lambda _number, _time: unavailable()), len(NUMBERS))):
         with pytest.raises(SourceUnavailable, match="stayed without an answer"):
-            walk(NUMBERS, system.opening, limits, "loans", watch=Watch(time.now, time.wait), spare=spare)
+            walk(NUMBERS, system.opening, limits, "loans", watch=Timer(time.now, time.wait), spare=spare)
 
 
 @pytest.mark.parametrize("limits", [{"at_once": 0}, {"per_second": 0}, {"rounds": 0}, {"hurry": True}])

@@ -9,9 +9,9 @@ from clearance.web import application
 from config.tables.portal import Auth
 from portal.auth.passwords import hash_password
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.sign_in.one_time_codes import CodeKind, Codes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.cast import LIN
 from tests.portal.conftest import PASSWORD, enter, token_in
 from tests.portal.factors import digits_of, has_app, has_recovery_codes, one_administrator_suffices, send, workers
@@ -41,8 +41,8 @@ def grants(world: World, account: str) -> list[tuple[Act, str | None, dict[str, 
     ]
 
 
-def deeds(world: World) -> list[Deed]:
-    return [line.deed for line in Audit(world.desk).newest()]
+def events(world: World) -> list[AuditEvent]:
+    return [line.event for line in Audit(world.desk).newest()]
 
 
 class TestFinding:
@@ -89,7 +89,7 @@ class TestGrants:
         assert grants(university, "nobody") == [
             (Act.DECIDE, "library", {"college": ("资源学院",), "level": ("undergraduate",)}, "2019")
         ]
-        (line,) = Audit(university.desk).newest(deed=Deed.GRANTED)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.GRANTED)
         assert (line.account, line.detail["to"], line.detail["act"]) == ("admin", "nobody", "decide")
 
     @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ class TestGrants:
             assert post(made, "dean", "take", grant=str(held.id))[0] == 200
             assert "这一项权限已经不在了" in post(made, "dean", "take", grant=str(held.id))[1]
         assert grants(university, "dean") == []
-        assert Deed.GRANT_TAKEN in deeds(university)
+        assert AuditEvent.GRANT_TAKEN in events(university)
 
     def test_the_last_one_that_manages_stays(self, university: World) -> None:
         (held,) = university.accounts.grants("admin")
@@ -150,7 +150,7 @@ class TestGrants:
             assert "没有可移交的权限" in post(made, "librarian", "hand-over", target="nobody")[1]
         assert grants(university, "librarian") == []
         assert len(grants(university, "nobody")) == 2
-        (line,) = Audit(university.desk).newest(deed=Deed.HANDED_OVER)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.HANDED_OVER)
         assert line.detail["held_by"] == "librarian"
 
 
@@ -160,7 +160,7 @@ class TestSwitching:
             assert "已停用" in post(made, "dean", "active", active="0")[1]
             assert 'name="password"' in dean.get("/overview").text
             assert "已停用" not in post(made, "dean", "active", active="1")[1]
-        assert deeds(university).count(Deed.ACCOUNT_CHANGED) == 2
+        assert events(university).count(AuditEvent.ACCOUNT_CHANGED) == 2
 
     def test_nobody_shuts_the_own_account_or_the_last_that_manages(self, university: World) -> None:
         hashed = hash_password(PASSWORD)
@@ -183,7 +183,7 @@ class TestCodes:
             assert shown not in made.get("/accounts/dean").text
         codes = Codes(university.desk, university.desk_key)
         assert codes.use("dean", shown, university.now)
-        (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.CODES_MADE)
         assert shown not in str(line)
 
     def test_a_shut_account_gets_none(self, university: World) -> None:
@@ -215,7 +215,7 @@ class TestSecondFactors:
         codes = Codes(university.desk, university.desk_key)
         assert not codes.use("reviewer", shown, university.now)
         assert codes.use("reviewer", shown, university.now, CodeKind.FACTOR)
-        (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.CODES_MADE)
         assert line.detail == {"to": "reviewer", "kind": "second factor"}
 
     def test_whoever_has_one_or_is_asked_for_none_gets_no_code(self, university: World, boss: TestClient) -> None:
@@ -236,13 +236,13 @@ class TestSecondFactors:
             post(boss, "reviewer", "reset-factor")
             assert theirs.get("/second-factor").url.path == "/sign-in"
         assert "还没有设置" in boss.get("/accounts/reviewer").text
-        (line,) = Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_RESET)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.SECOND_FACTOR_RESET)
         assert (line.account, line.detail) == ("admin", {"to": "reviewer"})
 
     def test_nobody_resets_the_own_one(self, university: World, boss: TestClient) -> None:
         status, page = post(boss, "admin", "reset-factor")
         assert (status, "不能重置自己的两步验证" in page) == (422, True)
-        assert Factors(university.desk).held("admin").app
+        assert SecondFactors(university.desk).held("admin").app
 
     def test_the_demos_accounts_are_let_off_and_marked_so(self, university: World) -> None:
         hashed = hash_password(PASSWORD)

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.inbox.announcements import Announcement, Board
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.inbox.announcements import Announcement, Announcements
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import token_in
 from tests.portal.waiting import browser
@@ -25,7 +25,7 @@ def send(made: TestClient, **fields: str | list[str]) -> tuple[int, str]:
 
 
 def written(world: World) -> tuple[Announcement, ...]:
-    return Board(world.desk).listed(COHORT)
+    return Announcements(world.desk).listed(COHORT)
 
 
 def test_a_draft_is_shown_as_students_will_see_it_before_it_is_published(university: World) -> None:
@@ -42,7 +42,7 @@ def test_a_draft_is_shown_as_students_will_see_it_before_it_is_published(univers
     (made_now,) = written(university)
     assert (made_now.step, dict(made_now.scope), made_now.author) == ("library", {"college": ("资源学院",)}, "admin")
     assert made_now.body == "还书请到总馆一楼。\n\n8:00 起。"
-    assert Audit(university.desk).newest(1)[0].deed is Deed.ANNOUNCED
+    assert Audit(university.desk).newest(1)[0].event is AuditEvent.ANNOUNCED
 
 
 def test_students_inside_the_scope_read_it_and_others_do_not(university: World) -> None:
@@ -102,15 +102,15 @@ def test_one_is_withdrawn_and_stays_on_the_list(university: World) -> None:
         again = made.post(address, data={"form_token": token})
         assert again.status_code == 409
         assert "已经撤回了" in again.text
-    assert [line.deed for line in Audit(university.desk).newest(2)] == [
-        Deed.ANNOUNCEMENT_WITHDRAWN,
-        Deed.ANNOUNCED,
+    assert [line.event for line in Audit(university.desk).newest(2)] == [
+        AuditEvent.ANNOUNCEMENT_WITHDRAWN,
+        AuditEvent.ANNOUNCED,
     ]
 
 
 @pytest.mark.parametrize("account", ["auditor", "dean", "librarian", LIN.number])
 def test_only_who_manages_writes(university: World, account: str) -> None:
-    Board(university.desk).announce("一条", "", author="admin", now=university.now)
+    Announcements(university.desk).announce("一条", "", author="admin", now=university.now)
     with browser(university, account) as made:
         page = made.get("/announcements")
         assert page.status_code == (200 if account == "auditor" else 403)

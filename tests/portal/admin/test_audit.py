@@ -9,8 +9,8 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from portal.i18n.admin_labels import DEEDS
-from status_db.accounts.audit_log import Audit, Deed
+from portal.i18n.admin_labels import EVENTS
+from status_db.accounts.audit_log import Audit, AuditEvent
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import token_in
 from tests.portal.html_page import Page
@@ -26,9 +26,11 @@ def log(university: World) -> Audit:
     """A log of a hundred and twenty lines."""
     audit = Audit(university.desk)
     for i in range(118):
-        audit.note(Deed.SAW_STUDENT, account="dean", now=university.now, student=QIAN.number, address=f"10.0.0.{i}")
-    audit.note(Deed.SAW_STUDENT, account="counsellor", now=university.now, student=LIN.number)
-    audit.note(Deed.EXPORTED, account="dean", now=university.now, what="=1+1", reason="<b>汇报</b>")
+        audit.note(
+            AuditEvent.SAW_STUDENT, account="dean", now=university.now, student=QIAN.number, address=f"10.0.0.{i}"
+        )
+    audit.note(AuditEvent.SAW_STUDENT, account="counsellor", now=university.now, student=LIN.number)
+    audit.note(AuditEvent.EXPORTED, account="dean", now=university.now, what="=1+1", reason="<b>汇报</b>")
     return audit
 
 
@@ -64,10 +66,10 @@ def test_what_somebody_wrote_is_shown_as_text(log: Audit, signed_in: SignedIn) -
 
 
 def test_every_deed_has_a_word_in_both_languages(university: World, signed_in: SignedIn) -> None:
-    assert set(DEEDS) == set(Deed)
+    assert set(EVENTS) == set(AuditEvent)
     page = Page(signed_in("auditor").get("/audit?lang=en"))
     options = [option.text for option in page.all("option") if option["value"]]
-    assert len(set(options)) == len(Deed)
+    assert len(set(options)) == len(AuditEvent)
     assert not re.findall(r"[\u4e00-\u9fff]", "".join(options))
 
 
@@ -89,7 +91,7 @@ def test_it_is_taken_along_as_text_with_who_and_what_and_that_is_a_line_itself(
     assert kinds <= {"s", "inlineStr"}
     assert rows[6][3] == QIAN.number
     newest = log.newest(1)[0]
-    assert (newest.account, newest.deed) == ("auditor", Deed.EXPORTED)
+    assert (newest.account, newest.event) == ("auditor", AuditEvent.EXPORTED)
 
 
 @pytest.mark.parametrize("account", ["dean", "librarian", "counsellor", "nobody", LIN.number])
@@ -99,7 +101,7 @@ def test_nobody_else_reads_it(log: Audit, signed_in: SignedIn, account: str) -> 
         answer = made.get(path)
         assert answer.status_code == 403
         assert "10.0.0" not in answer.text
-    assert log.newest(1, deed=Deed.EXPORTED)[0].detail["what"] == "=1+1"
+    assert log.newest(1, event=AuditEvent.EXPORTED)[0].detail["what"] == "=1+1"
 
 
 def test_an_administrator_reads_it(log: Audit, signed_in: SignedIn) -> None:

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN
 from tests.portal.conftest import _HASHED, settle, token_in
@@ -88,7 +88,7 @@ class TestAGrantToAct:
             status, page = post(second, "nobody", "confirm", change=number)
             assert (status, "已经不在等待" in page) == (422, True)
         assert acts(university, "nobody") == []
-        assert Audit(university.desk).newest(1, deed=Deed.SECOND_REFUSED)[0].account == "second"
+        assert Audit(university.desk).newest(1, event=AuditEvent.SECOND_REFUSED)[0].account == "second"
 
     def test_shows_the_second_what_was_done_to_the_account_before(self, university: World) -> None:
         with both(university) as (first, second):
@@ -199,13 +199,13 @@ class TestMyAccount:
 
     def test_tells_what_was_done_on_the_command_line(self, university: World) -> None:
         Audit(university.desk).note(
-            Deed.GRANTED, account="root", now=university.now, address="command line", of="dean", grants=["read"]
+            AuditEvent.GRANTED, account="root", now=university.now, address="command line", of="dean", grants=["read"]
         )
         with browser(university, "dean") as made:
             assert "root（服务器命令行）" in made.get("/own").text
 
     def test_forgets_what_is_older_than_ninety_days(self, university: World) -> None:
-        Audit(university.desk).note(Deed.GRANTED, account="admin", now=university.now, to="dean", act="audit")
+        Audit(university.desk).note(AuditEvent.GRANTED, account="admin", now=university.now, to="dean", act="audit")
         with browser(university, "dean") as made:
             assert "授予权限" in made.get("/own").text
         university.later(days=91)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from clearance.main import app as command_line
 from config.tables.retention import RULES
 from portal.admin.retention import RULES as TITLES
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk.retention import RetentionRunner
 from tests.world import COHORT, World
 
@@ -25,7 +25,7 @@ def test_every_rule_of_the_settings_has_its_line(university: World, signed_in: C
 
 def test_it_shows_what_was_removed_and_what_stays(university: World, signed_in: Callable[[str], TestClient]) -> None:
     log = Audit(university.desk)
-    log.note(Deed.SIGNED_IN, account="dean", now=university.now - timedelta(days=3))
+    log.note(AuditEvent.SIGNED_IN, account="dean", now=university.now - timedelta(days=3))
     kept = RetentionRunner(university.desk, university.engine, [COHORT], {"audit": timedelta(days=1)})
     kept.carry_out("audit", university.now, "schedule")
     row = signed_in("auditor").get("/retention").text.split('<tr id="audit">')[1].split("</tr>")[0]
@@ -39,7 +39,7 @@ def test_the_command_counts_then_removes_and_its_json_is_the_proof(
     monkeypatch.setenv("STATUS_URL", university.url)
     monkeypatch.setattr("clearance.context.clock_of", lambda _settings: university.clock)
     log = Audit(university.desk)
-    log.note(Deed.SIGNED_IN, account="dean", now=university.now - timedelta(days=1096))
+    log.note(AuditEvent.SIGNED_IN, account="dean", now=university.now - timedelta(days=1096))
 
     def said(*words: str) -> dict[str, int]:
         result = CliRunner().invoke(

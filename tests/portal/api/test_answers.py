@@ -12,9 +12,9 @@ from clearance.web import application
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.api_tokens import Tokens, hash_of
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.writer import Wish
-from status_db.effective.visible import Sight
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.decisions.writer import DecisionRequest
+from status_db.effective.visible import Visibility
 from status_db.model import State, Verdict
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.store.engine import writing
@@ -64,7 +64,9 @@ class TestOneStudent:
         assert "学费" not in answer.text
 
     def test_what_a_person_decided_is_told_without_the_person(self, university: World, ask: Ask) -> None:
-        wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", words="已在总馆还清", note="internal")
+        wish = DecisionRequest(
+            LIN.number, "library", Verdict.CLEARED, "现场归还", words="已在总馆还清", note="internal"
+        )
         university.decisions.enter(wish, "librarian", university.now)
         answer = ask("dean", f"/students/{LIN.number}")
         library = step_of(answer.json(), "library")
@@ -74,18 +76,20 @@ class TestOneStudent:
         assert "librarian" not in answer.text
 
     def test_who_is_held_by_a_person_is_told_that_persons_reason_first(self, university: World, ask: Ask) -> None:
-        university.decisions.enter(Wish(LIN.number, "library", Verdict.HELD, "赔书"), "librarian", university.now)
+        university.decisions.enter(
+            DecisionRequest(LIN.number, "library", Verdict.HELD, "赔书"), "librarian", university.now
+        )
         library = step_of(ask("dean", f"/students/{LIN.number}").json(), "library")
         assert library["sentence"].startswith("赔书。1 册未还")
 
     def test_something_new_after_a_decision_is_owed_again(self, university: World, ask: Ask) -> None:
         university.decisions.enter(
-            Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", university.now
+            DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", university.now
         )
         university.says["loans"].append(POETRY_LOAN)
         university.run("loans")
         library = step_of(ask("dean", f"/students/{QIAN.number}").json(), "library")
-        assert (library["outgrown"], library["clear"]) == (True, False)
+        assert (library["overtaken_by_debt"], library["clear"]) == (True, False)
         assert [thing["title"] for thing in library["owed"]] == ["《唐诗选》"]
 
     def test_who_stays_has_no_steps_and_no_headline(self, ask: Ask) -> None:
@@ -154,7 +158,7 @@ class TestTheList:
             (QIAN, "library", Verdict.HELD),
         ):
             university.decisions.enter(
-                Wish(who.number, step, verdict, "无借阅" if step == "college_items" else "数据有误"),
+                DecisionRequest(who.number, step, verdict, "无借阅" if step == "college_items" else "数据有误"),
                 "x",
                 university.now,
             )
@@ -193,15 +197,17 @@ class TestTheList:
         world.run("roster")
         world.run("loans")
         for person in people[:-1]:
-            world.decisions.enter(Wish(person["学号"], "library", Verdict.CLEARED, "数据有误"), "x", world.now)
-        lists, sight = Lists(world.reading, world.settings), Sight(COHORT, {"library": EVERYBODY})
-        found = lists.leaf(sight, Filter(State.HELD, order=Order.NUMBER), world.now, 10)
+            world.decisions.enter(
+                DecisionRequest(person["学号"], "library", Verdict.CLEARED, "数据有误"), "x", world.now
+            )
+        lists, visibility = Lists(world.reading, world.settings), Visibility(COHORT, {"library": EVERYBODY})
+        found = lists.leaf(visibility, Filter(State.HELD, order=Order.NUMBER), world.now, 10)
         assert [row.student for row in found.rows] == [people[-1]["学号"]]
         assert found.more is False
         everybody: list[str] = []
         after: tuple[str, ...] | None = None
         while True:
-            page = lists.leaf(sight, Filter(ListSelection.ALL, order=Order.NUMBER), world.now, 200, after=after)
+            page = lists.leaf(visibility, Filter(ListSelection.ALL, order=Order.NUMBER), world.now, 200, after=after)
             everybody += [row.student for row in page.rows]
             if not page.more:
                 break
@@ -313,39 +319,39 @@ class TestTheAuditLog:
     def lines(self, university: World) -> Any:
         """Return how many lines say that a student, or a list, was looked at."""
         audit = Audit(university.desk)
-        return lambda deed: [(line.account, line.student) for line in audit.newest(deed=deed)]
+        return lambda event: [(line.account, line.student) for line in audit.newest(event=event)]
 
     def test_a_look_at_a_student_is_noted_once_an_hour_for_each_token(
         self, university: World, ask: Ask, lines: Any, client: TestClient
     ) -> None:
         for _ in range(3):
             ask("dean", f"/students/{LIN.number}")
-        assert lines(Deed.SAW_STUDENT) == [("dean", LIN.number)]
+        assert lines(AuditEvent.SAW_STUDENT) == [("dean", LIN.number)]
         ask("dean", f"/students/{QIAN.number}")
         ask("auditor", f"/students/{QIAN.number}")
-        assert len(lines(Deed.SAW_STUDENT)) == 3
+        assert len(lines(AuditEvent.SAW_STUDENT)) == 3
         university.later(minutes=61)
         ask("dean", f"/students/{LIN.number}")
-        assert len(lines(Deed.SAW_STUDENT)) == 4
+        assert len(lines(AuditEvent.SAW_STUDENT)) == 4
 
     def test_another_worker_notes_it_no_second_time(self, university: World, lines: Any) -> None:
         secret, token = give_token(university, "dean")
         for _ in range(2):
             with TestClient(application(university.settings, clock=university.clock)) as browser:
                 browser.get(f"/api/v1/students/{LIN.number}", headers=bearing(secret))
-        assert lines(Deed.SAW_STUDENT) == [("dean", LIN.number)]
-        (line,) = Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
+        assert lines(AuditEvent.SAW_STUDENT) == [("dean", LIN.number)]
+        (line,) = Audit(university.desk).newest(event=AuditEvent.SAW_STUDENT)
         assert line.detail == {"token": token.id}
 
     def test_what_was_not_shown_is_not_noted_and_neither_is_the_own_page(self, ask: Ask, lines: Any) -> None:
         ask("counsellor", f"/students/{LIN.number}")
         ask(LIN.number, f"/students/{LIN.number}")
-        assert lines(Deed.SAW_STUDENT) == []
+        assert lines(AuditEvent.SAW_STUDENT) == []
 
     def test_a_list_is_noted_with_what_was_asked(self, university: World, ask: Ask) -> None:
         for after in ("", LIN.number):
             ask("dean", "/students", state="held", **({"after": after} if after else {}))
-        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.SAW_LIST)
         assert line.detail["asked"] == "state=held"
 
 
@@ -454,4 +460,4 @@ def test_on_both_databases_everything_is_answered(world: World) -> None:
             assert answer.status_code == 200, answer.text
             assert json.loads(answer.content)
             browser.get(f"/api/v1{path}", headers=bearing(secret))
-    assert len(Audit(world.desk).newest(deed=Deed.SAW_STUDENT)) == 1
+    assert len(Audit(world.desk).newest(event=AuditEvent.SAW_STUDENT)) == 1

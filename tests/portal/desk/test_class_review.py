@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 from connectors.port import SourceUnavailable
 from portal.student import recheck
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, AuditLine, Deed
-from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.writer import Wish
+from status_db.accounts.audit_log import Audit, AuditEvent, AuditLine
+from status_db.decisions.certificates import Handover, Issue
+from status_db.decisions.writer import DecisionRequest
 from status_db.inbox.requests import Requests
 from status_db.model import ROSTER, Verdict
 from tests.cast import LIN, QIAN, SUN
@@ -91,8 +91,8 @@ def certificates(world: World) -> dict[str, str]:
     return {c.student: c.number for c in world.reader.certificates(COHORT) if c.revoked_at is None}
 
 
-def lines(world: World, deed: Deed) -> list[AuditLine]:
-    return list(Audit(world.desk).newest(deed=deed))
+def lines(world: World, event: AuditEvent) -> list[AuditLine]:
+    return list(Audit(world.desk).newest(event=event))
 
 
 def account(world: World, name: str, *grants: Grant) -> str:
@@ -107,7 +107,9 @@ def own(act: Act) -> Grant:
 class TestTheClasses:
     def test_each_counts_its_students_once_by_where_they_stand(self, ready: World, signed_in: SignedIn) -> None:
         for at, number in enumerate(FORTY[2:8]):
-            ready.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
+            ready.reviews.review(
+                DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now
+            )
             if at > 2:
                 collected: Any = "" if at > 3 else "self"
                 ready.register.issue(Issue(number, f"C{at}", "毕业证书", collected), "reviewer", ready.now)
@@ -139,7 +141,7 @@ class TestTheClass:
         waiting = Page(page).section("还有未办妥")
         assert waiting is not None
         assert f"/desk/students/{FORTY[0]}?step=final_review" in [link.href for link in waiting.links]
-        assert lines(ready, Deed.SAW_LIST)[0].detail["students"] == 40
+        assert lines(ready, AuditEvent.SAW_LIST)[0].detail["students"] == 40
 
     def test_who_waits_for_a_manual_step_is_not_ticked(self, university: World, signed_in: SignedIn) -> None:
         forty(university, unread=FORTY[5:6])
@@ -150,7 +152,7 @@ class TestTheClass:
     def test_who_was_refused_by_the_reviewer_is_not_passed_along_with_the_others(
         self, ready: World, signed_in: SignedIn
     ) -> None:
-        ready.reviews.review(Wish(FORTY[9], "final_review", Verdict.HELD, "档案未转"), "reviewer", ready.now)
+        ready.reviews.review(DecisionRequest(FORTY[9], "final_review", Verdict.HELD, "档案未转"), "reviewer", ready.now)
         browser = signed_in("reviewer")
         page = seen(browser)
         assert FORTY[9] not in fields_of(page)["pick"]
@@ -160,9 +162,9 @@ class TestTheClass:
 
     def test_a_review_that_lapsed_says_so(self, ready: World, signed_in: SignedIn) -> None:
         number = FORTY[4]
-        ready.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
+        ready.reviews.review(DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
         ready.decisions.withdraw(number, "college_items", "college", ready.now)
-        ready.decisions.enter(Wish(number, "college_items", Verdict.CLEARED, "已还"), "college", ready.now)
+        ready.decisions.enter(DecisionRequest(number, "college_items", Verdict.CLEARED, "已还"), "college", ready.now)
         page = seen(signed_in("reviewer"))
         assert "曾经终审，此后情况有变化" in section(page, "已齐，待终审")
         assert number in fields_of(page)["pick"]
@@ -186,7 +188,7 @@ class TestOneGo:
         assert not {FORTY[3], FORTY[7], FORTY[19]} & set(issued)
         assert issued[FORTY[0]] == "1049120190500098"
         assert issued[FORTY[2]] == "1049120190500100", "noughts and width are kept as it counts on"
-        (line,) = lines(university, Deed.MORNING_HELD)
+        (line,) = lines(university, AuditEvent.MORNING_HELD)
         assert {"reviewed": 37, "issued": 37, "left_out": 0, "class_name": CLASS}.items() <= line.detail.items()
         again = seen(browser)
         assert fields_of(again)["pick"] == [FORTY[3], FORTY[7], FORTY[19]]
@@ -265,8 +267,10 @@ class TestWhatIsWrong:
 
     @staticmethod
     def _use(world: World, student: str, number: str) -> None:
-        world.decisions.enter(Wish(student, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
-        world.reviews.review(Wish(student, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
+        world.decisions.enter(
+            DecisionRequest(student, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now
+        )
+        world.reviews.review(DecisionRequest(student, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
         world.register.issue(Issue(student, number, "毕业证书"), "reviewer", world.now)
         world.register.revoke(number, "second", "印错", world.now)
 
@@ -285,8 +289,8 @@ class TestWhatIsWrong:
         shown = preview(browser, first="A001", pick=FORTY[2:12])
         ready.decisions.withdraw(FORTY[5], "college_items", "college", ready.now)
         ready.decisions.withdraw(FORTY[6], "college_items", "college", ready.now)
-        ready.decisions.enter(Wish(FORTY[6], "college_items", Verdict.CLEARED, "已还"), "college", ready.now)
-        ready.reviews.review(Wish(FORTY[7], "final_review", Verdict.CLEARED, "齐备"), "other", ready.now)
+        ready.decisions.enter(DecisionRequest(FORTY[6], "college_items", Verdict.CLEARED, "已还"), "college", ready.now)
+        ready.reviews.review(DecisionRequest(FORTY[7], "final_review", Verdict.CLEARED, "齐备"), "other", ready.now)
         ready.register.issue(Issue(FORTY[7], "OTHER", "毕业证书"), "other", ready.now)
         done = confirm(browser, shown)
         assert "终审通过 7 人，发放证书 7 本" in done.text
@@ -305,7 +309,7 @@ class TestWhatIsWrong:
         assert again.status_code == 409
         assert "没有办理任何学生" in again.text
         assert section(again, "没有办成").count("已经有证书了。") == 3
-        assert len(lines(ready, Deed.MORNING_HELD)) == 1
+        assert len(lines(ready, AuditEvent.MORNING_HELD)) == 1
 
     def test_a_forged_confirmation_does_nothing_outside_the_scopes(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
@@ -330,7 +334,9 @@ class TestWithOneOfTheTwoActs:
 
     def test_who_issues_alone_reviews_nobody(self, ready: World, signed_in: SignedIn) -> None:
         for number in FORTY[2:4]:
-            ready.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
+            ready.reviews.review(
+                DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now
+            )
         browser = signed_in(account(ready, "only-issues", own(Act.ISSUE)))
         page = seen(browser)
         assert fields_of(page)["pick"] == list(FORTY[2:4])
@@ -434,7 +440,7 @@ class TestRechecking:
         page = seen(browser)
         assert "各来源已于 5月25日 08:" in page.text
         assert FORTY[0] in fields_of(page)["pick"]
-        assert [line.account for line in lines(ready, Deed.ASKED_RECHECK)] == ["reviewer"]
+        assert [line.account for line in lines(ready, AuditEvent.ASKED_RECHECK)] == ["reviewer"]
 
     def test_it_waits_a_while_before_the_next_and_says_how_long(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
@@ -461,7 +467,9 @@ class TestACertificate:
     def issued(self, ready: World) -> World:
         """Six of the class hold certificates that wait, issued by the reviewer."""
         for at, number in enumerate(FORTY[2:8]):
-            ready.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
+            ready.reviews.review(
+                DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now
+            )
             ready.register.issue(Issue(number, f"C00{at}", "毕业证书", ""), "reviewer", ready.now)
         ready.later(minutes=5)
         return ready
@@ -483,7 +491,7 @@ class TestACertificate:
         assert "已登记 2 本由本人领走。" in done.text
         assert "C000" not in browser.get("/desk/certificates").text
         assert "C000" in browser.get("/desk/certificates", params={"held": "left"}).text
-        assert {line.student for line in lines(issued, Deed.CERTIFICATE_HANDED_OVER)} == set(FORTY[2:4])
+        assert {line.student for line in lines(issued, AuditEvent.CERTIFICATE_HANDED_OVER)} == set(FORTY[2:4])
         again = self.post(browser, "/desk/certificates/hand-over", certificate=[ids["C000"], ids["C002"]])
         assert "这本证书已经登记领走了" in again.text
         assert "已登记 1 本" in again.text
@@ -521,7 +529,7 @@ class TestACertificate:
         assert "撤销要写明原因" in self.post(browser, f"{path}/revoke", because=" ").text
         assert "已撤销" in self.post(browser, f"{path}/revoke", because="印错").text
         assert "C000" in browser.get("/desk/certificates", params={"held": "revoked"}).text
-        (line,) = lines(issued, Deed.REVOKED)
+        (line,) = lines(issued, AuditEvent.REVOKED)
         assert (line.account, line.student, line.detail["number"]) == ("second", FORTY[2], "C000")
 
     def test_who_may_only_review_reads_and_hands_over_nothing(self, issued: World, signed_in: SignedIn) -> None:
@@ -547,7 +555,7 @@ class TestACertificate:
         path = "/desk/certificates/issue"
         assert "终审还没有通过" in browser.get(path, params={"student": number}).text
         assert self.post(browser, path, student=number, number="L1", kind="毕业证书").status_code == 422
-        issued.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", issued.now)
+        issued.reviews.review(DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", issued.now)
         used = self.post(browser, path, student=number, number="C000", kind="毕业证书")
         assert "证书号 C000 已经用过了" in used.text
         assert 'value="C000"' in used.text
@@ -556,7 +564,7 @@ class TestACertificate:
         )
         (made,) = issued.reader.certificates(COHORT, number)
         assert (made.number, made.collected, made.collector) == ("0071", "post", "EMS 1")
-        (line,) = lines(issued, Deed.ISSUED)
+        (line,) = lines(issued, AuditEvent.ISSUED)
         assert line.student == number
         assert browser.get(path, params={"student": LIN.number}).status_code == 422
 
@@ -567,12 +575,12 @@ class TestACertificate:
         assert "C003" not in page
 
     def test_the_class_has_a_sheet_to_sign(self, issued: World, signed_in: SignedIn) -> None:
-        issued.register.hand_over(HandedOver("C001", "agent", "王五"), "reviewer", issued.now)
+        issued.register.hand_over(Handover("C001", "agent", "王五"), "reviewer", issued.now)
         page = signed_in("reviewer").get("/desk/certificates/sign-off", params=OF_CLASS).text
         assert numbers_in(page) == list(FORTY[2:8])
         for word in ("证书签领表", "领取人签名", "代领人、委托书", "王五", "待领 5 本", "打印人：reviewer"):
             assert word in page, word
-        assert lines(issued, Deed.EXPORTED)[0].detail["what"] == "sign-off"
+        assert lines(issued, AuditEvent.EXPORTED)[0].detail["what"] == "sign-off"
 
     def test_the_list_goes_out_as_text_in_a_workbook(self, issued: World, signed_in: SignedIn) -> None:
         answer = signed_in("reviewer").get("/desk/certificates.xlsx", params=OF_CLASS)
@@ -580,7 +588,7 @@ class TestACertificate:
         rows = [row for row in sheet.iter_rows(values_only=True) if row[0] in FORTY]
         assert [row[5] for row in rows] == [f"C00{at}" for at in range(6)]
         assert all(row[8] == "等待领取" for row in rows)
-        assert lines(issued, Deed.EXPORTED)[0].detail["students"] == 6
+        assert lines(issued, AuditEvent.EXPORTED)[0].detail["students"] == 6
 
     def test_the_student_reads_that_it_waits_and_then_that_it_has_left(
         self, issued: World, signed_in: SignedIn
@@ -594,7 +602,7 @@ class TestACertificate:
         issued.says["loans"].append({"CARD": number, "TITLE": "迟到", "DUE": "2019-06-01", "BARCODE": "B9"})
         issued.run("loans")
         assert "发证之后又有 1 项未结，见下。" in browser.get("/").text
-        issued.register.hand_over(HandedOver("C000", "self"), "reviewer", issued.now)
+        issued.register.hand_over(Handover("C000", "self"), "reviewer", issued.now)
         left = browser.get("/").text
         assert "已领证" in left
         assert "可领证" not in left

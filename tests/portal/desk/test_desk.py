@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from portal.desk import queue
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent, AuditLine
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.effective_status import StepStatus
 from status_db.model import State, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
@@ -69,11 +69,11 @@ def step_of(world: World, number: str, step: str = "library") -> StepStatus:
 def decided(world: World, number: str, step: str = "library", **more: str) -> None:
     """Have a colleague decide at the command line."""
     reasons = {"library": "现场归还", "college_items": "无借阅", "finance": "缓交批准"}
-    world.decisions.enter(Wish(number, step, Verdict.CLEARED, reasons[step], **more), "colleague", world.now)  # type: ignore[arg-type]  # all of them are texts
+    world.decisions.enter(DecisionRequest(number, step, Verdict.CLEARED, reasons[step], **more), "colleague", world.now)  # type: ignore[arg-type]  # all of them are texts
 
 
-def newest(world: World, deed: Deed) -> AuditLine:
-    (line,) = Audit(world.desk).newest(1, deed=deed)
+def newest(world: World, event: AuditEvent) -> AuditLine:
+    (line,) = Audit(world.desk).newest(1, event=event)
     return line
 
 
@@ -175,7 +175,7 @@ class TestRecord:
 
     def test_a_look_is_noted(self, university: World, signed_in: SignedIn) -> None:
         signed_in("librarian").get(record(LIN.number))
-        line = newest(university, Deed.SAW_STUDENT)
+        line = newest(university, AuditEvent.SAW_STUDENT)
         assert (line.account, line.student, line.detail) == ("librarian", LIN.number, {"step": "library"})
 
     def test_doubt_is_told_as_the_office_has_it(self, university: World, signed_in: SignedIn) -> None:
@@ -229,7 +229,7 @@ class TestRecord:
     def test_a_certificate_is_shown_once_there_is_one(self, university: World, signed_in: SignedIn) -> None:
         decided(university, SUN.number, "college_items")
         university.reviews.review(
-            Wish(SUN.number, "final_review", Verdict.CLEARED, "齐备"), "colleague", university.now
+            DecisionRequest(SUN.number, "final_review", Verdict.CLEARED, "齐备"), "colleague", university.now
         )
         issue = Issue(SUN.number, "C-77", "毕业证书", "agent", "孙父，委托书 3 号")
         university.register.issue(issue, "registrar", university.now)
@@ -276,7 +276,7 @@ class TestDeciding:
         assert decision.until == datetime(2019, 6, 30, 15, 59, 59, tzinfo=UTC), "the end of that day in Shanghai"
         for told in ("现行决定", "librarian", "滞纳金下周补缴", "图借〔2019〕7号", "系统里还没销", "6月30日 23:59"):
             assert told in page.text, told
-        line = newest(university, Deed.DECIDED)
+        line = newest(university, AuditEvent.DECIDED)
         assert (line.account, line.student, line.cohort) == ("librarian", LIN.number, COHORT)
         assert line.detail == RETURNED | {"step": "library", "decision": decision.id}
 
@@ -344,12 +344,12 @@ class TestDeciding:
         assert "王老师（wang） 已先一步办理（5月25日 08:0" in page.text
         assert "：不通过，原因“赔书”" in page.text
         assert "还清了" in page.text
-        standing = step_of(university, LIN.number).decision
-        assert standing is not None
-        assert standing.author == "wang"
+        effective = step_of(university, LIN.number).decision
+        assert effective is not None
+        assert effective.author == "wang"
         again = send_from(page, browser, LIN.number, "decide", **RETURNED, words="还清了")
         assert again.status_code == 200
-        assert step_of(university, LIN.number).decision != standing
+        assert step_of(university, LIN.number).decision != effective
 
     def test_one_who_looked_before_the_source_spoke_again_is_told_so(
         self, university: World, signed_in: SignedIn
@@ -390,7 +390,7 @@ class TestDeciding:
         assert step_of(university, LIN.number).decision is not None
         assert send(browser, LIN.number, "withdraw", because="还错了书").status_code == 200
         assert step_of(university, LIN.number).decision is None
-        line = newest(university, Deed.DECISION_WITHDRAWN)
+        line = newest(university, AuditEvent.DECISION_WITHDRAWN)
         assert (line.account, line.student, line.detail["reason"]) == ("librarian", LIN.number, "还错了书")
 
     def test_nobody_takes_back_what_they_have_not_seen(
@@ -418,7 +418,7 @@ class TestDeciding:
     def test_who_may_not_decide_it_cannot(self, university: World, signed_in: SignedIn, account: str, act: str) -> None:
         browser = signed_in(account)
         token = hidden(browser.get("/new-password"), "form_token")
-        data = {**RETURNED, "form_token": token, "saw": step_of(university, SUN.number).footing(university.now)}
+        data = {**RETURNED, "form_token": token, "saw": step_of(university, SUN.number).version_tag(university.now)}
         for act in ("decide", "withdraw"):
             assert browser.post(f"/desk/students/{SUN.number}/{act}?step=library", data=data).status_code == 403
         assert step_of(university, SUN.number).decision is None
@@ -460,11 +460,11 @@ class TestReviewing:
         page = send(browser, SUN.number, "review", "final_review", verdict="cleared", reason="齐备", note="看过全部")
         assert page.status_code == 200
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.CLEARED
-        line = newest(ready, Deed.REVIEWED)
+        line = newest(ready, AuditEvent.REVIEWED)
         assert (line.account, line.detail["verdict"], line.detail["reason"]) == ("reviewer", "cleared", "齐备")
         assert send(browser, SUN.number, "take-back", "final_review", because="看错人").status_code == 200
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.OPEN
-        assert newest(ready, Deed.REVIEW_WITHDRAWN).detail["reason"] == "看错人"
+        assert newest(ready, AuditEvent.REVIEW_WITHDRAWN).detail["reason"] == "看错人"
 
     def test_one_that_does_not_pass_may_be_given_at_any_time(self, university: World, signed_in: SignedIn) -> None:
         page = send(signed_in("reviewer"), QIAN.number, "review", "final_review", verdict="held", reason="学费未缴")
@@ -497,7 +497,7 @@ class TestReviewing:
     def test_two_reviewers_and_the_second_is_told(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         opened = browser.get(record(SUN.number, "final_review"))
-        wish = Wish(SUN.number, "final_review", Verdict.HELD, "照片不合格")
+        wish = DecisionRequest(SUN.number, "final_review", Verdict.HELD, "照片不合格")
         ready.reviews.review(wish, "auditor", ready.now)
         page = send_from(opened, browser, SUN.number, "review", "final_review", verdict="cleared", reason="齐备")
         assert page.status_code == 409

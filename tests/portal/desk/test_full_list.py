@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from portal.auth.sessions import hash_of, new_token
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.model import Verdict
 from tests.cast import LEAVING, LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import token_in
@@ -93,8 +93,8 @@ def test_a_list_is_looked_at_confirmed_and_taken_over(
     assert serving_of(dormitory).serve() == 1
     assert "新名单已生效" in warden.get(str(page.url)).text
     assert dormitory.verdict(LIN.number, "dorm") is Verdict.CLEARED
-    deeds = [line.deed for line in Audit(dormitory.desk).newest(10)]
-    assert deeds.index(Deed.CONFIRMED_LIST) < deeds.index(Deed.BROUGHT_SHEET)
+    events = [line.event for line in Audit(dormitory.desk).newest(10)]
+    assert events.index(AuditEvent.CONFIRMED_LIST) < events.index(AuditEvent.BROUGHT_SHEET)
 
 
 def test_a_list_that_is_too_old_is_said_to_be(dormitory: World, at_the_desk: Callable[[str], TestClient]) -> None:

@@ -27,7 +27,7 @@ from portal.i18n import languages
 from portal.page.context import context_of
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk.seals import GRANT
 from status_db.inbox.uploads import Uploads
 from status_db.model import Verdict
@@ -274,8 +274,8 @@ class TestConfirming:
         assert became[ZHAO.number] == "没有填结果，没有改动"
         assert became[LI.number] == "没有导入：这个学号是“李维”，表里写的是“李伟”。请核对学号和姓名。"
         assert became[QIAN.number].startswith("没有替换已有的人工办理：不通过、赔书、somebody")
-        deeds = [line.deed for line in Audit(university.desk).newest(4)]
-        assert deeds[:3] == [Deed.EXPORTED, Deed.IMPORTED, Deed.BROUGHT_SHEET]
+        events = [line.event for line in Audit(university.desk).newest(4)]
+        assert events[:3] == [AuditEvent.EXPORTED, AuditEvent.IMPORTED, AuditEvent.BROUGHT_SHEET]
 
     def test_the_audit_log_says_so_in_words(self, university: World, clerk: TestClient) -> None:
         confirm(clerk, brought(clerk, row(LIN)))
@@ -377,7 +377,7 @@ class TestTakingItBack:
         again = undo(clerk, page)
         assert (again.status_code, "已经撤销过了" in again.text) == (409, True)
         line = Audit(university.desk).newest(1)[0]
-        assert (line.deed, line.detail["withdrawn"]) == (Deed.IMPORT_UNDONE, 1)
+        assert (line.event, line.detail["withdrawn"]) == (AuditEvent.IMPORT_UNDONE, 1)
 
     def test_batches_are_listed_for_who_decides_the_step_for_everybody_and_for_their_author(
         self, university: World, clerk: TestClient

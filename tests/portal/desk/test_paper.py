@@ -17,16 +17,16 @@ from portal.desk.paper import entry
 from portal.desk.paper.table import TypedSheet
 from portal.documents import paper_pdf, sheet_numbers
 from portal.documents.paper_pdf import Fill, PaperColumn, PaperRow, PaperSection, PrintSet, Wording
-from portal.documents.paper_sets import Papers, sight_of
+from portal.documents.paper_sets import PaperWriter, visibility_of
 from portal.documents.sheet_numbers import set_number, sheet_number, step_codes, typed
 from portal.i18n import languages
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import Issue
 from status_db.decisions.refusals import DecisionCode
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import ROSTER, Verdict
 from status_db.queries.lists import Lists
 from status_db.store.engine import reading
@@ -60,10 +60,10 @@ def university(sqlite_world: World) -> World:
     return sqlite_world
 
 
-def papers(world: World, code: str = "zh") -> Papers:
+def papers(world: World, code: str = "zh") -> PaperWriter:
     zone = world.settings.institution.timezone
     language = languages.load(["zh", "en"], zone)[code]
-    return Papers(Lists(world.reading, world.settings), world.settings, language, COHORT, world.now)
+    return PaperWriter(Lists(world.reading, world.settings), world.settings, language, COHORT, world.now)
 
 
 def numbers_on(pdf: bytes) -> set[str]:
@@ -100,7 +100,7 @@ class TestSheetNumbers:
     def test_no_two_pages_of_what_was_printed_together_have_one_number(self, university: World) -> None:
         whole = []
         for step in ("library", "finance", "final_review"):
-            made = papers(university).of_step(step, sight_of(university.settings, COHORT, step, EVERYBODY))
+            made = papers(university).of_step(step, visibility_of(university.settings, COHORT, step, EVERYBODY))
             assert made is not None
             whole += [re.search(r"纸号 (\S+)", page)[1] for page in pages_of(paper_pdf.write(made))]  # type: ignore[index]  # every page has one
         assert len(whole) > 12
@@ -109,8 +109,8 @@ class TestSheetNumbers:
 
 class TestOnASheet:
     def sheet(self, world: World, step: str = "library", **columns: str) -> str:
-        sight = sight_of(world.settings, COHORT, step, EVERYBODY)
-        made = papers(world).of_step(step, sight, {name.rstrip("_"): value for name, value in columns.items()})
+        visibility = visibility_of(world.settings, COHORT, step, EVERYBODY)
+        made = papers(world).of_step(step, visibility, {name.rstrip("_"): value for name, value in columns.items()})
         assert made is not None
         return text_of(paper_pdf.write(made))
 
@@ -173,18 +173,18 @@ class TestOnASheet:
         ]  # fmt: skip
 
     def test_there_is_a_box_for_who_is_open_and_none_for_who_is_done(self, university: World) -> None:
-        sight = sight_of(university.settings, COHORT, "library", EVERYBODY)
-        made = papers(university).of_step("library", sight, {"class": QIAN.class_name})
+        visibility = visibility_of(university.settings, COHORT, "library", EVERYBODY)
+        made = papers(university).of_step("library", visibility, {"class": QIAN.class_name})
         assert made is not None
         assert [line.open for line in made.parts[0].lines] == [False, False]
         university.later(hours=5)
-        stale = papers(university).of_step("library", sight, {"class": QIAN.class_name})
+        stale = papers(university).of_step("library", visibility, {"class": QIAN.class_name})
         assert stale is not None
         assert [line.open for line in stale.parts[0].lines] == [True, True]
 
     def test_it_is_said_in_english(self, university: World) -> None:
-        sight = sight_of(university.settings, COHORT, "library", EVERYBODY)
-        made = papers(university, "en").of_step("library", sight, {"class": CLASS})
+        visibility = visibility_of(university.settings, COHORT, "library", EVERYBODY)
+        made = papers(university, "en").of_step("library", visibility, {"class": CLASS})
         assert made is not None
         text = text_of(paper_pdf.write(made))
         assert "Sheet 0525-0806-LIB-" in text
@@ -291,7 +291,7 @@ class TestForWhom:
         browser = signed_in("librarian")
         self.printed(browser, building=BUILDING)
         self.printed(browser, "/desk/paper/slip.pdf", number=LIN.number)
-        last, first = Audit(university.desk).newest(deed=Deed.PRINTED_SHEETS)
+        last, first = Audit(university.desk).newest(event=AuditEvent.PRINTED_SHEETS)
         assert (first.cohort, first.detail) == (COHORT, {"filter": f"图书馆 {BUILDING}"})
         assert last.student == LIN.number
 
@@ -421,7 +421,7 @@ class TestEntering:
         )  # fmt: skip
         assert {self.decided(university, number)[1] for number in ALL[1:]} == {"现场归还"}
         assert all(university.verdict(number, "library") is Verdict.CLEARED for number in ALL)
-        (line,) = Audit(university.desk).newest(deed=Deed.ENTERED_PAPER)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.ENTERED_PAPER)
         assert line.detail == {"step": "library", "sheet": "0525-0230-LIB-3-1", "batch": 1, "students": 40}
 
     def test_it_can_be_taken_back_but_for_who_has_the_certificate(self, university: World, clerk: Clerk) -> None:
@@ -430,9 +430,13 @@ class TestEntering:
         clerk.press("confirm")
         assert clerk.answer is not None
         path = clerk.answer.url.path
-        university.decisions.enter(Wish(ALL[0], "dorm", Verdict.CLEARED, "验收"), "dorm", university.now)
-        university.decisions.enter(Wish(ALL[0], "college_items", Verdict.CLEARED, "无借阅"), "college", university.now)
-        university.reviews.review(Wish(ALL[0], "final_review", Verdict.CLEARED, "齐全"), "dean", university.now)
+        university.decisions.enter(DecisionRequest(ALL[0], "dorm", Verdict.CLEARED, "验收"), "dorm", university.now)
+        university.decisions.enter(
+            DecisionRequest(ALL[0], "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
+        )
+        university.reviews.review(
+            DecisionRequest(ALL[0], "final_review", Verdict.CLEARED, "齐全"), "dean", university.now
+        )
         university.register.issue(Issue(ALL[0], "1049120190000001", "毕业证书"), "dean", university.now)
         token = token_in(clerk.browser.get(path))
         nothing = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": " "})
@@ -448,11 +452,13 @@ class TestEntering:
         again = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": "再来一次"})
         assert again.status_code == 409
         assert "没有撤回" in again.text
-        (line,) = Audit(university.desk).newest(deed=Deed.PAPER_TAKEN_BACK)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.PAPER_TAKEN_BACK)
         assert line.detail["students"] == 2
 
     def test_the_table_has_who_is_open_with_the_first_reason_set(self, university: World, clerk: Clerk) -> None:
-        university.decisions.enter(Wish(ALL[5], "library", Verdict.CLEARED, "现场归还"), "librarian", university.now)
+        university.decisions.enter(
+            DecisionRequest(ALL[5], "library", Verdict.CLEARED, "现场归还"), "librarian", university.now
+        )
         page = clerk.open(college=COLLEGE, **{"class": CLASS})
         assert clerk.fields["number"] == [number for number in ALL if number != ALL[5]]
         assert set(clerk.fields["reason"]) == {"现场归还"}
@@ -498,7 +504,9 @@ class TestEntering:
     def test_a_preview_that_no_longer_holds_is_shown_anew(self, university: World, clerk: Clerk) -> None:
         clerk.open(college=COLLEGE, **{"class": CLASS})
         clerk.press("preview", **SHEET, done=ALL[:2])
-        university.decisions.enter(Wish(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now)
+        university.decisions.enter(
+            DecisionRequest(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now
+        )
         page = clerk.press("confirm")
         assert clerk.answer is not None
         assert clerk.answer.status_code == 409
@@ -510,7 +518,9 @@ class TestEntering:
         assert university.verdict(ALL[1], "library") is Verdict.CLEARED
 
     def test_what_differs_is_replaced_by_the_clerks_word_alone(self, university: World, clerk: Clerk) -> None:
-        university.decisions.enter(Wish(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now)
+        university.decisions.enter(
+            DecisionRequest(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now
+        )
         clerk.paste(ALL[0])
         clerk.press("preview", **SHEET, done=ALL[:1])
         assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")

@@ -14,7 +14,7 @@ from portal.desk.context.services import SheetCode
 from portal.i18n import languages
 from portal.present import appeals
 from portal.signin import providers
-from status_db.decisions.batch_rows import Wrong
+from status_db.decisions.batch_rows import RowFault
 from status_db.decisions.refusals import DecisionCode
 from status_db.inbox.appeals import AppealCode
 from status_db.inbox.pending_changes import ChangeCode
@@ -57,7 +57,7 @@ def test_no_sentence_is_for_a_code_that_nothing_gives() -> None:
         for file in (ROOT / room).rglob("*.py")
         if file.relative_to(ROOT).as_posix() not in tables
     )
-    given = set(re.findall(r"\b(?:DecisionCode|Wrong|SheetCode|FormCode)\.[A-Z_]+", source))
+    given = set(re.findall(r"\b(?:DecisionCode|RowFault|SheetCode|FormCode)\.[A-Z_]+", source))
     assert given == {f"{family.__name__}.{code.name}" for family in SENTENCES for code in family}
 
 
@@ -71,10 +71,10 @@ def test_every_sentence_is_in_the_english_catalogue(surface: Surface) -> None:
 
 
 def test_a_cell_that_is_empty_reads_as_one_that_is_not_where_that_is_all_the_same() -> None:
-    assert unfilled(Wrong.NAME, Surface.EMPTY_CELL) != unfilled(Wrong.NAME, SHEET)
-    assert unfilled(Wrong.NOBODY, Surface.EMPTY_CELL) == unfilled(Wrong.NOBODY, SHEET)
+    assert unfilled(RowFault.NAME, Surface.EMPTY_CELL) != unfilled(RowFault.NAME, SHEET)
+    assert unfilled(RowFault.NOBODY, Surface.EMPTY_CELL) == unfilled(RowFault.NOBODY, SHEET)
 
 
 def test_codes_of_two_families_that_are_spelled_alike_have_their_own_sentences() -> None:
-    assert "twice" in set(Wrong) & set(SheetCode)
-    assert unfilled(Wrong.TWICE, SHEET) != unfilled(SheetCode.TWICE, SHEET)
+    assert "twice" in set(RowFault) & set(SheetCode)
+    assert unfilled(RowFault.TWICE, SHEET) != unfilled(SheetCode.TWICE, SHEET)

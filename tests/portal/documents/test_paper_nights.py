@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from portal.documents import paper_nights, paper_pdf
-from portal.documents.paper_nights import Narrowed, print_into, prune
-from portal.documents.paper_sets import Papers
+from portal.documents.paper_nights import PrintSelection, print_into, prune
+from portal.documents.paper_sets import PaperWriter
 from portal.i18n import languages
 from status_db.model import ROSTER
 from status_db.queries.lists import Lists
@@ -31,12 +31,12 @@ def university(sqlite_world: World) -> World:
     return settle(sqlite_world)
 
 
-def papers(world: World) -> Papers:
+def papers(world: World) -> PaperWriter:
     language = languages.load(["zh"], world.settings.institution.timezone)["zh"]
-    return Papers(Lists(world.reading, world.settings), world.settings, language, COHORT, world.now)
+    return PaperWriter(Lists(world.reading, world.settings), world.settings, language, COHORT, world.now)
 
 
-def printed(world: World, folder: Path, name: str = NIGHT, narrowed: Narrowed | None = None) -> dict[str, Path]:
+def printed(world: World, folder: Path, name: str = NIGHT, narrowed: PrintSelection | None = None) -> dict[str, Path]:
     made = print_into(folder, name, papers(world), world.settings, COHORT, narrowed)
     return {file.relative_to(folder / name).as_posix(): file for file in made}
 
@@ -124,12 +124,12 @@ class TestPrinting:
         assert not list(tmp_path.glob(".unfinished*"))
 
     def test_it_is_narrowed_to_steps_and_classes(self, university: World, tmp_path: Path) -> None:
-        def names(narrowed: Narrowed) -> set[str]:
+        def names(narrowed: PrintSelection) -> set[str]:
             return set(printed(university, tmp_path, f"2019-05-25-{len(list(tmp_path.iterdir())):06}", narrowed))
 
-        assert names(Narrowed(steps=["dorm"])) == {"按事项/宿管中心.pdf", "空白单.pdf"}
-        assert names(Narrowed(classes=["021152"])) == {"按班级/资源学院-021152.pdf", "空白单.pdf"}
-        assert names(Narrowed(["dorm"], ["021152"])) == {"按事项/宿管中心-资源学院-021152.pdf", "空白单.pdf"}
+        assert names(PrintSelection(steps=["dorm"])) == {"按事项/宿管中心.pdf", "空白单.pdf"}
+        assert names(PrintSelection(classes=["021152"])) == {"按班级/资源学院-021152.pdf", "空白单.pdf"}
+        assert names(PrintSelection(["dorm"], ["021152"])) == {"按事项/宿管中心-资源学院-021152.pdf", "空白单.pdf"}
 
 
 def _no_room(_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.decisions.batch_rows import Told
+from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN
@@ -52,7 +52,7 @@ def _object_and_pass(world: World) -> None:
     lin_objects(world)
     pass_everything(world)
     batches = Batches(world.writer)
-    rows = [Told(1, QIAN.number, None, Verdict.CLEARED, "现场归还")]
+    rows = [ImportRow(1, QIAN.number, None, Verdict.CLEARED, "现场归还")]
     looked = batches.preview("library", rows, world.now)
     batches.enter_all(BatchKind.IMPORT, "library", rows, looked.digest, "librarian", world.now, title="x")
 

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from portal.student import recheck
 from status_db import tables
-from status_db.inbox.announcements import Board
-from status_db.inbox.appeal_rows import SeenThen
-from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.announcements import Announcements
+from status_db.inbox.appeal_rows import AppealEvidence
+from status_db.inbox.appeals import Appeals
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
@@ -168,16 +168,16 @@ def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
     form = {"form_token": token_in(browser.get(where)), "step": "library", "item": "loan:B0001", "text": "已还"}
     sent = browser.post("/objection?cohort=2019w", data=form, follow_redirects=False)
     assert sent.headers["location"] == "/?cohort=2019w"
-    raised = StudentObjections(university.desk)
+    raised = Appeals(university.desk)
     assert raised.of_student("2019", LIN.number) == ()
     (one,) = raised.of_student("2019w", LIN.number)
     winter, summer = browser.get("/?cohort=2019w").text, browser.get("/?cohort=2019").text
-    record = f"/objection/{one.objection}/record?cohort=2019w"
+    record = f"/objection/{one.appeal}/record?cohort=2019w"
     assert record in hrefs(winter)
     assert "已还" not in summer
     assert browser.get(record).status_code == 200
-    assert browser.get(f"/objection/{one.objection}/record?cohort=2019").status_code == 404
-    taken = browser.post(f"/objection/{one.objection}/withdraw?cohort=2019w", data=form, follow_redirects=False)
+    assert browser.get(f"/objection/{one.appeal}/record?cohort=2019").status_code == 404
+    taken = browser.post(f"/objection/{one.appeal}/withdraw?cohort=2019w", data=form, follow_redirects=False)
     assert taken.headers["location"] == "/?cohort=2019w"
     assert not raised.of_student("2019w", LIN.number)[0].waits
     # A recheck is asked of that cohort; the page of the other one is as before.
@@ -196,10 +196,10 @@ def test_every_link_and_form_of_the_staff_keeps_the_cohort(
 ) -> None:
     sync = in_both(university)
     assert sync.run("fees", by="test").state is RunState.SUSPENDED
-    seen = SeenThen.of(university.student(LIN.number).steps[0], university.now)
-    raised, now = StudentObjections(university.desk), university.now
+    seen = AppealEvidence.of(university.student(LIN.number).steps[0], university.now)
+    raised, now = Appeals(university.desk), university.now
     raised.raise_("2019w", LIN.number, "library", "", "已还", account=LIN.number, seen=seen, due=now, now=now, limit=5)
-    Board(university.desk).announce("还书", "请还书", author="admin", now=now, cohort="2019w")
+    Announcements(university.desk).announce("还书", "请还书", author="admin", now=now, cohort="2019w")
     browser = signed_in(account)
     assert any(about(choice, "2019w") for choice in Leading(browser.get("/").text).choices)
     pages, waiting = set[str](), ["/?cohort=2019w"]

@@ -9,12 +9,12 @@ import pytest
 from config.meaning import Meaning
 from portal.i18n import languages
 from portal.present import guard_reasons
-from status_db.guard_reasons import Objection, ObjectionKind, packed, unpacked
+from status_db.guard_reasons import GuardReason, GuardReasonKind, packed, unpacked
 from status_db.model import NOT_ASKED, Means, Verdict
 from sync.plan.settings import _reasons
 from sync.plan.settings_plan import SettingsPlan
 from sync.rule import roster
-from sync.rule.guard import Announced, Counted, GuardGroup, judge
+from sync.rule.guard import Allowance, GuardCounts, GuardGroup, judge
 from sync.rule.quality import Quality
 from tests.sync.rule.test_guard import CALM, LIMITS, moving
 
@@ -43,7 +43,7 @@ CHANGE = SettingsPlan(
 )
 
 
-def raised() -> Iterator[Objection]:
+def raised() -> Iterator[GuardReason]:
     """Have the guard object to everything that it objects to."""
     histories = (
         (replace(CALM, first=True), moving(HELD, CLEARED, 1)),
@@ -52,8 +52,8 @@ def raised() -> Iterator[Objection]:
         (CALM, moving(HELD, CLEARED, 500, 0)),
         (CALM, moving(HELD, Verdict.UNKNOWN, 500)),
         (CALM, moving(CLEARED, HELD, 5000)),
-        (replace(CALM, clearing=Announced(300)), moving(HELD, CLEARED, 500)),
-        (replace(CALM, lately=Counted(cleared=900)), moving(HELD, CLEARED, 50)),
+        (replace(CALM, clearing=Allowance(300)), moving(HELD, CLEARED, 500)),
+        (replace(CALM, lately=GuardCounts(cleared=900)), moving(HELD, CLEARED, 50)),
     )
     for history, plan in histories:
         yield from judge(plan, Means.ITEMS, LIMITS, history, first_applies=False)
@@ -75,15 +75,15 @@ def raised() -> Iterator[Objection]:
     yield from _reasons(CHANGE)
 
 
-OBJECTIONS = tuple(raised())
+APPEALS = tuple(raised())
 
 
 def test_the_guard_raises_every_kind_there_is() -> None:
-    assert {one.kind for one in OBJECTIONS} == set(ObjectionKind)
+    assert {one.kind for one in APPEALS} == set(GuardReasonKind)
 
 
-@pytest.mark.parametrize("one", OBJECTIONS, ids=lambda one: str(one)[:50])
-def test_each_is_said_in_both_languages_with_all_its_figures(one: Objection) -> None:
+@pytest.mark.parametrize("one", APPEALS, ids=lambda one: str(one)[:50])
+def test_each_is_said_in_both_languages_with_all_its_figures(one: GuardReason) -> None:
     for language in SPOKEN.values():
         said = guard_reasons.said(language, one)
         assert "%(" not in said
@@ -94,8 +94,8 @@ def test_each_is_said_in_both_languages_with_all_its_figures(one: Objection) -> 
     assert not any("\u4e00" <= letter <= "\u9fff" for letter in guard_reasons.said(SPOKEN["en"], one))
 
 
-@pytest.mark.parametrize("one", OBJECTIONS, ids=lambda one: str(one)[:50])
-def test_each_comes_back_as_it_was_kept(one: Objection) -> None:
+@pytest.mark.parametrize("one", APPEALS, ids=lambda one: str(one)[:50])
+def test_each_comes_back_as_it_was_kept(one: GuardReason) -> None:
     assert unpacked(packed([one])) == (one,)
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from portal.i18n import languages
-from portal.i18n.admin_labels import DOUBT, NEAR
+from portal.i18n.admin_labels import DOUBT, HINT
 from portal.present import reasons
 from status_db.model import Obligation
 from sync.plan import matching
@@ -32,5 +32,5 @@ def test_it_is_said_in_both_languages(code: str, words: str, said: str) -> None:
 
 def test_every_hint_of_a_key_and_every_doubt_has_a_word() -> None:
     hints = {value for name, value in vars(matching).items() if name.isupper() and not name.startswith("_")}
-    assert {hint for hint in hints if isinstance(hint, str)} == NEAR.keys() - {""}
+    assert {hint for hint in hints if isinstance(hint, str)} == HINT.keys() - {""}
     assert moved.MOVED in DOUBT

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from tests.cast import LIN, SUN, ZHAO
 from tests.patience import PATIENCE
 from tests.portal.arriving import Open, fields_of, opened
@@ -70,7 +70,7 @@ def test_a_student_of_the_roster_gets_an_account_without_a_password(portal: Open
     account = portal.world.accounts.find(LIN.number)
     assert account is not None
     assert (account.password_hash, account.student, account.name) == (None, LIN.number, LIN.name)
-    (line,) = portal.lines(Deed.SIGNED_IN)
+    (line,) = portal.lines(AuditEvent.SIGNED_IN)
     assert (line.account, line.detail) == (LIN.number, {"method": "cas"})
 
 
@@ -91,7 +91,7 @@ def test_anybody_else_reads_whom_to_ask_and_nothing_is_made(portal: Open) -> Non
         assert '"/sign-out/cas"' in page.text
         assert "clearance" not in browser.cookies or "登录" in browser.get("/").text
     assert portal.world.accounts.find("visitor") is None
-    (line,) = portal.lines(Deed.SIGN_IN_REFUSED)
+    (line,) = portal.lines(AuditEvent.SIGN_IN_REFUSED)
     assert line.detail == {"method": "cas", "reason": "unknown", "name": "visitor"}
 
 
@@ -142,11 +142,11 @@ class TestTheTicket:
             page = enter(browser, LIN.number)
             back = str(page.history[-1].url)
             assert "ticket=ST-" in back
-            journey = page.history[0].request.headers["cookie"]
+            sign_in_state = page.history[0].request.headers["cookie"]
             browser.cookies.clear()
-            again = httpx.get(back, headers={"cookie": journey}, trust_env=False)
+            again = httpx.get(back, headers={"cookie": sign_in_state}, trust_env=False)
         assert again.status_code == 403
-        assert len(portal.lines(Deed.SIGNED_IN)) == 1
+        assert len(portal.lines(AuditEvent.SIGNED_IN)) == 1
 
     def test_opens_nothing_in_another_browser(self, portal: Open) -> None:
         with portal.browser() as theirs, portal.browser() as mine:
@@ -160,7 +160,7 @@ class TestTheTicket:
             assert answer.status_code == 400
             assert "登录没有完成" in answer.text
             assert "登录" in mine.get("/").text
-        assert portal.lines(Deed.SIGNED_IN) == ()
+        assert portal.lines(AuditEvent.SIGNED_IN) == ()
 
     def test_is_not_taken_after_the_journey_has_grown_old(self, portal: Open) -> None:
         with portal.browser() as browser:
@@ -191,7 +191,7 @@ class TestSigningOut:
             assert "登录" in browser.get("/").text
             browser.get(leads)
             at_the_server(browser)
-        (line,) = portal.lines(Deed.SIGNED_OUT)
+        (line,) = portal.lines(AuditEvent.SIGNED_OUT)
         assert (line.account, line.detail) == (LIN.number, {"method": "cas"})
 
     def test_at_the_server_ends_the_session_here(self, portal: Open, cas: str) -> None:
@@ -200,10 +200,10 @@ class TestSigningOut:
             assert LIN.name in browser.get("/").text
             browser.get(f"{cas}/logout")
             deadline = time.monotonic() + PATIENCE
-            while not portal.lines(Deed.SIGNED_OUT) and time.monotonic() < deadline:
+            while not portal.lines(AuditEvent.SIGNED_OUT) and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert LIN.name not in browser.get("/").text
-        (line,) = portal.lines(Deed.SIGNED_OUT)
+        (line,) = portal.lines(AuditEvent.SIGNED_OUT)
         assert (line.account, line.detail) == (LIN.number, {"method": "cas", "by": "provider"})
 
     def test_of_another_ticket_ends_nothing(self, portal: Open) -> None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from config.log_names import StudentNo
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from tests.cast import LIN, ZHOU
 from tests.portal.arriving import Open, opened
 from tests.services.one_answer import answering
@@ -68,7 +68,7 @@ def test_several_windows_of_one_student_make_one_account(tmp_path: Path) -> None
             answers = list(threads.map(lambda n: arrive(portal, f"ST-{n}").status_code, range(4)))
         assert answers == [303] * 4
         assert [account.account for account in portal.world.accounts.listed()] == [LIN.number]
-        assert len(portal.lines(Deed.SIGNED_IN)) == 4
+        assert len(portal.lines(AuditEvent.SIGNED_IN)) == 4
 
 
 def test_a_student_who_stays_may_come_in_to_read_why(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_i
         with opened(tmp_path / "without", settings) as portal, capture_logs() as said:
             assert arrive(portal).status_code == 403
             assert portal.world.accounts.listed() == ()
-            (line,) = portal.lines(Deed.SIGN_IN_REFUSED)
+            (line,) = portal.lines(AuditEvent.SIGN_IN_REFUSED)
             assert line.detail["reason"] == "unknown"
         (told,) = [str(entry["message"]) for entry in said if entry["event"] == "sign-in refused"]
         assert f'"{LIN.number}@Stu.example.edu" is neither an account nor a student number' in told

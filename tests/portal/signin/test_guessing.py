@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from clearance.web import application
 from config.tables.portal import Auth, Portal
-from portal.auth.throttle import Slowdown
+from portal.auth.throttle import Throttle
 from status_db.accounts.audit_log import Audit
-from status_db.sign_in.login_attempts import Attempts
+from status_db.sign_in.login_attempts import LoginAttempts
 from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import PASSWORD, enter, settle, token_in
@@ -93,9 +93,9 @@ class TestSlowingDown:
 
     def test_a_dormitory_may_fail_often_and_not_without_end(self, university: World, worker: Worker) -> None:
         key = university.desk_key
-        slowdown = Slowdown(Attempts(university.desk_engine, key))
+        throttle = Throttle(LoginAttempts(university.desk_engine, key))
         for i in range(100):
-            assert not slowdown.password(f"student-{i}", "203.0.113.7", "", university.now).wait
+            assert not throttle.password(f"student-{i}", "203.0.113.7", "", university.now).wait
         assert enter(worker(university), QIAN.number, "wrong").status_code == 401
         assert enter(worker(university), SUN.number).status_code == 429
         assert enter(worker(university, "198.51.100.9"), SUN.number).status_code == 200
@@ -104,16 +104,16 @@ class TestSlowingDown:
 
     def test_honest_sign_ins_use_up_nothing(self, university: World) -> None:
         key = university.desk_key
-        slowdown = Slowdown(Attempts(university.desk_engine, key))
+        throttle = Throttle(LoginAttempts(university.desk_engine, key))
         for i in range(150):
-            tried = slowdown.password(f"student-{i}", "203.0.113.7", "", university.now)
+            tried = throttle.password(f"student-{i}", "203.0.113.7", "", university.now)
             assert not tried.wait
-            slowdown.succeeded(tried)
+            throttle.succeeded(tried)
 
     def test_the_machines_own_address_counts_where_the_proxies_are_named(self, university: World) -> None:
         key = university.desk_key
         for proxies, waits in (([], False), (["127.0.0.1"], True)):
-            counting = Slowdown.of(Attempts(university.desk_engine, key), Auth(), Portal(proxies=proxies))
+            counting = Throttle.of(LoginAttempts(university.desk_engine, key), Auth(), Portal(proxies=proxies))
             for i in range(101):
                 counting.password(f"{waits} {i}", "127.0.0.1", "", university.now)
             assert bool(counting.password("another", "127.0.0.1", "", university.now).wait) is waits
@@ -125,9 +125,9 @@ class TestSlowingDown:
             browser.headers["x-forwarded-for"] = "203.0.113.7"
             enter(browser, LIN.number, "wrong-password")
         assert Audit(university.desk).newest()[0].address == "203.0.113.7"
-        stranger = worker(university, "198.51.100.9")
-        stranger.headers["x-forwarded-for"] = "203.0.113.8"
-        enter(stranger, LIN.number, "wrong-password")
+        unmatched_key = worker(university, "198.51.100.9")
+        unmatched_key.headers["x-forwarded-for"] = "203.0.113.8"
+        enter(unmatched_key, LIN.number, "wrong-password")
         assert Audit(university.desk).newest()[0].address == "198.51.100.9"
 
     def test_a_code_is_guessed_by_nobody_so_nobody_is_locked_out(self, university: World, worker: Worker) -> None:
@@ -160,7 +160,7 @@ class TestTheStrictProfile:
             enter(worker(university, **STRICT), LIN.number, "guess")
         assert enter(worker(university, **STRICT), LIN.number).status_code == 429
         key = university.desk_key
-        Slowdown.of(Attempts(university.desk_engine, key), Auth(**STRICT), Portal()).unlock(LIN.number)
+        Throttle.of(LoginAttempts(university.desk_engine, key), Auth(**STRICT), Portal()).unlock(LIN.number)
         assert enter(worker(university, **STRICT), LIN.number).status_code == 200
 
     def test_an_old_password_must_be_changed(self, university: World, worker: Worker) -> None:

@@ -19,7 +19,7 @@ from config.tables.secrets import Secret
 from portal.auth.passwords import hash_password
 from portal.auth.providers.ldap import LdapDirectory
 from portal.auth.refusals import SignInCode, SignInRefused
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from tests.cast import LIN, SUN, ZHAO
 from tests.portal.arriving import Open, fields_of, opened
 from tests.services.directory import BASE, SEARCHER, SEARCHERS_WORD, Served, directory
@@ -73,9 +73,9 @@ class TestTheForm:
         account = portal.world.accounts.find(LIN.number)
         assert account is not None
         assert account.password_hash is None
-        (line,) = portal.lines(Deed.SIGNED_IN)
+        (line,) = portal.lines(AuditEvent.SIGNED_IN)
         assert (line.account, line.detail) == (LIN.number, {"method": "ldap"})
-        (line,) = portal.lines(Deed.SIGNED_OUT)
+        (line,) = portal.lines(AuditEvent.SIGNED_OUT)
         assert line.detail == {"method": "ldap"}
 
     def test_shows_whom_to_ask_to_somebody_else_only_for_the_right_password(self, portal: Open) -> None:
@@ -99,7 +99,7 @@ class TestTheForm:
         with portal.browser() as browser:
             assert enter(browser, ZHAO.number, WORD).status_code == 401
             assert ZHAO.name in enter(browser, ZHAO.number, "our own").text
-        assert [line.detail["method"] for line in portal.lines(Deed.SIGNED_IN)] == ["local"]
+        assert [line.detail["method"] for line in portal.lines(AuditEvent.SIGNED_IN)] == ["local"]
 
     def test_keeps_a_shut_account_out(self, portal: Open) -> None:
         portal.world.accounts.add(LIN.number, LIN.name, None, student=LIN.number, now=portal.world.now)

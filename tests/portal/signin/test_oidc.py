@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from tests.cast import LIN, SUN
 from tests.portal.arriving import Open, fields_of, opened
 from tests.services.providers import openid_provider
@@ -56,7 +56,7 @@ def test_a_student_of_the_roster_comes_in(portal: Open) -> None:
     account = portal.world.accounts.find(LIN.number)
     assert account is not None
     assert account.password_hash is None
-    (line,) = portal.lines(Deed.SIGNED_IN)
+    (line,) = portal.lines(AuditEvent.SIGNED_IN)
     assert (line.account, line.detail) == (LIN.number, {"method": "oidc"})
 
 
@@ -87,7 +87,7 @@ def test_a_state_leads_back_once(portal: Open) -> None:
         assert again.status_code == 400
         assert "登录没有完成" in again.text
         assert browser.get(str(back.url)).status_code == 400
-    assert len(portal.lines(Deed.SIGNED_IN)) == 1
+    assert len(portal.lines(AuditEvent.SIGNED_IN)) == 1
 
 
 def test_a_state_belongs_to_the_browser_that_left(portal: Open) -> None:
@@ -129,7 +129,7 @@ def test_who_says_no_at_the_provider_reads_that_it_did_not_finish(portal: Open) 
         state = parse_qs(urlsplit(str(form.url)).query)["state"][0]
         answer = browser.get("/sign-in/oidc/back", params={"error": "access_denied", "state": state})
         assert answer.status_code == 403
-    (line,) = portal.lines(Deed.SIGN_IN_REFUSED)
+    (line,) = portal.lines(AuditEvent.SIGN_IN_REFUSED)
     assert line.detail["reason"] == "refused"
 
 

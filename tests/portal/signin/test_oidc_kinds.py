@@ -157,9 +157,9 @@ def test_keys_of_unknown_kinds_and_tokens_that_name_no_key_lock_nobody_out(provi
     assert redeemed(provider, provider.signed(claims(provider), {"alg": "RS256"})).name == LIN.number
     with pytest.raises(SignInRefused, match="signature"):
         redeemed(provider, provider.signed(claims(provider), {"alg": "RS256", "kid": "x"}))
-    stranger = RSAKey.generate_key(2048, {"kid": "one"}, auto_kid=False)
+    unmatched_key = RSAKey.generate_key(2048, {"kid": "one"}, auto_kid=False)
     with pytest.raises(SignInRefused, match="signature"):
-        redeemed(provider, provider.signed(claims(provider), {"alg": "RS256"}, stranger))
+        redeemed(provider, provider.signed(claims(provider), {"alg": "RS256"}, unmatched_key))
     none: tuple[dict[str, Any], ...] = ({"keys": strange}, {"keys": []}, {"keys": 7}, {})
     for nothing in none:
         provider.key_set = nothing

@@ -18,15 +18,15 @@ from config.tables.providers import Oidc
 from config.tables.secrets import Secret
 from portal.auth.providers.oidc import OidcProvider, Signed
 from portal.auth.refusals import SignInCode, SignInRefused
-from portal.auth.sso_state import Journey
-from status_db.accounts.audit_log import Deed
+from portal.auth.sso_state import SignInState
+from status_db.accounts.audit_log import AuditEvent
 from tests.cast import LIN
 from tests.portal.arriving import opened
 from tests.services.openid import ScriptedProvider
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 BACK = "http://127.0.0.1/sign-in/oidc/back"
-JOURNEY = Journey("/")
+JOURNEY = SignInState("/")
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -316,5 +316,5 @@ class TestLogoutTokens:
             (entry,) = [entry for entry in said if entry["event"] == "sign-out refused"]
             assert entry["provider"] == provider.issuer
             assert "signature of the logout token" in entry["message"]
-            (line,) = portal.lines(Deed.SIGNED_OUT)
+            (line,) = portal.lines(AuditEvent.SIGNED_OUT)
             assert line.detail == {"method": "oidc", "by": "provider"}

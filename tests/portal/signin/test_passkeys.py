@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from portal.auth import passkeys
 from portal.auth.passkeys import RelyingParty
 from portal.web import own_script
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.sign_in.passkeys import Passkey, Passkeys
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.portal.conftest import enter
 from tests.portal.factors import (
     ORIGIN,
@@ -67,7 +67,7 @@ class TestTheFirstOne:
         assert browser.get("/accounts").url.path == "/accounts"
         (one,) = owned(university)
         assert (one.name, one.transports) == ("办公室的电脑", ("internal",))
-        assert Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_SET)[0].detail == {
+        assert Audit(university.desk).newest(event=AuditEvent.SECOND_FACTOR_SET)[0].detail == {
             "kind": "passkey",
             "name": "办公室的电脑",
         }
@@ -170,7 +170,7 @@ class TestChanging:
         page = send(browser, page, "remove-passkey", passkey=str(key.id))
         assert "red key" not in page.text
         assert owned(university) == (phone,)
-        line = Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_REMOVED)[0]
+        line = Audit(university.desk).newest(event=AuditEvent.SECOND_FACTOR_REMOVED)[0]
         assert line.detail == {"kind": "passkey", "name": "red key"}
         page = send(browser, page, "remove-app")
         assert "没有移除" in send(browser, page, "remove-passkey", passkey=str(phone.id)).text
@@ -205,7 +205,7 @@ class TestChanging:
         (theirs,) = owned(university, "reviewer")
         for number in (str(theirs.id), "x", "9" * 30):
             send(browser, page, "remove-passkey", passkey=number)
-        assert Factors(university.desk).held("reviewer").passkeys == 1
+        assert SecondFactors(university.desk).held("reviewer").passkeys == 1
 
 
 class TestWherePasskeysWork:

@@ -18,7 +18,7 @@ from config.tables.portal import Auth
 from portal.access.requires import NARROWED
 from portal.auth.passwords import Weakness, hash_password, verify_password, weakness
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.sign_in.identity_numbers import Identities
 from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN, QIAN, SUN
@@ -367,12 +367,12 @@ class TestTheAuditLog:
         page = set_password(browser, NEW)
         browser.post("/sign-out", data={"form_token": token_in(page)})
         lines = Audit(university.desk).newest(account=LIN.number)
-        assert [line.deed for line in reversed(lines)] == [
-            Deed.SIGN_IN_REFUSED,
-            Deed.SIGNED_IN,
-            Deed.PASSWORD_SET,
-            Deed.SIGNED_IN,
-            Deed.SIGNED_OUT,
+        assert [line.event for line in reversed(lines)] == [
+            AuditEvent.SIGN_IN_REFUSED,
+            AuditEvent.SIGNED_IN,
+            AuditEvent.PASSWORD_SET,
+            AuditEvent.SIGNED_IN,
+            AuditEvent.SIGNED_OUT,
         ]
         assert lines[-2].detail == {"method": "code", "narrowed": "password"}
 

@@ -12,7 +12,7 @@ import pytest
 from config.tables.providers import Cas, Oidc
 from portal.auth.providers import provider_factor
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Deed
+from status_db.accounts.audit_log import AuditEvent
 from tests.cast import LIN
 from tests.portal.arriving import Open, opened
 from tests.portal.factors import digits_of, has_app, send
@@ -140,7 +140,7 @@ class TestComingByAProvider:
             page, browser = comes("boss", True)
             assert page.url.path == "/sources"
             assert browser.get("/accounts").url.path == "/accounts"
-            assert portal.lines(Deed.SIGNED_IN)[0].detail["second_factor"] == "provider"
+            assert portal.lines(AuditEvent.SIGNED_IN)[0].detail["second_factor"] == "provider"
             assert "设置码由管理员当面交给本人" in browser.get(PAGE).text, "one of ours still takes a code"
 
     def test_students_are_asked_for_none(self, tmp_path: Path, way: Way) -> None:

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from clearance.web import application
-from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent, AuditLine
 from status_db.store.engine import StoreError
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import enter, settle
@@ -32,7 +32,7 @@ def guess(browser: TestClient, account: str, times: int, world: World) -> None:
 
 def refused(world: World, account: str = LIN.number) -> list[AuditLine]:
     """Return the lines about an account's refused sign-ins, the oldest first."""
-    found = Audit(world.desk_engine).newest(1000, account=account, deed=Deed.SIGN_IN_REFUSED)
+    found = Audit(world.desk_engine).newest(1000, account=account, event=AuditEvent.SIGN_IN_REFUSED)
     return list(reversed(found))
 
 

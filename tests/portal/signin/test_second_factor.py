@@ -7,14 +7,14 @@ import pytest
 
 from config.tables.portal import Auth
 from portal.auth import totp
-from portal.auth.throttle import Slowdown
+from portal.auth.throttle import Throttle
 from portal.signin import admission
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, AuditLine, Deed
-from status_db.sign_in.login_attempts import Attempts
+from status_db.accounts.audit_log import Audit, AuditEvent, AuditLine
+from status_db.sign_in.login_attempts import LoginAttempts
 from status_db.sign_in.one_time_codes import Codes
 from status_db.sign_in.passkeys import Passkeys
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.cast import LIN, SUN
 from tests.portal.conftest import PASSWORD, enter, settle, token_in
 from tests.portal.factors import (
@@ -45,8 +45,8 @@ def worker(university: World) -> Iterator[Worker]:
         yield opened
 
 
-def lines(world: World, deed: Deed) -> tuple[AuditLine, ...]:
-    return Audit(world.desk).newest(deed=deed)
+def lines(world: World, event: AuditEvent) -> tuple[AuditLine, ...]:
+    return Audit(world.desk).newest(event=event)
 
 
 def out(world: World, account: str = "admin") -> str:
@@ -98,7 +98,7 @@ class TestSettingUp:
         secret = totp.new_secret()
         sealed = totp.seal(university.desk_key, "admin", secret, university.now).decode()
         send(browser, page, "add-app", sealed=sealed, digits=digits_of(secret, university))
-        assert not Factors(university.desk).held("admin").any
+        assert not SecondFactors(university.desk).held("admin").any
 
     def test_a_code_an_app_and_recovery_codes_open_the_account(self, university: World, worker: Worker) -> None:
         browser = worker()
@@ -115,7 +115,7 @@ class TestSettingUp:
         assert browser.get("/accounts").url.path == "/accounts"
         again = browser.get(PAGE)
         assert not any(code in again.text for code in codes)
-        assert lines(university, Deed.SECOND_FACTOR_SET)[0].detail == {"kind": "app"}
+        assert lines(university, AuditEvent.SECOND_FACTOR_SET)[0].detail == {"kind": "app"}
         log = str(Audit(university.desk).newest())
         assert not any(code in log for code in (*codes, secret_in(page)))
 
@@ -158,7 +158,7 @@ class TestSettingUp:
         page, theirs = allowed(one, university, "admin"), allowed(other, university, "reviewer")
         answer = send(other, theirs, "add-app", sealed=sealed_in(page), digits=digits_of(secret_in(page), university))
         assert "页面放得太久了" in answer.text
-        assert not Factors(university.desk).held("reviewer").any
+        assert not SecondFactors(university.desk).held("reviewer").any
 
     def test_a_secret_left_open_too_long_is_another(self, university: World, worker: Worker) -> None:
         browser = worker(session_idle=timedelta(hours=2))
@@ -222,7 +222,7 @@ class TestShowing:
         right = [("app", {"digits": digits_of(secret, university)}), ("recovery", {"recovery": codes[0]})]
         for do, fields in right:
             assert send(browser, enter(browser, "admin"), do, **fields).status_code == 429
-        assert Factors(university.desk).held("admin").recovery == 10
+        assert SecondFactors(university.desk).held("admin").recovery == 10
         university.later(minutes=1)
         assert send(browser, enter(browser, "admin"), "recovery", recovery=codes[0]).url.path == PAGE
 
@@ -235,7 +235,7 @@ class TestShowing:
         assert set_password(browser, "lampe-birne-treppe").url.path == PAGE
 
     def test_a_secret_that_the_desks_key_does_not_open_is_told(self, university: World, worker: Worker) -> None:
-        Factors(university.desk).enrol("admin", b"sealed by another key", 0)
+        SecondFactors(university.desk).enrol("admin", b"sealed by another key", 0)
         browser = worker()
         answer = send(browser, enter(browser, "admin"), "app", digits="000000")
         assert "请管理员重置" in answer.text
@@ -252,7 +252,7 @@ class TestRecovery:
         assert page.url.path == PAGE
         assert "还有 9 个恢复码没有用过" in page.text
         assert 'href="/sources"' in page.text
-        assert lines(university, Deed.RECOVERY_CODE_USED)[0].detail == {"left": 9}
+        assert lines(university, AuditEvent.RECOVERY_CODE_USED)[0].detail == {"left": 9}
         other = worker()
         assert send(other, enter(other, "admin"), "recovery", recovery=first).status_code == 401
 
@@ -264,7 +264,7 @@ class TestRecovery:
         fresh = recovery_in(send(browser, browser.get(PAGE), "new-codes"))
         assert len(fresh) == 10
         assert not set(fresh) & set(old)
-        assert lines(university, Deed.RECOVERY_CODES_MADE)[0].detail == {"count": 10}
+        assert lines(university, AuditEvent.RECOVERY_CODES_MADE)[0].detail == {"count": 10}
         other = worker()
         assert send(other, enter(other, "admin"), "recovery", recovery=old[0]).status_code == 401
         assert send(other, other.get(PAGE), "recovery", recovery=fresh[0]).status_code == 200
@@ -290,7 +290,7 @@ class TestChanging:
         browser = worker()
         send(browser, enter(browser, "admin"), "app", digits=digits_of(secret, university))
         assert "没有移除" in send(browser, browser.get(PAGE), "remove-app").text
-        assert Factors(university.desk).held("admin").app
+        assert SecondFactors(university.desk).held("admin").app
 
     def test_whoever_is_not_asked_has_no_such_page(self, worker: Worker) -> None:
         browser = worker()
@@ -306,7 +306,7 @@ class TestChanging:
         page = enter(browser, "admin")
         for do in ("new-codes", "remove-app", "add-passkey", "code", "", "nonsense"):
             send(browser, page, do, code=set_up_code(university, "admin"))
-        assert Factors(university.desk).held("admin").recovery == 0
+        assert SecondFactors(university.desk).held("admin").recovery == 0
         assert browser.get("/accounts").url.path == PAGE
 
 
@@ -345,7 +345,7 @@ def test_the_whole_way_is_the_same_on_both_databases(world: World) -> None:
         page = send(browser, enter(browser, "admin"), "recovery", recovery=first)
         (passkey,) = Passkeys(world.desk).of("admin")
         assert "phone" not in send(browser, page, "remove-passkey", passkey=str(passkey.id)).text
-    held = Factors(world.desk).held("admin")
+    held = SecondFactors(world.desk).held("admin")
     assert (held.app, held.passkeys, held.recovery) == (True, 0, 9)
 
 
@@ -380,7 +380,7 @@ def test_no_form_however_broken_is_an_error_or_changes_anything(university: Worl
     if stage == "manage":
         send(browser, page, "app", digits=digits_of(secret, university))
         page = browser.get(PAGE)
-    before = Factors(university.desk_engine).held("admin")
+    before = SecondFactors(university.desk_engine).held("admin")
     fields = ("code", "digits", "sealed", "recovery", "credential", "name", "passkey", "next")
     for text in NONSENSE:
         for do in (*TAKEN[stage], "\x1b"):
@@ -388,6 +388,6 @@ def test_no_form_however_broken_is_an_error_or_changes_anything(university: Worl
             university.later(seconds=1)
             answer = send(browser, page, do, **dict.fromkeys(fields, text))
             assert answer.status_code in (200, 401), (do, text)
-        Slowdown(Attempts(university.desk_engine, university.desk_key)).unlock("admin")
-    assert Factors(university.desk_engine).held("admin") == before
+        Throttle(LoginAttempts(university.desk_engine, university.desk_key)).unlock("admin")
+    assert SecondFactors(university.desk_engine).held("admin") == before
     assert send(browser, page, "app", credential="x" * 40_000).status_code == 413

@@ -12,8 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from portal.staff import lists
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.writer import Wish
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from tests.cast import LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.portal.html_page import Page
@@ -59,7 +59,7 @@ class TestThePage:
 
     def test_decisions_and_what_came_after_them_are_told(self, university: World, signed_in: SignedIn) -> None:
         for person in (QIAN, LIN):
-            wish = Wish(person.number, "library", Verdict.CLEARED, "现场归还")
+            wish = DecisionRequest(person.number, "library", Verdict.CLEARED, "现场归还")
             university.decisions.enter(wish, "librarian", university.now)
         university.says["loans"].append(POETRY_LOAN)
         university.run("loans")
@@ -131,7 +131,7 @@ class TestThePage:
 
     def test_looking_is_noted(self, university: World, signed_in: SignedIn) -> None:
         signed_in("counsellor").get("/lists?step=finance")
-        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.SAW_LIST)
         assert (line.account, line.cohort, line.detail["students"]) == ("counsellor", "2019", 1)
         assert "校计财处" in line.detail["filter"]
 
@@ -199,7 +199,7 @@ class TestExport:
 
     def test_it_is_noted_with_how_many(self, university: World, signed_in: SignedIn) -> None:
         book(signed_in("counsellor"), "?wanted=all")
-        (line,) = Audit(university.desk).newest(deed=Deed.EXPORTED)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.EXPORTED)
         assert (line.account, line.cohort, line.detail["students"]) == ("counsellor", "2019", 3)
 
     def test_nothing_of_another_college_is_in_it(self, signed_in: SignedIn) -> None:
@@ -270,5 +270,5 @@ class TestReminder:
 
     def test_making_one_is_noted(self, university: World, signed_in: SignedIn) -> None:
         signed_in("dean").get("/lists/reminder?class=011151")
-        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.SAW_LIST)
         assert line.detail["students"] == 1

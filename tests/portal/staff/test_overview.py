@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from portal.i18n import labels
 from status_db.accounts.accounts import Act, Grant
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import State, Verdict
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import _HASHED, enter
@@ -36,7 +36,7 @@ class TestFigures:
         assert found == {"学生": 5, "有不通过": 2, "只差未办理": 0, "等待学校处理": 3, "全部办妥": 0}
 
     def test_who_only_has_to_check_out_is_told_apart(self, university: World, signed_in: SignedIn) -> None:
-        wish = Wish(LIN.number, "library", Verdict.CLEARED, "赔书")
+        wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书")
         university.decisions.enter(wish, "librarian", university.now)
         found = totals(signed_in("dean").get("/overview").text)
         assert (found["有不通过"], found["只差未办理"]) == (1, 1)
@@ -51,7 +51,7 @@ class TestFigures:
         assert "/lists?college=%E8%B5%84%E6%BA%90%E5%AD%A6%E9%99%A2&amp;class=021152" in page
 
     def test_of_classes_alike_the_one_that_owes_more_stands_first(self, university: World, signed_in: SignedIn) -> None:
-        wish = Wish(LIN.number, "library", Verdict.CLEARED, "赔书")
+        wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书")
         university.decisions.enter(wish, "librarian", university.now)
         rows = table_after(signed_in("dean").get("/overview").text, "班级")
         assert [row[0] for row in rows[1:]] == ["021152", "011151", "S0216"]
@@ -205,7 +205,7 @@ class TestTheSeason:
         browser = signed_in("dean")
         university.now += timedelta(days=1)
         for person in LEAVING:
-            wish = Wish(person.number, "college_items", Verdict.CLEARED, "无借阅")
+            wish = DecisionRequest(person.number, "college_items", Verdict.CLEARED, "无借阅")
             university.decisions.enter(wish, "college", university.now)
         enter(browser, "dean")
         page = browser.get("/overview/days").text

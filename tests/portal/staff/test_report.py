@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from status_db.store.engine import writing
 from status_db.store.turns import DESK
@@ -32,25 +32,29 @@ def season(university: World) -> World:
     """A certificate that waits, decisions of each sort, an objection that is overdue and one sent back and answered."""
     now = university.now
     for person in (ZHAO, SUN):
-        university.decisions.enter(Wish(person.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
+        university.decisions.enter(
+            DecisionRequest(person.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now
+        )
     university.decisions.enter(
-        Wish(LIN.number, "library", Verdict.CLEARED, "赔书", sheet="P-1", condition="周五前送来"), "librarian", now
+        DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书", sheet="P-1", condition="周五前送来"),
+        "librarian",
+        now,
     )
-    university.reviews.review(Wish(ZHAO.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now)
+    university.reviews.review(DecisionRequest(ZHAO.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now)
     university.register.issue(Issue(ZHAO.number, "CERT-1", "毕业证书", ""), "secretary", now)
-    objected(university, QIAN, "finance", "objection")
-    objected(university, SUN, "library", "sent_back", outcome="explained", answered_at=now + timedelta(minutes=90))
+    appealed(university, QIAN, "finance", "objection")
+    appealed(university, SUN, "library", "sent_back", outcome="explained", answered_at=now + timedelta(minutes=90))
     university.later(hours=2)
     return university
 
 
-def objected(world: World, person: Person, step: str, kind: str, **answer: Any) -> None:
+def appealed(world: World, person: Person, step: str, kind: str, **answer: Any) -> None:
     values = {
         "cohort": COHORT, "student": person.number, "step": step, "kind": kind, "item": "", "raised_by": "x",
         "text": "已经还了", "seen": {}, "at": world.now, "due": world.now + timedelta(hours=1), "answer": "", **answer,
     }  # fmt: skip
     with writing(world.desk_engine, DESK, "desk") as connection:
-        connection.execute(insert(tables.objection).values(**values))
+        connection.execute(insert(tables.appeal).values(**values))
 
 
 def lines(page: str, key: str) -> dict[str, list[str]]:
@@ -73,7 +77,7 @@ def sheet_lines(sheet: Any, head: str) -> list[list[Any]]:
 
 def dispute(world: World) -> None:
     """Have the finding beneath a decision change in each college."""
-    world.decisions.enter(Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+    world.decisions.enter(DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
     world.says["loans"] = [POETRY_LOAN]
     world.run("loans")
 
@@ -250,9 +254,9 @@ class TestTheFile:
     def test_it_is_noted_and_the_page_is_not(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in("counsellor")
         browser.get("/report")
-        assert Audit(university.desk).newest(deed=Deed.EXPORTED) == ()
+        assert Audit(university.desk).newest(event=AuditEvent.EXPORTED) == ()
         book(browser)
-        (line,) = Audit(university.desk).newest(deed=Deed.EXPORTED)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.EXPORTED)
         assert (line.account, line.cohort, line.detail["what"], line.detail["students"]) == (
             "counsellor", "2019", "report", 3,
         )  # fmt: skip

@@ -7,9 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from portal.student import recheck
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.inbox.requests import RequestKind, Requests
 from status_db.model import RunState, Verdict
 from tests.portal.conftest import settle, token_in
@@ -69,8 +69,12 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     run = mistaken(university)
     # A review and a certificate that rest on the mistake.
     for step in ("finance", "dorm", "college_items"):
-        university.decisions.enter(Wish(STUDENT, step, Verdict.CLEARED, "数据有误", words="x"), "dean", university.now)
-    university.reviews.review(Wish(STUDENT, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now)
+        university.decisions.enter(
+            DecisionRequest(STUDENT, step, Verdict.CLEARED, "数据有误", words="x"), "dean", university.now
+        )
+    university.reviews.review(
+        DecisionRequest(STUDENT, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now
+    )
     university.register.issue(Issue(STUDENT, "证-1", "毕业证书", "self"), "reviewer", university.now)
     admin = signed_in("admin")
     assert f'action="/runs/{run}/way-back"' in admin.get(f"/runs/{run}").text
@@ -99,7 +103,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     own = admin.get(f"/runs/{run}").text
     assert f"撤回这次运行的是运行 {back.run}" in own
     assert "视图漏了一半" in admin.get(f"/runs/{back.run}").text
-    (line,) = Audit(university.desk).newest(deed=Deed.REVERTED_RUN)
+    (line,) = Audit(university.desk).newest(event=AuditEvent.REVERTED_RUN)
     assert (line.account, line.cohort, line.run) == ("admin", COHORT, run)
     assert (line.detail["source"], line.detail["reason"]) == ("loans", "视图漏了一半")
     # Once it is taken back there is nothing to take back.

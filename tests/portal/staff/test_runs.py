@@ -7,8 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.model import ROSTER, RunState, Says, Verdict
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.model import ROSTER, RunState, Verdict, VoteKind
 from status_db.queries.runs import RunReader
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import settle, token_in
@@ -130,7 +130,7 @@ class TestARunThatWaits:
     def test_who_looked_at_it_stands_in_the_log(self, university: World, signed_in: SignedIn) -> None:
         run = held_back(university)
         signed_in("admin").get(f"/runs/{run}")
-        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.SAW_LIST)
         assert (line.account, line.run) == ("admin", run)
 
     def test_an_approval_applies_that_very_change(self, world: World) -> None:
@@ -148,7 +148,7 @@ class TestARunThatWaits:
         assert state_of(world, run) is RunState.APPLIED
         assert world.verdict("20150007", "library") is Verdict.CLEARED
         assert world.verdict("20150000", "library") is Verdict.HELD
-        (line,) = Audit(world.desk).newest(deed=Deed.SPOKE_ON_RUN)
+        (line,) = Audit(world.desk).newest(event=AuditEvent.SPOKE_ON_RUN)
         assert (line.account, line.run, line.detail["says"]) == ("admin", run, "approve")
 
     def test_an_approval_of_a_change_that_has_moved_is_refused_kindly(self, university: World) -> None:
@@ -281,7 +281,7 @@ class TestTheOfficeAndTwoPeople:
             status, page = say(admin, run, "approve", digest=digest)
         assert status == 409
         assert "需要另一个人" in page
-        assert len([o for o in strict.votes.of_run(run) if o.says is Says.APPROVE]) == 1
+        assert len([o for o in strict.votes.of_run(run) if o.says is VoteKind.APPROVE]) == 1
 
 
 class TestRights:

@@ -15,10 +15,10 @@ from portal.auth.sessions import form_token, hash_of, new_token
 from portal.student import recheck
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.writer import Wish
-from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, StudentObjection
-from status_db.inbox.appeals import StudentObjections
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.decisions.writer import DecisionRequest
+from status_db.inbox.appeal_rows import Appeal, AppealKind, AppealOutcome
+from status_db.inbox.appeals import Appeals
 from status_db.model import State, Verdict
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import _HASHED, lin_objects
@@ -86,8 +86,8 @@ def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit
         yield Visits(university, stack)
 
 
-def raised(world: World, student: str = LIN.number) -> tuple[StudentObjection, ...]:
-    return StudentObjections(world.desk).of_student(COHORT, student)
+def raised(world: World, student: str = LIN.number) -> tuple[Appeal, ...]:
+    return Appeals(world.desk).of_student(COHORT, student)
 
 
 def book_comes_back(world: World) -> None:
@@ -101,9 +101,9 @@ def object_to(student: Place, step: str = "library", item: str = BOOK, text: str
     return student.post("/objection", step=step, item=item, text=text)
 
 
-def deeds(world: World) -> list[Deed]:
-    told = (Deed.SIGNED_IN, Deed.SAW_STUDENT)
-    return [line.deed for line in Audit(world.desk).newest(20) if line.deed not in told]
+def events(world: World) -> list[AuditEvent]:
+    told = (AuditEvent.SIGNED_IN, AuditEvent.SAW_STUDENT)
+    return [line.event for line in Audit(world.desk).newest(20) if line.event not in told]
 
 
 class TestTheStudentsPage:
@@ -137,7 +137,7 @@ class TestTheStudentsPage:
         page = object_to(lin)
         assert page.url.path == "/"
         (made,) = raised(university)
-        assert (made.kind, made.step, made.item, made.text) == (AppealKind.OBJECTION, "library", BOOK, "书上周就还了。")
+        assert (made.kind, made.step, made.item, made.text) == (AppealKind.APPEAL, "library", BOOK, "书上周就还了。")
         assert made.seen.state is State.HELD
         assert [thing.key for thing in made.seen.obligations] == [BOOK, "fine:滞纳金:"]
         library = next(step for step in university.student(LIN.number).steps if step.step == "library")
@@ -147,7 +147,7 @@ class TestTheStudentsPage:
         assert "异议已提交（5月25日" in page.text
         assert "《构造地质学》、5月30日" in page.text
         assert "书上周就还了。" in page.text
-        assert deeds(university)[0] is Deed.OBJECTED
+        assert events(university)[0] is AuditEvent.APPEAL_RAISED
 
     @pytest.mark.parametrize(
         ("item", "text", "says"),
@@ -184,12 +184,12 @@ class TestTheStudentsPage:
         lin = visits.of(LIN.number)
         object_to(lin)
         (made,) = raised(university)
-        page = lin.post(f"/objection/{made.objection}/withdraw")
+        page = lin.post(f"/objection/{made.appeal}/withdraw")
         assert page.url.path == "/"
         assert "异议已提交" not in page.text
         assert raised(university)[0].outcome is AppealOutcome.WITHDRAWN
-        assert lin.post(f"/objection/{made.objection}/withdraw").url.path == "/"
-        assert deeds(university)[:2] == [Deed.OBJECTION_WITHDRAWN, Deed.OBJECTED]
+        assert lin.post(f"/objection/{made.appeal}/withdraw").url.path == "/"
+        assert events(university)[:2] == [AuditEvent.APPEAL_WITHDRAWN, AuditEvent.APPEAL_RAISED]
         assert "异议已提交" in object_to(lin).text
 
     def test_anothers_is_like_one_that_is_not_there(self, university: World, visits: Visits) -> None:
@@ -197,7 +197,7 @@ class TestTheStudentsPage:
         (made,) = raised(university)
         for who in (QIAN.number, "librarian", "20990001", ZHOU.number):
             other = visits.of(who)
-            for number in (made.objection, 999):
+            for number in (made.appeal, 999):
                 assert other.get(f"/objection/{number}/record").status_code == 404
                 assert other.post(f"/objection/{number}/withdraw").status_code == 404
         assert raised(university)[0].waits
@@ -223,7 +223,7 @@ class TestTheStudentsPage:
     def test_a_step_that_is_no_more_breaks_no_page(self, university: World, visits: Visits) -> None:
         lin_objects(university)
         with university.desk_engine.begin() as connection:
-            connection.execute(update(tables.objection).values(step="gone"))
+            connection.execute(update(tables.appeal).values(step="gone"))
         lin = visits.of(LIN.number)
         assert lin.get("/").status_code == 200
         assert lin.get("/objection/1/record").status_code == 404
@@ -233,19 +233,19 @@ class TestTheStudentsPage:
 
 
 @pytest.fixture
-def waiting(university: World, visits: Visits) -> StudentObjection:
+def waiting(university: World, visits: Visits) -> Appeal:
     """Lin says that the book is back."""
     object_to(visits.of(LIN.number))
     return raised(university)[0]
 
 
-def address(one: StudentObjection, more: str = "") -> str:
-    return f"/desk/objections/{one.objection}{more}"
+def address(one: Appeal, more: str = "") -> str:
+    return f"/desk/objections/{one.appeal}{more}"
 
 
 class TestTheQueue:
     def test_it_tells_what_was_seen_then_against_what_stands_now(
-        self, university: World, visits: Visits, waiting: StudentObjection
+        self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         book_comes_back(university)
         university.later(hours=3)
@@ -258,20 +258,22 @@ class TestTheQueue:
         assert "所针对的那一项现在已没有" in now
 
     def test_what_a_person_let_off_is_not_said_to_be_gone(
-        self, university: World, visits: Visits, waiting: StudentObjection
+        self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         """The library's system still has the book on loan."""
-        university.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "赔书"), "librarian", university.now)
+        university.decisions.enter(
+            DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书"), "librarian", university.now
+        )
         page = visits.of("librarian").text("/desk/objections?step=library")
         assert "现在的状态 ✓ 通过·人工办理" in page
         assert "赔书" in page
         assert "现在已没有" not in page
 
     def test_whichever_is_due_first_stands_first_and_what_is_overdue_is_named_so(
-        self, university: World, visits: Visits, waiting: StudentObjection
+        self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         university.later(days=2)
-        store = StudentObjections(university.desk)
+        store = Appeals(university.desk)
         store.send_back(
             COHORT, QIAN.number, "library", "请核对。", account="reviewer", seen=waiting.seen,
             due=university.now - timedelta(minutes=1), now=university.now - timedelta(days=1),
@@ -283,15 +285,13 @@ class TestTheQueue:
         university.later(days=3)
         assert visits.of("librarian").text("/desk/objections?step=library").count("已逾期") == 2
 
-    def test_the_head_of_the_desk_counts_those_who_may_be_answered(
-        self, visits: Visits, waiting: StudentObjection
-    ) -> None:
+    def test_the_head_of_the_desk_counts_those_who_may_be_answered(self, visits: Visits, waiting: Appeal) -> None:
         for who, number in (("librarian", 1), ("branch", 0), ("second", 1)):
             assert f"待答复异议 {number}" in visits.of(who).text("/desk")
         assert "待答复异议 0" in visits.of("reviewer").text("/desk")
         assert "没有等待答复的异议" in visits.of("branch").text("/desk/objections")
 
-    def test_answered_ones_are_gone_from_it(self, visits: Visits, waiting: StudentObjection) -> None:
+    def test_answered_ones_are_gone_from_it(self, visits: Visits, waiting: Appeal) -> None:
         librarian = visits.of("librarian")
         page = librarian.post(address(waiting, "/answer"), outcome="explained", answer="系统里还没有归还记录。")
         assert page.url.path == "/desk/objections"
@@ -300,7 +300,7 @@ class TestTheQueue:
 
 class TestAnswering:
     def test_explained_tells_the_student_who_said_what_and_when(
-        self, university: World, visits: Visits, waiting: StudentObjection
+        self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         university.later(hours=1)
         visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="请到总台出示借书证。")
@@ -309,12 +309,10 @@ class TestAnswering:
         assert "最迟" not in page
         (told,) = raised(university)
         assert (told.outcome, told.answered_by) == (AppealOutcome.EXPLAINED, "second")
-        line = Audit(university.desk).newest(20, deed=Deed.OBJECTION_ANSWERED)[0]
+        line = Audit(university.desk).newest(20, event=AuditEvent.APPEAL_ANSWERED)[0]
         assert (line.account, line.student, line.detail["outcome"]) == ("second", LIN.number, "explained")
 
-    def test_explained_needs_words_and_loses_none(
-        self, university: World, visits: Visits, waiting: StudentObjection
-    ) -> None:
+    def test_explained_needs_words_and_loses_none(self, university: World, visits: Visits, waiting: Appeal) -> None:
         librarian = visits.of("librarian")
         page = librarian.post(address(waiting, "/answer"), outcome="explained", answer=" ")
         assert page.status_code == 422
@@ -327,7 +325,7 @@ class TestAnswering:
         assert raised(university)[0].waits
 
     def test_rechecked_is_an_answer_once_the_sources_have_answered(
-        self, university: World, visits: Visits, waiting: StudentObjection
+        self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         librarian = visits.of("librarian")
         university.later(minutes=1)
@@ -347,7 +345,7 @@ class TestAnswering:
         assert "1 册未还" not in told
 
     def test_a_source_that_did_not_answer_has_rechecked_nothing(
-        self, university: World, visits: Visits, waiting: StudentObjection
+        self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         librarian = visits.of("librarian")
         librarian.post(address(waiting, "/recheck"))
@@ -366,7 +364,7 @@ class TestAnswering:
         assert page.status_code == 422
 
     def test_decided_names_the_decision_that_was_entered_since(self, university: World, visits: Visits) -> None:
-        wish = Wish(LIN.number, "library", Verdict.HELD, "数据有误")
+        wish = DecisionRequest(LIN.number, "library", Verdict.HELD, "数据有误")
         university.decisions.enter(wish, "librarian", university.now)
         university.later(minutes=1)
         object_to(visits.of(LIN.number), item="")
@@ -380,7 +378,9 @@ class TestAnswering:
         assert first is not None
         university.decisions.withdraw(LIN.number, "library", "librarian", university.now)
         university.later(minutes=1)
-        university.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "second", university.now)
+        university.decisions.enter(
+            DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "second", university.now
+        )
         now = university.student(LIN.number).steps[0].decision
         assert now is not None
         assert f"引用提出之后作出的决定 {now.id}" in librarian.get(address(made)).text
@@ -391,15 +391,13 @@ class TestAnswering:
         assert "通过·人工办理" in page
         assert "答复：已人工办理，结果以本页为准。" in page
 
-    def test_an_answer_decides_nothing(self, university: World, visits: Visits, waiting: StudentObjection) -> None:
+    def test_an_answer_decides_nothing(self, university: World, visits: Visits, waiting: Appeal) -> None:
         before = university.student(LIN.number).steps
         visits.of("librarian").post(address(waiting, "/answer"), outcome="explained", answer="已核对。")
         assert university.student(LIN.number).steps == before
         assert university.reader.decisions(COHORT) == ()
 
-    def test_the_second_is_told_who_was_first(
-        self, university: World, visits: Visits, waiting: StudentObjection
-    ) -> None:
+    def test_the_second_is_told_who_was_first(self, university: World, visits: Visits, waiting: Appeal) -> None:
         visits.of("librarian").post(address(waiting, "/answer"), outcome="explained", answer="先到的话。")
         late = visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="后到的话。")
         assert late.status_code == 409
@@ -408,8 +406,8 @@ class TestAnswering:
         assert "librarian" in late.text
         assert raised(university)[0].answer == "先到的话。"
 
-    def test_one_that_was_taken_back_is_not_answered(self, visits: Visits, waiting: StudentObjection) -> None:
-        visits.of(LIN.number).post(f"/objection/{waiting.objection}/withdraw")
+    def test_one_that_was_taken_back_is_not_answered(self, visits: Visits, waiting: Appeal) -> None:
+        visits.of(LIN.number).post(f"/objection/{waiting.appeal}/withdraw")
         librarian = visits.of("librarian")
         assert librarian.post(address(waiting, "/answer"), outcome="explained", answer="好。").status_code == 409
         page = librarian.get(address(waiting)).text
@@ -426,14 +424,14 @@ class TestAnswering:
 
     @pytest.mark.parametrize("who", ["branch", "cashier", "reviewer"])
     def test_who_may_not_decide_the_step_of_this_student_finds_nothing(
-        self, university: World, visits: Visits, waiting: StudentObjection, who: str
+        self, university: World, visits: Visits, waiting: Appeal, who: str
     ) -> None:
         """Foreign looks like missing, to the letter."""
         other = visits.of(who)
         for more in ("", "/record"):
             foreign, missing = other.get(address(waiting, more)), other.get(f"/desk/objections/999{more}")
             assert (foreign.status_code, missing.status_code) == (404, 404)
-            there = f"/desk/objections/{waiting.objection}"
+            there = f"/desk/objections/{waiting.appeal}"
             assert foreign.text.replace(there, "X") == missing.text.replace("/desk/objections/999", "X")
         for more in ("/answer", "/recheck"):
             assert other.post(address(waiting, more), outcome="explained", answer="好").status_code == 404
@@ -450,10 +448,10 @@ class TestAnswering:
 
     def test_a_refused_review_is_answered_by_the_reviewer(self, university: World, visits: Visits) -> None:
         university.decisions.enter(
-            Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
+            DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
         )
         university.reviews.review(
-            Wish(SUN.number, "final_review", Verdict.HELD, "材料不全"), "reviewer", university.now
+            DecisionRequest(SUN.number, "final_review", Verdict.HELD, "材料不全"), "reviewer", university.now
         )
         object_to(visits.of(SUN.number), "final_review", "")
         (made,) = raised(university, SUN.number)
@@ -480,7 +478,7 @@ class TestSendingBack:
         assert page.url.path == "/desk/sent-back"
         (made,) = raised(university, QIAN.number)
         assert (made.kind, made.step, made.raised_by, made.item) == (AppealKind.SENT_BACK, "library", "reviewer", "")
-        assert deeds(university)[0] is Deed.SENT_BACK
+        assert events(university)[0] is AuditEvent.SENT_BACK
         assert "图书馆 · 钱程 20152003 … 待答复" in visits.of("reviewer").text("/desk/sent-back")
         for who in ("librarian", "branch"):
             queue = visits.of(who).text("/desk/objections")
@@ -569,10 +567,10 @@ class TestSendingBack:
 
 
 class TestTheRecord:
-    def test_both_print_the_same(self, university: World, visits: Visits, waiting: StudentObjection) -> None:
+    def test_both_print_the_same(self, university: World, visits: Visits, waiting: Appeal) -> None:
         book_comes_back(university)
         visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="已补登归还。")
-        own = visits.of(LIN.number).text(f"/objection/{waiting.objection}/record")
+        own = visits.of(LIN.number).text(f"/objection/{waiting.appeal}/record")
         for words in (
             "核对记录", "山海大学", "林小满", "20151001", "图书馆", "书上周就还了。", "《构造地质学》", "2019年5月25日",
             "2019年5月28日 15:00", "已说明情况", "second老师", "已补登归还。", "所针对的那一项现在已没有", "学生签字",
@@ -583,10 +581,10 @@ class TestTheRecord:
         paper = re.compile(r"山海大学 核对记录 .*打印时间")
         assert paper.search(own)[0] == paper.search(office)[0]  # type: ignore[index]
 
-    def test_it_may_be_printed_before_there_is_an_answer(self, visits: Visits, waiting: StudentObjection) -> None:
-        assert "尚未答复" in visits.of(LIN.number).text(f"/objection/{waiting.objection}/record")
+    def test_it_may_be_printed_before_there_is_an_answer(self, visits: Visits, waiting: Appeal) -> None:
+        assert "尚未答复" in visits.of(LIN.number).text(f"/objection/{waiting.appeal}/record")
 
-    def test_the_pages_are_in_english_too(self, visits: Visits, waiting: StudentObjection) -> None:
+    def test_the_pages_are_in_english_too(self, visits: Visits, waiting: Appeal) -> None:
         lin = visits.of(LIN.number)
         assert "Objection sent (25 May, 0" in lin.get("/", lang="en").text
-        assert "Signature of the student" in lin.get(f"/objection/{waiting.objection}/record", lang="en").text
+        assert "Signature of the student" in lin.get(f"/objection/{waiting.appeal}/record", lang="en").text

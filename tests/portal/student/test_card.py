@@ -9,10 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from clearance.web import application
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
-from status_db.inbox.announcements import Board
+from status_db.decisions.writer import DecisionRequest
+from status_db.inbox.announcements import Announcements
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import enter, settle
@@ -49,14 +49,14 @@ def university(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def board(university: World) -> Board:
-    return Board(university.desk)
+def board(university: World) -> Announcements:
+    return Announcements(university.desk)
 
 
 def pass_everything(world: World, number: str = SUN.number) -> None:
     """Have the college pass a student who owes nothing."""
-    world.decisions.enter(Wish(number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
-    world.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐全"), "dean", world.now)
+    world.decisions.enter(DecisionRequest(number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
+    world.reviews.review(DecisionRequest(number, "final_review", Verdict.CLEARED, "齐全"), "dean", world.now)
 
 
 def issue(world: World, number: str = SUN.number) -> None:
@@ -164,14 +164,14 @@ class TestTheDoor:
 
 
 class TestWhatIsAnnounced:
-    def test_at_the_head_with_whom_to_ask(self, university: World, board: Board, signed_in: SignedIn) -> None:
+    def test_at_the_head_with_whom_to_ask(self, university: World, board: Announcements, signed_in: SignedIn) -> None:
         board.announce("提前放假", "图书馆\n周五关门。", author="admin", now=university.now, contact="027-9")
         page = signed_in(LIN.number).get("/").text
         assert page.index("提前放假") < page.index("项要办")
         assert "咨询：027-9" in page
 
     def test_an_offices_note_stands_on_its_card_alone(
-        self, university: World, board: Board, signed_in: SignedIn
+        self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         board.announce("还书箱", "在门口", author="admin", now=university.now, step="library")
         page = signed_in(LIN.number).get("/").text
@@ -179,14 +179,14 @@ class TestWhatIsAnnounced:
         assert "还书箱" in card.text
         assert page.count("还书箱") == 1
 
-    def test_only_to_whom_its_scope_names(self, university: World, board: Board, signed_in: SignedIn) -> None:
+    def test_only_to_whom_its_scope_names(self, university: World, board: Announcements, signed_in: SignedIn) -> None:
         scope = {"college": ("资源学院",)}
         board.announce("资源学院的事", "", author="admin", now=university.now, scope=scope)
         assert "资源学院的事" not in signed_in(LIN.number).get("/").text
         assert "资源学院的事" in signed_in("dean").get(f"/students/{QIAN.number}").text
 
     def test_not_before_its_time_nor_after_nor_once_withdrawn(
-        self, university: World, board: Board, signed_in: SignedIn
+        self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         hour, now = timedelta(hours=1), university.now
         board.announce("还没到", "", author="admin", now=now, opens=now + hour)
@@ -197,14 +197,16 @@ class TestWhatIsAnnounced:
         for title in ("还没到", "过了", "收回了"):
             assert title not in page
 
-    def test_it_cannot_bring_markup_into_the_page(self, university: World, board: Board, signed_in: SignedIn) -> None:
+    def test_it_cannot_bring_markup_into_the_page(
+        self, university: World, board: Announcements, signed_in: SignedIn
+    ) -> None:
         board.announce("<b>x</b>", "<script>y</script>", author="admin", now=university.now)
         page = signed_in(LIN.number).get("/").text
         assert "<b>x</b>" not in page
         assert "<script" not in page
 
     def test_who_is_on_no_list_reads_what_is_for_everybody(
-        self, university: World, board: Board, signed_in: SignedIn
+        self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         board.announce("给所有人", "", author="admin", now=university.now)
         board.announce("给资源学院", "", author="admin", now=university.now, scope={"college": ("资源学院",)})
@@ -213,7 +215,7 @@ class TestWhatIsAnnounced:
         assert "给资源学院" not in page
 
     def test_in_english_it_is_the_english_one_where_there_is_one(
-        self, university: World, board: Board, signed_in: SignedIn
+        self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         board.announce("中文标题", "", author="admin", now=university.now, title_en="In English")
         board.announce("只有中文", "", author="admin", now=university.now)
@@ -241,7 +243,7 @@ class TestWhoIsNotOnTheList:
 
 class TestItsSize:
     def test_with_all_it_loads_it_is_no_more_than_100_kb(
-        self, university: World, board: Board, signed_in: SignedIn
+        self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         board.announce("公告", "一" * 500, author="admin", now=university.now)
         browser = signed_in(LIN.number)
@@ -315,12 +317,12 @@ class TestWhoLookedIsWrittenDown:
         browser = signed_in("counsellor")
         browser.get(f"/students/{QIAN.number}")
         browser.get(f"/students/{LIN.number}")
-        lines = Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
+        lines = Audit(university.desk).newest(event=AuditEvent.SAW_STUDENT)
         assert [(line.account, line.student, line.cohort) for line in lines] == [("counsellor", QIAN.number, COHORT)]
 
     def test_a_student_who_reads_the_own_page_is_not(self, university: World, signed_in: SignedIn) -> None:
         signed_in(LIN.number).get("/")
-        assert not Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
+        assert not Audit(university.desk).newest(event=AuditEvent.SAW_STUDENT)
 
 
 def test_the_page_of_a_signed_out_browser_is_the_sign_in(university: World) -> None:

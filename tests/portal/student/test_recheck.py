@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
 from portal.student import recheck
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.inbox.requests import RequestOutcome, Requests
 from sync.service.inbox import Serving
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHOU
@@ -107,7 +107,7 @@ class TestAsking:
         ask(signed_in(LIN.number), student=QIAN.number, number=QIAN.number)
         (waiting,) = requests.waiting(COHORT)
         assert (waiting.student, waiting.account) == (LIN.number, LIN.number)
-        (line,) = Audit(university.desk).newest(deed=Deed.ASKED_RECHECK)
+        (line,) = Audit(university.desk).newest(event=AuditEvent.ASKED_RECHECK)
         assert (line.account, line.student, line.cohort) == (LIN.number, LIN.number, COHORT)
 
     def test_the_page_says_that_it_is_being_asked_and_leads_to_itself(self, signed_in: SignedIn) -> None:
@@ -142,7 +142,7 @@ class TestAsking:
         for _ in range(2):
             assert browser.post("/recheck", data={"form_token": token}).status_code == 200
         assert len(requests.waiting(COHORT)) == 1
-        assert len(Audit(university.desk).newest(deed=Deed.ASKED_RECHECK)) == 1
+        assert len(Audit(university.desk).newest(event=AuditEvent.ASKED_RECHECK)) == 1
 
     def test_another_sites_form_asks_nothing(self, requests: Requests, signed_in: SignedIn) -> None:
         browser = signed_in(LIN.number)

@@ -19,9 +19,9 @@ from clearance.web import application
 from portal.documents import clearance_slip, slip_pdf
 from portal.documents.slip_pdf import Ink, SlipTexts
 from portal.present.masking import mask_name, mask_number
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from tests.cast import LIN, MORNING, POETRY_LOAN, SUN
 from tests.portal.conftest import enter
@@ -99,7 +99,7 @@ class TestForWhom:
         browser = signed_in(SUN.number)
         browser.get("/slip")
         browser.get("/slip.pdf")
-        lines = Audit(university.desk).newest(deed=Deed.MADE_SLIP)
+        lines = Audit(university.desk).newest(event=AuditEvent.MADE_SLIP)
         assert [(line.student, line.cohort, line.detail) for line in lines] == [
             (SUN.number, COHORT, {"form": "pdf"}),
             (SUN.number, COHORT, {"form": "page"}),
@@ -143,7 +143,9 @@ class TestTheCheck:
     ) -> None:
         university.reviews.take_back(SUN.number, "final_review", "dean", university.now)
         assert "已失效" in client.get(checked).text
-        university.reviews.review(Wish(SUN.number, "final_review", Verdict.CLEARED, "齐全"), "dean", university.now)
+        university.reviews.review(
+            DecisionRequest(SUN.number, "final_review", Verdict.CLEARED, "齐全"), "dean", university.now
+        )
         assert "已失效" in client.get(checked).text
 
     def test_an_unchanged_answer_of_the_sources_leaves_it_valid(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portal.auth.passwords import hash_password, weakness
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from tests import own_loop
 from tests.portal.on_the_loop import BLOCKING, OnTheLoop
 from tests.world import World
@@ -41,7 +41,7 @@ def test_what_has_no_bound_refuses_on_the_loop_and_nowhere_else(
 
 def test_a_write_to_the_database_refuses_on_the_loop(university: World) -> None:
     async def handler() -> None:
-        Audit(university.desk_engine).note(Deed.SAW_LIST, account="x", now=university.now)
+        Audit(university.desk_engine).note(AuditEvent.SAW_LIST, account="x", now=university.now)
 
     with pytest.raises(OnTheLoop):
         own_loop.run(handler())

@@ -11,9 +11,9 @@ from status_db import tables
 from status_db.accounts.accounts import AccountRefused, Act, Grant
 from status_db.desk.key import DeskKey
 from status_db.sign_in.identity_numbers import Identities
-from status_db.sign_in.login_attempts import Attempts, Limit
+from status_db.sign_in.login_attempts import Limit, LoginAttempts
 from status_db.sign_in.one_time_codes import Codes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from tests.cast import LIN, QIAN, SUN
 from tests.world import World
 
@@ -75,12 +75,12 @@ class TestCodes:
 
 class TestAttempts:
     def test_a_thousand_at_once_are_a_thousand(self, world: World, key: DeskKey) -> None:
-        attempts = Attempts(world.desk_engine, key)
+        attempts = LoginAttempts(world.desk_engine, key)
         let_in = raced(lambda _: not attempts.begin({"account li": LIMIT}, world.now))
         assert let_in == LIMIT.free + 1
 
     def test_waits_double_up_to_the_longest_and_are_forgotten(self, world: World, key: DeskKey) -> None:
-        attempts = Attempts(world.desk_engine, key)
+        attempts = LoginAttempts(world.desk_engine, key)
         waits: list[float] = []
         for _ in range(7):
             assert not attempts.begin({"a": LIMIT}, world.now)
@@ -95,7 +95,7 @@ class TestAttempts:
         assert [bool(attempts.begin({"a": LIMIT}, world.now)) for _ in range(4)] == [False, False, False, True]
 
     def test_one_name_that_has_to_wait_counts_nothing_for_the_others(self, world: World, key: DeskKey) -> None:
-        attempts = Attempts(world.desk_engine, key)
+        attempts = LoginAttempts(world.desk_engine, key)
         for _ in range(3):
             attempts.begin({"a": LIMIT}, world.now)
         for _ in range(9):
@@ -103,7 +103,7 @@ class TestAttempts:
         assert not attempts.begin({"b": LIMIT}, world.now)
 
     def test_none_holds_a_name(self, world: World, key: DeskKey) -> None:
-        attempts = Attempts(world.desk_engine, key)
+        attempts = LoginAttempts(world.desk_engine, key)
         attempts.begin({"account li": LIMIT}, world.now)
         with world.desk_engine.connect() as connection:
             assert "li" not in str(connection.execute(tables.attempt.select()).all()).replace("failures", "")
@@ -184,7 +184,7 @@ class TestAccounts:
         assert account.grants == (Grant(Act.READ),)
 
     def test_a_time_step_opens_once_in_a_race_too_and_none_before_it(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk)
+        factors = SecondFactors(world.desk)
         assert raced(lambda number: factors.enrol("li", str(number).encode(), 7)) == 1
         assert not factors.use("li", 7)
         assert raced(lambda _: factors.use("li", 9)) == 1

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from tests.cast import LIN, MORNING, QIAN
 from tests.world import World
 
@@ -12,18 +12,20 @@ from tests.world import World
 @pytest.fixture
 def log(world: World) -> Audit:
     audit = Audit(world.desk)
-    audit.note(Deed.SIGNED_IN, account="dean", now=MORNING, address="10.0.0.1")
-    audit.note(Deed.SAW_STUDENT, account="dean", now=MORNING + timedelta(seconds=1), student=LIN.number, cohort="2019")
-    audit.note(Deed.SAW_STUDENT, account="admin", now=MORNING + timedelta(seconds=2), student=QIAN.number)
+    audit.note(AuditEvent.SIGNED_IN, account="dean", now=MORNING, address="10.0.0.1")
     audit.note(
-        Deed.SPOKE_ON_RUN, account="admin", now=MORNING + timedelta(seconds=3), run=7, says="approve", parts=["a"]
+        AuditEvent.SAW_STUDENT, account="dean", now=MORNING + timedelta(seconds=1), student=LIN.number, cohort="2019"
+    )
+    audit.note(AuditEvent.SAW_STUDENT, account="admin", now=MORNING + timedelta(seconds=2), student=QIAN.number)
+    audit.note(
+        AuditEvent.SPOKE_ON_RUN, account="admin", now=MORNING + timedelta(seconds=3), run=7, says="approve", parts=["a"]
     )
     return audit
 
 
 def test_a_line_comes_back_as_it_was_noted(log: Audit) -> None:
     newest = log.newest(1)[0]
-    assert (newest.account, newest.deed, newest.run) == ("admin", Deed.SPOKE_ON_RUN, 7)
+    assert (newest.account, newest.event, newest.run) == ("admin", AuditEvent.SPOKE_ON_RUN, 7)
     assert newest.detail == {"says": "approve", "parts": ["a"]}
     assert newest.at == MORNING + timedelta(seconds=3)
     assert log.newest()[-1].address == "10.0.0.1"
@@ -39,13 +41,13 @@ def test_the_newest_come_first_and_the_next_page_goes_on_where_one_ended(log: Au
 
 def test_they_are_found_by_account_deed_and_student_together(log: Audit) -> None:
     assert {line.student for line in log.newest(account="dean")} == {None, LIN.number}
-    assert [line.account for line in log.newest(deed=Deed.SAW_STUDENT, student=QIAN.number)] == ["admin"]
-    assert log.newest(account="dean", deed=Deed.SPOKE_ON_RUN) == ()
+    assert [line.account for line in log.newest(event=AuditEvent.SAW_STUDENT, student=QIAN.number)] == ["admin"]
+    assert log.newest(account="dean", event=AuditEvent.SPOKE_ON_RUN) == ()
 
 
 def test_names_that_are_too_long_are_cut_and_lose_no_line(world: World) -> None:
     audit = Audit(world.desk)
-    audit.note(Deed.SIGN_IN_REFUSED, account="x" * 500, now=MORNING, address="y" * 500)
+    audit.note(AuditEvent.SIGN_IN_REFUSED, account="x" * 500, now=MORNING, address="y" * 500)
     (line,) = audit.newest()
     assert (len(line.account), len(line.address)) == (100, 100)
 

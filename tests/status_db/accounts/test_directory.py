@@ -129,8 +129,8 @@ class TestRunsAndStrangers:
         world.says["loans"].append({**GEOLOGY_LOAN, "CARD": "20152O03", "BARCODE": "N1"})
         world.run_all()
         runs = RunReader(world.reading)
-        keys = [one.key for one in runs.strangers(COHORT)]
+        keys = [one.key for one in runs.unmatched_keys(COHORT)]
         assert keys == ["20152O03", "90000000", "90000001", "90000002"]
-        assert [one.key for one in runs.strangers(COHORT, "loans", offset=1, limit=2)] == keys[1:3]
-        assert runs.strangers(COHORT, "fees") == ()
-        assert runs.strangers_counted(COHORT) == {"loans": {"one_character": 1, "": 3}}
+        assert [one.key for one in runs.unmatched_keys(COHORT, "loans", offset=1, limit=2)] == keys[1:3]
+        assert runs.unmatched_keys(COHORT, "fees") == ()
+        assert runs.unmatched_keys_counted(COHORT) == {"loans": {"one_character": 1, "": 3}}

@@ -8,7 +8,7 @@ import pytest
 
 from config.tables.portal import Auth
 from status_db.accounts.accounts import Accounts, Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.accounts.own_account import OwnAccount
 from status_db.desk.store import DeskStore
 from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
@@ -41,15 +41,18 @@ def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, r
     store = DeskStore(roles.engine(world.url, roles.named.students), None, key)
     pages, own = Accounts(store), OwnAccount(store)
     pages.set_password(STUDENT, "hash", now=now + LONG)
-    Audit(store).note(Deed.PASSWORD_SET, account=STUDENT, now=now + LONG)
-    Audit(store).note(Deed.PASSWORD_SET, account=OTHER, now=now + LONG)
-    assert [(one.at, one.deed) for one in own.events(STUDENT, now + LONG, staff=False)] == [
-        (now + LONG, Deed.PASSWORD_SET)
+    Audit(store).note(AuditEvent.PASSWORD_SET, account=STUDENT, now=now + LONG)
+    Audit(store).note(AuditEvent.PASSWORD_SET, account=OTHER, now=now + LONG)
+    assert [(one.at, one.event) for one in own.events(STUDENT, now + LONG, staff=False)] == [
+        (now + LONG, AuditEvent.PASSWORD_SET)
     ], "a password that is set ends the code"
-    assert [one.deed for one in own.events(OTHER, now + LONG, staff=False)] == [Deed.PASSWORD_SET, Deed.CODES_MADE]
+    assert [one.event for one in own.events(OTHER, now + LONG, staff=False)] == [
+        AuditEvent.PASSWORD_SET,
+        AuditEvent.CODES_MADE,
+    ]
     for token, student in ((b"a", STUDENT), (b"b", STUDENT), (b"c", OTHER)):
         pages.open_session(token * 32, student, now, longest=LONG)
-        Audit(store).note(Deed.SIGNED_IN, account=student, now=now, address=f"10.0.0.{token.decode()}")
+        Audit(store).note(AuditEvent.SIGNED_IN, account=student, now=now, address=f"10.0.0.{token.decode()}")
     (one, _) = own.sessions(STUDENT, now, b"a" * 32, idle=LONG, longest=LONG)
     assert one.address == "10.0.0.a"
     assert own.end(STUDENT, b"a" * 32, (b"c" * 32).hex()[:16]) == 0, "it is another's"
@@ -68,6 +71,6 @@ def test_the_desks_role_asks_confirms_and_tells(world: World, roles: FourRoles) 
         assert changes.carry_out(AccountChange(kind, "librarian"), "first", world.now).waits
     for one in changes.waiting(world.now):
         changes.confirm(one.id, "librarian", "second", world.now)
-    deeds = {one.deed for one in OwnAccount(store).events("librarian", world.now, staff=True)}
-    assert deeds == {Deed.CODES_MADE, Deed.ACCOUNT_CHANGED}
+    events = {one.event for one in OwnAccount(store).events("librarian", world.now, staff=True)}
+    assert events == {AuditEvent.CODES_MADE, AuditEvent.ACCOUNT_CHANGED}
     engine.dispose()

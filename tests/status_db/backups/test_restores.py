@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from status_db import tables
 from status_db.backups import restoring
-from status_db.backups.making import Made
+from status_db.backups.making import BackupResult
 from status_db.backups.manifest import BackedUpDatabase, BackupError
 from status_db.store import schema_version
 from status_db.store.migrate import upgrade
@@ -17,7 +17,7 @@ from tests.status_db.house import House, damage, everything, go_on, told_otherwi
 
 class TestWhatIsNotRestored:
     @pytest.fixture
-    def made(self, house: House) -> Iterator[Made]:
+    def made(self, house: House) -> Iterator[BackupResult]:
         """A backup whose restoring must leave everything as it stands."""
         made = house.back_up()
         go_on(house.world)
@@ -25,13 +25,13 @@ class TestWhatIsNotRestored:
         yield made
         assert house.rows() == before
 
-    def test_a_damaged_one(self, house: House, made: Made) -> None:
+    def test_a_damaged_one(self, house: House, made: BackupResult) -> None:
         house.stop()
         damage(made.folder / made.manifest.members[0].file)
         with pytest.raises(BackupError, match="is damaged"):
             house.restore(made, replace=True)
 
-    def test_one_without_a_file_or_a_manifest(self, house: House, made: Made) -> None:
+    def test_one_without_a_file_or_a_manifest(self, house: House, made: BackupResult) -> None:
         (made.folder / made.manifest.members[0].file).unlink()
         with pytest.raises(BackupError, match="cannot be read"):
             house.restore(made, replace=True)
@@ -39,31 +39,31 @@ class TestWhatIsNotRestored:
         with pytest.raises(BackupError, match="is no backup"):
             house.restore(made, replace=True)
 
-    def test_one_whose_manifest_is_cut(self, house: House, made: Made) -> None:
+    def test_one_whose_manifest_is_cut(self, house: House, made: BackupResult) -> None:
         file = made.folder / "manifest.json"
         file.write_bytes(file.read_bytes()[:200])
         with pytest.raises(BackupError, match="does not read as one"):
             house.restore(made, replace=True)
 
-    def test_one_whose_counts_are_others(self, house: House, made: Made) -> None:
+    def test_one_whose_counts_are_others(self, house: House, made: BackupResult) -> None:
         told_otherwise(made, rows={**made.manifest.members[0].rows, "run": 3})
         with pytest.raises(BackupError, match=r"holds not what manifest\.json says"):
             house.restore(made, replace=True)
 
-    def test_one_of_a_newer_schema(self, house: House, made: Made) -> None:
+    def test_one_of_a_newer_schema(self, house: House, made: BackupResult) -> None:
         told_otherwise(made, versions={**made.manifest.members[0].versions, "marks": "9999"})
         with pytest.raises(BackupError, match=r"newer than this one\. Install that program"):
             house.restore(made, replace=True)
 
-    def test_one_of_other_databases(self, house: House, made: Made) -> None:
+    def test_one_of_other_databases(self, house: House, made: BackupResult) -> None:
         with pytest.raises(BackupError, match="Set url and desk_url"):
             house.restore(made, [BackedUpDatabase("sqlite:///x.db", schema_version.PARTS)], replace=True)
 
-    def test_any_over_rows_that_stand_unless_told_so(self, house: House, made: Made) -> None:
+    def test_any_over_rows_that_stand_unless_told_so(self, house: House, made: BackupResult) -> None:
         with pytest.raises(BackupError, match=r"rows already\. Say --replace"):
             house.restore(made)
 
-    def test_any_while_a_run_is_under_way(self, house: House, made: Made) -> None:
+    def test_any_while_a_run_is_under_way(self, house: House, made: BackupResult) -> None:
         state = tables.source_state
         held = {"lease_run": 1, "lease_owner": "a process", "lease_until": house.world.now + timedelta(minutes=1)}
         with house.world.engine.begin() as connection:

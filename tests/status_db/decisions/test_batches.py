@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from status_db.decisions.batch_rows import RowKind, SheetPreview, Told, Wrong
-from status_db.decisions.batches import Batches, BatchKind, Entered, Undone
+from status_db.decisions.batch_rows import ImportRow, RowFault, RowKind, SheetPreview
+from status_db.decisions.batches import Batches, BatchKind, BatchResult, UndoResult
 from status_db.decisions.certificates import Issue
 from status_db.decisions.refusals import DecisionRefused, Overtaken
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Decision, RunState, State, Verdict
 from status_db.stored_counts import BatchCounts
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
@@ -40,52 +40,54 @@ def batches(ready: World) -> Batches:
     return Batches(ready.writer)
 
 
-def row(person: Person, verdict: Verdict | None = CLEARED, reason: str = "现场归还", **more: Any) -> Told:
-    told = Told(more.pop("line", 2), person.number, person.name, verdict, reason if verdict else "")
+def row(person: Person, verdict: Verdict | None = CLEARED, reason: str = "现场归还", **more: Any) -> ImportRow:
+    told = ImportRow(more.pop("line", 2), person.number, person.name, verdict, reason if verdict else "")
     return replace(told, **more)
 
 
 #: A row, and what is wrong with it.
 WRONG = (
-    (row(replace(LIN, number="20990009")), Wrong.NOBODY),
-    (row(LIN, student=""), Wrong.NOBODY),
-    (row(replace(LIN, name="林小曼")), Wrong.NAME),
-    (row(replace(LIN, name="")), Wrong.NAME),
-    (row(ZHOU), Wrong.NO_STEP),
-    (row(LIN, None, wrong=Wrong.RESULT, said="已还"), Wrong.RESULT),
-    (row(LIN, reason="不知道"), Wrong.REASON),
-    (row(LIN, reason=""), Wrong.REASON),
-    (row(LIN, wrong=Wrong.DATE, said="明天"), Wrong.DATE),
-    (row(LIN, wrong=Wrong.LONG, said="words"), Wrong.LONG),
-    (row(LIN, HELD, condition="6月30日前补交"), Wrong.REFUSED),
-    (row(LIN, until=MORNING), Wrong.REFUSED),
+    (row(replace(LIN, number="20990009")), RowFault.NOBODY),
+    (row(LIN, student=""), RowFault.NOBODY),
+    (row(replace(LIN, name="林小曼")), RowFault.NAME),
+    (row(replace(LIN, name="")), RowFault.NAME),
+    (row(ZHOU), RowFault.NO_STEP),
+    (row(LIN, None, wrong=RowFault.RESULT, said="已还"), RowFault.RESULT),
+    (row(LIN, reason="不知道"), RowFault.REASON),
+    (row(LIN, reason=""), RowFault.REASON),
+    (row(LIN, wrong=RowFault.DATE, said="明天"), RowFault.DATE),
+    (row(LIN, wrong=RowFault.LONG, said="words"), RowFault.LONG),
+    (row(LIN, HELD, condition="6月30日前补交"), RowFault.REFUSED),
+    (row(LIN, until=MORNING), RowFault.REFUSED),
 )
 
 
-def look(world: World, batches: Batches, *rows: Told, scopes: Any = ({},)) -> SheetPreview:
+def look(world: World, batches: Batches, *rows: ImportRow, scopes: Any = ({},)) -> SheetPreview:
     return batches.preview("library", rows, world.now, scopes)
 
 
-def enter(world: World, batches: Batches, *rows: Told, by: str = "librarian", **how: Any) -> Entered:
+def enter(world: World, batches: Batches, *rows: ImportRow, by: str = "librarian", **how: Any) -> BatchResult:
     digest = look(world, batches, *rows).digest
     return batches.enter_all(BatchKind.IMPORT, "library", rows, digest, by, world.now, title="结果.xlsx", **how)
 
 
-def undo(world: World, batches: Batches, batch: int, scopes: Any = ({},)) -> Undone:
+def undo(world: World, batches: Batches, batch: int, scopes: Any = ({},)) -> UndoResult:
     world.later(minutes=1)
     return batches.undo(batch, "librarian", "传错了表", world.now, scopes)
 
 
 def decided(world: World, person: Person, verdict: Verdict = CLEARED, reason: str = "赔书", **more: Any) -> Decision:
     world.later(minutes=1)
-    return world.decisions.enter(Wish(person.number, "library", verdict, reason, **more), "somebody", world.now)
+    return world.decisions.enter(
+        DecisionRequest(person.number, "library", verdict, reason, **more), "somebody", world.now
+    )
 
 
-def kinds(preview: SheetPreview) -> list[tuple[RowKind, Wrong | None]]:
+def kinds(preview: SheetPreview) -> list[tuple[RowKind, RowFault | None]]:
     return [(one.kind, one.wrong) for one in preview.rows]
 
 
-def standing(world: World, person: Person) -> Decision | None:
+def effective(world: World, person: Person) -> Decision | None:
     """Return the decision that counts."""
     step = next(s for s in world.student(person.number).steps if s.step == "library")
     return step.decision if step.at(world.now).by_decision else None
@@ -99,8 +101,8 @@ class TestWhatARowWouldDo:
         assert [kind for kind, _ in kinds(preview)] == [RowKind.NEW, RowKind.SAME, RowKind.CONFLICT, RowKind.BLANK]
         lin, _, qian, _ = preview.rows
         assert (lin.name, lin.class_name, lin.found) == (LIN.name, LIN.class_name, HELD)
-        assert qian.standing is not None
-        assert (qian.standing.author, qian.standing.reason) == ("somebody", "赔书")
+        assert qian.effective is not None
+        assert (qian.effective.author, qian.effective.reason) == ("somebody", "赔书")
 
     def test_each_thing_that_may_be_wrong_is_said(self, ready: World, batches: Batches) -> None:
         for told, wrong in WRONG:
@@ -109,7 +111,7 @@ class TestWhatARowWouldDo:
     def test_a_number_that_stands_twice_is_wrong_both_times_unless_one_says_nothing(
         self, ready: World, batches: Batches
     ) -> None:
-        assert kinds(look(ready, batches, row(LIN), row(LIN, HELD))) == [(RowKind.WRONG, Wrong.TWICE)] * 2
+        assert kinds(look(ready, batches, row(LIN), row(LIN, HELD))) == [(RowKind.WRONG, RowFault.TWICE)] * 2
         assert kinds(look(ready, batches, row(LIN), row(LIN, None))) == [(RowKind.NEW, None), (RowKind.BLANK, None)]
 
     def test_a_row_that_says_nothing_is_blank_whoever_it_is_about(self, ready: World, batches: Batches) -> None:
@@ -125,7 +127,7 @@ class TestWhatARowWouldDo:
     def test_who_stands_outside_is_as_unknown_as_nobody(self, ready: World, batches: Batches) -> None:
         inside = ({"college": (QIAN.college,)},)
         preview = look(ready, batches, row(LIN), row(QIAN), scopes=inside)
-        assert kinds(preview) == [(RowKind.WRONG, Wrong.NOBODY), (RowKind.NEW, None)]
+        assert kinds(preview) == [(RowKind.WRONG, RowFault.NOBODY), (RowKind.NEW, None)]
         assert (preview.rows[0].name, preview.rows[0].found) == ("", None)
 
     def test_more_than_what_stands_is_no_longer_the_same(self, ready: World, batches: Batches) -> None:
@@ -146,7 +148,7 @@ class TestEntering:
     def test_it_decides_the_named_rows_and_no_others(self, ready: World, batches: Batches) -> None:
         entered = enter(ready, batches, row(LIN, words="已还", file_number="图〔2019〕3号"), row(QIAN, None))
         assert [d.student for d in entered.decisions] == [LIN.number]
-        now = standing(ready, LIN)
+        now = effective(ready, LIN)
         assert now is not None
         assert (now.words, now.file_number, now.batch) == ("已还", "图〔2019〕3号", entered.batch.id)
         assert ready.verdict(QIAN.number, "library") is HELD
@@ -157,19 +159,19 @@ class TestEntering:
         rows = (row(LIN), row(replace(QIAN, name="钱成")))
         with pytest.raises(DecisionRefused, match="1 rows are wrong"):
             enter(ready, batches, *rows)
-        assert standing(ready, LIN) is None
+        assert effective(ready, LIN) is None
         entered = enter(ready, batches, *rows, without_wrong=True)
         assert [d.student for d in entered.decisions] == [LIN.number]
-        assert standing(ready, QIAN) is None
+        assert effective(ready, QIAN) is None
 
     def test_a_conflict_is_left_as_it_stands_unless_the_operator_replaces_it(
         self, ready: World, batches: Batches
     ) -> None:
         before = decided(ready, QIAN)
         enter(ready, batches, row(LIN), row(QIAN))
-        assert standing(ready, QIAN) == before
+        assert effective(ready, QIAN) == before
         enter(ready, batches, row(LIN), row(QIAN), with_conflicts=True)
-        now = standing(ready, QIAN)
+        now = effective(ready, QIAN)
         assert now is not None
         assert (now.reason, now.author) == ("现场归还", "librarian")
 
@@ -195,7 +197,7 @@ class TestEntering:
         meanwhile(ready)
         with pytest.raises(Overtaken, match="look at the new one"):
             batches.enter_all(BatchKind.IMPORT, "library", rows, digest, "librarian", ready.now, title="")
-        assert standing(ready, LIN) is None
+        assert effective(ready, LIN) is None
 
     def test_it_is_one_digest_that_is_confirmed(self, ready: World, batches: Batches) -> None:
         """The same sheet with one word more is another one."""
@@ -214,7 +216,7 @@ class TestTakingItBack:
         assert set(undone.withdrawn) == {LIN.number, QIAN.number}
         assert (undone.issued, undone.moved) == ((), ())
         assert ready.verdicts() == was
-        now = standing(ready, QIAN)
+        now = effective(ready, QIAN)
         assert now is not None
         assert (now.reason, now.words, now.condition) == (before.reason, before.words, before.condition)
         assert now.decided_at == before.decided_at
@@ -226,7 +228,7 @@ class TestTakingItBack:
         batch = enter(ready, batches, row(QIAN, HELD), with_conflicts=True).batch
         ready.later(hours=2)
         undo(ready, batches, batch.id)
-        assert standing(ready, QIAN) is None
+        assert effective(ready, QIAN) is None
 
     def test_what_has_moved_since_is_left_and_listed(self, ready: World, batches: Batches) -> None:
         end = ready.now + timedelta(hours=1)
@@ -237,7 +239,7 @@ class TestTakingItBack:
         undone = undo(ready, batches, batch.id)
         assert undone.withdrawn == (ZHAO.number,)
         assert set(undone.moved) == {LIN.number, QIAN.number, SUN.number}
-        assert standing(ready, QIAN) == later
+        assert effective(ready, QIAN) == later
 
     def test_who_has_the_certificate_keeps_it_and_is_listed(self, ready: World, batches: Batches) -> None:
         all_but_library(ready)
@@ -246,10 +248,10 @@ class TestTakingItBack:
         ready.register.issue(Issue(LIN.number, "C-1", "毕业证书"), "reviewer", ready.now)
         undone = undo(ready, batches, batch.id)
         assert (undone.issued, undone.withdrawn) == ((LIN.number,), (QIAN.number,))
-        kept = standing(ready, LIN)
+        kept = effective(ready, LIN)
         assert kept is not None
         assert kept.batch == batch.id
-        assert kinds(look(ready, batches, row(LIN, HELD))) == [(RowKind.WRONG, Wrong.ISSUED)]
+        assert kinds(look(ready, batches, row(LIN, HELD))) == [(RowKind.WRONG, RowFault.ISSUED)]
         assert verified(ready).sound
 
     def test_who_does_not_leave_any_more_is_taken_back_too(self, ready: World, batches: Batches) -> None:
@@ -267,7 +269,7 @@ class TestTakingItBack:
             batches.undo(batch.id, "librarian", " ", ready.now)
         with pytest.raises(DecisionRefused, match="may not decide about"):
             undo(ready, batches, batch.id, ({"college": (QIAN.college,)},))
-        assert standing(ready, QIAN) is not None
+        assert effective(ready, QIAN) is not None
         undo(ready, batches, batch.id)
         with pytest.raises(DecisionRefused, match="back already"):
             undo(ready, batches, batch.id)
@@ -291,12 +293,12 @@ def all_but_library(world: World) -> None:
     world.says["checkouts"] = [{"学号": p.number, "清退状态": "已清退", "房间": "412"} for p in EVERYBODY]
     world.run("checkouts")
     world.later(minutes=1)
-    world.decisions.enter(Wish(LIN.number, "college_items", CLEARED, "已还"), "clerk", world.now)
+    world.decisions.enter(DecisionRequest(LIN.number, "college_items", CLEARED, "已还"), "clerk", world.now)
 
 
 def review(world: World) -> None:
     world.later(minutes=1)
-    world.reviews.review(Wish(LIN.number, "final_review", CLEARED, "齐备"), "reviewer", world.now)
+    world.reviews.review(DecisionRequest(LIN.number, "final_review", CLEARED, "齐备"), "reviewer", world.now)
 
 
 def both(first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
@@ -329,7 +331,7 @@ class TestTwoAtOnce:
             return lambda: batches.enter_all(BatchKind.IMPORT, "library", rows, digest, by, ready.now, title=by)
 
         done = both(entering("librarian"), entering("second"))
-        assert sorted(type(one).__name__ for one in done) == ["Entered", "Overtaken"]
+        assert sorted(type(one).__name__ for one in done) == ["BatchResult", "Overtaken"]
         (only,) = batches.batches()
         assert {d.author for d in ready.reader.decisions(COHORT)} == {only.author}
         assert len(ready.reader.decisions(COHORT)) == 2
@@ -352,7 +354,7 @@ class TestTwoAtOnce:
             assert batches.batches() == ()
         else:
             # What came after the decision is told: the student owes something that it never saw.
-            assert (lin.by_decision, lin.outgrown) == (True, True)
+            assert (lin.by_decision, lin.overtaken_by_debt) == (True, True)
 
     def test_who_is_issued_the_certificate_while_a_batch_is_undone_has_one_or_the_other(
         self, ready: World, batches: Batches
@@ -365,7 +367,7 @@ class TestTwoAtOnce:
             lambda: batches.undo(batch.id, "librarian", "传错了表", ready.now),
             lambda: ready.register.issue(Issue(LIN.number, "C-1", "毕业证书"), "reviewer", ready.now),
         )
-        assert isinstance(undone, Undone)
+        assert isinstance(undone, UndoResult)
         steps = {s.step: s.at(ready.now) for s in ready.student(LIN.number).steps}
         if isinstance(issued, DecisionRefused):
             assert set(undone.withdrawn) == {LIN.number, QIAN.number}

@@ -11,15 +11,15 @@ from sqlalchemy import func, select
 
 from connectors.port import SourceUnavailable
 from status_db import tables
-from status_db.decisions.batches import Batches, Undone
-from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, LeftOut, NobodyPassed
+from status_db.decisions.batches import Batches, UndoResult
+from status_db.decisions.certificates import Handover, Issue
+from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, Exclusion, NobodyPassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.effective_status import StepStatus
 from status_db.model import ROSTER, Decision, RunState, Verdict
-from status_db.queries.certificates import CertificateFilter as Narrowed
+from status_db.queries.certificates import CertificateFilter as PrintSelection
 from status_db.queries.certificates import CertificateReader
 from status_db.queries.classes import Classes, Stage
 from status_db.store.engine import reading
@@ -48,10 +48,10 @@ def class_reviews(world: World) -> ClassReviews:
 
 def chosen(world: World, students: Sequence[str], first: int | None = 1) -> list[ChosenStudent]:
     """Choose students as a reviewer sees them now, each with a number from the first on; None for none."""
-    standing = class_reviews(world).standing_of(students, world.now)
+    effective = class_reviews(world).status_of(students, world.now)
     found: list[ChosenStudent] = []
     for at, student in enumerate(students):
-        review = next((s for s in standing[student] if s.step == STEP), None)
+        review = next((s for s in effective[student] if s.step == STEP), None)
         assert review is not None
         found.append(ChosenStudent(student, seen_by_review(review), "" if first is None else f"C{first + at:03}"))
     return found
@@ -62,7 +62,7 @@ def hold(world: World, who: Sequence[ChosenStudent], author: str = "reviewer", *
     return class_reviews(world).give(STEP, who, author, world.now, **told)
 
 
-def words(left: Sequence[LeftOut]) -> dict[str, str]:
+def words(left: Sequence[Exclusion]) -> dict[str, str]:
     return {one.student: one.why.code for one in left}
 
 
@@ -94,7 +94,9 @@ class TestOneWord:
         lends(ready, FORTY[1])
         ready.run("loans")
         ready.decisions.withdraw(FORTY[2], "college_items", "college", ready.now)
-        ready.decisions.enter(Wish(FORTY[3], "college_items", Verdict.EXEMPT, "另行处理"), "college", ready.now)
+        ready.decisions.enter(
+            DecisionRequest(FORTY[3], "college_items", Verdict.EXEMPT, "另行处理"), "college", ready.now
+        )
         before = written(ready)
         held = hold(ready, who)
         assert words(held.left_out) == {
@@ -110,12 +112,12 @@ class TestOneWord:
         assert verified(ready).sound
 
     def test_a_review_that_stands_stays_its_givers(self, ready: World) -> None:
-        given = ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
+        given = ready.reviews.review(DecisionRequest(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
         held = hold(ready, chosen(ready, FORTY[:2]))
         assert [one.student for one in held.reviews] == [FORTY[1]]
-        standing = review(ready, FORTY[0]).decision
-        assert standing is not None
-        assert (standing.id, standing.author) == (given.id, "earlier")
+        effective = review(ready, FORTY[0]).decision
+        assert effective is not None
+        assert (effective.id, effective.author) == (given.id, "earlier")
         assert holders(ready) == set(FORTY[:2])
 
     def test_a_number_used_twice_is_given_once_and_the_review_stays(self, ready: World) -> None:
@@ -141,10 +143,10 @@ class TestOneWord:
 
     def test_it_waits_to_be_collected_and_is_then_handed_over_once(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:1]))
-        left = ready.register.hand_over(HandedOver("C001", "post", "EMS 7"), "clerk", ready.now)
+        left = ready.register.hand_over(Handover("C001", "post", "EMS 7"), "clerk", ready.now)
         assert (left.collected, left.collector, left.handed_over_by) == ("post", "EMS 7", "clerk")
         with pytest.raises(DecisionRefused) as refused:
-            ready.register.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
+            ready.register.hand_over(Handover("C001", "self"), "clerk", ready.now)
         assert refused.value.code is DecisionCode.LEFT
         assert verified(ready).sound
 
@@ -158,7 +160,7 @@ class TestScopes:
         assert words(held.left_out) == dict.fromkeys(("20990009", LIN.number), DecisionCode.NOBODY)
 
     def test_who_issues_alone_issues_on_reviews_of_others_and_reviews_nobody(self, ready: World) -> None:
-        ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
+        ready.reviews.review(DecisionRequest(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "issuer", ready.now, (), OWN, **told)
         assert words(held.left_out) == {FORTY[1]: DecisionCode.NOBODY}
@@ -172,7 +174,7 @@ class TestScopes:
         assert holders(ready) == set()
 
     def test_a_certificate_hangs_on_the_review_that_its_issuer_may_issue_on(self, ready: World) -> None:
-        ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "reviewer", ready.now)
+        ready.reviews.review(DecisionRequest(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "reviewer", ready.now)
         with pytest.raises(DecisionRefused) as refused:
             ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "other", ready.now, step="graduate_check")
         assert refused.value.code is DecisionCode.NOBODY
@@ -181,11 +183,11 @@ class TestScopes:
     def test_lists_show_nothing_of_others(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:2]))
         lists, classes = CertificateReader(ready.reading, COHORT), Classes(ready.reading, ready.settings, COHORT)
-        (number, _) = (one.certificate.id for one in lists.listed(STEP, OWN, Narrowed()))
+        (number, _) = (one.certificate.id for one in lists.listed(STEP, OWN, PrintSelection()))
         assert lists.find(STEP, OWN, number) is not None
         assert lists.find(STEP, OTHERS, number) is None
         assert lists.find("library", OWN, number) is None
-        assert lists.listed(STEP, OTHERS, Narrowed()) == ()
+        assert lists.listed(STEP, OTHERS, PrintSelection()) == ()
         assert lists.of_class(STEP, OTHERS, COLLEGE, CLASS) == ()
         assert classes.roll(STEP, ready.now, COLLEGE, CLASS, OTHERS, OTHERS).members == ()
         assert {one.college for one in classes.counted(STEP, ready.now, OWN)[0]} == {COLLEGE}
@@ -200,9 +202,9 @@ def test_figures_count_everybody_where_the_class_lists_them(ready: World) -> Non
     """One is counted in SQL, the other worked out of each student's steps."""
     classes = Classes(ready.reading, ready.settings, COHORT)
     hold(ready, chosen(ready, FORTY[:4]))
-    ready.register.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
+    ready.register.hand_over(Handover("C001", "self"), "clerk", ready.now)
     hold(ready, chosen(ready, FORTY[4:9], first=None))
-    ready.reviews.review(Wish(FORTY[9], STEP, Verdict.HELD, "档案未转"), "reviewer", ready.now)
+    ready.reviews.review(DecisionRequest(FORTY[9], STEP, Verdict.HELD, "档案未转"), "reviewer", ready.now)
     ready.register.revoke("C002", "second", "印错", ready.now)
     lends(ready, FORTY[0], FORTY[4], FORTY[20])
     ready.run("loans")
@@ -308,7 +310,7 @@ class TestRaces:
         undone, held = at_once(
             lambda: batches.undo(sheet.id, "college", "传错了文件", ready.now), lambda: hold(ready, who)
         )
-        assert isinstance(undone, Undone)
+        assert isinstance(undone, UndoResult)
         if isinstance(held, ClassReview):
             assert held.left_out == ()
             assert set(undone.issued) == set(FORTY[:20])
@@ -335,7 +337,7 @@ class TestRaces:
         assert verified(ready).sound
 
     def test_a_clerk_decides_while_the_class_passes(self, ready: World) -> None:
-        wish = Wish(FORTY[0], "college_items", Verdict.HELD, "又发现一本")
+        wish = DecisionRequest(FORTY[0], "college_items", Verdict.HELD, "又发现一本")
         who = chosen(ready, FORTY[:5])
         entered, held = at_once(lambda: ready.decisions.enter(wish, "college", ready.now), lambda: hold(ready, who))
         assert isinstance(held, ClassReview)

@@ -9,7 +9,7 @@ import pytest
 
 from status_db.decisions.refusals import Overtaken
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.effective_status import StepStatus
 from status_db.model import Decision, RunState, Verdict
 from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN
@@ -63,7 +63,7 @@ def ready(world: World) -> World:
         {"学号": p["学号"], "清退状态": "已清退", "房间": "412"} for p in world.says["roster"] if p["类别"] == "毕业"
     ]
     world.run_all()
-    world.decisions.enter(Wish(LIN.number, "college_items", Verdict.CLEARED, "已还"), "clerk", world.now)
+    world.decisions.enter(DecisionRequest(LIN.number, "college_items", Verdict.CLEARED, "已还"), "clerk", world.now)
     return world
 
 
@@ -80,9 +80,9 @@ def one_was_first(found: list[Any]) -> tuple[Decision, Overtaken]:
 
 def test_of_two_who_decide_on_what_they_both_saw_one_wins_and_the_other_is_told_who(ready: World, other: World) -> None:
     for _ in range(TIMES):
-        saw, now = step(ready).footing(ready.now), ready.now
-        given = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", saw=saw)
-        refused = Wish(LIN.number, "library", Verdict.HELD, "赔书", saw=saw)
+        saw, now = step(ready).version_tag(ready.now), ready.now
+        given = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还", saw=saw)
+        refused = DecisionRequest(LIN.number, "library", Verdict.HELD, "赔书", saw=saw)
         first, second = one_was_first(
             at_once(
                 lambda: ready.decisions.enter(given, "one", now),  # noqa: B023 - done before the next round
@@ -99,8 +99,13 @@ def test_of_two_who_decide_on_what_they_both_saw_one_wins_and_the_other_is_told_
 
 def test_of_one_who_decides_anew_and_one_who_takes_back_one_wins(ready: World, other: World) -> None:
     for _ in range(TIMES):
-        seen = ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "clerk", ready.now)
-        now, wish = ready.now, Wish(LIN.number, "library", Verdict.HELD, "赔书", saw=step(ready).footing(ready.now))
+        seen = ready.decisions.enter(
+            DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "clerk", ready.now
+        )
+        now, wish = (
+            ready.now,
+            DecisionRequest(LIN.number, "library", Verdict.HELD, "赔书", saw=step(ready).version_tag(ready.now)),
+        )
         entered, taken = at_once(
             lambda: ready.decisions.enter(wish, "one", now),  # noqa: B023 - done before the next round
             lambda: other.decisions.withdraw(LIN.number, "library", "another", now, saw=seen.id),  # noqa: B023
@@ -118,11 +123,11 @@ def test_of_one_who_decides_anew_and_one_who_takes_back_one_wins(ready: World, o
 
 
 def test_of_two_reviewers_one_wins_and_the_other_is_told_who(ready: World, other: World) -> None:
-    ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "clerk", ready.now)
+    ready.decisions.enter(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "clerk", ready.now)
     for _ in range(TIMES):
         saw, now = seen_by_review(step(ready, "final_review")), ready.now
-        passes = Wish(LIN.number, "final_review", Verdict.CLEARED, "齐备", saw=saw)
-        fails = Wish(LIN.number, "final_review", Verdict.HELD, "照片不合格", saw=saw)
+        passes = DecisionRequest(LIN.number, "final_review", Verdict.CLEARED, "齐备", saw=saw)
+        fails = DecisionRequest(LIN.number, "final_review", Verdict.HELD, "照片不合格", saw=saw)
         first, second = one_was_first(
             at_once(
                 lambda: ready.reviews.review(passes, "one", now),  # noqa: B023 - done before the next round
@@ -145,23 +150,23 @@ def test_beside_a_sync_a_decision_is_refused_or_comes_first_and_is_then_disputed
         other.now = ready.now
         now, wish = (
             ready.now,
-            Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", saw=step(ready).footing(ready.now)),
+            DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还", saw=step(ready).version_tag(ready.now)),
         )
         decided, synced = (in_turn if round_ % 2 else at_once)(
             lambda: ready.decisions.enter(wish, "clerk", now),  # noqa: B023 - done before the next round
             lambda: other.sync.run("loans", by="test"),
         )
         assert synced.state is RunState.APPLIED
-        standing = step(ready).at(ready.now)
+        effective = step(ready).at(ready.now)
         assert len(step(ready).finding.keys) == 2
         if isinstance(decided, Decision):
             assert f"loan:B2{round_:03}" not in decided.answered_keys
-            assert (standing.disputed, standing.outgrown, standing.clear) == (True, True, False)
+            assert (effective.disputed, effective.overtaken_by_debt, effective.clear) == (True, True, False)
             ready.decisions.withdraw(LIN.number, "library", "clerk", ready.now)
         else:
             assert isinstance(decided, Overtaken)
             assert decided.first is None
-            assert (standing.verdict, standing.by_decision) == (Verdict.HELD, False)
+            assert (effective.verdict, effective.by_decision) == (Verdict.HELD, False)
     assert verified(ready).sound
 
 
@@ -174,15 +179,15 @@ def test_beside_a_sync_a_review_is_refused_or_comes_first_and_has_then_lapsed(re
         ready.later(minutes=1)
         other.now, now = ready.now, ready.now
         saw = seen_by_review(step(ready, "final_review"))
-        wish = Wish(LIN.number, "final_review", Verdict.CLEARED, "齐备", saw=saw)
+        wish = DecisionRequest(LIN.number, "final_review", Verdict.CLEARED, "齐备", saw=saw)
         reviewed, synced = (in_turn if round_ % 2 else at_once)(
             lambda: ready.reviews.review(wish, "reviewer", now),  # noqa: B023 - done before the next round
             lambda: other.sync.run("loans", by="test"),
         )
         assert synced.state is RunState.APPLIED
-        standing = step(ready, "final_review").at(ready.now)
-        assert not standing.clear
-        assert standing.lapsed is isinstance(reviewed, Decision), reviewed
+        effective = step(ready, "final_review").at(ready.now)
+        assert not effective.clear
+        assert effective.lapsed is isinstance(reviewed, Decision), reviewed
         if isinstance(reviewed, Decision):
             ready.reviews.take_back(LIN.number, "final_review", "reviewer", ready.now)
         ready.says["loans"] = without

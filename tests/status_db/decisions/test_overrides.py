@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from status_db.decisions.refusals import DecisionRefused
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 from tests.cast import LIN
 from tests.world import COHORT, World
 
-PASS = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还")
+PASS = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def ready(world: World) -> World:
     ids=["reason", "step", "condition", "verdict", "nobody", "review"],
 )
 def test_what_may_not_be_decided_is_refused_with_its_code_and_nothing_is_kept(
-    ready: World, wish: Wish, code: str
+    ready: World, wish: DecisionRequest, code: str
 ) -> None:
     with pytest.raises(DecisionRefused) as refused:
         ready.decisions.enter(wish, "librarian", ready.now)

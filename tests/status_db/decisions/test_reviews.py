@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from status_db import tables
-from status_db.decisions.certificates import HandedOver, Issue
+from status_db.decisions.certificates import Handover, Issue
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.effective_status import StepStatus
 from status_db.model import State, Verdict
 from status_db.store.engine import reading
@@ -32,14 +32,14 @@ def ready(world: World) -> World:
     ]
     world.says["loans"] = OTHERS
     world.run_all()
-    wish = Wish(LIN.number, "college_items", Verdict.CLEARED, "已还")
+    wish = DecisionRequest(LIN.number, "college_items", Verdict.CLEARED, "已还")
     world.decisions.enter(wish, "clerk", world.now)
     world.later(minutes=1)
     return world
 
 
 def review(world: World, verdict: Verdict = Verdict.CLEARED, number: str = LIN.number) -> Any:
-    return world.reviews.review(Wish(number, STEP, verdict, "齐备"), "reviewer", world.now)
+    return world.reviews.review(DecisionRequest(number, STEP, verdict, "齐备"), "reviewer", world.now)
 
 
 def issue(world: World, number: str = "C-1", student: str = LIN.number) -> Any:
@@ -82,17 +82,19 @@ def test_it_lapses_when_a_step_it_rested_on_is_held_again(ready: World) -> None:
     review(ready)
     ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
-    standing = step(ready).at(ready.now)
-    assert (standing.state, standing.lapsed, standing.clear) == (State.CLOSED, True, False)
+    effective = step(ready).at(ready.now)
+    assert (effective.state, effective.lapsed, effective.clear) == (State.CLOSED, True, False)
     ready.says["loans"] = OTHERS
     ready.run("loans")
-    standing = step(ready).at(ready.now)
-    assert (standing.state, standing.lapsed) == (State.OPEN, True), "what it rested on is not what it saw"
+    effective = step(ready).at(ready.now)
+    assert (effective.state, effective.lapsed) == (State.OPEN, True), "what it rested on is not what it saw"
 
 
 def test_it_lapses_when_a_decision_that_it_rested_on_is_withdrawn_or_ends(ready: World) -> None:
     until = ready.now + timedelta(hours=1)
-    ready.decisions.enter(Wish(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now)
+    ready.decisions.enter(
+        DecisionRequest(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now
+    )
     review(ready)
     assert state(ready) is State.CLEARED
     ready.later(hours=1)
@@ -148,7 +150,7 @@ def test_a_student_holds_one_and_a_number_is_used_once(ready: World) -> None:
     issue(ready)
     with pytest.raises(DecisionRefused, match="has the certificate C-1 since"):
         issue(ready, "C-2")
-    ready.decisions.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "已还"), "clerk", ready.now)
+    ready.decisions.enter(DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "已还"), "clerk", ready.now)
     review(ready, number=SUN.number)
     with pytest.raises(DecisionRefused, match="the number C-1 is that of 20151001's certificate"):
         issue(ready, "C-1", SUN.number)
@@ -180,7 +182,7 @@ def test_a_review_under_a_certificate_is_neither_changed_nor_taken_back(ready: W
 
 def test_an_operator_can_neither_give_nor_withdraw_one(ready: World) -> None:
     with pytest.raises(DecisionRefused, match="is a review"):
-        ready.decisions.enter(Wish(LIN.number, STEP, Verdict.CLEARED, "x"), "clerk", ready.now)
+        ready.decisions.enter(DecisionRequest(LIN.number, STEP, Verdict.CLEARED, "x"), "clerk", ready.now)
     review(ready)
     with pytest.raises(DecisionRefused, match="clearance reviews withdraw"):
         ready.decisions.withdraw(LIN.number, STEP, "clerk", ready.now)
@@ -190,7 +192,7 @@ def test_an_operator_can_neither_give_nor_withdraw_one(ready: World) -> None:
 
 def test_a_step_that_is_no_review_cannot_be_reviewed(ready: World) -> None:
     with pytest.raises(DecisionRefused, match=r"library is no review of 20151001\. Reviews there are: final_review"):
-        ready.reviews.review(Wish(LIN.number, "library", Verdict.CLEARED, "x"), "reviewer", ready.now)
+        ready.reviews.review(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "x"), "reviewer", ready.now)
 
 
 def test_the_ledger_vouches_for_all_of_it(ready: World) -> None:
@@ -203,7 +205,7 @@ def test_the_ledger_vouches_for_all_of_it(ready: World) -> None:
     assert report.sound, report.disagreements
 
 
-@pytest.mark.parametrize("column", [c.name for c in tables.certificate.columns])
+@pytest.mark.parametrize("column", [c.key for c in tables.certificate.columns])
 def test_a_certificate_that_was_altered_past_the_program_is_found(ready: World, column: str) -> None:
     review(ready)
     issue(ready)
@@ -244,7 +246,7 @@ class TestSweep:
     def test_the_end_of_a_decision_whose_step_has_ended_is_noted_and_stops_nobody(self, ready: World) -> None:
         until = ready.now + timedelta(hours=1)
         for person in (LIN, SUN):
-            wish = Wish(person.number, "finance", Verdict.HELD, "数据有误", until=until)
+            wish = DecisionRequest(person.number, "finance", Verdict.HELD, "数据有误", until=until)
             ready.decisions.enter(wish, "clerk", ready.now)
         stays(ready)
         ready.later(hours=1)
@@ -256,7 +258,9 @@ class TestSweep:
         until = ready.now + timedelta(hours=1)
         ready.says["fees"] = [{"XH": LIN.number, "QFJE": "5850", "XM": "学费"}]
         ready.run("fees")
-        ready.decisions.enter(Wish(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now)
+        ready.decisions.enter(
+            DecisionRequest(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now
+        )
         assert ready.writer.sweep(ready.now) == 0
         ready.later(hours=1)
         assert ready.verdict(LIN.number, "finance") is Verdict.HELD
@@ -268,7 +272,9 @@ class TestSweep:
 
     def test_an_end_that_changes_nothing_makes_no_flip(self, ready: World) -> None:
         until = ready.now + timedelta(hours=1)
-        ready.decisions.enter(Wish(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now)
+        ready.decisions.enter(
+            DecisionRequest(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now
+        )
         before = len(ready.student(LIN.number).flips)
         ready.later(hours=2)
         assert ready.writer.sweep(ready.now) == 1
@@ -280,7 +286,7 @@ def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
     ready.register.revoke("C-1", "second", "印错", ready.now)
     with pytest.raises(DecisionRefused, match="there is no certificate C-1 to hand over") as refused:
-        ready.register.hand_over(HandedOver("C-1", "self"), "clerk", ready.now)
+        ready.register.hand_over(Handover("C-1", "self"), "clerk", ready.now)
     assert refused.value.code is DecisionCode.GONE
     (revoked,) = ready.reader.certificates(COHORT)
     assert (revoked.collected, revoked.collected_at) == ("", None)
@@ -294,7 +300,7 @@ def test_who_collects_for_somebody_else_is_named(ready: World) -> None:
         assert refused.value.code is DecisionCode.NO_COLLECTOR
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
     with pytest.raises(DecisionRefused) as refused:
-        ready.register.hand_over(HandedOver("C-1", "agent"), "clerk", ready.now)
+        ready.register.hand_over(Handover("C-1", "agent"), "clerk", ready.now)
     assert refused.value.code is DecisionCode.NO_COLLECTOR
 
 
@@ -305,9 +311,9 @@ def test_it_leaves_neither_before_it_was_issued_nor_later_than_now(ready: World)
     ready.later(hours=1)
     for at in (issued - timedelta(microseconds=1), ready.now + timedelta(microseconds=1)):
         with pytest.raises(DecisionRefused) as refused:
-            ready.register.hand_over(HandedOver("C-1", "self", at=at), "clerk", ready.now)
+            ready.register.hand_over(Handover("C-1", "self", at=at), "clerk", ready.now)
         assert refused.value.code is DecisionCode.WHEN
-    assert ready.register.hand_over(HandedOver("C-1", "self", at=issued), "clerk", ready.now).collected_at == issued
+    assert ready.register.hand_over(Handover("C-1", "self", at=issued), "clerk", ready.now).collected_at == issued
 
 
 def test_a_certificate_outside_the_scopes_is_as_unknown_as_none(ready: World) -> None:
@@ -315,7 +321,7 @@ def test_a_certificate_outside_the_scopes_is_as_unknown_as_none(ready: World) ->
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
     elsewhere = ({"college": ("外国语学院",)},)
     with pytest.raises(DecisionRefused) as refused:
-        ready.register.hand_over(HandedOver("C-1", "self"), "clerk", ready.now, elsewhere)
+        ready.register.hand_over(Handover("C-1", "self"), "clerk", ready.now, elsewhere)
     assert refused.value.code is DecisionCode.GONE
     with pytest.raises(DecisionRefused) as refused:
         ready.register.revoke("C-1", "second", "印错", ready.now, elsewhere)
@@ -323,7 +329,9 @@ def test_a_certificate_outside_the_scopes_is_as_unknown_as_none(ready: World) ->
 
 
 def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
-    wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1))
+    wish = DecisionRequest(
+        LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1)
+    )
     with pytest.raises(DecisionRefused, match="it was decided later than now") as refused:
         ready.decisions.enter(wish, "librarian", ready.now)
     assert refused.value.code is DecisionCode.DECIDED_LATER
@@ -337,7 +345,7 @@ def test_every_decision_and_its_withdrawal_moves_the_revision(ready: World) -> N
             return moved
 
     before = revision()
-    ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
+    ready.decisions.enter(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
     assert revision() == before + 1
     ready.decisions.withdraw(LIN.number, "library", "librarian", ready.now)
     assert revision() == before + 2
@@ -346,11 +354,15 @@ def test_every_decision_and_its_withdrawal_moves_the_revision(ready: World) -> N
 def test_one_that_takes_the_place_of_another_makes_a_flip_from_what_counted_then(ready: World) -> None:
     """An end that has come gives way to the finding; one that has not is what counted."""
     ends = ready.now + timedelta(hours=1)
-    ready.decisions.enter(Wish(LIN.number, "library", Verdict.HELD, "数据有误", until=ends), "librarian", ready.now)
+    ready.decisions.enter(
+        DecisionRequest(LIN.number, "library", Verdict.HELD, "数据有误", until=ends), "librarian", ready.now
+    )
     ready.now = ends - timedelta(microseconds=1)
-    ready.decisions.enter(Wish(LIN.number, "library", Verdict.EXEMPT, "数据有误", until=ends), "librarian", ready.now)
+    ready.decisions.enter(
+        DecisionRequest(LIN.number, "library", Verdict.EXEMPT, "数据有误", until=ends), "librarian", ready.now
+    )
     ready.now = ends
     # The finding is cleared, so that this one changes nothing.
-    ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
+    ready.decisions.enter(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
     flips = [(f.before, f.after) for f in ready.student(LIN.number).flips if f.step == "library" and f.decision]
     assert flips == [(Verdict.HELD, Verdict.EXEMPT), (Verdict.CLEARED, Verdict.HELD)]

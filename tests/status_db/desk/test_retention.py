@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from config.tables.retention import RULES, Retention, warnings
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk import retention
 from status_db.desk.retention import RetentionRuns
 from status_db.desk.seals import SEALED
@@ -19,7 +19,7 @@ from status_db.desk.store import DeskEntry
 from status_db.model import RunState
 from status_db.sign_in.passkeys import Passkeys
 from status_db.sign_in.recovery_codes import RecoveryCodes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from status_db.store.engine import reading, writing
 from status_db.store.turns import DESK
 from sync.service.schedule import Schedule
@@ -78,7 +78,7 @@ def _code(key: bytes, until: Any, used: Any = None) -> dict[str, Any]:
 
 
 def _line(at: Any) -> dict[str, Any]:
-    return {"at": at, "account": "dean", "deed": Deed.SIGNED_IN, "detail": {}, "address": ""}
+    return {"at": at, "account": "dean", "deed": AuditEvent.SIGNED_IN, "detail": {}, "address": ""}
 
 
 SESSION = {"account": "dean", "seen_at": MORNING}
@@ -186,7 +186,7 @@ class TestAccounts:
         manned.accounts.add(LIN.number, "Lin", None, student=LIN.number, now=MORNING)
         Passkeys(manned.desk).add(LIN.number, b"1", b"key", 0, name="phone", transports=["usb"], now=MORNING)
         RecoveryCodes(manned.desk, manned.desk_key).make(LIN.number, MORNING)
-        Factors(manned.desk).allow_set_up(b"1", LIN.number, MORNING)
+        SecondFactors(manned.desk).allow_set_up(b"1", LIN.number, MORNING)
         manned.accounts.deactivate(LIN.number)
         assert min(count(manned, table) for table in FACTORS) > 0
         keeper(manned).carry_out("closed_accounts", MORNING, "test")

@@ -29,24 +29,24 @@ from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant
 from status_db.accounts.api_tokens import Tokens, hash_of
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk.audit_chain import RowAltered
 from status_db.desk.retention import RetentionRunner
 from status_db.desk.seals import NOT_SEALED, SEALED
 from status_db.desk.store import DeskStore
-from status_db.inbox.announcements import Board
+from status_db.inbox.announcements import Announcements
 from status_db.inbox.appeal_rows import AppealOutcome
-from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.appeals import Appeals
 from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import UploadKind, Uploads
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import Seals
-from status_db.model import Says
+from status_db.model import VoteKind
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.passkeys import Passkeys
 from status_db.sign_in.recovery_codes import RecoveryCodes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from status_db.store.engine import StoreError, reading, writing
 from status_db.store.turns import DESK
 from sync.verify.desk import DeskReport, verify_desk
@@ -80,27 +80,27 @@ def at_work(world: World) -> None:
     accounts.open_session(TOKEN, "librarian", now, longest=LONG)
     Codes(desk, world.desk_key).make("admin", made_by="root", now=now, lasts=LONG)
     Tokens(desk).make(hash_of("clr_1"), "screen", "librarian", now + LONG, by="admin", now=now)
-    Requests(desk).ask_vote(COHORT, 1, Says.APPROVE, b"d", account="admin", now=now)
-    Board(desk).announce("一条", "", author="admin", now=now)
+    Requests(desk).ask_vote(COHORT, 1, VoteKind.APPROVE, b"d", account="admin", now=now)
+    Announcements(desk).announce("一条", "", author="admin", now=now)
     uploads = Uploads(desk)
     uploads.keep(
         COHORT, UploadKind.LIST, "dorm", account="librarian", file="a.csv", content=b"1", rows=[], now=now, source="x"
     )
     Passkeys(desk).add("admin", b"id", b"key", 1, name="钥匙", transports=["usb"], now=now)
     RecoveryCodes(desk, world.desk_key).make("admin", now)
-    Factors(desk).show(TOKEN, "librarian", now, longest=LONG)
-    appeals = StudentObjections(pages_store(world))
+    SecondFactors(desk).show(TOKEN, "librarian", now, longest=LONG)
+    appeals = Appeals(pages_store(world))
     due = now + LONG
     raised = appeals.raise_(
         COHORT, "2015150001", "library", "", "还了", account="2015150001", seen=SEEN, due=due, now=now, limit=5
     )
-    StudentObjections(desk).answer(raised.objection, AppealOutcome.EXPLAINED, "没有还", account="librarian", now=now)
+    Appeals(desk).answer(raised.appeal, AppealOutcome.EXPLAINED, "没有还", account="librarian", now=now)
     waits = PendingChanges(desk, Codes(desk, world.desk_key), Auth(), [COHORT])
     waits.carry_out(AccountChange(ChangeKind.OPEN, "librarian"), "admin", now)
     RetentionRunner(desk, world.engine, [COHORT], {"sessions": LONG}).carry_out("sessions", now, "test")
     for store in (desk, pages_store(world)):
         for _ in range(3):
-            Audit(store).note(Deed.SIGNED_IN, account="librarian", now=now, method="local")
+            Audit(store).note(AuditEvent.SIGNED_IN, account="librarian", now=now, method="local")
 
 
 def verified(world: World, heads: dict[tuple[str, int], str] | None = None) -> DeskReport:
@@ -134,13 +134,13 @@ def test_what_the_program_changes_and_removes_agrees(world: World) -> None:
     accounts.open_session(b"v" * 32, "admin", now + 2 * LONG, longest=LONG)
     (token,) = Tokens(world.desk).listed()
     Tokens(world.desk).withdraw(token.id, now)
-    Board(world.desk).withdraw(1, author="admin", now=now)
+    Announcements(world.desk).withdraw(1, author="admin", now=now)
     Uploads(world.desk).confirmed(1, now)
     Codes(world.desk, world.desk_key).make("admin", made_by="root", now=now, lasts=LONG)
     (key,) = Passkeys(world.desk).of("admin")
     assert Passkeys(world.desk).use(key.id, 2, now)
     RecoveryCodes(world.desk, world.desk_key).make("admin", now)
-    Factors(world.desk).reset("admin")
+    SecondFactors(world.desk).reset("admin")
     accounts.deactivate("librarian")
     report = verified(world)
     assert report.sound, report.disagreements
@@ -150,16 +150,16 @@ def test_what_the_program_changes_and_removes_agrees(world: World) -> None:
 def test_no_column_of_a_sealed_row_is_left_out(world: World, name: str) -> None:
     sealed, chance = SEALED[name], random.Random(name)
     for column in sealed.table.columns:
-        if column.name == "mac" or column.primary_key or column.foreign_keys:
+        if column.key == "mac" or column.primary_key or column.foreign_keys:
             continue
-        with suppress(Undone), writing(world.desk_engine, DESK, "desk") as connection:
+        with suppress(UndoResult), writing(world.desk_engine, DESK, "desk") as connection:
             row = connection.execute(select(sealed.table).where(sealed.table.c.mac.is_not(None))).mappings().all()[-1]
-            here = [key == row[key.name] for key in sealed.table.primary_key]
-            changed = {column.name: other(column, row[column.name], chance)}
+            here = [key == row[key.key] for key in sealed.table.primary_key]
+            changed = {column.key: other(column, row[column.key], chance)}
             connection.execute(update(sealed.table).where(*here).values(changed))
             report = verify_desk(connection, world.desk.seals(), None)
-            assert report.sound is (column.name in sealed.moves), column.name
-            raise Undone
+            assert report.sound is (column.key in sealed.moves), column.key
+            raise UndoResult
 
 
 def test_every_table_is_sealed_or_listed_with_the_reason() -> None:
@@ -167,7 +167,7 @@ def test_every_table_is_sealed_or_listed_with_the_reason() -> None:
     assert {table.name for table in tables.desk.sorted_tables} <= named
 
 
-class Undone(Exception):  # noqa: N818 - it ends a transaction
+class UndoResult(Exception):  # noqa: N818 - it ends a transaction
     """Nothing of this is to be kept."""
 
 
@@ -192,21 +192,21 @@ def other(column: Column[Any], value: Any, chance: random.Random) -> Any:
 def tamper(connection: Connection, table: Table, chance: random.Random) -> str:
     """Alter, remove, copy or forge one row, past the program; say what was done."""
     row = chance.choice(connection.execute(select(table).where(table.c.mac.is_not(None))).mappings().all())
-    here = [column == row[column.name] for column in table.primary_key]
+    here = [column == row[column.key] for column in table.primary_key]
     moves = SEALED[table.name].moves if table.name in SEALED else frozenset()
     how = chance.choice(("alter", "alter", "alter", "remove", "forge"))
     if how == "remove" and table.name in SEALED and not SEALED[table.name].counted:
         how = "alter"
     if how == "alter":
-        columns = [c for c in table.columns if not c.primary_key and c.name not in moves and not c.foreign_keys]
+        columns = [c for c in table.columns if not c.primary_key and c.key not in moves and not c.foreign_keys]
         column = chance.choice(columns)
-        connection.execute(update(table).where(*here).values({column.name: other(column, row[column.name], chance)}))
-        return f"{table.name}.{column.name} altered"
+        connection.execute(update(table).where(*here).values({column.key: other(column, row[column.key], chance)}))
+        return f"{table.name}.{column.key} altered"
     if how == "remove":
         connection.execute(delete(table).where(*here))
         return f"a row of {table.name} removed"
     fresh = {
-        c.name: other(c, row[c.name], chance) if c.primary_key or c.unique or c.name == "link" else row[c.name]
+        c.key: other(c, row[c.key], chance) if c.primary_key or c.unique or c.key == "link" else row[c.key]
         for c in table.columns
     }
     connection.execute(insert(table).values(**fresh))
@@ -218,16 +218,16 @@ def test_every_change_past_the_program_is_found(world: World, chance: random.Ran
     tried = 0
     while tried < sizes.times(100):
         table = chance.choice(everything)
-        with suppress(Undone), writing(world.desk_engine, DESK, "desk") as connection:
+        with suppress(UndoResult), writing(world.desk_engine, DESK, "desk") as connection:
             try:
                 what = tamper(connection, table, chance)
             except DBAPIError:
                 # What the database itself refuses is not tried.
-                raise Undone from None
+                raise UndoResult from None
             tried += 1
             report = verify_desk(connection, world.desk.seals(), Seals(world.desk_key.of("audit chain")))
             assert not report.sound, what
-            raise Undone
+            raise UndoResult
     assert verified(world).sound
 
 
@@ -289,7 +289,7 @@ class TestWhoeverWritesTheDatabaseAlone:
 
     def test_has_no_session_sealed_that_was_altered_before_it_was_opened_wholly(self, world: World) -> None:
         forge(world, lambda c: c.execute(update(tables.staff_session).values(account="admin")))
-        assert not Factors(world.desk).pass_on(TOKEN, b"w" * 32, "admin", world.now, longest=LONG)
+        assert not SecondFactors(world.desk).pass_on(TOKEN, b"w" * 32, "admin", world.now, longest=LONG)
 
     def test_has_no_second_factor_of_their_own(self, world: World) -> None:
         mine = {"account": "librarian", "public_key": b"k", "sign_count": 0, "name": "x", "transports": []}
@@ -302,7 +302,7 @@ class TestWhoeverWritesTheDatabaseAlone:
         assert not RecoveryCodes(world.desk, world.desk_key).use("librarian", "ABC", world.now)
         later = world.now + LONG
         forge(world, lambda c: c.execute(update(tables.factor_step).values(at=later)))
-        assert Factors(world.desk).shown_at(TOKEN) is None
+        assert SecondFactors(world.desk).shown_at(TOKEN) is None
 
     def test_makes_no_request_that_counts(self, world: World) -> None:
         values = {"cohort": COHORT, "kind": "opinion", "run": 1, "says": "approve", "account": "admin", "at": world.now}
@@ -326,12 +326,12 @@ class TestWhoeverWritesTheDatabaseAlone:
         forge(world, lambda c: c.execute(update(tables.audit_head).values(removed_to=1)))
         for store in (world.desk, pages_store(world)):
             with pytest.raises(RowAltered, match="not as it was sealed"):
-                Audit(store).note(Deed.SIGNED_IN, account="x", now=world.now)
+                Audit(store).note(AuditEvent.SIGNED_IN, account="x", now=world.now)
 
     def test_cannot_have_the_seals_begin_again(self, world: World) -> None:
         forge(world, lambda c: c.execute(delete(tables.audit_head)))
         with pytest.raises(LedgerRefused, match="is gone"):
-            Audit(world.desk).note(Deed.SIGNED_IN, account="x", now=world.now)
+            Audit(world.desk).note(AuditEvent.SIGNED_IN, account="x", now=world.now)
         with pytest.raises(LedgerRefused, match="sealed already"):
             world.desk.seal_all(world.now)
         assert "audit_head" in found(world)
@@ -377,7 +377,7 @@ class TestTheAuditLog:
         store = world.desk if chain == "desk" else pages_store(world)
         with world.desk_engine.connect() as connection:
             before = connection.execute(select(tables.audit_head).where(tables.audit_head.c.chain == chain)).one()
-        Audit(store).note(Deed.GRANTED, account="admin", now=world.now)
+        Audit(store).note(AuditEvent.GRANTED, account="admin", now=world.now)
         link, mac = verified(world).heads[chain]
         line, head = tables.audit, tables.audit_head
         forge(world, lambda c: c.execute(delete(line).where(line.c.chain == chain, line.c.link == link)))
@@ -388,7 +388,7 @@ class TestTheAuditLog:
 
     def test_lines_removed_at_the_end_of_their_time_leave_the_rest_vouched_for(self, world: World) -> None:
         world.later(hours=1)
-        Audit(world.desk).note(Deed.GRANTED, account="admin", now=world.now)
+        Audit(world.desk).note(AuditEvent.GRANTED, account="admin", now=world.now)
         with world.desk.writing() as entry:
             assert entry.remove_lines(world.now, 10) == 4
         assert verified(world).sound
@@ -401,13 +401,13 @@ def test_rows_of_before_are_sealed_once_by_hand(tmp_path: Path) -> None:
         unsealed = DeskStore(world.desk_engine)
         old = Accounts(unsealed)
         old.add("librarian", "馆员", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)
-        Audit(unsealed).note(Deed.ACCOUNT_MADE, account="root", now=world.now)
+        Audit(unsealed).note(AuditEvent.ACCOUNT_MADE, account="root", now=world.now)
         assert verified(world).notes == ("accounts and grants are not sealed yet: clearance accounts seal",)
         account = Accounts(world.desk).find("librarian")
         assert account is not None
         assert not account.active
         with pytest.raises(LedgerRefused, match="clearance accounts seal"):
-            Audit(world.desk).note(Deed.SIGNED_IN, account="librarian", now=world.now)
+            Audit(world.desk).note(AuditEvent.SIGNED_IN, account="librarian", now=world.now)
         assert world.desk.seal_all(world.now) == 2
         account = Accounts(world.desk).find("librarian")
         assert account is not None

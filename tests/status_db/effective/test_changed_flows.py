@@ -16,13 +16,13 @@ from config.settings import Settings
 from portal.present.headline import is_clear
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.decisions.batch_rows import Told, Wrong
+from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import Issue
 from status_db.decisions.class_review import ChosenStudent, ClassReviews, NobodyPassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.effective.visible import everything
 from status_db.effective_status import StepStatus
 from status_db.model import FIRST_FINDING, State, StepKind, Verdict
@@ -89,8 +89,10 @@ def season(status_url: str, tmp_path: Path) -> str:
         world.says["checkouts"] = [{"学号": p.number, "清退状态": "已清退", "房间": "412"} for p in LEAVING]
         world.run_all()
         for person in LEAVING:
-            world.decisions.enter(Wish(person.number, "college_items", Verdict.CLEARED, "已还"), "clerk", world.now)
-        world.reviews.review(Wish(QIAN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
+            world.decisions.enter(
+                DecisionRequest(person.number, "college_items", Verdict.CLEARED, "已还"), "clerk", world.now
+            )
+        world.reviews.review(DecisionRequest(QIAN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
     return status_url
 
 
@@ -139,8 +141,8 @@ def hold(world: World, *numbers: str) -> object:
 
 
 def clear_in_lists(world: World) -> list[str]:
-    lists, sight = Lists(world.reading, world.settings), everything(world.settings, COHORT)
-    return [one.student for one in lists.whole(sight, Filter(ListSelection.CLEAR), world.now)]
+    lists, visibility = Lists(world.reading, world.settings), everything(world.settings, COHORT)
+    return [one.student for one in lists.whole(visibility, Filter(ListSelection.CLEAR), world.now)]
 
 
 def commands(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
@@ -180,7 +182,7 @@ class TestAStepOfWhichNothingIsStored:
         world = reopened(wanted.settings)
         # A change that is not applied is one reason to refuse, and does not hide the other.
         with pytest.raises(DecisionRefused, match="not the ones that are applied"):
-            world.reviews.review(Wish(SUN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
+            world.reviews.review(DecisionRequest(SUN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
         with pytest.raises(DecisionRefused, match="not the ones that are applied"):
             world.register.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
         record_as_applied(world)
@@ -192,7 +194,9 @@ class TestAStepOfWhichNothingIsStored:
             assert (review.at(world.now).state, review.waits_for) == (State.CLOSED, (wanted.step,))
             assert not is_clear(student, world.now)
             with pytest.raises(DecisionRefused, match=f"{wanted.step} does not count as clear") as refused:
-                world.reviews.review(Wish(person.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
+                world.reviews.review(
+                    DecisionRequest(person.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now
+                )
             assert refused.value.about == (wanted.step,)
             with pytest.raises(DecisionRefused) as refused:
                 world.register.issue(Issue(person.number, "C-1", "毕业证书"), "reviewer", world.now)
@@ -219,30 +223,36 @@ class TestAStepOfWhichNothingIsStored:
     def test_is_unknown_in_every_count_and_list_until_somebody_decides(self, reopened: Reopened, change: str) -> None:
         wanted = CHANGES[change]
         world = reopened(wanted.settings)
-        sight = everything(world.settings, COHORT)
+        visibility = everything(world.settings, COHORT)
         state = State.PENDING if wanted.kind is StepKind.MANUAL else State.UNKNOWN
-        overview = world.reader.seen(sight, world.now)
+        overview = world.reader.seen(visibility, world.now)
         assert overview.by_step[wanted.step].by_state == {state: 5}
         assert overview.by_step[REVIEW].by_state == {State.CLOSED: 5}
         assert {where for group in overview.classes for where in group.by_where} <= {Where.WAITING, Where.HELD}
-        assert Reports(world.reading, world.settings).report(sight, world.now).whole.by_where.get(Where.CLEAR, 0) == 0
+        assert (
+            Reports(world.reading, world.settings).report(visibility, world.now).whole.by_where.get(Where.CLEAR, 0) == 0
+        )
         lists = Lists(world.reading, world.settings)
         assert clear_in_lists(world) == []
-        by_age = lists.leaf(sight, Filter(state, wanted.step, order=Order.SINCE), world.now, 10)
+        by_age = lists.leaf(visibility, Filter(state, wanted.step, order=Order.SINCE), world.now, 10)
         assert {one.student for one in by_age.rows} == {p.number for p in LEAVING}
-        exported = list(lists.whole(sight, Filter(ListSelection.ALL), world.now, [wanted.step]))
+        exported = list(lists.whole(visibility, Filter(ListSelection.ALL), world.now, [wanted.step]))
         assert [s.at(world.now).state for one in exported for s in one.steps if s.step == wanted.step] == [state] * 5
-        today = world.reader.trend(sight, world.now).days[-1]
+        today = world.reader.trend(visibility, world.now).days[-1]
         assert (today.clear, today.by_step[wanted.step]) == (0, 0)
         counts, _ = Classes(world.reading, world.settings, COHORT).counted(REVIEW, world.now, EVERYBODY)
         assert {stage for one in counts for stage in one.by_stage} == {Stage.OPEN}
         batches = Batches(world.writer)
-        (row,) = batches.preview(wanted.step, [Told(1, SUN.number, None, Verdict.CLEARED, "现场归还")], world.now).rows
+        (row,) = batches.preview(
+            wanted.step, [ImportRow(1, SUN.number, None, Verdict.CLEARED, "现场归还")], world.now
+        ).rows
         first = FIRST_FINDING[wanted.kind]
-        assert (row.wrong, row.found, row.found_because, row.footing) == (None, first.verdict, first.reason, "0:0")
-        wish = Wish(SUN.number, wanted.step, Verdict.CLEARED, "现场归还", saw="0:0")
+        assert (row.wrong, row.found, row.found_because, row.version_tag) == (None, first.verdict, first.reason, "0:0")
+        wish = DecisionRequest(SUN.number, wanted.step, Verdict.CLEARED, "现场归还", saw="0:0")
         with pytest.raises(Overtaken):
-            world.decisions.enter(Wish(SUN.number, wanted.step, Verdict.HELD, "现场归还", saw="2:0"), "x", world.now)
+            world.decisions.enter(
+                DecisionRequest(SUN.number, wanted.step, Verdict.HELD, "现场归还", saw="2:0"), "x", world.now
+            )
         decision = world.decisions.enter(wish, "librarian", world.now)
         assert (decision.answered_verdict, decision.answered_keys) == (Verdict.UNKNOWN, ())
         assert review_of(world, SUN.number).at(world.now).state is State.OPEN
@@ -262,7 +272,9 @@ def test_what_is_stored_of_a_step_that_the_flow_has_no_longer_is_not_there(reope
     assert "library" not in overview.by_step
     assert overview.by_step[REVIEW].by_state == {State.OPEN: 4, State.CLEARED: 1}
     with pytest.raises(DecisionRefused, match="has no step library"):
-        world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+        world.decisions.enter(
+            DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now
+        )
 
 
 def test_a_decision_is_kept_where_a_step_is_synced_that_was_not(reopened: Reopened) -> None:
@@ -286,7 +298,7 @@ def test_what_a_source_found_says_nothing_once_an_operator_decides_the_step(reop
     library = next(s for s in world.student(LIN.number).steps if s.step == "library")
     assert (library.finding, library.run, library.as_of) == (FIRST_FINDING[StepKind.MANUAL], None, None)
     # So neither does what it held the student for outgrow a decision.
-    world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+    world.decisions.enter(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
     assert review_of(world, LIN.number).at(world.now).state is State.OPEN
     overview = world.reader.overview(COHORT, world.now)
     assert overview.by_step["library"].by_state == {State.PENDING: 4, State.CLEARED: 1}
@@ -296,28 +308,32 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     reopened: Reopened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = reopened(SETTINGS.replace('key = "undergraduate"', 'key = "bachelor"'))
-    sight = everything(world.settings, COHORT)
+    visibility = everything(world.settings, COHORT)
     assert world.student(QIAN.number).steps == ()
     assert not is_clear(world.student(QIAN.number), world.now)
     assert clear_in_lists(world) == []
-    overview = world.reader.seen(sight, world.now)
+    overview = world.reader.seen(visibility, world.now)
     assert (overview.students, overview.by_step[REVIEW].by_state) == (5, {State.OPEN: 1})
     lists = Lists(world.reading, world.settings)
-    assert [one.student for one in lists.leaf(sight, Filter(ListSelection.ALL), world.now, 10).rows] == ["1201610005"]
-    assert world.reader.trend(sight, world.now).students == 1
-    assert Reports(world.reading, world.settings).report(sight, world.now).whole.students == 1
+    assert [one.student for one in lists.leaf(visibility, Filter(ListSelection.ALL), world.now, 10).rows] == [
+        "1201610005"
+    ]
+    assert world.reader.trend(visibility, world.now).students == 1
+    assert Reports(world.reading, world.settings).report(visibility, world.now).whole.students == 1
     refusal = f'{QIAN.number} goes by the flow "undergraduate", which the settings do not have'
     with pytest.raises(DecisionRefused, match=refusal):
-        world.reviews.review(Wish(QIAN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
+        world.reviews.review(DecisionRequest(QIAN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
     with pytest.raises(DecisionRefused, match=refusal):
         world.register.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
     with pytest.raises(DecisionRefused, match=refusal):
-        world.decisions.enter(Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+        world.decisions.enter(
+            DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now
+        )
     class_reviews = ClassReviews(world.writer)
-    assert class_reviews.standing_of([QIAN.number], world.now) == {}
+    assert class_reviews.status_of([QIAN.number], world.now) == {}
     batches = Batches(world.writer)
-    (row,) = batches.preview("library", [Told(1, SUN.number, None, Verdict.CLEARED, "现场归还")], world.now).rows
-    assert row.wrong is Wrong.NO_STEP
+    (row,) = batches.preview("library", [ImportRow(1, SUN.number, None, Verdict.CLEARED, "现场归还")], world.now).rows
+    assert row.wrong is RowFault.NO_STEP
     # What was decided can be taken back; a review stays the reviewer's.
     with pytest.raises(DecisionRefused, match="is a review"):
         world.decisions.withdraw(QIAN.number, REVIEW, "clerk", world.now)

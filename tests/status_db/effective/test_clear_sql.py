@@ -146,7 +146,7 @@ def store(world: World, students: list[Any], ages: dict[str, timedelta]) -> None
             }
             person |= {"category": "毕业", "extra": {}, "flow": flow, "active": True, "joined_at": MORNING}
             connection.execute(insert(tables.student).values(cohort=COHORT, student=number, digest=b"", **person))
-            footing: dict[str, str] = {}
+            version_tag: dict[str, str] = {}
             for step, (finding, decision) in zip(STEPS, steps, strict=True):
                 at_step = {"cohort": COHORT, "student": number, "step": step}
                 find(connection, at_step, finding)
@@ -156,24 +156,24 @@ def store(world: World, students: list[Any], ages: dict[str, timedelta]) -> None
                     counts = decided if decision["until"] is None or decision["until"] > NOW else 0
                 kind = KINDS[flow].get(step, StepKind.SYNCED)
                 own = finding is not None and kind is StepKind.SYNCED and not finding["reason"].startswith("awaiting")
-                footing[step] = f"{(finding['run'] if own else 0) or 0}:{counts}"
+                version_tag[step] = f"{(finding['run'] if own else 0) or 0}:{counts}"
             for step, finding in others:
                 find(connection, {"cohort": COHORT, "student": number, "step": step}, finding)
             given_on: dict[str, Any] = {"answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "until": None}
             if check is not None:
                 at_check = {"cohort": COHORT, "student": number, "step": "school_check"}
-                checked = decide(connection, at_check, verdict=check, **given_on, rests_on=dict(footing))
-                footing["school_check"] = f"0:{checked}"
+                checked = decide(connection, at_check, verdict=check, **given_on, reviewed_versions=dict(version_tag))
+                version_tag["school_check"] = f"0:{checked}"
             if review is not None:
-                rests_on = footing | ({review["moved"]: "9:9"} if review["moved"] else {})
+                reviewed_versions = version_tag | ({review["moved"]: "9:9"} if review["moved"] else {})
                 if not review["knew"]:
-                    del rests_on["dorm"]
+                    del reviewed_versions["dorm"]
                 last = {"library": NOW - max(ages["loans"], ages["fines"]), "finance": NOW - ages["fees"]}
                 accepts = {
                     step: said_as_of(last[step] if which == "last" else last[step] - timedelta(hours=1))
                     for step, which in review["accepts"].items()
                 }
-                given_on |= {"rests_on": rests_on, "accepts": accepts or None}
+                given_on |= {"rests_on": reviewed_versions, "accepts": accepts or None}
                 at_review = {"cohort": COHORT, "student": number, "step": "final_review"}
                 decided = decide(connection, at_review, verdict=review["verdict"], **given_on)
                 if review["issued"]:
@@ -214,10 +214,10 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
     def holds(students: list[Any], ages: dict[str, timedelta]) -> None:
         fresh = {"fines": timedelta(0), "checkouts": timedelta(0)}
         store(world, students, ages | fresh)
-        sight = everything(world.settings, COHORT)
+        visibility = everything(world.settings, COHORT)
         counted = world.reader.overview(COHORT, NOW).by_college
         clear, open_ = (
-            {one.student: one for one in lists.leaf(sight, Filter(wanted), NOW, 100).rows}
+            {one.student: one for one in lists.leaf(visibility, Filter(wanted), NOW, 100).rows}
             for wanted in (ListSelection.CLEAR, ListSelection.NOT_CLEAR)
         )
         views = named.students(COHORT, [f"S{at:03}" for at in range(len(students))], NOW)
@@ -265,10 +265,10 @@ def test_since_when_is_the_same_in_lists_and_in_sql(world: World) -> None:
     ] + [("postgraduate", (*steps, (one, None), (None, None)), [], None, None) for one in (found, None, waits)]
     store(world, students, {})
     chosen = Filter(ListSelection.ALL, "dorm", order=Order.SINCE)
-    lists, sight = Lists(world.engine, world.settings), everything(world.settings, COHORT)
+    lists, visibility = Lists(world.engine, world.settings), everything(world.settings, COHORT)
     # Those of whom nothing is found have waited since they joined; each page begins where the one before ends.
-    first = lists.leaf(sight, chosen, NOW, 3)
-    second = lists.leaf(sight, chosen, NOW, 10, after=first.rows[-1].key)
+    first = lists.leaf(visibility, chosen, NOW, 3)
+    second = lists.leaf(visibility, chosen, NOW, 10, after=first.rows[-1].key)
     listed = [one.student for one in (*first.rows, *second.rows)]
     assert listed == ["S001", "S002", "S004", "S005", "S000", "S003", "S006"]
     for one in (*first.rows, *second.rows):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.inbox.announcements import AnnouncementRefused, Board
+from status_db.inbox.announcements import AnnouncementRefused, Announcements
 from tests.cast import MORNING
 from tests.world import COHORT, World
 
@@ -12,11 +12,11 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def board(world: World) -> Board:
-    return Board(world.desk)
+def board(world: World) -> Announcements:
+    return Announcements(world.desk)
 
 
-def test_what_is_announced_is_read_back_whole(board: Board) -> None:
+def test_what_is_announced_is_read_back_whole(board: Announcements) -> None:
     made = board.announce(
         " 延长开馆 ",
         "周末也开。",
@@ -38,39 +38,39 @@ def test_what_is_announced_is_read_back_whole(board: Board) -> None:
     assert (made.opens, made.closes, made.at) == (MORNING + HOUR, MORNING + 2 * HOUR, MORNING)
 
 
-def test_it_stands_from_its_first_moment_until_before_its_last(board: Board) -> None:
+def test_it_stands_from_its_first_moment_until_before_its_last(board: Announcements) -> None:
     opens, closes = MORNING + HOUR, MORNING + 2 * HOUR
     made = board.announce("一", "", author="admin", now=MORNING, opens=opens, closes=closes)
     moment = timedelta(microseconds=1)
     for at, stands in ((opens - moment, False), (opens, True), (closes - moment, True), (closes, False)):
-        assert bool(board.standing(COHORT, at)) is stands
+        assert bool(board.effective(COHORT, at)) is stands
         assert made.stands(at) is stands
 
 
-def test_one_without_an_end_stands_on(board: Board) -> None:
+def test_one_without_an_end_stands_on(board: Announcements) -> None:
     board.announce("一", "", author="admin", now=MORNING)
-    assert board.standing(COHORT, MORNING + timedelta(days=400))
+    assert board.effective(COHORT, MORNING + timedelta(days=400))
 
 
-def test_another_cohorts_is_not_shown_and_one_to_every_cohort_is(board: Board) -> None:
+def test_another_cohorts_is_not_shown_and_one_to_every_cohort_is(board: Announcements) -> None:
     for title, cohort in (("全部", None), ("本届", COHORT), ("下届", "2020")):
         board.announce(title, "", author="admin", now=MORNING, cohort=cohort)
-    assert [one.title for one in board.standing(COHORT, MORNING)] == ["本届", "全部"]
+    assert [one.title for one in board.effective(COHORT, MORNING)] == ["本届", "全部"]
     assert [one.title for one in board.listed(COHORT)] == ["本届", "全部"]
     assert [one.title for one in board.listed("2020")] == ["下届", "全部"]
 
 
-def test_withdrawn_it_stands_no_more_and_is_listed_still(board: Board) -> None:
+def test_withdrawn_it_stands_no_more_and_is_listed_still(board: Announcements) -> None:
     made = board.announce("一", "", author="admin", now=MORNING)
     taken = board.withdraw(made.announcement, author="boss", now=MORNING + HOUR)
     assert (taken.withdrawn_by, taken.withdrawn_at) == ("boss", MORNING + HOUR)
-    assert board.standing(COHORT, MORNING + 2 * HOUR) == ()
+    assert board.effective(COHORT, MORNING + 2 * HOUR) == ()
     assert board.listed(COHORT) == (taken,)
     assert not taken.stands(MORNING + 2 * HOUR)
 
 
 @pytest.mark.parametrize("twice", [True, False])
-def test_what_is_not_there_or_is_down_already_is_not_withdrawn(board: Board, twice: bool) -> None:
+def test_what_is_not_there_or_is_down_already_is_not_withdrawn(board: Announcements, twice: bool) -> None:
     number = board.announce("一", "", author="admin", now=MORNING).announcement if twice else 99
     if twice:
         board.withdraw(number, author="admin", now=MORNING)
@@ -90,7 +90,7 @@ def test_what_is_not_there_or_is_down_already_is_not_withdrawn(board: Board, twi
     ],
 )
 def test_nonsense_is_refused_with_the_way_out(sqlite_world: World, wrong: dict[str, object], says: str) -> None:
-    board = Board(sqlite_world.desk)
+    board = Announcements(sqlite_world.desk)
     values: dict[str, object] = {"title": "一", "body": "", "author": "admin", "now": MORNING, **wrong}
     with pytest.raises(AnnouncementRefused, match=says):
         board.announce(**values)  # type: ignore[arg-type]  # one of them is wrong on purpose

@@ -7,10 +7,10 @@ from threading import Barrier
 
 import pytest
 
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.inbox import appeals
-from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, item_of
-from status_db.inbox.appeals import AppealCode, Inside, ObjectionRefused, StudentObjections
+from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind, AppealOutcome, item_of
+from status_db.inbox.appeals import AppealCode, AppealRefused, Appeals, Inside
 from status_db.model import Obligation, State, Verdict
 from status_db.queries import named_students
 from status_db.queries.named_students import NamedStudents
@@ -22,12 +22,12 @@ from tests.world import COHORT, World
 HOUR = timedelta(hours=1)
 RESOURCES: Scope = {"college": ("资源学院",)}
 BOOK = Obligation("loan", "构造地质学", None, date(2019, 5, 30), "B0001")
-SEEN = SeenThen(Verdict.HELD, State.HELD, "owed", (BOOK,), MORNING, run=3)
+SEEN = AppealEvidence(Verdict.HELD, State.HELD, "owed", (BOOK,), MORNING, run=3)
 
 
 @pytest.fixture
-def objections(world: World) -> StudentObjections:
-    return StudentObjections(world.desk)
+def appeals_(world: World) -> Appeals:
+    return Appeals(world.desk)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def everybody(numbers: object) -> frozenset[str]:
 
 
 def raised(
-    objections: StudentObjections,
+    appeals_: Appeals,
     student: str = LIN.number,
     step: str = "library",
     item: str = "",
@@ -52,35 +52,39 @@ def raised(
     due: datetime = MORNING + 8 * HOUR,
     limit: int = 5,
     cohort: str = COHORT,
-) -> StudentObjection:
-    return objections.raise_(
-        cohort, student, step, item, text, account=student, seen=SEEN, due=due, now=at, limit=limit
-    )
+) -> Appeal:
+    return appeals_.raise_(cohort, student, step, item, text, account=student, seen=SEEN, due=due, now=at, limit=limit)
 
 
 def sent_back(
-    objections: StudentObjections, student: str = LIN.number, step: str = "library", *, due: datetime = MORNING + HOUR
-) -> StudentObjection:
-    return objections.send_back(
-        COHORT, student, step, "请再核对。", account="reviewer", seen=SEEN, due=due, now=MORNING
-    )
+    appeals_: Appeals, student: str = LIN.number, step: str = "library", *, due: datetime = MORNING + HOUR
+) -> Appeal:
+    return appeals_.send_back(COHORT, student, step, "请再核对。", account="reviewer", seen=SEEN, due=due, now=MORNING)
 
 
 class TestRaising:
-    def test_what_is_raised_is_read_back_whole(self, objections: StudentObjections) -> None:
+    def test_what_is_raised_is_read_back_whole(self, appeals_: Appeals) -> None:
         fine = Obligation("fine", "滞纳金", Decimal("3.20"))
-        seen = SeenThen(
-            Verdict.HELD, State.HELD, "owed", (BOOK, fine), MORNING, stale=True, outgrown=True, run=3, decision=7
+        seen = AppealEvidence(
+            Verdict.HELD,
+            State.HELD,
+            "owed",
+            (BOOK, fine),
+            MORNING,
+            stale=True,
+            overtaken_by_debt=True,
+            run=3,
+            decision=7,
         )
-        made = objections.raise_(
+        made = appeals_.raise_(
             COHORT, LIN.number, "library", item_of(BOOK), " 书已还。 ", account="lin", seen=seen,
             due=MORNING + HOUR, now=MORNING, limit=5,
         )  # fmt: skip
-        assert objections.one(COHORT, made.objection) == made
-        assert objections.of_student(COHORT, LIN.number) == (made,)
+        assert appeals_.one(COHORT, made.appeal) == made
+        assert appeals_.of_student(COHORT, LIN.number) == (made,)
         assert made.seen == seen
         assert (made.kind, made.item, made.text, made.raised_by) == (
-            AppealKind.OBJECTION,
+            AppealKind.APPEAL,
             "loan:B0001",
             "书已还。",
             "lin",
@@ -91,143 +95,141 @@ class TestRaising:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.run_all()
         status = world.student(LIN.number).steps[0]
-        seen = SeenThen.of(status, world.now)
+        seen = AppealEvidence.of(status, world.now)
         assert (seen.verdict, seen.state, seen.reason) == (Verdict.HELD, State.HELD, "owed")
         assert (seen.obligations, seen.as_of, seen.run, seen.stale) == ((BOOK,), status.as_of, status.run, False)
-        assert SeenThen.of(status, world.now + timedelta(days=9)).stale
-        wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还")
+        assert AppealEvidence.of(status, world.now + timedelta(days=9)).stale
+        wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还")
         world.decisions.enter(wish, "librarian", world.now)
-        decided = SeenThen.of(world.student(LIN.number).steps[0], world.now)
+        decided = AppealEvidence.of(world.student(LIN.number).steps[0], world.now)
         assert (decided.verdict, decided.reason, decided.obligations) == (Verdict.CLEARED, "现场归还", ())
         assert decided.decision is not None
 
-    def test_the_same_thing_is_raised_once_while_it_waits(self, objections: StudentObjections) -> None:
-        first = raised(objections, item="loan:B0001")
-        with pytest.raises(ObjectionRefused, match="Wait for the answer") as refused:
-            raised(objections, item="loan:B0001", at=MORNING + HOUR)
-        assert (refused.value.code, refused.value.standing) == (AppealCode.WAITS, first)
-        raised(objections, item="loan:B0002")
-        raised(objections, item="")
-        raised(objections, step="dorm", item="loan:B0001")
-        raised(objections, QIAN.number, item="loan:B0001")
-        objections.answer(first.objection, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
-        raised(objections, item="loan:B0001")
+    def test_the_same_thing_is_raised_once_while_it_waits(self, appeals_: Appeals) -> None:
+        first = raised(appeals_, item="loan:B0001")
+        with pytest.raises(AppealRefused, match="Wait for the answer") as refused:
+            raised(appeals_, item="loan:B0001", at=MORNING + HOUR)
+        assert (refused.value.code, refused.value.effective) == (AppealCode.WAITS, first)
+        raised(appeals_, item="loan:B0002")
+        raised(appeals_, item="")
+        raised(appeals_, step="dorm", item="loan:B0001")
+        raised(appeals_, QIAN.number, item="loan:B0001")
+        appeals_.answer(first.appeal, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
+        raised(appeals_, item="loan:B0001")
 
-    def test_so_many_wait_at_a_time_and_an_answer_makes_room(self, objections: StudentObjections) -> None:
-        made = [raised(objections, item=f"loan:{i}", limit=3) for i in range(3)]
-        sent_back(objections)
-        with pytest.raises(ObjectionRefused) as refused:
-            raised(objections, item="loan:9", limit=3)
+    def test_so_many_wait_at_a_time_and_an_answer_makes_room(self, appeals_: Appeals) -> None:
+        made = [raised(appeals_, item=f"loan:{i}", limit=3) for i in range(3)]
+        sent_back(appeals_)
+        with pytest.raises(AppealRefused) as refused:
+            raised(appeals_, item="loan:9", limit=3)
         assert refused.value.code is AppealCode.TOO_MANY
-        raised(objections, QIAN.number, item="loan:9", limit=3)
-        raised(objections, item="loan:9", limit=3, cohort="2020")
-        objections.withdraw(made[0].objection, LIN.number, account=LIN.number, now=MORNING)
-        raised(objections, item="loan:9", limit=3)
+        raised(appeals_, QIAN.number, item="loan:9", limit=3)
+        raised(appeals_, item="loan:9", limit=3, cohort="2020")
+        appeals_.withdraw(made[0].appeal, LIN.number, account=LIN.number, now=MORNING)
+        raised(appeals_, item="loan:9", limit=3)
 
-    def test_what_a_reviewer_sends_back_leaves_the_students_limit_alone(self, objections: StudentObjections) -> None:
+    def test_what_a_reviewer_sends_back_leaves_the_students_limit_alone(self, appeals_: Appeals) -> None:
         for step in ("library", "finance", "dorm"):
-            sent_back(objections, step=step)
-        raised(objections, limit=1)
+            sent_back(appeals_, step=step)
+        raised(appeals_, limit=1)
 
-    def test_two_at_once_make_one(self, world: World, objections: StudentObjections) -> None:
+    def test_two_at_once_make_one(self, world: World, appeals_: Appeals) -> None:
         barrier = Barrier(2)
 
         def raise_one(_: int) -> AppealCode | None:
             barrier.wait()
             try:
-                raised(StudentObjections(world.desk))
-            except ObjectionRefused as refused:
+                raised(Appeals(world.desk))
+            except AppealRefused as refused:
                 return refused.code
             return None
 
         with ThreadPoolExecutor(2) as threads:
             assert sorted(map(str, threads.map(raise_one, range(2)))) == ["None", "waits"]
-        assert len(objections.of_student(COHORT, LIN.number)) == 1
+        assert len(appeals_.of_student(COHORT, LIN.number)) == 1
 
     @pytest.mark.parametrize(
         ("text", "refusal"),
         [(" \n", AppealCode.NO_TEXT), ("长" * 501, AppealCode.LONG_TEXT)],
         ids=["nothing", "too much"],
     )
-    def test_it_says_something_and_not_too_much(
-        self, objections: StudentObjections, text: str, refusal: AppealCode
-    ) -> None:
-        with pytest.raises(ObjectionRefused) as refused:
-            raised(objections, text=text)
+    def test_it_says_something_and_not_too_much(self, appeals_: Appeals, text: str, refusal: AppealCode) -> None:
+        with pytest.raises(AppealRefused) as refused:
+            raised(appeals_, text=text)
         assert refused.value.code is refusal
-        assert objections.of_student(COHORT, LIN.number) == ()
-        raised(objections, text="长" * 500)
+        assert appeals_.of_student(COHORT, LIN.number) == ()
+        raised(appeals_, text="长" * 500)
 
-    def test_a_thing_with_a_long_name_can_be_objected_to(self, objections: StudentObjections) -> None:
+    def test_a_thing_with_a_long_name_can_be_objected_to(self, appeals_: Appeals) -> None:
         item = item_of(Obligation("loan", "长" * 900))
-        assert raised(objections, item=item).item == item
+        assert raised(appeals_, item=item).item == item
 
 
 class TestSendingBack:
-    def test_it_waits_beside_the_students_own(self, objections: StudentObjections) -> None:
-        own, back = raised(objections), sent_back(objections)
+    def test_it_waits_beside_the_students_own(self, appeals_: Appeals) -> None:
+        own, back = raised(appeals_), sent_back(appeals_)
         assert (back.kind, back.item, back.raised_by) == (AppealKind.SENT_BACK, "", "reviewer")
-        assert objections.of_student(COHORT, LIN.number) == (back, own)
+        assert appeals_.of_student(COHORT, LIN.number) == (back, own)
 
-    def test_a_step_is_sent_back_once_while_it_waits(self, objections: StudentObjections) -> None:
-        first = sent_back(objections)
-        with pytest.raises(ObjectionRefused) as refused:
-            sent_back(objections)
-        assert (refused.value.code, refused.value.standing) == (AppealCode.WAITS, first)
-        sent_back(objections, step="dorm")
-        sent_back(objections, SUN.number)
-        objections.answer(first.objection, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
-        sent_back(objections)
+    def test_a_step_is_sent_back_once_while_it_waits(self, appeals_: Appeals) -> None:
+        first = sent_back(appeals_)
+        with pytest.raises(AppealRefused) as refused:
+            sent_back(appeals_)
+        assert (refused.value.code, refused.value.effective) == (AppealCode.WAITS, first)
+        sent_back(appeals_, step="dorm")
+        sent_back(appeals_, SUN.number)
+        appeals_.answer(first.appeal, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
+        sent_back(appeals_)
 
-    def test_a_student_cannot_take_it_back(self, objections: StudentObjections) -> None:
-        back = sent_back(objections)
+    def test_a_student_cannot_take_it_back(self, appeals_: Appeals) -> None:
+        back = sent_back(appeals_)
         with pytest.raises(KeyError):
-            objections.withdraw(back.objection, LIN.number, account=LIN.number, now=MORNING)
-        assert objections.one(COHORT, back.objection) == back
+            appeals_.withdraw(back.appeal, LIN.number, account=LIN.number, now=MORNING)
+        assert appeals_.one(COHORT, back.appeal) == back
 
 
 class TestAnswering:
-    def test_the_answer_stands_beside_what_was_raised(self, objections: StudentObjections) -> None:
-        made = raised(objections)
-        objections.answer(
-            made.objection, AppealOutcome.DECIDED, " 已核销。 ", account="librarian", now=MORNING + HOUR, decision=7
+    def test_the_answer_stands_beside_what_was_raised(self, appeals_: Appeals) -> None:
+        made = raised(appeals_)
+        appeals_.answer(
+            made.appeal, AppealOutcome.DECIDED, " 已核销。 ", account="librarian", now=MORNING + HOUR, decision=7
         )
-        found = objections.one(COHORT, made.objection)
+        found = appeals_.one(COHORT, made.appeal)
         assert found is not None
         assert (found.outcome, found.answer, found.answered_by) == (AppealOutcome.DECIDED, "已核销。", "librarian")
         assert (found.answered_at, found.decision, found.waits) == (MORNING + HOUR, 7, False)
         assert (found.text, found.seen) == (made.text, made.seen)
 
-    def test_only_a_decision_is_kept_with_a_decision(self, objections: StudentObjections) -> None:
-        made = raised(objections)
-        answered = objections.answer(
-            made.objection, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING, decision=7
+    def test_only_a_decision_is_kept_with_a_decision(self, appeals_: Appeals) -> None:
+        made = raised(appeals_)
+        answered = appeals_.answer(
+            made.appeal, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING, decision=7
         )
         assert answered.decision is None
 
-    def test_the_second_is_told_who_was_first_and_changes_nothing(self, objections: StudentObjections) -> None:
-        made = raised(objections)
-        first = objections.answer(made.objection, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
-        with pytest.raises(ObjectionRefused, match="librarian was first") as refused:
-            objections.answer(made.objection, AppealOutcome.RECHECKED, "", account="second", now=MORNING + HOUR)
-        assert (refused.value.code, refused.value.standing) == (AppealCode.ANSWERED, first)
-        assert objections.one(COHORT, made.objection) == first
+    def test_the_second_is_told_who_was_first_and_changes_nothing(self, appeals_: Appeals) -> None:
+        made = raised(appeals_)
+        first = appeals_.answer(made.appeal, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
+        with pytest.raises(AppealRefused, match="librarian was first") as refused:
+            appeals_.answer(made.appeal, AppealOutcome.RECHECKED, "", account="second", now=MORNING + HOUR)
+        assert (refused.value.code, refused.value.effective) == (AppealCode.ANSWERED, first)
+        assert appeals_.one(COHORT, made.appeal) == first
 
-    def test_of_two_who_answer_at_once_one_is_first(self, world: World, objections: StudentObjections) -> None:
-        made, barrier, names = raised(objections), Barrier(4), ("a", "b", "c", "d")
+    def test_of_two_who_answer_at_once_one_is_first(self, world: World, appeals_: Appeals) -> None:
+        made, barrier, names = raised(appeals_), Barrier(4), ("a", "b", "c", "d")
 
         def answer(name: str) -> str:
             barrier.wait()
             try:
-                own = StudentObjections(world.desk)
-                own.answer(made.objection, AppealOutcome.EXPLAINED, f"{name} 说。", account=name, now=MORNING)
-            except ObjectionRefused as refused:
-                return refused.standing.answered_by if refused.standing else "nobody"
+                own = Appeals(world.desk)
+                own.answer(made.appeal, AppealOutcome.EXPLAINED, f"{name} 说。", account=name, now=MORNING)
+            except AppealRefused as refused:
+                return refused.effective.answered_by if refused.effective else "nobody"
             return name
 
         with ThreadPoolExecutor(4) as threads:
             told = set(threads.map(answer, names))
-        found = objections.one(COHORT, made.objection)
+        found = appeals_.one(COHORT, made.appeal)
         assert found is not None
         assert told == {found.answered_by}
         assert found.answer == f"{found.answered_by} 说。"
@@ -241,91 +243,89 @@ class TestAnswering:
         ],
     )
     def test_an_answer_that_lacks_something_is_none(
-        self, objections: StudentObjections, outcome: AppealOutcome, text: str, refusal: AppealCode
+        self, appeals_: Appeals, outcome: AppealOutcome, text: str, refusal: AppealCode
     ) -> None:
-        made = raised(objections)
-        with pytest.raises(ObjectionRefused) as refused:
-            objections.answer(made.objection, outcome, text, account="librarian", now=MORNING)
+        made = raised(appeals_)
+        with pytest.raises(AppealRefused) as refused:
+            appeals_.answer(made.appeal, outcome, text, account="librarian", now=MORNING)
         assert refused.value.code is refusal
-        assert objections.one(COHORT, made.objection) == made
+        assert appeals_.one(COHORT, made.appeal) == made
 
-    def test_nobody_answers_by_taking_it_back(self, objections: StudentObjections) -> None:
-        made = raised(objections)
+    def test_nobody_answers_by_taking_it_back(self, appeals_: Appeals) -> None:
+        made = raised(appeals_)
         with pytest.raises(ValueError, match="only the student"):
-            objections.answer(made.objection, AppealOutcome.WITHDRAWN, "", account="librarian", now=MORNING)
+            appeals_.answer(made.appeal, AppealOutcome.WITHDRAWN, "", account="librarian", now=MORNING)
         with pytest.raises(KeyError):
-            objections.answer(made.objection + 1, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
+            appeals_.answer(made.appeal + 1, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
 
 
 class TestTakingBack:
-    def test_the_own_one_once(self, objections: StudentObjections) -> None:
-        made = raised(objections)
-        taken = objections.withdraw(made.objection, LIN.number, account=LIN.number, now=MORNING + HOUR)
+    def test_the_own_one_once(self, appeals_: Appeals) -> None:
+        made = raised(appeals_)
+        taken = appeals_.withdraw(made.appeal, LIN.number, account=LIN.number, now=MORNING + HOUR)
         assert (taken.outcome, taken.answered_by, taken.waits) == (AppealOutcome.WITHDRAWN, LIN.number, False)
-        with pytest.raises(ObjectionRefused) as refused:
-            objections.withdraw(made.objection, LIN.number, account=LIN.number, now=MORNING + HOUR)
+        with pytest.raises(AppealRefused) as refused:
+            appeals_.withdraw(made.appeal, LIN.number, account=LIN.number, now=MORNING + HOUR)
         assert refused.value.code is AppealCode.ANSWERED
-        with pytest.raises(ObjectionRefused):
-            objections.answer(made.objection, AppealOutcome.EXPLAINED, "晚了。", account="librarian", now=MORNING)
+        with pytest.raises(AppealRefused):
+            appeals_.answer(made.appeal, AppealOutcome.EXPLAINED, "晚了。", account="librarian", now=MORNING)
 
-    def test_anothers_is_none(self, objections: StudentObjections) -> None:
-        made = raised(objections)
+    def test_anothers_is_none(self, appeals_: Appeals) -> None:
+        made = raised(appeals_)
         with pytest.raises(KeyError):
-            objections.withdraw(made.objection, QIAN.number, account=QIAN.number, now=MORNING)
-        assert objections.one(COHORT, made.objection) == made
-        assert objections.one("2020", made.objection) is None
+            appeals_.withdraw(made.appeal, QIAN.number, account=QIAN.number, now=MORNING)
+        assert appeals_.one(COHORT, made.appeal) == made
+        assert appeals_.one("2020", made.appeal) is None
 
 
 class TestTheQueue:
-    def test_whichever_is_due_first_stands_first_and_answered_ones_are_gone(
-        self, objections: StudentObjections
-    ) -> None:
-        late = raised(objections, due=MORNING + 5 * HOUR)
-        soon = sent_back(objections, QIAN.number, due=MORNING + HOUR)
-        same = raised(objections, SUN.number, due=MORNING + 5 * HOUR)
-        raised(objections, ZHAO.number, step="dorm")
-        raised(objections, ZHAO.number, cohort="2020")
-        assert objections.waiting(COHORT, ("library",), everybody, 10) == (soon, late, same)
-        assert objections.waiting(COHORT, ("library",), everybody, 2) == (soon, late)
-        assert objections.count_waiting(COHORT, ("library",), everybody) == 3
-        assert objections.count_waiting(COHORT, ("library", "dorm"), everybody) == 4
-        objections.answer(soon.objection, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
-        objections.withdraw(late.objection, LIN.number, account=LIN.number, now=MORNING)
-        assert objections.waiting(COHORT, ("library",), everybody, 10) == (same,)
-        assert objections.count_waiting(COHORT, ("library",), everybody) == 1
+    def test_whichever_is_due_first_stands_first_and_answered_ones_are_gone(self, appeals_: Appeals) -> None:
+        late = raised(appeals_, due=MORNING + 5 * HOUR)
+        soon = sent_back(appeals_, QIAN.number, due=MORNING + HOUR)
+        same = raised(appeals_, SUN.number, due=MORNING + 5 * HOUR)
+        raised(appeals_, ZHAO.number, step="dorm")
+        raised(appeals_, ZHAO.number, cohort="2020")
+        assert appeals_.waiting(COHORT, ("library",), everybody, 10) == (soon, late, same)
+        assert appeals_.waiting(COHORT, ("library",), everybody, 2) == (soon, late)
+        assert appeals_.count_waiting(COHORT, ("library",), everybody) == 3
+        assert appeals_.count_waiting(COHORT, ("library", "dorm"), everybody) == 4
+        appeals_.answer(soon.appeal, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
+        appeals_.withdraw(late.appeal, LIN.number, account=LIN.number, now=MORNING)
+        assert appeals_.waiting(COHORT, ("library",), everybody, 10) == (same,)
+        assert appeals_.count_waiting(COHORT, ("library",), everybody) == 1
 
-    def test_only_students_inside_the_scopes(self, objections: StudentObjections, named: NamedStudents) -> None:
+    def test_only_students_inside_the_scopes(self, appeals_: Appeals, named: NamedStudents) -> None:
         def inside(*scopes: Scope) -> Inside:
             return lambda numbers: named.inside(COHORT, numbers, scopes)
 
-        lin, qian = raised(objections), raised(objections, QIAN.number)
-        again = raised(objections, QIAN.number, item="loan:B0002")
-        raised(objections, "20990009")
+        lin, qian = raised(appeals_), raised(appeals_, QIAN.number)
+        again = raised(appeals_, QIAN.number, item="loan:B0002")
+        raised(appeals_, "20990009")
         steps = ("library",)
-        assert objections.waiting(COHORT, steps, inside(RESOURCES), 10) == (qian, again)
-        assert objections.count_waiting(COHORT, steps, inside(RESOURCES)) == 2
-        assert objections.waiting(COHORT, steps, inside(*EVERYBODY), 10) == (lin, qian, again)
-        assert objections.waiting(COHORT, steps, inside({"college": ("没有",)}), 10) == ()
-        assert objections.count_waiting(COHORT, steps, inside({"building": (LIN.building,)}, RESOURCES)) == 3
-        back = [sent_back(objections, who.number) for who in (LIN, QIAN, SUN)]
-        assert objections.sent_back(COHORT, steps, inside(RESOURCES), 10) == (back[2], back[1])
-        assert objections.sent_back(COHORT, steps, inside(RESOURCES), 1) == (back[2],)
+        assert appeals_.waiting(COHORT, steps, inside(RESOURCES), 10) == (qian, again)
+        assert appeals_.count_waiting(COHORT, steps, inside(RESOURCES)) == 2
+        assert appeals_.waiting(COHORT, steps, inside(*EVERYBODY), 10) == (lin, qian, again)
+        assert appeals_.waiting(COHORT, steps, inside({"college": ("没有",)}), 10) == ()
+        assert appeals_.count_waiting(COHORT, steps, inside({"building": (LIN.building,)}, RESOURCES)) == 3
+        back = [sent_back(appeals_, who.number) for who in (LIN, QIAN, SUN)]
+        assert appeals_.sent_back(COHORT, steps, inside(RESOURCES), 10) == (back[2], back[1])
+        assert appeals_.sent_back(COHORT, steps, inside(RESOURCES), 1) == (back[2],)
 
     def test_what_is_outside_does_not_hide_what_is_behind_it(
-        self, objections: StudentObjections, monkeypatch: pytest.MonkeyPatch
+        self, appeals_: Appeals, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is read piece by piece until the page is full."""
         monkeypatch.setattr(appeals, "_CHUNK", 2)
-        made = [raised(objections, who.number, item=str(i)) for who in (LIN, ZHAO, QIAN) for i in range(3)]
+        made = [raised(appeals_, who.number, item=str(i)) for who in (LIN, ZHAO, QIAN) for i in range(3)]
 
         def qian_alone(numbers: object) -> list[str]:
             return [QIAN.number] if QIAN.number in everybody(numbers) else []
 
-        assert objections.waiting(COHORT, ("library",), qian_alone, 2) == tuple(made[6:8])
-        assert objections.waiting(COHORT, ("library",), everybody, 99) == tuple(made)
-        assert objections.count_waiting(COHORT, ("library",), qian_alone) == 3
-        back = [sent_back(objections, who.number) for who in (QIAN, LIN, ZHAO, SUN)]
-        assert objections.sent_back(COHORT, ("library",), qian_alone, 9) == (back[0],)
+        assert appeals_.waiting(COHORT, ("library",), qian_alone, 2) == tuple(made[6:8])
+        assert appeals_.waiting(COHORT, ("library",), everybody, 99) == tuple(made)
+        assert appeals_.count_waiting(COHORT, ("library",), qian_alone) == 3
+        back = [sent_back(appeals_, who.number) for who in (QIAN, LIN, ZHAO, SUN)]
+        assert appeals_.sent_back(COHORT, ("library",), qian_alone, 9) == (back[0],)
 
 
 class TestNamedStudents:
@@ -333,7 +333,7 @@ class TestNamedStudents:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "3.20"}]
         world.run_all()
-        world.decisions.enter(Wish(QIAN.number, "library", Verdict.HELD, "数据有误"), "librarian", world.now)
+        world.decisions.enter(DecisionRequest(QIAN.number, "library", Verdict.HELD, "数据有误"), "librarian", world.now)
         found = named.students(COHORT, [who.number for who in CAST] + ["20990009"], world.now)
         assert set(found) == {who.number for who in CAST}
         for number, student in found.items():

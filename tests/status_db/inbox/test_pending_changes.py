@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.inbox.pending_changes import (
     WAITS,
     AccountChange,
@@ -21,7 +21,7 @@ from status_db.inbox.pending_changes import (
     PendingChanges,
 )
 from status_db.sign_in.one_time_codes import CodeKind, Codes
-from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.second_factor import SecondFactors
 from status_db.store.engine import StoreError, reading
 from tests.status_db.accounts.test_accounts import raced
 from tests.world import COHORT, World
@@ -100,13 +100,13 @@ class TestWhatTakesTwo:
     def test_second_factors_of_whoever_acts_take_two(self, world: World) -> None:
         code = confirmed(world, asked(world, AccountChange(ChangeKind.FACTOR_CODE, "third")))
         assert codes_of(world).use("third", code, world.now, CodeKind.FACTOR)
-        Factors(world.desk).enrol("third", b"sealed", 1)
+        SecondFactors(world.desk).enrol("third", b"sealed", 1)
         no_more = AccountChange(ChangeKind.FACTOR_CODE, "third")
         assert why(lambda: changes_of(world).carry_out(no_more, "first", world.now)) is ChangeCode.NO_FACTOR
         reset = asked(world, AccountChange(ChangeKind.RESET_FACTOR, "third"))
-        assert Factors(world.desk).held("third").any
+        assert SecondFactors(world.desk).held("third").any
         confirmed(world, reset)
-        assert not Factors(world.desk).held("third").any
+        assert not SecondFactors(world.desk).held("third").any
 
     def test_opening_and_handing_over_the_account_of_whoever_acts_take_two(self, world: World) -> None:
         world.accounts.deactivate("librarian")
@@ -247,8 +247,8 @@ class TestOnlyWhatWasAsked:
 def test_the_log_says_who_asked_and_who_confirmed(world: World) -> None:
     confirmed(world, asked(world, granting(DECIDE)))
     given, was_asked = Audit(world.desk).newest(2)
-    assert (was_asked.deed, was_asked.account, was_asked.detail["to"]) == (Deed.SECOND_ASKED, "first", "nobody")
-    assert (given.deed, given.account) == (Deed.GRANTED, "second")
+    assert (was_asked.event, was_asked.account, was_asked.detail["to"]) == (AuditEvent.SECOND_ASKED, "first", "nobody")
+    assert (given.event, given.account) == (AuditEvent.GRANTED, "second")
     assert (given.detail["to"], given.detail["act"], given.detail["asked_by"]) == ("nobody", "decide", "first")
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from status_db.inbox.requests import RequestKind, RequestOutcome, RequestRefused, Requests
-from status_db.model import Says
+from status_db.model import VoteKind
 from tests.cast import LIN, MORNING, QIAN
 from tests.world import COHORT, World
 
@@ -71,20 +71,20 @@ class TestRechecks:
 
 
 class TestVotes:
-    def say(self, requests: Requests, account: str = "admin", run: int = 7, says: Says = Says.APPROVE) -> None:
+    def say(self, requests: Requests, account: str = "admin", run: int = 7, says: VoteKind = VoteKind.APPROVE) -> None:
         requests.ask_vote(COHORT, run, says, b"digest", account=account, reason="seen", now=MORNING)
 
     def test_one_names_the_run_the_change_and_who_said_it(self, requests: Requests) -> None:
         self.say(requests)
         (one,) = requests.about_run(COHORT, 7)
-        assert (one.says, one.digest, one.account, one.reason) == (Says.APPROVE, b"digest", "admin", "seen")
+        assert (one.says, one.digest, one.account, one.reason) == (VoteKind.APPROVE, b"digest", "admin", "seen")
         assert requests.about_run(COHORT, 8) == ()
         assert requests.about_run("2020", 7) == ()
 
     def test_the_same_person_says_one_thing_at_a_time_of_a_run(self, requests: Requests) -> None:
         self.say(requests)
         with pytest.raises(RequestRefused, match="carried out already"):
-            self.say(requests, says=Says.REJECT)
+            self.say(requests, says=VoteKind.REJECT)
         self.say(requests, account="second")
         self.say(requests, run=8)
         served(requests)

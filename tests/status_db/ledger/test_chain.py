@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import delete, select, text, update
 
 from status_db import tables
-from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.writer import Wish
+from status_db.decisions.certificates import Handover, Issue
+from status_db.decisions.writer import DecisionRequest
 from status_db.ledger import key as ledger_key
 from status_db.ledger.chain import Ledger, LedgerHead, PendingLink
 from status_db.ledger.key import LedgerRefused
@@ -44,7 +44,7 @@ def verified(world: World) -> VerifyReport:
 
 def decided(world: World, student: str) -> None:
     """Decide a student's library step."""
-    world.decisions.enter(Wish(student, "library", Verdict.CLEARED, REASON), "librarian", world.now)
+    world.decisions.enter(DecisionRequest(student, "library", Verdict.CLEARED, REASON), "librarian", world.now)
 
 
 class TestLinks:
@@ -109,7 +109,7 @@ class TestLinks:
                 try:
                     together.wait(10)
                     for _ in range(5):
-                        mine.decisions.enter(Wish(student, "library", Verdict.HELD, REASON), "op", world.now)
+                        mine.decisions.enter(DecisionRequest(student, "library", Verdict.HELD, REASON), "op", world.now)
                         mine.decisions.withdraw(student, "library", "op", world.now)
                 except BaseException as error:  # noqa: BLE001 - told to the test below
                     failures.append(error)
@@ -331,10 +331,14 @@ class TestYoungerColumns:
         sqlite_world.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "1"}]
         sqlite_world.run_all()
         now = sqlite_world.now
-        sqlite_world.decisions.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
-        sqlite_world.reviews.review(Wish(SUN.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now)
+        sqlite_world.decisions.enter(
+            DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now
+        )
+        sqlite_world.reviews.review(
+            DecisionRequest(SUN.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now
+        )
         sqlite_world.register.issue(Issue(SUN.number, "CERT-1", "毕业证书", ""), "secretary", now)
-        sqlite_world.register.hand_over(HandedOver("CERT-1", "agent", "王芳，委托书 7 号"), "secretary", now)
+        sqlite_world.register.hand_over(Handover("CERT-1", "agent", "王芳，委托书 7 号"), "secretary", now)
         assert verified(sqlite_world).sound
         with sqlite_world.engine.begin() as connection:
             connection.execute(update(tables.certificate).values(handed_over_by="dean"))

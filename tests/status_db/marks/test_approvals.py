@@ -8,12 +8,12 @@ from clearance.commands import runs as commands
 from config.tables.sources import Guard
 from portal.staff import runs as pages
 from status_db.marks.approvals import ApprovalVote, Missing, missing
-from status_db.model import Says
+from status_db.model import VoteKind
 
 NOW = datetime(2019, 6, 1, tzinfo=UTC)
 STRICT = Guard(office_first=True, two_approve=True)
-OFFICE = (Says.PLAUSIBLE, "librarian")
-ONE, TWO = (Says.APPROVE, "one"), (Says.APPROVE, "two")
+OFFICE = (VoteKind.CONFIRM, "librarian")
+ONE, TWO = (VoteKind.APPROVE, "one"), (VoteKind.APPROVE, "two")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ ONE, TWO = (Says.APPROVE, "one"), (Says.APPROVE, "two")
         ([OFFICE, ONE, TWO], STRICT, ()),
     ],
 )
-def test_what_is_missing(said: list[tuple[Says, str]], guard: Guard | None, lacks: tuple[Missing, ...]) -> None:
+def test_what_is_missing(said: list[tuple[VoteKind, str]], guard: Guard | None, lacks: tuple[Missing, ...]) -> None:
     votes = [ApprovalVote(1, "loans", says, author, "", NOW, b"") for says, author in said]
     assert missing(votes, guard) == lacks
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from status_db import tables
-from status_db.effective.visible import Sight, everything
+from status_db.effective.visible import Visibility, everything
 from status_db.queries import appeal_report
-from status_db.queries.appeal_report import Objected, ObjectionReports
+from status_db.queries.appeal_report import AppealCounts, AppealReports
 from status_db.store.engine import writing
 from status_db.store.turns import DESK
 from status_db.views import Scope
@@ -40,7 +40,7 @@ def raise_one(
         "text": "已还", "seen": {}, "at": world.now, "due": world.now + due, "answer": "", **answered,
     }  # fmt: skip
     with writing(world.desk_engine, DESK, "desk") as connection:
-        connection.execute(insert(tables.objection).values(**values))
+        connection.execute(insert(tables.appeal).values(**values))
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def season(world: World) -> World:
     return world
 
 
-def told(world: World, sight: Sight | None = None) -> dict[tuple[str, str], Objected]:
-    reports = ObjectionReports(world.desk_engine, world.reading)
-    found = reports.report(sight or everything(world.settings, COHORT), world.now)
+def told(world: World, visibility: Visibility | None = None) -> dict[tuple[str, str], AppealCounts]:
+    reports = AppealReports(world.desk_engine, world.reading)
+    found = reports.report(visibility or everything(world.settings, COHORT), world.now)
     return {(one.step, one.kind): one for one in found}
 
 
@@ -119,5 +119,5 @@ def test_nobody_and_no_step_outside_the_scopes_is_counted(
     chunk: int,
 ) -> None:
     monkeypatch.setattr(appeal_report, "_CHUNK", chunk)
-    found = told(season, Sight(COHORT, steps))
+    found = told(season, Visibility(COHORT, steps))
     assert {key: one.raised for key, one in found.items()} == expected

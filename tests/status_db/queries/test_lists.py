@@ -9,9 +9,9 @@ from sqlalchemy import insert, select
 
 from status_db import tables
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
-from status_db.effective.visible import Sight, everything
-from status_db.effective_status import Standing, StepStatus
+from status_db.decisions.writer import DecisionRequest
+from status_db.effective.visible import Visibility, everything
+from status_db.effective_status import EffectiveStatus, StepStatus
 from status_db.model import State, Verdict
 from status_db.queries.counts import overview
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
@@ -40,14 +40,18 @@ def _lived(world: World) -> None:
     world.says["checkouts"] = [{"学号": LIN.number, "清退状态": "未清退", "房间": "2"}, unsure, *done]
     world.run_all()
     for person in (SUN, LI, ZHAO):
-        world.decisions.enter(Wish(person.number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
-    world.decisions.enter(Wish(QIAN.number, "college_items", Verdict.HELD, "未还"), "college", world.now)
+        world.decisions.enter(
+            DecisionRequest(person.number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now
+        )
+    world.decisions.enter(DecisionRequest(QIAN.number, "college_items", Verdict.HELD, "未还"), "college", world.now)
     soon = world.now + timedelta(minutes=30)
-    world.decisions.enter(Wish(QIAN.number, "finance", Verdict.CLEARED, "缓交批准", until=soon), "x", world.now)
-    world.decisions.enter(Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "x", world.now)
-    world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "赔书"), "x", world.now)
+    world.decisions.enter(
+        DecisionRequest(QIAN.number, "finance", Verdict.CLEARED, "缓交批准", until=soon), "x", world.now
+    )
+    world.decisions.enter(DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "x", world.now)
+    world.decisions.enter(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书"), "x", world.now)
     for person in (SUN, LI):
-        review = Wish(person.number, "final_review", Verdict.CLEARED, "通过")
+        review = DecisionRequest(person.number, "final_review", Verdict.CLEARED, "通过")
         world.reviews.review(review, "secretary", world.now)
     world.register.issue(Issue(SUN.number, "CERT-1", "毕业证书", "self"), "secretary", world.now)
     # Outgrown: something new after the decision. Disputed only: what it answered is gone.
@@ -64,9 +68,9 @@ def pages(world: World) -> dict[str, tuple[StepStatus, ...]]:
     return {person.number: world.student(person.number).steps for person in LEAVING}
 
 
-def must_go(standing: Standing) -> bool:
+def must_go(effective: EffectiveStatus) -> bool:
     """Say it as the student's own page does."""
-    return standing.state in (State.HELD, State.NOT_DONE) or standing.outgrown
+    return effective.state in (State.HELD, State.NOT_DONE) or effective.overtaken_by_debt
 
 
 def looked_at(world: World) -> list[timedelta]:
@@ -74,8 +78,8 @@ def looked_at(world: World) -> list[timedelta]:
     return [timedelta(0), timedelta(hours=1), timedelta(hours=6)]
 
 
-def listed(world: World, chosen: Filter, sight: Sight | None = None) -> list[str]:
-    found = lists_of(world).leaf(sight or everything(world.settings, COHORT), chosen, world.now, 100)
+def listed(world: World, chosen: Filter, visibility: Visibility | None = None) -> list[str]:
+    found = lists_of(world).leaf(visibility or everything(world.settings, COHORT), chosen, world.now, 100)
     return [row.student for row in found.rows]
 
 
@@ -140,8 +144,8 @@ def test_figures_are_the_sum_over_students_pages(season: World) -> None:
         for person in LEAVING:
             group = (person.college, person.class_name)
             at = {s.step: s.at(season.now) for s in season.student(person.number).steps}
-            for step, standing in at.items():
-                states.setdefault((person.college, step), Counter())[standing.state] += 1
+            for step, effective in at.items():
+                states.setdefault((person.college, step), Counter())[effective.state] += 1
             to_do = {n: s for n, s in at.items() if must_go(s)}
             where = Where.CLEAR if all(s.clear for s in at.values()) else Where.WAITING
             if to_do:
@@ -168,8 +172,8 @@ def test_figures_are_the_sum_over_students_pages(season: World) -> None:
 def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
     season: World, steps: Mapping[str, Sequence[Scope]], expected: set[str]
 ) -> None:
-    sight = Sight(COHORT, steps)
-    leaf = lists_of(season).leaf(sight, Filter(ListSelection.ALL), season.now, 100)
+    visibility = Visibility(COHORT, steps)
+    leaf = lists_of(season).leaf(visibility, Filter(ListSelection.ALL), season.now, 100)
     assert {row.student for row in leaf.rows} == expected
     colleges = {person.number: person.college for person in EVERYBODY}
     for row in leaf.rows:
@@ -177,33 +181,33 @@ def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
         if colleges[row.student] != "资源学院" and steps.get("dorm") == (RESOURCES,):
             own -= {"dorm"}
         assert {s.step for s in row.steps} == own
-    found = overview(season.reading, season.settings, sight, season.now, classes=True)
+    found = overview(season.reading, season.settings, visibility, season.now, classes=True)
     assert found.students == len(expected)
     assert sum(group.students for group in found.classes) == len(expected)
     assert set(found.by_step) <= set(steps)
     if "finance" not in steps:
-        assert lists_of(season).leaf(sight, Filter(ListSelection.ALL, "finance"), season.now, 100).rows == ()
+        assert lists_of(season).leaf(visibility, Filter(ListSelection.ALL, "finance"), season.now, 100).rows == ()
         # What hides behind a step that may not be read lists nobody.
-        assert QIAN.number not in listed(season, Filter(State.NOT_DONE, "dorm"), sight)
+        assert QIAN.number not in listed(season, Filter(State.NOT_DONE, "dorm"), visibility)
 
 
 @pytest.mark.parametrize("order", Order)
 def test_a_list_is_turned_over_by_key_forth_and_back_without_loss(season: World, order: Order) -> None:
-    sight, lists = everything(season.settings, COHORT), lists_of(season)
+    visibility, lists = everything(season.settings, COHORT), lists_of(season)
     chosen = Filter(ListSelection.ALL, "library" if order is Order.SINCE else None, order=order)
-    whole = [row.student for row in lists.whole(sight, chosen, season.now)]
+    whole = [row.student for row in lists.whole(visibility, chosen, season.now)]
     assert sorted(whole) == sorted(p.number for p in LEAVING)
-    first = lists.leaf(sight, chosen, season.now, 2)
+    first = lists.leaf(visibility, chosen, season.now, 2)
     assert not first.earlier
     leaves, leaf = [first], first
     while leaf.more:
-        leaf = lists.leaf(sight, chosen, season.now, 2, after=leaf.rows[-1].key)
+        leaf = lists.leaf(visibility, chosen, season.now, 2, after=leaf.rows[-1].key)
         assert leaf.earlier
         leaves.append(leaf)
     assert [row.student for one in leaves for row in one.rows] == whole
-    back = lists.leaf(sight, chosen, season.now, 2, before=leaves[-1].rows[0].key)
+    back = lists.leaf(visibility, chosen, season.now, 2, before=leaves[-1].rows[0].key)
     assert back.rows == leaves[-2].rows
-    assert lists.leaf(sight, chosen, season.now, 2, before=leaves[1].rows[0].key).earlier is False
+    assert lists.leaf(visibility, chosen, season.now, 2, before=leaves[1].rows[0].key).earlier is False
 
 
 def test_by_age_those_stand_first_whose_step_has_been_found_so_the_longest(season: World) -> None:
@@ -225,20 +229,20 @@ def test_a_list_is_searched_by_the_beginning_of_a_number_or_a_part_of_a_name(sea
 
 
 def test_counting_ends_at_the_most_that_is_asked_for(season: World) -> None:
-    sight, chosen = everything(season.settings, COHORT), Filter(ListSelection.ALL)
-    assert [lists_of(season).count(sight, chosen, season.now, most) for most in (2, 4, 5, 6)] == [3, 5, 5, 5]
+    visibility, chosen = everything(season.settings, COHORT), Filter(ListSelection.ALL)
+    assert [lists_of(season).count(visibility, chosen, season.now, most) for most in (2, 4, 5, 6)] == [3, 5, 5, 5]
 
 
 def test_choices_are_those_within_the_scopes_and_none_when_too_many(season: World) -> None:
     lists = lists_of(season)
-    own = Sight(COHORT, {"library": (RESOURCES,)})
+    own = Visibility(COHORT, {"library": (RESOURCES,)})
     assert lists.choices(own, "college", {}, 10) == ("资源学院",)
     assert lists.choices(own, "class", {"college": "地球科学学院"}, 10) == ()
     assert lists.choices(everything(season.settings, COHORT), "class", {}, 2) == ()
 
 
 def test_a_whole_list_is_one_state_of_the_database_however_long_it_takes_to_read(season: World) -> None:
-    sight = everything(season.settings, COHORT)
+    visibility = everything(season.settings, COHORT)
     with writing(season.engine, COHORT) as connection:
         row = connection.execute(select(tables.student).where(tables.student.c.student == SUN.number)).one()
         status = connection.execute(select(tables.status).where(tables.status.c.student == SUN.number)).all()
@@ -246,7 +250,7 @@ def test_a_whole_list_is_one_state_of_the_database_however_long_it_takes_to_read
             number = {"student": f"9{at:05}"}
             connection.execute(insert(tables.student).values(**(row._asdict() | number)))
             connection.execute(insert(tables.status), [one._asdict() | number for one in status])
-    rows = lists_of(season).whole(sight, Filter(ListSelection.ALL, order=Order.NUMBER), season.now)
+    rows = lists_of(season).whole(visibility, Filter(ListSelection.ALL, order=Order.NUMBER), season.now)
     first = next(rows)
     with writing(season.engine, COHORT) as connection:
         connection.execute(tables.student.update().where(tables.student.c.student == "901199").values(active=False))

@@ -11,12 +11,12 @@ from sqlalchemy import update
 from portal.auth.permissions import inside
 from status_db import tables
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import Wish
-from status_db.effective.visible import Sight, everything
-from status_db.effective_status import Standing
+from status_db.decisions.writer import DecisionRequest
+from status_db.effective.visible import Visibility, everything
+from status_db.effective_status import EffectiveStatus
 from status_db.model import State, Verdict
 from status_db.queries.counts import overview
-from status_db.queries.report import CohortReport, CollegeFigures, DecidedFor, Reports
+from status_db.queries.report import CohortReport, CollegeCounts, DecidedFor, Reports
 from status_db.store.engine import writing
 from status_db.views import Scope, StudentView, Where
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
@@ -43,16 +43,20 @@ def season(world: World) -> World:
     world.says["checkouts"] = [{"学号": LIN.number, "清退状态": "未清退", "房间": "2"}, unsure, *done]
     world.run_all()
     for person in (SUN, LI, ZHAO):
-        decide(world, Wish(person.number, "college_items", Verdict.CLEARED, "无借阅"))
-    decide(world, Wish(QIAN.number, "college_items", Verdict.HELD, "未还"))
+        decide(world, DecisionRequest(person.number, "college_items", Verdict.CLEARED, "无借阅"))
+    decide(world, DecisionRequest(QIAN.number, "college_items", Verdict.HELD, "未还"))
     soon = world.now + timedelta(minutes=30)
-    decide(world, Wish(QIAN.number, "finance", Verdict.CLEARED, "缓交批准", until=soon, condition="九月前缴清"))
-    decide(world, Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"))
-    decide(world, Wish(LIN.number, "library", Verdict.CLEARED, "赔书", sheet="P-7", condition="周五前送来"))
-    decide(world, Wish(ZHAO.number, "finance", Verdict.HELD, "数据有误"))
+    decide(
+        world, DecisionRequest(QIAN.number, "finance", Verdict.CLEARED, "缓交批准", until=soon, condition="九月前缴清")
+    )
+    decide(world, DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还"))
+    decide(world, DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书", sheet="P-7", condition="周五前送来"))
+    decide(world, DecisionRequest(ZHAO.number, "finance", Verdict.HELD, "数据有误"))
     world.decisions.withdraw(ZHAO.number, "finance", "x", world.now)
     for person in (SUN, LI, ZHAO):
-        world.reviews.review(Wish(person.number, "final_review", Verdict.CLEARED, "通过"), "secretary", world.now)
+        world.reviews.review(
+            DecisionRequest(person.number, "final_review", Verdict.CLEARED, "通过"), "secretary", world.now
+        )
     world.register.issue(Issue(SUN.number, "CERT-1", "毕业证书", "self"), "secretary", world.now)
     world.register.issue(Issue(LI.number, "CERT-2", "毕业证书", "post"), "secretary", world.now)
     world.register.revoke("CERT-2", "dean", "误印", world.now)
@@ -68,34 +72,34 @@ def season(world: World) -> World:
     return world
 
 
-def decide(world: World, wish: Wish) -> None:
+def decide(world: World, wish: DecisionRequest) -> None:
     world.decisions.enter(wish, "somebody", world.now)
 
 
-def report(world: World, sight: Sight | None = None) -> CohortReport:
-    return Reports(world.reading, world.settings).report(sight or everything(world.settings, COHORT), world.now)
+def report(world: World, visibility: Visibility | None = None) -> CohortReport:
+    return Reports(world.reading, world.settings).report(visibility or everything(world.settings, COHORT), world.now)
 
 
-def seen(world: World, sight: Sight) -> dict[str, tuple[StudentView, dict[str, Standing]]]:
+def seen(world: World, visibility: Visibility) -> dict[str, tuple[StudentView, dict[str, EffectiveStatus]]]:
     """Return what each leaving student's own page says of the steps that may be read of them."""
-    found: dict[str, tuple[StudentView, dict[str, Standing]]] = {}
+    found: dict[str, tuple[StudentView, dict[str, EffectiveStatus]]] = {}
     for person in LEAVING:
         page = world.student(person.number)
-        steps = {s.step: s.at(world.now) for s in page.steps if inside(page, sight.steps.get(s.step, ()))}
+        steps = {s.step: s.at(world.now) for s in page.steps if inside(page, visibility.steps.get(s.step, ()))}
         if steps:
             found[person.number] = page, steps
     return found
 
 
-def where(steps: Mapping[str, Standing]) -> Where:
+def where(steps: Mapping[str, EffectiveStatus]) -> Where:
     """Say it as the head of the student's own page does."""
-    to_do = [s for s in steps.values() if s.state in (State.HELD, State.NOT_DONE) or s.outgrown]
+    to_do = [s for s in steps.values() if s.state in (State.HELD, State.NOT_DONE) or s.overtaken_by_debt]
     if to_do:
         return Where.NOT_DONE if all(s.state is State.NOT_DONE for s in to_do) else Where.HELD
     return Where.CLEAR if all(s.clear for s in steps.values()) else Where.WAITING
 
 
-def colleges(world: World, sight: Sight) -> dict[str, dict[str, Any]]:
+def colleges(world: World, visibility: Visibility) -> dict[str, dict[str, Any]]:
     """Count the pages by college; all of them stand under "*"."""
     counts: dict[str, dict[str, Any]] = {}
 
@@ -103,29 +107,29 @@ def colleges(world: World, sight: Sight) -> dict[str, dict[str, Any]]:
         new = ("wheres", "staying", "states", "decided", "disputed", "certificates")
         return [counts.setdefault(name, {key: Counter() for key in new}) for name in (college, "*")]
 
-    for page, steps in seen(world, sight).values():
+    for page, steps in seen(world, visibility).values():
         for one in of(page.college):
             one["wheres"][where(steps)] += 1
-            for step, standing in steps.items():
-                one["states"][step, standing.state] += 1
-                one["decided"][step] += standing.by_decision and standing.state is State.CLEARED
-                one["disputed"][step] += standing.disputed
+            for step, effective in steps.items():
+                one["states"][step, effective.state] += 1
+                one["decided"][step] += effective.by_decision and effective.state is State.CLEARED
+                one["disputed"][step] += effective.disputed
     for person in EVERYBODY:
         page = world.student(person.number)
-        if page.flow is None and inside(page, sight.scopes()):
+        if page.flow is None and inside(page, visibility.scopes()):
             for one in of(page.college):
                 one["staying"][page.category] += 1
         for certificate in world.reader.certificates(COHORT, person.number):
-            if inside(page, sight.steps.get("final_review", ())):
+            if inside(page, visibility.steps.get("final_review", ())):
                 for one in of(page.college):
                     one["certificates"]["revoked" if certificate.revoked_at else certificate.collected] += 1
     return counts
 
 
-def plain(one: CollegeFigures) -> dict[str, Any]:
+def plain(one: CollegeCounts) -> dict[str, Any]:
     """Return a college's figures as `colleges` counts them."""
     left = one.certificates
-    states = {(step, state): n for step, tally in one.steps.items() for state, n in tally.by_state.items()}
+    states = {(step, state): n for step, step_counts in one.steps.items() for state, n in step_counts.by_state.items()}
     assert one.students == sum(one.by_where.values())
     assert one.exempt == sum(n for (_, state), n in states.items() if state is State.EXEMPT)
     assert left.issued == left.unclaimed + sum(left.collected.values())
@@ -133,15 +137,15 @@ def plain(one: CollegeFigures) -> dict[str, Any]:
         "wheres": Counter(one.by_where),
         "staying": Counter(one.staying),
         "states": Counter(states),
-        "decided": Counter({step: tally.cleared_by_decision for step, tally in one.steps.items()}),
-        "disputed": Counter({step: tally.disputed for step, tally in one.steps.items()}),
+        "decided": Counter({step: step_counts.cleared_by_decision for step, step_counts in one.steps.items()}),
+        "disputed": Counter({step: step_counts.disputed for step, step_counts in one.steps.items()}),
         "certificates": Counter({"": left.unclaimed, "revoked": left.revoked, **left.collected}),
     }
 
 
-def decisions(world: World, sight: Sight) -> dict[tuple[str, Verdict, str], _Line]:
+def decisions(world: World, visibility: Visibility) -> dict[tuple[str, Verdict, str], _Line]:
     """Count the decisions about whom the pages show, by step, verdict and reason."""
-    pages = seen(world, sight)
+    pages = seen(world, visibility)
     counts: dict[tuple[str, Verdict, str], Counter[int]] = {}
     for one in world.reader.decisions(COHORT):
         _, steps = pages.get(one.student, (None, {}))
@@ -170,9 +174,9 @@ def line_of(one: DecidedFor) -> _Line:
     )  # fmt: skip
 
 
-def agrees(world: World, sight: Sight) -> CohortReport:
+def agrees(world: World, visibility: Visibility) -> CohortReport:
     """See that a report is what the pages add up to."""
-    found, expected = report(world, sight), colleges(world, sight)
+    found, expected = report(world, visibility), colleges(world, visibility)
     everybody = expected.pop("*", None)
     if everybody is None:
         assert (found.whole.students, found.colleges, found.decisions) == (0, (), ())
@@ -180,7 +184,7 @@ def agrees(world: World, sight: Sight) -> CohortReport:
     assert {one.college: plain(one) for one in found.colleges} == expected
     assert [one.college for one in found.colleges] == sorted(expected)
     assert plain(found.whole) == everybody
-    assert {(d.step, d.verdict, d.reason): line_of(d) for d in found.decisions} == decisions(world, sight)
+    assert {(d.step, d.verdict, d.reason): line_of(d) for d in found.decisions} == decisions(world, visibility)
     return found
 
 
@@ -210,7 +214,7 @@ def test_every_figure_is_the_sum_over_the_students_own_pages(season: World) -> N
 def test_nobody_and_nothing_outside_the_scopes_is_in_it(season: World, steps: Mapping[str, Sequence[Scope]]) -> None:
     for later in MOMENTS:
         season.now += later
-        found = agrees(season, Sight(COHORT, steps))
+        found = agrees(season, Visibility(COHORT, steps))
         assert set(found.whole.steps) <= set(steps)
         assert {one.step for one in found.decisions} <= set(steps)
 
@@ -237,8 +241,8 @@ def test_it_says_what_happened_in_this_season(season: World) -> None:
 def test_it_never_contradicts_the_overview(season: World) -> None:
     for later in MOMENTS:
         season.now += later
-        sight = everything(season.settings, COHORT)
-        found, beside = report(season), overview(season.reading, season.settings, sight, season.now, classes=True)
+        visibility = everything(season.settings, COHORT)
+        found, beside = report(season), overview(season.reading, season.settings, visibility, season.now, classes=True)
         assert found.whole.steps == beside.by_step
         assert {one.college: one.steps for one in found.colleges} == beside.by_college
         assert found.whole.students == beside.students
@@ -254,7 +258,7 @@ def test_one_college_is_told_apart_from_the_others(season: World) -> None:
 
 
 def test_a_college_outside_the_scopes_cannot_be_asked_for(season: World) -> None:
-    own = Sight(COHORT, dict.fromkeys(STEPS, (RESOURCES,)))
+    own = Visibility(COHORT, dict.fromkeys(STEPS, (RESOURCES,)))
     assert report(season, own.within("college", "资源学院")) == report(season, own)
     assert report(season, own.within("college", "地球科学学院")).colleges == ()
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from datetime import date
 
-from status_db.decisions.writer import Wish
-from status_db.effective.visible import Sight, everything
+from status_db.decisions.writer import DecisionRequest
+from status_db.effective.visible import Visibility, everything
 from status_db.model import CLEAR, Verdict
 from status_db.queries.student import Reader
 from status_db.queries.trends import Day, Span, Trend
@@ -20,11 +20,13 @@ def trend(world: World) -> Trend:
 
 def clear(world: World, person: Person, *steps: str) -> None:
     for step in steps:
-        world.decisions.enter(Wish(person.number, step, Verdict.CLEARED, "无借阅"), "college", world.now)
+        world.decisions.enter(DecisionRequest(person.number, step, Verdict.CLEARED, "无借阅"), "college", world.now)
 
 
 def review(world: World, person: Person) -> None:
-    world.reviews.review(Wish(person.number, "final_review", Verdict.CLEARED, "通过"), "secretary", world.now)
+    world.reviews.review(
+        DecisionRequest(person.number, "final_review", Verdict.CLEARED, "通过"), "secretary", world.now
+    )
 
 
 def live(world: World) -> None:
@@ -101,7 +103,7 @@ def test_days_to_clear_count_from_the_windows_first_day_and_never_below_nought(w
 
 def test_only_what_may_be_read_is_told(world: World) -> None:
     live(world)
-    own = Sight(COHORT, {"library": ({"college": ("资源学院",)},)})
+    own = Visibility(COHORT, {"library": ({"college": ("资源学院",)},)})
     found = world.reader.trend(own, world.now)
     assert found.students == 3
     assert found.with_step == {"library": 3}

@@ -11,7 +11,7 @@ from status_db.desk.key import DeskKey
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.passkeys import CHALLENGE, MOST, Passkeys, Purpose
 from status_db.sign_in.recovery_codes import COUNT, RecoveryCodes
-from status_db.sign_in.second_factor import RECENT, SET_UP, STEP, AccountFactors, Factors, asked_of
+from status_db.sign_in.second_factor import RECENT, SET_UP, STEP, AccountFactors, SecondFactors, asked_of
 from tests.status_db.accounts.test_accounts import raced
 from tests.world import World
 
@@ -99,7 +99,7 @@ class TestRecoveryCodes:
         made = codes.make("li", world.now)
         assert len(set(made)) == COUNT
         assert raced(lambda _: codes.use("li", made[0].lower(), world.now)) == 1
-        assert Factors(world.desk).held("li").recovery == COUNT - 1
+        assert SecondFactors(world.desk).held("li").recovery == COUNT - 1
         assert not codes.use("wang", made[1], world.now)
 
     def test_new_ones_end_the_old_ones(self, world: World, key: DeskKey) -> None:
@@ -142,7 +142,7 @@ class TestPasskeys:
         assert not add(world, "wang", b"new")
 
     def test_the_last_factor_stays(self, world: World, key: DeskKey) -> None:
-        passkeys, factors = Passkeys(world.desk), Factors(world.desk)
+        passkeys, factors = Passkeys(world.desk), SecondFactors(world.desk)
         add(world, "li", b"one")
         add(world, "wang", b"other")
         (one,), (other,) = passkeys.of("li"), passkeys.of("wang")
@@ -178,7 +178,7 @@ class TestPasskeys:
 
 class TestSessions:
     def test_one_that_has_shown_a_factor_opens_wholly_under_another_token(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk)
+        factors = SecondFactors(world.desk)
         opened(world, b"before")
         assert factors.shown_at(b"before") is None
         assert factors.pass_on(b"before", b"after", "li", world.now, longest=LONGEST)
@@ -189,7 +189,7 @@ class TestSessions:
         assert not factors.pass_on(b"before", b"again", "li", world.now, longest=LONGEST)
 
     def test_setting_up_is_allowed_for_one_session_and_a_while(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk)
+        factors = SecondFactors(world.desk)
         factors.allow_set_up(b"token", "li", world.now)
         assert factors.may_set_up(b"token", world.now)
         assert not factors.may_set_up(b"other", world.now)
@@ -197,13 +197,13 @@ class TestSessions:
         assert RECENT < SET_UP < LONGEST
 
     def test_what_old_sessions_have_shown_is_forgotten(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk)
+        factors = SecondFactors(world.desk)
         factors.show(b"old", "li", world.now, longest=LONGEST)
         factors.show(b"new", "li", world.now + LONGEST + DAY, longest=LONGEST)
         assert factors.shown_at(b"old") is None
 
     def test_a_reset_takes_everything_and_ends_the_sessions(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk)
+        factors = SecondFactors(world.desk)
         opened(world, b"token")
         factors.show(b"token", "li", world.now, longest=LONGEST)
         factors.enrol("li", b"sealed", 100)

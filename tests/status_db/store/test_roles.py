@@ -21,14 +21,14 @@ from config.tables.retention import RULES
 from connectors import memory
 from status_db import tables
 from status_db.accounts.api_tokens import hash_of, new_token
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.batch_rows import Told
+from status_db.accounts.audit_log import Audit, AuditEvent
+from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import Batches, BatchKind
-from status_db.decisions.certificates import CertificateRegister, HandedOver
+from status_db.decisions.certificates import CertificateRegister, Handover
 from status_db.decisions.class_review import ChosenStudent, ClassReviews
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import DecisionWriter, Wish
+from status_db.decisions.writer import DecisionRequest, DecisionWriter
 from status_db.desk.retention import RetentionRunner
 from status_db.inbox.requests import Requests
 from status_db.model import RunState, Verdict
@@ -155,7 +155,7 @@ class TestTheDesksRole:
 
     @pytest.mark.parametrize("which", ["sync", "desk", "portal", "operator"])
     def test_nobody_changes_a_line_of_the_audit_log_and_only_the_sync_deletes(self, manned: Manned, which: str) -> None:
-        Audit(manned.world.desk).note(Deed.SIGNED_IN, account="dean", now=manned.world.now)
+        Audit(manned.world.desk).note(AuditEvent.SIGNED_IN, account="dean", now=manned.world.now)
         role: str = getattr(manned.roles, which)
         engine, audit = manned.engine(role), tables.audit
         statements = {k: v for k, v in writes(audit).items() if k not in ("insert", "copy", "grant")}
@@ -181,7 +181,7 @@ class TestTheSyncsRole:
         world.engine.dispose()
         world.engine = open_writing(url)
         try:
-            for writer in (world.decisions, world.reviews, world.votes, world.waves, world.sync):
+            for writer in (world.decisions, world.reviews, world.votes, world.expected_changes, world.sync):
                 hand_over(writer, world.engine)
             world.says["loans"] = []
             world.says["roster"] = world.says["roster"][:-1]
@@ -220,7 +220,7 @@ class TestTheSyncsRole:
     def test_no_line_of_the_audit_log_of_the_last_six_months_is_deleted_even_by_it(self, manned: Manned) -> None:
         log, now = Audit(manned.world.desk), datetime.now(UTC)
         for days in (181, 179):
-            log.note(Deed.SIGNED_IN, account="dean", now=now - timedelta(days=days))
+            log.note(AuditEvent.SIGNED_IN, account="dean", now=now - timedelta(days=days))
         with manned.engine(manned.roles.sync).begin() as connection:
             connection.execute(delete(tables.audit))
         assert [line.at for line in log.newest()] == [now - timedelta(days=179)]
@@ -245,17 +245,17 @@ class TestTheOperatorsRole:
         engine = open_writing(manned.url(manned.roles.operator))
         writer = DecisionWriter(engine, world.settings, COHORT, world.ledger)
         batches, class_reviews, register = Batches(writer), ClassReviews(writer), CertificateRegister(writer)
-        Overrides(writer).enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
-        rows = [Told(1, LIN.number, None, Verdict.CLEARED, "现场归还")]
+        Overrides(writer).enter(DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
+        rows = [ImportRow(1, LIN.number, None, Verdict.CLEARED, "现场归还")]
         preview = batches.preview("library", rows, now)
         entered = batches.enter_all(
             BatchKind.IMPORT, "library", rows, preview.digest, "librarian", now, title="sheet.xlsx"
         )
         batches.undo(entered.batch.id, "librarian", "the wrong sheet", now)
-        (review,) = class_reviews.standing_of([SUN.number], now)[SUN.number][-1:]
+        (review,) = class_reviews.status_of([SUN.number], now)[SUN.number][-1:]
         chosen = [ChosenStudent(SUN.number, seen_by_review(review), "CERT-1")]
         class_reviews.give("final_review", chosen, "secretary", now, title="021152", kind="毕业证书", reason="通过")
-        register.hand_over(HandedOver("CERT-1", "self"), "secretary", now)
+        register.hand_over(Handover("CERT-1", "self"), "secretary", now)
         register.revoke("CERT-1", "dean", "a wrong name", now)
         engine.dispose()
         with reading(world.reading) as connection:
@@ -266,7 +266,7 @@ class TestTheOperatorsRole:
         engine = manned.engine(manned.roles.operator)
         own = {tables.batch, tables.decision, tables.certificate, tables.flip, tables.ledger}
         # Of announced changes and votes it seals those of before there were seals.
-        for table in set(MARKS) - own - {tables.cohort, tables.wave, tables.opinion}:
+        for table in set(MARKS) - own - {tables.cohort, tables.expected_change, tables.approval_vote}:
             statements = {k: v for k, v in writes(table).items() if k != "grant"}
             assert [what for what, statement in statements.items() if not refused(engine, statement)] == [], table.name
         for table in own:
@@ -274,8 +274,8 @@ class TestTheOperatorsRole:
         assert refused(engine, update(tables.decision).values(verdict="cleared"))
         assert refused(engine, update(tables.certificate).values(student="x"))
         assert refused(engine, update(tables.cohort).values(name="x"))
-        assert refused(engine, update(tables.wave).values(most=9999))
-        assert refused(engine, update(tables.opinion).values(says="approve"))
+        assert refused(engine, update(tables.expected_change).values(most=9999))
+        assert refused(engine, update(tables.approval_vote).values(says="approve"))
 
     def test_it_sees_nothing_of_the_desk(self, manned: Manned) -> None:
         engine = manned.engine(manned.roles.operator)
@@ -310,14 +310,17 @@ class TestThePages:
             services.requests.ask_recheck(
                 COHORT, LIN.number, account=LIN.number, now=world.now, pause=timedelta(0), day_limit=9
             )
-            services.audit.note(Deed.ASKED_RECHECK, account=LIN.number, now=world.now, student=LIN.number)
+            services.audit.note(AuditEvent.ASKED_RECHECK, account=LIN.number, now=world.now, student=LIN.number)
             services.token_writing.make(
                 hash_of(secret), "x", "dean", world.now + timedelta(days=1), by="x", now=world.now
             )
             answer = browser.get(f"/api/v1/students/{LIN.number}", headers={"Authorization": f"Bearer {secret}"})
             assert answer.status_code == 200
         assert Requests(world.desk).last_recheck(COHORT, LIN.number)
-        assert [line.deed for line in Audit(world.desk).newest(2)] == [Deed.SAW_STUDENT, Deed.ASKED_RECHECK]
+        assert [line.event for line in Audit(world.desk).newest(2)] == [
+            AuditEvent.SAW_STUDENT,
+            AuditEvent.ASKED_RECHECK,
+        ]
 
     def test_a_writer_with_the_portals_role_is_told_by_the_server(self, manned: Manned) -> None:
         engine = open_writing(manned.url(manned.roles.portal))

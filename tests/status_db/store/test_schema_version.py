@@ -14,7 +14,7 @@ from status_db import tables
 from status_db.accounts.accounts import Accounts
 from status_db.store import migrate, schema_version
 from status_db.store.engine import StoreError
-from tests.world import Says, World
+from tests.world import VoteKind, World
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ class TestAnUpgradeWhileAProcessRuns:
     ) -> None:
         world.run_all()
         before = everything(newcomer)
-        asked = Says.pull
+        asked = VoteKind.pull
 
-        def pull(says: Says, progress: Progress = no_progress) -> Snapshot:
+        def pull(says: VoteKind, progress: Progress = no_progress) -> Snapshot:
             upgraded_beside(newcomer)
             return asked(says, progress)
 
-        monkeypatch.setattr(Says, "pull", pull)
+        monkeypatch.setattr(VoteKind, "pull", pull)
         world.says["fees"] = [{"XH": "20151001", "QFJE": "100"}]
         with pytest.raises(StoreError, match="written by a newer one"):
             world.run("fees")

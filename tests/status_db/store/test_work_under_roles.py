@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from status_db.accounts.accounts import Accounts
-from status_db.decisions.writer import DecisionWriter, Wish
+from status_db.decisions.writer import DecisionRequest, DecisionWriter
 from status_db.desk.store import DeskStore
 from status_db.model import RunState, Verdict
 from status_db.queries.student import Reader
@@ -46,7 +46,7 @@ def by_its_roles(world: World, four: FourRoles) -> None:
     for writer, engine in (
         (world.sync, world.engine),
         (world.votes, world.engine),
-        (world.waves, world.engine),
+        (world.expected_changes, world.engine),
         (world.decisions, operator),
         (world.reviews, operator),
     ):
@@ -127,10 +127,10 @@ def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) ->
     world = manned
     world.says["loans"] = [GEOLOGY_LOAN, GEOLOGY_LOAN | {"CARD": f"{SUN.number}x", "BARCODE": "B9"}]
     world.run_all()
-    wave = world.waves.announce(
+    expected_change = world.expected_changes.announce(
         "loans", Verdict.CLEARED, 9, world.now + timedelta(days=1), author="x", note="", now=world.now
     )
-    assert world.waves.withdraw(wave.id, author="x", now=world.now).id == wave.id
+    assert world.expected_changes.withdraw(expected_change.id, author="x", now=world.now).id == expected_change.id
     world.says["loans"] = []
     assert world.run("loans").state is RunState.APPLIED
     # What was approved can be taken back: the records that it replaced are kept.
@@ -140,7 +140,9 @@ def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) ->
     assert world.sync.revert(run, "loans", by="x").state is RunState.APPLIED
     # The schedule notes that a decision has ended, as the sync's role.
     until = world.now + timedelta(hours=1)
-    world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "数据有误", until=until), "x", world.now)
+    world.decisions.enter(
+        DecisionRequest(LIN.number, "library", Verdict.CLEARED, "数据有误", until=until), "x", world.now
+    )
     world.later(hours=2)
     schedules = DecisionWriter(world.engine, world.settings, COHORT, world.ledger)
     assert schedules.sweep(world.now) == 1
@@ -150,7 +152,7 @@ def test_a_ledger_that_begins_over_what_stands_is_begun_by_the_syncs_role(manned
     world = manned
     world.says["loans"] = [GEOLOGY_LOAN]
     world.run_all()
-    world.decisions.enter(Wish(SUN.number, "library", Verdict.CLEARED, "数据有误"), "x", world.now)
+    world.decisions.enter(DecisionRequest(SUN.number, "library", Verdict.CLEARED, "数据有误"), "x", world.now)
     owner = open_writing(postgres_url)
     with owner.begin() as connection:
         connection.exec_driver_sql("DELETE FROM ledger")

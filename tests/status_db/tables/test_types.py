@@ -41,7 +41,7 @@ def test_a_text_that_is_too_long_or_no_text_is_refused_by_every_column_in_the_sa
     def refused(part: Part, column: Column[str], value: str) -> str:
         engine = world.engine if part == "marks" else world.desk_engine
         with pytest.raises(StoreError) as refusal, writing(engine, COHORT, part) as connection:
-            connection.execute(update(column.table).values({column.name: value}))
+            connection.execute(update(column.table).values({column.key: value}))
         return str(refusal.value)
 
     for part, column in texts():
@@ -65,7 +65,7 @@ def test_what_is_asked_for_may_be_anything_and_finds_nothing(world: World) -> No
 def test_rows_in_bulk_are_checked_as_well(world: World) -> None:
     columns, row = ("cohort", "source", "key", "near", "student", "run"), (COHORT, "loans", LONG, "", "", 1)
     with pytest.raises(StoreError, match="at most 64 are kept"), writing(world.engine, COHORT) as connection:
-        bulk.insert(connection, tables.stranger, columns, [row])
+        bulk.insert(connection, tables.unmatched_key, columns, [row])
 
 
 def test_a_number_that_no_database_counts_to_is_refused(world: World) -> None:
@@ -83,7 +83,7 @@ class TestOfAnOffice:
         assert world.run("loans").state is RunState.APPLIED
         (owed,) = next(s for s in world.student(LIN.number).steps if s.step == "library").finding.evidence
         assert (owed.title, owed.reference) == (LONG, LONG)
-        (unmatched,) = world.reader.strangers(COHORT, "loans")
+        (unmatched,) = world.reader.unmatched_keys(COHORT, "loans")
         assert len(unmatched.key) == 64
 
     def test_many_doubts_about_one_student_are_kept_as_far_as_they_fit(self, world: World) -> None:

@@ -31,7 +31,7 @@ def near(world: World, *rows: tuple[str, str]) -> dict[str, tuple[str, str]]:
         for at, (card, name) in enumerate(rows)
     ]
     world.run_all()
-    return {s.key: (s.near, s.student) for s in world.reader.strangers(COHORT)}
+    return {s.key: (s.near, s.student) for s in world.reader.unmatched_keys(COHORT)}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_name_that_two_students_bear_is_near_nobody(world: World) -> None:
 def test_who_is_listed_and_stays_is_no_stranger(world: World) -> None:
     assert near(world, (ZHOU.number, ZHOU.name), ("20989999", "某人")) == {"20989999": ("", "")}
     run = world.reader.runs(COHORT, "loans", 1)[0]
-    assert (run.counts.strangers, run.counts.staying) == (1, 1)
+    assert (run.counts.unmatched_keys, run.counts.staying) == (1, 1)
 
 
 def test_near_misses_come_first_in_the_list(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from config.meaning import FlowMeaning, Meaning, SourceMeaning
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Finding, Flip, Reason, Record, StepKind, Verdict
-from sync.plan.settings_plan import Placed, SettingsPlan, StoredStep, plan
+from sync.plan.settings_plan import CurrentStep, FlowStudent, SettingsPlan, plan
 
 JOINED = datetime(2019, 5, 25, tzinfo=UTC)
 ASKED = JOINED + timedelta(hours=1)
@@ -33,15 +33,15 @@ def meaning(entries: Entries = ENTRIES, sources: Mapping[str, str] | None = None
     )
 
 
-def student(**changes: Any) -> Placed:
-    stored = Placed(
+def student(**changes: Any) -> FlowStudent:
+    stored = FlowStudent(
         student="S1",
         flow="u",
         joined_at=JOINED,
         columns={"level": "undergraduate", "category": "", "campus": "north"},
         steps={
-            "library": StoredStep(CLEARED, None),
-            "review": StoredStep(FIRST_FINDING[StepKind.REVIEW], None),
+            "library": CurrentStep(CLEARED, None),
+            "review": CurrentStep(FIRST_FINDING[StepKind.REVIEW], None),
         },
         records={},
         decided={},
@@ -51,7 +51,7 @@ def student(**changes: Any) -> Placed:
 
 def planned(
     own: Meaning,
-    *people: Placed,
+    *people: FlowStudent,
     applied: Meaning | None = None,
     began: datetime | None = ASKED,
     never_asked: Collection[str] = (),
@@ -82,7 +82,7 @@ def test_a_new_step_that_was_decided_already_flips_nothing() -> None:
 
 def test_a_step_that_is_gone_ends_with_what_counted() -> None:
     own = meaning((("review", "review", ()),), {})
-    gone = planned(own, student(steps=dict(student().steps) | {"library": StoredStep(CLEARED, Verdict.HELD)}))
+    gone = planned(own, student(steps=dict(student().steps) | {"library": CurrentStep(CLEARED, Verdict.HELD)}))
     assert gone.removed == (("S1", "library"),)
     assert gone.flips == (Flip("S1", "library", Verdict.HELD, Verdict.EXEMPT, NOT_IN_FLOW),)
 
@@ -120,11 +120,11 @@ def test_a_second_source_that_was_never_asked_makes_the_step_unknown() -> None:
 def test_new_exemptions_let_off_and_old_ones_no_longer() -> None:
     north = {"library": ({"campus": ("north",)},)}
     exempt = Finding(Verdict.EXEMPT, Reason.EXEMPT_BY_ROSTER)
-    unanswered = student(steps=dict(student().steps) | {"library": StoredStep(DOUBTFUL, None)})
+    unanswered = student(steps=dict(student().steps) | {"library": CurrentStep(DOUBTFUL, None)})
     doubt = {"loans": Record("S1", Verdict.UNKNOWN, Reason.DOUBTFUL)}
     let_off = planned(meaning(exempt=north), replace(unanswered, records=doubt))
     assert let_off.findings == (("S1", "library", exempt),)
-    before = student(steps=dict(student().steps) | {"library": StoredStep(exempt, None)}, records=doubt)
+    before = student(steps=dict(student().steps) | {"library": CurrentStep(exempt, None)}, records=doubt)
     back = planned(meaning(), before, applied=meaning(exempt=north))
     assert back.findings == (("S1", "library", Finding(Verdict.UNKNOWN, Reason.DOUBTFUL)),)
 

@@ -7,7 +7,7 @@ import pytest
 
 from config.tables.sources import Guard
 from status_db.model import Means, Reason, Record, Verdict
-from sync.rule.guard import Counted, GuardLimits, History, judge
+from sync.rule.guard import GuardCounts, GuardLimits, History, judge
 from sync.rule.reconcile import Change, Plan
 
 CLEARED, HELD, EXEMPT, UNKNOWN = Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT, Verdict.UNKNOWN
@@ -72,13 +72,13 @@ def test_rows_are_held_against_the_median_so_that_one_odd_pull_says_nothing() ->
 @pytest.mark.parametrize(("lately", "back"), [(289, False), (290, False), (420, True)])
 def test_slow_leaks_are_summed_up(lately: int, back: bool) -> None:
     """A tenth each time would empty the list unseen; three tenths in a day are looked at."""
-    history = replace(CALM, held=1000 - lately, lately=Counted(cleared=lately))
+    history = replace(CALM, held=1000 - lately, lately=GuardCounts(cleared=lately))
     assert held_back(moving(HELD, CLEARED, 10), history) is back
 
 
 @pytest.mark.parametrize(("lately", "back"), [(2_980, False), (2_990, False), (2_991, True)])
 def test_slow_floods_are_summed_up(lately: int, back: bool) -> None:
-    history = replace(CALM, cleared=10_000 - lately, lately=Counted(held=lately))
+    history = replace(CALM, cleared=10_000 - lately, lately=GuardCounts(held=lately))
     assert held_back(moving(CLEARED, HELD, 10), history) is back
 
 

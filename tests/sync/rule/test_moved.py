@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.port import Snapshot
 from status_db.model import Means, Reason, Record, Verdict
-from sync.rule.answer import Answer, Resolved, differences, keys_to_resolve
+from sync.rule.answer import Answer, ResolvedKeys, differences, keys_to_resolve
 from sync.rule.moved import with_moved
 from sync.rule.records import SourceRule, group, record_from_rows
 
@@ -48,7 +48,7 @@ class Office:
         groups = group(Snapshot(self.fields, list(rows), NOW, NOW, ()))
         digests = {student: record.digest for student, record in self.stored.items()}
         keys = keys_to_resolve(groups, digests)
-        resolved = Resolved({k: k for k in keys if k in ROSTER}, self.doubtful, self.hints)
+        resolved = ResolvedKeys({k: k for k in keys if k in ROSTER}, self.doubtful, self.hints)
         answer = differences(RULE, groups, digests, resolved)
         answer = with_moved(RULE, self.fields, groups, answer, resolved, self.stored, whole=whole)
         for student in answer.vanished:

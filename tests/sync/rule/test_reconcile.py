@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from connectors.port import Proof, ProofKind, Snapshot
 from status_db.model import Finding, Means, Obligation, Reason, Record, Verdict
 from sync.rule import reconcile
-from sync.rule.answer import Answer, Resolved, differences, keys_to_resolve, shown_key
-from sync.rule.reconcile import SourceAnswered, Touched
+from sync.rule.answer import Answer, ResolvedKeys, differences, keys_to_resolve, shown_key
+from sync.rule.reconcile import AffectedStudent, SourceAnswered
 from sync.rule.records import SourceRule, group
 from sync.rule.step import SourcePart, of_source, of_step
 
@@ -144,10 +144,10 @@ def answer(rows: list[tuple[Any, ...]], stored: dict[str, Record], doubtful: dic
     groups = group(snapshot)
     digests = {student: record.digest for student, record in stored.items()}
     keys = keys_to_resolve(groups, digests)
-    resolved = Resolved({k: k for k in keys if k in ROSTER}, doubtful or {})
+    resolved = ResolvedKeys({k: k for k in keys if k in ROSTER}, doubtful or {})
     compared = differences(RULE, groups, digests, resolved)
     touched = [
-        Touched(s, EARLIER, False, of_step([SourcePart(stored.get(s), CLEARED, True)], exempt=False), None)
+        AffectedStudent(s, EARLIER, False, of_step([SourcePart(stored.get(s), CLEARED, True)], exempt=False), None)
         for s in ROSTER
         if s in compared.changed or s in compared.vanished
     ]
@@ -191,7 +191,7 @@ def test_everybody_with_a_row_is_held_and_nobody_else_is(rows: list[tuple[Any, .
     plan = answer(rows, {})
     assert {c.student for c in plan.changes if c.verdict_after is HELD} == {row[0] for row in rows if row[0] in ROSTER}
     assert plan.nameless == sum(1 for row in rows if not row[0])
-    assert plan.stranger_count == len({row[0] for row in rows if row[0] == "X1"})
+    assert plan.unmatched_key_count == len({row[0] for row in rows if row[0] == "X1"})
 
 
 def test_a_vanished_row_flips_from_held_to_cleared() -> None:
@@ -201,14 +201,14 @@ def test_a_vanished_row_flips_from_held_to_cleared() -> None:
 
 
 def test_a_decision_that_counts_keeps_a_finding_from_flipping() -> None:
-    person = Touched("S1", EARLIER, False, Finding(HELD, Reason.OWED), CLEARED)
+    person = AffectedStudent("S1", EARLIER, False, Finding(HELD, Reason.OWED), CLEARED)
     assert reconcile.flip_between(person, Finding(CLEARED, Reason.NOTHING_OWED), "library") is None
 
 
 def test_a_doubtful_key_makes_its_suspects_unknown_and_is_listed() -> None:
     plan = answer([("1", "甲", "B1")], {}, {"1": (("S1", "S2"), "ambiguous")})
     assert {(c.student, c.verdict_after) for c in plan.changes} == {("S1", UNKNOWN), ("S2", UNKNOWN)}
-    assert [(s.key, s.near) for s in plan.strangers] == [("1", "ambiguous")]
+    assert [(s.key, s.near) for s in plan.unmatched_keys] == [("1", "ambiguous")]
 
 
 def test_doubtful_rows_cannot_clear_who_is_surely_held() -> None:
@@ -217,8 +217,8 @@ def test_doubtful_rows_cannot_clear_who_is_surely_held() -> None:
 
 
 def test_who_joined_after_the_last_pull_of_another_source_stays_unknown() -> None:
-    compared = differences(RULE, {}, {}, Resolved({}))
-    joined = Touched("S1", NOW - timedelta(hours=1), False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
+    compared = differences(RULE, {}, {}, ResolvedKeys({}))
+    joined = AffectedStudent("S1", NOW - timedelta(hours=1), False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     other = {"fines": SourceAnswered(CLEARED, NOW - timedelta(hours=2))}
     plan = reconcile.plan("2019", 1, 1, RULE, NOW, compared, [joined], {}, {}, other, None)
     assert not plan.findings
@@ -253,7 +253,7 @@ def compared(rows: list[tuple[Any, ...]], stored: dict[str, bytes], **more: Any)
     groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
     keys = keys_to_resolve(groups, stored)
     doubtful = more.pop("doubtful", {})
-    return differences(RULE, groups, stored, Resolved({k: k for k in keys if k in ROSTER}, doubtful), **more)
+    return differences(RULE, groups, stored, ResolvedKeys({k: k for k in keys if k in ROSTER}, doubtful), **more)
 
 
 def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> None:
@@ -268,8 +268,8 @@ def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> N
 
 
 def test_what_another_source_means_by_no_row_decides_with_it() -> None:
-    nothing = differences(RULE, {}, {}, Resolved({}))
-    joined = Touched("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
+    nothing = differences(RULE, {}, {}, ResolvedKeys({}))
+    joined = AffectedStudent("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     for absent, verdict in ((CLEARED, CLEARED), (UNKNOWN, UNKNOWN), (HELD, HELD)):
         other = {"rooms": SourceAnswered(absent, NOW)}
         plan = reconcile.plan("2019", 1, 1, RULE, NOW, nothing, [joined], {}, {}, other, None)
@@ -277,7 +277,7 @@ def test_what_another_source_means_by_no_row_decides_with_it() -> None:
 
 
 def test_a_key_longer_than_a_number_is_shortened_and_stays_its_own() -> None:
-    one, two = (compared([("说" * 90 + end, "甲", "B1")], {}).strangers[0].key for end in "甲乙")
+    one, two = (compared([("说" * 90 + end, "甲", "B1")], {}).unmatched_keys[0].key for end in "甲乙")
     assert one != two
     assert len(one) == len(two) == 64
     assert one.startswith("说" * 47 + "…")

@@ -33,7 +33,7 @@ def ask(
 def refusal(*rows: tuple[Any, ...], **more: Any) -> str:
     with pytest.raises(SourceGarbled) as caught:
         ask(*rows, **more)
-    assert caught.value.way_out.endswith(".")
+    assert caught.value.fix_text.endswith(".")
     return str(caught.value)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from status_db.marks.approvals import Missing, VoteRefused
-from status_db.model import ROSTER, RunState, Says, Verdict
+from status_db.model import ROSTER, RunState, Verdict, VoteKind
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
 
@@ -37,7 +37,7 @@ def many(count: int) -> list[dict[str, str]]:
     return [{**SUN.listed(), "学号": f"2016{i:04}", "一卡通": "", "原学号": ""} for i in range(count)]
 
 
-def say(world: World, run: int, says: Says, author: str) -> None:
+def say(world: World, run: int, says: VoteKind, author: str) -> None:
     world.votes.record(run, says, author=author, now=world.now)
 
 
@@ -51,7 +51,7 @@ def strict(status_url: str, tmp_path: Path) -> Iterator[World]:
 def test_an_approval_that_was_entered_elsewhere_is_carried_out(world: World) -> None:
     run = suspended(world)
     assert world.approvals.carry_out() == []
-    say(world, run, Says.APPROVE, "admin")
+    say(world, run, VoteKind.APPROVE, "admin")
     (outcome,) = world.approvals.carry_out()
     assert (outcome.run, outcome.state) == (run, RunState.APPLIED)
     assert world.verdict("20150007", "library") is Verdict.CLEARED
@@ -60,8 +60,8 @@ def test_an_approval_that_was_entered_elsewhere_is_carried_out(world: World) -> 
 
 def test_a_rejection_is_carried_out_too_and_beats_an_approval(strict: World) -> None:
     run = suspended(strict)
-    say(strict, run, Says.APPROVE, "admin")
-    say(strict, run, Says.REJECT, "second")
+    say(strict, run, VoteKind.APPROVE, "admin")
+    say(strict, run, VoteKind.REJECT, "second")
     (outcome,) = strict.approvals.carry_out()
     assert outcome.state is RunState.REJECTED
     assert strict.verdict("20150007", "library") is Verdict.HELD
@@ -69,33 +69,39 @@ def test_a_rejection_is_carried_out_too_and_beats_an_approval(strict: World) -> 
 
 def test_where_the_settings_want_it_the_office_and_two_people_must_speak(strict: World) -> None:
     run = suspended(strict)
-    for says, author in ((Says.APPROVE, "admin"), (Says.PLAUSIBLE, "librarian")):
+    for says, author in ((VoteKind.APPROVE, "admin"), (VoteKind.CONFIRM, "librarian")):
         say(strict, run, says, author)
         assert strict.approvals.carry_out() == []
     with pytest.raises(VoteRefused, match="another person is needed"):
-        say(strict, run, Says.APPROVE, "admin")
-    say(strict, run, Says.APPROVE, "second")
+        say(strict, run, VoteKind.APPROVE, "admin")
+    say(strict, run, VoteKind.APPROVE, "second")
     assert [o.state for o in strict.approvals.carry_out()] == [RunState.APPLIED]
 
 
 def test_a_vote_is_recorded_once_and_carried_out_when_enough_are_there(strict: World) -> None:
     run = suspended(strict)
     vote = strict.approvals.vote
-    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_APPROVAL)
-    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_APPROVAL)
+    assert vote(run, VoteKind.APPROVE, author="admin", now=strict.now).missing == (
+        Missing.OFFICE,
+        Missing.SECOND_APPROVAL,
+    )
+    assert vote(run, VoteKind.APPROVE, author="admin", now=strict.now).missing == (
+        Missing.OFFICE,
+        Missing.SECOND_APPROVAL,
+    )
     assert [o.author for o in strict.votes.of_run(run)] == ["admin"]
-    assert vote(run, Says.APPROVE, author="second", now=strict.now).missing == (Missing.OFFICE,)
-    ended = vote(run, Says.PLAUSIBLE, author="librarian", now=strict.now).outcome
+    assert vote(run, VoteKind.APPROVE, author="second", now=strict.now).missing == (Missing.OFFICE,)
+    ended = vote(run, VoteKind.CONFIRM, author="librarian", now=strict.now).outcome
     assert ended is not None
     assert (ended.run, ended.state) == (run, RunState.APPLIED)
     with pytest.raises(VoteRefused, match="waits for nobody"):
-        vote(run, Says.REJECT, author="third", now=strict.now)
+        vote(run, VoteKind.REJECT, author="third", now=strict.now)
 
 
 def test_a_vote_of_a_process_that_stopped_before_carrying_it_out_is_carried_out_when_given_again(world: World) -> None:
     run = suspended(world)
-    say(world, run, Says.REJECT, "admin")
-    ended = world.approvals.vote(run, Says.REJECT, author="admin", reason="x", now=world.now).outcome
+    say(world, run, VoteKind.REJECT, "admin")
+    ended = world.approvals.vote(run, VoteKind.REJECT, author="admin", reason="x", now=world.now).outcome
     assert ended is not None
     assert ended.state is RunState.REJECTED
 
@@ -107,7 +113,7 @@ def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> Non
         {"CARD": f"2015{i:04}", "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": f"B{i}"} for i in range(1, 30)
     ]
     world.says["loans"].append({"CARD": SUN.number, "TITLE": "a", "DUE": "2019-06-01", "BARCODE": "B77"})
-    say(world, run, Says.APPROVE, "admin")
+    say(world, run, VoteKind.APPROVE, "admin")
     world.later(minutes=1)
     # A recheck moves the source's base; the run's own answer then makes another change.
     world.sync.recheck("loans", SUN.number, by="test")
@@ -131,12 +137,12 @@ def test_a_run_that_has_come_to_another_change_is_not_approved_by_what_was_said_
 
 def test_nothing_can_be_said_of_a_run_that_waits_for_nobody(world: World) -> None:
     run = suspended(world)
-    say(world, run, Says.REJECT, "admin")
+    say(world, run, VoteKind.REJECT, "admin")
     world.approvals.carry_out()
     with pytest.raises(VoteRefused, match="waits for nobody"):
-        say(world, run, Says.APPROVE, "admin")
+        say(world, run, VoteKind.APPROVE, "admin")
     with pytest.raises(VoteRefused, match="there is no run 9999"):
-        say(world, 9999, Says.APPROVE, "admin")
+        say(world, 9999, VoteKind.APPROVE, "admin")
 
 
 def test_one_sees_whom_a_run_would_move_and_whom_to_look_up(world: World) -> None:
@@ -183,7 +189,7 @@ def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_ag
     assert run is not None
     for name in ("loans", "fines", "fees"):
         world.run(name)
-    say(world, run, Says.APPROVE, "admin")
+    say(world, run, VoteKind.APPROVE, "admin")
     assert [o.state for o in world.approvals.carry_out()] == [RunState.APPLIED]
     world.run("fines")
     assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
@@ -205,7 +211,7 @@ def test_an_approved_answer_says_nothing_of_who_has_joined_since_it_was_given(wo
         world.says[ROSTER] = [p.listed() for p in listed] + others
         world.run(ROSTER)
     for state in (RunState.SUSPENDED, RunState.APPLIED):
-        say(world, run, Says.APPROVE, "admin")
+        say(world, run, VoteKind.APPROVE, "admin")
         assert [o.state for o in world.approvals.carry_out()] == [state], "without Sun it is another change"
     assert world.verdict(SUN.number, "dorm") is Verdict.UNKNOWN
     world.run("checkouts")

@@ -11,7 +11,7 @@ from config.load import SettingsError
 from status_db import tables
 from status_db.decisions.certificates import Issue
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.model import SETTINGS as SETTINGS_RUN
 from status_db.model import RunState, StepKind, Verdict
 from sync.run.outcome import Outcome
@@ -265,15 +265,17 @@ def test_altered_settings_in_the_database_are_found(reopen: Reopen) -> None:
 def test_nothing_is_reviewed_or_issued_by_a_process_with_other_settings(reopen: Reopen) -> None:
     with reopen(SETTINGS) as world:
         for step in ("dorm", "college_items"):
-            wish = Wish(SUN.number, step, Verdict.CLEARED, "数据有误" if step == "dorm" else "无借阅", words="已核对")
+            wish = DecisionRequest(
+                SUN.number, step, Verdict.CLEARED, "数据有误" if step == "dorm" else "无借阅", words="已核对"
+            )
             world.decisions.enter(wish, "clerk", world.now)
-        review = Wish(SUN.number, "final_review", Verdict.CLEARED, "齐备")
+        review = DecisionRequest(SUN.number, "final_review", Verdict.CLEARED, "齐备")
         world.reviews.review(review, "dean", world.now)
     with reopen(WITH_WORDS) as world:
         with pytest.raises(DecisionRefused, match="restart this process with the settings file that was applied"):
             world.register.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now)
         with pytest.raises(DecisionRefused) as refused:
-            world.reviews.review(Wish(QIAN.number, "final_review", Verdict.HELD, "不齐"), "dean", world.now)
+            world.reviews.review(DecisionRequest(QIAN.number, "final_review", Verdict.HELD, "不齐"), "dean", world.now)
         assert refused.value.code is DecisionCode.SETTINGS
         # The answer in the new words changes nobody, so it needs no approval, and the settings are the applied ones.
         assert world.run("checkouts").state is RunState.APPLIED

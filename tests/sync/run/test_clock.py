@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from clearance.main import app
 from status_db.ledger import key as ledger_key
-from status_db.marks.current import Stored
+from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.store.engine import reading
 from sync.verify.report import verify
@@ -83,7 +83,9 @@ def test_releases_counted_ahead_do_not_fill_the_days_sum_for_ever(world: World) 
     assert world.run("loans").state is RunState.APPLIED
     world.now -= AHEAD
     with reading(world.engine) as connection:
-        counted = Stored(connection, COHORT).runs.counted_since("loans", world.now - timedelta(hours=24), world.now)
+        counted = CurrentState(connection, COHORT).runs.counted_since(
+            "loans", world.now - timedelta(hours=24), world.now
+        )
     assert not any(counted.values())
 
 

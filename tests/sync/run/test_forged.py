@@ -12,10 +12,10 @@ from status_db.accounts.authority import Authority
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import Reviews
-from status_db.decisions.writer import DecisionWriter, Wish
+from status_db.decisions.writer import DecisionRequest, DecisionWriter
 from status_db.inbox.requests import RequestOutcome, Requests
 from status_db.ledger.chain import Ledger
-from status_db.model import RunState, Says, Verdict
+from status_db.model import RunState, Verdict, VoteKind
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
 from sync.verify.report import verify
@@ -42,11 +42,11 @@ def forge(world: World, table: Table, **values: object) -> None:
 class TestAForgedApproval:
     def test_is_not_carried_out(self, world: World) -> None:
         run = suspended(world)
-        said = {"run": run, "says": Says.APPROVE, "author": "admin", "reason": "", "at": world.now}
-        forge(world, tables.opinion, **said, digest=digest_of(world, run))
+        said = {"run": run, "says": VoteKind.APPROVE, "author": "admin", "reason": "", "at": world.now}
+        forge(world, tables.approval_vote, **said, digest=digest_of(world, run))
         assert world.approvals.carry_out() == []
         assert world.verdict("20150007", "library") is Verdict.HELD
-        say(world, run, Says.APPROVE, "dean")
+        say(world, run, VoteKind.APPROVE, "dean")
         assert [outcome.state for outcome in world.approvals.carry_out()] == [RunState.APPLIED]
 
     def test_asked_for_at_the_desk_is_refused_by_the_schedule(self, world: World) -> None:
@@ -65,7 +65,7 @@ def test_a_forged_announcement_of_a_change_raises_no_limit(world: World) -> None
     run = suspended(world)
     assert world.sync.reject(run, by="admin", reason="looked at")
     ends = {"until": world.now + timedelta(days=1), "author": "x", "note": "", "at": world.now}
-    forge(world, tables.wave, cohort=COHORT, source="loans", towards="cleared", most=1000, **ends)
+    forge(world, tables.expected_change, cohort=COHORT, source="loans", towards="cleared", most=1000, **ends)
     world.later(minutes=5)
     outcome = world.run("loans")
     assert outcome.state is RunState.SUSPENDED
@@ -75,12 +75,12 @@ def test_a_forged_announcement_of_a_change_raises_no_limit(world: World) -> None
 
 def test_an_altered_announcement_is_withdrawn_and_stays_found(world: World) -> None:
     world.run_all()
-    announced = world.waves.announce(
+    announced = world.expected_changes.announce(
         "loans", Verdict.CLEARED, 9, world.now + timedelta(days=1), author="x", note="", now=world.now
     )
     with world.engine.begin() as connection:
-        connection.execute(update(tables.wave).values(most=900))
-    world.waves.withdraw(announced.id, author="x", now=world.now)
+        connection.execute(update(tables.expected_change).values(most=900))
+    world.expected_changes.withdraw(announced.id, author="x", now=world.now)
     with reading(world.engine) as connection:
         report = verify(connection, world.settings, COHORT, world.ledger.seals(connection), world.now, {})
     assert [found.table for found in report.disagreements] == ["wave"]
@@ -97,7 +97,7 @@ class TestAnAuthor:
 
     def decide(self, world: World, scopes: Sequence[Scope] = EVERYBODY) -> None:
         """Have the librarian clear Lin."""
-        wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还")
+        wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还")
         Overrides(self.writer(world)).enter(wish, "librarian", world.now, scopes)
 
     @pytest.fixture
@@ -134,7 +134,7 @@ class TestAnAuthor:
 
     def test_with_a_forged_grant_issues_and_reviews_nothing(self, world: World, librarian: Grant) -> None:
         forge(world, tables.grant, account="librarian", act="review", step=None, scope={})
-        wish = Wish(LIN.number, "final_review", Verdict.CLEARED, "通过")
+        wish = DecisionRequest(LIN.number, "final_review", Verdict.CLEARED, "通过")
         with pytest.raises(DecisionRefused, match="may not do this any more"):
             Reviews(self.writer(world)).review(wish, "librarian", world.now)
 

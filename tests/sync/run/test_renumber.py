@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 from clearance.main import app
 from status_db.accounts.audit_log import Audit
-from status_db.decisions.writer import Wish
-from status_db.inbox.appeals import StudentObjections
+from status_db.decisions.writer import DecisionRequest
+from status_db.inbox.appeals import Appeals
 from status_db.ledger import key as ledger_key
 from status_db.marks.renumber import Renumbering, RenumberRefused
 from status_db.model import ROSTER, Verdict
@@ -42,7 +42,7 @@ def lived(world: World) -> World:
     world.says["fees"] = [{"XH": LIN.number, "QFJE": "100.00", "XM": "学费"}]
     world.run_all()
     world.later(minutes=1)
-    world.decisions.enter(Wish(LIN.number, "finance", Verdict.CLEARED, "缓交批准"), "bursar", world.now)
+    world.decisions.enter(DecisionRequest(LIN.number, "finance", Verdict.CLEARED, "缓交批准"), "bursar", world.now)
     world.accounts.add(LIN.number, LIN.name, None, student=LIN.number, now=world.now)
     lin_objects(world)
     world.later(minutes=1)
@@ -63,7 +63,7 @@ def test_everything_goes_on_under_the_new_number_and_the_ledger_agrees(lived: Wo
     account = lived.accounts.find(LIN.number)
     assert account is not None
     assert account.student == NEW
-    raised = StudentObjections(lived.desk).of_student(COHORT, NEW)
+    raised = Appeals(lived.desk).of_student(COHORT, NEW)
     assert [one.text for one in raised] == ["书上周就还了。"]
     assert verified(lived).sound, verified(lived).disagreements
 
@@ -111,7 +111,7 @@ def test_two_students_are_not_made_one(lived: World) -> None:
 def test_decisions_on_both_numbers_are_left_to_a_person(lived: World) -> None:
     listed_as(lived, LIN.number, NEW)
     lived.run_all()
-    lived.decisions.enter(Wish(NEW, "finance", Verdict.CLEARED, "缓交批准"), "bursar", lived.now)
+    lived.decisions.enter(DecisionRequest(NEW, "finance", Verdict.CLEARED, "缓交批准"), "bursar", lived.now)
     with pytest.raises(RenumberRefused, match="has decisions of its own"):
         renumbering(lived).renumber(LIN.number, NEW, lived.now)
 
@@ -135,6 +135,6 @@ def test_the_command_says_what_went_over_and_can_be_run_again(
     again = CliRunner().invoke(app, words)
     assert "already" in again.output
     line = Audit(sqlite_world.desk).newest()[0]
-    assert line.deed == "renumbered"
+    assert line.event == "renumbered"
     assert line.detail["old"] == ZHAO.number
     assert QIAN.number in CliRunner().invoke(app, ["--config", str(sqlite_world.file), "status", QIAN.number]).output

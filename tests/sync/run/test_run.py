@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, func, select
 
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 from status_db import tables
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.marks.runs import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.store import bulk
@@ -177,7 +177,9 @@ class TestTheRoster:
     def test_a_step_that_ends_under_a_decision_ends_from_what_counted(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.run_all()
-        world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+        world.decisions.enter(
+            DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now
+        )
         world.says[ROSTER] = [p.listed() | ({"类别": "延期"} if p is LIN else {}) for p in EVERYBODY]
         world.run(ROSTER)
         (ended, *_) = [flip for flip in world.student(LIN.number).flips if flip.step == "library"]
@@ -401,15 +403,15 @@ class TestFaults:
     def test_strangers_are_counted_and_listed_by_their_key_alone(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN, {**POETRY_LOAN, "CARD": "19990001"}]
         world.run_all()
-        assert [(s.source, s.key) for s in world.reader.strangers(COHORT)] == [("loans", "19990001")]
+        assert [(s.source, s.key) for s in world.reader.unmatched_keys(COHORT)] == [("loans", "19990001")]
 
     def test_a_lost_leading_zero_makes_unknown_and_is_listed_as_a_near_miss(self, world: World) -> None:
         world.says[ROSTER].append({**LIN.listed(), "学号": "0099123", "一卡通": ""})
         world.says["loans"] = [{**GEOLOGY_LOAN, "CARD": "99123"}]
         world.run_all()
         assert world.verdict("0099123", "library") is Verdict.UNKNOWN
-        (stranger,) = world.reader.strangers(COHORT)
-        assert (stranger.near, stranger.student) == ("leading_zero", "0099123")
+        (unmatched_key,) = world.reader.unmatched_keys(COHORT)
+        assert (unmatched_key.near, unmatched_key.student) == ("leading_zero", "0099123")
 
     def test_a_card_that_two_students_share_makes_both_unknown(self, world: World) -> None:
         world.says[ROSTER] = [p.listed() | ({"一卡通": "SHARED"} if p in (LIN, SUN) else {}) for p in EVERYBODY]
@@ -517,7 +519,7 @@ class TestTurns:
         def decide_meanwhile(*args: Any) -> Any:
             proposal = original(*args)
             if not decided:
-                wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还")
+                wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还")
                 decided.append(world.decisions.enter(wish, "librarian", world.now))
             return proposal
 

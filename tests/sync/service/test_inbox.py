@@ -9,7 +9,7 @@ import pytest
 
 from connectors.port import SourceUnavailable
 from status_db.inbox.requests import Request, RequestOutcome, RequestRefused, Requests
-from status_db.model import RunState, Says, Verdict
+from status_db.model import RunState, Verdict, VoteKind
 from status_db.queries.runs import RunReader
 from sync.run.outcome import Outcome
 from tests.cast import LIN, POETRY_LOAN, QIAN, SUN
@@ -26,7 +26,7 @@ def strict(status_url: str, tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def said(world: World, run: int, says: Says, account: str = "admin", digest: bytes | None = None) -> Request:
+def said(world: World, run: int, says: VoteKind, account: str = "admin", digest: bytes | None = None) -> Request:
     """Say something of a run and have it served; return how it ended."""
     found = world.reader.run(COHORT, run)
     assert found is not None
@@ -48,7 +48,7 @@ def state_of(world: World, run: int) -> RunState:
 
 def test_an_approval_applies_the_change_it_was_said_of(world: World) -> None:
     run = suspended(world)
-    assert said(world, run, Says.APPROVE).outcome is RequestOutcome.DONE
+    assert said(world, run, VoteKind.APPROVE).outcome is RequestOutcome.DONE
     assert state_of(world, run) is RunState.APPLIED
     assert world.verdict("20150007", "library") is Verdict.CLEARED
     assert world.verdict("20150000", "library") is Verdict.HELD
@@ -57,7 +57,7 @@ def test_an_approval_applies_the_change_it_was_said_of(world: World) -> None:
 def test_an_approval_of_another_change_applies_nothing(world: World) -> None:
     run = suspended(world)
     before = world.verdicts()
-    ended = said(world, run, Says.APPROVE, digest=b"another")
+    ended = said(world, run, VoteKind.APPROVE, digest=b"another")
     assert ended.outcome is RequestOutcome.REFUSED
     assert "something else by now" in ended.message
     assert state_of(world, run) is RunState.SUSPENDED
@@ -67,27 +67,27 @@ def test_an_approval_of_another_change_applies_nothing(world: World) -> None:
 def test_a_rejection_applies_nothing_and_keeps_its_reason(world: World) -> None:
     run = suspended(world)
     before = world.verdicts()
-    assert said(world, run, Says.REJECT).outcome is RequestOutcome.DONE
+    assert said(world, run, VoteKind.REJECT).outcome is RequestOutcome.DONE
     assert state_of(world, run) is RunState.REJECTED
     found = world.reader.run(COHORT, run)
     assert found is not None
     assert (found.decided_by, found.message) == ("admin", "rejected: seen")
     assert world.verdicts() == before
-    assert said(world, run, Says.APPROVE).outcome is RequestOutcome.REFUSED
+    assert said(world, run, VoteKind.APPROVE).outcome is RequestOutcome.REFUSED
 
 
 def test_where_the_office_and_two_people_must_speak_the_last_word_carries_it_out(strict: World) -> None:
     run = suspended(strict)
-    for says, account in ((Says.APPROVE, "admin"), (Says.PLAUSIBLE, "librarian"), (Says.APPROVE, "admin")):
+    for says, account in ((VoteKind.APPROVE, "admin"), (VoteKind.CONFIRM, "librarian"), (VoteKind.APPROVE, "admin")):
         assert said(strict, run, says, account).outcome is RequestOutcome.DONE
         assert state_of(strict, run) is RunState.SUSPENDED, "the same person twice is one person"
-    assert said(strict, run, Says.APPROVE, "second").outcome is RequestOutcome.DONE
+    assert said(strict, run, VoteKind.APPROVE, "second").outcome is RequestOutcome.DONE
     assert state_of(strict, run) is RunState.APPLIED
 
 
 def test_a_vote_that_was_recorded_at_a_command_line_is_carried_out_by_the_same_inbox(strict: World) -> None:
     run = suspended(strict)
-    for says, author in ((Says.APPROVE, "admin"), (Says.APPROVE, "second"), (Says.PLAUSIBLE, "librarian")):
+    for says, author in ((VoteKind.APPROVE, "admin"), (VoteKind.APPROVE, "second"), (VoteKind.CONFIRM, "librarian")):
         assert serving_of(strict).serve() == 0
         assert state_of(strict, run) is RunState.SUSPENDED
         strict.votes.record(run, says, author=author, now=strict.now)
@@ -112,7 +112,7 @@ def test_it_is_kept_anew_when_the_run_comes_to_another_change(world: World) -> N
     world.says["loans"].append({"CARD": SUN.number, "TITLE": "a", "DUE": "2019-06-01", "BARCODE": "B77"})
     world.later(minutes=1)
     world.sync.recheck("loans", SUN.number, by="test")
-    said(world, run, Says.APPROVE)
+    said(world, run, VoteKind.APPROVE)
     after = RunReader(world.reading).look(COHORT, run)
     assert state_of(world, run) is RunState.SUSPENDED
     assert after != before
@@ -121,13 +121,13 @@ def test_it_is_kept_anew_when_the_run_comes_to_another_change(world: World) -> N
 
 def test_it_goes_with_the_run_and_the_objections_stay(world: World) -> None:
     run = suspended(world)
-    said(world, run, Says.APPROVE)
+    said(world, run, VoteKind.APPROVE)
     found = world.reader.run(COHORT, run)
     assert found is not None
     assert RunReader(world.reading).look(COHORT, run) is None
-    said_of_it = [str(objection) for objection in found.objections]
+    said_of_it = [str(guard_reason) for guard_reason in found.reasons]
     assert "29 of 30 held students would be cleared at once (limit 10 % and 20)" in said_of_it
-    assert found.counts.objections == (), "they are read with the run itself"
+    assert found.counts.reasons == (), "they are read with the run itself"
 
 
 def test_one_student_is_asked_about_anew(world: World) -> None:

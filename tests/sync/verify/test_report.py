@@ -14,7 +14,7 @@ from config.load import load
 from connectors import memory
 from status_db import tables
 from status_db.decisions.refusals import DecisionRefused
-from status_db.decisions.writer import Wish
+from status_db.decisions.writer import DecisionRequest
 from status_db.ledger import key as ledger_key
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import Seals
@@ -70,13 +70,13 @@ def live(world: World) -> World:
     world.says["checkouts"] = [{"学号": LIN.number, "清退状态": "未清退", "房间": "412"}]
     world.run_all()
     world.decisions.enter(
-        Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", "书已收到", "柜台"), "librarian", world.now
+        DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还", "书已收到", "柜台"), "librarian", world.now
     )
-    world.decisions.enter(Wish(QIAN.number, "finance", Verdict.HELD, "数据有误"), "cashier", world.now)
+    world.decisions.enter(DecisionRequest(QIAN.number, "finance", Verdict.HELD, "数据有误"), "cashier", world.now)
     world.later(minutes=5)
     world.decisions.withdraw(QIAN.number, "finance", "cashier", world.now)
     world.decisions.enter(
-        Wish(SUN.number, "finance", Verdict.EXEMPT, "缓交批准", until=world.now + timedelta(days=9)),
+        DecisionRequest(SUN.number, "finance", Verdict.EXEMPT, "缓交批准", until=world.now + timedelta(days=9)),
         "cashier",
         world.now,
     )
@@ -186,7 +186,9 @@ class Walk:
         reason = {"library": "赔书", "finance": "数据有误"}.get(step, "办理")
         verdict = self.chance.choice([Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT])
         until = self.chance.choice([None, self.world.now + timedelta(hours=2)])
-        return self.world.decisions.enter(Wish(who, step, verdict, reason, until=until), "op", self.world.now).id
+        return self.world.decisions.enter(
+            DecisionRequest(who, step, verdict, reason, until=until), "op", self.world.now
+        ).id
 
     def withdraw(self, who: str, source: str) -> object:
         """Take a decision back."""
@@ -254,12 +256,12 @@ class Tampering:
 
     def where(self, table: Table, row: dict[str, Any]) -> list[Any]:
         """Find this row."""
-        return [column == row[column.name] for column in table.primary_key]
+        return [column == row[column.key] for column in table.primary_key]
 
     def other(self, column: Column[Any], value: Any) -> Any:
         """Return another value that the column takes."""
         kind = column.type
-        if column.name in ("verdict", "before", "after", "answered_verdict"):
+        if column.key in ("verdict", "before", "after", "answered_verdict"):
             return self.chance.choice([str(v) for v in Verdict if v != value])
         match kind:
             case Instant():
@@ -281,8 +283,8 @@ class Tampering:
         """Give one edit of each column of each table."""
         for table in TAMPERED:
             for column in table.columns:
-                if column.name not in LEFT_OPEN:
-                    yield f"edit {table.name}.{column.name}", table, self.edit(table, column)
+                if column.key not in LEFT_OPEN:
+                    yield f"edit {table.name}.{column.key}", table, self.edit(table, column)
 
     def edit(self, table: Table, column: Column[Any]) -> Callable[[Connection], Any]:
         def do(connection: Connection) -> None:
@@ -291,7 +293,7 @@ class Tampering:
                 # A number that only grows at the very end is in order still, and says nothing else.
                 rows = [row for row in rows if row["link"] < max(other["link"] for other in rows)]
             row = self.chance.choice(rows)
-            changed = {column.name: self.other(column, row[column.name])}
+            changed = {column.key: self.other(column, row[column.key])}
             connection.execute(update(table).where(*self.where(table, row)).values(changed))
 
         return do
@@ -349,7 +351,7 @@ class Tampering:
 
     def swapped(self, table: Table) -> Callable[[Connection], Any]:
         def do(connection: Connection) -> None:
-            keys = {c.name for c in table.primary_key} | ({"slot"} if table is tables.run else set())
+            keys = {c.key for c in table.primary_key} | ({"slot"} if table is tables.run else set())
             rows = self.rows(connection, table)
             one, two = self.chance.choice(
                 [(a, b) for a in rows for b in rows if _rest(a, keys) != _rest(b, keys) and self._apart(table, a, b)]
