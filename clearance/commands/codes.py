@@ -150,7 +150,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
         elif numbers.setdefault(key, number) != number:
             mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
     if mistakes:
-        fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
+        fail("Nothing is written; mend these and give the list again:", about=mistakes)
     missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, Deed.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
