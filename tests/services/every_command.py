@@ -34,9 +34,9 @@ _KNOWN: tuple[str, ...] = (
 
 #: What the arguments of commands that need several are called, and a word that each knows.
 _USUAL: Mapping[str, str] = {
-    **{"student": OWES, "step": "library", "source": "loans", "account": "librarian", "operator": "librarian"},
-    **{"author": "librarian", "reviewer": "dean", "registrar": "dean"},
-}
+    "student": OWES, "step": "library", "source": "loans", "account": "librarian", "operator": "librarian",
+    "reviewer": "dean",
+}  # fmt: skip
 
 #: These go on until they are stopped, or build a university.
 _ENDLESS = {("serve",), ("schedule",), ("demo",), ("demo", "offices")}
