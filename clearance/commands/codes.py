@@ -91,7 +91,8 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
     for account, owner in zip(accounts, owners, strict=True):
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
-            fail(f'"{name}" is asked for no second factor: {_why_not_asked(program, demo=owner.demo)} Nothing is made.')
+            why = _why_not_asked(program, demo=owner.demo)
+            fail(f'Nothing is made. "{name}" is asked for no second factor: {why}')
         if held.get(name, AccountFactors()).any:
             fail(
                 f'"{name}" has a second factor already, and a code would open nothing. If its device is lost, take it '
@@ -107,7 +108,7 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
 
 def _why_not_asked(program: Program, *, demo: bool) -> str:
     if demo:
-        return "the demo has made it."
+        return "the demo has made it. Name another account: clearance accounts list"
     asked = program.settings.auth.asks_second_factor_of
     if asked == "off":
         return 'second_factor = "off" in [auth]. Write "privileged" or "staff" there.'
@@ -150,7 +151,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
         elif numbers.setdefault(key, number) != number:
             mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
     if mistakes:
-        fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
+        fail("Nothing is written; mend these and give the list again:", about=mistakes)
     missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
@@ -206,7 +207,7 @@ def _in_class(program: Program, college: str, class_name: str) -> list[_CodeOwne
 
 def _refuse_elsewhere(program: Program) -> None:
     if not program.settings.auth.local:
-        fail("the settings have local = false in [auth]: there are no passwords here, so no codes for them.")
+        fail("there are no passwords here, so no codes for them. To have both, write local = true in [auth].")
 
 
 def _claim(file: Path) -> None:

@@ -209,7 +209,7 @@ def _at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scop
             f'there is no step "{step}": write one of {", ".join(one.key for one in settings.step)}'
         )
     if any(entry.step == step and entry.kind == "review" for flow in settings.flow for entry in flow.entries):
-        fail(f"{step} is a review: its reviewer gives it, student by student or class by class.")
+        fail(f"{step} is a review: have its reviewer give it, student by student or class by class.")
     account = active(program, operator)
     return account, scopes_of(program, account, Act.DECIDE, step)
 
@@ -252,7 +252,7 @@ def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) 
     if dry_run:
         raise typer.Exit(PENDING if enters else 0)
     if not enters:
-        fail("No row would change anything: there is nothing to enter. Rows in conflict go in with --with-conflicts.")
+        fail("No row would change anything: there is nothing to enter. Add --with-conflicts to enter rows in conflict.")
     fail(
         f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
         "others in with --without-wrong."

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from config.tables.plain_text import plain, unprintable_in
+from config.tables.plain_text import on_one_line, plain, unprintable_in
 
 #: What stands for a character that the console's encoding lacks: the first of these that it has.
 #: The yuan sign of GBK is the full-width one.
@@ -71,7 +71,7 @@ def unreadable_word(words: Sequence[str]) -> str:
 
 
 class Terminal(Console):
-    """A console that prints text as text: nothing in it is markup, moves the cursor or changes a colour.
+    """A console that prints text as text: nothing in it is markup, moves the cursor, changes a colour or ends the line.
 
     A style is given beside the text, as `style=` or in a `rich.text.Text`.
     """
@@ -80,5 +80,5 @@ class Terminal(Console):
         super().__init__(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - the options are rich's own
-        """Return what a text looks like, its control characters written out."""
-        return super().render_str(plain(text), **options)
+        """Return what a text looks like: one line, its control characters and line breaks written out."""
+        return super().render_str(on_one_line(text), **options)
