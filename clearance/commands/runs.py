@@ -93,7 +93,7 @@ def plausible(
     account = active(program, operator)
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
         fail(f'"{operator}" has no grant to decide {step}. {ASK_FOR_A_GRANT}')
-    program.votes.record(run, Says.PLAUSIBLE, author=account.account, reason=reason, now=program.clock())
+    program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
     tables.OUT.print(f"noted: {account.account} finds run {run} of {found.source} plausible.")
 
 
