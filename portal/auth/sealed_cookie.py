@@ -1,4 +1,4 @@
-"""Sealed values: what a browser keeps for us, and can neither read nor change. Good for any of several workers."""
+"""Sealed values: a browser keeps them and can neither read nor change them. Every worker can open them."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def seal(key: bytes, values: Mapping[str, str], until: datetime) -> str:
 
 
 def unseal(key: bytes, text: str, now: datetime) -> dict[str, str] | None:
-    """Return what was sealed; None for what is too old, changed, or was never sealed with this key."""
+    """Return the sealed values; None if they are too old, were changed, or were not sealed with this key."""
     try:
         opened = jwe.decrypt_compact(text, OctKey.import_key(key), algorithms=list(_HOW.values())).plaintext
     except (JoseError, ValueError):
