@@ -164,7 +164,7 @@ def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Cou
         everybody = tuple(Random(f"{season.seed}/some").sample(list(everybody), season.students))
     offices, counts = rows(everybody, season.seed), Counts()
     with World(f"sqlite:///{folder / 'season.db'}", folder, settings()) as world:
-        world.says[ROSTER] = [_listed(life) for life in everybody]
+        world.says[ROSTER] = [_roster_row(life) for life in everybody]
         world.now = _MIDNIGHT - timedelta(hours=1)
         world.run(ROSTER)
         begun: dict[str, list[Mapping[str, Any]]] = {}
@@ -185,7 +185,7 @@ def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Cou
     return counts
 
 
-def _listed(life: Life) -> dict[str, str]:
+def _roster_row(life: Life) -> dict[str, str]:
     s = life.student
     return {
         "学号": s.number, "姓名": s.name, "培养层次": s.level, "学院": s.college, "班级": s.class_name,

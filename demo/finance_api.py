@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = {name: values[-1] for name, values in parse_qs(address.query).items()}
         page, size = int(asked.get("page", 1)), min(int(asked.get("page_size", 100)), _MOST_PER_PAGE)
-        total, rows = _page(self.server.offices.finance, asked.get("number"), page, size)
+        total, rows = _read_page(self.server.offices.finance, asked.get("number"), page, size)
         self._answer({"code": 0, "msg": "ok", "data": {"total": total, "page": page, "rows": rows}})
 
     def _answer(self, said: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the demo's terminal belongs to the demo."""
 
 
-def _page(file: Path, number: str | None, page: int, size: int) -> tuple[int, list[dict[str, str]]]:
+def _read_page(file: Path, number: str | None, page: int, size: int) -> tuple[int, list[dict[str, str]]]:
     everybody = number is None
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row

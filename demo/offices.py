@@ -153,9 +153,9 @@ class Offices:
                 str(debt.amount),
             )
             for life in everybody
-            for debt in _open(life.fees, day)
+            for debt in _open_on(life.fees, day)
         ]
-        with _file(self.finance) as connection:
+        with _open_sqlite(self.finance) as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS arrears (bill TEXT PRIMARY KEY, number TEXT, name TEXT, item TEXT, "
                 "payable TEXT, paid TEXT, owed TEXT)"
@@ -167,9 +167,9 @@ class Offices:
         rows = [
             (life.student.number, debt.title, str(debt.amount))
             for life in everybody
-            for debt in (*_open(life.textbooks, day), *life.refunds)
+            for debt in (*_open_on(life.textbooks, day), *life.refunds)
         ]
-        with _file(self.folder / "textbook.sqlite") as connection:
+        with _open_sqlite(self.folder / "textbook.sqlite") as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS book_account (number TEXT, term TEXT, balance TEXT)")
             connection.execute(
                 "CREATE VIEW IF NOT EXISTS v_textbook_balance AS "
@@ -179,12 +179,12 @@ class Offices:
             connection.executemany("INSERT INTO book_account VALUES (?, ?, ?)", rows)
 
 
-def _open(debts: Iterable[Debt], day: int) -> Iterator[Debt]:
+def _open_on(debts: Iterable[Debt], day: int) -> Iterator[Debt]:
     return (debt for debt in debts if debt.from_day <= day < debt.until_day)
 
 
 @contextlib.contextmanager
-def _file(path: Path) -> Iterator[sqlite3.Connection]:
+def _open_sqlite(path: Path) -> Iterator[sqlite3.Connection]:
     """Give an SQLite file to write in one transaction."""
     with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
         yield connection
@@ -243,7 +243,7 @@ def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, s
         for loan in life.loans:
             if loan.from_day <= day < loan.until_day:
                 lend(number, loan.barcode, loan.title, issuedate=loan.issued, date_due=loan.due)
-        for fine in _open(life.fines, day):
+        for fine in _open_on(life.fines, day):
             charge(number, fine.title, fine.amount)
     random = Random(f"{seed}/others")
     for number in range(len(everybody) + 1, len(everybody) + 1 + _OTHER_READERS):

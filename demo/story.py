@@ -92,16 +92,16 @@ def lives(seed: int) -> tuple[Life, ...]:
     leaving = [student for student in everybody if student.leaving]
     undergraduates = [student for student in leaving if student.level == "本科生"]
     random = Random(f"{seed}/story")
-    library = _chosen(random, leaving, LIBRARY_SHARE)
-    finance = _chosen(random, leaving, FINANCE_SHARE)
-    textbook = _chosen(random, undergraduates, TEXTBOOK_SHARE)
+    library = _sample(random, leaving, LIBRARY_SHARE)
+    finance = _sample(random, leaving, FINANCE_SHARE)
+    textbook = _sample(random, undergraduates, TEXTBOOK_SHARE)
     return tuple(
         _life(seed, student, student.number in library, student.number in finance, student.number in textbook)
         for student in everybody
     )
 
 
-def _chosen(random: Random, people: list[Student], share: float) -> frozenset[str]:
+def _sample(random: Random, people: list[Student], share: float) -> frozenset[str]:
     return frozenset(s.number for s in random.sample(people, round(len(people) * share)))
 
 

@@ -76,10 +76,10 @@ def students(seed: int) -> tuple[Student, ...]:
     random = Random(f"{seed}/students")
     categories = ["毕业"] * (GRADUATES - SECOND_DEGREE) + ["第二学位"] * SECOND_DEGREE + ["延期"] * DELAYED
     random.shuffle(categories)
-    return tuple(_each(random, categories))
+    return tuple(_generate(random, categories))
 
 
-def _each(random: Random, categories: list[str]) -> Iterator[Student]:
+def _generate(random: Random, categories: list[str]) -> Iterator[Student]:
     weights = [weight for *_, weight in _COLLEGES]
     sizes: dict[str, int] = {}
     for category in categories:
@@ -95,7 +95,7 @@ def _each(random: Random, categories: list[str]) -> Iterator[Student]:
             number=number,
             card=f"L{random.randrange(10**7):07d}" if random.random() < _OTHER_CARD_SHARE else number,
             former=f"{year - 1}{code}9{serial:03d}" if random.random() < _FORMER_NUMBER_SHARE else "",
-            name=_name(random),
+            name=_random_name(random),
             level="硕士研究生" if postgraduate else "本科生",
             category=category,
             college=college,
@@ -113,6 +113,6 @@ def _building(random: Random, campus: str, *, postgraduate: bool) -> str:
     return f"{area}{random.randint(1, 14)}栋"
 
 
-def _name(random: Random) -> str:
+def _random_name(random: Random) -> str:
     given = "".join(random.sample(_GIVEN, random.choice((1, 2, 2, 2))))
     return random.choice(_SURNAMES) + given

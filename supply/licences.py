@@ -61,13 +61,13 @@ def is_allowed(expression: str) -> bool:
     )
 
 
-def _rows() -> Iterator[str]:
+def _table_rows() -> Iterator[str]:
     runs = {name for name, _ in locked("run")}
     for name, _ in sorted(locked("dev")):
         yield f"| {name} | {licence(name)} | {'the program' if name in runs else 'tests and checks'} |"
 
 
-def page() -> str:
+def licence_page() -> str:
     """Return the page that lists them."""
     return "\n".join((
         "# Licences",
@@ -81,10 +81,10 @@ def page() -> str:
         "",
         "| package | licence | used by |",
         "|---|---|---|",
-        *_rows(),
+        *_table_rows(),
         "",
     ))  # fmt: skip
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(licence_page(), encoding="utf-8")

@@ -34,25 +34,25 @@ def extract(code: str, root: Path = ROOT) -> Catalog:
 
 def missing(template: Catalog, catalogue: Catalog) -> list[str]:
     """Return the texts that have no translation."""
-    return [_text(message) for message in template if message.id and not _translated(catalogue.get(message.id))]
+    return [_source_text(message) for message in template if message.id and not _translated(catalogue.get(message.id))]
 
 
 def dead(template: Catalog, catalogue: Catalog) -> list[str]:
     """Return the texts that have a translation and are no longer used."""
     kept = [message for message in catalogue if message.id and message.id not in template]
-    return [_text(message) for message in (*kept, *catalogue.obsolete.values())]
+    return [_source_text(message) for message in (*kept, *catalogue.obsolete.values())]
 
 
 def fuzzy(catalogue: Catalog) -> list[str]:
     """Return the texts whose translation nobody has confirmed."""
-    return [_text(message) for message in catalogue if message.id and message.fuzzy]
+    return [_source_text(message) for message in catalogue if message.id and message.fuzzy]
 
 
 def faulty(catalogue: Catalog) -> list[str]:
     """Return the texts whose translation has other placeholders, or that Babel's own checks refuse."""
     refused = [message for message, _ in catalogue.check()]
     unlike = [message for message in catalogue if message.id and not _same_placeholders(message)]
-    return list(dict.fromkeys(_text(message) for message in (*refused, *unlike)))
+    return list(dict.fromkeys(_source_text(message) for message in (*refused, *unlike)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _babel(root: Path, *words: str) -> None:
     subprocess.run(command, cwd=root, check=True)  # noqa: S603 - our own words
 
 
-def _text(message: Message) -> str:
+def _source_text(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
 
@@ -112,7 +112,7 @@ def _translated(message: Message | None) -> bool:
 
 
 def _same_placeholders(message: Message) -> bool:
-    wanted = set(_PLACEHOLDER.findall(_text(message)))
+    wanted = set(_PLACEHOLDER.findall(_source_text(message)))
     return all(set(_PLACEHOLDER.findall(string)) == wanted for string in _strings(message) if string)
 
 

@@ -47,7 +47,7 @@ class FaultLog:
             context = copy_context()
             write = lambda: context.run(log.error, "page broke", path=path, exc_info=error)  # noqa: E731
             with suppress(RuntimeError):
-                # Where this process is stopping, its thread takes no more.
+                # If this process is stopping, its thread accepts no more work.
                 await asyncio.get_running_loop().run_in_executor(self._writing, write)
         finally:
             self._waiting -= 1
