@@ -1,4 +1,4 @@
-"""Who leaves the demo university in 2019: 4,215 graduates in 12 colleges, all invented, the same for the same seed."""
+"""The students of the demo university in 2019: 4,215 graduates in 12 colleges, invented, the same for the same seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ COMMUTER = "校外走读"
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """One invented student, as the registrar knows them."""
+    """One invented student, as on the registrar's list."""
 
     number: str
-    #: What the library's system knows them by; mostly the student number.
+    #: The card number in the library's system; usually the student number.
     card: str
-    #: An earlier number, after a change of major; mostly none.
+    #: An earlier number, before a change of major; usually empty.
     former: str
     name: str
     level: str
@@ -56,23 +56,23 @@ class Student:
     college: str
     class_name: str
     campus: str
-    #: COMMUTER for who lives elsewhere.
+    #: COMMUTER for students who live elsewhere.
     building: str
     room: str
 
     @property
     def leaving(self) -> bool:
-        """On this year's list of those who leave."""
+        """Whether the student leaves this year."""
         return self.category != "延期"
 
     @property
     def commuter(self) -> bool:
-        """Lives off campus."""
+        """Whether the student lives off campus."""
         return self.building == COMMUTER
 
 
 def students(seed: int) -> tuple[Student, ...]:
-    """Return everybody on the registrar's list: the graduates, and those who stay a year longer."""
+    """Return all students on the registrar's list: the graduates, and those who stay a year longer."""
     random = Random(f"{seed}/students")
     categories = ["毕业"] * (GRADUATES - SECOND_DEGREE) + ["第二学位"] * SECOND_DEGREE + ["延期"] * DELAYED
     random.shuffle(categories)
