@@ -1,4 +1,4 @@
-"""How much a run adds to the ledger, on SQLite: bytes of pages per run, half of the runs changing one student.
+"""The growth of the ledger on SQLite: bytes of pages per run, where half of the runs change one student.
 
 python -m benchmarks.ledger_growth [--runs 600]
 """

@@ -1,10 +1,10 @@
-"""How often an honest season waits for a person, at three paces: `python -m benchmarks.season_paces`.
+"""The number of suspended runs in a season without errors, at three paces: `python -m benchmarks.season_paces`.
 
-The demo university's season (`demo/story.py`) is lived through the real sync on SQLite, with sources in memory and a
-clock of its own: a pull of every source each quarter of an hour, each hour, and each night. What happens on a day
-happens at a moment of that day within the offices' hours, drawn from the same seed. Whatever the guard holds back is
-counted and approved at once. Nothing is wrong in any office, so that each suspension is one too many; the aim is none
-before the last three days, and at most one a source in them.
+The demo university's season (`demo/story.py`) runs through the real sync on SQLite, with sources in memory and a
+clock of its own: a pull of every source each quarter of an hour, each hour, and each night. Each event happens at a
+moment within the offices' hours of its day, drawn from the same seed. Every run that the guard suspends is counted and
+approved at once. No office has an error, so every suspension is unnecessary; the aim is none before the last three
+days, and at most one a source in them.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SOURCES = ("loans", "fines", "fees", "textbooks", "checkouts")
 
 _MIDNIGHT = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC) - timedelta(hours=8)
 _OPENS, _OPEN_FOR = timedelta(hours=8), timedelta(hours=10)
-#: When the night's pulls begin.
+#: The hour of the nightly pulls.
 _NIGHT = timedelta(hours=3)
 #: Readers of the library who do not leave.
 _OTHER_READERS = 1_500
@@ -58,11 +58,11 @@ columns = { student = "XH", title = "XQ", amount = "YE" }
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Whose season: the demo's, or a part of another seed's students."""
+    """A season: the demo's, or one with a part of another seed's students."""
 
     name: str
     seed: int
-    #: So many students; everybody where None.
+    #: The number of students; None for all.
     students: int | None = None
 
 
@@ -74,7 +74,7 @@ SEASONS = (
 
 @dataclass
 class Counts:
-    """How many runs a source had suspended, and the first of them."""
+    """The number of suspended runs of each source, and their first messages."""
 
     pulls: int = 0
     applied: int = 0
@@ -102,7 +102,7 @@ def settings() -> str:
 
 
 def moment(day: int, key: str) -> datetime:
-    """Return when on its day something happens."""
+    """Return the moment of an event on its day."""
     if day <= 0:
         return _MIDNIGHT
     if day >= NEVER:
@@ -148,17 +148,17 @@ def rows(everybody: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
 
 
 def pulls(pace: timedelta, days: int = DAYS) -> Iterator[datetime]:
-    """Give the moments at which every source is asked; the first is the season's first morning."""
+    """Return the moments at which every source is pulled; the first is the season's first morning."""
     at = _MIDNIGHT + (_NIGHT if pace >= timedelta(days=1) else timedelta())
     jitter = Random("jitter")
     while at < _MIDNIGHT + timedelta(days=days):
-        # A scheduler is seldom there to the second.
+        # A scheduler is rarely exact to the second.
         yield at + timedelta(seconds=jitter.randint(0, 90))
         at += pace
 
 
 def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Counts:
-    """Live one season at one pace, and count what the guard holds back."""
+    """Run one season at one pace, and count the runs that the guard suspends."""
     everybody = lives(season.seed)
     if season.students is not None:
         everybody = tuple(Random(f"{season.seed}/some").sample(list(everybody), season.students))
@@ -202,7 +202,7 @@ def _table(found: Iterable[tuple[str, str, Counts]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Live the seasons, and print a table: suspensions before the last three days + in them."""
+    """Run the seasons, and print a table: suspensions before the last three days + in them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--season", default="", help="only seasons whose name begins so")
     parser.add_argument("--pace", default="", choices=("", *PACES), help="only this pace")
