@@ -85,13 +85,13 @@ def round_of(world: World, mark: int) -> dict[str, float]:
     with writing(world.engine, COHORT) as connection:
         connection.execute(delete(tables.decision).where(tables.decision.c.step == "dorm"))
     rows = [ImportRow(n, _number(n), f"人{n}", Verdict.CLEARED, "现场归还") for n in range(ROWS)]
-    took["look at a sheet"], preview = _timed(lambda: batches.preview("library", rows, world.now))
-    took["enter it"], entered = _timed(
+    took["preview a sheet"], preview = _timed(lambda: batches.preview("library", rows, world.now))
+    took["import it"], entered = _timed(
         lambda: batches.enter_all(BatchKind.IMPORT, "library", rows, preview.digest, "x", world.now, title="x")
     )
-    took["take it back"], _ = _timed(lambda: batches.undo(entered.batch.id, "x", "a benchmark", world.now))
+    took["withdraw it"], _ = _timed(lambda: batches.undo(entered.batch.id, "x", "a benchmark", world.now))
     people = [_number(n) for n in range(STUDENTS - CLASS, STUDENTS)]
-    took["look at a class"], stand = _timed(lambda: class_reviews.status_of(people, world.now))
+    took["read a class"], stand = _timed(lambda: class_reviews.status_of(people, world.now))
     chosen = [
         ChosenStudent(number, seen_by_review(review), f"{mark}-{number}")
         for number in people

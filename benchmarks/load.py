@@ -92,7 +92,7 @@ def application() -> Starlette:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The pages, and whoever has signed in."""
+    """The address of the pages, and the tokens of signed-in people."""
 
     port: int
     student: str

@@ -81,7 +81,7 @@ def _fill(connection: Any, chance: random.Random, which: range) -> None:  # noqa
         statuses.append(_status(at, "college_items", "unknown", "awaiting_decision", None))
         statuses.append(_status(at, "final_review", "unknown", "awaiting_review", None))
         if index % 2:
-            said = {
+            decision = {
                 "step": "college_items",
                 "verdict": "cleared",
                 "author": "x",
@@ -90,7 +90,7 @@ def _fill(connection: Any, chance: random.Random, which: range) -> None:  # noqa
                 "note": "",
             }
             on = {"decided_at": BEGAN, "entered_at": BEGAN, "answered_verdict": "unknown", "answered_keys": []}
-            decisions.append(at | said | on)
+            decisions.append(at | decision | on)
             flips.append(_flip(at, "college_items", chance))
     for table, rows in (
         (tables.student, people), (tables.status, statuses), (tables.decision, decisions), (tables.flip, flips),

@@ -110,7 +110,7 @@ def moment(day: int, key: str) -> datetime:
     return _MIDNIGHT + timedelta(days=day) + _OPENS + _OPEN_FOR * Random(key).random()
 
 
-def rows(everybody: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
+def rows(people: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
     """Return every row that an office has at some time of the season."""
     found: dict[str, list[_Row]] = {name: [] for name in SOURCES}
 
@@ -118,7 +118,7 @@ def rows(everybody: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
         begins, ends = moment(about.from_day, f"{seed}/{key}/begins"), moment(about.until_day, f"{seed}/{key}/ends")
         found[source].append(_Row(begins, ends, cells))
 
-    for life in everybody:
+    for life in people:
         student = life.student
         for loan in life.loans:
             add("loans", loan, loan.barcode, CARD=student.card, TITLE=loan.title, DUE=str(loan.due),
@@ -159,12 +159,12 @@ def pulls(pace: timedelta, days: int = DAYS) -> Iterator[datetime]:
 
 def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Counts:
     """Run one season at one pace, and count the runs that the guard suspends."""
-    everybody = lives(season.seed)
+    people = lives(season.seed)
     if season.students is not None:
-        everybody = tuple(Random(f"{season.seed}/some").sample(list(everybody), season.students))
-    offices, counts = rows(everybody, season.seed), Counts()
+        people = tuple(Random(f"{season.seed}/some").sample(list(people), season.students))
+    offices, counts = rows(people, season.seed), Counts()
     with World(f"sqlite:///{folder / 'season.db'}", folder, settings()) as world:
-        world.says[ROSTER] = [_roster_row(life) for life in everybody]
+        world.says[ROSTER] = [_roster_row(life) for life in people]
         world.now = _MIDNIGHT - timedelta(hours=1)
         world.run(ROSTER)
         begun: dict[str, list[Mapping[str, Any]]] = {}
@@ -172,9 +172,9 @@ def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Cou
             day = (at - _MIDNIGHT).days
             for source in SOURCES:
                 world.now = at
-                said = [row.cells for row in offices[source] if row.begins <= at < row.ends]
-                if said != begun.get(source):
-                    begun[source] = world.says[source] = said  # type: ignore[assignment]
+                cells = [row.cells for row in offices[source] if row.begins <= at < row.ends]
+                if cells != begun.get(source):
+                    begun[source] = world.says[source] = cells  # type: ignore[assignment]
                 outcome = world.sync.run(source, by="season")
                 counts.pulls += 1
                 counts.applied += outcome.state is RunState.APPLIED
@@ -204,7 +204,7 @@ def _table(found: Iterable[tuple[str, str, Counts]]) -> Iterator[str]:
 def main() -> None:
     """Run the seasons, and print a table: suspensions before the last three days + in them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--season", default="", help="only seasons whose name begins so")
+    parser.add_argument("--season", default="", help="only seasons whose name begins with this")
     parser.add_argument("--pace", default="", choices=("", *PACES), help="only this pace")
     parser.add_argument("--why", action="store_true", help="print every reason")
     asked = parser.parse_args()

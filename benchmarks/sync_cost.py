@@ -102,7 +102,7 @@ class _Roster:
         self._students = students
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """List everybody."""
+        """List all students."""
         now = datetime.now(UTC)
         rows = [(_number(i), f"Student {i}", "u", f"College {i % 12}") for i in range(self._students)]
         progress(len(rows), len(rows))

@@ -19,7 +19,7 @@ _LONGEST_HEADER = 32 * 1024
 #: Connections that the system queues until a worker accepts them.
 _BACKLOG = 1024
 
-#: Files that a process opens beside its connections.
+#: Files that a process opens in addition to its connections.
 _OTHER_FILES = 256
 
 

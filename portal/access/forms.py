@@ -122,7 +122,7 @@ async def read_form_with_file(
 
 
 def refuse_nul(values: Iterable[str]) -> None:
-    """Refuse the NUL character: nobody types it, and not every database stores it. Raises HTTPException, 400."""
+    """Refuse the NUL character: people do not type it, and not every database stores it. Raises HTTPException, 400."""
     if any("\0" in value for value in values):
         raise HTTPException(400)
 

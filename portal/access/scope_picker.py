@@ -56,7 +56,7 @@ def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Sco
     )
 
 
-def read(sent: Iterable[str], values: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]] | None:
+def read_scope(sent: Iterable[str], values: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]] | None:
     """Return the scope in a form's fields; None if a value is not on the roster."""
     scope: dict[str, list[str]] = {}
     for one in dict.fromkeys(sent):

@@ -86,7 +86,7 @@ async def grant(context: SignedIn) -> Response:
     form = await forms.read_form(context, GrantForm)
     found = await found_in(context)
     values = await context.ask_long(scope_picker.values_of, context)
-    scope = scope_picker.read(form.scope, values)
+    scope = scope_picker.read_scope(form.scope, values)
     sent = SentForm(act=form.act or "", step=form.step, cohort=form.cohort, scope=scope or {})
     wrong = NO_SCOPE if scope is None else _grant_error(context.settings, sent)
     if wrong or form.act is None:
@@ -95,7 +95,7 @@ async def grant(context: SignedIn) -> Response:
     return await _carry_out(context, found, AccountChange(ChangeKind.GRANT, found.account, wanted), sent)
 
 
-async def hand_over(context: SignedIn) -> Response:
+async def hand_over_grants(context: SignedIn) -> Response:
     """Move all grants to another account."""
     form = await forms.read_form(context, HandOverForm)
     found, target = await found_in(context), form.target[:100]
@@ -222,7 +222,7 @@ def _grant_error(settings: Settings, sent: SentForm) -> str:
 
 ROUTES = (
     Route("/accounts/{account:name}/grants", for_visitors(grant, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over_grants, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/factor-code", for_visitors(factor_code, Act.MANAGE), methods=["POST"]),

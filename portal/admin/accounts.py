@@ -58,7 +58,7 @@ class ManagersForm(Form):
     most = 1_000
 
 
-class TakeForm(ManagersForm):
+class RevokeForm(ManagersForm):
     """The number of the grant to revoke."""
 
     grant: Number = None
@@ -127,9 +127,9 @@ async def one(context: SignedIn) -> Response:
     return await show(context, await found_in(context))
 
 
-async def take(context: SignedIn) -> Response:
+async def revoke_grant(context: SignedIn) -> Response:
     """Revoke a grant."""
-    form = await forms.read_form(context, TakeForm)
+    form = await forms.read_form(context, RevokeForm)
     found = await found_in(context)
     own = next((held.id for held in found.grants if held.id == form.grant), None)
     if own is None:
@@ -306,5 +306,5 @@ def grant_text(language: Language, settings: Settings, held: Grant) -> str:
 ROUTES = (
     Route("/accounts", for_visitors(account_list, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account:name}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/take", for_visitors(revoke_grant, Act.MANAGE), methods=["POST"]),
 )

@@ -97,11 +97,11 @@ async def new(context: SignedIn) -> Response:
     return await _announcement_form(context, AnnouncementForm(), {})
 
 
-async def write(context: SignedIn) -> Response:
+async def write_announcement(context: SignedIn) -> Response:
     """Preview a draft, or publish it. An invalid draft is shown again with its error."""
     draft = await forms.read_form(context, AnnouncementForm)
     values = await context.ask_long(scope_picker.values_of, context)
-    chosen = scope_picker.read(draft.scope, values)
+    chosen = scope_picker.read_scope(draft.scope, values)
     scope = chosen or {}
     zone = context.settings.institution.timezone
     try:
@@ -132,7 +132,7 @@ async def write(context: SignedIn) -> Response:
     return context.redirect("/announcements")
 
 
-async def withdraw(context: SignedIn) -> Response:
+async def withdraw_announcement(context: SignedIn) -> Response:
     """Withdraw an announcement."""
     await forms.read_form(context, Form)
     number = context.request.path_params["announcement"]
@@ -242,7 +242,9 @@ def _announcement_line(context: Context, one: Announcement) -> AnnouncementLine:
 
 ROUTES = (
     Route("/announcements", for_visitors(announcement_list, Act.MANAGE, Act.AUDIT)),
-    Route("/announcements", for_visitors(write, Act.MANAGE), methods=["POST"]),
+    Route("/announcements", for_visitors(write_announcement, Act.MANAGE), methods=["POST"]),
     Route("/announcements/new", for_visitors(new, Act.MANAGE)),
-    Route("/announcements/{announcement:id}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),
+    Route(
+        "/announcements/{announcement:id}/withdraw", for_visitors(withdraw_announcement, Act.MANAGE), methods=["POST"]
+    ),
 )

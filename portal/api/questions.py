@@ -76,7 +76,7 @@ def known_values(settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def read(request: Request, kind: type[Q], known: Mapping[str, Sequence[str]]) -> Q:
+def read_question(request: Request, kind: type[Q], known: Mapping[str, Sequence[str]]) -> Q:
     """Return the question of a request. Raises NoAnswer for unknown, duplicate and invalid parameters."""
     given = request.query_params.multi_items()
     names = [_parameter_name(name, field) for name, field in kind.model_fields.items()]

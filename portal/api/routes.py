@@ -123,7 +123,7 @@ async def students(asked: ApiContext, question: questions.OfList) -> answers.Lis
     await asked.check.note_list(services, asked.bearer, cohort, asked_for, asked.now)
     return answers.ListAnswer(
         cohort=cohort,
-        students=[wording.line(asked.language, services.settings, line, asked.now) for line in page.rows],
+        students=[wording.list_line(asked.language, services.settings, line, asked.now) for line in page.rows],
         next=page.rows[-1].student if page.more else None,
     )
 
@@ -220,7 +220,7 @@ def mounted(services: Services) -> tuple[Mount, ...]:
         async def answer(request: Request) -> Response:
             now = services.clock()
             bearer = await check.enter(request, services, now)
-            question = questions.read(request, endpoint.question, known)
+            question = questions.read_question(request, endpoint.question, known)
             language = _language(request, services, getattr(question, "lang", None))
 
             async def here() -> Response:

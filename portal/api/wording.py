@@ -52,7 +52,7 @@ def student(
     )
 
 
-def line(language: Language, settings: Settings, found: ListedStudent, now: datetime) -> LineAnswer:
+def list_line(language: Language, settings: Settings, found: ListedStudent, now: datetime) -> LineAnswer:
     """Return the answer about a student of a list."""
     titles = labels.step_titles(language, settings)
     return LineAnswer(

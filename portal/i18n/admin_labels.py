@@ -59,7 +59,7 @@ SAYS: Mapping[str, str] = {
     VoteKind.REJECT: N_("否决"),
 }
 
-#: What makes a stranger near to a student of the roster.
+#: Why an unmatched row is similar to a student of the roster (the match hint).
 HINT: Mapping[str, str] = {
     "ambiguous": N_("同一个号码对应名单上不止一人"),
     "leading_zero": N_("只差开头的 0"),

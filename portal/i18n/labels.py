@@ -139,7 +139,7 @@ PROOFS: Mapping[str, str] = {
     "one_agrees": N_("逐个询问几名未通过的学生，结果与整体读取一致"),
 }
 
-#: The state of a flip whose reason says more than its verdict. Other reasons are a person's own text.
+#: The state of a flip whose reason is more specific than its verdict. Other reasons are a person's own text.
 _REASON_STATES: Mapping[tuple[Verdict, str], State] = {
     (Verdict.HELD, Reason.NOT_DONE): State.NOT_DONE,
     (Verdict.UNKNOWN, Reason.AWAITING_DECISION): State.PENDING,

@@ -52,7 +52,7 @@ class Context:
 
     request: Request
     services: Services
-    #: None if nobody has signed in.
+    #: None without a sign-in.
     visitor: Visitor | None
     language: Language
     #: The clock, read once.

@@ -42,7 +42,7 @@ async def from_cas(context: Context) -> Response:
         raise SignInRefused(cas.METHOD, SignInCode.REFUSED, "the ticket was used before. Sign in again.", user.name)
     key = external_sign_in.provider_session(cas.METHOD, server.url, ticket)
     external = ExternalSignIn(cas.METHOD, user.name, key, second_factor=user.second_factor)
-    response = await external_sign_in.enter(context, external, sign_in_state.goal)
+    response = await external_sign_in.sign_in(context, external, sign_in_state.goal)
     context.services.sign_in_states.end(response, cas.METHOD)
     return response
 

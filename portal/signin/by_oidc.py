@@ -62,7 +62,7 @@ async def from_provider(context: Context) -> Response:
     signed = await context.ask_long(provider.redeem, answer["code"], _return_address(context), sign_in_state, now)
     key = external_sign_in.provider_session(METHOD, provider.issuer, signed.key)
     external = ExternalSignIn(METHOD, signed.name, key, signed.as_number, signed.second_factor)
-    response = await external_sign_in.enter(context, external, sign_in_state.goal)
+    response = await external_sign_in.sign_in(context, external, sign_in_state.goal)
     context.services.sign_in_states.end(response, METHOD)
     _keep_hint(context, response, signed.id_token)
     return response

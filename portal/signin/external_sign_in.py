@@ -75,7 +75,7 @@ async def by_password(context: Context, known: Account | None, name: str, passwo
     return await account_of(context, ExternalSignIn("ldap", found)) if found is not None else None
 
 
-async def enter(context: Context, external: ExternalSignIn, goal: str) -> Response:
+async def sign_in(context: Context, external: ExternalSignIn, goal: str) -> Response:
     """Open a session with a fresh token, and redirect. Raises SignInRefused."""
     account = await account_of(context, external)
     account, vouched = account.during(context.settings.cohort_keys()), external.second_factor

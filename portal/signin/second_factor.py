@@ -87,7 +87,7 @@ async def second_factor_page(context: SignedIn) -> Response:
     return await _factor_page(await turn_of(context, goal))
 
 
-async def take(context: SignedIn) -> Response:
+async def process_form(context: SignedIn) -> Response:
     """Process one of the page's forms. A form of another stage changes nothing."""
     sent = await forms.read_form(context, FactorForm)
     goal = safe_next(sent.goal)
@@ -379,5 +379,5 @@ async def _options(turn: FactorTurn, had: tuple[Passkey, ...]) -> str:
 
 ROUTES = (
     Route(own_script.PAGE, for_visitors(second_factor_page, narrowed="factor"), methods=["GET"]),
-    Route(own_script.PAGE, for_visitors(take, narrowed="factor"), methods=["POST"]),
+    Route(own_script.PAGE, for_visitors(process_form, narrowed="factor"), methods=["POST"]),
 )

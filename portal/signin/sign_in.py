@@ -29,23 +29,23 @@ class PasswordForm(Form):
     goal: str = Field("/", alias="next")
 
 
-async def show(context: Context) -> Response:
+async def sign_in_page(context: Context) -> Response:
     """Show the form. Redirect a visitor who has signed in already."""
     if await recognise(context) is not None:
         return see_other(safe_next(context.request.query_params.get("next", "/")))
     return _sign_in_form(context, goal=context.request.query_params.get("next", "/"))
 
 
-async def enter(context: Context) -> Response:
+async def sign_in(context: Context) -> Response:
     """Open a session if the password is right. All failures get the same answer."""
     if not context.settings.auth.takes_passwords:
         raise HTTPException(404)
     form = await forms.read_form(context, PasswordForm)
     async with context.services.hashing.place():
-        return await _enter(context, form)
+        return await _sign_in(context, form)
 
 
-async def _enter(context: Context, form: PasswordForm) -> Response:
+async def _sign_in(context: Context, form: PasswordForm) -> Response:
     name, goal = normalise_account(form.account), safe_next(form.goal)
     now = context.now
     device = context.services.devices.known(context.request, name)
@@ -131,7 +131,7 @@ def _sign_in_form(
 
 
 ROUTES = (
-    Route("/sign-in", for_anybody(show), methods=["GET"]),
-    Route("/sign-in", for_anybody(enter), methods=["POST"]),
+    Route("/sign-in", for_anybody(sign_in_page), methods=["GET"]),
+    Route("/sign-in", for_anybody(sign_in), methods=["POST"]),
     Route("/sign-out", for_anybody(leave), methods=["POST"]),
 )

@@ -124,7 +124,7 @@ class Apart:
             async with asyncio.timeout(self._within.total_seconds()):
                 answer = await asyncio.shield(asking)
         except BaseException as error:
-            # Its thread still raises when the process ends, and nobody waits for it.
+            # Its thread still raises when the process ends, and nothing waits for it.
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())
             loop.run_in_executor(None, helper.end)
             if isinstance(error, TimeoutError):

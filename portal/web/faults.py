@@ -82,7 +82,7 @@ class Faults:
         except ClientDisconnect:
             structlog.get_logger("clearance.portal").info("client went away", path=noted_path(request))
             if not begun:
-                # Nobody reads it; without it the server would log a missing answer.
+                # No client reads it. Without it the server would log a missing answer.
                 await Response(status_code=400)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - whatever broke is answered here
             response = await self._broken(request, error)

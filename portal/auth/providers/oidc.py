@@ -120,10 +120,10 @@ class OidcProvider:
             auth = HTTPBasicAuth(quote(client, safe=""), quote(secret, safe=""))
         else:
             form |= {"client_id": client, "client_secret": secret}
-        said = json_object(self._asker.post(provider.token, form, auth), provider.token)
-        id_token = said.get("id_token")
+        answer = json_object(self._asker.post(provider.token, form, auth), provider.token)
+        id_token = answer.get("id_token")
         if not isinstance(id_token, str):
-            raise sign_in_refused(why_no_token(said, provider.token))
+            raise sign_in_refused(why_no_token(answer, provider.token))
         claims = self._checked(id_token, "the ID token", now)
         if claims.get("nonce") != sign_in_state.nonce:
             raise sign_in_refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
@@ -136,9 +136,9 @@ class OidcProvider:
         asked = provider.issuer
         if _claim(claims, self._settings.claim) is None and provider.userinfo:
             asked = provider.userinfo
-            known = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+            known = self._user_info(provider.userinfo, answer.get("access_token"), subject, now)
         elif self._settings.claim == "email" and self._verified_elsewhere(claims) and provider.userinfo:
-            info = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+            info = self._user_info(provider.userinfo, answer.get("access_token"), subject, now)
             if info.get("email") == claims["email"]:
                 known = {**claims, "email_verified": info.get("email_verified")}
         key = claims.get("sid")
