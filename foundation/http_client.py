@@ -55,7 +55,7 @@ class HttpClient:
         self._session.trust_env = False
         self._session.verify = str(authority) if authority else True
         if tls:
-            self._session.mount("https://", _WithTls(tls))
+            self._session.mount("https://", _TlsAdapter(tls))
         self._session.headers.update(headers or {})
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
@@ -106,7 +106,7 @@ def _body(response: requests.Response, limits: RequestLimits) -> bytes:
     return bytes(content)
 
 
-class _WithTls(HTTPAdapter):
+class _TlsAdapter(HTTPAdapter):
     """Uses TLS within given limits. Certificates are checked as by default."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:

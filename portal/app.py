@@ -39,7 +39,7 @@ class DeskPages(Protocol):
 
 
 #: Sign-in and the visitor's own account, in every process.
-_ENTRANCE = (
+_SIGN_IN_ROUTES = (
     *sign_in.ROUTES,
     *password.ROUTES,
     *second_factor.ROUTES,
@@ -50,11 +50,11 @@ _ENTRANCE = (
 )
 
 #: The page after sign-in: a student's own page, or the first page that staff may read.
-_HOME = card.ROUTES
+_HOME_ROUTES = card.ROUTES
 
-_OF_STUDENTS = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
+_STUDENT_ROUTES = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
 
-_OF_STAFF = (
+_STAFF_ROUTES = (
     *overview.ROUTES,
     *days.ROUTES,
     *lists.ROUTES,
@@ -78,7 +78,7 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
     One process can serve only students, which needs no key of the ledger, and another one staff, with the desk.
     """
     settings = services.settings
-    arriving = limits.Arriving(settings.portal.limits)
+    arriving = limits.UnfinishedBodies(settings.portal.limits)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -87,10 +87,10 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
 
     app = Starlette(
         routes=[
-            *_ENTRANCE,
-            *_HOME,
-            *(_OF_STUDENTS if services.for_students else ()),
-            *(_OF_STAFF if services.for_staff else ()),
+            *_SIGN_IN_ROUTES,
+            *_HOME_ROUTES,
+            *(_STUDENT_ROUTES if services.for_students else ()),
+            *(_STAFF_ROUTES if services.for_staff else ()),
             *(desk.routes if desk is not None else ()),
             # Only static files are compressed. A page contains the token of its forms and repeats values of its
             # address; compressed together, the length of the answer would reveal the token (BREACH).
@@ -100,10 +100,10 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers, https=settings.portal.public_url.startswith("https://")),
-            Middleware(sending.SendsItself),
-            Middleware(limits.Limited, arriving=arriving, refuse=refused),
+            Middleware(sending.FileSending),
+            Middleware(limits.BodyLimits, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
-            Middleware(well_formed.WellFormed, refuse=malformed),
+            Middleware(well_formed.TextCheck, refuse=malformed),
         ],
         exception_handlers={
             HTTPException: refused,
@@ -139,7 +139,7 @@ def _cached_refusal(request: Request, error: limits.NotNow) -> Response:
     context, kept, status = context_of(request), request.app.state.kept_refusals, error.status_code
     # The page depends only on address, cookies and language. Only a few addresses are cached.
     key = None
-    if not request.url.query and "cookie" not in request.headers and request.url.path in _KEPT_FOR:
+    if not request.url.query and "cookie" not in request.headers and request.url.path in _CACHED_PATHS:
         key = context.language.code, request.url.path, error.why, status
         if key in kept:
             body, headers = kept[key]
@@ -151,7 +151,7 @@ def _cached_refusal(request: Request, error: limits.NotNow) -> Response:
 
 
 #: The addresses whose refusals are cached: forms there need no sign-in.
-_KEPT_FOR = ("/sign-in", "/first-password", "/first-password/identity")
+_CACHED_PATHS = ("/sign-in", "/first-password", "/first-password/identity")
 
 
 async def malformed(request: Request) -> Response:

@@ -25,10 +25,10 @@ SHORTEST, LONGEST = 10, 128
 #: The lowest accepted score of zxcvbn's 0 to 4: ten thousand guesses a second need hours at least.
 _ENOUGH = 3
 #: Only the first characters are scored: zxcvbn's work grows steeply, and more characters can only raise the score.
-_LOOKED_AT = 40
+_SCORED_LENGTH = 40
 
 #: Common passwords in leaked lists of China; zxcvbn has only Western lists.
-_FAVOURITES = (
+_COMMON_IN_CHINA = (
     "woaini1314520",
     "woaini5201314",
     "5201314",
@@ -99,7 +99,7 @@ def weakness(password: str, own: Iterable[str]) -> Weakness | None:
         return Weakness.DIGITS
     theirs = sorted({word.lower() for given in own for word in _guessable_parts(given)})
     with _ONE_AT_A_TIME:
-        found = zxcvbn(typed[:_LOOKED_AT], [*_FAVOURITES, *theirs])
+        found = zxcvbn(typed[:_SCORED_LENGTH], [*_COMMON_IN_CHINA, *theirs])
     return None if found["score"] >= _ENOUGH else _reason(found["sequence"], theirs)
 
 

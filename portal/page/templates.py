@@ -15,7 +15,7 @@ PORTAL = Path(__file__).parents[1]
 STATIC = PORTAL / "static"
 
 
-class _Compiled(BytecodeCache):
+class _CompiledTemplates(BytecodeCache):
     """Templates as compiled in this process. Every language and every application uses the same code."""
 
     def __init__(self) -> None:
@@ -32,14 +32,14 @@ class _Compiled(BytecodeCache):
             self._code[bucket.key] = bucket.checksum, bucket.code
 
 
-_COMPILED = _Compiled()
+_COMPILED_TEMPLATES = _CompiledTemplates()
 
 
 def environment(language: Language, settings: Settings) -> Environment:
     """Return the environment of one language."""
     made = Environment(
         loader=FileSystemLoader(PORTAL / "templates"),
-        bytecode_cache=_COMPILED,
+        bytecode_cache=_COMPILED_TEMPLATES,
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],

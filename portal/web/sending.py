@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _BY_PATH = "http.response.pathsend"
 
 
-class SendsItself:
+class FileSending:
     """Sends files itself, except static ones: by its path, the server could look for a file after it was deleted."""
 
     def __init__(self, app: ASGIApp) -> None:

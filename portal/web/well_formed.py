@@ -18,7 +18,7 @@ _OWN_COOKIES = ("clearance", "__Host-clearance", "__Secure-clearance", "language
 _LANGUAGE = "lang"
 
 
-class WellFormed:
+class TextCheck:
     """Answers a request that is not text with `refuse`, and passes every other one on."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request], Awaitable[Response]]) -> None:

@@ -93,7 +93,7 @@ class CasUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class CasSignIn:
     """A user that the server has signed in."""
 
     name: str
@@ -318,7 +318,7 @@ class CasServer:
         """Return the address to sign out at, with `service` as return address."""
         return f"{self._settings.url}/logout?{urlencode({'service': service})}"
 
-    def validated(self, ticket: str, service: str) -> Validated:
+    def validated(self, ticket: str, service: str) -> CasSignIn:
         """Return the user of a ticket for exactly this service, as the server reports it. Raises SignInRefused."""
         own = self._settings
         address = f"{own.url}{own.validation}"
@@ -354,7 +354,7 @@ class CasServer:
                 user.user,
             )
         name = self._attribute(address, user) if own.attribute else user.user
-        return Validated(without_domain(METHOD, name, own.strip_domain), provider_factor.by_cas(user.attributes, own))
+        return CasSignIn(without_domain(METHOD, name, own.strip_domain), provider_factor.by_cas(user.attributes, own))
 
     def _attribute(self, address: str, user: CasUser) -> str:
         wanted = self._settings.attribute

@@ -13,7 +13,7 @@ from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, Http
 from portal.auth.refusals import SignInCode, SignInRefused
 
 #: Seconds to connect, and between two bytes; and for the whole answer.
-_PATIENCE = (5.0, 10.0)
+_TIMEOUTS = (5.0, 10.0)
 _LONGEST = 15.0
 
 #: An answer about one person, or a provider's keys, is never longer, in bytes.
@@ -49,7 +49,7 @@ class ProviderClient:
         headers: Mapping[str, str] | None = None,
         auth: AuthBase | None = None,
     ) -> bytes:
-        limits = RequestLimits(*_PATIENCE, _LONGEST, time.monotonic() + _LONGEST, _LARGEST)
+        limits = RequestLimits(*_TIMEOUTS, _LONGEST, time.monotonic() + _LONGEST, _LARGEST)
         try:
             with HttpClient(self._authority) as client:
                 response, body = client.send(verb, url, limits, params=params, data=form, headers=headers, auth=auth)

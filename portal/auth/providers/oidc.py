@@ -24,7 +24,7 @@ from config.tables.secrets import SecretUnusable
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
 from portal.auth.providers.http import ProviderClient
-from portal.auth.providers.oidc_published import METHOD, Published, json_object, sign_in_refused
+from portal.auth.providers.oidc_published import METHOD, ProviderMetadata, json_object, sign_in_refused
 from portal.auth.providers.oidc_words import (
     about_signature,
     described,
@@ -49,7 +49,7 @@ _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class OidcSignIn:
     """A person that the provider has signed in."""
 
     name: str
@@ -70,7 +70,7 @@ class OidcProvider:
         self.issuer = settings.issuer
         self._settings = settings
         self._asker = ProviderClient(METHOD, settings.ca_file)
-        self._published = Published(self.issuer, self._asker)
+        self._published = ProviderMetadata(self.issuer, self._asker)
 
     def login_address(self, back: str, sign_in_state: SignInState, now: datetime) -> str:
         """Return the address to sign in at. The provider redirects back with a code."""
@@ -101,7 +101,7 @@ class OidcProvider:
         """Return whether the issuer in an answer is this provider."""
         return issuer in spellings(self._published.provider(now).issuer)
 
-    def redeem(self, code: str, back: str, sign_in_state: SignInState, now: datetime) -> Signed:
+    def redeem(self, code: str, back: str, sign_in_state: SignInState, now: datetime) -> OidcSignIn:
         """Exchange a code for an ID token, and return the person that it names."""
         provider = self._published.provider(now)
         form = {
@@ -144,7 +144,7 @@ class OidcProvider:
         key = claims.get("sid")
         name, as_number = self._claimed_name(known, claims, asked)
         factor = provider_factor.by_oidc(claims, self._settings)
-        return Signed(name, key if isinstance(key, str) and key else subject, id_token, as_number, factor)
+        return OidcSignIn(name, key if isinstance(key, str) and key else subject, id_token, as_number, factor)
 
     def _user_info(self, address: str, access_token: object, subject: str, now: datetime) -> Mapping[str, Any]:
         """Return the provider's user info: JSON, or the claims of a token that it has signed."""

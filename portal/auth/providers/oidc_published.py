@@ -35,7 +35,7 @@ class Provider:
     at: datetime
 
 
-class Published:
+class ProviderMetadata:
     """Reads what a provider publishes. Every method raises SignInRefused."""
 
     def __init__(self, issuer: str, asker: ProviderClient) -> None:
