@@ -16,7 +16,7 @@ def readable(account: Account, steps: Iterable[str], cohort: str) -> dict[str, t
 
 
 def oversees(account: Account) -> bool:
-    """Return whether the account sees sources, runs and unmatched rows: it manages, or reads all of them."""
+    """Return whether the account sees sources, runs and unmatched rows: it manages, or reads every step everywhere."""
     reading = [grant for grant in account.grants if grant.act in _READING]
     return account.may(Act.MANAGE) or any(grant.step is None and not grant.scope for grant in reading)
 

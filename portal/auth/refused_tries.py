@@ -87,7 +87,7 @@ class RefusedTries:
         if not tries.waiting:
             return
         count, since = tries.waiting, tries.since
-        # What comes while this is written waits for the next line.
+        # Tries during this write wait for the next line.
         tries.waiting, tries.since, tries.written = 0, None, tries.written + count
         try:
             await to_thread.run_sync(self._write, tries, count, since)

@@ -29,7 +29,7 @@ from status_db.sign_in.second_factor import asked_of
 LANGUAGE_COOKIE = "language"
 _YEAR = 365 * 24 * 3600
 
-#: No value in an address of ours is longer.
+#: The longest value in an address, in characters.
 _LONGEST = 200
 
 P = ParamSpec("P")
