@@ -1,8 +1,8 @@
-"""What the desk's long acts cost, beside the bare inserts of the same rows: `python -m benchmarks.desk`.
+"""The cost of the desk's long actions, compared with bare inserts of the same rows: `python -m benchmarks.desk`.
 
-A sheet of 2,000 decisions is looked at, entered and taken back; a class of 300 is reviewed and issued. The floor
+A sheet of 2,000 decisions is previewed, imported and withdrawn; a class of 300 is reviewed and issued. The floor
 inserts as many decisions one by one in one transaction, by the same driver on the same database, without flips, seals
-or any look at what stands. What is worth reading are the ratios. Of several rounds the quickest counts.
+or any check of the current state. Compare the ratios, not the seconds. The fastest of several rounds counts.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def _number(at: int) -> str:
 
 
 def filled(url: str, folder: Path) -> World:
-    """Return a university whose last 300 students lack nothing but their college's word."""
+    """Return a university whose last 300 students lack only their college's review."""
     world = World(url, folder)
     people = range(STUDENTS)
     world.says[ROSTER] = [{**SUN.listed(), "学号": _number(n), "姓名": f"人{n}"} for n in people]
@@ -85,13 +85,13 @@ def round_of(world: World, mark: int) -> dict[str, float]:
     with writing(world.engine, COHORT) as connection:
         connection.execute(delete(tables.decision).where(tables.decision.c.step == "dorm"))
     rows = [ImportRow(n, _number(n), f"人{n}", Verdict.CLEARED, "现场归还") for n in range(ROWS)]
-    took["look at a sheet"], preview = _timed(lambda: batches.preview("library", rows, world.now))
-    took["enter it"], entered = _timed(
+    took["preview a sheet"], preview = _timed(lambda: batches.preview("library", rows, world.now))
+    took["import it"], entered = _timed(
         lambda: batches.enter_all(BatchKind.IMPORT, "library", rows, preview.digest, "x", world.now, title="x")
     )
-    took["take it back"], _ = _timed(lambda: batches.undo(entered.batch.id, "x", "a benchmark", world.now))
+    took["withdraw it"], _ = _timed(lambda: batches.undo(entered.batch.id, "x", "a benchmark", world.now))
     people = [_number(n) for n in range(STUDENTS - CLASS, STUDENTS)]
-    took["look at a class"], stand = _timed(lambda: class_reviews.status_of(people, world.now))
+    took["read a class"], stand = _timed(lambda: class_reviews.status_of(people, world.now))
     chosen = [
         ChosenStudent(number, seen_by_review(review), f"{mark}-{number}")
         for number in people

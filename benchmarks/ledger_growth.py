@@ -1,4 +1,4 @@
-"""How much a run adds to the ledger, on SQLite: bytes of pages per run, half of the runs changing one student.
+"""The growth of the ledger on SQLite: bytes of pages per run, where half of the runs change one student.
 
 python -m benchmarks.ledger_growth [--runs 600]
 """
@@ -24,17 +24,17 @@ def main() -> None:
     with TemporaryDirectory() as folder, World(f"sqlite:///{folder}/clearance.db", Path(folder)) as world:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.run_all()
-        before = _pages(world)
+        before = _table_bytes(world)
         for turn in range(runs // 2):
             title = f"Volume {turn}"
             world.says["loans"] = [GEOLOGY_LOAN, {**GEOLOGY_LOAN, "CARD": QIAN.number, "TITLE": title}]
             world.run("loans")
             world.run("fines")
-        added = [(after - was) / runs for was, after in zip(before, _pages(world), strict=True)]
+        added = [(after - was) / runs for was, after in zip(before, _table_bytes(world), strict=True)]
     print(f"{runs} runs: {added[0]:,.0f} bytes of ledger and {added[1]:,.0f} bytes of runs for each")
 
 
-def _pages(world: World) -> tuple[int, int]:
+def _table_bytes(world: World) -> tuple[int, int]:
     """Return the bytes of the ledger and of the runs, indexes included."""
     of = (
         "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = :t)"

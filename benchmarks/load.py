@@ -1,10 +1,10 @@
-"""What hostile and many requests leave of a student's page: `python -m benchmarks.load`.
+"""The speed of a student's page under hostile and heavy load: `python -m benchmarks.load`.
 
-The real server on loopback, with 20,000 students. One client asks for a student's page over and over; the rate is
-compared with its own rate before, while 1,200 connections each send one byte of a form, 50 people export everybody, and
-200 sign in at once. A probe on the server's event loop measures by how much the loop was late. What is worth reading
-are the ratios: the clients share the machine's cores with the server. `by loop` leaves out what the machine does
-besides: it counts pages for each second that the loop's thread computes. Of several rounds the quickest counts.
+The real server on loopback, with 20,000 students. One client requests a student's page repeatedly. Its rate is
+compared with the rate without load, while 1,200 connections each send one byte of a form, 50 people export all
+students, and 200 sign in at once. A probe on the server's event loop measures how late the loop is. Compare the ratios:
+the clients share the machine's cores with the server. `by loop` ignores other work of the machine: it counts pages for
+each second that the loop's thread computes. The fastest of several rounds counts.
 """
 
 import argparse
@@ -49,12 +49,12 @@ from tests.world import SETTINGS
 
 SLOW, EXPORTS, SIGN_INS = 1_200, 50, 200
 
-#: A client that is refused tries again after so many seconds, sooner than the answer asks for.
+#: A refused client retries after this many seconds, sooner than the answer asks for.
 AGAIN = 5.0
 
 STUDENT, PASSWORD = "20150000001", "a-long-enough-word"
 
-#: The probe sleeps this long, in seconds, and sees how much later it wakes.
+#: The probe sleeps this long, in seconds, and measures how late it wakes.
 _NAP = 0.005
 
 
@@ -63,14 +63,14 @@ _NICE = 15
 
 
 class Lag:
-    """By how much the event loop was late, at worst, since it was last asked."""
+    """The largest delay of the event loop since the last reading."""
 
     def __init__(self) -> None:
         self._worst = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def answer(self, _request: Request) -> PlainTextResponse:
-        """Return it in seconds and start over; and for how long the loop's thread has computed."""
+        """Return the delay and the loop thread's computing time, in seconds, and reset the delay."""
         if self._task is None:
             self._task = asyncio.create_task(self._watch())
         worst, self._worst = self._worst, 0.0
@@ -92,14 +92,14 @@ def application() -> Starlette:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The pages, and whoever has signed in."""
+    """The address of the pages, and the tokens of signed-in people."""
 
     port: int
     student: str
     deans: tuple[str, ...]
 
     def ask(self, path: str, token: str = "", form: dict[str, str] | None = None) -> tuple[int, bytes]:
-        """Ask for a page on a connection of its own."""
+        """Request a page on a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         with closing(connection):
             headers = {"Cookie": f"clearance={token}"} if token else {}
@@ -112,7 +112,7 @@ class Site:
 
 
 def send_one_byte_each(site: Site, begun: Event, over: Event) -> None:
-    """Open the connections, send one byte of a form on each, and hold them; a refused one comes again later."""
+    """Open the connections, send one byte of a form on each, and keep them open. A refused one retries later."""
     head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
     head += b"Content-Type: application/x-www-form-urlencoded\r\n\r\nx"
 
@@ -144,12 +144,12 @@ def send_one_byte_each(site: Site, begun: Event, over: Event) -> None:
 
 
 def export_everybody(site: Site, begun: Event, over: Event) -> None:
-    """Have each person ask for the list of everybody, over and over."""
+    """Have each person request the list of all students, repeatedly."""
     _over_and_over(EXPORTS, lambda number: site.ask("/lists.xlsx?wanted=all", site.deans[number])[0], begun, over)
 
 
 def sign_in(site: Site, begun: Event, over: Event) -> None:
-    """Have so many people sign in at once, and again when they are in."""
+    """Have this many people sign in at once, and sign in again afterwards."""
 
     def one(number: int) -> int:
         token = f"visitor-{number}"
@@ -160,7 +160,7 @@ def sign_in(site: Site, begun: Event, over: Event) -> None:
 
 
 def _over_and_over(people: int, ask: Callable[[int], int], begun: Event, over: Event) -> None:
-    """Have so many people ask at once, each again after the answer; `ask` returns its status."""
+    """Have this many people send requests at once, each again after its answer; `ask` returns the status."""
 
     def one(number: int) -> None:
         while not over.is_set():
@@ -183,18 +183,18 @@ LOADS: dict[str, Callable[[Site, Event, Event], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one client saw of the student's page, and the probe of the loop."""
+    """One client's measurements of the student's page, and the probe's of the loop."""
 
     rate: float
     median: float
     worst: float
     lag: float
-    #: Pages for each second that the loop's thread computed, whatever else the machine did.
+    #: Pages for each second that the loop's thread computed.
     by_loop: float
 
 
 def measure(site: Site, seconds: float) -> Measured:
-    """Ask for the student's page over and over."""
+    """Request the student's page repeatedly."""
     computed = _probe(site)[1]
     took: list[float] = []
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=300)
@@ -219,14 +219,14 @@ def _probe(site: Site) -> tuple[float, float]:
 
 
 def _give_way(load: Callable[[Site, Event, Event], None], site: Site, begun: Event, over: Event) -> None:
-    """Leave the cores to the server and the measuring client: the clients of a real load run on other machines."""
+    """Give the server and the measuring client priority: in a real load the other clients run on other machines."""
     os.nice(_NICE)
     load(site, begun, over)
 
 
 @contextmanager
 def under(load: Callable[[Site, Event, Event], None], site: Site) -> Iterator[None]:
-    """Have a process of its own ask meanwhile."""
+    """Run the load in a separate process meanwhile."""
     kind = multiprocessing.get_context("spawn")
     begun, over = kind.Event(), kind.Event()
     process = kind.Process(target=_give_way, args=(load, site, begun, over))
@@ -236,10 +236,10 @@ def under(load: Callable[[Site, Event, Event], None], site: Site) -> Iterator[No
             raise SystemExit("the load did not begin within a minute")
         yield
         if not process.is_alive():
-            raise SystemExit("the load ended before the measurement: what was measured is worth nothing")
+            raise SystemExit("the load ended before the measurement, which is therefore not valid")
     finally:
         over.set()
-        # Whatever they still wait for, they go away now.
+        # The clients disconnect now, even if they wait for an answer.
         process.terminate()
         process.join()
 

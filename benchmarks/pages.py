@@ -1,8 +1,8 @@
-"""What the leaders' pages cost, beside a bare count of the same rows: `python -m benchmarks.pages`.
+"""The cost of the leaders' pages, compared with a bare count of the same rows: `python -m benchmarks.pages`.
 
 A roster of 100,000 in 20 colleges and 2,500 classes, a quarter of them held at each synced step, half with a decision.
-The floor is one COUNT over the statuses, by the same driver on the same database; what is worth reading are the ratios.
-Of several rounds the quickest counts.
+The floor is one COUNT over the statuses, by the same driver on the same database. Compare the ratios, not the seconds.
+The fastest of several rounds counts.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SYNCED = ("library", "finance", "dorm")
 
 
 def fill(url: str, students: int) -> None:
-    """Write a season as it may stand after 25 days."""
+    """Write the data of a season after 25 days."""
     upgrade(url, "marks")
     chance = random.Random(1)
     engine = open_writing(url)
@@ -81,7 +81,7 @@ def _fill(connection: Any, chance: random.Random, which: range) -> None:  # noqa
         statuses.append(_status(at, "college_items", "unknown", "awaiting_decision", None))
         statuses.append(_status(at, "final_review", "unknown", "awaiting_review", None))
         if index % 2:
-            said = {
+            decision = {
                 "step": "college_items",
                 "verdict": "cleared",
                 "author": "x",
@@ -90,7 +90,7 @@ def _fill(connection: Any, chance: random.Random, which: range) -> None:  # noqa
                 "note": "",
             }
             on = {"decided_at": BEGAN, "entered_at": BEGAN, "answered_verdict": "unknown", "answered_keys": []}
-            decisions.append(at | said | on)
+            decisions.append(at | decision | on)
             flips.append(_flip(at, "college_items", chance))
     for table, rows in (
         (tables.student, people), (tables.status, statuses), (tables.decision, decisions), (tables.flip, flips),
@@ -108,7 +108,7 @@ def _flip(at: dict[str, str], step: str, chance: random.Random) -> dict[str, Any
 
 
 def cases(url: str, settings: Settings) -> dict[str, Callable[[], object]]:
-    """Return what is measured, the floor first."""
+    """Return the measured queries, the floor first."""
     engine = open_reading(url)
     reader, lists = Reader(engine, settings), Lists(engine, settings)
     visibility = everything(settings, COHORT)
@@ -135,7 +135,7 @@ def cases(url: str, settings: Settings) -> dict[str, Callable[[], object]]:
 
 @contextmanager
 def places(backend: str, folder: Path) -> Iterator[str]:
-    """Give an empty database of a backend."""
+    """Create an empty database of a backend."""
     if backend == "sqlite":
         yield f"sqlite:///{folder / 'marks.db'}"
         return

@@ -1,7 +1,7 @@
-"""What a row of the printed sheets costs, beside the same rows by fpdf2's own table: `python -m benchmarks.paper`.
+"""The cost of a row of the printed sheets, compared with fpdf2's own table: `python -m benchmarks.paper`.
 
 Both print 25 classes of 40. The table has no head, no foot and no short form of a long text, so the ratio is a lower
-bound. Of several rounds the quickest counts.
+bound. The fastest of several rounds counts.
 """
 
 import time
@@ -39,7 +39,7 @@ def sheets() -> None:
 
 
 def tables() -> None:
-    """Print the classes as bare tables of the library, each on pages of its own."""
+    """Print the classes as bare tables of the library, each on new pages."""
     pdf = FPDF()
     pdf.add_font("paper", fname=FONT)
     pdf.set_font("paper", size=9.5)
@@ -60,7 +60,7 @@ def tables() -> None:
 
 
 def seconds(write: Callable[[], None]) -> float:
-    """Return the processor's time of the quickest round."""
+    """Return the processor time of the fastest round."""
     taken: list[float] = []
     for _ in range(ROUNDS):
         start = time.process_time()

@@ -1,10 +1,10 @@
-"""How often an honest season waits for a person, at three paces: `python -m benchmarks.season_paces`.
+"""The number of suspended runs in a season without errors, at three paces: `python -m benchmarks.season_paces`.
 
-The demo university's season (`demo/story.py`) is lived through the real sync on SQLite, with sources in memory and a
-clock of its own: a pull of every source each quarter of an hour, each hour, and each night. What happens on a day
-happens at a moment of that day within the offices' hours, drawn from the same seed. Whatever the guard holds back is
-counted and approved at once. Nothing is wrong in any office, so that each suspension is one too many; the aim is none
-before the last three days, and at most one a source in them.
+The demo university's season (`demo/story.py`) runs through the real sync on SQLite, with sources in memory and a
+clock of its own: a pull of every source each quarter of an hour, each hour, and each night. Each event happens at a
+moment within the offices' hours of its day, drawn from the same seed. Every run that the guard suspends is counted and
+approved at once. No office has an error, so every suspension is unnecessary; the aim is none before the last three
+days, and at most one a source in them.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SOURCES = ("loans", "fines", "fees", "textbooks", "checkouts")
 
 _MIDNIGHT = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC) - timedelta(hours=8)
 _OPENS, _OPEN_FOR = timedelta(hours=8), timedelta(hours=10)
-#: When the night's pulls begin.
+#: The hour of the nightly pulls.
 _NIGHT = timedelta(hours=3)
 #: Readers of the library who do not leave.
 _OTHER_READERS = 1_500
@@ -58,11 +58,11 @@ columns = { student = "XH", title = "XQ", amount = "YE" }
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Whose season: the demo's, or a part of another seed's students."""
+    """A season: the demo's, or one with a part of another seed's students."""
 
     name: str
     seed: int
-    #: So many students; everybody where None.
+    #: The number of students; None for all.
     students: int | None = None
 
 
@@ -74,7 +74,7 @@ SEASONS = (
 
 @dataclass
 class Counts:
-    """How many runs a source had suspended, and the first of them."""
+    """The number of suspended runs of each source, and their first messages."""
 
     pulls: int = 0
     applied: int = 0
@@ -102,7 +102,7 @@ def settings() -> str:
 
 
 def moment(day: int, key: str) -> datetime:
-    """Return when on its day something happens."""
+    """Return the moment of an event on its day."""
     if day <= 0:
         return _MIDNIGHT
     if day >= NEVER:
@@ -110,7 +110,7 @@ def moment(day: int, key: str) -> datetime:
     return _MIDNIGHT + timedelta(days=day) + _OPENS + _OPEN_FOR * Random(key).random()
 
 
-def rows(everybody: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
+def rows(people: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
     """Return every row that an office has at some time of the season."""
     found: dict[str, list[_Row]] = {name: [] for name in SOURCES}
 
@@ -118,7 +118,7 @@ def rows(everybody: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
         begins, ends = moment(about.from_day, f"{seed}/{key}/begins"), moment(about.until_day, f"{seed}/{key}/ends")
         found[source].append(_Row(begins, ends, cells))
 
-    for life in everybody:
+    for life in people:
         student = life.student
         for loan in life.loans:
             add("loans", loan, loan.barcode, CARD=student.card, TITLE=loan.title, DUE=str(loan.due),
@@ -148,23 +148,23 @@ def rows(everybody: Sequence[Life], seed: int) -> dict[str, list[_Row]]:
 
 
 def pulls(pace: timedelta, days: int = DAYS) -> Iterator[datetime]:
-    """Give the moments at which every source is asked; the first is the season's first morning."""
+    """Return the moments at which every source is pulled; the first is the season's first morning."""
     at = _MIDNIGHT + (_NIGHT if pace >= timedelta(days=1) else timedelta())
     jitter = Random("jitter")
     while at < _MIDNIGHT + timedelta(days=days):
-        # A scheduler is seldom there to the second.
+        # A scheduler is rarely exact to the second.
         yield at + timedelta(seconds=jitter.randint(0, 90))
         at += pace
 
 
 def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Counts:
-    """Live one season at one pace, and count what the guard holds back."""
-    everybody = lives(season.seed)
+    """Run one season at one pace, and count the runs that the guard suspends."""
+    people = lives(season.seed)
     if season.students is not None:
-        everybody = tuple(Random(f"{season.seed}/some").sample(list(everybody), season.students))
-    offices, counts = rows(everybody, season.seed), Counts()
+        people = tuple(Random(f"{season.seed}/some").sample(list(people), season.students))
+    offices, counts = rows(people, season.seed), Counts()
     with World(f"sqlite:///{folder / 'season.db'}", folder, settings()) as world:
-        world.says[ROSTER] = [_listed(life) for life in everybody]
+        world.says[ROSTER] = [_roster_row(life) for life in people]
         world.now = _MIDNIGHT - timedelta(hours=1)
         world.run(ROSTER)
         begun: dict[str, list[Mapping[str, Any]]] = {}
@@ -172,9 +172,9 @@ def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Cou
             day = (at - _MIDNIGHT).days
             for source in SOURCES:
                 world.now = at
-                said = [row.cells for row in offices[source] if row.begins <= at < row.ends]
-                if said != begun.get(source):
-                    begun[source] = world.says[source] = said  # type: ignore[assignment]
+                cells = [row.cells for row in offices[source] if row.begins <= at < row.ends]
+                if cells != begun.get(source):
+                    begun[source] = world.says[source] = cells  # type: ignore[assignment]
                 outcome = world.sync.run(source, by="season")
                 counts.pulls += 1
                 counts.applied += outcome.state is RunState.APPLIED
@@ -185,7 +185,7 @@ def live(season: Season, pace: timedelta, folder: Path, days: int = DAYS) -> Cou
     return counts
 
 
-def _listed(life: Life) -> dict[str, str]:
+def _roster_row(life: Life) -> dict[str, str]:
     s = life.student
     return {
         "学号": s.number, "姓名": s.name, "培养层次": s.level, "学院": s.college, "班级": s.class_name,
@@ -202,9 +202,9 @@ def _table(found: Iterable[tuple[str, str, Counts]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Live the seasons, and print a table: suspensions before the last three days + in them."""
+    """Run the seasons, and print a table: suspensions before the last three days + in them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--season", default="", help="only seasons whose name begins so")
+    parser.add_argument("--season", default="", help="only seasons whose name begins with this")
     parser.add_argument("--pace", default="", choices=("", *PACES), help="only this pace")
     parser.add_argument("--why", action="store_true", help="print every reason")
     asked = parser.parse_args()

@@ -1,6 +1,6 @@
-"""Measures of the code's structure: how large files and folders are, what has one name, and what is written twice.
+"""Measures of the code's structure: sizes of files and folders, names, and duplicate lines.
 
-Run it as `python -m benchmarks.structure`; nothing of the project is imported or run.
+Run it as `python -m benchmarks.structure`. It does not import or run the project.
 """
 
 import ast
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ROOMS = ("foundation", "config", "status_db", "connectors", "sync", "portal", "demo", "clearance")
 
-#: So many lines that are the same count as written twice; blanks, comments and imports apart.
+#: This many equal lines count as duplicate; blanks, comments and imports are left out.
 SAME_LINES = 10
 
 #: More modules than these in a folder, lines in a file, lines in a function.
@@ -23,7 +23,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def modules() -> dict[str, ast.Module]:
-    """Return every module of the product by its dotted name; migrations are history, and left out."""
+    """Return every module of the product by its dotted name, without migrations."""
     found: dict[str, ast.Module] = {}
     for room in ROOMS:
         for file in sorted((ROOT / room).rglob("*.py")):
@@ -40,7 +40,7 @@ def file_of(module: str) -> Path:
 
 
 def imports(module: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str]:
-    """Give the modules of the product that a module imports, inside functions too."""
+    """Return the modules of the product that a module imports, including imports inside functions."""
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
@@ -50,7 +50,7 @@ def imports(module: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str
 
 
 def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return each set of names that reach one another, by Tarjan's algorithm without recursion."""
+    """Return each set of names that reach one another."""
     reached: dict[str, set[str]] = {}
     for start in edges:
         seen: set[str] = set()
@@ -66,7 +66,7 @@ def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def of_siblings(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return the circles between neighbours in one folder, each sub-folder taken as one."""
+    """Return the circles between neighbours in one folder; each sub-folder counts as one."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for source, targets in edges.items():
         for target in targets:
@@ -79,7 +79,7 @@ def of_siblings(edges: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def written_twice(names: Mapping[str, ast.Module]) -> list[tuple[str, str]]:
-    """Return the places that begin with the same lines as another one, each run of lines once."""
+    """Return the pairs of modules with the same lines, once for each run of lines."""
     places: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for name, tree in names.items():
         lines = [line.strip() for line in file_of(name).read_text(encoding="utf-8").splitlines()]

@@ -1,10 +1,10 @@
-"""What a sync costs, beside the least it could cost: `python -m benchmarks.sync_cost`, or `make bench`.
+"""The cost of a sync, compared with its lower bound: `python -m benchmarks.sync_cost`, or `make bench`.
 
-A library with loans, a roster, and three runs: the first load, a run with 1 % of the students changed, a run with
-nothing changed. In the same go the floors are measured: fetching the same rows with the same driver and nothing else;
-writing the rows that a first load must write, with COPY or executemany and nothing else. Each measurement is a process
-of its own, so that its memory is its own, and begins when everything is imported and opened; of several rounds the
-quickest counts. What is worth reading are the ratios: they travel from machine to machine, seconds do not.
+A library with loans, a roster, and three runs: the first load, a run with 1 % of the students changed, a run without
+changes. The floors are measured at the same time: fetching the same rows with the same driver and nothing else; writing
+the rows that a first load must write, with COPY or executemany and nothing else. Each measurement is a process with
+memory of its own, and begins when everything is imported and opened. The fastest of several rounds counts. Compare the
+ratios: unlike seconds, they are the same on other machines.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from tests.services import databases
 ROOT = Path(__file__).parent.parent
 COHORT = "2019"
 
-#: Of a hundred students so many have books on loan, and so many change from one run to the next.
+#: Of a hundred students, the number with books on loan, and the number that change from one run to the next.
 LOANS_PERCENT = 25
 CHANGED_PERCENT = 1
 
@@ -81,7 +81,7 @@ guard = { clear_percent = 100, hold_percent = 100, sum_percent = 100 }
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one round happens."""
+    """The folder and databases of one round."""
 
     folder: Path
     marks: str
@@ -96,13 +96,13 @@ class Place:
 
 
 class _Roster:
-    """A registrar's list of so many students."""
+    """A registrar's list of this many students."""
 
     def __init__(self, students: int) -> None:
         self._students = students
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """List everybody."""
+        """List all students."""
         now = datetime.now(UTC)
         rows = [(_number(i), f"Student {i}", "u", f"College {i % 12}") for i in range(self._students)]
         progress(len(rows), len(rows))
@@ -154,7 +154,7 @@ def prepare(place: Place) -> None:
 
 
 def change(place: Place) -> None:
-    """Have half of the changing students return everything, and as many borrow something."""
+    """Have half of the changing students return all books, and as many others borrow one."""
     half = place.students * CHANGED_PERCENT // 200
     engine = create_engine(place.library, poolclass=NullPool)
     with engine.begin() as connection:
@@ -174,10 +174,10 @@ def change(place: Place) -> None:
 
 @contextmanager
 def fetching(place: Place) -> Iterator[Callable[[], int]]:
-    """Give what fetches the rows with the driver, and nothing else."""
+    """Return a function that only fetches the rows with the driver."""
     raw: Any = create_engine(place.library, poolclass=NullPool).raw_connection()
     with closing(raw) as connection:
-        # On PostgreSQL the connector streams, which a cursor with a name does.
+        # On PostgreSQL the connector streams, with a named cursor.
         streams = connection.dbapi_connection.__class__.__module__.startswith("psycopg")
 
         def work() -> int:
@@ -194,7 +194,7 @@ def fetching(place: Place) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def loading(place: Place) -> Iterator[Callable[[], int]]:
-    """Give what writes the rows of a first load into the marks' own tables, with the driver, and nothing else."""
+    """Return a function that only writes the rows of a first load into the marks' own tables with the driver."""
     held = {row["card"] for row in _loans(place.students)}
     now = datetime.now(UTC)
     evidence: tuple[Any, ...] = ()
@@ -220,7 +220,7 @@ def _insert_all(connection: Connection, records: Sequence[Any], findings: Sequen
 
 @contextmanager
 def syncing(place: Place) -> Iterator[Callable[[], int]]:
-    """Give what runs the source."""
+    """Return a function that runs the source."""
     runs = place.program().sync
 
     def work() -> int:
@@ -237,7 +237,7 @@ WORK = {"fetch": fetching, "write": loading, "sync": syncing}
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one process took: seconds, and how far its memory grew above what it had after starting."""
+    """The cost of one process: seconds, and the growth of its memory after starting."""
 
     seconds: float
     grown_mb: float
@@ -270,13 +270,13 @@ def _do(work: str, folder: str, marks: str, library: str, students: str) -> None
 
 
 def _most_memory() -> float:
-    """Return this process's peak in MB; Linux tells it in /proc, where no parent's memory is counted in."""
+    """Return this process's peak in MB, from Linux's /proc, which does not include the parent's memory."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def measure(place: Place, rounds: int, empty: Callable[[], None]) -> None:
-    """Measure every case, and print it beside its floor."""
+    """Measure every case, and print it with its floor."""
     costs: dict[str, list[Cost]] = {}
 
     def add(case: str, work: str) -> None:
@@ -316,7 +316,7 @@ def measure(place: Place, rounds: int, empty: Callable[[], None]) -> None:
 
 @contextmanager
 def places(students: int, backend: str) -> Iterator[tuple[Place, Callable[[], None]]]:
-    """Give a place on a backend, and what empties its marks."""
+    """Create a place on a backend; return it with a function that empties its marks."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         if backend == "sqlite":

@@ -1,15 +1,16 @@
 """The way of one loan through the files, from the office's answer to the student's status: `python -m benchmarks.way`.
 
-One loan lies in a library's SQLite table. The `sql` connector pulls it, and the run applies it. What is measured is
-what a reader follows:
+One loan is in a library's SQLite table. The `sql` connector pulls it, and the run applies it. The measure is the way
+that a reader of the code follows:
 
 - Three files call the stages: the run, its end, and `SourceStages`. They are not counted; a reader returns to them
   between two stages.
 - A stay begins when one of them calls a function of another file, or when the pull calls a connector. Further calls
   into the same file belong to the same stay, and so does all that this file calls.
-- A stay belongs to the stage whose function is called next: what is read or worked out for a stage comes before it.
-- No stay is a call to the settings or the clock, to a value (a method of a frozen data class, `connectors/port.py`,
-  `status_db/model.py`), to `sync/rule_settings.py`, or to `status_db/store/engine.py`, which opens the database.
+- A stay belongs to the stage whose function is called next: a stage's input is read or computed before it.
+- These calls are not stays: to the settings or the clock, to a value (a method of a frozen data class,
+  `connectors/port.py`, `status_db/model.py`), to `sync/rule_settings.py`, and to `status_db/store/engine.py`, which
+  opens the database.
 - A return is a stay in a file that was left for another one before.
 
 The way begins with the pull and ends with the transaction that applies the plan.
@@ -46,10 +47,10 @@ STAGES = {
     "apply": ("status_db/marks/apply.py", "Marks.apply"),
 }
 
-#: They call the stages.
+#: The files that call the stages.
 CALLERS = ("sync/run/run.py", "sync/run/applying.py", "sync/plan/source.py")
 
-#: Rooms that a stay can be in, and files there that every stage uses.
+#: The packages where a stay can be, and files there that every stage uses.
 _ROOMS = ("connectors", "sync", "status_db")
 _BELOW = ("connectors/port.py", "status_db/model.py", "status_db/store/engine.py", "sync/rule_settings.py")
 
@@ -89,7 +90,7 @@ columns = {{ student = "card", title = "title", due = "due", reference = "barcod
 
 @dataclass(slots=True)
 class Way:
-    """The stays in files, each with its stage, and what the student's step says in the end."""
+    """The stays in files, each with its stage, and the verdict of the student's step at the end."""
 
     #: Stages in the order in which their functions were called.
     visits: list[str] = field(default_factory=list)
@@ -100,7 +101,7 @@ class Way:
     _waiting: list[str] = field(default_factory=list)
 
     def enter(self, caller: str, file: str, function: str) -> None:
-        """Take note of a call from one file to another."""
+        """Record a call from one file to another."""
         if caller not in CALLERS and not (caller == STAGES["pull"][0] and file.startswith("connectors/")):
             return
         stage = next((name for name, place in STAGES.items() if place == (file, function)), "")

@@ -10,7 +10,7 @@ from clearance.stores.cohort import CohortStores
 from clearance.stores.shared import Stores
 from config.processes import Process
 from portal.auth.known_devices import Devices
-from portal.auth.providers.ways import Providers
+from portal.auth.providers.providers import Providers
 from portal.auth.refused_tries import RefusedTries
 from portal.auth.sessions import Cookie
 from portal.auth.sso_state import SignInStates
@@ -62,7 +62,7 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
         devices=Devices.of(key, cookie),
         throttle=Throttle.of(stores.attempts, settings.auth, settings.portal),
         refused_tries=RefusedTries(stores.audit, clock),
-        ways=Providers.of(settings.auth),
+        providers=Providers.of(settings.auth),
         sign_in_states=SignInStates(key, cookie),
         hashing=Hashing(settings.portal.limits.passwords_waiting),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),

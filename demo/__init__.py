@@ -1,1 +1,1 @@
-"""The demo university: an invented one, whose four offices are systems of their own."""
+"""The demo university: invented, with four offices that have systems of their own."""

@@ -1,6 +1,6 @@
-"""The demo's clock: the university's season lies in 2019, so its clock is that many whole days behind the real one.
+"""The demo's clock: the university's season is in 2019, so its clock is whole days behind the real one.
 
-Building the university sets its clock to the first day; letting days pass moves it on.
+Building the university sets the clock to the first day; `advance` moves it on.
 """
 
 from datetime import date, datetime
@@ -16,12 +16,12 @@ class DemoClock(ShiftedClock):
     __slots__ = ()
 
     def start(self, today: date) -> None:
-        """Set it to the first day of the season, where it was never set."""
+        """Set the clock to the first day of the season, if it was never set."""
         if self.behind() is None:
             self._set((today - FIRST_DAY).days)
 
     def advance(self, days: int) -> None:
-        """Let days pass."""
+        """Move the clock on by this many days."""
         self._set((self.behind() or 0) - days)
 
     def _set(self, behind: int) -> None:
@@ -30,5 +30,5 @@ class DemoClock(ShiftedClock):
 
 
 def today_in(zone: ZoneInfo) -> date:
-    """Return the real day in a zone."""
+    """Return the real date in a zone."""
     return datetime.now(zone).date()

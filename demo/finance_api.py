@@ -1,8 +1,8 @@
-"""The finance office's own program: a small JSON API on loopback, with a token to log in with and pages to read.
+"""The finance office's own program: a small JSON API on loopback, with a login token and paged answers.
 
     python -m demo.finance_api --data FOLDER --port 8619
 
-It answers as many such systems do: a failure comes as HTTP 200 with a code that is not 0, amounts come as text.
+It answers as many such systems do: a failure is HTTP 200 with a code other than 0, and amounts are text.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from demo.offices import Offices
 
-#: A token is good for so many seconds.
+#: How long a token is valid, in seconds.
 TOKEN_LASTS = 7200
 
 _MOST_PER_PAGE = 500
 
 
 class _Office(ThreadingHTTPServer):
-    """Keeps the tokens it has given out."""
+    """The server, with the tokens it has issued."""
 
     daemon_threads = True
 
@@ -39,7 +39,7 @@ class _Office(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def log_in(self, user: str, password: str) -> str | None:
-        """Return a fresh token for the right word."""
+        """Return a new token if the password is right; otherwise None."""
         right = self.offices.finance_password.read_text(encoding="ascii").strip()
         if user != "clearance" or not hmac.compare_digest(password.encode(), right.encode()):
             return None
@@ -48,7 +48,7 @@ class _Office(ThreadingHTTPServer):
         return token
 
     def knows(self, token: str) -> bool:
-        """Say whether a token is good."""
+        """Return whether a token is valid."""
         return self.tokens.get(token, 0) > time.monotonic()
 
 
@@ -61,8 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         if urlsplit(self.path).path != "/api/token":
             self._answer({"code": 404, "msg": "no such address"}, HTTPStatus.NOT_FOUND)
             return
-        asked = json.loads(body or b"{}")
-        token = self.server.log_in(str(asked.get("user", "")), str(asked.get("password", "")))
+        form = json.loads(body or b"{}")
+        token = self.server.log_in(str(form.get("user", "")), str(form.get("password", "")))
         if token is None:
             self._answer({"code": 4001, "msg": "user or password is wrong"})
             return
@@ -81,11 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = {name: values[-1] for name, values in parse_qs(address.query).items()}
         page, size = int(asked.get("page", 1)), min(int(asked.get("page_size", 100)), _MOST_PER_PAGE)
-        total, rows = _page(self.server.offices.finance, asked.get("number"), page, size)
+        total, rows = _read_page(self.server.offices.finance, asked.get("number"), page, size)
         self._answer({"code": 0, "msg": "ok", "data": {"total": total, "page": page, "rows": rows}})
 
-    def _answer(self, said: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
-        body = json.dumps(said, ensure_ascii=False).encode()
+    def _answer(self, content: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
+        body = json.dumps(content, ensure_ascii=False).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -93,27 +93,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server names it so
-        """Say nothing: the demo's terminal belongs to the demo."""
+        """Log nothing: the terminal is for the demo's own output."""
 
 
-def _page(file: Path, number: str | None, page: int, size: int) -> tuple[int, list[dict[str, str]]]:
-    everybody = number is None
+def _read_page(file: Path, number: str | None, page: int, size: int) -> tuple[int, list[dict[str, str]]]:
+    every = number is None
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
-        (total,) = connection.execute(
-            "SELECT COUNT(*) FROM arrears WHERE ? OR number = ?", (everybody, number)
-        ).fetchone()
+        (total,) = connection.execute("SELECT COUNT(*) FROM arrears WHERE ? OR number = ?", (every, number)).fetchone()
         rows = connection.execute(
             "SELECT bill, number, name, item, payable, paid, owed FROM arrears WHERE ? OR number = ? "
             "ORDER BY bill LIMIT ? OFFSET ?",
-            (everybody, number, size, (page - 1) * size),
+            (every, number, size, (page - 1) * size),
         ).fetchall()
     return total, [dict(row) for row in rows]
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     parser = argparse.ArgumentParser(description="The demo university's finance office.")
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds finance.sqlite")
     parser.add_argument("--port", type=int, default=8619)
@@ -121,7 +119,7 @@ def main() -> None:
     try:
         office = _Office(("127.0.0.1", chosen.port), Offices(chosen.data))
     except OSError as error:
-        sys.exit(f"the finance office cannot open port {chosen.port} ({error}): choose another with --port")
+        sys.exit(f"the finance office cannot open port {chosen.port} ({error}). Choose another with --port")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with office, contextlib.suppress(KeyboardInterrupt):
         office.serve_forever(poll_interval=0.1)

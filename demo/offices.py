@@ -1,8 +1,8 @@
-"""The four offices and the registrar, each a system of its own, written as it stands on one day of the story.
+"""The four offices and the registrar, each with a system of its own, with the data of one day of the story.
 
-library.sqlite (or the database that DEMO_LIBRARY_URL names): tables named and shaped as Koha's public schema has them.
-finance.sqlite: what the finance office's own program serves over HTTP. textbook.sqlite: a view with balances.
-dorm.xlsx: the dormitory office's list. roster.csv: the registrar's, in GB18030, as it comes.
+library.sqlite (or the database in DEMO_LIBRARY_URL): tables with the names and columns of Koha's public schema.
+finance.sqlite: the data that the finance office's own program serves over HTTP. textbook.sqlite: a view with balances.
+dorm.xlsx: the dormitory office's list. roster.csv: the registrar's list, in GB18030.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from demo.story import FIRST_DAY, Debt, Life, lives
 
 SEED = 2019
 
-#: Readers of the library who do not leave: their loans are none of our business, and only counted.
+#: Readers of the library who do not leave. Their loans are only counted.
 _OTHER_READERS = 1_500
 
 _CATALOGUE = MetaData()
@@ -88,7 +88,7 @@ _ACCOUNTLINES = Table(
 
 @dataclass(frozen=True, slots=True)
 class Offices:
-    """Where the offices of one demo live."""
+    """The folder and databases of one demo's offices."""
 
     folder: Path
     #: An SQLAlchemy URL for the library; its own file when empty.
@@ -106,42 +106,42 @@ class Offices:
 
     @property
     def finance_password(self) -> Path:
-        """Return the file with the word that the finance office lets us in with."""
+        """Return the file with the password for the finance office."""
         return self.folder / "finance-password"
 
     def day(self) -> int | None:
-        """Return the day the offices stand at; None before they are built."""
+        """Return the day of the offices' data; None before they are built."""
         try:
             return int((self.folder / "day").read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
             return None
 
     def write(self, day: int, seed: int = SEED) -> None:
-        """Have every office stand as on this day of the story."""
+        """Write every office's data of this day of the story."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        everybody = lives(seed)
-        self._write_library(everybody, day, seed)
-        self._write_finance(everybody, day)
-        self._write_textbook(everybody, day)
-        _replace(self.folder / "dorm.xlsx", _dorm_list(everybody, day))
-        _replace(self.folder / "roster.csv", _roster(everybody, day))
+        people = lives(seed)
+        self._write_library(people, day, seed)
+        self._write_finance(people, day)
+        self._write_textbook(people, day)
+        _replace(self.folder / "dorm.xlsx", _dorm_list(people, day))
+        _replace(self.folder / "roster.csv", _roster(people, day))
         if not self.finance_password.exists():
             self.finance_password.write_text(f"demo-{Random(seed).randrange(10**8):08d}\n", encoding="ascii")
             self.finance_password.chmod(0o600)
         _replace(self.folder / "day", str(day).encode())
 
-    def _write_library(self, everybody: Sequence[Life], day: int, seed: int) -> None:
+    def _write_library(self, people: Sequence[Life], day: int, seed: int) -> None:
         engine = _library_engine(self.library)
         try:
             _CATALOGUE.create_all(engine)
             with engine.begin() as connection:
                 for table in reversed(_CATALOGUE.sorted_tables):
                     connection.execute(table.delete())
-                _fill_library(connection, everybody, day, seed)
+                _fill_library(connection, people, day, seed)
         finally:
             engine.dispose()
 
-    def _write_finance(self, everybody: Sequence[Life], day: int) -> None:
+    def _write_finance(self, people: Sequence[Life], day: int) -> None:
         rows = [
             (
                 debt.reference,
@@ -152,10 +152,10 @@ class Offices:
                 "0.00",
                 str(debt.amount),
             )
-            for life in everybody
-            for debt in _open(life.fees, day)
+            for life in people
+            for debt in _open_on(life.fees, day)
         ]
-        with _file(self.finance) as connection:
+        with _open_sqlite(self.finance) as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS arrears (bill TEXT PRIMARY KEY, number TEXT, name TEXT, item TEXT, "
                 "payable TEXT, paid TEXT, owed TEXT)"
@@ -163,13 +163,13 @@ class Offices:
             connection.execute("DELETE FROM arrears")
             connection.executemany("INSERT INTO arrears VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def _write_textbook(self, everybody: Sequence[Life], day: int) -> None:
+    def _write_textbook(self, people: Sequence[Life], day: int) -> None:
         rows = [
             (life.student.number, debt.title, str(debt.amount))
-            for life in everybody
-            for debt in (*_open(life.textbooks, day), *life.refunds)
+            for life in people
+            for debt in (*_open_on(life.textbooks, day), *life.refunds)
         ]
-        with _file(self.folder / "textbook.sqlite") as connection:
+        with _open_sqlite(self.folder / "textbook.sqlite") as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS book_account (number TEXT, term TEXT, balance TEXT)")
             connection.execute(
                 "CREATE VIEW IF NOT EXISTS v_textbook_balance AS "
@@ -179,19 +179,19 @@ class Offices:
             connection.executemany("INSERT INTO book_account VALUES (?, ?, ?)", rows)
 
 
-def _open(debts: Iterable[Debt], day: int) -> Iterator[Debt]:
+def _open_on(debts: Iterable[Debt], day: int) -> Iterator[Debt]:
     return (debt for debt in debts if debt.from_day <= day < debt.until_day)
 
 
 @contextlib.contextmanager
-def _file(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give an SQLite file to write in one transaction."""
+def _open_sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open an SQLite file to write in one transaction."""
     with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
         yield connection
 
 
 def _library_engine(url: str) -> Engine:
-    """Open the library's database, and make it where a server has none by that name yet."""
+    """Open the library's database; create it if the server has none of that name."""
     engine = create_engine(url, poolclass=NullPool)
     if engine.dialect.name != "mysql":
         return engine
@@ -207,7 +207,7 @@ def _library_engine(url: str) -> Engine:
     return engine
 
 
-def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, seed: int) -> None:
+def _fill_library(connection: Connection, people: Sequence[Life], day: int, seed: int) -> None:
     borrowers: list[dict[str, Any]] = []
     titles: dict[str, int] = {}
     items: list[dict[str, Any]] = []
@@ -235,7 +235,7 @@ def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, s
             }
         )
 
-    for number, life in enumerate(everybody, 1):
+    for number, life in enumerate(people, 1):
         student = life.student
         borrowers.append(
             {"borrowernumber": number, "cardnumber": student.card, "surname": student.name, "categorycode": "ST"}
@@ -243,10 +243,10 @@ def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, s
         for loan in life.loans:
             if loan.from_day <= day < loan.until_day:
                 lend(number, loan.barcode, loan.title, issuedate=loan.issued, date_due=loan.due)
-        for fine in _open(life.fines, day):
+        for fine in _open_on(life.fines, day):
             charge(number, fine.title, fine.amount)
     random = Random(f"{seed}/others")
-    for number in range(len(everybody) + 1, len(everybody) + 1 + _OTHER_READERS):
+    for number in range(len(people) + 1, len(people) + 1 + _OTHER_READERS):
         borrowers.append(
             {"borrowernumber": number, "cardnumber": f"2017{number:06d}", "surname": "读者", "categorycode": "ST"}
         )
@@ -261,9 +261,9 @@ def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, s
         connection.execute(insert(_ACCOUNTLINES), lines)
 
 
-def _dorm_list(everybody: Sequence[Life], day: int) -> bytes:
+def _dorm_list(people: Sequence[Life], day: int) -> bytes:
     """Return the dormitory office's workbook: numbers as text, a title above the header, a count at the end."""
-    residents = [life for life in everybody if not life.student.commuter]
+    residents = [life for life in people if not life.student.commuter]
     file = io.BytesIO()
     workbook = xlsxwriter.Workbook(file, {"in_memory": True})
     sheet = workbook.add_worksheet("退宿登记")
@@ -282,13 +282,13 @@ def _dorm_list(everybody: Sequence[Life], day: int) -> bytes:
     return file.getvalue()
 
 
-def _roster(everybody: Sequence[Life], day: int) -> bytes:
-    """Return the registrar's list; as time goes on, two more of it are put off, and one moves into a dormitory."""
+def _roster(people: Sequence[Life], day: int) -> bytes:
+    """Return the registrar's list. In the course of the season two of its students are put off."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow(("学号", "姓名", "培养层次", "学生类别", "学院", "班级", "校区", "宿舍楼栋", "图书证号", "原学号"))
-    put_off = _put_off(everybody, day)
-    for life in everybody:
+    put_off = _put_off(people, day)
+    for life in people:
         s = life.student
         category = "延期" if s.number in put_off else s.category
         writer.writerow(
@@ -297,13 +297,13 @@ def _roster(everybody: Sequence[Life], day: int) -> bytes:
     return file.getvalue().encode("gb18030")
 
 
-def _put_off(everybody: Sequence[Life], day: int) -> frozenset[str]:
-    graduates = [life.student.number for life in everybody if life.student.category == "毕业"]
+def _put_off(people: Sequence[Life], day: int) -> frozenset[str]:
+    graduates = [life.student.number for life in people if life.student.category == "毕业"]
     return frozenset(graduates[index] for index in (700, 2800)[: day // 4])
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a finished file in its place in one move, as whoever reads it expects."""
+    """Replace a file by a finished one in one step, so that no reader sees half of it."""
     new = path.with_name(path.name + ".new")
     new.write_bytes(content)
     new.replace(path)

@@ -1,7 +1,7 @@
-"""What happens at the demo university, day by day: books come back, fees are paid, new debts appear, rooms empty.
+"""The story of the demo university, day by day: books are returned, fees are paid, new debts appear, rooms empty.
 
-A pure function of seed, student and day: the offices of any day can be built without those before it. Day 0 is 25 May
-2019; the window closes on day 12, 6 June. The shares of the first day are those that universities have published.
+It is a pure function of seed, student and day: the offices of any day can be built without the days before. Day 0 is
+25 May 2019; the window closes on day 12, 6 June. The shares of the first day are ones that universities published.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ TEXTBOOK_SHARE = 0.03
 _DORM_EARLY_SHARE = 0.015
 _DORM_LATE_SHARE = 0.03
 
-#: So much of what is owed is settled each day.
+#: The share of debts that is settled each day.
 _SETTLED_DAILY = 0.09
-#: So many of those who owe nothing owe something new some day in the window.
+#: The share of students without debts who get a new one on some day in the window.
 _NEW_DEBT_SHARE = 0.006
 
-#: The days on which nearly everybody checks out: 3 to 5 June.
+#: The days on which nearly all students check out: 3 to 5 June.
 _RUSH = range(9, 12)
 NEVER = 10_000
 
-#: What is still owed on this day is good to look at in every demo.
+#: Debts that last beyond this day are useful in every demo.
 _LONG = 12
 
 _TOPICS = (
@@ -50,7 +50,7 @@ _TERMS = ("2017-2018-1", "2017-2018-2", "2018-2019-1", "2018-2019-2")
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A book somebody has borrowed, from one day to the day it comes back."""
+    """A borrowed book, from one day until the day it is returned."""
 
     barcode: str
     title: str
@@ -73,13 +73,13 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """All that a student owes, and when each thing is settled."""
+    """All debts of a student, and the day on which each is settled."""
 
     student: Student
     loans: tuple[Loan, ...]
     fines: tuple[Debt, ...]
     fees: tuple[Debt, ...]
-    #: Term → what remains unpaid; negative where too much was paid.
+    #: Term → the unpaid amount; negative if too much was paid.
     textbooks: tuple[Debt, ...]
     refunds: tuple[Debt, ...]
     #: NEVER for commuters.
@@ -87,21 +87,21 @@ class Life:
 
 
 def lives(seed: int) -> tuple[Life, ...]:
-    """Return everybody's life in the season."""
-    everybody = students(seed)
-    leaving = [student for student in everybody if student.leaving]
+    """Return every student's life in the season."""
+    people = students(seed)
+    leaving = [student for student in people if student.leaving]
     undergraduates = [student for student in leaving if student.level == "本科生"]
     random = Random(f"{seed}/story")
-    library = _chosen(random, leaving, LIBRARY_SHARE)
-    finance = _chosen(random, leaving, FINANCE_SHARE)
-    textbook = _chosen(random, undergraduates, TEXTBOOK_SHARE)
+    library = _sample(random, leaving, LIBRARY_SHARE)
+    finance = _sample(random, leaving, FINANCE_SHARE)
+    textbook = _sample(random, undergraduates, TEXTBOOK_SHARE)
     return tuple(
         _life(seed, student, student.number in library, student.number in finance, student.number in textbook)
-        for student in everybody
+        for student in people
     )
 
 
-def _chosen(random: Random, people: list[Student], share: float) -> frozenset[str]:
+def _sample(random: Random, people: list[Student], share: float) -> frozenset[str]:
     return frozenset(s.number for s in random.sample(people, round(len(people) * share)))
 
 
@@ -130,7 +130,7 @@ def _life(seed: int, student: Student, library: bool, finance: bool, textbook: b
 
 
 def _settled(random: Random, from_day: int) -> int:
-    """Return the day on which something is settled: some part each day, some never."""
+    """Return the day on which a debt is settled: a share each day, and some never."""
     if random.random() < 0.03:
         return NEVER
     day = from_day + 1
@@ -183,9 +183,9 @@ def _checkout(random: Random) -> int:
 
 
 def notable(seed: int) -> tuple[tuple[str, str, str], ...]:
-    """Return students worth looking at, as number, name and what is particular about each."""
-    everybody = lives(seed)
-    undergraduates = [life for life in everybody if life.student.leaving and life.student.level == "本科生"]
+    """Return interesting students, each with number, name and description."""
+    people = lives(seed)
+    undergraduates = [life for life in people if life.student.leaving and life.student.level == "本科生"]
 
     def long_open(debts: tuple[Loan, ...] | tuple[Debt, ...]) -> bool:
         return bool(debts) and all(debt.from_day == 0 and debt.until_day > _LONG for debt in debts)
@@ -200,5 +200,5 @@ def notable(seed: int) -> tuple[tuple[str, str, str], ...]:
         ("gets a textbook refund", lambda life: bool(life.refunds)),
     )
     chosen = [(next(life.student for life in undergraduates if fits(life)), what) for what, fits in wanted]
-    chosen.append((next(life.student for life in everybody if not life.student.leaving), "stays a year longer"))
+    chosen.append((next(life.student for life in people if not life.student.leaving), "stays a year longer"))
     return tuple((student.number, student.name, what) for student, what in chosen)

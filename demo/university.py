@@ -1,4 +1,4 @@
-"""Who leaves the demo university in 2019: 4,215 graduates in 12 colleges, all invented, the same for the same seed."""
+"""The students of the demo university in 2019: 4,215 graduates in 12 colleges, invented, the same for the same seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ COMMUTER = "校外走读"
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """One invented student, as the registrar knows them."""
+    """One invented student, as on the registrar's list."""
 
     number: str
-    #: What the library's system knows them by; mostly the student number.
+    #: The card number in the library's system; usually the student number.
     card: str
-    #: An earlier number, after a change of major; mostly none.
+    #: An earlier number, before a change of major; usually empty.
     former: str
     name: str
     level: str
@@ -56,30 +56,30 @@ class Student:
     college: str
     class_name: str
     campus: str
-    #: COMMUTER for who lives elsewhere.
+    #: COMMUTER for students who live elsewhere.
     building: str
     room: str
 
     @property
     def leaving(self) -> bool:
-        """On this year's list of those who leave."""
+        """Whether the student leaves this year."""
         return self.category != "延期"
 
     @property
     def commuter(self) -> bool:
-        """Lives off campus."""
+        """Whether the student lives off campus."""
         return self.building == COMMUTER
 
 
 def students(seed: int) -> tuple[Student, ...]:
-    """Return everybody on the registrar's list: the graduates, and those who stay a year longer."""
+    """Return all students on the registrar's list: the graduates, and those who stay a year longer."""
     random = Random(f"{seed}/students")
     categories = ["毕业"] * (GRADUATES - SECOND_DEGREE) + ["第二学位"] * SECOND_DEGREE + ["延期"] * DELAYED
     random.shuffle(categories)
-    return tuple(_each(random, categories))
+    return tuple(_generate(random, categories))
 
 
-def _each(random: Random, categories: list[str]) -> Iterator[Student]:
+def _generate(random: Random, categories: list[str]) -> Iterator[Student]:
     weights = [weight for *_, weight in _COLLEGES]
     sizes: dict[str, int] = {}
     for category in categories:
@@ -95,7 +95,7 @@ def _each(random: Random, categories: list[str]) -> Iterator[Student]:
             number=number,
             card=f"L{random.randrange(10**7):07d}" if random.random() < _OTHER_CARD_SHARE else number,
             former=f"{year - 1}{code}9{serial:03d}" if random.random() < _FORMER_NUMBER_SHARE else "",
-            name=_name(random),
+            name=_random_name(random),
             level="硕士研究生" if postgraduate else "本科生",
             category=category,
             college=college,
@@ -113,6 +113,6 @@ def _building(random: Random, campus: str, *, postgraduate: bool) -> str:
     return f"{area}{random.randint(1, 14)}栋"
 
 
-def _name(random: Random) -> str:
+def _random_name(random: Random) -> str:
     given = "".join(random.sample(_GIVEN, random.choice((1, 2, 2, 2))))
     return random.choice(_SURNAMES) + given

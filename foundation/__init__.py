@@ -1,1 +1,1 @@
-"""The ground floor: what several rooms share. It imports none of them."""
+"""Modules that all packages share. They import no other package of the project."""

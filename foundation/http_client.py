@@ -1,4 +1,4 @@
-"""HTTP requests to other systems: only what the settings say, within a deadline and up to a size."""
+"""HTTP requests to other systems: only to the address in the settings, within a deadline and a size limit."""
 
 import ssl
 import time
@@ -19,7 +19,7 @@ class AnswerTooLargeError(Exception):
 
 
 class AnswerTooSlowError(Exception):
-    """The answer had not come whole at the deadline."""
+    """The answer was not complete at the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class RequestLimits:
     silence: float
     #: Seconds for the answer's body.
     body: float
-    #: When the whole answer must be there, by `time.monotonic()`.
+    #: When the answer must be complete, by `time.monotonic()`.
     deadline: float
     most_bytes: int
 
 
 class HttpClient:
-    """Sends requests over one session: cookies and connections are kept from one to the next, up to `close`.
+    """Sends requests over one session, which keeps cookies and connections until `close`.
 
-    No proxy and no password file is taken from the environment, and no redirect is followed. Certificates are checked
+    It uses no proxy and no password file from the environment, and follows no redirect. Certificates are checked
     against `authority` or, without one, this machine's list; `tls` returns a context with limits of its own.
     """
 
@@ -55,7 +55,7 @@ class HttpClient:
         self._session.trust_env = False
         self._session.verify = str(authority) if authority else True
         if tls:
-            self._session.mount("https://", _WithTls(tls))
+            self._session.mount("https://", _TlsAdapter(tls))
         self._session.headers.update(headers or {})
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
@@ -68,13 +68,13 @@ class HttpClient:
 
     @property
     def cookies(self) -> RequestsCookieJar:
-        """What the systems have left; it is sent along."""
+        """The cookies that were received. They are sent with each request."""
         return self._session.cookies
 
     def send(self, method: str, url: str, limits: RequestLimits, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         """Return an answer and its body. Raises AnswerTooLargeError, AnswerTooSlowError and what the libraries raise.
 
-        The libraries' texts may hold the whole address, and with it a secret.
+        The libraries' messages may contain the whole address, and a secret in it.
         """
         timeout = (limits.connect, limits.silence)
         with self._session.request(
@@ -84,7 +84,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Close every connection."""
-        # Closing a session only forgets its connections; whoever keeps an error would keep them open.
+        # A session's own close only drops its connections; an exception that refers to them would keep them open.
         for adapter in self._session.adapters.values():
             if isinstance(adapter, HTTPAdapter):
                 for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
@@ -96,7 +96,7 @@ class HttpClient:
 def _body(response: requests.Response, limits: RequestLimits) -> bytes:
     end = min(limits.deadline, time.monotonic() + limits.body)
     content = bytearray()
-    # What has come is looked at as it comes: waiting for a full chunk, a server that drips would never be late.
+    # The limits are checked after each read: a slow server may never fill a chunk.
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
         content += chunk
         if len(content) > limits.most_bytes:
@@ -106,17 +106,17 @@ def _body(response: requests.Response, limits: RequestLimits) -> bytes:
     return bytes(content)
 
 
-class _WithTls(HTTPAdapter):
-    """Speaks TLS within given limits; certificates are checked as by default."""
+class _TlsAdapter(HTTPAdapter):
+    """Uses TLS within given limits. Certificates are checked as by default."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
         self._context = context
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests calls it
-        """Use them on the direct way."""
+        """Use the limits on direct connections."""
         super().init_poolmanager(*args, ssl_context=self._context(), **kwargs)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests calls it
-        """Use them through a proxy, too."""
+        """Use the limits also through a proxy."""
         return super().proxy_manager_for(proxy, ssl_context=self._context(), **kwargs)

@@ -1,7 +1,6 @@
-"""Files and folders for their owner alone: made so, put on the disk for good, and looked at.
+"""Private files and folders: create them for their owner only, flush them to the disk, and check their permissions.
 
-A umask of 077 would do for what a command makes; this holds for whoever calls these functions, whatever their umask.
-On Windows a file's rights are no mode, and nothing is found there.
+The functions do not depend on the caller's umask. On Windows permissions are not a mode, so none are reported there.
 """
 
 import os
@@ -9,18 +8,18 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-#: Only the owner may read, and for a folder enter.
+#: Only the owner can read the file, or enter the folder.
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
-#: What a command's umask keeps back from everybody else.
+#: The umask of commands: no permissions for others.
 UMASK = 0o077
 
-#: Rights of others: any at all, and those to change what is there.
+#: Permissions of others: any, and those to change content.
 ANY, CHANGE = 0o077, 0o022
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are not there, for their owner alone. Raises OSError."""
+    """Create a folder and its missing parents, for their owner only. Raises OSError."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -28,23 +27,23 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file for its owner alone, where there is none; whoever opens it says why that cannot be."""
+    """Create an empty file for its owner only, if it is missing. An error is left to the caller that opens the file."""
     with suppress(OSError):
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
 
 
 def write_new(file: Path, content: bytes) -> None:
-    """Write a file that is not there yet, for its owner alone, and wait until it is on the disk. Raises OSError."""
-    # So, and not changed afterwards: a stick may know no owners.
+    """Write a new file for its owner only, and wait until it is on the disk. Raises OSError."""
+    # The mode is set at creation: some file systems cannot change it later.
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as opened:
         opened.write(content)
     flush(file)
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk. Raises OSError."""
+    """Wait until a file, or the entries of a folder, are on the disk. Raises OSError."""
     if os.name == "nt" and path.is_dir():
-        # Windows flushes a folder by itself, and opens none as a file.
+        # Windows flushes folders itself, and cannot open them as files.
         return
     handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
@@ -54,5 +53,5 @@ def flush(path: Path) -> None:
 
 
 def rights_of_others(found: os.stat_result, mask: int = ANY) -> int:
-    """Return which of these rights others have: 0 for none."""
+    """Return which of these permissions others have: 0 for none."""
     return stat.S_IMODE(found.st_mode) & mask if os.name == "posix" else 0

@@ -1,4 +1,4 @@
-"""The one root of what a person reads when something is refused or could not be done."""
+"""The root class of refusals whose text a person reads."""
 
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -7,9 +7,9 @@ Code = TypeVar("Code", bound=StrEnum)
 
 
 class Refused(Exception, Generic[Code]):  # noqa: N818 - named by the reaction
-    """Something was refused or could not be done. The text is English, for a terminal, and ends with the fix.
+    """An action was refused or failed. The text is English, for a terminal, and ends with the fix.
 
-    `code` is the reason in one word: a page looks its own sentence up by it. Each family has its own codes.
+    `code` is the reason in one word. Pages have a sentence of their own for each. Every subclass has its own codes.
     """
 
     code: Code

@@ -7,9 +7,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ShiftedClock:
-    """A clock that reads from a file by how many days it is behind; without the file it is the real one.
+    """A clock that is behind by the number of days in a file; without the file it shows the real time.
 
-    The time of day is the real one.
+    The time of day is always the real one.
     """
 
     file: Path
@@ -19,7 +19,7 @@ class ShiftedClock:
         return datetime.now(UTC) - timedelta(days=self.behind() or 0)
 
     def behind(self) -> int | None:
-        """Return by how many days it is behind; None without the file."""
+        """Return the number of days that it is behind; None without the file."""
         try:
             return int(self.file.read_text(encoding="ascii"))
         except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Which version of the program this is: the one that pyproject.toml names, as it was installed."""
+"""The version of the installed program, as in pyproject.toml."""
 
 from importlib.metadata import PackageNotFoundError, version
 
-#: Where the program runs without having been installed.
+#: The version of a program that is not installed.
 UNKNOWN = "unknown"
 
 

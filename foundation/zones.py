@@ -1,8 +1,8 @@
-"""Moments that are written without a time zone."""
+"""Time zones of moments that are written without one."""
 
 from datetime import datetime, tzinfo
 
 
 def in_zone(moment: datetime, zone: tzinfo) -> datetime:
-    """Return the moment as it is where it has a zone; else as the clocks of this one show it."""
+    """Return the moment unchanged if it has a zone; otherwise in this zone."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)

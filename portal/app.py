@@ -1,4 +1,4 @@
-"""The application: which address shows which page, and what happens when one cannot be shown."""
+"""The application: the routes of all pages, and the answers when a page cannot be shown."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -30,16 +30,16 @@ from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
 class DeskPages(Protocol):
-    """What offices and colleges decide at: its pages, and the doors behind them."""
+    """The desk, where offices and colleges decide: its pages and services."""
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
+        """The routes of its pages."""
         ...
 
 
-#: Where somebody comes in, whichever pages a process serves.
-_ENTRANCE = (
+#: Sign-in and the visitor's own account, in every process.
+_SIGN_IN_ROUTES = (
     *sign_in.ROUTES,
     *password.ROUTES,
     *second_factor.ROUTES,
@@ -49,12 +49,12 @@ _ENTRANCE = (
     *health.ROUTES,
 )
 
-#: Where everybody lands: a student's own page, or the first page that somebody else may read.
-_HOME = card.ROUTES
+#: The page after sign-in: a student's own page, or the first page that staff may read.
+_HOME_ROUTES = card.ROUTES
 
-_OF_STUDENTS = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
+_STUDENT_ROUTES = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
 
-_OF_STAFF = (
+_STAFF_ROUTES = (
     *overview.ROUTES,
     *days.ROUTES,
     *lists.ROUTES,
@@ -73,12 +73,12 @@ _OF_STAFF = (
 
 
 def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
-    """Return the pages that these services are for. What they have opened is closed with the application.
+    """Return the application with the pages that these services are for. It closes the services when it stops.
 
-    One process may serve students alone, which needs no key of the ledger, and another staff, with the desk.
+    One process can serve only students, which needs no key of the ledger, and another one staff, with the desk.
     """
     settings = services.settings
-    arriving = limits.Arriving(settings.portal.limits)
+    arriving = limits.UnfinishedBodies(settings.portal.limits)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -87,23 +87,23 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
 
     app = Starlette(
         routes=[
-            *_ENTRANCE,
-            *_HOME,
-            *(_OF_STUDENTS if services.for_students else ()),
-            *(_OF_STAFF if services.for_staff else ()),
+            *_SIGN_IN_ROUTES,
+            *_HOME_ROUTES,
+            *(_STUDENT_ROUTES if services.for_students else ()),
+            *(_STAFF_ROUTES if services.for_staff else ()),
             *(desk.routes if desk is not None else ()),
-            # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
-            # compressed together, the length of an answer would tell the one by the other.
+            # Only static files are compressed. A page contains the token of its forms and repeats values of its
+            # address; compressed together, the length of the answer would reveal the token (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
             *(routes.mounted(services) if services.for_staff else ()),
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers, https=settings.portal.public_url.startswith("https://")),
-            Middleware(sending.SendsItself),
-            Middleware(limits.Limited, arriving=arriving, refuse=refused),
+            Middleware(sending.FileSending),
+            Middleware(limits.BodyLimits, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
-            Middleware(well_formed.WellFormed, refuse=malformed),
+            Middleware(well_formed.TextCheck, refuse=malformed),
         ],
         exception_handlers={
             HTTPException: refused,
@@ -121,25 +121,25 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """Say why a page is not shown, and where to go instead."""
+    """Show why a page is refused, and which page to open instead."""
     if request.url.path.startswith(routes.PREFIX):
-        # An address that even the API's own part does not take for one of its own: a line break in it.
+        # An address that the API's own routes do not match, for example with a line break.
         return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
     if isinstance(error, limits.NotNow):
-        response = _kept(request, error)
+        response = _cached_refusal(request, error)
     else:
         response = context_of(request).page("error.html", status=status, code=status, why="")
     response.headers.update(getattr(error, "headers", None) or {})
     return response
 
 
-def _kept(request: Request, error: limits.NotNow) -> Response:
-    """Return the page of a refused request. Without a cookie or query it is rendered once and kept: many may come."""
+def _cached_refusal(request: Request, error: limits.NotNow) -> Response:
+    """Return the page of a refused request. Without cookie and query it is rendered once and cached for a flood."""
     context, kept, status = context_of(request), request.app.state.kept_refusals, error.status_code
-    # A page depends on its address, cookies and language alone; only a few addresses are kept.
+    # The page depends only on address, cookies and language. Only a few addresses are cached.
     key = None
-    if not request.url.query and "cookie" not in request.headers and request.url.path in _KEPT_FOR:
+    if not request.url.query and "cookie" not in request.headers and request.url.path in _CACHED_PATHS:
         key = context.language.code, request.url.path, error.why, status
         if key in kept:
             body, headers = kept[key]
@@ -150,24 +150,24 @@ def _kept(request: Request, error: limits.NotNow) -> Response:
     return response
 
 
-#: The addresses whose refusals are kept: anybody may send a form there.
-_KEPT_FOR = ("/sign-in", "/first-password", "/first-password/identity")
+#: The addresses whose refusals are cached: forms there need no sign-in.
+_CACHED_PATHS = ("/sign-in", "/first-password", "/first-password/identity")
 
 
 async def malformed(request: Request) -> Response:
-    """Refuse a request that is not text."""
+    """Answer a request that is not text with an error page."""
     return await refused(request, HTTPException(400))
 
 
 async def not_stored(request: Request, error: Exception) -> Response:
-    """Refuse a value that the database cannot store; only the log says which one."""
+    """Refuse a value that the database cannot store. Only the log has the value."""
     path = faults.noted_path(request)
     structlog.get_logger("clearance.portal").warning("value refused by the database", path=path, message=str(error))
     return await refused(request, HTTPException(400))
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
-    """Say that the database does not answer; what it said is for the log alone."""
+    """Show that the database did not respond. Only the log has its message."""
     structlog.get_logger("clearance.portal").error(
         "database failed", path=faults.noted_path(request), message=str(error)
     )
@@ -178,7 +178,7 @@ async def unavailable(request: Request, error: Exception) -> Response:
 
 
 async def broken(request: Request, error: Exception) -> Response:
-    """Say that something broke here; what it was is for the log alone."""
+    """Show that an error occurred. Only the log has the details."""
     context = context_of(request)
     await context.services.faults.note(request, error)
     return context.page("error.html", status=500, code=500, why="")

@@ -1,4 +1,4 @@
-"""The web server: granian with its target, its address and its limits."""
+"""The web server: granian with its application, address and limits."""
 
 import resource
 import socket
@@ -16,37 +16,37 @@ from foundation.refusals import Refused
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
 _LONGEST_HEADER = 32 * 1024
 
-#: Connections that the system keeps until a worker takes them.
+#: Connections that the system queues until a worker accepts them.
 _BACKLOG = 1024
 
-#: Files that a process opens beside its connections.
+#: Files that a process opens in addition to its connections.
 _OTHER_FILES = 256
 
 
 class ListenCode(StrEnum):
-    """Why an address cannot be listened on."""
+    """Why the server cannot listen on an address."""
 
     REFUSED = "refused"
 
 
 class CannotListen(Refused[ListenCode]):
-    """The address cannot be listened on; the text says why, and the way out."""
+    """The server cannot listen on the address. The text has the reason and the fix."""
 
 
 def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits) -> None:
-    """Serve until stopped by SIGTERM or Ctrl-C; `target` names what makes the application, as module:function.
+    """Serve until stopped by SIGTERM or Ctrl-C; `target` is the function that returns the application, module:function.
 
     Each worker is a process of its own that imports the target. Raises CannotListen.
     """
     try:
-        # The server itself would break with a trace of its own.
+        # The server itself would fail with a traceback.
         with socket.create_server((host, port)):
             pass
     except OSError as error:
         raise CannotListen(
             ListenCode.REFUSED,
             f"the pages cannot be served on {host}, port {port}: {error.strerror or error}. "
-            "Choose another port with --port (make demo PORT=…), or in [portal].",
+            "Choose another port with --port (make demo PORT=…) or in [portal].",
         ) from error
     Granian(
         target,
@@ -64,18 +64,18 @@ def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits)
 def bounds(limits: PortalLimits) -> dict[str, Any]:
     """Return the limits as options of the server, and raise this process's limit of open files to match.
 
-    Where the system allows fewer, there are fewer connections: a server without files left takes none at all.
+    If the system allows fewer files, fewer connections are accepted: without free files a server accepts none.
     """
     connections = min(limits.connections, _allow_files(limits.connections + _OTHER_FILES) - _OTHER_FILES)
     return {
         "interface": Interfaces.ASGI,
-        # A client of HTTP/2 opens hundreds of requests in one connection; proxies ask in HTTP/1.1.
+        # An HTTP/2 client can open hundreds of requests in one connection; proxies use HTTP/1.1.
         "http": HTTPModes.http1,
         "websockets": False,
         "backlog": _BACKLOG,
         "backpressure": max(connections, 1),
         "http1_settings": HTTP1Settings(
-            # Starts when a connection opens, and again after each answer.
+            # It starts when a connection opens, and again after each answer.
             header_read_timeout=round(limits.header_within.total_seconds() * 1000),
             max_buffer_size=_LONGEST_HEADER,
         ),

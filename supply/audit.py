@@ -1,6 +1,6 @@
-"""Known vulnerabilities of the locked packages: `python -m supply.audit` asks pip-audit, in bounded time.
+"""Known vulnerabilities of the locked packages: `python -m supply.audit` runs pip-audit with a time limit.
 
-Ends with 1 where one is known. Where the data cannot be had, that is reported, and fails nothing.
+The exit status is 1 if there is one. If the data is not available, this is reported and is not a failure.
 """
 
 import json
@@ -10,13 +10,13 @@ from typing import Any
 
 from supply.locks import LOCKS
 
-#: Seconds for all questions together, and for one.
+#: Seconds for all requests together, and for one.
 LONGEST = 120
 _EACH = 10
 
 
 def asked() -> tuple[dict[str, Any] | None, str]:
-    """Return what pip-audit says, or why it says nothing."""
+    """Return pip-audit's report, or None and the reason."""
     try:
         result = subprocess.run(  # noqa: S603 - our own interpreter and our own file
             [
@@ -34,15 +34,15 @@ def asked() -> tuple[dict[str, Any] | None, str]:
         return json.loads(result.stdout), ""
     except ValueError:
         lines = result.stderr.strip().splitlines()
-        # The last line of a failed question may name the address that was asked.
+        # The last line of a failed request may contain its address.
         return None, f"pip-audit failed: {lines[-1].split(':')[0] if lines else 'no reason given'}"
 
 
-def report(said: dict[str, Any] | None, why: str) -> tuple[list[str], int]:
+def report(found: dict[str, Any] | None, why: str) -> tuple[list[str], int]:
     """Return the lines to print, and the exit code."""
-    if said is None:
+    if found is None:
         return [f"Not audited: {why}. Run `make audit` where the vulnerability data can be reached."], 0
-    packages = said["dependencies"]
+    packages = found["dependencies"]
     skipped = [each["name"] for each in packages if "skip_reason" in each]
     known = [
         f"{each['name']} {each['version']}: {', '.join([flaw['id'], *flaw.get('aliases', [])])}; "

@@ -7,7 +7,7 @@ from supply.locks import ROOT, locked
 
 PAGE = ROOT / "docs" / "licences.md"
 
-#: Packages that are installed on some systems only, and packages whose metadata names no licence: read by hand.
+#: Packages that are installed on some systems only, or have no licence in their metadata: checked manually.
 BY_HAND = {
     "axe-playwright-python": "MIT",
     "colorama": "BSD-3-Clause",
@@ -17,7 +17,7 @@ BY_HAND = {
     "truststore": "MIT",
 }
 
-#: What classifiers and free text say, as SPDX has it; "BSD" where the number of clauses is not said.
+#: Classifiers and free texts → SPDX identifiers; "BSD" if the number of clauses is not given.
 _SPDX = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
@@ -30,8 +30,8 @@ _SPDX = {
     "Python Software Foundation License": "PSF-2.0",
 }
 
-#: With what the program may be handed on under Apache-2.0. The LGPL's and MPL's are used unchanged, as packages of
-#: their own that may be exchanged.
+#: Licences with which the program can be distributed under Apache-2.0. Packages under the LGPL and MPL are used
+#: unchanged, as separate packages that can be replaced.
 ALLOWED = frozenset({
     "0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL", "LGPL-3.0", "LGPL-3.0-only", "MIT",
     "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "UPL-1.0",
@@ -39,7 +39,7 @@ ALLOWED = frozenset({
 
 
 def licence(package: str) -> str:
-    """Return a package's licence as an SPDX expression; empty where nothing says."""
+    """Return a package's licence as an SPDX expression; empty if it is unknown."""
     if package in BY_HAND:
         return BY_HAND[package]
     try:
@@ -50,25 +50,25 @@ def licence(package: str) -> str:
         return str(expression)
     listed = metadata.get("classifier", [])
     classified = [each.rpartition("::")[2].strip() for each in listed if each.startswith("License ::")]
-    said = [c for c in classified if c != "OSI Approved"] or [str(metadata.get("license", "")).partition("\n")[0]]
-    return " AND ".join(dict.fromkeys(_SPDX.get(each, each) for each in said))
+    names = [c for c in classified if c != "OSI Approved"] or [str(metadata.get("license", "")).partition("\n")[0]]
+    return " AND ".join(dict.fromkeys(_SPDX.get(each, each) for each in names))
 
 
 def is_allowed(expression: str) -> bool:
-    """Say whether a licence may be used: of an OR one part, of an AND all."""
+    """Return whether a licence is allowed: of an OR one part must be, of an AND all."""
     return bool(expression) and any(
         all(part.strip("() ") in ALLOWED for part in choice.split(" AND ")) for choice in expression.split(" OR ")
     )
 
 
-def _rows() -> Iterator[str]:
+def _table_rows() -> Iterator[str]:
     runs = {name for name, _ in locked("run")}
     for name, _ in sorted(locked("dev")):
         yield f"| {name} | {licence(name)} | {'the program' if name in runs else 'tests and checks'} |"
 
 
-def page() -> str:
-    """Return the page that lists them."""
+def licence_page() -> str:
+    """Return the text of the page that lists the licences."""
     return "\n".join((
         "# Licences",
         "",
@@ -81,10 +81,10 @@ def page() -> str:
         "",
         "| package | licence | used by |",
         "|---|---|---|",
-        *_rows(),
+        *_table_rows(),
         "",
     ))  # fmt: skip
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(licence_page(), encoding="utf-8")

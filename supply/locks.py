@@ -1,4 +1,4 @@
-"""The lock files: which packages they name."""
+"""The packages in the lock files."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,6 @@ _LINE = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTIL
 
 
 def locked(lock: str) -> Iterator[tuple[str, str]]:
-    """Give each package of a lock with its version."""
+    """Return each package of a lock with its version."""
     for found in _LINE.finditer(LOCKS[lock].read_text(encoding="utf-8")):
         yield found["name"], found["version"]

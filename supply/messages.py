@@ -1,4 +1,4 @@
-"""The catalogues of translations: `python -m supply.messages` has Babel bring them up to date with the code."""
+"""The catalogues of translations: `python -m supply.messages` updates them from the code, with Babel."""
 
 import re
 import subprocess
@@ -27,37 +27,37 @@ def read(file: Path) -> Catalog:
 
 
 def extract(code: str, root: Path = ROOT) -> Catalog:
-    """Return every text that the catalogue of a language has to translate."""
+    """Return every text that the catalogue of a language must translate."""
     with tempfile.TemporaryDirectory() as folder:
         return read(_extract(code, root, Path(folder)))
 
 
 def missing(template: Catalog, catalogue: Catalog) -> list[str]:
     """Return the texts that have no translation."""
-    return [_text(message) for message in template if message.id and not _translated(catalogue.get(message.id))]
+    return [_source_text(message) for message in template if message.id and not _translated(catalogue.get(message.id))]
 
 
 def dead(template: Catalog, catalogue: Catalog) -> list[str]:
     """Return the texts that have a translation and are no longer used."""
     kept = [message for message in catalogue if message.id and message.id not in template]
-    return [_text(message) for message in (*kept, *catalogue.obsolete.values())]
+    return [_source_text(message) for message in (*kept, *catalogue.obsolete.values())]
 
 
 def fuzzy(catalogue: Catalog) -> list[str]:
-    """Return the texts whose translation nobody has confirmed."""
-    return [_text(message) for message in catalogue if message.id and message.fuzzy]
+    """Return the texts whose translation is not confirmed."""
+    return [_source_text(message) for message in catalogue if message.id and message.fuzzy]
 
 
 def faulty(catalogue: Catalog) -> list[str]:
-    """Return the texts whose translation has other placeholders, or that Babel's own checks refuse."""
+    """Return the texts whose translation has other placeholders or fails Babel's own checks."""
     refused = [message for message, _ in catalogue.check()]
     unlike = [message for message in catalogue if message.id and not _same_placeholders(message)]
-    return list(dict.fromkeys(_text(message) for message in (*refused, *unlike)))
+    return list(dict.fromkeys(_source_text(message) for message in (*refused, *unlike)))
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a person has to look at after an update."""
+    """The texts to check after an update."""
 
     #: Without a translation.
     new: Sequence[str]
@@ -67,14 +67,14 @@ class Update:
     fuzzy: Sequence[str]
 
     def lines(self) -> Iterator[str]:
-        """Write it, a text a line."""
+        """Return the lines to print, one for each text."""
         yield f"  {len(self.new)} new, {len(self.dead)} dead, {len(self.fuzzy)} fuzzy"
         for kind, texts in (("new", self.new), ("dead", self.dead), ("fuzzy", self.fuzzy)):
             yield from (f"  {kind}: {text}" for text in texts)
 
 
 def update(code: str, root: Path = ROOT) -> Update:
-    """Bring the catalogue of a language up to date with the code."""
+    """Update the catalogue of a language from the code."""
     file = root / catalogue_file(code).relative_to(ROOT)
     before = read(file)
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ def _babel(root: Path, *words: str) -> None:
     subprocess.run(command, cwd=root, check=True)  # noqa: S603 - our own words
 
 
-def _text(message: Message) -> str:
+def _source_text(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
 
@@ -112,7 +112,7 @@ def _translated(message: Message | None) -> bool:
 
 
 def _same_placeholders(message: Message) -> bool:
-    wanted = set(_PLACEHOLDER.findall(_text(message)))
+    wanted = set(_PLACEHOLDER.findall(_source_text(message)))
     return all(set(_PLACEHOLDER.findall(string)) == wanted for string in _strings(message) if string)
 
 

@@ -1,4 +1,4 @@
-"""A release: `python -m supply.release` builds it into dist/, tries it outside of this folder, and prints its files.
+"""A release: `python -m supply.release` builds it into dist/, tries it outside this folder, and prints its files.
 
 Nothing is downloaded: hatchling builds it, and the packages that it needs are copied from this environment.
 """
@@ -27,26 +27,26 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 
 _UV = Path(sys.executable).with_name("uv")
 
-#: Variables that would reach into the clean environment from here.
+#: Environment variables that must not affect the clean environment.
 _OURS = ("CLEARANCE_", "DEMO_", "PYTHON", "VIRTUAL_ENV")
 
 
 class ReleaseError(Exception):
-    """What was built cannot be released. The text says what to do."""
+    """The build cannot be released. The text has the fix."""
 
 
 def project() -> dict[str, Any]:
-    """Return pyproject.toml, the one place that names the version."""
+    """Return pyproject.toml, the only file with the version."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def released(changelog: str) -> list[tuple[str, str]]:
-    """Return the versions that a changelog has a section for, with their dates, the newest first."""
+    """Return the versions with a section in a changelog, with their dates, the newest first."""
     return re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", changelog, re.MULTILINE)
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Build the source archive, and the wheel out of that archive alone; return both."""
+    """Build the source archive, and the wheel from that archive only; return both."""
     _run(
         _UV, "build", "--quiet", "--offline", "--no-build-isolation", "--python", sys.executable,
         "--out-dir", folder, "--no-create-gitignore",
@@ -56,18 +56,18 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 
 def faults(wheel: Path) -> Iterator[str]:
-    """Give each file of the program that a wheel lacks, and each file in it that git does not know or ignores."""
+    """Return a message for each missing file of a wheel, and for each file in it that git ignores or lacks."""
     rooms = project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     listed = _run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *rooms).split("\0")
     ours = {name for name in listed if (ROOT / name).is_file()}
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    yield from (f"{name} is missing: see [tool.hatch.build] in pyproject.toml" for name in sorted(ours - packed))
-    yield from (f"{name} is no file of the program: remove it" for name in sorted(packed - ours))
+    yield from (f"{name} is missing: check [tool.hatch.build] in pyproject.toml" for name in sorted(ours - packed))
+    yield from (f"{name} is not a file of the program: remove it" for name in sorted(packed - ours))
 
 
 def install(wheel: Path, folder: Path) -> Path:
-    """Make an environment of this wheel and the packages of run.lock alone; return the folder of its commands."""
+    """Create an environment with only this wheel and the packages of run.lock; return the folder of its commands."""
     venv.create(folder, symlinks=True)
     paths = {name: sysconfig.get_path(name, "venv", {"base": str(folder)}) for name in ("purelib", "scripts")}
     for name, version in locked("run"):
@@ -83,10 +83,10 @@ def _copy(name: str, version: str, target: Path) -> None:
     try:
         found = distribution(name)
     except PackageNotFoundError:
-        # It belongs to another system; `uv pip check` finds out if it does not.
+        # It is for another system; otherwise `uv pip check` reports it.
         return
     if found.version != version:
-        raise ReleaseError(f"{name} {found.version} is installed and {version} is locked: run make install")
+        raise ReleaseError(f"{name} {found.version} is installed, but {version} is locked. Run make install")
     for file in found.files or ():
         source = Path(str(found.locate_file(file)))
         if ".." not in file.parts and source.is_file():
@@ -95,18 +95,18 @@ def _copy(name: str, version: str, target: Path) -> None:
 
 
 def try_demo(commands: Path, folder: Path) -> None:
-    """Build and sync the demo university in an empty folder, with what is installed there."""
+    """Build and sync the demo university in an empty folder, with the installed commands."""
     clearance = commands / "clearance"
-    version, said = project()["project"]["version"], _run(clearance, "--version", cwd=folder).split()
-    if said != ["clearance", version]:
-        raise ReleaseError(f"clearance --version prints {said}, not {version}: run make install, then make release")
+    version, printed = project()["project"]["version"], _run(clearance, "--version", cwd=folder).split()
+    if printed != ["clearance", version]:
+        raise ReleaseError(f"clearance --version prints {printed}, not {version}. Run make install, then make release")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     _run(clearance, "demo", "--once", "--finance-port", str(port), cwd=folder)
 
 
 def _run(*words: str | Path, cwd: Path = ROOT) -> str:
-    """Run a command without what is set here for the program; return its output. Raises ReleaseError."""
+    """Run a command without the program's environment variables; return its output. Raises ReleaseError."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     ended = subprocess.run(  # noqa: S603 - our own commands and paths
         [str(word) for word in words],
@@ -124,7 +124,7 @@ def _run(*words: str | Path, cwd: Path = ROOT) -> str:
 
 
 def sums(files: Iterable[Path]) -> Iterator[str]:
-    """Give a line for each file, as `sha256sum` writes it."""
+    """Return a line for each file, as `sha256sum` writes it."""
     for file in files:
         yield f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
 
@@ -133,7 +133,7 @@ def main(folder: Path = FOLDER) -> None:
     """Build, check and try a release. Raises ReleaseError."""
     archive, wheel = build(folder)
     if wrong := list(faults(wheel)):
-        raise ReleaseError("\n".join([f"{wheel.name} does not hold the program:", *wrong]))
+        raise ReleaseError("\n".join([f"{wheel.name} does not match the program's files:", *wrong]))
     with tempfile.TemporaryDirectory(prefix="clearance-release-") as made:
         outside = Path(made)
         (outside / "empty").mkdir()

@@ -1,6 +1,6 @@
 """The bill of materials: `python -m supply.sbom` writes one CycloneDX file for each lock.
 
-It names packages and vendored files with their hashes and licences, and no package index.
+It lists packages and vendored files with their hashes and licences, and no package index.
 """
 
 import json
@@ -45,7 +45,7 @@ def _package(component: dict[str, Any]) -> dict[str, Any]:
 def _licensed(expression: str) -> dict[str, Any]:
     if not expression:
         return {}
-    # "BSD" and "LGPL" without a number are names, and no expression of SPDX.
+    # "BSD" and "LGPL" without a number are names, not SPDX expressions.
     named = any(part in ("BSD", "LGPL", "LGPL-3.0") for part in expression.split())
     return {"licenses": [{"license": {"name": expression}} if named else {"expression": expression}]}
 

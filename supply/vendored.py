@@ -1,4 +1,4 @@
-"""Files of others that lie in this repository: beside them are their checksums, in SHA256SUMS, and a README."""
+"""Third-party files in this repository. Beside them are their checksums, in SHA256SUMS, and a README."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ _OWN = {"README.md", "SHA256SUMS"}
 
 
 def vendored() -> dict[Path, str]:
-    """Return each file's SHA-256, as it is written down."""
+    """Return each file's SHA-256, as in SHA256SUMS."""
     listed: dict[Path, str] = {}
     for folder in FOLDERS:
         for line in (folder / "SHA256SUMS").read_text(encoding="ascii").splitlines():
@@ -23,7 +23,7 @@ def vendored() -> dict[Path, str]:
 
 
 def faults() -> Iterator[str]:
-    """Give what is wrong: a file that is not as written down, not listed, or without a licence."""
+    """Return a message for each file with another checksum, without an entry, or without a licence."""
     listed = vendored()
     for folder in FOLDERS:
         readme = (folder / "README.md").read_text(encoding="utf-8")
@@ -33,12 +33,12 @@ def faults() -> Iterator[str]:
             if file.name in _OWN:
                 continue
             if hashlib.sha256(file.read_bytes()).hexdigest() != listed.get(file):
-                yield f"{file}: not as SHA256SUMS has it. Put the right file back, or note the new one there."
+                yield f"{file}: its checksum differs from SHA256SUMS. Restore the file, or update its checksum there."
             if file.name not in texts and not rows.get(file.name):
                 yield f"{file}: no licence in the README beside it. Add its line."
         yield from (
-            f"{folder / name}: the licence's text is not there. Add it."
+            f"{folder / name}: the licence's text is missing. Add it."
             for name in texts
             if not (folder / name).is_file()
         )
-    yield from (f"{file}: listed, but not there. Take its line out." for file in listed if not file.is_file())
+    yield from (f"{file}: listed, but missing. Remove its line." for file in listed if not file.is_file())

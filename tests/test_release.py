@@ -114,7 +114,7 @@ def test_a_file_that_the_wheel_lacks_or_has_too_many_is_found(built: tuple[Path,
         other.writestr("portal/left_over.py", "")
     lacking, left_over = release.faults(tmp_path / "other.whl")
     assert lacking.startswith(f"{gone} is missing")
-    assert left_over.startswith("portal/left_over.py is no file of the program")
+    assert left_over.startswith("portal/left_over.py is not a file of the program")
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_of_an_or_one_licence_is_enough_and_of_an_and_none_is(expression: str, a
 
 
 def test_the_page_of_licences_is_what_the_packages_say() -> None:
-    assert licences.PAGE.read_text(encoding="utf-8") == licences.page(), "run: make licences"
+    assert licences.PAGE.read_text(encoding="utf-8") == licences.licence_page(), "run: make licences"
 
 
 def test_the_projects_own_licence_is_apaches_whole_text() -> None:

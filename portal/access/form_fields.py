@@ -1,4 +1,4 @@
-"""The fields of forms as types. A text that is too long is kept, and named; what no page offers is read as None."""
+"""The types of form fields. A text that is too long is kept and reported; a value that no page offers becomes None."""
 
 from typing import Annotated, ClassVar
 
@@ -22,7 +22,7 @@ TOO_LONG = "too_long"
 
 
 class Form(BaseModel):
-    """A form, as a page reads it. Without fields of its own, all that counts is that it was sent."""
+    """A form, as a page reads it. A form without fields only shows that it was sent."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", validate_by_name=True, loc_by_alias=False, hide_input_in_errors=True
@@ -36,11 +36,11 @@ class Form(BaseModel):
 
     @property
     def too_long(self) -> frozenset[str]:
-        """The fields whose text is longer than `at_most` allows; the text itself is whole, to be shown again."""
+        """The fields whose text is longer than `at_most` allows. The text itself is complete, to be shown again."""
         return self._too_long
 
     def keep_long(self, names: frozenset[str]) -> None:
-        """Note which texts are too long, once, as the form is read."""
+        """Store which texts are too long. Called once, when the form is read."""
         self._too_long = names
 
 
@@ -64,7 +64,7 @@ def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
 
 
 def at_most(length: int) -> AfterValidator:
-    """Return the bound of a text, in letters, once it is cleaned; see `Form.too_long`."""
+    """Return a validator that limits a cleaned text to this many characters; see `Form.too_long`."""
 
     def check(text: str) -> str:
         if len(text) > length:
@@ -74,17 +74,17 @@ def at_most(length: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-#: A text as it was typed, with one character at each line's end.
+#: A text as it was typed, with `\n` line endings.
 Words = Annotated[str, BeforeValidator(_with_unix_ends)]
 #: The same, without blanks around it.
 Text = Annotated[str, BeforeValidator(lambda text: _with_unix_ends(text).strip())]
 #: One line, without blanks around it.
 Line = Annotated[str, BeforeValidator(str.strip)]
-#: A password or a code: it is shown in no representation of the form.
+#: A password or a code: the form's `repr` leaves it out.
 Hidden = Annotated[str, Field(repr=False)]
 #: A checkbox, or the button that sent the form; both send 1.
 Ticked = Annotated[bool, BeforeValidator(_is_ticked)]
 #: A whole number; None for anything else.
 Number = Annotated[int | None, BeforeValidator(_as_number)]
-#: Beside a type: `Annotated[VoteKind | None, OrNone]` is None for what is no `VoteKind`.
+#: Beside a type: `Annotated[VoteKind | None, OrNone]` is None for a value that is not a `VoteKind`.
 OrNone = WrapValidator(_or_none)

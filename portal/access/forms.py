@@ -1,4 +1,4 @@
-"""Forms: bound to the browser's cookie, read with a small limit, and only when this portal's own page sent them."""
+"""Forms: bound to the browser's cookie, limited in size, and accepted only from this portal's own pages."""
 
 import hmac
 import math
@@ -28,9 +28,9 @@ def shown(
     wait: timedelta = timedelta(0),
     **values: object,
 ) -> Response:
-    """Render a page with a form, anew where it failed, or where the next try has to wait.
+    """Render a page with a form: for the first time, after a failure, or when the next try must wait.
 
-    A form is bound to a cookie, so whoever has none gets one that opens nothing.
+    A form is bound to a cookie, so a visitor without one gets one that gives no access.
     """
     token, seconds = context.services.cookie.read(context.request) or new_token(), math.ceil(wait.total_seconds())
     status = 429 if seconds else 401 if failed else 200
@@ -43,16 +43,16 @@ def shown(
 
 
 async def read_form(context: Context, model: type[FormT]) -> FormT:
-    """Return the form that was sent, as this model has it. Of a field that was sent several times, the last one counts.
+    """Return the form that was sent, as this model. If a field was sent several times, the last value counts.
 
-    Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
-    site, or without the token of this browser's cookie; 400 for values that no page of ours sends.
+    Raises HTTPException: 413 for a body over the limit, 415 for a body that is not a form, 403 for a form from another
+    site or without the token of this browser's cookie, 400 for values that no page of ours sends.
     """
     return form_of(await _fields(context, model.longest, model.most), model)
 
 
 def form_of(fields: Mapping[str, Sequence[str]], model: type[FormT]) -> FormT:
-    """Return fields as this model has them. Raises HTTPException, 400."""
+    """Return the fields as this model. Raises HTTPException, 400."""
     sent = {
         name: values if get_origin(known.annotation) is tuple else values[-1]
         for name, known in model.model_fields.items()
@@ -93,9 +93,9 @@ async def _fields(context: Context, longest: int, most: int) -> dict[str, list[s
 async def read_form_with_file(
     context: Context, model: type[FormT], *, longest: int
 ) -> tuple[FormT, UploadedFile | None]:
-    """Return a form that may bring a file, and the file; `longest` is the file's limit in bytes.
+    """Return a form and the file that may come with it; `longest` is the file's limit in bytes.
 
-    What goes beyond the limit is not read. Raises as `read_form` does, and 400 for a body that is cut off.
+    Bytes beyond the limit are not read. Raises as `read_form` does, and 400 for a body that is cut off.
     """
     request = context.request
     if request.headers.get("content-type", "").split(";")[0].strip() != "multipart/form-data":
@@ -103,8 +103,8 @@ async def read_form_with_file(
         return await read_form(context, model), None
     _refuse_other_sites(context)
     most, length = longest + model.longest, 0
-    told = request.headers.get("content-length", "")
-    if told and ((length_told := bounds.number(told)) is None or length_told > most):
+    declared = request.headers.get("content-length", "")
+    if declared and ((declared_length := bounds.number(declared)) is None or declared_length > most):
         raise HTTPException(413)
     try:
         parts = Parts(request.headers["content-type"])
@@ -122,7 +122,7 @@ async def read_form_with_file(
 
 
 def refuse_nul(values: Iterable[str]) -> None:
-    """Refuse what no person types, and not every database stores. Raises HTTPException, 400."""
+    """Refuse the NUL character: people do not type it, and not every database stores it. Raises HTTPException, 400."""
     if any("\0" in value for value in values):
         raise HTTPException(400)
 
@@ -133,8 +133,8 @@ def _refuse_other_browsers(sent: str, token: str) -> None:
 
 
 def _refuse_other_sites(context: Context) -> None:
-    # A browser says where a form comes from by one of these two. Who sends neither is no browser, and the form's token
-    # stands against that.
+    # A browser sends a form's origin in one of these two headers. A client that sends neither is not a browser; the
+    # form's token protects against it.
     site = context.request.headers.get("sec-fetch-site")
     if site is not None and site != "same-origin":
         raise HTTPException(403)

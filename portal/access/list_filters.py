@@ -1,4 +1,4 @@
-"""How lists are narrowed and turned over by their addresses: states, roster columns, and where to go on."""
+"""The filters and pages of lists, as their addresses contain them: states, roster columns, and the next row."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from status_db.effective.visible import Visibility
 from status_db.model import State
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
-#: A choice of more values than this is no choice: the field then takes what is typed.
+#: With more values than this, the field is a text field instead of a choice.
 _CHOICES = 200
 
-#: A state has this before it in an address, for some are called as other things are.
+#: The prefix of a state in an address: some states have the same name as other words.
 _STATE = "state-"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One narrowing of the form: a choice, or where there are too many values a text."""
+    """One filter of the form: a choice, or a text field if there are too many values."""
 
     name: str
     title: str
     value: str
-    #: Value and word; empty for a text field.
+    #: Values and their labels; empty for a text field.
     choices: tuple[tuple[str, str], ...]
 
 
 def wanted(word: str, offered: Container[str], otherwise: ListSelection) -> ListSelection | State:
-    """Return what a word of the address asks for: one of those offered, or a state."""
+    """Return the selection that a word of the address means: one of those offered, or a state."""
     state = word.removeprefix(_STATE)
     if word.startswith(_STATE) and state in set(State):
         return State(state)
@@ -38,23 +38,23 @@ def wanted(word: str, offered: Container[str], otherwise: ListSelection) -> List
 
 
 def wanted_word(chosen: ListSelection | State) -> str:
-    """Return the word for it in an address."""
+    """Return the word for a selection in an address."""
     return f"{_STATE}{chosen}" if isinstance(chosen, State) else chosen.value
 
 
 def columns(context: Context) -> dict[str, str]:
-    """Return which roster columns the address narrows, each to which value."""
+    """Return roster column → value, as the address filters by them."""
     values = {name: context.asked(name) for name in COLUMNS}
     return {name: "" if value == NONE else value for name, value in values.items() if value}
 
 
 def in_address(chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the same as `ReaderContext.address` takes it."""
+    """Return these columns as arguments of `ReaderContext.address`."""
     return {f"{name}_" if name == "class" else name: value or NONE for name, value in chosen.items()}
 
 
 def fields(here: ReaderContext, visibility: Visibility, lists: Lists, chosen: Filter) -> list[Field]:
-    """Return the fields of the form: a column with one value alone is none, but for college and class."""
+    """Return the fields of the form. A column with a single value is left out, except college and class."""
     found: list[Field] = []
     for name, title in COLUMNS.items():
         within = {"college": chosen.columns["college"]} if name == "class" and "college" in chosen.columns else {}
@@ -69,7 +69,7 @@ def fields(here: ReaderContext, visibility: Visibility, lists: Lists, chosen: Fi
 
 
 def key(context: Context, name: str, chosen: Filter) -> list[str] | None:
-    """Return where in the list to go on; None for its beginning."""
+    """Return the key of the row where the page begins; None for the first page."""
     parts = context.request.query_params.getlist(name)
     wanted_parts = {Order.CLASS: 3, Order.NUMBER: 1, Order.NAME: 2, Order.SINCE: 2}[chosen.order]
     if len(parts) != wanted_parts or not all(part.isprintable() for part in parts):
@@ -78,7 +78,7 @@ def key(context: Context, name: str, chosen: Filter) -> list[str] | None:
 
 
 def turned(address: str, name: str, at: Sequence[str]) -> str:
-    """Return the address of the page after or before a row of the list."""
+    """Return the address of the list's page before or after a row."""
     return f"{address}{'&' if '?' in address else '?'}{urlencode([(name, part) for part in at])}"
 
 

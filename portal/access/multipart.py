@@ -1,11 +1,11 @@
-"""The parts of a form that is sent with a file (multipart/form-data), taken apart as they arrive, within limits."""
+"""The parts of a form that is sent with a file (multipart/form-data), parsed as they arrive, within limits."""
 
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-#: The fields beside the file: how many, and how long all of them may be together, in bytes.
+#: The fields beside the file: their number, and their total length in bytes, at most.
 _MOST_FIELDS = 20
 _LONGEST_FIELDS = 8 * 1024
 
@@ -14,7 +14,7 @@ _LONGEST_NAME = 200
 
 
 class FormBroken(Exception):  # noqa: N818 - named by what is so
-    """A form that is none: cut off, without its separators, or with more fields than any page of ours has."""
+    """An invalid form: cut off, without its separators, or with more fields than any page of ours has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class UploadedFile:
 
 
 class Parts:
-    """Takes a form's body piece by piece; it holds what the pieces held, and no more."""
+    """Parses a form's body piece by piece, and keeps only the fields and the file."""
 
     def __init__(self, content_type: str) -> None:
         kind, options = parse_options_header(content_type)
@@ -56,14 +56,14 @@ class Parts:
         )
 
     def take(self, piece: bytes) -> None:
-        """Take the next piece. Raises FormBroken."""
+        """Parse the next piece. Raises FormBroken."""
         try:
             self._parser.write(piece)
         except FormParserError as error:
             raise FormBroken from error
 
     def file(self) -> UploadedFile | None:
-        """Return the file, once all has been taken; None where none was chosen. Raises FormBroken."""
+        """Return the file after the last piece; None if none was chosen. Raises FormBroken."""
         if not self._ended:
             raise FormBroken
         return self._file
@@ -100,8 +100,8 @@ class Parts:
             except UnicodeDecodeError as error:
                 raise FormBroken from error
             return
-        told = self._disposition[b"filename"].decode("utf-8", "replace")
-        base = told.replace("\\", "/").rpartition("/")[2]
+        path = self._disposition[b"filename"].decode("utf-8", "replace")
+        base = path.replace("\\", "/").rpartition("/")[2]
         shown = "".join(c for c in base if c.isprintable())[-_LONGEST_NAME:]
         # A browser sends a nameless, empty part where no file was chosen.
         if shown or self._data:

@@ -1,4 +1,4 @@
-"""The entrance: a page is shown only to somebody who has signed in and may see it."""
+"""Access to pages: each is shown only to a visitor who has signed in and has a grant for it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-f
 
 
 def for_anybody(page: OpenPage) -> Handler:
-    """Return a handler that lets in everybody, signed in or not."""
+    """Return a handler that admits every visitor, signed in or not."""
 
     async def handler(request: Request) -> Response:
         return await page(context_of(request))
@@ -37,11 +37,11 @@ def for_anybody(page: OpenPage) -> Handler:
 
 
 def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False, own: bool = False) -> Handler:
-    """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
+    """Return a handler that admits visitors who have signed in and, if acts are given, have a grant for one of them.
 
-    Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
-    the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and its
-    requests have no body. A page that is a student's `own` is about a cohort that lists the student.
+    Other visitors are redirected to sign in or, if signed in already, refused with 403. A narrowed session is
+    redirected to the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and
+    its requests have no body. A page that is a student's `own` is about a cohort that lists the student.
     """
 
     async def handler(request: Request) -> Response:
@@ -58,7 +58,7 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
             raise HTTPException(403)
 
         async def here() -> Response:
-            # The clock of a page that has waited is read when its turn comes.
+            # A page that has waited reads the clock when its turn comes.
             turn = replace(context, now=context.services.clock()) if long else context
             return await page(keep(await of_own_cohort(turn)) if own else turn)
 
@@ -68,9 +68,9 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
 
 
 async def recognise(context: Context, *, narrowed: bool = False) -> Visitor | None:
-    """Return whose session a request brings, and note that it is in use; None without one.
+    """Return the visitor of a request's session, and store that the session is in use; None without a session.
 
-    A session that still owes a password or a second factor is narrowed. It counts as none unless `narrowed` is set.
+    A session that still needs a password or a second factor is narrowed. It is ignored unless `narrowed` is set.
     """
     services, token, now = context.services, context.token, context.now
     settings = services.settings
@@ -96,7 +96,7 @@ def _here(request: Request) -> str:
 
 
 def safe_next(path: str) -> str:
-    """Return where to go after signing in: a page of ours, or the first one."""
+    """Return this path if it is a page of ours to show after sign-in; otherwise the first page."""
     plain = path.isprintable() and path.isascii() and "\\" not in path
     ours = plain and is_link(path) and not path.startswith(tuple(map(link, ("/sign-", *NARROWED.values()))))
     return path if ours else link("/")

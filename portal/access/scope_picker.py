@@ -1,4 +1,4 @@
-"""Scopes on forms: whom something concerns, chosen among the values that the roster really has."""
+"""Scopes on forms: which students something is about, chosen among the values on the roster."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from portal.i18n.languages import Language
 from portal.page.context import Context
 from status_db.views import Scope
 
-#: What stands between column and value in a form's field.
+#: The separator of column and value in a form's field.
 _BETWEEN = "="
 
 
@@ -27,12 +27,12 @@ class ScopeColumn:
 
     title: str
     choices: tuple[ScopeValue, ...]
-    #: Something in it is ticked, so it stands open.
+    #: A value is ticked, so the column is shown open.
     open: bool
 
 
 def values_of(context: Context) -> Mapping[str, tuple[str, ...]]:
-    """Return scope column → the values that students of the open cohorts have, in order."""
+    """Return scope column → the values of students in the open cohorts, in order."""
     found: dict[str, set[str]] = {}
     for key in context.settings.open_cohorts() or (context.settings.default_cohort(),):
         for name, values in context.services.roster.values(key).items():
@@ -41,7 +41,7 @@ def values_of(context: Context) -> Mapping[str, tuple[str, ...]]:
 
 
 def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Scope) -> tuple[ScopeColumn, ...]:
-    """Return the columns to choose from, with what is chosen ticked."""
+    """Return the columns to choose from, with the chosen values ticked."""
     return tuple(
         ScopeColumn(
             labels.say(language, admin_labels.SCOPE_COLUMNS, name),
@@ -56,8 +56,8 @@ def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Sco
     )
 
 
-def read(sent: Iterable[str], values: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]] | None:
-    """Return the scope that a form's fields say; None when one names what the roster does not have."""
+def read_scope(sent: Iterable[str], values: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]] | None:
+    """Return the scope in a form's fields; None if a value is not on the roster."""
     scope: dict[str, list[str]] = {}
     for one in dict.fromkeys(sent):
         name, _, value = one.partition(_BETWEEN)
@@ -67,8 +67,8 @@ def read(sent: Iterable[str], values: Mapping[str, Sequence[str]]) -> dict[str, 
     return {name: tuple(listed) for name, listed in scope.items()}
 
 
-def said(language: Language, scope: Scope) -> str:
-    """Say a scope in words: "学院：资源学院；班级：…"; everybody is nothing to be said."""
+def scope_text(language: Language, scope: Scope) -> str:
+    """Return a scope in words: "学院：资源学院；班级：…"; empty for all students."""
     return "; ".join(
         f"{labels.say(language, admin_labels.SCOPE_COLUMNS, name)}{': ' if language.code == 'en' else '：'}"
         + language.listed(value_word(language, name, one) for one in listed)
@@ -77,5 +77,5 @@ def said(language: Language, scope: Scope) -> str:
 
 
 def value_word(language: Language, column: str, value: str) -> str:
-    """Say one value; a level by our word for it, everything else as the roster has it."""
+    """Return the word for one value: a level in our words, everything else as on the roster."""
     return labels.say(language, admin_labels.LEVELS, value) if column == "level" else value

@@ -1,4 +1,4 @@
-"""Changes to accounts on the pages, with four eyes: one administrator asks, another confirms or refuses.
+"""Changes to accounts that need two people: one administrator requests a change, another confirms or refuses it.
 
 `status_db.inbox.pending_changes` decides which changes need two and who may confirm them; it also writes the audit log.
 """
@@ -32,7 +32,7 @@ from status_db.inbox.pending_changes import (
 )
 from status_db.sign_in.one_time_codes import CodeKind
 
-#: Why a change is not made, each with the fix.
+#: Why a change is refused, each with the fix.
 NO_ACT = N_("请选择可以做什么。")
 NO_STEP = N_("没有这个事项或这一届。请重新选一次。")
 NO_SCOPE = N_("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
@@ -55,7 +55,7 @@ _WHY: Mapping[ChangeCode, str] = {
 
 
 class GrantForm(ManagersForm):
-    """What an account is to do, at which step, in which cohort and about whom."""
+    """A new grant: the act, the step, the cohort and the scope."""
 
     act: Annotated[Act | None, OrNone] = None
     step: str = ""
@@ -64,19 +64,19 @@ class GrantForm(ManagersForm):
 
 
 class HandOverForm(ManagersForm):
-    """Whose the grants are to be."""
+    """The account that receives the grants."""
 
     target: Line = ""
 
 
 class ActiveForm(ManagersForm):
-    """Whether an account is to be open."""
+    """Whether an account is to be active."""
 
     active: Ticked = False
 
 
 class ChangeForm(ManagersForm):
-    """Which of the changes that wait is meant."""
+    """The number of a pending change."""
 
     change: Number = None
 
@@ -86,16 +86,16 @@ async def grant(context: SignedIn) -> Response:
     form = await forms.read_form(context, GrantForm)
     found = await found_in(context)
     values = await context.ask_long(scope_picker.values_of, context)
-    scope = scope_picker.read(form.scope, values)
+    scope = scope_picker.read_scope(form.scope, values)
     sent = SentForm(act=form.act or "", step=form.step, cohort=form.cohort, scope=scope or {})
-    wrong = NO_SCOPE if scope is None else _wrong(context.settings, sent)
+    wrong = NO_SCOPE if scope is None else _grant_error(context.settings, sent)
     if wrong or form.act is None:
         return await show(context, found, replace(sent, wrong=wrong))
     wanted = Grant(form.act, form.step or None, scope or {}, form.cohort or None)
     return await _carry_out(context, found, AccountChange(ChangeKind.GRANT, found.account, wanted), sent)
 
 
-async def hand_over(context: SignedIn) -> Response:
+async def hand_over_grants(context: SignedIn) -> Response:
     """Move all grants to another account."""
     form = await forms.read_form(context, HandOverForm)
     found, target = await found_in(context), form.target[:100]
@@ -107,7 +107,7 @@ async def hand_over(context: SignedIn) -> Response:
 
 
 async def switch(context: SignedIn) -> Response:
-    """Shut an account, which needs one administrator only, or open it again."""
+    """Deactivate an account, which needs only one administrator, or activate it again."""
     form = await forms.read_form(context, ActiveForm)
     found = await found_in(context)
     if form.active:
@@ -124,22 +124,22 @@ async def switch(context: SignedIn) -> Response:
 
 
 async def code(context: SignedIn) -> Response:
-    """Make a one-time code and show it, this once."""
-    return await _of_kind(context, ChangeKind.CODE)
+    """Create a one-time code and show it once."""
+    return await _change_of_kind(context, ChangeKind.CODE)
 
 
 async def factor_code(context: SignedIn) -> Response:
-    """Make a code to set up the first second factor, and show it, this once."""
-    return await _of_kind(context, ChangeKind.FACTOR_CODE)
+    """Create a code to set up the first second factor, and show it once."""
+    return await _change_of_kind(context, ChangeKind.FACTOR_CODE)
 
 
 async def reset_factor(context: SignedIn) -> Response:
     """Remove every second factor of an account, and end its sessions."""
-    return await _of_kind(context, ChangeKind.RESET_FACTOR)
+    return await _change_of_kind(context, ChangeKind.RESET_FACTOR)
 
 
 async def confirm(context: SignedIn) -> Response:
-    """Carry out what another administrator has asked for."""
+    """Carry out a change that another administrator has requested."""
     form = await forms.read_form(context, ChangeForm)
     found = await found_in(context)
     number, now = form.change or 0, context.now
@@ -158,14 +158,14 @@ async def confirm(context: SignedIn) -> Response:
             cohort=wanted.cohort or "",
             scope={column: tuple(values) for column, values in wanted.scope.items()},
         )
-        if wrong := _wrong(context.settings, sent):
+        if wrong := _grant_error(context.settings, sent):
             return await show(context, found, SentForm(wrong))
     make = partial(context.services.changes.confirm, number, found.account, context.account.account, now)
-    return await _carried(context, found, make, SentForm())
+    return await _change_or_wait(context, found, make, SentForm())
 
 
 async def refuse(context: SignedIn) -> Response:
-    """Refuse another administrator's request, or take back one's own."""
+    """Refuse another administrator's request, or withdraw one's own."""
     form = await forms.read_form(context, ChangeForm)
     found = await found_in(context)
     number = form.change or 0
@@ -177,7 +177,7 @@ async def refuse(context: SignedIn) -> Response:
     return back_to(context, found.account)
 
 
-async def _of_kind(context: SignedIn, kind: ChangeKind) -> Response:
+async def _change_of_kind(context: SignedIn, kind: ChangeKind) -> Response:
     await forms.read_form(context, ManagersForm)
     found = await found_in(context)
     return await _carry_out(context, found, AccountChange(kind, found.account))
@@ -187,16 +187,16 @@ async def _carry_out(
     context: SignedIn, found: ListedAccount, change: AccountChange, sent: SentForm | None = None
 ) -> Response:
     make = partial(context.services.changes.carry_out, change, context.account.account, context.now)
-    return await _carried(context, found, make, sent or SentForm())
+    return await _change_or_wait(context, found, make, sent or SentForm())
 
 
-async def _carried(
+async def _change_or_wait(
     context: SignedIn,
     found: ListedAccount,
     make: Callable[..., ChangeResult],
     sent: SentForm,
 ) -> Response:
-    """Make a change or have it wait. Show its code, this once, or go back to the account that it concerns."""
+    """Make a change or queue it for confirmation. Show its code once, or return to the account that it is about."""
     now = context.now
     try:
         done = await context.ask_long(make, address=addresses.of(context.request.scope))
@@ -209,8 +209,8 @@ async def _carried(
     return back_to(context, found.account if done.waits else change.target or change.account)
 
 
-def _wrong(settings: Settings, sent: SentForm) -> str:
-    """Return what is wrong with a grant that was sent; empty when nothing is."""
+def _grant_error(settings: Settings, sent: SentForm) -> str:
+    """Return the error in a grant that was sent; empty if there is none."""
     if sent.act not in set(Act):
         return NO_ACT
     if sent.step not in {"", *(step.key for step in settings.step)}:
@@ -222,7 +222,7 @@ def _wrong(settings: Settings, sent: SentForm) -> str:
 
 ROUTES = (
     Route("/accounts/{account:name}/grants", for_visitors(grant, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over_grants, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/factor-code", for_visitors(factor_code, Act.MANAGE), methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Accounts and grants: who may do what. Administrators change it, auditors read it, and the log tells every change."""
+"""Accounts and their grants. Administrators change them, auditors read them, and the audit log has every change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,17 +31,17 @@ from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 _PAGE = 50
 
-#: These reach everything, so that no step and no scope makes them smaller.
+#: Grants for these acts have no step and no scope: they are always for everything.
 WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
 
-#: Why a change is not made, each with the way out.
+#: Why a change is refused, each with the fix.
 LAST = N_("这是最后一个能管理的账号，这样做之后就没有人能管理了。请先给另一个人“管理”权限。")
 NOT_THERE = N_("这一项权限已经不在了。")
 
 
 @dataclass(frozen=True, slots=True)
 class SentForm:
-    """What was sent and not taken, so that nothing is lost."""
+    """A form that was sent and refused, to be shown again."""
 
     wrong: str = ""
     act: str = ""
@@ -52,14 +52,14 @@ class SentForm:
 
 
 class ManagersForm(Form):
-    """A form of somebody who manages; it may name every value of the roster."""
+    """A form of an administrator. It can contain every value of the roster."""
 
     longest = 160 * 1024
     most = 1_000
 
 
-class TakeForm(ManagersForm):
-    """Which grant is taken away."""
+class RevokeForm(ManagersForm):
+    """The number of the grant to revoke."""
 
     grant: Number = None
 
@@ -97,8 +97,8 @@ class AccountLine:
     factor_let_off: bool
 
 
-async def page(context: SignedIn) -> Response:
-    """Show the staff, or whoever a search finds, and the colleges that too few people review."""
+async def account_list(context: SignedIn) -> Response:
+    """Show the staff, or the results of a search, and the colleges with too few reviewers."""
     asked = context.request.query_params
     text, after = asked.get("q", "").strip()[:100], asked.get("after", "")[:100]
     if text:
@@ -127,9 +127,9 @@ async def one(context: SignedIn) -> Response:
     return await show(context, await found_in(context))
 
 
-async def take(context: SignedIn) -> Response:
-    """Take a grant away."""
-    form = await forms.read_form(context, TakeForm)
+async def revoke_grant(context: SignedIn) -> Response:
+    """Revoke a grant."""
+    form = await forms.read_form(context, RevokeForm)
     found = await found_in(context)
     own = next((held.id for held in found.grants if held.id == form.grant), None)
     if own is None:
@@ -140,19 +140,19 @@ async def take(context: SignedIn) -> Response:
         return await show(context, found, SentForm(LAST))
     except AccountRefused:
         return await show(context, found, SentForm(NOT_THERE))
-    await context.audit(AuditEvent.GRANT_TAKEN, to=found.account, **_noted(taken))
+    await context.audit(AuditEvent.GRANT_TAKEN, to=found.account, **_audit_detail(taken))
     return back_to(context, found.account)
 
 
 async def found_in(context: Context) -> ListedAccount:
-    """Return the account that the address names. Raises HTTPException."""
+    """Return the account in the address. Raises HTTPException, 404."""
     found = await context.ask_long(context.services.directory.one, context.request.path_params["account"])
     if found is None:
         raise HTTPException(404)
     return found
 
 
-def _noted(held: Grant) -> dict[str, Any]:
+def _audit_detail(held: Grant) -> dict[str, Any]:
     return {
         "act": held.act.value,
         "step": held.step or "",
@@ -167,12 +167,12 @@ def address_of(account: str) -> str:
 
 
 def back_to(context: Context, account: str) -> Response:
-    """Send the browser back to an account's page, about the same cohort."""
+    """Redirect the browser to an account's page, about the same cohort."""
     return context.redirect(address_of(account))
 
 
 def too_few_reviewers(context: Context) -> list[tuple[str, str, int]]:
-    """Return review, college and how many may give it, where that is fewer than two people."""
+    """Return review step, college and number of reviewers, where there are fewer than two."""
     settings = context.settings
     held = context.services.directory.holders(Act.REVIEW)
     titles = labels.step_titles(context.language, settings)
@@ -210,7 +210,7 @@ async def waiting(context: SignedIn, account: str | None = None) -> list[Waiting
             id=one.id,
             account=one.change.account,
             address=address_of(one.change.account),
-            what=_change_said(language, context.settings, one.change),
+            what=_change_text(language, context.settings, one.change),
             asked_by=one.asked_by,
             asked_at=language.moment(one.asked_at, now),
             until=language.moment(one.until, now),
@@ -221,9 +221,9 @@ async def waiting(context: SignedIn, account: str | None = None) -> list[Waiting
     ]
 
 
-def _change_said(language: Language, settings: Settings, change: AccountChange) -> str:
+def _change_text(language: Language, settings: Settings, change: AccountChange) -> str:
     what = labels.say(language, admin_labels.CHANGES, change.kind)
-    detail = grant_said(language, settings, change.grant) if change.grant is not None else change.target
+    detail = grant_text(language, settings, change.grant) if change.grant is not None else change.target
     return f"{what} · {detail}" if detail else what
 
 
@@ -236,7 +236,7 @@ async def show(
     until: datetime | None = None,
     kind: CodeKind = CodeKind.PASSWORD,
 ) -> Response:
-    """Show one account; `made` is a code of a kind, shown this once."""
+    """Show one account; `made` is a new code of this kind, shown once."""
     language, now, sent = context.language, context.now, sent or SentForm()
     writes = context.account.may(Act.MANAGE)
     values = await context.ask_long(scope_picker.values_of, context) if writes else {}
@@ -266,10 +266,10 @@ async def show(
 
 async def _with_factors(context: Context, found: Sequence[ListedAccount]) -> list[AccountLine]:
     held = await context.ask_long(context.services.factors.held_by, [one.account for one in found])
-    return [_listed(context, one, held.get(one.account, AccountFactors())) for one in found]
+    return [_account_line(context, one, held.get(one.account, AccountFactors())) for one in found]
 
 
-def _listed(context: Context, found: ListedAccount, factors: AccountFactors) -> AccountLine:
+def _account_line(context: Context, found: ListedAccount, factors: AccountFactors) -> AccountLine:
     auth = context.settings.auth
     asked = asked_of(auth, found)
     return AccountLine(
@@ -279,23 +279,23 @@ def _listed(context: Context, found: ListedAccount, factors: AccountFactors) -> 
         student=found.student or "",
         active=found.active,
         has_password=found.has_password,
-        grants=tuple((held.id, grant_said(context.language, context.settings, held)) for held in found.grants),
+        grants=tuple((held.id, grant_text(context.language, context.settings, held)) for held in found.grants),
         acts=any(held.act in BY_TWO for held in found.grants),
         factors=factors,
         factor_asked=asked,
-        # Only because it is the demo's.
+        # Exempt only because it is an account of the demo.
         factor_let_off=not asked and found.demo and asked_of(auth, replace(found, demo=False)),
     )
 
 
-def grant_said(language: Language, settings: Settings, held: Grant) -> str:
-    """Say a grant in words: what, for which step, whom, and in which cohort."""
+def grant_text(language: Language, settings: Settings, held: Grant) -> str:
+    """Return a grant in words: the act, the step, the scope and the cohort."""
     names = {c.key: c.name for c in settings.cohort}
     parts = [labels.say(language, admin_labels.ACTS, held.act)]
     if held.act not in WHOLE_ACTS:
         titles = labels.step_titles(language, settings)
         parts.append(titles.get(held.step, held.step) if held.step else language.gettext("所有事项"))
-        parts.append(scope_picker.said(language, held.scope) or language.gettext("全体学生"))
+        parts.append(scope_picker.scope_text(language, held.scope) or language.gettext("全体学生"))
     if held.cohort:
         over = held.cohort not in names
         name = names.get(held.cohort, held.cohort)
@@ -304,7 +304,7 @@ def grant_said(language: Language, settings: Settings, held: Grant) -> str:
 
 
 ROUTES = (
-    Route("/accounts", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/accounts", for_visitors(account_list, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account:name}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/take", for_visitors(revoke_grant, Act.MANAGE), methods=["POST"]),
 )

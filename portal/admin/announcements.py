@@ -1,4 +1,4 @@
-"""Announcements: what is and was said to students; administrators write and withdraw, auditors read."""
+"""Announcements to students, current and past. Administrators write and withdraw them, auditors read them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcement, AnnouncementRefused
 from status_db.views import Scope
 
-#: What is wrong with a draft, each with the way out.
+#: The errors of a draft, each with the fix.
 NO_TITLE = N_("公告要有中文标题。请写上。")
 LONG_TITLE = N_("标题和联系方式各不能超过 200 字。请缩短。")
 LONG_BODY = N_("正文不能超过 4000 字。请缩短。")
@@ -39,9 +39,9 @@ _Body: TypeAlias = Annotated[Text, at_most(LONGEST_BODY)]
 
 
 class AnnouncementForm(Form):
-    """What has been typed, whether it makes sense or not."""
+    """A draft as it was typed, valid or not."""
 
-    #: Long texts in two languages, each letter of which a form writes as nine; and every value of the roster.
+    #: Long texts in two languages, in which a form encodes each character as nine; and every value of the roster.
     longest = 160 * 1024
     most = 1_000
 
@@ -75,18 +75,18 @@ class AnnouncementLine:
     whom: str
 
 
-async def page(context: SignedIn) -> Response:
+async def announcement_list(context: SignedIn) -> Response:
     """Show every announcement to this cohort, the newest first."""
-    return await _list(context)
+    return await _announcement_list_page(context)
 
 
-async def _list(context: SignedIn, refused: str = "") -> Response:
+async def _announcement_list_page(context: SignedIn, refused: str = "") -> Response:
     language, cohort = context.language, context.cohort.key
     found = await context.ask(context.services.board.listed, cohort)
     return context.page(
         "announcements.html",
         status=409 if refused else 200,
-        announcements=[_listed(context, one) for one in found],
+        announcements=[_announcement_line(context, one) for one in found],
         writes=context.account.may(Act.MANAGE),
         refused=language.gettext(refused) if refused else "",
     )
@@ -94,23 +94,23 @@ async def _list(context: SignedIn, refused: str = "") -> Response:
 
 async def new(context: SignedIn) -> Response:
     """Show an empty form."""
-    return await _form(context, AnnouncementForm(), {})
+    return await _announcement_form(context, AnnouncementForm(), {})
 
 
-async def write(context: SignedIn) -> Response:
-    """Show how a draft looks, or publish it; one that makes no sense comes back with what is wrong."""
+async def write_announcement(context: SignedIn) -> Response:
+    """Preview a draft, or publish it. An invalid draft is shown again with its error."""
     draft = await forms.read_form(context, AnnouncementForm)
     values = await context.ask_long(scope_picker.values_of, context)
-    chosen = scope_picker.read(draft.scope, values)
+    chosen = scope_picker.read_scope(draft.scope, values)
     scope = chosen or {}
     zone = context.settings.institution.timezone
     try:
         opens, closes = (bounds.moment(text, zone) if text else None for text in (draft.opens, draft.closes))
     except ValueError:
-        return await _form(context, draft, scope, wrong=NO_TIME)
-    wrong = NO_SCOPE if chosen is None else _wrong(context, draft, opens or context.now, closes)
+        return await _announcement_form(context, draft, scope, wrong=NO_TIME)
+    wrong = NO_SCOPE if chosen is None else _draft_error(context, draft, opens or context.now, closes)
     if wrong or not draft.publish:
-        return await _form(context, draft, scope, wrong=wrong, opens=opens, preview=not wrong)
+        return await _announcement_form(context, draft, scope, wrong=wrong, opens=opens, preview=not wrong)
     made = await context.ask_long(
         partial(
             context.services.board.announce,
@@ -132,8 +132,8 @@ async def write(context: SignedIn) -> Response:
     return context.redirect("/announcements")
 
 
-async def withdraw(context: SignedIn) -> Response:
-    """Take an announcement down."""
+async def withdraw_announcement(context: SignedIn) -> Response:
+    """Withdraw an announcement."""
     await forms.read_form(context, Form)
     number = context.request.path_params["announcement"]
     listed = [
@@ -146,15 +146,15 @@ async def withdraw(context: SignedIn) -> Response:
             partial(context.services.board.withdraw, number, author=context.account.account, now=context.now)
         )
     except AnnouncementRefused:
-        return await _list(context, GONE)
+        return await _announcement_list_page(context, GONE)
     await context.audit(
         AuditEvent.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
     )
     return context.redirect("/announcements")
 
 
-def _wrong(context: Context, draft: AnnouncementForm, opens: datetime, closes: datetime | None) -> str:
-    """Return what is wrong with a draft; empty when nothing is."""
+def _draft_error(context: Context, draft: AnnouncementForm, opens: datetime, closes: datetime | None) -> str:
+    """Return the error in a draft; empty if there is none."""
     if not draft.title:
         return NO_TITLE
     if draft.too_long:
@@ -167,7 +167,7 @@ def _wrong(context: Context, draft: AnnouncementForm, opens: datetime, closes: d
     return ""
 
 
-async def _form(
+async def _announcement_form(
     context: Context,
     draft: AnnouncementForm,
     scope: Scope,
@@ -205,7 +205,7 @@ async def _form(
 
 
 def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping[str, Sequence[str]]) -> str:
-    """Say to whom something is announced, and where it stands."""
+    """Return in words which students see an announcement, and where on the page."""
     names = {c.key: c.name for c in context.settings.cohort}
     parts = [names.get(cohort, cohort) if cohort else context.language.gettext("每一届")]
     if step:
@@ -213,11 +213,11 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
         parts.append(context.language.gettext("写在“%(step)s”的卡片上", step=title))
     else:
         parts.append(context.language.gettext("写在页首"))
-    parts.append(scope_picker.said(context.language, scope) or context.language.gettext("全体学生"))
+    parts.append(scope_picker.scope_text(context.language, scope) or context.language.gettext("全体学生"))
     return " · ".join(parts)
 
 
-def _listed(context: Context, one: Announcement) -> AnnouncementLine:
+def _announcement_line(context: Context, one: Announcement) -> AnnouncementLine:
     if one.withdrawn_at is not None:
         tone, state = "none", context.language.gettext("已撤回")
     elif one.stands(context.now):
@@ -241,8 +241,10 @@ def _listed(context: Context, one: Announcement) -> AnnouncementLine:
 
 
 ROUTES = (
-    Route("/announcements", for_visitors(page, Act.MANAGE, Act.AUDIT)),
-    Route("/announcements", for_visitors(write, Act.MANAGE), methods=["POST"]),
+    Route("/announcements", for_visitors(announcement_list, Act.MANAGE, Act.AUDIT)),
+    Route("/announcements", for_visitors(write_announcement, Act.MANAGE), methods=["POST"]),
     Route("/announcements/new", for_visitors(new, Act.MANAGE)),
-    Route("/announcements/{announcement:id}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),
+    Route(
+        "/announcements/{announcement:id}/withdraw", for_visitors(withdraw_announcement, Act.MANAGE), methods=["POST"]
+    ),
 )

@@ -1,4 +1,4 @@
-"""The audit log: for auditors and administrators to read and to take along. Nothing here changes a line."""
+"""The audit log, for auditors and administrators to read and to export. Nothing here changes a line."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from status_db.model import normalise_number
 
 _PAGE = 100
 
-#: A workbook has no more lines than this, and is asked for by so many at once.
+#: A workbook has at most this many lines. They are read in blocks of this size.
 _LONGEST_SHEET = 100_000
 _AT_ONCE = 5_000
 
-#: What a line's particulars are called; others stand by their own name.
+#: The names of a line's details. Other details are shown by their key.
 DETAILS = {
     "source": N_("来源"),
     "says": N_("意见"),
@@ -57,7 +57,7 @@ DETAILS = {
     "issued": N_("已发证，保留"),
 }
 
-#: What some particulars say.
+#: The labels of some details' values.
 _WHAT = {
     "activated": N_("启用"),
     "deactivated": N_("停用"),
@@ -66,7 +66,7 @@ _WHAT = {
     "other sessions": N_("其他登录"),
 }
 
-#: What the columns of the workbook are called.
+#: The titles of the workbook's columns.
 COLUMNS = (
     N_("时间"),
     N_("账号"),
@@ -81,14 +81,14 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """What the log is narrowed to."""
+    """The filter of the log."""
 
     account: str = ""
     event: AuditEvent | None = None
     student: str = ""
 
     def fields(self) -> dict[str, str]:
-        """Return it as an address says it, by name."""
+        """Return the filter as parameters of an address."""
         return {"account": self.account, "deed": self.event or "", "student": self.student}
 
 
@@ -107,7 +107,7 @@ class AuditEntry:
     address: str
 
 
-def _wanted(request: Request) -> AuditFilter:
+def _read_filter(request: Request) -> AuditFilter:
     asked = request.query_params
     event = next((d for d in AuditEvent if d == asked.get("deed")), None)
     return AuditFilter(
@@ -115,14 +115,14 @@ def _wanted(request: Request) -> AuditFilter:
     )
 
 
-async def page(context: SignedIn) -> Response:
+async def audit_page(context: SignedIn) -> Response:
     """Show the newest lines, or those before one."""
-    language, now, wanted = context.language, context.now, _wanted(context.request)
+    language, now, wanted = context.language, context.now, _read_filter(context.request)
     before = bounds.number(context.request.query_params.get("before", ""))
-    found = await context.ask_long(_newest, context, wanted, before, _PAGE + 1)
+    found = await context.ask_long(_newest_lines, context, wanted, before, _PAGE + 1)
     return context.page(
         "audit.html",
-        lines=[_line(language, line, now) for line in found[:_PAGE]],
+        lines=[_audit_entry(language, line, now) for line in found[:_PAGE]],
         wanted=wanted,
         events=[(d.value, labels.say(language, admin_labels.EVENTS, d), d is wanted.event) for d in AuditEvent],
         kept=wanted.fields(),
@@ -132,9 +132,9 @@ async def page(context: SignedIn) -> Response:
 
 
 async def sheet(context: SignedIn) -> Response:
-    """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
-    language, now, wanted = context.language, context.now, _wanted(context.request)
-    book = await context.ask_long(_sheet, context, wanted, context.account)
+    """Return the filtered log as a workbook. The export itself is a line of the log."""
+    language, now, wanted = context.language, context.now, _read_filter(context.request)
+    book = await context.ask_long(_audit_workbook, context, wanted, context.account)
     await context.audit(
         AuditEvent.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields())
     )
@@ -146,7 +146,7 @@ async def sheet(context: SignedIn) -> Response:
     )
 
 
-def _newest(context: Context, wanted: AuditFilter, before: int | None, limit: int) -> tuple[AuditLine, ...]:
+def _newest_lines(context: Context, wanted: AuditFilter, before: int | None, limit: int) -> tuple[AuditLine, ...]:
     return context.services.audit_log.newest(
         limit,
         before=before,
@@ -156,11 +156,11 @@ def _newest(context: Context, wanted: AuditFilter, before: int | None, limit: in
     )
 
 
-def _every(context: Context, wanted: AuditFilter) -> Iterator[AuditLine]:
+def _all_lines(context: Context, wanted: AuditFilter) -> Iterator[AuditLine]:
     before: int | None = None
     left = _LONGEST_SHEET
     while left > 0:
-        found = _newest(context, wanted, before, min(_AT_ONCE, left))
+        found = _newest_lines(context, wanted, before, min(_AT_ONCE, left))
         yield from found
         if len(found) < _AT_ONCE:
             return
@@ -168,7 +168,7 @@ def _every(context: Context, wanted: AuditFilter) -> Iterator[AuditLine]:
         before = found[-1].line
 
 
-def _sheet(context: Context, wanted: AuditFilter, by: Account) -> bytes:
+def _audit_workbook(context: Context, wanted: AuditFilter, by: Account) -> bytes:
     gettext = context.language.gettext
     narrowed = [
         f"{title}: {value}"
@@ -202,15 +202,15 @@ def _sheet(context: Context, wanted: AuditFilter, by: Account) -> bytes:
                 line.cohort or "",
                 line.student or "",
                 str(line.run or ""),
-                _detail(context.language, line),
+                _line_detail(context.language, line),
                 line.address,
             )
-            for line in _every(context, wanted)
+            for line in _all_lines(context, wanted)
         ),
     )
 
 
-def _line(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
+def _audit_entry(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
     return AuditEntry(
         number=line.line,
         at=language.moment(line.at, now),
@@ -219,26 +219,26 @@ def _line(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
         cohort=line.cohort or "",
         student=line.student or "",
         run=line.run,
-        detail=_detail(language, line),
+        detail=_line_detail(language, line),
         address=line.address,
     )
 
 
-def _detail(language: Language, line: AuditLine) -> str:
-    return detail_said(language, line.detail)
+def _line_detail(language: Language, line: AuditLine) -> str:
+    return detail_text(language, line.detail)
 
 
-def detail_said(language: Language, detail: Mapping[str, object]) -> str:
-    """Say a line's particulars, each with its name."""
+def detail_text(language: Language, detail: Mapping[str, object]) -> str:
+    """Return a line's details in words, each with its name."""
     between = ": " if language.code == "en" else "："
     return "; ".join(
-        f"{labels.say(language, DETAILS, name)}{between}{_value(language, name, value)}"
+        f"{labels.say(language, DETAILS, name)}{between}{_detail_value(language, name, value)}"
         for name, value in detail.items()
         if value not in ("", None, [])
     )
 
 
-def _value(language: Language, name: str, value: object) -> str:
+def _detail_value(language: Language, name: str, value: object) -> str:
     if name == "asked":
         return labels.say(language, admin_labels.CHANGES, str(value))
     if name == "says":
@@ -255,6 +255,6 @@ def _value(language: Language, name: str, value: object) -> str:
 
 
 ROUTES = (
-    Route("/audit", for_visitors(page, Act.MANAGE, Act.AUDIT, long=True)),
+    Route("/audit", for_visitors(audit_page, Act.MANAGE, Act.AUDIT, long=True)),
     Route("/audit.xlsx", for_visitors(sheet, Act.MANAGE, Act.AUDIT, long=True)),
 )

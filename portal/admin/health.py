@@ -1,4 +1,4 @@
-"""For whoever watches over the service: does it answer, and do its databases?"""
+"""The health check for monitoring: whether the service and its databases respond."""
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -8,8 +8,8 @@ from portal.page.context import Context
 from status_db.store.engine import StoreError
 
 
-async def page(context: Context) -> Response:
-    """Answer 200 when both databases answer, 503 when one does not; say nothing else to strangers."""
+async def health_check(context: Context) -> Response:
+    """Answer 200 if both databases respond, otherwise 503. The page needs no sign-in, so it shows nothing else."""
     services = context.services
     parts: dict[str, bool] = {}
     for name, check in (("marks", services.reader.check), ("desk", services.accounts.check)):
@@ -21,4 +21,4 @@ async def page(context: Context) -> Response:
     return JSONResponse({"ok": all(parts.values()), **parts}, 200 if all(parts.values()) else 503)
 
 
-ROUTES = (Route("/healthz", for_anybody(page)),)
+ROUTES = (Route("/healthz", for_anybody(health_check)),)

@@ -1,4 +1,4 @@
-"""My account: its recent changes, whoever made them, and its open sessions, each of which can be ended."""
+"""The visitor's own account: its recent changes and their authors, and its open sessions, which can be ended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form
 from portal.access.requires import for_visitors
-from portal.admin.audit import detail_said
+from portal.admin.audit import detail_text
 from portal.auth import sessions
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
@@ -60,13 +60,13 @@ class SessionLine:
 
 
 class EndForm(Form):
-    """Which session ends: one by its name, or all others."""
+    """The session to end: one by its name, or all others."""
 
     session: str = ""
 
 
-async def page(context: SignedIn) -> Response:
-    """Show the own account."""
+async def own_account_page(context: SignedIn) -> Response:
+    """Show the visitor's own account."""
     language, now, auth = context.language, context.now, context.settings.auth
     own, this = context.account, sessions.hash_of(context.visitor.token)
     staff = is_staff(own)
@@ -80,7 +80,7 @@ async def page(context: SignedIn) -> Response:
         staff=staff,
         recent_changes=await recent_changes(context, own.account, staff=staff),
         sessions=[
-            _session(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
+            _session_line(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
             for one in opened
         ],
         others=sum(not one.this for one in opened),
@@ -88,7 +88,7 @@ async def page(context: SignedIn) -> Response:
 
 
 async def end(context: SignedIn) -> Response:
-    """End one session, or all but the one that asks."""
+    """End one session, or all except the current one."""
     named = (await forms.read_form(context, EndForm)).session
     if named:
         this = sessions.hash_of(context.visitor.token)
@@ -104,20 +104,22 @@ async def recent_changes(context: Context, account: str, *, staff: bool = True) 
     events = await context.ask_long(partial(context.services.own.events, account, context.now, staff=staff))
     people = await _people(context, events) if staff else {}
     return [
-        _change(context.language, one, context.language.moment(one.at, context.now), people, staff=staff)
+        _recent_change(context.language, one, context.language.moment(one.at, context.now), people, staff=staff)
         for one in events
     ]
 
 
 async def _people(context: Context, events: tuple[AccountEvent, ...]) -> dict[str, str]:
-    """Return account → name: pages show people by name, not by what they sign in with."""
+    """Return account → name: pages show people by their names, not by their sign-in names."""
     found = {
         name: await context.ask(context.services.accounts.find, name) for name in sorted({one.by for one in events})
     }
     return {name: account.name for name, account in found.items() if account is not None}
 
 
-def _change(language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool) -> RecentChange:
+def _recent_change(
+    language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool
+) -> RecentChange:
     # Students' pages do not show accounts of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
@@ -125,13 +127,13 @@ def _change(language: Language, one: AccountEvent, at: str, people: Mapping[str,
     return RecentChange(
         at=at,
         event=labels.say(language, admin_labels.EVENTS, one.event),
-        detail=detail_said(language, shown),
+        detail=detail_text(language, shown),
         by=language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
         address="" if on_server else one.address,
     )
 
 
-def _session(language: Language, one: OwnSession, created_at: str, seen_at: str) -> SessionLine:
+def _session_line(language: Language, one: OwnSession, created_at: str, seen_at: str) -> SessionLine:
     method = labels.say(language, METHODS, one.method)
     return SessionLine(
         name=one.name,
@@ -144,6 +146,6 @@ def _session(language: Language, one: OwnSession, created_at: str, seen_at: str)
 
 
 ROUTES = (
-    Route("/own", for_visitors(page)),
+    Route("/own", for_visitors(own_account_page)),
     Route("/own/end", for_visitors(end), methods=["POST"]),
 )

@@ -14,7 +14,7 @@ from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
 from status_db.desk.retention import RetentionRun, RetentionRuns
 
-#: What each rule removes, and from when its time counts.
+#: What each rule removes, and when its time begins.
 RULES = {
     "sessions": N_("登录会话（自登录起）"),
     "login_attempts": N_("登录失败计数（自最后一次失败起）"),
@@ -34,7 +34,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """One rule of retention, and what it has removed."""
+    """One rule of retention, and the rows it has removed."""
 
     title: str
     key: str
@@ -46,26 +46,28 @@ class RuleLine:
     oldest: str
 
 
-async def page(context: SignedIn) -> Response:
+async def retention_page(context: SignedIn) -> Response:
     """Show the rules."""
     language, now = context.language, context.now
-    last, removed = await context.ask_long(_carried_out, context.services.retention_runs)
+    last, removed = await context.ask_long(_read_runs, context.services.retention_runs)
     spans = context.settings.retention.spans(session_longest=context.settings.auth.session_longest)
-    rules = [_rule(language, rule, span, last.get(rule), removed.get(rule, 0), now) for rule, span in spans.items()]
+    rules = [
+        _rule_line(language, rule, span, last.get(rule), removed.get(rule, 0), now) for rule, span in spans.items()
+    ]
     return context.page("retention.html", rules=rules)
 
 
-def _carried_out(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str, int]]:
+def _read_runs(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str, int]]:
     return runs.last(), runs.removed()
 
 
-def _rule(
+def _rule_line(
     language: Language, rule: str, span: timedelta | None, last: RetentionRun | None, removed: int, now: datetime
 ) -> RuleLine:
     return RuleLine(
         title=labels.say(language, RULES, rule),
         key=rule,
-        span=_span(language, span),
+        span=_duration_text(language, span),
         at=language.moment(last.at, now) if last else "",
         removed=last.removed if last else 0,
         unfinished=last.unfinished if last else False,
@@ -74,7 +76,7 @@ def _rule(
     )
 
 
-def _span(language: Language, span: timedelta | None) -> str:
+def _duration_text(language: Language, span: timedelta | None) -> str:
     if span is None:
         return language.gettext("不删除")
     if span >= _DAY:
@@ -82,4 +84,4 @@ def _span(language: Language, span: timedelta | None) -> str:
     return language.gettext("%(hours)s 小时", hours=max(1, round(span.total_seconds() / 3600)))
 
 
-ROUTES = (Route("/retention", for_visitors(page, Act.MANAGE, Act.AUDIT)),)
+ROUTES = (Route("/retention", for_visitors(retention_page, Act.MANAGE, Act.AUDIT)),)

@@ -1,1 +1,1 @@
-"""The API: what the pages show, as JSON, for the programs of others. It is read, and nothing else."""
+"""The API: the content of the pages as JSON, read-only, for other programs."""

@@ -1,4 +1,4 @@
-"""Answers: the shapes of everything the API says. Times are in UTC, amounts are yuan as text."""
+"""The schemas of the API's answers. Times are in UTC; amounts are in yuan, as text."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -14,7 +14,7 @@ Yuan = Annotated[Decimal, PlainSerializer(yuan, return_type=str)]
 
 
 class WindowAnswer(BaseModel):
-    """First and last day on which a level is cleared."""
+    """The first and last day of clearance for one level."""
 
     opens: date
     closes: date
@@ -41,7 +41,7 @@ class OwedAnswer(BaseModel):
     title: str
     amount: Yuan | None = Field(description="Null where the amount does not matter.")
     due: date | None
-    due_unreadable: bool = Field(description="The office gives a due date, and it cannot be read.")
+    due_unreadable: bool = Field(description="The office sent a due date that cannot be read.")
     overdue: bool
     reference: str
 
@@ -56,45 +56,47 @@ class PlaceAnswer(BaseModel):
 
 
 class StatusAnswer(BaseModel):
-    """Where one step stands."""
+    """The status of one step."""
 
     step: str
     title: str
     kind: StepKind
     state: State
-    word: str = Field(description="The state, as the pages say it.")
-    clear: bool = Field(description="Whether it counts as clear: cleared or exempt, not stale, not outgrown.")
+    word: str = Field(description="The state in words, as on the pages.")
+    clear: bool = Field(
+        description="Whether it counts as clear: cleared or exempt, not stale, not overtaken by new debt."
+    )
     stale: bool = Field(description="The last good answer of its sources is too old: show it as stale.")
-    stale_word: str = Field(description="That, as the pages say it; empty while fresh.")
-    as_of: datetime | None = Field(description="When its sources were last asked with success; null for other kinds.")
+    stale_word: str = Field(description="The staleness in words, as on the pages; empty while fresh.")
+    as_of: datetime | None = Field(description="When its sources were last read successfully; null for other kinds.")
     by_decision: bool = Field(description="A person decided it.")
-    overtaken_by_debt: bool = Field(description="Something new is owed since a person decided.")
+    overtaken_by_debt: bool = Field(description="There is new debt since a person decided.")
 
 
 class StepAnswer(StatusAnswer):
     """One step, with the reason and the evidence."""
 
     office: str
-    sentence: str = Field(description="Why, and what to do.")
-    said: str = Field(description="What the operator says to the student.")
+    sentence: str = Field(description="The reason, and what to do.")
+    said: str = Field(description="The operator's note to the student.")
     condition: str = Field(description="What the pass depends on; empty for a pass without a condition.")
     until: datetime | None = Field(description="When the decision ends.")
     owed: list[OwedAnswer]
     total: Yuan | None
-    place: PlaceAnswer | None = Field(description="Where to go; null where there is nothing to go for.")
-    updates: str = Field(description="How soon this follows what is done there.")
-    waits_for: int = Field(description="For a review: how many steps before it do not count as clear.")
+    place: PlaceAnswer | None = Field(description="Where to go; null if there is no need to go anywhere.")
+    updates: str = Field(description="When the status updates after a visit there.")
+    waits_for: int = Field(description="For a review: the number of steps before it that do not count as clear.")
 
 
 class HeadlineAnswer(BaseModel):
-    """The one sentence about all steps."""
+    """One sentence about all steps."""
 
     text: str
     detail: str
 
 
 class CertificateAnswer(BaseModel):
-    """What the student leaves with."""
+    """The student's certificate."""
 
     number: str
     kind: str
@@ -112,8 +114,8 @@ class StudentAnswer(BaseModel):
     class_name: str = Field(serialization_alias="class")
     campus: str
     category: str
-    leaving: bool = Field(description="Whether this student leaves with the cohort; who does not has no steps.")
-    whole: bool = Field(description="Whether every step is told. Headline and certificate are null when not.")
+    leaving: bool = Field(description="Whether this student leaves with the cohort. A student who stays has no steps.")
+    whole: bool = Field(description="Whether every step is included. If not, headline and certificate are null.")
     headline: HeadlineAnswer | None
     steps: list[StepAnswer]
     certificate: CertificateAnswer | None
@@ -135,19 +137,19 @@ class ListAnswer(BaseModel):
 
     cohort: str
     students: list[LineAnswer]
-    next: str | None = Field(description="Ask for those `after` this; null when nobody follows.")
+    next: str | None = Field(description="The value of `after` for the next page; null on the last page.")
 
 
 class StepCountsAnswer(BaseModel):
-    """How many stand where, for one step."""
+    """The number of students in each state, for one step."""
 
     step: str
     title: str
     total: int
     by_state: Mapping[State, int]
-    settled: int = Field(description="Of all: cleared or exempt.")
-    by_decision: int = Field(description="Of all: decided by a person.")
-    disputed: int = Field(description="Of those: the finding has changed since.")
+    settled: int = Field(description="Of the total: cleared or exempt.")
+    by_decision: int = Field(description="Of the total: decided by a person.")
+    disputed: int = Field(description="Of by_decision: the finding has changed since.")
     as_of: datetime | None
     stale: bool
 
@@ -160,7 +162,7 @@ class CollegeAnswer(BaseModel):
 
 
 class OverviewAnswer(BaseModel):
-    """How many stand where, within what may be read."""
+    """The number of students in each state, within the token's grants."""
 
     cohort: str
     steps: list[StepCountsAnswer]
@@ -168,18 +170,18 @@ class OverviewAnswer(BaseModel):
 
 
 class SourceAnswer(BaseModel):
-    """How fresh one source is."""
+    """The freshness of one source."""
 
     source: str
     step: str | None = Field(description="Null for the roster.")
     title: str
-    as_of: datetime | None = Field(description="When it was last asked with success; null before that.")
+    as_of: datetime | None = Field(description="When it was last read successfully; null before the first time.")
     fresh_until: datetime | None
     stale: bool
 
 
 class SourcesAnswer(BaseModel):
-    """The roster and the sources of the steps that may be read."""
+    """The roster, and the sources of the steps within the token's grants."""
 
     cohort: str
     sources: list[SourceAnswer]

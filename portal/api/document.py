@@ -1,4 +1,4 @@
-"""The API's own description, as OpenAPI 3.1 has it: made from its routes and the shapes of questions and answers."""
+"""The OpenAPI 3.1 description of the API, made from its routes and the schemas of questions and answers."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,43 +17,43 @@ from portal.web.links import public_link
 
 _REF = "#/components/schemas/{model}"
 
-#: What each status that is no answer means, wherever it may come.
+#: The meaning of each error status.
 _PROBLEMS: Mapping[str, str] = {
-    "400": "A parameter or value is not known here.",
-    "401": "No token that opens anything.",
+    "400": "A parameter or value is unknown.",
+    "401": "The token is missing or not valid.",
     "403": "The token's account has no grant to read.",
-    "404": "There is no such student, or none whom the token's account may read.",
+    "404": "The student does not exist, or the token's account is not allowed to read this student.",
     "429": "Too many requests with this token.",
-    "500": "Something broke here.",
-    "503": "The database does not answer now.",
+    "500": "An internal error.",
+    "503": "The database does not respond now.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One route: what may be asked there, and what is answered."""
+    """One route with its question and answer."""
 
     path: str
     summary: str
     question: type[Question]
     answer: type[BaseModel]
-    #: The address names a student.
+    #: The address contains a student number.
     of_one: bool = False
-    #: The answer carries a tag, by which to ask whether it is still so.
+    #: The answer has an ETag, with which a client can ask whether it has changed.
     tagged: bool = False
     #: It waits its turn with the other long questions.
     long: bool = False
 
     @property
     def name(self) -> str:
-        """What programs call it."""
+        """The operation's name for client programs."""
         return "student" if self.of_one else self.path.removeprefix("/")
 
 
 def described(
     prefix: str, endpoints: Iterable[Endpoint], known: Mapping[str, Sequence[str]], settings: Settings
 ) -> bytes:
-    """Return the description as JSON; `known` says what an installation's own parameters may be."""
+    """Return the description as JSON; `known` has the values of an installation's own parameters."""
     endpoints = list(endpoints)
     shapes: list[type[BaseModel]] = [*(endpoint.answer for endpoint in endpoints), Problem]
     whole = {
@@ -62,8 +62,8 @@ def described(
             "title": f"{settings.institution.name}: leaving clearance",
             "version": program_version(),
             "description": (
-                "Where each student stands, for the programs of others. It is read, and nothing else. Each request "
-                "brings a token in its Authorization header; what it opens is what the token's account may read."
+                "The status of each student, read-only, for other programs. Each request sends a token in its "
+                "Authorization header, and can read what the token's account is allowed to read."
             ),
         },
         "servers": [{"url": public_link(settings.portal.public_url, prefix)}],
@@ -79,7 +79,7 @@ def described(
 
 @cache
 def _schemas(shapes: tuple[type[BaseModel], ...]) -> Mapping[str, Any]:
-    """Return the schemas of these answers and all they hold. They are code, and the same in each process."""
+    """Return the schemas of these answers and their parts. They are code, so they are cached."""
     _, together = models_json_schema([(shape, "serialization") for shape in shapes], ref_template=_REF)
     schemas: Mapping[str, Any] = together["$defs"]
     return schemas
@@ -95,7 +95,7 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[s
     }
     if endpoint.tagged:
         answers["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
-        answers["304"] = {"description": "It is still as the tag of If-None-Match says."}
+        answers["304"] = {"description": "The answer has not changed since the tag in If-None-Match."}
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     for status, meaning in _PROBLEMS.items():
         if status != "404" or endpoint.of_one:
@@ -111,8 +111,8 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[s
 
 
 @cache
-def _asked(question: type[Question]) -> Mapping[str, Any]:
-    """Return the schema of a question, which is code, too."""
+def _question_schema(question: type[Question]) -> Mapping[str, Any]:
+    """Return the schema of a question. It is code, so it is cached."""
     return question.model_json_schema()
 
 
@@ -122,12 +122,12 @@ def _parameters(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> Itera
             "name": "number",
             "in": "path",
             "required": True,
-            "description": "The student number, however it is typed.",
+            "description": "The student number, in any spelling (full width, blanks).",
             "schema": {"type": "string", "minLength": 1},
         }
-    asked = _asked(endpoint.question)
+    asked = _question_schema(endpoint.question)
     for name, shape in asked.get("properties", {}).items():
-        # What may be left out is one of two shapes, the second of them null: an address has no null.
+        # An optional parameter has two schemas, the second of them null: an address has no null.
         schema = next((one for one in shape.get("anyOf", ()) if one.get("type") != "null"), shape)
         schema = asked["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
         schema = {key: value for key, value in schema.items() if key not in ("title", "description")}
@@ -138,6 +138,6 @@ def _parameters(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> Itera
         yield {
             "name": "If-None-Match",
             "in": "header",
-            "description": "The tag of the answer that is at hand.",
+            "description": "The tag of the answer that the client has.",
             "schema": {"type": "string"},
         }

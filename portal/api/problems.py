@@ -1,4 +1,4 @@
-"""Problems: every answer that is none, as RFC 9457 has it, with the way out."""
+"""Problems: the API's error answers (RFC 9457), each with the fix."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,17 +16,17 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """Why a request failed."""
 
-    type: str = Field(description="about:blank: the status says what kind of problem it is.")
+    type: str = Field(description="Always about:blank: the status is the kind of problem.")
     title: str = Field(description="The status in words.")
     status: int
-    detail: str = Field(description="What is wrong, and the way out.")
-    known: list[str] | None = Field(description="What would be taken in place of what was asked; null elsewhere.")
+    detail: str = Field(description="The cause and the fix.")
+    known: list[str] | None = Field(description="The accepted parameters or values; null for other problems.")
 
 
 class NoAnswer(HTTPException):
-    """There is no answer; what is said instead."""
+    """A request that fails with this status and detail."""
 
     def __init__(
         self, status: int, detail: str, *, known: list[str] | None = None, headers: Mapping[str, str] | None = None
@@ -35,48 +35,52 @@ class NoAnswer(HTTPException):
         self.known = known
 
 
-#: Told alike of a student who is on no list and of one outside the grants.
-NO_STUDENT = "There is no such student, or none whom this token's account may read."
+#: The same text for an unknown student and for a student outside the grants.
+NO_STUDENT = "The student does not exist, or this token's account is not allowed to read this student."
 
 _OTHERS: Mapping[int, str] = {
-    400: "The address or a header holds a NUL, or bytes that are not UTF-8. Remove them.",
-    404: "There is nothing at this address. See openapi.json.",
-    405: "This can only be read: ask with GET.",
+    400: "The address or a header contains a NUL, or bytes that are not UTF-8. Remove them.",
+    404: "This address does not exist. See openapi.json.",
+    405: "This address is read-only. Use GET.",
     408: "The request did not arrive in time. Send it again.",
-    429: "Too many of this account's or this network's requests are unfinished. Ask again after Retry-After.",
-    503: "Too many requests are waiting to be answered. Ask again after Retry-After.",
+    429: "Too many of this account's or this network's requests are unfinished. Retry after Retry-After.",
+    503: "Too many requests are waiting. Retry after Retry-After.",
 }
 
 
 async def no_answer(_request: Request, error: Exception) -> Response:
-    """Say why there is no answer."""
+    """Return the problem of a failed request."""
     if isinstance(error, NoAnswer):
-        return _said(error.status_code, error.detail, error.known, error.headers or {})
+        return _problem_response(error.status_code, error.detail, error.known, error.headers or {})
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
-    return _said(status, _OTHERS.get(status, "See openapi.json."), None, headers or {})
+    return _problem_response(status, _OTHERS.get(status, "See openapi.json."), None, headers or {})
 
 
 async def unavailable(_request: Request, error: Exception) -> Response:
-    """Say that the database does not answer; what it said is for the log alone."""
+    """Return the problem of a database that does not respond. Only the log has its message."""
     structlog.get_logger("clearance.portal").error("database failed", path="/api", message=str(error))
-    return _said(503, "The database does not answer now. Ask again in half a minute.", None, {"Retry-After": "30"})
+    return _problem_response(
+        503, "The database does not respond now. Retry in half a minute.", None, {"Retry-After": "30"}
+    )
 
 
 async def not_stored(request: Request, error: Exception) -> Response:
-    """Refuse a value that the database cannot store; only the log says which one."""
+    """Refuse a value that the database cannot store. Only the log has the value."""
     path = noted_path(request)
     structlog.get_logger("clearance.portal").warning("value refused by the database", path=path, message=str(error))
-    return _said(400, "A value is too long or too large to be stored. Make it shorter.", None, {})
+    return _problem_response(400, "A value is too long or too large to be stored. Make it shorter.", None, {})
 
 
 async def broken(faults: FaultLog, request: Request, error: Exception) -> Response:
-    """Say that something broke here; what it was is for the log alone."""
+    """Return the problem of an internal error. Only the log has the details."""
     await faults.note(request, error)
-    return _said(500, "Something broke here, and was noted. Ask again later, or tell the administrators.", None, {})
+    return _problem_response(
+        500, "An internal error occurred and was logged. Retry later, or inform the administrators.", None, {}
+    )
 
 
-def _said(status: int, detail: str, known: list[str] | None, headers: Mapping[str, str]) -> Response:
+def _problem_response(status: int, detail: str, known: list[str] | None, headers: Mapping[str, str]) -> Response:
     problem = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, known=known)
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 

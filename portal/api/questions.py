@@ -1,4 +1,4 @@
-"""Questions: what may stand after the ? of an address. Whatever else stands there is refused, with what is known."""
+"""The query parameters of the API. Unknown parameters are refused, with a list of the known ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
@@ -12,61 +12,63 @@ from status_db.model import State
 
 Q = TypeVar("Q", bound="Question")
 
-#: A page of the list has so many students at most.
+#: A page of the list has at most this many students.
 MOST = 500
 
 
 def _written_out(value: object) -> object:
-    """Take a number as it is written, without signs, points and spaces."""
+    """Return a number if it is written in digits only, without signs, points and spaces. Raises ValueError."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("this is no whole number")
+        raise ValueError("this is not a whole number")
     return value
 
 
-#: No control character: a database may refuse it, and nobody's name has one.
+#: No control characters: a database may refuse them, and names have none.
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
 Limit = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_written_out)]
 
 
 class Question(BaseModel):
-    """Nothing may be asked."""
+    """No parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class InWords(Question):
-    """In which language."""
+    """The language of the answer."""
 
-    lang: Annotated[str | None, Field(description="The language of all words; else as Accept-Language says.")] = None
+    lang: Annotated[str | None, Field(description="The language of all texts; by default as in Accept-Language.")] = (
+        None
+    )
 
 
 class OfCohort(InWords):
-    """Of which cohort."""
+    """The cohort of the answer."""
 
-    cohort: Annotated[str | None, Field(description="The newest when left out.")] = None
+    cohort: Annotated[str | None, Field(description="The cohort; by default the newest.")] = None
 
 
 class OfStudent(InWords):
-    """Of which cohort a student is to be read."""
+    """The cohort in which a student is read."""
 
-    cohort: Annotated[str | None, Field(description="When left out, the newest that lists the student.")] = None
+    cohort: Annotated[str | None, Field(description="The cohort; by default the newest that lists the student.")] = None
 
 
 class OfList(OfCohort):
-    """Which students."""
+    """The filters of a list of students."""
 
-    step: Annotated[str | None, Field(description="This step alone; every one that may be read when left out.")] = None
+    step: Annotated[str | None, Field(description="Only this step; by default every step within the grants.")] = None
     state: Annotated[
-        State | None, Field(description="Who has this state at the step, or at any one that may be read.")
+        State | None, Field(description="Only students with this state at the step, or at any step within the grants.")
     ] = None
-    college: Annotated[Line | None, Field(description="Of this college alone.")] = None
-    class_name: Annotated[Line | None, Field(alias="class", description="Of this class alone.")] = None
-    after: Annotated[Line | None, Field(description="Those after this number: the `next` of the page before.")] = None
-    limit: Annotated[Limit, Field(description="So many at most.")] = 100
+    college: Annotated[Line | None, Field(description="Only this college.")] = None
+    class_name: Annotated[Line | None, Field(alias="class", description="Only this class.")] = None
+    after: Annotated[Line | None, Field(description="Only later numbers than this: `next` of the page before.")] = None
+    limit: Annotated[Limit, Field(description="The number of students on a page, at most.")] = 100
 
 
 def known_values(settings: Settings) -> dict[str, list[str]]:
-    """Return what an installation's own parameters may be."""
+    """Return the values of an installation's own parameters."""
     return {
         "lang": list(settings.institution.languages),
         "cohort": list(settings.cohort_keys()),
@@ -74,18 +76,20 @@ def known_values(settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def read(request: Request, kind: type[Q], known: Mapping[str, Sequence[str]]) -> Q:
-    """Return what is asked. Raises NoAnswer for what is unknown, stands twice, or makes no sense."""
+def read_question(request: Request, kind: type[Q], known: Mapping[str, Sequence[str]]) -> Q:
+    """Return the question of a request. Raises NoAnswer for unknown, duplicate and invalid parameters."""
     given = request.query_params.multi_items()
-    names = [_name(name, field) for name, field in kind.model_fields.items()]
+    names = [_parameter_name(name, field) for name, field in kind.model_fields.items()]
     asked: dict[str, str] = {}
     for name, value in given:
         if name not in names:
-            raise NoAnswer(400, "There is a parameter that is not known here: take it out.", known=names)
+            raise NoAnswer(400, "A parameter is unknown. Remove it.", known=names)
         if name in asked:
-            raise NoAnswer(400, f"The parameter {name} stands twice: give it once.", known=names)
+            raise NoAnswer(400, f"The parameter {name} appears more than once. Send it once.", known=names)
         if name in known and value not in known[name]:
-            raise NoAnswer(400, f"The parameter {name} has a value that is not known.", known=list(known[name]))
+            raise NoAnswer(
+                400, f"The parameter {name} has an unknown value. Choose one of `known`.", known=list(known[name])
+            )
         asked[name] = value
     try:
         return kind.model_validate(asked)
@@ -93,8 +97,8 @@ def read(request: Request, kind: type[Q], known: Mapping[str, Sequence[str]]) ->
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0])
         values = [str(state) for state in State] if name == "state" else None
-        raise NoAnswer(400, f"The parameter {name} makes no sense: {first['msg']}.", known=values) from None
+        raise NoAnswer(400, f"The parameter {name} is not valid: {first['msg']}. Correct it.", known=values) from None
 
 
-def _name(name: str, field: Any) -> str:  # noqa: ANN401 - pydantic's description of a field
+def _parameter_name(name: str, field: Any) -> str:  # noqa: ANN401 - pydantic's description of a field
     return field.alias or name

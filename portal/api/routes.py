@@ -1,4 +1,4 @@
-"""The routes of the API in one table: of each the address, the question, the answer. Its description is made of it."""
+"""The routes of the API in one table: address, question and answer of each. The API's description is made from it."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,25 +39,25 @@ bounds.register()
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """One request: who asks what, when, in which language.
+    """One request of the API: its bearer, time and language.
 
-    It is to the API what `portal.page.context.Context` is to the pages. It has a bearer in place of a visitor, knows no
-    cookie, and takes language and cohort from the question alone.
+    It is for the API what `portal.page.context.Context` is for the pages. It has a bearer in place of a visitor, reads
+    no cookie, and uses only the language and cohort of the question.
     """
 
     request: Request
     services: Services
-    door: BearerCheck
+    check: BearerCheck
     bearer: Bearer
     now: datetime
     language: Language
 
     def cohort(self, asked: str | None) -> str:
-        """Return the cohort that is meant."""
+        """Return the cohort of the question, else the default one."""
         return asked or self.services.settings.default_cohort()
 
     def steps(self, cohort: str) -> dict[str, tuple[Scope, ...]]:
-        """Return which steps the account may read, and whose. Raises NoAnswer when it may read none at all."""
+        """Return step → the scopes in which the account may read it. Raises NoAnswer if it has no grant to read."""
         if not self.bearer.account.may(Act.READ):
             raise NoAnswer(403, "This token's account has no grant to read. Ask an administrator for one.")
         return readable(self.bearer.account, [step.key for step in self.services.settings.step], cohort)
@@ -67,7 +67,7 @@ Handler = Callable[[ApiContext, Any], Awaitable[BaseModel]]
 
 
 async def cohorts(asked: ApiContext, _question: questions.Question) -> answers.CohortsAnswer:
-    """Say which leaving seasons there are."""
+    """Return all cohorts."""
     return answers.CohortsAnswer(
         cohorts=[
             answers.CohortAnswer(
@@ -84,7 +84,7 @@ async def cohorts(asked: ApiContext, _question: questions.Question) -> answers.C
 
 
 async def student(asked: ApiContext, question: questions.OfStudent) -> answers.StudentAnswer:
-    """Say where one student stands; who is outside the grants looks like one who does not exist."""
+    """Return the status of one student. A student outside the grants gets the same answer as an unknown one."""
     services, account = asked.services, asked.bearer.account
     number = normalise_number(asked.request.path_params["number"])
     own = account.student == number
@@ -102,12 +102,12 @@ async def student(asked: ApiContext, question: questions.OfStudent) -> answers.S
     only = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
     if not only:
         raise NoAnswer(404, NO_STUDENT)
-    await asked.door.note_student(services, asked.bearer, found.cohort, number, asked.now)
+    await asked.check.note_student(services, asked.bearer, found.cohort, number, asked.now)
     return wording.student(asked.language, services.settings, found, asked.now, only)
 
 
 async def students(asked: ApiContext, question: questions.OfList) -> answers.ListAnswer:
-    """List students who leave, page by page, within the grants."""
+    """Return one page of the students who leave, within the grants."""
     services, cohort = asked.services, asked.cohort(question.cohort)
     steps = asked.steps(cohort)
     if question.step is not None:
@@ -120,20 +120,20 @@ async def students(asked: ApiContext, question: questions.OfList) -> answers.Lis
     page = await services.ask_long(leaf)
     filters = question.model_dump(exclude={"after", "limit", "lang", "cohort"}, exclude_none=True, by_alias=True)
     asked_for = " ".join(f"{name}={value}" for name, value in filters.items())
-    await asked.door.note_list(services, asked.bearer, cohort, asked_for, asked.now)
+    await asked.check.note_list(services, asked.bearer, cohort, asked_for, asked.now)
     return answers.ListAnswer(
         cohort=cohort,
-        students=[wording.line(asked.language, services.settings, line, asked.now) for line in page.rows],
+        students=[wording.list_line(asked.language, services.settings, line, asked.now) for line in page.rows],
         next=page.rows[-1].student if page.more else None,
     )
 
 
 async def overview(asked: ApiContext, question: questions.OfCohort) -> answers.OverviewAnswer:
-    """Say how many stand where, step by step and college by college, within the grants."""
+    """Return the number of students in each state, by step and by college, within the grants."""
     services, cohort = asked.services, asked.cohort(question.cohort)
     found = await services.ask_long(services.reader.seen, Visibility(cohort, asked.steps(cohort)), asked.now)
 
-    def told(tallies: Mapping[str, Any]) -> list[answers.StepCountsAnswer]:
+    def step_counts(tallies: Mapping[str, Any]) -> list[answers.StepCountsAnswer]:
         return [
             wording.step_counts(
                 asked.language, services.settings, step.key, tallies[step.key], found.freshness.get(step.key), asked.now
@@ -144,15 +144,16 @@ async def overview(asked: ApiContext, question: questions.OfCohort) -> answers.O
 
     return answers.OverviewAnswer(
         cohort=cohort,
-        steps=told(found.by_step),
+        steps=step_counts(found.by_step),
         colleges=[
-            answers.CollegeAnswer(college=college, steps=told(tallies)) for college, tallies in found.by_college.items()
+            answers.CollegeAnswer(college=college, steps=step_counts(tallies))
+            for college, tallies in found.by_college.items()
         ],
     )
 
 
 async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.SourcesAnswer:
-    """Say how fresh the roster is, and each source of a step that may be read."""
+    """Return the freshness of the roster, and of each source of a step within the grants."""
     services, cohort, account = asked.services, asked.cohort(question.cohort), asked.bearer.account
     every = account.may(Act.MANAGE)
     steps = {} if every else asked.steps(cohort)
@@ -163,7 +164,7 @@ async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.So
             answers.SourceAnswer(
                 source=view.source,
                 step=view.step,
-                title=_title(asked, view.source),
+                title=_source_title(asked, view.source),
                 as_of=view.as_of,
                 fresh_until=view.fresh_until,
                 stale=view.stale(asked.now),
@@ -174,7 +175,7 @@ async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.So
     )
 
 
-def _title(asked: ApiContext, name: str) -> str:
+def _source_title(asked: ApiContext, name: str) -> str:
     source = asked.services.settings.source.get(name)
     if source is None:
         return asked.language.gettext("离校名单")
@@ -198,17 +199,17 @@ ENDPOINTS: tuple[tuple[Endpoint, Handler], ...] = (
         Endpoint("/students", "Students, page by page", questions.OfList, answers.ListAnswer, tagged=True, long=True),
         students,
     ),
-    (Endpoint("/overview", "How many stand where", questions.OfCohort, answers.OverviewAnswer, long=True), overview),
-    (Endpoint("/sources", "How fresh the sources are", questions.OfCohort, answers.SourcesAnswer), sources),
+    (Endpoint("/overview", "Students in each state", questions.OfCohort, answers.OverviewAnswer, long=True), overview),
+    (Endpoint("/sources", "Freshness of the sources", questions.OfCohort, answers.SourcesAnswer), sources),
 )
 
 
 def mounted(services: Services) -> tuple[Mount, ...]:
-    """Return the API as one route of the application, with its own way of saying what is wrong; none when it is off."""
+    """Return the API as one route of the application, with its own error answers; empty if the API is off."""
     settings = services.settings.api
     if not settings.enabled:
         return ()
-    door = BearerCheck(services.token_reading, services.token_writing, TokenRate(settings.rate))
+    check = BearerCheck(services.token_reading, services.token_writing, TokenRate(settings.rate))
     known = questions.known_values(services.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, services.settings)
 
@@ -218,13 +219,13 @@ def mounted(services: Services) -> tuple[Mount, ...]:
     def answering(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             now = services.clock()
-            bearer = await door.enter(request, services, now)
-            question = questions.read(request, endpoint.question, known)
+            bearer = await check.enter(request, services, now)
+            question = questions.read_question(request, endpoint.question, known)
             language = _language(request, services, getattr(question, "lang", None))
 
             async def here() -> Response:
-                said = await handler(ApiContext(request, services, door, bearer, now, language), question)
-                return _answer(request, said, language, tagged=endpoint.tagged)
+                content = await handler(ApiContext(request, services, check, bearer, now, language), question)
+                return _json_response(request, content, language, tagged=endpoint.tagged)
 
             return await (services.long.answer(request, bearer.account.account, here) if endpoint.long else here())
 
@@ -256,8 +257,8 @@ def _language(request: Request, services: Services, asked: str | None) -> Langua
     return services.languages[code]
 
 
-def _answer(request: Request, said: BaseModel, language: Language, *, tagged: bool) -> Response:
-    body = said.model_dump_json(by_alias=True).encode()
+def _json_response(request: Request, content: BaseModel, language: Language, *, tagged: bool) -> Response:
+    body = content.model_dump_json(by_alias=True).encode()
     headers = {"Content-Language": language.tag, "Vary": "Accept-Language, Authorization"}
     if tagged:
         tag = f'"{hashlib.sha256(language.code.encode() + body).hexdigest()[:32]}"'

@@ -1,4 +1,4 @@
-"""From what stands to what is said: the same states, words and reasons as on the pages."""
+"""From stored status to API answers: the same states, words and reasons as on the pages."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +27,7 @@ from status_db.views import StepCounts, StepSource, StudentView
 def student(
     language: Language, settings: Settings, found: StudentView, now: datetime, only: frozenset[str]
 ) -> StudentAnswer:
-    """Say where a student stands, at the steps of `only`."""
+    """Return the answer about a student, with the steps of `only`."""
     steps = [status for status in found.steps if status.step in only]
     leaving = found.active and found.flow is not None
     whole = len(steps) == len(found.steps)
@@ -45,15 +45,15 @@ def student(
         leaving=leaving,
         whole=whole,
         headline=HeadlineAnswer(text=first.text, detail=first.detail) if first else None,
-        steps=[_step(language, settings, found, status, now) for status in steps],
+        steps=[_step_answer(language, settings, found, status, now) for status in steps],
         certificate=CertificateAnswer(number=certificate.number, kind=certificate.kind, issued_at=certificate.issued_at)
         if certificate
         else None,
     )
 
 
-def line(language: Language, settings: Settings, found: ListedStudent, now: datetime) -> LineAnswer:
-    """Say where a student of a list stands."""
+def list_line(language: Language, settings: Settings, found: ListedStudent, now: datetime) -> LineAnswer:
+    """Return the answer about a student of a list."""
     titles = labels.step_titles(language, settings)
     return LineAnswer(
         number=found.student,
@@ -68,7 +68,7 @@ def line(language: Language, settings: Settings, found: ListedStudent, now: date
 def step_counts(
     language: Language, settings: Settings, step: str, counted: StepCounts, fresh: StepSource | None, now: datetime
 ) -> StepCountsAnswer:
-    """Say how many stand where at one step."""
+    """Return the number of students in each state at one step."""
     return StepCountsAnswer(
         step=step,
         title=labels.step_titles(language, settings)[step],
@@ -102,31 +102,33 @@ def _effective(language: Language, title: str, status: StepStatus, now: datetime
     }
 
 
-def _step(language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime) -> StepAnswer:
-    # A card of this step alone, as the pages make it: so the words are theirs.
-    ((said,),) = (card.steps for card in cards.cards(language, settings, found, now, {status.step}))
+def _step_answer(
+    language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime
+) -> StepAnswer:
+    # The card of this step, as the pages make it, so that the words are the same.
+    ((shown,),) = (card.steps for card in cards.cards(language, settings, found, now, {status.step}))
     effective, office = status.at(now), settings.step_named(status.step).office
     go = effective.state in (State.HELD, State.NOT_DONE) or effective.overtaken_by_debt
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
     title = labels.step_titles(language, settings)[status.step]
     decision = status.decision if effective.by_decision else None
-    common = _effective(language, title, status, now) | {"word": said.word, "stale_word": said.stale}
+    common = _effective(language, title, status, now) | {"word": shown.word, "stale_word": shown.stale}
     return StepAnswer(
         **common,
         office=language.pick(office.name, office.name_en),
-        sentence=said.sentence,
-        said=said.said,
+        sentence=shown.sentence,
+        said=shown.said,
         condition=decision.condition if decision else "",
         until=decision.until if decision else None,
-        owed=list(_owed(language, evidence, now)),
+        owed=list(_owed_answers(language, evidence, now)),
         total=reasons.total(evidence),
-        place=PlaceAnswer.model_validate(said.place, from_attributes=True) if said.place else None,
-        updates=said.updates,
+        place=PlaceAnswer.model_validate(shown.place, from_attributes=True) if shown.place else None,
+        updates=shown.updates,
         waits_for=len(status.waits_for),
     )
 
 
-def _owed(language: Language, evidence: Iterable[Obligation], now: datetime) -> Iterable[OwedAnswer]:
+def _owed_answers(language: Language, evidence: Iterable[Obligation], now: datetime) -> Iterable[OwedAnswer]:
     things = tuple(evidence)
     for thing, shown in zip(things, reasons.owed(language, things, now), strict=True):
         yield OwedAnswer(

@@ -1,1 +1,1 @@
-"""Who is there, and what they may do."""
+"""Authentication and permissions: sessions, passwords, second factors, sign-in providers, and reading rights."""

@@ -1,6 +1,7 @@
-"""Devices: a cookie, given after a sign-in, that says which accounts have signed in on this device before.
+"""Known devices: a cookie, set after a sign-in, that names the accounts that have signed in on this device.
 
-It opens nothing. It says only whose wrong passwords are counted apart, and nobody but this portal can make one.
+It gives no access. Wrong passwords of these accounts are counted separately on this device. Only this portal can
+create the cookie.
 """
 
 import hmac
@@ -16,7 +17,7 @@ from portal.auth.sessions import Cookie
 from portal.web.links import cookie_path
 from status_db.desk.key import DeskKey
 
-#: So many accounts of one device are remembered, the last to sign in first.
+#: Accounts remembered on one device, at most: the most recent ones.
 _ACCOUNTS = 5
 _LASTS = 400 * 24 * 3600
 
@@ -25,7 +26,7 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{22}){1,5}")
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Knows devices again."""
+    """Recognises devices by their cookie."""
 
     key: DeskKey
     name: str
@@ -33,18 +34,18 @@ class Devices:
 
     @classmethod
     def of(cls, key: DeskKey, cookie: Cookie) -> "Devices":
-        """Return it for a portal whose sessions are carried by this cookie."""
+        """Return the devices of a portal with this session cookie."""
         return cls(key, f"{cookie.name}-device", cookie.secure)
 
     def known(self, request: Request, account: str) -> str:
-        """Return the device's name when the account has signed in on it before; empty otherwise."""
-        device, marks = self._read(request)
+        """Return the device's name if the account has signed in on it before; otherwise an empty text."""
+        device, marks = self._read_cookie(request)
         mark = self._mark(device, account)
         return device if any(hmac.compare_digest(mark, one) for one in marks) else ""
 
     def remember(self, request: Request, response: Response, account: str) -> None:
-        """Have the browser keep that the account has signed in on it."""
-        device, marks = self._read(request)
+        """Record in the browser's cookie that the account has signed in on this device."""
+        device, marks = self._read_cookie(request)
         device = device or secrets.token_urlsafe(16)
         mark = self._mark(device, account)
         kept = [mark, *(one for one in marks if one != mark)][:_ACCOUNTS]
@@ -53,7 +54,7 @@ class Devices:
             self.name, value, _LASTS, path=cookie_path(), secure=self.secure, httponly=True, samesite="lax"
         )
 
-    def _read(self, request: Request) -> tuple[str, list[str]]:
+    def _read_cookie(self, request: Request) -> tuple[str, list[str]]:
         value = request.cookies.get(self.name, "")
         if not _SHAPE.fullmatch(value):
             return "", []

@@ -37,7 +37,7 @@ class RelyingParty:
 
     @classmethod
     def of(cls, public_url: str) -> "RelyingParty | None":
-        """Return it for the public address; None without https or a host name: browsers refuse then."""
+        """Return the party of the public address; None without https or a host name: browsers refuse those."""
         try:
             parts = urlsplit(public_url)
             named = parts.port
@@ -102,7 +102,7 @@ def to_register(
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
-        exclude_credentials=_described(had),
+        exclude_credentials=_descriptors(had),
     )
     return PasskeyRequest(webauthn.options_to_json(options), options.challenge)
 
@@ -112,7 +112,7 @@ def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> PasskeyRequest:
     options = webauthn.generate_authentication_options(
         rp_id=party.id,
         timeout=_MILLISECONDS,
-        allow_credentials=_described(had),
+        allow_credentials=_descriptors(had),
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return PasskeyRequest(webauthn.options_to_json(options), options.challenge)
@@ -121,7 +121,7 @@ def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> PasskeyRequest:
 def registered(party: RelyingParty, credential: str, challenge: bytes) -> RegisteredPasskey | None:
     """Return the passkey that a browser has made for this challenge; None for an invalid answer."""
     try:
-        answer = _object(credential)
+        answer = _read_answer(credential)
         made = webauthn.verify_registration_response(
             credential=answer,
             expected_challenge=challenge,
@@ -141,7 +141,7 @@ def signed(
 ) -> tuple[Passkey, int] | None:
     """Return which of these passkeys signed this challenge, and its new count; None for an invalid answer."""
     try:
-        answer = _object(credential)
+        answer = _read_answer(credential)
         shown = next(one for one in had if bytes_to_base64url(one.credential_id) == answer["id"])
         verified = webauthn.verify_authentication_response(
             credential=answer,
@@ -157,14 +157,14 @@ def signed(
     return shown, verified.new_sign_count
 
 
-def _object(text: str) -> dict[str, Any]:
+def _read_answer(text: str) -> dict[str, Any]:
     answer = json.loads(text)
     if not isinstance(answer, dict) or not isinstance(answer.get("response"), Mapping):
         raise TypeError("the answer is not an object with a response")
     return answer
 
 
-def _described(had: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(had: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
     return [
         PublicKeyCredentialDescriptor(
             id=one.credential_id, transports=[AuthenticatorTransport(name) for name in one.transports]

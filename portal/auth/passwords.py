@@ -1,6 +1,7 @@
-"""Passwords: Argon2id, as much work for an account that does not exist as for one that does; and which are too weak.
+"""Passwords: their hashes (Argon2id), and the check for weak ones.
 
-A password is weak when it is short, or when whoever knows leaked lists, keyboards and its owner would soon come to it.
+Verifying takes the same time whether the account exists or not. A password is weak if it is short, or easy to guess
+from leaked lists, keyboard patterns and facts about its owner.
 """
 
 import threading
@@ -15,19 +16,19 @@ from zxcvbn import zxcvbn
 
 _HASHER = PasswordHasher()
 
-#: Of a password that nobody has: what is verified when there is no account, so that the answer takes as long.
+#: The hash of an unused password. It is verified if there is no account, so that the answer takes the same time.
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$9HsAwe61ePSqtIgvlIRvfg$41k/L1m249QMqfSuANsmoIPpyRa9Ytsy/pmU0lDSHHo"
 
-#: How many characters a password has.
+#: How many characters a password must and can have.
 SHORTEST, LONGEST = 10, 128
 
-#: Of zxcvbn's scores from 0 to 4: from this one on, ten thousand guesses a second would need hours at the very least.
+#: The lowest accepted score of zxcvbn's 0 to 4: ten thousand guesses a second need hours at least.
 _ENOUGH = 3
-#: Its work grows steeply, and what the first characters are worth can only grow.
-_LOOKED_AT = 40
+#: Only the first characters are scored: zxcvbn's work grows steeply, and more characters can only raise the score.
+_SCORED_LENGTH = 40
 
-#: It knows the leaked lists of the West; these are everywhere on those of China.
-_FAVOURITES = (
+#: Common passwords in leaked lists of China; zxcvbn has only Western lists.
+_COMMON_IN_CHINA = (
     "woaini1314520",
     "woaini5201314",
     "5201314",
@@ -38,12 +39,12 @@ _FAVOURITES = (
     "qq123456",
 )
 
-#: It keeps a person's own words where every thread finds them.
+#: zxcvbn keeps a person's own words in a global variable.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class Weakness(StrEnum):
-    """Why a password will not do."""
+    """Why a password is not accepted."""
 
     SHORT = "short"
     LONG = "long"
@@ -69,41 +70,41 @@ _BY_PATTERN = {
 
 def hash_password(password: str) -> str:
     """Return the Argon2id hash of a password, with its parameters and salt. Takes a tenth of a second and 64 MiB."""
-    return _HASHER.hash(_typed(password))
+    return _HASHER.hash(_normalised(password))
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
-    """Say whether the password fits; None, for an account that does not exist, takes as long and never fits."""
+    """Return whether the password matches. A hash of None, for an unknown account, takes as long and never matches."""
     try:
-        _HASHER.verify(password_hash or _NOBODY, _typed(password))
+        _HASHER.verify(password_hash or _NOBODY, _normalised(password))
     except (VerificationError, InvalidHashError):
         return False
     return password_hash is not None
 
 
 def wants_new_hash(password_hash: str) -> bool:
-    """Say whether a hash was made with other parameters than today's."""
+    """Return whether a hash was made with other parameters than today's."""
     return _HASHER.check_needs_rehash(password_hash)
 
 
 def weakness(password: str, own: Iterable[str]) -> Weakness | None:
-    """Return why a password is too weak, None when it will do; `own` are words that lead to its owner."""
-    typed = _typed(password)
+    """Return why a password is too weak; None if it is accepted. `own` are words about its owner."""
+    typed = _normalised(password)
     if len(typed) < SHORTEST:
         return Weakness.SHORT
     if len(typed) > LONGEST:
         return Weakness.LONG
     if typed.isdigit():
-        # Of phones, of birthdays, of identity documents: others know them.
+        # Telephone numbers, birthdays and identity numbers: other people know them.
         return Weakness.DIGITS
-    theirs = sorted({word.lower() for given in own for word in _parts(given)})
+    theirs = sorted({word.lower() for given in own for word in _guessable_parts(given)})
     with _ONE_AT_A_TIME:
-        found = zxcvbn(typed[:_LOOKED_AT], [*_FAVOURITES, *theirs])
+        found = zxcvbn(typed[:_SCORED_LENGTH], [*_COMMON_IN_CHINA, *theirs])
     return None if found["score"] >= _ENOUGH else _reason(found["sequence"], theirs)
 
 
 def _reason(sequence: list[dict[str, Any]], own: list[str]) -> Weakness:
-    """Return what is weak about the longest piece that was known."""
+    """Return the weakness of the longest recognised part."""
     known = [piece for piece in sequence if piece["pattern"] in _BY_PATTERN]
     if not known:
         return Weakness.GUESSABLE
@@ -113,8 +114,8 @@ def _reason(sequence: list[dict[str, Any]], own: list[str]) -> Weakness:
     return _BY_PATTERN[longest["pattern"]]
 
 
-def _parts(word: str) -> Iterable[str]:
-    """Give a word, and what begins and ends it where it is long: of a number people take the last six digits."""
+def _guessable_parts(word: str) -> Iterable[str]:
+    """Return a word and, if it is long, its beginnings and endings: people use the last six digits of a number."""
     typed = unicodedata.normalize("NFKC", word).strip()
     yield typed
     if len(typed) >= 6:
@@ -122,6 +123,6 @@ def _parts(word: str) -> Iterable[str]:
         yield from (typed[cut:] for cut in range(1, len(typed) - 3))
 
 
-def _typed(password: str) -> str:
-    """Return a password in one form: what a Chinese keyboard types full-width is the same password."""
+def _normalised(password: str) -> str:
+    """Return a password in one form, so that full-width characters from a Chinese keyboard are the same password."""
     return unicodedata.normalize("NFKC", password)

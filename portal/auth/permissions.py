@@ -1,4 +1,4 @@
-"""What an account may read: for each step, whose."""
+"""What an account may read: for each step, the students in its scopes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ from status_db.accounts.accounts import Account, Act
 from status_db.accounts.authority import allowed
 from status_db.views import Scope, StudentView
 
-#: An auditor reads all that anybody may read.
+#: An auditor reads everything that any reader may read.
 _READING = (Act.READ, Act.AUDIT)
 
 
@@ -16,15 +16,15 @@ def readable(account: Account, steps: Iterable[str], cohort: str) -> dict[str, t
 
 
 def oversees(account: Account) -> bool:
-    """Say whether the account sees sources, runs and strangers: whoever manages, and whoever reads everything."""
+    """Return whether the account sees sources, runs and unmatched rows: it manages, or reads every step everywhere."""
     reading = [grant for grant in account.grants if grant.act in _READING]
     return account.may(Act.MANAGE) or any(grant.step is None and not grant.scope for grant in reading)
 
 
 def speaks_for(account: Account, step: str, cohort: str) -> bool:
-    """Say whether the account decides a step for everybody: then it may say for the office what is plausible.
+    """Return whether the account decides a step for all students: then it can confirm runs for the office.
 
-    A run moves students of every college, so a grant inside a scope is not enough to look at one.
+    A run changes students of every college, so a grant with a scope is not enough.
     """
     return any(
         grant.act is Act.DECIDE and grant.step in (None, step) and not grant.scope and grant.cohort in (None, cohort)
@@ -33,7 +33,7 @@ def speaks_for(account: Account, step: str, cohort: str) -> bool:
 
 
 def inside(student: StudentView, scopes: Iterable[Scope]) -> bool:
-    """Say whether a student stands inside one of the scopes; a column that no student has holds nobody."""
+    """Return whether a student is in one of the scopes. A scope with an unknown column contains no student."""
     columns = _columns(student)
     return any(
         all(column in columns and columns[column] in values for column, values in scope.items()) for scope in scopes

@@ -1,4 +1,4 @@
-"""Why somebody who comes from a provider is not let in."""
+"""Why a person that a provider sends back cannot sign in."""
 
 from enum import StrEnum
 
@@ -6,34 +6,34 @@ from foundation.refusals import Refused
 
 
 class SignInCode(StrEnum):
-    """Which page they see."""
+    """The reason, which selects the page."""
 
-    #: The provider knows them; nobody here does.
+    #: The provider knows the person, but there is no account or student of that name here.
     UNKNOWN = "unknown"
     #: Staff, at the students' pages; or a student, at the desk.
     STAFF = "staff"
     STUDENT = "student"
-    #: Their account has been shut.
+    #: The account is deactivated.
     INACTIVE = "inactive"
-    #: They left for the provider too long ago, in another browser, or not at all.
+    #: The sign-in began too long ago, in another browser, or not here at all.
     LATE = "late"
-    #: The provider said no, or something that cannot be trusted.
+    #: The provider refused, or its answer cannot be trusted.
     REFUSED = "refused"
-    #: The provider does not answer.
+    #: The provider did not respond.
     UNAVAILABLE = "unavailable"
 
 
 class SignInRefused(Refused[SignInCode]):
-    """Nobody is let in. The text is for the log; the page says only what the code stands for."""
+    """The sign-in is refused. The text is for the log; the page shows only what the code means."""
 
     def __init__(self, method: str, code: SignInCode, text: str, name: str = "") -> None:
         super().__init__(code, text)
         self.method = method
-        #: Who they are to the provider, where it has said so.
+        #: The person's name at the provider, if it sent one.
         self.name = name
 
 
 def printable(text: str, most: int) -> str:
-    """Return what a provider sent as a message may show it: in one line, and not too long."""
+    """Return a provider's text for use in a message: on one line, and at most `most` characters long."""
     shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return shown if len(shown) <= most else f"{shown[:most]}…"

@@ -1,4 +1,4 @@
-"""Refused sign-ins in the audit log, summed up so that a flood of guesses does not bury other events.
+"""Refused sign-ins in the audit log, combined so that many guesses do not hide other events.
 
 The first try of an account from an address is written at once. Further tries within ten minutes are counted, and
 written as lines with their number: each time the total has doubled, when the ten minutes are over, and when the pages
@@ -45,7 +45,7 @@ class RefusedTries:
     async def note(self, name: str, account: str, address: str, /, **detail: str) -> None:
         """Count a refused try. `name` is as typed; `account` is empty if no account has it. Raises StoreError.
 
-        Every name is counted for itself, also one that is nobody's, so that both kinds take the same work.
+        Every name is counted separately, even if it has no account, so that both kinds take the same work.
         """
         now, key = self.clock(), (name[:100], address, *detail.values())
         found = self._tries.get(key)
@@ -87,7 +87,7 @@ class RefusedTries:
         if not tries.waiting:
             return
         count, since = tries.waiting, tries.since
-        # What comes while this is written waits for the next line.
+        # Tries during this write wait for the next line.
         tries.waiting, tries.since, tries.written = 0, None, tries.written + count
         try:
             await to_thread.run_sync(self._write, tries, count, since)

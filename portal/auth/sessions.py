@@ -1,6 +1,6 @@
 """Sessions: a random token in a cookie, its SHA-256 in the desk's database, and two limits of time.
 
-The same cookie, before anybody has signed in, carries a token that opens nothing: forms are bound to it.
+Before sign-in, the same cookie carries a token that gives no access. Forms are bound to it.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from status_db.accounts.accounts import Accounts, Session
 
 _TOKEN_BYTES = 32
 
-#: That a session is in use is written down no more often than this.
+#: The time of a session's last use is stored at most this often.
 _TOUCH = timedelta(minutes=1)
 
 
@@ -28,12 +28,12 @@ def new_token() -> str:
 
 
 def hash_of(token: str) -> bytes:
-    """Return what the database knows a token by."""
+    """Return the hash by which the database stores a token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def form_token(token: str) -> str:
-    """Return what a form carries, so that only pages of this portal can send it with this cookie."""
+    """Return the token of a form, so that only pages of this portal can send it with this cookie."""
     return hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
 
 
@@ -46,11 +46,11 @@ class Cookie:
 
     @classmethod
     def of(cls, portal: Portal, *, desk: bool = False) -> "Cookie":
-        """Return it as the public address asks for: Secure, and bound to this host by its name, when that is https.
+        """Return the cookie for the public address: with https it is Secure and, by its name, bound to this host.
 
-        A name can bind to the host only a cookie of every path.
+        A name can bind a cookie to the host only if the cookie is for every path.
 
-        A `desk` that is a process of its own has another: a browser sends cookies to every port of a host.
+        A `desk` in a process of its own has another name: a browser sends cookies to every port of a host.
         """
         secure = portal.public_url.startswith("https://")
         name = "clearance-desk" if desk else "clearance"
@@ -58,15 +58,15 @@ class Cookie:
         return cls(f"{bound}{name}" if secure else name, secure)
 
     def read(self, request: Request) -> str:
-        """Return the token a browser brings; empty when it brings none."""
+        """Return the token that a browser sent; empty if it sent none."""
         return request.cookies.get(self.name, "")
 
     def set(self, response: Response, token: str) -> None:
-        """Hand a token to the browser, until it is closed."""
+        """Set the token in the browser, until the browser is closed."""
         response.set_cookie(self.name, token, path=cookie_path(), secure=self.secure, httponly=True, samesite="lax")
 
     def drop(self, response: Response) -> None:
-        """Have the browser forget it."""
+        """Delete the cookie in the browser."""
         response.delete_cookie(self.name, path=cookie_path(), secure=self.secure, httponly=True, samesite="lax")
 
 
@@ -78,5 +78,5 @@ def find(accounts: Accounts, auth: Auth, token: str, now: datetime) -> Session |
 
 
 def wants_touch(session: Session, auth: Auth, now: datetime) -> bool:
-    """Say whether it is time to write down that the session is in use."""
+    """Return whether it is time to store that the session is in use."""
     return now - session.seen_at >= min(_TOUCH, auth.session_idle / 4)

@@ -1,6 +1,6 @@
-"""The journey to a provider and back: bound to the browser that left, and short.
+"""The state of a sign-in at a provider: it belongs to one browser, and does not last long.
 
-What must be known again on the way back stays with the browser, in a sealed cookie.
+The browser keeps it in a sealed cookie until the provider sends the browser back.
 """
 
 import hmac
@@ -15,15 +15,15 @@ from portal.auth.sessions import Cookie, new_token
 from portal.web.links import cookie_path
 from status_db.desk.key import DeskKey
 
-#: Long enough to look for a password; a page left open overnight begins anew.
+#: Long enough to find a password. A page that is left open overnight starts again.
 _LONGEST = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class SignInState:
-    """What a browser takes along; each journey has secrets of its own."""
+    """The state of one sign-in, with secrets of its own."""
 
-    #: Where it goes when it is back: a page of ours.
+    #: The page of ours to show after the sign-in.
     goal: str
     state: str = field(default_factory=new_token, repr=False)
     nonce: str = field(default_factory=new_token, repr=False)
@@ -32,27 +32,27 @@ class SignInState:
 
 @dataclass(frozen=True, slots=True)
 class SignInStates:
-    """Those that browsers are on, each in its own. Raises KeyRefused."""
+    """The states of sign-ins, each kept by its browser. Every method raises KeyRefused."""
 
     key: DeskKey
     cookie: Cookie
 
     def begin(self, response: Response, method: str, sign_in_state: SignInState, now: datetime) -> None:
-        """Have the browser keep it."""
+        """Store the state in the browser."""
         response.set_cookie(
-            self._name(method),
+            self._cookie_name(method),
             seal(self._key(method), asdict(sign_in_state), now + _LONGEST),
             int(_LONGEST.total_seconds()),
             path=cookie_path(),
             secure=self.cookie.secure,
             httponly=True,
-            # It must come along when the provider sends the browser back.
+            # The browser must send it when the provider redirects back.
             samesite="lax",
         )
 
     def resume(self, request: Request, method: str, now: datetime) -> SignInState | None:
-        """Return the journey this browser is on, if it is the one that the address names as its `state`."""
-        kept = request.cookies.get(self._name(method), "")
+        """Return this browser's state if its secret is the `state` in the address; otherwise None."""
+        kept = request.cookies.get(self._cookie_name(method), "")
         values = unseal(self._key(method), kept, now) if kept else None
         state = request.query_params.get("state", "")
         if values is None or not hmac.compare_digest(values["state"].encode(), state.encode()):
@@ -60,12 +60,14 @@ class SignInStates:
         return SignInState(**values)
 
     def end(self, response: Response, method: str) -> None:
-        """Have the browser forget it."""
+        """Delete the state in the browser."""
         secure = self.cookie.secure
-        response.delete_cookie(self._name(method), path=cookie_path(), secure=secure, httponly=True, samesite="lax")
+        response.delete_cookie(
+            self._cookie_name(method), path=cookie_path(), secure=secure, httponly=True, samesite="lax"
+        )
 
     def _key(self, method: str) -> bytes:
         return self.key.of(f"journey to {method}")
 
-    def _name(self, method: str) -> str:
+    def _cookie_name(self, method: str) -> str:
         return f"{self.cookie.name}-{method}"

@@ -1,7 +1,7 @@
-"""Slowing down who guesses: after a few failures, the next try has to wait, each time longer.
+"""Throttling of sign-ins: after a few failures the next try must wait, each time longer.
 
-Failures are counted in the desk's database, so that all workers count together. Who has signed in on a device before
-is counted there by themselves: somebody elsewhere who fails in their name cannot lock them out.
+Failures are counted in the desk's database, so that all workers count together. An account is counted separately on a
+device where it has signed in before, so failures elsewhere cannot lock its owner out.
 """
 
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from status_db.sign_in.login_attempts import Limit, LoginAttempts
 
 #: A password: by account and device, or by account for all devices that are new to it.
 _PASSWORD = Limit(4, timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30))
-#: Six digits that change: few tries, and longer waits.
+#: Six digits that change: fewer tries, and longer waits.
 _FACTOR = Limit(4, timedelta(seconds=30), timedelta(minutes=30), timedelta(hours=12))
-#: The number of an identity document can be half known to others: five tries, then years for all of them.
+#: Other people can know half of an identity number: five tries, after which trying them all takes years.
 _IDENTITY = Limit(4, timedelta(minutes=15), timedelta(days=1), timedelta(days=30))
 
 #: A whole dormitory may share one address: a hundred failures in each half hour cost nothing.
@@ -25,9 +25,9 @@ _ADDRESS_TURN = timedelta(minutes=30)
 
 @dataclass(slots=True)
 class LoginTry:
-    """One try that counts as a failure until it has turned out well."""
+    """One try. It counts as a failure until it succeeds."""
 
-    #: How long it has to wait; then it was not counted, and nothing may be compared.
+    #: How long it must wait. If it must, it was not counted, and nothing may be compared.
     wait: timedelta
     forgotten: list[str] = field(default_factory=list)
     spared: list[str] = field(default_factory=list)
@@ -38,43 +38,43 @@ class Throttle:
     """Begins tries. Every method raises StoreError when the database fails."""
 
     attempts: LoginAttempts
-    #: In the strict profile: after so many failures in a row an account is locked, wherever they came from.
+    #: In the strict profile: the failures in a row after which an account is locked, from any device.
     lock: Limit | None = None
     #: Whether loopback addresses are counted. Without `proxies`, a local proxy may hide its visitors' addresses, and
-    #: everybody would be counted as one.
+    #: all visitors would be counted as one.
     own_addresses: bool = False
 
     @classmethod
     def of(cls, attempts: LoginAttempts, auth: Auth, portal: Portal) -> "Throttle":
-        """Return it as the settings have it."""
+        """Return the throttle for these settings."""
         strict = auth.profile == "strict"
         lock = Limit(auth.lock_after - 1, auth.lock_for, auth.lock_for, auth.lock_for) if strict else None
         return cls(attempts, lock, bool(portal.proxies))
 
     def password(self, account: str, address: str, device: str, now: datetime) -> LoginTry:
-        """Begin a try with a password; `device` is empty where the account has never signed in on it."""
+        """Begin a try with a password; `device` is empty if the account has never signed in on it."""
         if device:
             return self._begin({f"device {device} {account}": _PASSWORD} | self._lock(account), "", now)
         return self._begin({f"account {account}": _PASSWORD} | self._lock(account), address, now)
 
     def code(self, address: str, now: datetime) -> LoginTry:
-        """Begin a try with a one-time code. Sixty random bits are guessed by nobody: the account is not slowed down."""
+        """Begin a try with a one-time code. Sixty random bits cannot be guessed, so the account is not throttled."""
         return self._begin({}, address, now)
 
     def identity(self, account: str, address: str, now: datetime) -> LoginTry:
-        """Begin a try with the number of an identity document."""
+        """Begin a try with an identity number."""
         return self._begin({f"identity {account}": _IDENTITY}, address, now)
 
     def factor(self, account: str, now: datetime) -> LoginTry:
-        """Begin a try with a second factor; a right password does not wipe these failures out."""
+        """Begin a try with a second factor. A correct password does not clear these failures."""
         return self._begin({f"factor {account}": _FACTOR}, "", now)
 
     def succeeded(self, tried: LoginTry) -> None:
-        """Forget the failures of one who got in."""
+        """Clear the failures that a successful try counted as."""
         self.attempts.succeeded(tried.forgotten, tried.spared)
 
     def unlock(self, account: str) -> None:
-        """Forget every failure in an account's name, but for those on devices of its own."""
+        """Clear every failure of an account, except those on its known devices."""
         self.attempts.succeeded([f"{kind} {account}" for kind in ("account", "lock", "identity", "factor")])
 
     def _lock(self, account: str) -> dict[str, Limit]:
@@ -91,5 +91,5 @@ class Throttle:
 
 
 def _turn(now: datetime) -> int:
-    """Return in which half hour this is: what a crowd of honest people fails never adds up over a day."""
+    """Return the half hour of a time. The failures of many honest people do not add up over a day."""
     return int(now.timestamp() // _ADDRESS_TURN.total_seconds())

@@ -1,4 +1,4 @@
-"""The second factor: six digits that an app counts from a shared secret and the time. The secret is stored sealed."""
+"""The app as second factor: six digits from a shared secret and the time (TOTP). The secret is stored sealed."""
 
 import hmac
 import json
@@ -12,11 +12,11 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from status_db.desk.key import DeskKey
 
-#: What is asked for is of this step, or of the one before or after: clocks differ.
+#: Digits of this time step, and of the one before and after, are accepted: clocks differ.
 _STEP = 30
 _TOLERANCE = 1
 
-#: Setting up an app takes no longer, in seconds.
+#: How long the set-up of an app may take, in seconds.
 _FRESH = 1800
 
 
@@ -26,14 +26,14 @@ def new_secret() -> str:
 
 
 def seal(key: DeskKey, account: str, secret: str, now: datetime) -> bytes:
-    """Return an account's secret as nobody can read it without the desk's key. Raises KeyRefused."""
+    """Return an account's secret, encrypted with the desk's key. Raises KeyRefused."""
     return _box(key).encrypt_at_time(json.dumps([account, secret]).encode(), int(now.timestamp()))
 
 
 def unseal(key: DeskKey, account: str, sealed: bytes, fresh_at: datetime | None = None) -> str | None:
-    """Return the secret that was sealed for this account; None when it was not, or not by this key.
+    """Return the secret that was sealed for this account; None if it was sealed for another one, or by another key.
 
-    With `fresh_at`, also when it was sealed long before: an app is set up in minutes.
+    With `fresh_at`, also None if it was sealed long before: an app is set up in minutes.
     """
     try:
         if fresh_at is None:
@@ -47,20 +47,20 @@ def unseal(key: DeskKey, account: str, sealed: bytes, fresh_at: datetime | None 
 
 
 def step_of(secret: str, typed: str, now: datetime) -> int | None:
-    """Return the time step whose six digits these are; None when they are those of no step near now."""
+    """Return the time step whose six digits these are; None if no step near `now` has them."""
     counter, digits = pyotp.TOTP(secret), "".join(letter for letter in typed if letter.isdecimal())
     this = int(now.timestamp()) // _STEP
     near = range(this - _TOLERANCE, this + _TOLERANCE + 1)
-    return next((step for step in near if hmac.compare_digest(counter.generate_otp(step), _plain(digits))), None)
+    return next((step for step in near if hmac.compare_digest(counter.generate_otp(step), _ascii_digits(digits))), None)
 
 
 def address(secret: str, account: str, issuer: str) -> str:
-    """Return what an app reads out of the picture."""
+    """Return the address that an app reads from the picture."""
     return pyotp.TOTP(secret, name=account, issuer=issuer).provisioning_uri()
 
 
 def picture(uri: str) -> str:
-    """Return a QR code as SVG that may stand in a page: dark on white, with nothing inline that a policy forbids."""
+    """Return a QR code as SVG for a page: dark on white, without inline styles, which the policy forbids."""
     drawn = BytesIO()
     segno.make(uri, error="m", micro=False).save(
         drawn,
@@ -77,8 +77,8 @@ def picture(uri: str) -> str:
     return drawn.getvalue().decode()
 
 
-def _plain(digits: str) -> str:
-    """Return digits as ASCII, those of a Chinese keyboard's full width too."""
+def _ascii_digits(digits: str) -> str:
+    """Return digits as ASCII, including full-width ones from a Chinese keyboard."""
     return "".join(str(int(digit)) for digit in digits)
 
 

@@ -1,4 +1,4 @@
-"""The words of the administrator's pages for the words of the domain, in Chinese, as in `portal.i18n.labels`."""
+"""Labels on the administrator's pages for codes of the domain, in Chinese, as in `portal.i18n.labels`."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.pending_changes import ChangeKind
 from status_db.model import VoteKind
 
-#: What a run's fault means, and what to do about it.
+#: The meaning of each fault of a run, with the fix.
 FAULTS: Mapping[str, str] = {
     "unavailable": N_("来源没有回应。请该部门看一下系统是否在运行、网络是否通畅；下一次运行会自动重试。"),
     "refused": N_("来源拒绝了查询，多半是账号、密码或权限变了。请该部门核对后改好设置。"),
@@ -22,7 +22,7 @@ FAULTS: Mapping[str, str] = {
     "suspended": N_("改变超出限额，没有写入。"),
 }
 
-#: What ended a run without a fault.
+#: Why a run ended without a fault.
 ENDINGS: Mapping[str, str] = {
     "superseded": N_("后来的运行没有超出限额，已经写入，这次不用再决定。"),
     "expired": N_("三天之内没有人决定，已经作废。下一次运行会重新判断。"),
@@ -30,7 +30,7 @@ ENDINGS: Mapping[str, str] = {
     "rejected": N_("已被否决，没有写入任何内容。"),
 }
 
-#: Who an objection says would be what.
+#: The group of students that a guard reason counts.
 GROUPS: Mapping[str, str] = {
     "held": N_("不通过"),
     "cleared": N_("通过"),
@@ -45,7 +45,7 @@ ROSTER_MOVES: Mapping[str, str] = {
     "let_off": N_("免办某一事项"),
 }
 
-#: What the students of a group share.
+#: The column whose value the students of a group share.
 COLUMNS: Mapping[str, str] = {
     "college": N_("学院"),
     "campus": N_("校区"),
@@ -59,7 +59,7 @@ SAYS: Mapping[str, str] = {
     VoteKind.REJECT: N_("否决"),
 }
 
-#: What makes a stranger near to a student of the roster.
+#: Why an unmatched row is similar to a student of the roster (the match hint).
 HINT: Mapping[str, str] = {
     "ambiguous": N_("同一个号码对应名单上不止一人"),
     "leading_zero": N_("只差开头的 0"),
@@ -84,7 +84,7 @@ ACTS: Mapping[str, str] = {
     Act.AUDIT: N_("审计（只看不改）"),
 }
 
-#: What takes a second administrator.
+#: Changes that need a second administrator.
 CHANGES: Mapping[str, str] = {
     ChangeKind.GRANT: N_("增加权限"),
     ChangeKind.HAND_OVER: N_("移交全部权限"),

@@ -1,6 +1,6 @@
-"""The words of the pages for the words of the domain, one table each.
+"""Labels on the pages for codes of the domain, one table for each kind of code.
 
-They stand here in Chinese, marked with `N_` for the catalogue, and are said in the reader's language when needed.
+They are written in Chinese, marked with `N_` for the catalogue, and translated when they are shown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from status_db.stored_counts import RunCounts
 
 
 def N_(text: str) -> str:
-    """Mark a sentence for the catalogue; it is said in some language later."""
+    """Mark a sentence for the catalogue. It is translated when it is shown."""
     return text
 
 
@@ -28,7 +28,7 @@ STATES: Mapping[str, str] = {
     State.EXEMPT: N_("无需办理"),
 }
 
-#: What stands before each word, so that colour is never all there is.
+#: The mark before each label, so that colour is never the only sign.
 MARKS: Mapping[str, str] = {
     State.CLEARED: "✓",
     State.HELD: "✕",
@@ -40,7 +40,7 @@ MARKS: Mapping[str, str] = {
     State.EXEMPT: "–",
 }
 
-#: What the stylesheet calls a state.
+#: The stylesheet's class of each state.
 TONES: Mapping[str, str] = {
     State.CLEARED: "good",
     State.HELD: "bad",
@@ -82,7 +82,7 @@ RUN_TONES: Mapping[str, str] = {
     RunState.EXPIRED: "bad",
 }
 
-#: What a run counts, in the order of its page.
+#: The counts of a run, in the order of its page.
 COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
     (lambda counts: counts.rows, N_("数据行")),
     (lambda counts: counts.roster_rows, N_("名单内学生的数据行")),
@@ -116,7 +116,7 @@ COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
     (lambda counts: counts.not_pulled or None, N_("来源数据未变，未重新读取")),
 )
 
-#: What a source's settings may accept in place of a total.
+#: What a source's settings can accept in place of a total.
 WEAKER: Mapping[str, str] = {
     "end_of_pages": N_("只凭翻到末页"),
     "second_pass": N_("凭两次读取一致"),
@@ -139,7 +139,7 @@ PROOFS: Mapping[str, str] = {
     "one_agrees": N_("逐个询问几名未通过的学生，结果与整体读取一致"),
 }
 
-#: What a flip's reason says beyond its verdict; others are a decision's own words and stay as they are.
+#: The state of a flip whose reason is more specific than its verdict. Other reasons are a person's own text.
 _REASON_STATES: Mapping[tuple[Verdict, str], State] = {
     (Verdict.HELD, Reason.NOT_DONE): State.NOT_DONE,
     (Verdict.UNKNOWN, Reason.AWAITING_DECISION): State.PENDING,
@@ -155,7 +155,7 @@ _VERDICT_STATES: Mapping[Verdict, State] = {
 
 
 def state_of(verdict: Verdict, reason: str = "", kind: StepKind = StepKind.SYNCED) -> State:
-    """Return the state a history's line shows: what the reason says, else what the verdict does.
+    """Return the state for a line of a history: by its reason, else by its verdict.
 
     Before its first decision, a manual step was waiting and a review had not opened.
     """
@@ -165,7 +165,7 @@ def state_of(verdict: Verdict, reason: str = "", kind: StepKind = StepKind.SYNCE
 
 
 def say(language: Language, words: Mapping[str, str], key: str) -> str:
-    """Say a key's word; a key without one stands for itself."""
+    """Return a key's label in this language; the key itself if it has none."""
     word = words.get(key)
     return language.gettext(word) if word else key
 

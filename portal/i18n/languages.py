@@ -1,7 +1,7 @@
 """Languages: the pages are written in Chinese, and `locale/en` has each of their sentences in English.
 
 A language has one catalogue, which Babel compiles when the program starts. A language without one shows each sentence
-as it is written in the code. Dates, times and amounts are written as each language does.
+as it is in the code. Dates, times and amounts have the form of each language.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,77 +25,77 @@ LOCALE = Path(__file__).parents[1] / "locale"
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """How one language says things, in the institution's zone."""
+    """One language: its translations, punctuation and number formats, in the institution's time zone."""
 
     code: str
-    #: Its own name for itself.
+    #: Its name in the language itself.
     name: str
     #: For the page's `lang`.
     tag: str
     translations: NullTranslations
     zone: ZoneInfo
-    #: What stands between the parts of a sentence, and between the things in a list.
+    #: The separators of a sentence's parts, and of a list's items.
     comma: str
     list_comma: str
     stop: str
 
     def gettext(self, text: str, **values: object) -> str:
-        """Say a Chinese sentence in this language, with the values filled in."""
-        said = self.translations.gettext(text)
-        return said % values if values else said
+        """Return a Chinese sentence in this language, with the values filled in."""
+        translated = self.translations.gettext(text)
+        return translated % values if values else translated
 
     def ngettext(self, text: str, number: int, **values: object) -> str:
-        """Say a sentence about so many things; `%(num)s` is the number."""
+        """Return a sentence in the plural form of a number; `%(num)s` is the number."""
         return self.translations.ngettext(text, text, number) % {"num": number, **values}
 
     def pick(self, chinese: str, english: str) -> str:
-        """Choose between two wordings of the settings; the Chinese one where there is no other."""
+        """Return the wording of the settings in this language; the Chinese one if there is no other."""
         return english if self.code == "en" and english else chinese
 
     def day(self, day: date, now: datetime) -> str:
-        """Write a day, with its year only when that is not this year."""
+        """Return a day as text, with its year only if it is not this year."""
         same_year = day.year == now.astimezone(self.zone).year
         if self.code == "en":
             return format_date(day, "d MMMM" if same_year else "d MMMM y", locale="en")
         return f"{day.month}月{day.day}日" if same_year else f"{day.year}年{day.month}月{day.day}日"
 
     def moment(self, at: datetime, now: datetime) -> str:
-        """Write a moment to the minute, as clocks at the institution show it."""
+        """Return a moment as text, to the minute, in the institution's time zone."""
         local = at.astimezone(self.zone)
         between = ", " if self.code == "en" else " "
         return f"{self.day(local.date(), now)}{between}{local:%H:%M}"
 
     def dated(self, at: datetime) -> str:
-        """Write a moment with its year, for what is kept: paper, and what is compared with it."""
+        """Return a moment as text with its year, for paper and for pages that are compared with paper."""
         local = at.astimezone(self.zone)
         if self.code == "en":
             return f"{format_date(local.date(), 'd MMMM y', locale='en')}, {local:%H:%M}"
         return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}"
 
     def money(self, amount: Decimal) -> str:
-        """Write an amount in yuan within a sentence."""
+        """Return an amount in yuan as text for a sentence."""
         written = yuan(abs(amount), grouped=True)
         return f"{_sign(amount)}¥{written}" if self.code == "en" else f"{_sign(amount)}{written} 元"
 
     def percent(self, part: int, whole: int) -> str:
-        """Write a share with one decimal; never 100 while somebody is missing, never 0 while somebody is there."""
+        """Return a share with one decimal, rounded down: 100 only for all, and 0 only for none."""
         if not whole:
             return "–"
         tenths = part * 1000 // whole or int(part > 0)
         return f"{tenths / 10:.1f}%" if tenths % 1000 else f"{tenths // 10}%"
 
     def listed(self, things: Iterable[str]) -> str:
-        """Join the things of a list."""
+        """Join the items of a list."""
         return self.list_comma.join(things)
 
     def sentence(self, parts: Iterable[str]) -> str:
-        """Join parts to a sentence, and end it; nothing stays nothing."""
+        """Join parts to a sentence with a full stop; empty if all parts are empty."""
         joined = self.comma.join(part for part in parts if part)
         return joined + self.stop if joined else ""
 
 
 def catalogue_file(code: str) -> Path:
-    """Return where the catalogue of a language is."""
+    """Return the path of a language's catalogue."""
     return LOCALE / code / "LC_MESSAGES" / "messages.po"
 
 
@@ -109,20 +109,20 @@ def load(codes: Sequence[str], zone: ZoneInfo) -> dict[str, Language]:
 
 
 def choose(languages: Sequence[str], asked: str | None, cookie: str | None, accept: str) -> str:
-    """Return the language asked for in the address, else the cookie's, else the browser's first that we have."""
-    for wish in (asked, cookie):
-        if wish in languages:
-            return str(wish)
-    wishes: list[tuple[float, str]] = []
+    """Return the language requested in the address, else the cookie's, else the browser's first one that we have."""
+    for requested in (asked, cookie):
+        if requested in languages:
+            return str(requested)
+    accepted: list[tuple[float, str]] = []
     for part in accept.split(","):
         name, _, quality = part.strip().partition(";q=")
         try:
             weight = float(quality) if quality else 1.0
         except ValueError:
             continue
-        wishes.append((-weight, name.split("-")[0].lower()))
+        accepted.append((-weight, name.split("-")[0].lower()))
     return next(
-        (code for weight, code in sorted(wishes, key=lambda w: w[0]) if weight and code in languages), languages[0]
+        (code for weight, code in sorted(accepted, key=lambda w: w[0]) if weight and code in languages), languages[0]
     )
 
 

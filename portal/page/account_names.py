@@ -1,4 +1,4 @@
-"""Whose account an act stands under, by name: pages never tell what somebody signs in with."""
+"""The names of accounts, for pages that must not show sign-in names."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from status_db.inbox.appeal_rows import Appeal, AppealKind
 
 
 async def names_of(context: Context, raised: Iterable[Appeal]) -> dict[str, str]:
-    """Return account → name: of whoever has answered these, and of reviewers who have sent something back."""
+    """Return account → name, for the staff who answered these appeals, and the reviewers who sent one back."""
     own = tuple(raised)
     accounts = {one.answered_by for one in own if one.answered_by}
     accounts |= {one.raised_by for one in own if one.kind is AppealKind.SENT_BACK}

@@ -1,4 +1,4 @@
-"""Which cohort a page is about: the one its address names, else the first that is open; and the choice of another."""
+"""The cohort of a page: the one in its address, else the first open one; and the choice of another cohort."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from config.settings import Settings
 from config.tables.cohorts import Cohort
 from portal.web.links import link
 
-#: What an address keeps when another cohort is chosen; names of colleges, pages and numbers are this cohort's own.
+#: The parameters kept when another cohort is chosen. Colleges, pages and numbers belong to one cohort.
 _KEPT = ("step", "source", "state")
 
 #: The pages that a student has in every cohort.
@@ -18,7 +18,7 @@ _OWN = ("/", "/slip")
 
 @dataclass(frozen=True, slots=True)
 class CohortChoice:
-    """A cohort that the reader may choose, with the address of the same page about it."""
+    """A cohort that the reader can choose, with the address of the same page about it."""
 
     name: str
     address: str
@@ -26,30 +26,30 @@ class CohortChoice:
 
 
 def chosen(request: Request, settings: Settings) -> Cohort:
-    """Return the cohort that an address means."""
+    """Return the cohort of a request's address."""
     asked = request.query_params.get("cohort", "")
     return settings.cohort_named(asked if asked in settings.cohort_keys() else settings.default_cohort())
 
 
 def named(settings: Settings, cohort: str) -> str:
-    """Return a cohort as addresses name it; empty for the one that is meant when none is named."""
+    """Return a cohort as addresses name it; empty for the default cohort."""
     return "" if cohort == settings.default_cohort() else cohort
 
 
 def naming(cohort: str, path: str, **query: object) -> str:
-    """Return a page whose address names this cohort; empty values are left out, and `class_` is class."""
+    """Return the address of a page about this cohort; empty values are left out, and `class_` is class."""
     return link(path, cohort=cohort, **query)
 
 
 def address(settings: Settings, cohort: str, path: str, **query: object) -> str:
-    """Return a page of this cohort; empty values are left out."""
+    """Return the address of a page of this cohort; empty values are left out."""
     return naming(named(settings, cohort), path, **query)
 
 
 def own_choices(request: Request, settings: Settings, cohort: str, cohorts: Iterable[str]) -> list[CohortChoice]:
-    """Return a student's cohorts with the address of the same page about each; nothing where there is but one.
+    """Return a student's cohorts with the address of the same page about each; empty if there is only one.
 
-    A form about a step leads to the first page: the step may not be there in the other cohort.
+    A form about a step leads to the first page: the other cohort may not have the step.
     """
     listed = list(cohorts)
     if len(listed) == 1:
@@ -59,7 +59,7 @@ def own_choices(request: Request, settings: Settings, cohort: str, cohorts: Iter
 
 
 def choices(request: Request, settings: Settings, cohort: str, listing: Iterable[str]) -> list[CohortChoice]:
-    """Return every cohort with its name and the address of the same page about it; nothing where there is but one.
+    """Return every cohort with its name and the address of the same page about it; empty if there is only one.
 
     `listing` are the cohorts of the student that the page is about.
     """
@@ -69,7 +69,7 @@ def choices(request: Request, settings: Settings, cohort: str, listing: Iterable
     here = request.url.path
 
     def path(key: str) -> str:
-        # A run is of one cohort, and a student of those whose rosters have the number.
+        # A run belongs to one cohort, and a student to those whose rosters have the number.
         if here.startswith("/runs/"):
             return "/runs"
         return "/students" if here.startswith("/students/") and key not in listing else here

@@ -1,4 +1,4 @@
-"""The context of one request: who asks, when, in which language, about which cohort; and how its page answers."""
+"""The context of one request: visitor, time, language and cohort; and the methods that answer it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ from status_db.accounts.accounts import Account
 from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import asked_of
 
-#: The cookie that keeps the language somebody chose.
+#: The cookie that keeps the chosen language.
 LANGUAGE_COOKIE = "language"
 _YEAR = 365 * 24 * 3600
 
-#: No value in an address of ours is longer.
+#: The longest value in an address, in characters.
 _LONGEST = 200
 
 P = ParamSpec("P")
@@ -38,11 +38,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who has signed in."""
+    """A person who has signed in."""
 
     account: Account
     token: str
-    #: The one page the session leads to; None for all that the account may see.
+    #: The one page the session leads to; None for all pages of the account.
     narrowed: str | None = None
 
 
@@ -52,7 +52,7 @@ class Context:
 
     request: Request
     services: Services
-    #: None for somebody who has not signed in.
+    #: None without a sign-in.
     visitor: Visitor | None
     language: Language
     #: The clock, read once.
@@ -60,23 +60,23 @@ class Context:
     #: The cohort that the page is about, and the settings with its roster.
     cohort: Cohort
     settings: Settings
-    #: Every cohort whose roster has the student that the page is about; empty where it is about no single student.
+    #: Every cohort whose roster has the student of the page; empty for a page that is not about one student.
     listing: tuple[str, ...] = ()
-    #: The page is about the student who asks.
+    #: The page is about the visitor, a student.
     own: bool = False
 
     @property
     def token(self) -> str:
-        """The token that the forms of this browser are bound to; empty before it has one."""
+        """The token that this browser's forms are bound to; empty before it has one."""
         return self.visitor.token if self.visitor is not None else self.services.cookie.read(self.request)
 
     def asked(self, name: str) -> str:
-        """Return a value of the address: bounded, and of printable characters alone."""
+        """Return a value of the address: limited in length, with printable characters only."""
         value = self.request.query_params.get(name, "")
         return "".join(character for character in value if character.isprintable())[:_LONGEST].strip()
 
     def about(self, cohort: str, listing: tuple[str, ...] = (), *, own: bool = False) -> Self:
-        """Return the same for a page whose cohort is known otherwise than by its address."""
+        """Return the same context for a page whose cohort is not the one in its address."""
         settings = self.services.settings
         return replace(
             self,
@@ -87,42 +87,42 @@ class Context:
         )
 
     def signed_in(self, visitor: Visitor) -> "SignedIn":
-        """Return the same for somebody who has signed in."""
+        """Return the same context with a visitor."""
         return SignedIn(self.request, self.services, visitor, self.language, self.now, self.cohort, self.settings)
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask the database something short."""
+        """Run a short query."""
         return await self.services.ask(question, *args, **kwargs)
 
     async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask something that takes its time, in a thread, so that others are served meanwhile."""
+        """Run a slow query in a thread, so that other visitors are served meanwhile."""
         return await self.services.ask_long(question, *args, **kwargs)
 
     async def ask_in_turn(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask something slow for the visitor, in their turn with the other long questions."""
+        """Run a slow query for the visitor, in turn with the other long questions."""
         async with self.services.long.place(self.request, self._account):
             return await self.services.ask_long(question, *args, **kwargs)
 
     async def export(self, writing: Callable[[], T]) -> T:
-        """Write out something large, one at a time in each process: the pages go on meanwhile."""
+        """Write a large file, one at a time in each process. Pages are served meanwhile."""
         return await self.services.export(writing)
 
     def page(self, template: str, *, status: int = 200, **view: object) -> Response:
-        """Render a page for whoever asks, in their language."""
+        """Render a page for the visitor, in the visitor's language."""
         visitor, token = self.visitor, self.token
-        seeing = visitor.account if visitor is not None and visitor.narrowed is None else None
+        admitted = visitor.account if visitor is not None and visitor.narrowed is None else None
         shared = {
             "at_cohort": self.at_cohort,
-            # A form sent by GET names it beside its own fields.
+            # A form sent by GET has the cohort beside its own fields.
             "cohort_named": self._cohort_named,
             "cohort_choices": self._cohort_choices(),
             "account": visitor.account if visitor is not None else None,
             "has_factor_page": visitor is not None and asked_of(self.settings.auth, visitor.account),
-            "has_own_page": seeing is not None,
+            "has_own_page": admitted is not None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, self._in_language(other)) for other in self.services.languages.values()],
             "path": self.request.url.path,
-            "rooms": rooms_of(seeing),
+            "rooms": rooms_of(admitted),
         }
         html = self.services.environments[self.language.code].get_template(template).render(shared | view)
         response = HTMLResponse(html, status, headers={"Content-Language": self.language.tag, "Vary": "Cookie"})
@@ -134,11 +134,11 @@ class Context:
         return cohorts.naming(self._cohort_named, path, **query)
 
     def redirect(self, path: str, **query: object) -> Response:
-        """Send the browser to a page about the same cohort."""
+        """Redirect the browser to a page about the same cohort."""
         return see_other(self.at_cohort(path, **query))
 
     def keep_language(self, response: Response) -> None:
-        """Remember the language, where the address has just asked for one."""
+        """Store the language in a cookie, if the address asks for one."""
         asked = self.request.query_params.get("lang")
         if asked in self.services.languages:
             secure = self.services.cookie.secure
@@ -156,7 +156,7 @@ class Context:
         run: int | None = None,
         **detail: str | int | list[str],
     ) -> None:
-        """Add a line to the audit log: by whoever has signed in, unless an account is named."""
+        """Add a line to the audit log: by the visitor, unless an account is given."""
         line = partial(
             self.services.audit.note,
             event,
@@ -175,13 +175,13 @@ class Context:
 
     @property
     def _cohort_named(self) -> str:
-        """The cohort as addresses name it; empty for the one that is meant when none is named."""
+        """The cohort as addresses name it; empty for the default cohort."""
         if self.own:
             return self.cohort.key if len(self.listing) > 1 else ""
         return cohorts.named(self.settings, self.cohort.key)
 
     def _cohort_choices(self) -> list[CohortChoice]:
-        """Return the cohorts that the reader may choose for this page; none where there is but one."""
+        """Return the cohorts that the reader can choose for this page; empty if there is only one."""
         visitor = self.visitor
         if self.own:
             return cohorts.own_choices(self.request, self.settings, self.cohort.key, self.listing)
@@ -190,27 +190,27 @@ class Context:
         return cohorts.choices(self.request, self.settings, self.cohort.key, self.listing)
 
     def _in_language(self, language: Language) -> str:
-        """Return the address of this very page in another language."""
+        """Return the address of this page in another language."""
         asked = [(name, value) for name, value in self.request.query_params.multi_items() if name != "lang"]
         return f"{link(self.request.url.path)}?{urlencode([*asked, ('lang', language.code)])}"
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn(Context):
-    """One request of somebody who has signed in."""
+    """One request of a visitor who has signed in."""
 
     visitor: Visitor
 
     @property
     def account(self) -> Account:
-        """The account of who has signed in."""
+        """The visitor's account."""
         return self.visitor.account
 
 
 def context_of(request: Request) -> Context:
-    """Return the context of a request, with the visitor and the own cohort that its page has found out.
+    """Return the context of a request, with the visitor and the own cohort that its page has kept.
 
-    The cohort is otherwise the one that the address names, else the first that is open.
+    Without an own cohort, the cohort is the one in the address, else the first open one.
     """
     services: Services = request.app.state.services
     code = languages.choose(
@@ -233,9 +233,9 @@ C = TypeVar("C", bound=Context)
 
 
 def keep(context: C) -> C:
-    """Keep with the request who asks, and the own cohort, for the page that is shown when this one cannot be.
+    """Store the visitor and the own cohort in the request, for the error page if this page fails.
 
-    The context itself is not kept there. The two would hold each other, and with them the connection.
+    The context itself is not stored there: the two would reference each other and keep the connection open.
     """
     context.request.state.visitor = context.visitor
     context.request.state.own = (context.cohort.key, context.listing) if context.own else None

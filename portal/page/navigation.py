@@ -1,4 +1,4 @@
-"""Navigation: the pages for staff that stand in the head of every page, each for whoever may see it."""
+"""Navigation: the entries for staff at the head of every page, each for the accounts that may open it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Room:
 
     address: str
     title: str
-    #: Whoever has a grant for one of these sees it.
+    #: Accounts with a grant for one of these see it.
     acts: tuple[Act, ...]
-    #: If this says so, too.
+    #: A further condition.
     only: Callable[[Account], bool] = lambda _account: True
 
 

@@ -11,8 +11,8 @@ from status_db.views import StudentView
 
 
 async def of_own_cohort(context: SignedIn) -> SignedIn:
-    """Return the context of a student's own page: about the cohort that the address names, else about the first
-    open one that lists the student. Somebody on no roster, and an account that is no student's, keep theirs.
+    """Return the context of a student's own page: about the cohort in the address, else the newest one that lists the
+    student. A student on no roster, and an account that is not a student's, keep their context.
     """
     number = context.account.student
     if number is None or not context.services.for_students:
@@ -25,7 +25,7 @@ async def of_own_cohort(context: SignedIn) -> SignedIn:
 
 
 async def own_view(context: SignedIn) -> StudentView | None:
-    """Return the student who asks; None for a number on no roster.
+    """Return the visitor as a student; None for a number on no roster.
 
     Raises HTTPException 404 for an account that is not a student's.
     """

@@ -1,4 +1,4 @@
-"""The services of one process: what the pages read and write by, and the threads that they ask in."""
+"""The services of one process: the objects that pages read and write with, and their threads."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from portal.auth.known_devices import Devices
-from portal.auth.providers.ways import Providers
+from portal.auth.providers.providers import Providers
 from portal.auth.refused_tries import RefusedTries
 from portal.auth.sessions import Cookie
 from portal.auth.sso_state import SignInStates
@@ -50,7 +50,7 @@ from status_db.sign_in.used_tickets import Tickets
 from status_db.store.deadlines import within
 from status_db.store.engine import StoreError
 
-#: A question that is answered on the event loop is cancelled after this long.
+#: A query that runs on the event loop is cancelled after this long.
 _LONGEST_INLINE = timedelta(seconds=2)
 
 P = ParamSpec("P")
@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All services that the pages share; made once for each process."""
+    """All services that the pages share; created once for each process."""
 
     settings: Settings
     clock: Callable[[], datetime]
@@ -71,46 +71,46 @@ class Services:
     #: The address of the other process; empty if there is none.
     elsewhere: str
     reader: Reader
-    #: Runs, what waits for a person, and strangers.
+    #: Runs, runs that wait for approval, and unmatched rows.
     runs: RunReader
     roster: RosterReader
     lists: Lists
-    #: The report of a cohort: all but what was objected, and that.
+    #: The report of a cohort: all except appeals, and appeals.
     reports: Reports
     appeal_reports: AppealReports
-    #: Students whom somebody names, several at once.
+    #: Several students, looked up by their numbers.
     named: NamedStudents
-    #: For looking up sessions and accounts: it cannot write.
+    #: Looks up sessions and accounts. It cannot write.
     accounts: Accounts
-    #: For signing in and out, and for what changes accounts.
+    #: Signs in and out, and changes accounts.
     desk: Accounts
-    #: For finding accounts.
+    #: Finds accounts.
     directory: AccountDirectory
     #: One-time codes.
     codes: Codes
-    #: For what changes accounts and may take two administrators.
+    #: Changes of accounts that can need two administrators.
     changes: PendingChanges
-    #: The page of somebody's own account.
+    #: The visitor's own account.
     own: OwnAccount
-    #: Other programs' keys to the API.
+    #: Tokens of other programs for the API.
     token_reading: Tokens
     token_writing: Tokens
-    #: Who did what; what was asked for.
+    #: Writes the audit log.
     audit: Audit
     #: The audit log, read-only.
     audit_log: Audit
     requests: Requests
     #: The runs of retention.
     retention_runs: RetentionRuns
-    #: What is announced to students.
+    #: Announcements to students.
     board: Announcements
-    #: What students object to, and what reviewers send back.
+    #: Students' appeals, and steps that reviewers have sent back.
     raised_appeals: Appeals
-    #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
-    ways: Providers
+    #: Sign-in providers, the states of sign-ins there, and their used tickets.
+    providers: Providers
     sign_in_states: SignInStates
     tickets: Tickets
-    #: What keyed hashes and slips are made with.
+    #: The key of keyed hashes and slips.
     key: DeskKey
     cookie: Cookie
     devices: Devices
@@ -122,36 +122,36 @@ class Services:
     passkeys: Passkeys
     recovery: RecoveryCodes
     hashing: Hashing
-    #: Large lists are written out here.
+    #: Large files are written here.
     exporting: ThreadPoolExecutor
     #: Overviews, lists, exports and PDFs wait their turn here.
     long: LongQuestions
-    #: What breaks is noted here.
+    #: Faults are logged here.
     faults: FaultLog
     languages: Mapping[str, Language]
     environments: Mapping[str, Environment]
-    #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
+    #: The marks are in one file on this machine: a query takes less time than handing it to a thread.
     inline: bool
-    #: What this process has opened, the desk's included.
+    #: The databases that this process has opened, including the desk's.
     engines: Sequence[Engine]
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask the database something short: at once where it is a file here, in a thread where it is far away."""
+        """Run a short query: directly if the database is a local file, otherwise in a thread."""
         if self.inline:
             with within(_LONGEST_INLINE):
                 return question(*args, **kwargs)
         return await self.ask_long(question, *args, **kwargs)
 
     async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask something that takes its time, in a thread, so that others are served meanwhile."""
+        """Run a slow query in a thread, so that other visitors are served meanwhile."""
         return await to_thread.run_sync(lambda: question(*args, **kwargs))
 
     async def export(self, writing: Callable[[], T]) -> T:
-        """Write out something large, one at a time in each process: the pages go on meanwhile."""
+        """Write a large file, one at a time in each process. Pages are served meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self.exporting, writing)
 
     def close(self) -> None:
-        """Let go of the database and of the threads."""
+        """Close the databases and stop the threads."""
         self.long.close()
         with suppress(StoreError):
             self.refused_tries.close()

@@ -1,4 +1,4 @@
-"""The environment that templates are rendered in: one for each language, over the same compiled code."""
+"""The Jinja environments: one for each language, with shared compiled templates."""
 
 import hashlib
 from pathlib import Path
@@ -15,31 +15,31 @@ PORTAL = Path(__file__).parents[1]
 STATIC = PORTAL / "static"
 
 
-class _Compiled(BytecodeCache):
-    """Templates as they were compiled in this process: every language and every application runs the same code."""
+class _CompiledTemplates(BytecodeCache):
+    """Templates as compiled in this process. Every language and every application uses the same code."""
 
     def __init__(self) -> None:
         self._code: dict[str, tuple[str, CodeType]] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Give the code of a template, unless its source has changed since."""
+        """Load the code of a template, unless its source has changed."""
         checksum, code = self._code.get(bucket.key, ("", None))
         bucket.code = code if checksum == bucket.checksum else None
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code of a template."""
+        """Store the code of a template."""
         if bucket.code is not None:
             self._code[bucket.key] = bucket.checksum, bucket.code
 
 
-_COMPILED = _Compiled()
+_COMPILED_TEMPLATES = _CompiledTemplates()
 
 
 def environment(language: Language, settings: Settings) -> Environment:
     """Return the environment of one language."""
     made = Environment(
         loader=FileSystemLoader(PORTAL / "templates"),
-        bytecode_cache=_COMPILED,
+        bytecode_cache=_COMPILED_TEMPLATES,
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
@@ -51,12 +51,14 @@ def environment(language: Language, settings: Settings) -> Environment:
         language=language,
         institution=settings.institution,
         link=link,
-        static={file.name: _address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")},
+        static={
+            file.name: _static_address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")
+        },
     )
     return made
 
 
-def _address(file: Path) -> str:
-    """Return a static file's address with a digest of what is in it, so that a browser may keep it for ever."""
+def _static_address(file: Path) -> str:
+    """Return a static file's address with a digest of its content, so that browsers can cache it for ever."""
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     return f"{link(f'/static/{file.relative_to(STATIC).as_posix()}')}?{digest}"

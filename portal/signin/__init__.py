@@ -1,1 +1,1 @@
-"""Pages to sign in and out, to set a password, and to show a second factor."""
+"""Pages to sign in and out, to set a password, and to use a second factor."""

@@ -1,4 +1,4 @@
-"""Admission: what follows once it is clear who somebody is. A fresh session, narrowed where something is still due.
+"""Admission: opens a session for an identified person, narrowed if a password or a second factor is still due.
 
 A visitor with a one-time code must set a password first. In the strict profile, so must one with an old password. The
 second factor comes after that, if the settings require one and the provider has not asked for its own.
@@ -19,14 +19,14 @@ from status_db.accounts.accounts import Account, AccountRefused
 from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import asked_of, is_staff
 
-#: What shows who somebody is, but is no password.
+#: Sign-in methods without a password.
 _WITHOUT_PASSWORD = ("code", "identity")
-#: Whoever comes by these has used no password of ours.
+#: Sign-in methods with a password that is not ours.
 _ELSEWHERE = ("cas", "oidc")
 
 
 def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouched: bool = False) -> str | None:
-    """Return what is due before an account that came by this method is let in; None when nothing is.
+    """Return what is due before an account with this sign-in method is admitted; None if nothing is.
 
     `vouched`: the provider has asked for a second factor of its own.
     """
@@ -48,7 +48,7 @@ async def admit(
     provider_session: bytes | None = None,
     vouched: bool = False,
 ) -> Response | None:
-    """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile.
+    """Open a session in place of the one before, and redirect; None if the account was deactivated meanwhile.
 
     `vouched`: the provider has asked for a second factor of its own, so the session counts as having shown one.
     Raises SignInRefused if another process serves this account's pages.
@@ -80,7 +80,7 @@ async def admit(
     if vouched:
         due["second_factor"] = "provider"
     await context.audit(AuditEvent.SIGNED_IN, account=account.account, method=method, **due)
-    response = see_other(leading_to(narrowed, goal))
+    response = see_other(first_address(narrowed, goal))
     context.services.cookie.set(response, token)
     if method not in _WITHOUT_PASSWORD:
         context.services.devices.remember(context.request, response, account.account)
@@ -89,13 +89,13 @@ async def admit(
 
 def _refuse_elsewhere(context: Context, account: Account, method: str) -> None:
     if not context.services.for_staff and account.student is None:
-        raise SignInRefused(method, SignInCode.STAFF, "staff sign in at the desk's own address", account.account)
+        raise SignInRefused(method, SignInCode.STAFF, "staff must sign in at the desk's own address", account.account)
     if not context.services.for_students and not is_staff(account):
-        raise SignInRefused(method, SignInCode.STUDENT, "students sign in at their own address", account.account)
+        raise SignInRefused(method, SignInCode.STUDENT, "students must sign in at their own address", account.account)
 
 
-def leading_to(narrowed: str | None, goal: str) -> str:
-    """Return where a session leads first; where somebody wanted to go is kept for later."""
+def first_address(narrowed: str | None, goal: str) -> str:
+    """Return the address of a session's first page. The requested one is kept in `next` for later."""
     wanted = safe_next(goal)
     if narrowed is None:
         return wanted

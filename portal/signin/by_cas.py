@@ -1,4 +1,4 @@
-"""Signing in by CAS: there, back with a ticket, and out again."""
+"""Sign-in and sign-out by CAS."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ from portal.auth.sso_state import SignInState
 from portal.page.context import Context
 from portal.signin import external_sign_in
 from portal.signin.external_sign_in import ExternalSignIn
-from portal.signin.providers import end_session, goodbye, leave_for, sign_out_refused, word_of
+from portal.signin.providers import end_session, goodbye, leave_for, provider_form, sign_out_refused
 from portal.web.links import public_link, see_other
 
 
@@ -31,27 +31,27 @@ async def to_cas(context: Context) -> Response:
 
 
 async def from_cas(context: Context) -> Response:
-    """Let in whoever comes back with a ticket that the server vouches for; a ticket opens once."""
+    """Admit a person with a ticket that the server confirms. Each ticket is valid once."""
     server = _cas(context)
     sign_in_state = context.services.sign_in_states.resume(context.request, cas.METHOD, context.now)
     if sign_in_state is None:
-        raise SignInRefused(cas.METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
+        raise SignInRefused(cas.METHOD, SignInCode.LATE, "no recent sign-in began in this browser. Sign in again.")
     ticket = context.request.query_params.get("ticket", "")
-    said = await context.ask_long(server.validated, ticket, _service(context, sign_in_state))
+    user = await context.ask_long(server.validated, ticket, _service(context, sign_in_state))
     if not await context.ask_long(context.services.tickets.use, hashlib.sha256(ticket.encode()).digest(), context.now):
-        raise SignInRefused(cas.METHOD, SignInCode.REFUSED, "the ticket has been used before", said.name)
+        raise SignInRefused(cas.METHOD, SignInCode.REFUSED, "the ticket was used before. Sign in again.", user.name)
     key = external_sign_in.provider_session(cas.METHOD, server.url, ticket)
-    external = ExternalSignIn(cas.METHOD, said.name, key, second_factor=said.second_factor)
-    response = await external_sign_in.enter(context, external, sign_in_state.goal)
+    external = ExternalSignIn(cas.METHOD, user.name, key, second_factor=user.second_factor)
+    response = await external_sign_in.sign_in(context, external, sign_in_state.goal)
     context.services.sign_in_states.end(response, cas.METHOD)
     return response
 
 
 async def ended_by_cas(context: Context) -> Response:
-    """End the session that the server says has ended. Whoever knows the ticket may say so; the answer tells nothing."""
+    """End the session that the server's request names. Knowing the ticket is enough; the answer reveals nothing."""
     server = _cas(context)
     try:
-        ticket = cas.read_logout((await word_of(context.request)).get("logoutRequest", ""))
+        ticket = cas.read_logout((await provider_form(context.request)).get("logoutRequest", ""))
     except Untrusted as error:
         sign_out_refused(context, cas.METHOD, error)
         raise HTTPException(400) from None
@@ -61,19 +61,19 @@ async def ended_by_cas(context: Context) -> Response:
 
 
 async def out_of_cas(context: Context) -> Response:
-    """Lead on to the CAS server, whose own session is still open."""
+    """Lead on to the CAS server's sign-out, because its own session is still open."""
     server = _cas(context)
     return goodbye(context, server.logout_address(public_link(context.settings.portal.public_url, "/sign-in")))
 
 
 def _cas(context: Context) -> CasServer:
-    if context.services.ways.cas is None:
+    if context.services.providers.cas is None:
         raise HTTPException(404)
-    return context.services.ways.cas
+    return context.services.providers.cas
 
 
 def _service(context: Context, sign_in_state: SignInState) -> str:
-    # The server compares this with what it gave the ticket for: so the ticket belongs to this browser's journey.
+    # The server compares this with the service that the ticket is for, which ties the ticket to this browser's sign-in.
     return public_link(context.settings.portal.public_url, "/sign-in/cas/back", state=sign_in_state.state)
 
 

@@ -1,4 +1,4 @@
-"""Signing in by OpenID Connect: there, back with a code, and out again."""
+"""Sign-in and sign-out by OpenID Connect."""
 
 import hashlib
 
@@ -16,10 +16,10 @@ from portal.auth.sso_state import SignInState
 from portal.page.context import Context
 from portal.signin import external_sign_in
 from portal.signin.external_sign_in import ExternalSignIn
-from portal.signin.providers import end_session, goodbye, leave_for, sign_out_refused, word_of
+from portal.signin.providers import end_session, goodbye, leave_for, provider_form, sign_out_refused
 from portal.web.links import cookie_path, public_link, see_other
 
-#: Browsers keep no longer cookie; without its token the provider asks whether to sign out.
+#: Browsers do not keep a longer cookie. Without the token in it, the provider asks whether to sign out.
 _LONGEST_HINT = 3800
 
 _BACK = "/sign-in/oidc/back"
@@ -35,34 +35,34 @@ async def to_provider(context: Context) -> Response:
     if await recognise(context) is not None:
         return see_other(goal)
     sign_in_state = SignInState(goal)
-    back = _back(context)
+    back = _return_address(context)
     response = leave_for(await context.ask_long(provider.login_address, back, sign_in_state, context.now))
     context.services.sign_in_states.begin(response, METHOD, sign_in_state, context.now)
     return response
 
 
 async def from_provider(context: Context) -> Response:
-    """Let in whoever comes back with a code that the provider gives an ID token for; a journey ends once."""
+    """Admit a person with a code that the provider exchanges for an ID token. Each sign-in ends once."""
     provider = _oidc(context)
-    said, now = context.request.query_params, context.now
+    answer, now = context.request.query_params, context.now
     sign_in_state = context.services.sign_in_states.resume(context.request, METHOD, context.now)
     if sign_in_state is None:
-        raise SignInRefused(METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
-    if not await context.ask_long(context.services.tickets.use, _digest(f"state {sign_in_state.state}"), now):
-        raise SignInRefused(METHOD, SignInCode.LATE, "this journey has ended before")
-    if "iss" in said and not await context.ask_long(provider.is_from, said["iss"], now):
+        raise SignInRefused(METHOD, SignInCode.LATE, "no recent sign-in began in this browser. Sign in again.")
+    if not await context.ask_long(context.services.tickets.use, _ticket_digest(f"state {sign_in_state.state}"), now):
+        raise SignInRefused(METHOD, SignInCode.LATE, "this sign-in has already ended. Sign in again.")
+    if "iss" in answer and not await context.ask_long(provider.is_from, answer["iss"], now):
         raise SignInRefused(
             METHOD,
             SignInCode.REFUSED,
-            f'the answer names another issuer, "{printable(said["iss"], 200)}". If that is the provider, write it as '
-            "issuer in [auth.oidc].",
+            f'the answer names another issuer, "{printable(answer["iss"], 200)}". If that is your provider, set '
+            "issuer in [auth.oidc] to it.",
         )
-    if "code" not in said:
-        raise SignInRefused(METHOD, SignInCode.REFUSED, why_no_code(said))
-    signed = await context.ask_long(provider.redeem, said["code"], _back(context), sign_in_state, now)
+    if "code" not in answer:
+        raise SignInRefused(METHOD, SignInCode.REFUSED, why_no_code(answer))
+    signed = await context.ask_long(provider.redeem, answer["code"], _return_address(context), sign_in_state, now)
     key = external_sign_in.provider_session(METHOD, provider.issuer, signed.key)
     external = ExternalSignIn(METHOD, signed.name, key, signed.as_number, signed.second_factor)
-    response = await external_sign_in.enter(context, external, sign_in_state.goal)
+    response = await external_sign_in.sign_in(context, external, sign_in_state.goal)
     context.services.sign_in_states.end(response, METHOD)
     _keep_hint(context, response, signed.id_token)
     return response
@@ -71,20 +71,20 @@ async def from_provider(context: Context) -> Response:
 async def ended_by_provider(context: Context) -> Response:
     """End the session that a logout token of the provider names."""
     provider = _oidc(context)
-    token = (await word_of(context.request)).get("logout_token", "")
+    token = (await provider_form(context.request)).get("logout_token", "")
     try:
         key, own = await context.ask_long(provider.ended, token, context.now)
     except SignInRefused as error:
         sign_out_refused(context, METHOD, error)
         raise HTTPException(503 if error.code is SignInCode.UNAVAILABLE else 400) from None
-    if not await context.ask_long(context.services.tickets.use, _digest(f"logout {own}"), context.now):
+    if not await context.ask_long(context.services.tickets.use, _ticket_digest(f"logout {own}"), context.now):
         raise HTTPException(400)
     await end_session(context, METHOD, external_sign_in.provider_session(METHOD, provider.issuer, key))
     return Response(status_code=200)
 
 
 async def out_of_provider(context: Context) -> Response:
-    """Lead on to the provider, whose own session is still open."""
+    """Lead on to the provider's sign-out, because its own session is still open."""
     provider = _oidc(context)
     kept = context.request.cookies.get(_hint_name(context), "")
     hint = unseal(context.services.key.of(_HINT), kept, context.now) if kept else None
@@ -100,7 +100,7 @@ async def out_of_provider(context: Context) -> Response:
     return response
 
 
-def _back(context: Context) -> str:
+def _return_address(context: Context) -> str:
     return public_link(context.settings.portal.public_url, _BACK)
 
 
@@ -117,12 +117,12 @@ def _keep_hint(context: Context, response: Response, id_token: str) -> None:
 
 
 def _oidc(context: Context) -> OidcProvider:
-    if context.services.ways.oidc is None:
+    if context.services.providers.oidc is None:
         raise HTTPException(404)
-    return context.services.ways.oidc
+    return context.services.providers.oidc
 
 
-def _digest(text: str) -> bytes:
+def _ticket_digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 

@@ -1,7 +1,7 @@
-"""Arrivals: whom a provider has vouched for, and who that is here.
+"""Sign-ins that a provider has confirmed, and the account that each belongs to.
 
-A name that has an account enters as that account. A student number that the roster of any cohort has had gets an
-account without a password. For anybody else nothing is made.
+A name with an account signs in as that account. A student number on the roster of any cohort gets an account without
+a password. For every other name the sign-in is refused, and no account is created.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ _MOST_ZEROS = 6
 
 @dataclass(frozen=True, slots=True)
 class ExternalSignIn:
-    """Somebody whom a provider has vouched for."""
+    """A person whose identity a provider has confirmed."""
 
     #: cas, oidc or ldap
     method: str
     #: Their name at the provider.
     name: str
-    #: The digest of what the provider may end the session by; None where it cannot.
+    #: The digest of the key by which the provider can end the session; None if it cannot.
     provider_session: bytes | None = None
     #: The provider sent a number instead of text, so its leading zeros are lost.
     as_number: bool = False
@@ -41,29 +41,33 @@ class ExternalSignIn:
 
 
 def provider_session(method: str, provider: str, key: str) -> bytes:
-    """Return what a session is known by that a provider opened under this key."""
+    """Return the digest that identifies the session that a provider opened under this key."""
     return hashlib.sha256(f"{method}\n{provider}\n{key}".encode()).digest()
 
 
 async def account_of(context: Context, external: ExternalSignIn) -> Account:
-    """Return who this is here, with a fresh account for a student who has none. Raises SignInRefused."""
-    name = _plain(external)
+    """Return the account of this person; create one for a student without an account. Raises SignInRefused."""
+    name = _account_name(external)
     if external.as_number:
         await _refuse_lost_zeros(context, external, name)
-    account = await context.ask(context.services.accounts.find, name) or await _student(context, external, name)
+    account = await context.ask(context.services.accounts.find, name) or await _student_account(context, external, name)
     if not account.active:
-        why = "the account was made by the demo and opens nothing here" if account.demo else "the account has been shut"
+        why = (
+            "the account was created by the demo and cannot be used here. Add another one: clearance accounts add."
+            if account.demo
+            else "the account is deactivated. Have an administrator activate it."
+        )
         raise SignInRefused(external.method, SignInCode.INACTIVE, why, external.name)
     return account
 
 
 async def by_password(context: Context, known: Account | None, name: str, password: str) -> Account | None:
-    """Return whom the directory says this password belongs to; None where it is not asked, or says nobody.
+    """Return the account that the directory confirms for this password; None if it is not asked, or confirms none.
 
-    It is asked about everybody who has no password of our own, and about everybody where those do not count.
+    It is asked about every account without a password of ours, and about all accounts if those are switched off.
     Raises SignInRefused.
     """
-    directory = context.services.ways.directory
+    directory = context.services.providers.directory
     ours = context.settings.auth.local and known is not None and known.password_hash is not None
     if directory is None or ours:
         return None
@@ -71,8 +75,8 @@ async def by_password(context: Context, known: Account | None, name: str, passwo
     return await account_of(context, ExternalSignIn("ldap", found)) if found is not None else None
 
 
-async def enter(context: Context, external: ExternalSignIn, goal: str) -> Response:
-    """Open a session under a fresh token, and lead on. Raises SignInRefused."""
+async def sign_in(context: Context, external: ExternalSignIn, goal: str) -> Response:
+    """Open a session with a fresh token, and redirect. Raises SignInRefused."""
     account = await account_of(context, external)
     account, vouched = account.during(context.settings.cohort_keys()), external.second_factor
     narrowed = admission.narrowing(context.settings.auth, account, context.now, external.method, vouched=vouched)
@@ -86,12 +90,12 @@ async def enter(context: Context, external: ExternalSignIn, goal: str) -> Respon
         vouched=vouched,
     )
     if answer is None:
-        raise SignInRefused(external.method, SignInCode.INACTIVE, "the account was shut just now", external.name)
+        raise SignInRefused(external.method, SignInCode.INACTIVE, "the account was just deactivated", external.name)
     return answer
 
 
-def _plain(external: ExternalSignIn) -> str:
-    """Return the sign-in name; refuse one that would only become somebody's by being tidied."""
+def _account_name(external: ExternalSignIn) -> str:
+    """Return the sign-in name; refuse a name that only matches an account after normalisation."""
     name = external.name.strip()
     tidied = normalise_account(name)
     same = unicodedata.normalize("NFKC", name) == name and name.lower() == tidied and name.isprintable()
@@ -99,57 +103,58 @@ def _plain(external: ExternalSignIn) -> str:
         raise SignInRefused(
             external.method,
             SignInCode.UNKNOWN,
-            f"no account can have the name {external.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that "
-            "only look like others. Have the provider send the name that the university gave out.",
+            f"no account can have the name {external.name[:_LONGEST_NAME]!a}: it is too long, or has characters that "
+            "only resemble others. Have the provider send the name that the university assigned.",
             external.name,
         )
     return tidied
 
 
-async def _student(context: Context, external: ExternalSignIn, name: str) -> Account:
+async def _student_account(context: Context, external: ExternalSignIn, name: str) -> Account:
     number = normalise_number(name)
     listed = await context.ask(context.services.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(external.method, SignInCode.UNKNOWN, await _unknown(context, external), external.name)
+        raise SignInRefused(
+            external.method, SignInCode.UNKNOWN, await _unknown_name_text(context, external), external.name
+        )
     try:
         return await context.ask_long(
             partial(context.services.desk.add, student=number, now=context.now), name, listed, None
         )
     except AccountRefused:
-        # Another of their windows was quicker.
+        # The same person signed in at the same moment in another window.
         account = await context.ask(context.services.accounts.find, name)
         if account is None:
             raise
         return account
 
 
-async def _unknown(context: Context, external: ExternalSignIn) -> str:
-    """Say that nobody here has this name, and what may help."""
-    said = f'"{printable(external.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
+async def _unknown_name_text(context: Context, external: ExternalSignIn) -> str:
+    """Return a message about a name that is unknown here, with the fix."""
+    cause = f'"{printable(external.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
     parts = split(external.name)
     if parts is None:
         return (
-            f"{said}Sync the roster, or add the account: clearance accounts add. If people have other names at the "
+            f"{cause}Sync the roster, or add the account: clearance accounts add. If people have other names at the "
             f"provider, set the attribute or claim with the name used here in [auth.{external.method}]."
         )
     own, domain = parts
     what = "known here" if await _is_somebody(context, own) else "not known here either"
     return (
-        f'{said}"{printable(own, _LONGEST_NAME)}" is {what}. If the part before the @ is everybody\'s name '
-        f'here, write strip_domain = "{printable(domain, _LONGEST_NAME)}" in '
-        f"[auth.{external.method}]."
+        f'{cause}"{printable(own, _LONGEST_NAME)}" is {what}. If people\'s names here are the part before the @, '
+        f'set strip_domain = "{printable(domain, _LONGEST_NAME)}" in [auth.{external.method}].'
     )
 
 
 async def _refuse_lost_zeros(context: Context, external: ExternalSignIn, name: str) -> None:
-    """Refuse a number that is also somebody else's with zeros before it. Raises SignInRefused."""
+    """Refuse a number that, with leading zeros, is another person's. Raises SignInRefused."""
     for zeros in range(1, _MOST_ZEROS + 1):
         other = "0" * zeros + name
         if await _is_somebody(context, other):
             raise SignInRefused(
                 external.method,
                 SignInCode.REFUSED,
-                f"the provider sends {name} as a number, which loses leading zeros, and {other} is somebody here. Have "
+                f"the provider sends {name} as a number, which loses leading zeros, and {other} is a person here. Have "
                 "it send that claim as text.",
                 external.name,
             )

@@ -48,7 +48,7 @@ def concerns(context: SignedIn) -> bool:
 
 
 async def turn_of(context: SignedIn, goal: str) -> FactorTurn:
-    """Return at which stage a session is now; `goal` is where the visitor wants to go."""
+    """Return a session's stage now; `goal` is the page that the visitor asked for."""
     now, token_hash, factors = context.now, sessions.hash_of(context.visitor.token), context.services.factors
     held = await context.ask(factors.held, context.account.account)
     stage: Stage

@@ -1,4 +1,4 @@
-"""Setting a password: the first one or a forgotten one with a one-time code, and a new one in place of one known."""
+"""Pages to set a password: a first or forgotten one with a one-time code, and a new one in place of the current one."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -22,7 +22,7 @@ from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import AuditEvent
 
-#: Why a password will not do, and what would.
+#: Why a password is not accepted, and the fix.
 _WHY: Mapping[str, tuple[str, str]] = {
     Weakness.SHORT: (N_("密码太短。"), N_("请用至少 10 个字符，例如把几个互不相干的词连在一起。")),
     Weakness.LONG: (N_("密码太长。"), N_("请用最多 128 个字符。")),
@@ -53,21 +53,21 @@ _WHY: Mapping[str, tuple[str, str]] = {
 
 
 class CodeForm(Form):
-    """A one-time code, and whose it is."""
+    """An account and its one-time code."""
 
     account: str = ""
     code: Hidden = ""
 
 
 class IdentityForm(Form):
-    """A student's number, and that of the identity document."""
+    """A student number, and the number of the identity document."""
 
     account: str = ""
     document: Hidden = ""
 
 
 class NewPasswordForm(Form):
-    """A new password, and the one that is known where one is asked for."""
+    """A new password, and the current one if the page asks for it."""
 
     goal: str = Field("/", alias="next")
     current: Hidden = ""
@@ -76,15 +76,15 @@ class NewPasswordForm(Form):
 
 
 async def ask(context: Context) -> Response:
-    """Show the form for a one-time code; whoever has signed in changes the password they know."""
+    """Show the form for a one-time code. A visitor who has signed in changes the current password instead."""
     _refuse_without_passwords(context)
     if await recognise(context) is not None:
         return see_other(link("/new-password"))
-    return _asking(context)
+    return _first_password_page(context)
 
 
 async def with_code(context: Context) -> Response:
-    """Open a session that leads to a new password, for the right one-time code; answer everything else alike."""
+    """Open a session that leads to a new password if the one-time code is right. All failures get the same answer."""
     _refuse_without_passwords(context)
     form = await forms.read_form(context, CodeForm)
     async with context.services.hashing.place():
@@ -95,19 +95,19 @@ async def _with_code(context: Context, form: CodeForm) -> Response:
     name, now = normalise_account(form.account), context.now
     tried = await context.ask_long(context.services.throttle.code, addresses.of(context.request.scope), now)
     if tried.wait:
-        return _asking(context, name=name, wait=tried.wait)
+        return _first_password_page(context, name=name, wait=tried.wait)
     fits = await context.ask_long(context.services.codes.use, name, form.code, now)
     account = await context.ask(context.services.accounts.find, name)
     answer = await _admitted(context, account, "code") if fits else None
     if answer is None:
         await refused(context, name, "code")
-        return _asking(context, name=name, failed="code")
+        return _first_password_page(context, name=name, failed="code")
     await context.ask_long(context.services.throttle.succeeded, tried)
     return answer
 
 
 async def with_identity(context: Context) -> Response:
-    """The same for a student's number and that of the identity document, where the settings allow it."""
+    """Do the same with a student number and an identity number, if the settings allow it."""
     _refuse_without_passwords(context)
     if context.settings.auth.identity == "off":
         raise HTTPException(404)
@@ -120,20 +120,20 @@ async def _with_identity(context: Context, form: IdentityForm) -> Response:
     name, now = normalise_account(form.account), context.now
     tried = await context.ask_long(context.services.throttle.identity, name, addresses.of(context.request.scope), now)
     if tried.wait:
-        return _asking(context, name=name, wait=tried.wait)
+        return _first_password_page(context, name=name, wait=tried.wait)
     fits = await context.ask_long(context.services.identities.fits, name, form.document)
     account = await context.ask(context.services.accounts.find, name)
     allowed = fits and account is not None and _may_use_identity(context, account)
     answer = await _admitted(context, account, "identity") if allowed else None
     if answer is None:
         await refused(context, name, "identity")
-        return _asking(context, name=name, failed="identity")
+        return _first_password_page(context, name=name, failed="identity")
     await context.ask_long(context.services.throttle.succeeded, tried)
     return answer
 
 
 def _may_use_identity(context: Context, account: Account) -> bool:
-    """Say whether so little is enough for this account: never for one that may do anything about others."""
+    """Return whether an identity number is enough for this account: never for an account with grants."""
     still_without = account.password_hash is None
     return not account.grants and (still_without or context.settings.auth.identity == "forgotten")
 
@@ -144,15 +144,15 @@ async def _admitted(context: Context, account: Account | None, method: str) -> R
     return await admission.admit(context, account, method=method, narrowed="password")
 
 
-async def form(context: SignedIn) -> Response:
+async def new_password_page(context: SignedIn) -> Response:
     """Show the form for a new password."""
     _refuse_unmatched(context)
     home = context.at_cohort("/")
-    return _setting(context, goal=context.request.query_params.get("next", home))
+    return _new_password_page(context, goal=context.request.query_params.get("next", home))
 
 
 async def save(context: SignedIn) -> Response:
-    """Set the new password, end every other session of the account, and go on with a fresh one."""
+    """Set the new password, end every other session of the account, and continue with a fresh one."""
     _refuse_unmatched(context)
     form = await forms.read_form(context, NewPasswordForm)
     async with context.services.hashing.place():
@@ -167,15 +167,17 @@ async def _save(context: SignedIn, form: NewPasswordForm) -> Response:
             context.services.throttle.password, account.account, addresses.of(context.request.scope), device, now
         )
         if tried.wait:
-            return _setting(context, goal=goal, wait=tried.wait)
+            return _new_password_page(context, goal=goal, wait=tried.wait)
         current = form.current
         if not await context.services.hashing.run(verify_password, current, account.password_hash):
-            return _setting(context, goal=goal, why="current")
+            return _new_password_page(context, goal=goal, why="current")
         await context.ask_long(context.services.throttle.succeeded, tried)
     typed = form.password
-    why = await context.services.hashing.run(_fault, typed, form.again, account, tuple(_own(context, account)))
+    why = await context.services.hashing.run(
+        _password_error, typed, form.again, account, tuple(_own_words(context, account))
+    )
     if why:
-        return _setting(context, goal=goal, why=why)
+        return _new_password_page(context, goal=goal, why=why)
     hashed = await context.services.hashing.run(hash_password, typed)
     await context.ask_long(lambda: context.services.desk.set_password(account.account, hashed, now=now))
     await context.audit(AuditEvent.PASSWORD_SET, student=account.student)
@@ -188,8 +190,8 @@ async def _save(context: SignedIn, form: NewPasswordForm) -> Response:
     return answer or see_other(link("/sign-in"))
 
 
-def _fault(typed: str, again: str, account: Account, own: tuple[str, ...]) -> str:
-    """Return what is wrong with a new password; empty when it will do."""
+def _password_error(typed: str, again: str, account: Account, own: tuple[str, ...]) -> str:
+    """Return the error in a new password; empty if it is accepted."""
     if typed != again:
         return "differ"
     if found := weakness(typed, own):
@@ -197,8 +199,8 @@ def _fault(typed: str, again: str, account: Account, own: tuple[str, ...]) -> st
     return "same" if verify_password(typed, account.password_hash) else ""
 
 
-def _own(context: Context, account: Account) -> Iterator[str]:
-    """Give the words that lead to this account at this university."""
+def _own_words(context: Context, account: Account) -> Iterator[str]:
+    """Return the words that others connect with this account and this university."""
     yield from (account.account, account.name, account.student or "")
     yield context.settings.institution.name
     yield from (urlsplit(context.settings.portal.public_url).hostname or "").split(".")
@@ -210,18 +212,20 @@ def _refuse_without_passwords(context: Context) -> None:
 
 
 def _refuse_unmatched(context: SignedIn) -> None:
-    """Have nobody set a password here who signs in elsewhere."""
+    """Refuse the page to a person who signs in elsewhere. Raises HTTPException, 404."""
     without = context.account.password_hash is None and context.visitor.narrowed is None
     if without or not context.settings.auth.local:
         raise HTTPException(404)
 
 
-def _asking(context: Context, *, name: str = "", failed: str = "", wait: timedelta = timedelta(0)) -> Response:
+def _first_password_page(
+    context: Context, *, name: str = "", failed: str = "", wait: timedelta = timedelta(0)
+) -> Response:
     identity = context.settings.auth.identity
     return forms.shown(context, "first_password.html", failed=failed, wait=wait, name=name, identity=identity)
 
 
-def _setting(context: SignedIn, *, goal: str, why: str = "", wait: timedelta = timedelta(0)) -> Response:
+def _new_password_page(context: SignedIn, *, goal: str, why: str = "", wait: timedelta = timedelta(0)) -> Response:
     reason, fix_text = _WHY[why] if why else ("", "")
     narrowed = context.visitor.narrowed is not None
     aged = admission.narrowing(context.settings.auth, context.account, context.now, "local") == "password"
@@ -242,6 +246,6 @@ ROUTES = (
     Route("/first-password", for_anybody(ask), methods=["GET"]),
     Route("/first-password", for_anybody(with_code), methods=["POST"]),
     Route("/first-password/identity", for_anybody(with_identity), methods=["POST"]),
-    Route("/new-password", for_visitors(form, narrowed="password"), methods=["GET"]),
+    Route("/new-password", for_visitors(new_password_page, narrowed="password"), methods=["GET"]),
     Route("/new-password", for_visitors(save, narrowed="password"), methods=["POST"]),
 )

@@ -1,4 +1,4 @@
-"""What the pages of all providers share: their buttons, the way there and out again, and who is not let in."""
+"""What the pages of all providers share: buttons, redirects, sign-out, and the page of a refused sign-in."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -18,7 +18,7 @@ from portal.web.links import link
 from status_db.accounts.accounts import Session
 from status_db.accounts.audit_log import AuditEvent
 
-#: What a provider tells us by itself is never longer, in bytes.
+#: A form that a provider itself sends is never longer, in bytes.
 _LONGEST_WORD = 16 * 1024
 
 _STATUS = dict.fromkeys(SignInCode, 403) | {SignInCode.LATE: 400, SignInCode.UNAVAILABLE: 503}
@@ -26,14 +26,14 @@ _STATUS = dict.fromkeys(SignInCode, 403) | {SignInCode.LATE: 400, SignInCode.UNA
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A way to sign in, as the form shows it."""
+    """The button of one provider on the sign-in form."""
 
     address: str
     title: str
 
 
 def buttons(context: Context, goal: str) -> list[Button]:
-    """Return the providers that people leave for, to come back to a page of ours."""
+    """Return the buttons of the providers; after sign-in they lead back to a page of ours."""
     pick, auth = context.language.pick, context.settings.auth
     return [
         Button(link(f"/sign-in/{method}", next=safe_next(goal)), pick(provider.title, provider.title_en))
@@ -42,26 +42,26 @@ def buttons(context: Context, goal: str) -> list[Button]:
     ]
 
 
-def fix_text(session: Session | None) -> str:
-    """Return where somebody goes whose session has just ended."""
+def after_sign_out(session: Session | None) -> str:
+    """Return the address to show after a session has ended."""
     elsewhere = session is not None and session.method in ("cas", "oidc")
     return link(f"/sign-out/{session.method}" if session is not None and elsewhere else "/sign-in")
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """Say why somebody is not let in, whom to ask, and how to come in as somebody else."""
+    """Show why the sign-in is refused, whom to ask, and how to sign in as another person."""
     if not isinstance(error, SignInRefused):
         raise error
     context = context_of(request)
     structlog.get_logger("clearance.portal").warning(
         "sign-in refused",
         method=error.method,
-        provider=_address(context, error.method),
+        provider=_provider_address(context, error.method),
         why=error.code,
         name=StudentNo(printable(error.name, 100)),
         message=str(error),
     )
-    # A page that anybody can ask for without ever having been at the provider writes no lines.
+    # Everyone can request this page without having been at the provider, so it must not fill the audit log.
     if error.code is not SignInCode.LATE:
         address, name = addresses.of(request.scope), error.name[:100]
         await context.services.refused_tries.note(
@@ -81,13 +81,13 @@ async def refused(request: Request, error: Exception) -> Response:
 
 
 def sign_out_refused(context: Context, method: str, error: Exception) -> None:
-    """Write why what a provider said about a session that has ended does not count."""
+    """Log why a provider's sign-out request is refused."""
     structlog.get_logger("clearance.portal").warning(
-        "sign-out refused", method=method, provider=_address(context, method), message=str(error)
+        "sign-out refused", method=method, provider=_provider_address(context, method), message=str(error)
     )
 
 
-def _address(context: Context, method: str) -> str:
+def _provider_address(context: Context, method: str) -> str:
     auth = context.settings.auth
     known = {
         "cas": auth.cas.url if auth.cas else "",
@@ -105,9 +105,9 @@ def leave_for(address: str) -> Response:
 def goodbye(context: Context, address: str) -> Response:
     """Show that the session here has ended, and lead on to the provider's own sign-out.
 
-    The form to sign out must not be answered by a redirect to another site: Chromium and Safari hold every redirect
-    after a form to `form-action`, and where the provider sends people from there nobody can list. A page that leads on
-    by itself is a navigation of its own.
+    The sign-out form must not be answered by a redirect to another site: Chromium and Safari apply `form-action` to
+    every redirect after a form, and the provider's further redirects cannot be listed there. A page that refreshes
+    itself starts a navigation of its own.
     """
     response = context.page("signed_out.html", address=address)
     if address:
@@ -115,8 +115,8 @@ def goodbye(context: Context, address: str) -> Response:
     return response
 
 
-async def word_of(request: Request) -> dict[str, str]:
-    """Return the form that a provider sends by itself, each field once."""
+async def provider_form(request: Request) -> dict[str, str]:
+    """Return the form that a provider itself sent, each field once."""
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
         raise HTTPException(415)
     body = bytearray()
@@ -136,6 +136,6 @@ async def word_of(request: Request) -> dict[str, str]:
 
 
 async def end_session(context: Context, method: str, key: bytes) -> None:
-    """End what a provider opened under this digest; nothing where it opened nothing."""
+    """End the sessions that a provider opened under this digest, if there are any."""
     for account in await context.ask_long(context.services.desk.close_provider_session, key):
         await context.audit(AuditEvent.SIGNED_OUT, account=account, method=method, by="provider")

@@ -1,12 +1,12 @@
-"""The second factor: asked for after the password, set up by whoever has none yet, and changed by its owner.
+"""The page of the second factor: to set one up, to use it after the password, and to change it.
 
 It is one page, because only one page may run the script that passkeys need. The session's stage decides what it shows
 and which forms it accepts:
 
 * code: the account has no second factor; it needs the set-up code from an administrator;
 * set_up: the code was right; the owner sets up the first second factor;
-* ask: the account has one, and must show it;
-* manage: one was shown in the last minutes; the owner adds and removes.
+* ask: the account has one, and must use it;
+* manage: one was used in the last minutes; the owner adds and removes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -79,69 +79,69 @@ class PasskeyLine:
     used: str
 
 
-async def form(context: SignedIn) -> Response:
+async def second_factor_page(context: SignedIn) -> Response:
     """Show the page at the session's stage."""
     goal = safe_next(context.request.query_params.get("next", "/"))
     if not concerns(context):
         return see_other(goal)
-    return await _page(await turn_of(context, goal))
+    return await _factor_page(await turn_of(context, goal))
 
 
-async def take(context: SignedIn) -> Response:
-    """Take one of the page's forms. A form of another stage changes nothing."""
+async def process_form(context: SignedIn) -> Response:
+    """Process one of the page's forms. A form of another stage changes nothing."""
     sent = await forms.read_form(context, FactorForm)
     goal = safe_next(sent.goal)
     if not concerns(context):
         return see_other(goal)
     turn = await turn_of(context, goal)
     taken = _FORMS[turn.stage].get(sent.do)
-    return await taken(turn, sent) if taken is not None else await _page(turn)
+    return await taken(turn, sent) if taken is not None else await _factor_page(turn)
 
 
 async def _give_code(turn: FactorTurn, sent: FactorForm) -> Response:
-    """Take the code that allows the first second factor to be set up."""
+    """Check the code that allows the first second factor to be set up."""
 
     async def fits() -> bool:
         return await turn.context.ask_long(
             turn.services.codes.use, turn.account, sent.code, turn.context.now, CodeKind.FACTOR
         )
 
-    failure = await _tried(turn, "code", fits)
+    failure = await _count_try(turn, "code", fits)
     if failure is not None:
         return failure
     await turn.context.ask_long(turn.services.factors.allow_set_up, turn.token_hash, turn.account, turn.context.now)
-    return see_other(_address(turn.goal))
+    return see_other(_page_address(turn.goal))
 
 
 async def _show_app(turn: FactorTurn, sent: FactorForm) -> Response:
-    """Take the app's digits, each only once."""
+    """Check the app's digits. Each are valid only once."""
     sealed = turn.context.account.second_factor
     secret = totp.unseal(turn.services.key, turn.account, sealed) if sealed is not None else None
     if secret is None:
-        return await _page(turn, failed="broken")
+        return await _factor_page(turn, failed="broken")
 
     async def fits() -> bool:
         step = totp.step_of(secret, sent.digits, turn.context.now)
         return step is not None and await turn.context.ask_long(turn.services.factors.use, turn.account, step)
 
-    return await _tried(turn, "app", fits) or await _let_in(turn, "app")
+    return await _count_try(turn, "app", fits) or await _admit(turn, "app")
 
 
 async def _show_recovery(turn: FactorTurn, sent: FactorForm) -> Response:
-    """Take a recovery code, and lead to where the lost factor is replaced."""
+    """Check a recovery code, and lead to the page that replaces the lost factor."""
 
     async def fits() -> bool:
         return await turn.context.ask_long(turn.services.recovery.use, turn.account, sent.recovery, turn.context.now)
 
-    failure = await _tried(turn, "recovery", fits)
+    failure = await _count_try(turn, "recovery", fits)
     if failure is not None:
         return failure
     await turn.context.audit(AuditEvent.RECOVERY_CODE_USED, left=turn.held.recovery - 1)
-    return await _let_in(turn, "recovery", _address(turn.goal))
+    return await _admit(turn, "recovery", _page_address(turn.goal))
 
 
 async def _show_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
-    """Take a passkey's answer to this session's challenge."""
+    """Check a passkey's answer to this session's challenge."""
 
     async def fits() -> bool:
         challenge = await _challenge(turn, Purpose.SIGN)
@@ -154,15 +154,15 @@ async def _show_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
         passkey, count = shown
         return await turn.context.ask_long(turn.services.passkeys.use, passkey.id, count, turn.context.now)
 
-    return await _tried(turn, "passkey", fits) or await _let_in(turn, "passkey")
+    return await _count_try(turn, "passkey", fits) or await _admit(turn, "passkey")
 
 
 async def _add_app(turn: FactorTurn, sent: FactorForm) -> Response:
-    """Set up the app, once its current digits are right."""
+    """Set up the app if its current digits are right."""
     offered = sent.sealed.encode()
     secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now)
     if secret is None:
-        return await _page(turn, failed="late")
+        return await _factor_page(turn, failed="late")
 
     async def fits() -> bool:
         step = totp.step_of(secret, sent.digits, turn.context.now)
@@ -170,15 +170,15 @@ async def _add_app(turn: FactorTurn, sent: FactorForm) -> Response:
             turn.services.factors.enrol, turn.account, offered, step
         )
 
-    failure = await _tried(turn, "app", fits, offered)
+    failure = await _count_try(turn, "app", fits, offered)
     if failure is not None:
         return failure
     await turn.context.audit(AuditEvent.SECOND_FACTOR_SET, kind="app")
-    return await _added(turn)
+    return await _after_adding(turn)
 
 
 async def _add_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
-    """Take a new passkey that was made for this session's challenge."""
+    """Add a new passkey that was made for this session's challenge."""
     name = printable(sent.name, LONGEST_NAME - 1) or turn.context.language.gettext("通行密钥")
     made: list[passkeys.RegisteredPasskey] = []
 
@@ -190,23 +190,23 @@ async def _add_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
         made.extend([found] if found is not None else [])
         return found is not None
 
-    failure = await _tried(turn, "passkey", fits)
+    failure = await _count_try(turn, "passkey", fits)
     if failure is not None:
         return failure
     (one,) = made
     add = partial(turn.services.passkeys.add, name=name, transports=one.transports, now=turn.context.now)
     if not await turn.context.ask_long(add, turn.account, one.credential_id, one.public_key, one.sign_count):
-        return await _page(turn, failed="known")
+        return await _factor_page(turn, failed="known")
     await turn.context.audit(AuditEvent.SECOND_FACTOR_SET, kind="passkey", name=name)
-    return await _added(turn)
+    return await _after_adding(turn)
 
 
 async def _remove_app(turn: FactorTurn, _sent: FactorForm) -> Response:
     """Remove the app."""
     if not await turn.context.ask_long(turn.services.factors.remove_app, turn.account):
-        return await _page(turn, failed="last")
+        return await _factor_page(turn, failed="last")
     await turn.context.audit(AuditEvent.SECOND_FACTOR_REMOVED, kind="app")
-    return see_other(_address(turn.goal))
+    return see_other(_page_address(turn.goal))
 
 
 async def _remove_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
@@ -215,17 +215,17 @@ async def _remove_passkey(turn: FactorTurn, sent: FactorForm) -> Response:
     if number is None or number not in {
         one.id for one in await turn.context.ask(turn.services.passkeys.of, turn.account)
     }:
-        return see_other(_address(turn.goal))
+        return see_other(_page_address(turn.goal))
     name = await turn.context.ask_long(turn.services.passkeys.remove, turn.account, number)
     if name is None:
-        return await _page(turn, failed="last")
+        return await _factor_page(turn, failed="last")
     await turn.context.audit(AuditEvent.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
-    return see_other(_address(turn.goal))
+    return see_other(_page_address(turn.goal))
 
 
 async def _new_codes(turn: FactorTurn, _sent: FactorForm) -> Response:
-    """Make new recovery codes, and show them this once."""
-    return await _codes_shown(turn)
+    """Make new recovery codes, and show them once."""
+    return await _show_codes(turn)
 
 
 _ADDING: Mapping[str, Taking] = {"add-app": _add_app, "add-passkey": _add_passkey}
@@ -244,16 +244,16 @@ _FORMS: Mapping[Stage, Mapping[str, Taking]] = {
 }
 
 
-async def _tried(
+async def _count_try(
     turn: FactorTurn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b""
 ) -> Response | None:
-    """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
+    """Count a try before comparing it. Return the page again if it must wait or is wrong; None if it is right."""
     tried = await turn.context.ask_long(turn.services.throttle.factor, turn.account, turn.context.now)
     if tried.wait:
-        return await _page(turn, offered=offered, wait=tried.wait)
+        return await _factor_page(turn, offered=offered, wait=tried.wait)
     if not await fits():
         await refused(turn.context, turn.account, "factor")
-        return await _page(turn, offered=offered, failed=what)
+        return await _factor_page(turn, offered=offered, failed=what)
     await turn.context.ask_long(turn.services.throttle.succeeded, tried)
     return None
 
@@ -264,21 +264,21 @@ async def _challenge(turn: FactorTurn, purpose: Purpose) -> bytes | None:
     )
 
 
-async def _let_in(turn: FactorTurn, kind: str, goal: str = "") -> Response:
-    """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
-    token = await _open(turn)
+async def _admit(turn: FactorTurn, kind: str, goal: str = "") -> Response:
+    """Lift the session's narrowing. In an open session, only store that a second factor was used again."""
+    token = await _open_session(turn)
     if token is None:
         return see_other(link("/sign-in"))
     if turn.context.visitor.narrowed is None:
-        return see_other(_address(turn.goal))
+        return see_other(_page_address(turn.goal))
     await turn.context.audit(AuditEvent.SIGNED_IN, second_factor=kind)
     response = see_other(goal or turn.goal)
     turn.services.cookie.set(response, token)
     return response
 
 
-async def _open(turn: FactorTurn) -> str | None:
-    """Note that a second factor was shown; return the session's token, a fresh one if its narrowing is lifted."""
+async def _open_session(turn: FactorTurn) -> str | None:
+    """Store that a second factor was used; return the session's token, a fresh one if its narrowing is lifted."""
     factors, longest = turn.services.factors, turn.context.settings.auth.session_longest
     if turn.context.visitor.narrowed is None:
         await turn.context.ask_long(factors.show, turn.token_hash, turn.account, turn.context.now, longest=longest)
@@ -291,13 +291,13 @@ async def _open(turn: FactorTurn) -> str | None:
     return token if opened else None
 
 
-async def _added(turn: FactorTurn) -> Response:
-    """Go on after a second factor was added: the first one brings recovery codes, and opens the session."""
-    return await _codes_shown(turn) if turn.stage == "set_up" else see_other(_address(turn.goal))
+async def _after_adding(turn: FactorTurn) -> Response:
+    """Answer after a second factor was added: the first one shows recovery codes, and opens the session."""
+    return await _show_codes(turn) if turn.stage == "set_up" else see_other(_page_address(turn.goal))
 
 
-async def _codes_shown(turn: FactorTurn) -> Response:
-    token = await _open(turn) if turn.stage == "set_up" else turn.context.visitor.token
+async def _show_codes(turn: FactorTurn) -> Response:
+    token = await _open_session(turn) if turn.stage == "set_up" else turn.context.visitor.token
     if token is None:
         return see_other(link("/sign-in"))
     codes = await turn.context.ask_long(turn.services.recovery.make, turn.account, turn.context.now)
@@ -309,11 +309,11 @@ async def _codes_shown(turn: FactorTurn) -> Response:
     return response
 
 
-def _address(goal: str) -> str:
+def _page_address(goal: str) -> str:
     return link(own_script.PAGE, next=goal if goal != link("/") else "")
 
 
-async def _page(
+async def _factor_page(
     turn: FactorTurn, *, failed: str = "", offered: bytes = b"", wait: timedelta = timedelta(0)
 ) -> Response:
     language = turn.context.language
@@ -330,7 +330,7 @@ async def _page(
         stage=turn.stage,
         held=turn.held,
         app_used=language.moment(turn.held.app_used_at, turn.context.now) if turn.held.app_used_at else "",
-        passkeys=[_listed(language, one, turn.context.now) for one in had],
+        passkeys=[_passkey_line(language, one, turn.context.now) for one in had],
         options=await _options(turn, had),
         longest_name=LONGEST_NAME,
         script=own_script.TEXT,
@@ -338,13 +338,13 @@ async def _page(
     )
 
 
-def _listed(language: Language, one: Passkey, now: datetime) -> PasskeyLine:
+def _passkey_line(language: Language, one: Passkey, now: datetime) -> PasskeyLine:
     used = language.moment(one.used_at, now) if one.used_at else ""
     return PasskeyLine(id=one.id, name=one.name, made=language.moment(one.made_at, now), used=used)
 
 
 def _app(turn: FactorTurn, offered: bytes) -> dict[str, Any]:
-    """Return a secret to set up, as text and as a picture; the same again while it is being set up."""
+    """Return a secret to set up, as text and as a picture; the same one until it is set up."""
     secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now) or totp.new_secret()
     address = totp.address(secret, turn.account, turn.context.settings.institution.name)
     return {
@@ -355,7 +355,7 @@ def _app(turn: FactorTurn, offered: bytes) -> dict[str, Any]:
 
 
 async def _options(turn: FactorTurn, had: tuple[Passkey, ...]) -> str:
-    """Return the options for the browser, with a fresh challenge; empty where passkeys do not work or none applies."""
+    """Return the options for the browser, with a fresh challenge; empty if passkeys do not work or none applies."""
     adding, party = turn.stage in ("set_up", "manage"), turn.party
     if party is None or turn.stage == "code" or (len(had) >= MOST if adding else not had):
         return ""
@@ -378,6 +378,6 @@ async def _options(turn: FactorTurn, had: tuple[Passkey, ...]) -> str:
 
 
 ROUTES = (
-    Route(own_script.PAGE, for_visitors(form, narrowed="factor"), methods=["GET"]),
-    Route(own_script.PAGE, for_visitors(take, narrowed="factor"), methods=["POST"]),
+    Route(own_script.PAGE, for_visitors(second_factor_page, narrowed="factor"), methods=["GET"]),
+    Route(own_script.PAGE, for_visitors(process_form, narrowed="factor"), methods=["POST"]),
 )

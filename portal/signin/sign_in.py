@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Pages to sign in and out."""
 
 from datetime import timedelta
 
@@ -22,30 +22,30 @@ from status_db.accounts.audit_log import AuditEvent
 
 
 class PasswordForm(Form):
-    """Who signs in, with which password, and where they go then."""
+    """An account, its password, and the page to show after sign-in."""
 
     account: str = ""
     password: Hidden = ""
     goal: str = Field("/", alias="next")
 
 
-async def show(context: Context) -> Response:
-    """Show the form; send on who has signed in already."""
+async def sign_in_page(context: Context) -> Response:
+    """Show the form. Redirect a visitor who has signed in already."""
     if await recognise(context) is not None:
         return see_other(safe_next(context.request.query_params.get("next", "/")))
-    return _form(context, goal=context.request.query_params.get("next", "/"))
+    return _sign_in_form(context, goal=context.request.query_params.get("next", "/"))
 
 
-async def enter(context: Context) -> Response:
-    """Open a session for the right password; answer everything else alike."""
+async def sign_in(context: Context) -> Response:
+    """Open a session if the password is right. All failures get the same answer."""
     if not context.settings.auth.takes_passwords:
         raise HTTPException(404)
     form = await forms.read_form(context, PasswordForm)
     async with context.services.hashing.place():
-        return await _enter(context, form)
+        return await _sign_in(context, form)
 
 
-async def _enter(context: Context, form: PasswordForm) -> Response:
+async def _sign_in(context: Context, form: PasswordForm) -> Response:
     name, goal = normalise_account(form.account), safe_next(form.goal)
     now = context.now
     device = context.services.devices.known(context.request, name)
@@ -53,28 +53,28 @@ async def _enter(context: Context, form: PasswordForm) -> Response:
         context.services.throttle.password, name, addresses.of(context.request.scope), device, now
     )
     if tried.wait:
-        return _form(context, goal=goal, name=name, wait=tried.wait)
+        return _sign_in_form(context, goal=goal, name=name, wait=tried.wait)
     try:
-        account = await _known(context, name, form.password)
+        account = await _check_password(context, name, form.password)
         answer = None
         if account is not None:
             method = _method(context, account)
             narrowed = admission.narrowing(context.settings.auth, account, now, method)
             answer = await admission.admit(context, account, goal=goal, method=method, narrowed=narrowed)
     except SignInRefused:
-        # The password was right, or nobody was there to compare it with: that is no guess.
+        # The password was right, or the directory could not compare it: this was not a guess.
         await context.ask_long(context.services.throttle.succeeded, tried)
         raise
     if answer is None:
         await refused(context, name, _method(context, await context.ask(context.services.accounts.find, name)))
-        return _form(context, goal=goal, name=name, failed=True)
+        return _sign_in_form(context, goal=goal, name=name, failed=True)
     await context.ask_long(context.services.throttle.succeeded, tried)
     return answer
 
 
 def _method(context: Context, account: Account | None) -> str:
-    """Return who is asked about this account's password: the directory, where there is one and no password of ours."""
-    ours = context.services.ways.directory is None or (account is not None and account.password_hash is not None)
+    """Return who checks this account's password: the directory, if there is one and we have no password for it."""
+    ours = context.services.providers.directory is None or (account is not None and account.password_hash is not None)
     return "local" if context.settings.auth.local and ours else "ldap"
 
 
@@ -87,20 +87,20 @@ async def leave(context: Context) -> Response:
     await context.ask_long(context.services.desk.close_session, sessions.hash_of(context.token))
     if session is not None:
         await context.audit(AuditEvent.SIGNED_OUT, account=session.account.account, method=session.method)
-    response = see_other(providers.fix_text(session))
+    response = see_other(providers.after_sign_out(session))
     context.services.cookie.drop(response)
     return response
 
 
 async def refused(context: Context, name: str, method: str) -> None:
-    """Note that somebody was not let in. A name that is no account's may be a password in the wrong field."""
+    """Count a refused sign-in. An unknown name is not kept: it may be a password in the wrong field."""
     account = await context.ask(context.services.accounts.find, name)
     named = account.account if account is not None else ""
     await context.services.refused_tries.note(name, named, addresses.of(context.request.scope), method=method)
 
 
-async def _known(context: Context, name: str, password: str) -> Account | None:
-    """Return the active account this password opens; the work here is the same when there is none."""
+async def _check_password(context: Context, name: str, password: str) -> Account | None:
+    """Return the active account with this password, or None. Both take the same work here."""
     account = await context.ask(context.services.accounts.find, name)
     kept = account.password_hash if account is not None else None
     fits = await context.services.hashing.run(verify_password, password, kept)
@@ -112,7 +112,7 @@ async def _known(context: Context, name: str, password: str) -> Account | None:
     return account.during(context.settings.cohort_keys()) if account is not None and account.active else None
 
 
-def _form(
+def _sign_in_form(
     context: Context, *, goal: str, name: str = "", failed: bool = False, wait: timedelta = timedelta(0)
 ) -> Response:
     return forms.shown(
@@ -131,7 +131,7 @@ def _form(
 
 
 ROUTES = (
-    Route("/sign-in", for_anybody(show), methods=["GET"]),
-    Route("/sign-in", for_anybody(enter), methods=["POST"]),
+    Route("/sign-in", for_anybody(sign_in_page), methods=["GET"]),
+    Route("/sign-in", for_anybody(sign_in), methods=["POST"]),
     Route("/sign-out", for_anybody(leave), methods=["POST"]),
 )

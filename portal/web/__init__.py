@@ -1,1 +1,1 @@
-"""The web server's edge: limits, headers, faults, and work that must not block other requests."""
+"""What surrounds every page: limits, headers, faults, and work that must not block other requests."""

@@ -1,4 +1,4 @@
-"""Visitors' addresses, and the network that each is counted by."""
+"""Visitors' IP addresses, and the network that each is counted as."""
 
 import ipaddress
 
@@ -12,7 +12,7 @@ def of(scope: Scope) -> str:
 
 
 def network(address: str) -> str:
-    """Return what an address is counted by: itself for IPv4, its /64 for IPv6, which one household is given."""
+    """Return the network that an address counts as: itself for IPv4; for IPv6 its /64, the size for one household."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers long questions in helper processes, so that they do not hold the interpreter of the pages' process.
+"""Answers long questions in helper processes, so that they do not block the interpreter of the pages' process.
 
 Each helper runs the same application, with lower priority, and answers one request at a time. A helper that takes too
 long, or whose visitor has disconnected, is killed: nothing else stops a running computation. The next request starts
@@ -40,7 +40,7 @@ _NOT_GIVEN = (b"x-forwarded-for", b"x-forwarded-proto", b"range", b"if-range")
 _RETRY_AFTER = 60
 
 
-class HelperLost(Exception):  # noqa: N818 - named by what is so
+class HelperLost(Exception):  # noqa: N818 - named by its cause
     """A helper ended before it answered. Its own log has the reason."""
 
 
@@ -72,7 +72,7 @@ class _Helper:
             answer: _Answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             self.end()
-            raise HelperLost("a helper process ended before it had answered") from error
+            raise HelperLost("a helper process ended before it answered. Check its own log.") from error
         return answer
 
     def _start(self) -> "Connection[Any, Any]":
@@ -85,7 +85,7 @@ class _Helper:
                 stdin=subprocess.DEVNULL,
                 # Files that it leaves behind when it is killed are deleted with the folder.
                 env={**os.environ, "TMPDIR": str(self._folder)},
-                # Ctrl-C goes to the pages' process alone, which ends this one.
+                # Ctrl-C reaches only the pages' process, which ends this one.
                 start_new_session=True,
             )
         if self._ended:
@@ -124,7 +124,7 @@ class Apart:
             async with asyncio.timeout(self._within.total_seconds()):
                 answer = await asyncio.shield(asking)
         except BaseException as error:
-            # Its thread still raises when the process ends, and nobody waits for it.
+            # Its thread still raises when the process ends, and nothing waits for it.
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())
             loop.run_in_executor(None, helper.end)
             if isinstance(error, TimeoutError):
@@ -145,7 +145,7 @@ class Apart:
         if isinstance(answer.body, bytes):
             response = Response(answer.body, answer.status)
         else:
-            # Outside the helper's own folder, which goes when the helper ends.
+            # Outside the helper's own folder, which is deleted when the helper ends.
             folder = tempfile.TemporaryDirectory(prefix="sent-", dir=self._folder)
             file = Path(answer.body).rename(Path(folder.name, "answer"))
             response = SentOnce(folder, file, file.name)

@@ -47,7 +47,7 @@ class FaultLog:
             context = copy_context()
             write = lambda: context.run(log.error, "page broke", path=path, exc_info=error)  # noqa: E731
             with suppress(RuntimeError):
-                # Where this process is stopping, its thread takes no more.
+                # If this process is stopping, its thread accepts no more work.
                 await asyncio.get_running_loop().run_in_executor(self._writing, write)
         finally:
             self._waiting -= 1
@@ -82,7 +82,7 @@ class Faults:
         except ClientDisconnect:
             structlog.get_logger("clearance.portal").info("client went away", path=noted_path(request))
             if not begun:
-                # Nobody reads it; without it the server would log a missing answer.
+                # No client reads it. Without it the server would log a missing answer.
                 await Response(status_code=400)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - whatever broke is answered here
             response = await self._broken(request, error)

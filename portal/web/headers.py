@@ -1,6 +1,6 @@
 """The headers of every answer: no content from other hosts, no inline content, no caching of personal pages.
 
-One page alone has a script in it, and its policy names that very script.
+Only one page has a script. Its policy allows exactly that script by its hash.
 """
 
 from starlette.datastructures import MutableHeaders
@@ -17,21 +17,21 @@ _POLICY = (
 _EVERY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With `no-referrer` browsers would hide where our own forms come from, too.
+    # With `no-referrer` browsers would also hide the origin of our own forms.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-#: For a year browsers ask this host by https only. Subdomains are left out: other services may run there.
+#: For a year browsers use only https for this host. Subdomains are left out: other services may run there.
 _HTTPS_ALONE = "max-age=31536000"
 
-#: Links to static files carry a digest of what is in them, so a browser may keep each for as long as it likes.
+#: Links to static files contain a digest of their content, so browsers can cache them without limit.
 _STATIC = "public, max-age=31536000, immutable"
 
 
 def put(headers: MutableHeaders, path: str, *, https: bool) -> None:
-    """Add them to an answer about `path`; `https` where people come by https."""
+    """Add the headers to an answer about `path`; `https` if visitors use https."""
     for name, value in _EVERY.items():
         headers[name] = value
     own = f"; script-src {own_script.SOURCE}" if path == own_script.PAGE else ""
@@ -42,7 +42,7 @@ def put(headers: MutableHeaders, path: str, *, https: bool) -> None:
 
 
 class Headers:
-    """Adds them to every answer that passes."""
+    """Adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app

@@ -59,7 +59,7 @@ class _Body:
 
 
 @dataclass(slots=True)
-class Arriving:
+class UnfinishedBodies:
     """The bodies that have not arrived yet, in one process."""
 
     limits: PortalLimits
@@ -135,11 +135,11 @@ class Arriving:
             self._slow.pop(body.network, None)
 
 
-class Limited:
+class BodyLimits:
     """Applies the bounds to every request that passes."""
 
     def __init__(
-        self, app: ASGIApp, arriving: Arriving, refuse: Callable[[Request, Exception], Awaitable[Response]]
+        self, app: ASGIApp, arriving: UnfinishedBodies, refuse: Callable[[Request, Exception], Awaitable[Response]]
     ) -> None:
         self._app = app
         self._arriving = arriving

@@ -1,6 +1,6 @@
 """Links: every address of our own that is sent to a browser is made here, and nowhere else.
 
-Routes, and comparisons with the path of a request, know nothing of the prefix.
+Routes, and comparisons with the path of a request, do not include the prefix.
 """
 
 from urllib.parse import urlencode
@@ -28,10 +28,10 @@ def public_link(public_url: str, path: str, **query: object) -> str:
 
 
 def cookie_path(path: str = "") -> str:
-    """Return the path that a browser sends a cookie of ours to: this one and all below it, or every page."""
+    """Return the path of a cookie: browsers send it for this path and all below it, or for every page."""
     return f"{PREFIX}{path}" or "/"
 
 
 def see_other(address: str) -> Response:
-    """Send a browser on to another address, as `link` returns it."""
+    """Redirect a browser to another address, as `link` returns it."""
     return RedirectResponse(address, 303)

@@ -1,7 +1,7 @@
 """Long questions: overviews, lists, exports and PDFs. A few are answered at once, some wait, the rest are refused.
 
-They share one queue in each process, apart from the short questions, so that many exports at once do not slow down the
-students' own pages. A visitor who disconnects leaves the queue.
+They share one queue in each process, separate from the short questions, so that many exports at once do not slow down
+the students' own pages. A visitor who disconnects leaves the queue.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The only script of the pages: browsers offer passkeys to scripts alone. Its hash allows it, on one page only."""
+"""The only script of the pages: browsers offer passkeys only to scripts. Its hash allows it, on one page only."""
 
 from base64 import b64encode
 from hashlib import sha256

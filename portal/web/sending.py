@@ -1,13 +1,13 @@
-"""Sending files that are deleted once they are sent."""
+"""Sends files that are deleted afterwards."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: By this a server offers to send a file by its path alone, whenever it comes to it.
+#: With this extension a server offers to send a file by its path, at a later time.
 _BY_PATH = "http.response.pathsend"
 
 
-class SendsItself:
-    """Sends files itself, but for those that stay: by its path alone one would be looked for after it was deleted."""
+class FileSending:
+    """Sends files itself, except static ones: by its path, the server could look for a file after it was deleted."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -19,5 +19,5 @@ class SentOnce(FileResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            # Not in another thread: a visitor who goes away cancels what would wait for it.
+            # Not in another thread: a visitor who disconnects cancels the wait for it.
             self._folder.cleanup()

@@ -18,7 +18,7 @@ _OWN_COOKIES = ("clearance", "__Host-clearance", "__Secure-clearance", "language
 _LANGUAGE = "lang"
 
 
-class WellFormed:
+class TextCheck:
     """Answers a request that is not text with `refuse`, and passes every other one on."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request], Awaitable[Response]]) -> None:
@@ -35,13 +35,13 @@ class WellFormed:
 
 
 def is_text(scope: Scope) -> bool:
-    """Say whether the path, the query, the headers and this portal's cookies are text without a NUL."""
+    """Return whether the path, the query, the headers and this portal's cookies are text without a NUL."""
     raw_path: bytes = scope.get("raw_path") or b""
     sent = (scope["path"].encode("utf-8", "surrogatepass"), unquote_to_bytes(raw_path), scope["query_string"])
     if not all(map(_is_utf8, (*sent, unquote_to_bytes(scope["query_string"])))):
         return False
     for name, value in scope["headers"]:
-        # Headers are read as Latin-1, so that any byte is a letter; some browsers send a Referer in GBK.
+        # Headers are read as Latin-1, so every byte is a character; some browsers send a Referer in GBK.
         if b"\0" in value or (name == b"cookie" and not _are_cookies(value)):
             return False
     return True
@@ -58,7 +58,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _are_cookies(value: bytes) -> bool:
-    """Say so of our own cookies; a quoted one may write a NUL as an octal number."""
+    """Return whether our own cookies are text; a quoted one may write a NUL as an octal number."""
     kept = cookie_parser(value.decode("latin-1"))
     return all(_is_utf8(text.encode("latin-1", "replace")) for name, text in kept.items() if _is_own(name))
 

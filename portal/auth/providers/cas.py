@@ -1,8 +1,8 @@
 """CAS 3.0: the addresses to sign in and out, the answer about a ticket, and the server's logout request.
 
-Who has signed in is read strictly: one success, one user in it and in the right place, in the namespace of CAS or, as
-some servers send it, in none. What servers add is ignored unless the settings ask for it: comments, a
-proxy-granting ticket, attributes in whatever style. The styles are those of Apereo CAS (`<cas:attributes>` with an
+The user is read strictly: exactly one success with one user, in the right place, in the namespace of CAS or, as some
+servers send it, in none. Additions of servers are ignored unless the settings ask for them: comments, a
+proxy-granting ticket, attributes in any style. The styles are those of Apereo CAS (`<cas:attributes>` with an
 element for each), Casdoor (`<cas:attribute name="…">` below that), RubyCAS (elements beside the user) and of older
 servers (`<cas:attribute name="…" value="…"/>`, or with a `<cas:name>` and a `<cas:value>`).
 """
@@ -25,44 +25,44 @@ from portal.auth.refusals import SignInCode, SignInRefused, printable
 METHOD = "cas"
 
 _CAS = "http://www.yale.edu/tp/cas"
-#: Before each name: CAS's own namespace, or none.
+#: The accepted namespaces: CAS's own, or none.
 _NAMESPACES = (f"{{{_CAS}}}", "")
 _SAMLP = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 
-#: A ticket as the protocol allows it: a service's own, and a proxy's.
+#: The forms of tickets in the protocol: a service ticket, and a proxy's.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~-]{1,253}", re.ASCII)
 _PROXY_TICKET = re.compile(r"PT-[A-Za-z0-9._~-]{1,253}", re.ASCII)
 #: Any ticket within a sentence.
 _ANY_TICKET = re.compile(r"\b(?:ST|PT|PGT|PGTIOU|TGT|TGC)-[^\s'\"<>]+")
 
-#: A user, or a whole success, inside a text or a comment: somebody has injected it.
+#: A user, or a whole success, inside a text or a comment: it was injected.
 _HIDDEN = re.compile(r"</?\s*(?:[\w.-]+:)?(?:user|authenticationSuccess)\b")
 
 #: A declaration of one of the Chinese charsets, all of which are parts of GB18030.
 _CHINESE = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"'](gbk|gb2312|gb18030)[\"'][^>]*\?>", re.IGNORECASE)
 
-#: What servers send in place of the protocol's XML, and how it begins.
+#: How answers begin that are not the protocol's XML, and what they are.
 _OTHER_THAN_XML = {
     b"<!doctype html": "a web page",
     b"<html": "a web page",
     b"{": "JSON",
-    b"yes": "the plain words of CAS 1.0",
-    b"no": "the plain words of CAS 1.0",
+    b"yes": "a plain text answer of CAS 1.0",
+    b"no": "a plain text answer of CAS 1.0",
 }
 
-#: What the protocol's codes mean, and what helps.
+#: The fix for each of the protocol's error codes.
 _ADVICE = {
-    "INVALID_TICKET": "A ticket is good once and mostly for 10 seconds: sign in again; if it stays so, the nodes of "
-    "the CAS server do not share their tickets, or its address for validation is another ([auth.cas] url, validation).",
+    "INVALID_TICKET": "A ticket is valid once and usually for 10 seconds: sign in again. If the error persists, check "
+    "that the nodes of the CAS server share their tickets, and correct url and validation in [auth.cas].",
     "INVALID_SERVICE": "Register the service {service} there, with anything after a ?, and compare public_url in "
     "[portal].",
     "UNAUTHORIZED_SERVICE": "Register the service {service} there, with anything after a ?, and compare public_url in "
     "[portal].",
-    "UNAUTHORIZED_SERVICE_PROXY": "Proxies may not sign people in at this service: register it there as one that they "
-    "may.",
-    "INTERNAL_ERROR": "Look into the CAS server's own log.",
+    "UNAUTHORIZED_SERVICE_PROXY": "Proxies are not allowed to sign people in at this service. Allow them in its "
+    "registration there.",
+    "INTERNAL_ERROR": "Check the CAS server's own log.",
 }
-_OTHER_ADVICE = "Look into the CAS server's own log, and at how the service {service} is registered there."
+_OTHER_ADVICE = "Check the CAS server's own log, and the registration of the service {service} there."
 
 
 class Untrusted(Exception):  # noqa: N818 - named by what is so
@@ -70,11 +70,11 @@ class Untrusted(Exception):  # noqa: N818 - named by what is so
 
 
 class Tampered(Untrusted):
-    """An answer that looks like the protocol, in which somebody may have injected a name that is not theirs."""
+    """An answer in the protocol's form into which another user's name may have been injected."""
 
 
 class Denied(Exception):  # noqa: N818 - named by what is so
-    """The server's refusal; the text is its code, and its own words without any ticket."""
+    """The server's refusal. The text is its code, and its message without any ticket."""
 
     def __init__(self, code: str, words: str = "") -> None:
         super().__init__(f"{code} ({words})" if words else code)
@@ -86,15 +86,15 @@ class CasUser:
     """The user a ticket is for."""
 
     user: str
-    #: Each attribute with its values. One that is sent in several styles counts once where they agree.
+    #: Each attribute with its values. An attribute in several styles counts once if the values are the same.
     attributes: Mapping[str, Sequence[str]]
-    #: The proxies that the ticket came through, the last first; empty for the browser's own ticket.
+    #: The proxies that passed the ticket on, the last first; empty for the browser's own ticket.
     proxies: Sequence[str] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
-    """Somebody the server has signed in."""
+class CasSignIn:
+    """A user that the server has signed in."""
 
     name: str
     #: The server has asked for a second factor.
@@ -103,82 +103,86 @@ class Validated:
 
 def read_answer(body: bytes) -> CasUser:
     """Return the user of a validated ticket. Raises Denied for a failure, Untrusted for anything else."""
-    root = _parsed(body)
-    for text in _texts(root):
+    root = _parse_xml(body)
+    for text in _all_texts(root):
         if _HIDDEN.search(text):
-            raise Tampered("it holds a user within a comment or a text, where somebody may have put it")
-    if _name(root) != "serviceResponse":
+            raise Tampered("it has a user inside a comment or a text, where it may have been injected")
+    if _element_name(root) != "serviceResponse":
         raise Untrusted(f"it is not a service response of CAS, but <{printable(str(root.tag), 80)}>")
     answers = _children(root, "a service response")
     if len(answers) != 1:
-        raise Tampered(f"it holds {len(answers)} answers, and one is right")
+        raise Tampered(f"it has {len(answers)} answers instead of one")
     (answer,) = answers
-    if _name(answer) == "authenticationFailure":
+    if _element_name(answer) == "authenticationFailure":
         if _elements(answer):
-            raise Untrusted("a failure holds elements")
-        raise Denied(_code(answer), printable(_ANY_TICKET.sub("…", _all_text(answer)), 200))
-    if _name(answer) != "authenticationSuccess":
+            raise Untrusted("a failure has elements in it")
+        raise Denied(_failure_code(answer), printable(_ANY_TICKET.sub("…", _all_text(answer)), 200))
+    if _element_name(answer) != "authenticationSuccess":
         raise Untrusted(f"it is neither success nor failure, but <{printable(str(answer.tag), 80)}>")
     return _read_success(answer)
 
 
 def _read_success(success: Element) -> CasUser:
     inside = _children(success, "a success")
-    users = [child for child in inside if _name(child) == "user"]
-    blocks = [child for child in inside if _name(child) == "attributes"]
-    chains = [child for child in inside if _name(child) == "proxies"]
+    users = [child for child in inside if _element_name(child) == "user"]
+    blocks = [child for child in inside if _element_name(child) == "attributes"]
+    chains = [child for child in inside if _element_name(child) == "proxies"]
     if len(users) != 1:
-        raise Tampered(f"a success holds {len(users)} users, and one is right")
+        raise Tampered(f"a success has {len(users)} users instead of one")
     if len(blocks) > 1 or len(chains) > 1:
-        raise Tampered("a success holds its attributes, or its proxies, twice")
-    user = _text(users[0], "the user")
+        raise Tampered("a success has its attributes, or its proxies, more than once")
+    user = _element_text(users[0], "the user")
     if not user:
         raise Untrusted("a user without a name")
     if any(
-        _name(element) in ("serviceResponse", "authenticationSuccess") for child in success for element in child.iter()
+        _element_name(element) in ("serviceResponse", "authenticationSuccess")
+        for child in success
+        for element in child.iter()
     ):
-        raise Tampered("a success holds another success")
-    beside = [child for child in inside if _name(child) not in ("user", "attributes", "proxies", "attribute")]
-    named = [child for child in inside if _name(child) == "attribute"]
+        raise Tampered("a success has another success in it")
+    beside = [child for child in inside if _element_name(child) not in ("user", "attributes", "proxies", "attribute")]
+    named = [child for child in inside if _element_name(child) == "attribute"]
     return CasUser(user, _attributes(_elements(blocks[0]) if blocks else [], named, beside), _proxies(chains))
 
 
 def _attributes(below: list[Element], named: list[Element], beside: list[Element]) -> Mapping[str, Sequence[str]]:
-    """Return the user's attributes by name. The value of one that cannot be read is empty."""
+    """Return the user's attributes by name. The value of an unreadable attribute is empty."""
     found: dict[str, list[list[str]]] = {}
     # Attributes that carry their own name may be one level deeper.
-    deeper = [child for block in below for child in block.iter() if child is not block and _name(child) == "attribute"]
-    for way in (
-        [(_name(child), child) for child in below if _name(child) != "attribute"],
-        [_named(child) for child in (*below, *deeper) if _name(child) == "attribute"],
-        [_named(child) for child in named],
-        [(_name(child), child) for child in beside],
+    deeper = [
+        child for block in below for child in block.iter() if child is not block and _element_name(child) == "attribute"
+    ]
+    for style in (
+        [(_element_name(child), child) for child in below if _element_name(child) != "attribute"],
+        [_self_named_attribute(child) for child in (*below, *deeper) if _element_name(child) == "attribute"],
+        [_self_named_attribute(child) for child in named],
+        [(_element_name(child), child) for child in beside],
     ):
-        said: dict[str, list[str]] = {}
-        for name, element in way:
+        by_name: dict[str, list[str]] = {}
+        for name, element in style:
             if name:
-                said.setdefault(name, []).append(_value(element))
-        for name, values in said.items():
+                by_name.setdefault(name, []).append(_attribute_value(element))
+        for name, values in by_name.items():
             found.setdefault(name, []).append(values)
     # Where two styles differ, both are kept, and two values are refused later.
     return {
-        name: ways[0] if all(way == ways[0] for way in ways) else [value for way in ways for value in way]
-        for name, ways in found.items()
+        name: lists[0] if all(one == lists[0] for one in lists) else [value for one in lists for value in one]
+        for name, lists in found.items()
     }
 
 
-def _named(attribute: Element) -> tuple[str, Element]:
-    """Return the name and what holds the value of an attribute that says its own name."""
+def _self_named_attribute(attribute: Element) -> tuple[str, Element]:
+    """Return the name of an attribute that contains its own name, and the element with its value."""
     if "name" in attribute.attrib:
         return attribute.attrib["name"], attribute
-    parts = {_name(child): child for child in _elements(attribute)}
+    parts = {_element_name(child): child for child in _elements(attribute)}
     if set(parts) == {"name", "value"} and len(_elements(attribute)) == len(parts):
-        return _value(parts["name"]), parts["value"]
+        return _attribute_value(parts["name"]), parts["value"]
     return "", attribute
 
 
-def _value(element: Element) -> str:
-    """Return a single text; empty for anything else, such as text that a comment parts in two."""
+def _attribute_value(element: Element) -> str:
+    """Return a single text; empty for anything else, such as text with a comment inside."""
     if len(element):
         return ""
     return element.attrib.get("value", element.text or "").strip()
@@ -186,31 +190,31 @@ def _value(element: Element) -> str:
 
 def _proxies(chains: list[Element]) -> tuple[str, ...]:
     loose = tuple(_all_text(chain) for chain in chains if _all_text(chain))
-    return loose + tuple(_text(proxy, "a proxy") for chain in chains for proxy in _elements(chain))
+    return loose + tuple(_element_text(proxy, "a proxy") for chain in chains for proxy in _elements(chain))
 
 
-def _code(failure: Element) -> str:
+def _failure_code(failure: Element) -> str:
     return re.sub(r"[^A-Z_]", "", failure.get("code", ""))[:40] or "no code"
 
 
 def read_logout(text: str) -> str:
     """Return the ticket of the session that the server has ended. Raises Untrusted."""
-    root = _parsed(text.encode())
+    root = _parse_xml(text.encode())
     indexes = [child for child in root if child.tag == f"{_SAMLP}SessionIndex"]
     if root.tag != f"{_SAMLP}LogoutRequest" or len(indexes) != 1:
         raise Untrusted("it is not a logout request about one session")
-    return plausible_ticket(_text(indexes[0], "a ticket"))
+    return require_ticket(_element_text(indexes[0], "a ticket"))
 
 
-def plausible_ticket(text: str, *, proxied: bool = False) -> str:
-    """Return a ticket as it is; a proxy's only where `proxied` allows it. Raises Untrusted for any other text."""
+def require_ticket(text: str, *, proxied: bool = False) -> str:
+    """Return the text if it has the form of a ticket; a proxy's only if `proxied`. Raises Untrusted otherwise."""
     if not (_TICKET.fullmatch(text) or (proxied and _PROXY_TICKET.fullmatch(text))):
-        raise Untrusted("it does not look like a service ticket")
+        raise Untrusted("it does not have the form of a service ticket")
     return text
 
 
-def _parsed(body: bytes) -> Element:
-    # Comments and instructions are kept, so that none can split a name unseen.
+def _parse_xml(body: bytes) -> Element:
+    # Comments and instructions are kept, so that none can split a name unnoticed.
     builder = TreeBuilder(insert_comments=True, insert_pis=True)
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
     # Some templates leave lines before the declaration, where XML allows none.
@@ -221,16 +225,16 @@ def _parsed(body: bytes) -> Element:
     except DTDForbidden:
         other = _other_than_xml(begun)
         raise Untrusted(
-            f"it is {other}" if other else "it declares a document type, and may hide things in it"
+            f"it is {other}" if other else "it declares a document type, in which content can be hidden"
         ) from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        other = _other_than_xml(begun) or f"not plain XML ({_first(error)})"
+        other = _other_than_xml(begun) or f"not plain XML ({_parser_error(error)})"
         raise Untrusted(f"it is {other}") from None
     return root
 
 
 def _in_utf8(body: bytes) -> bytes:
-    """Return an answer that says it is in a Chinese charset in UTF-8: the parser knows none of them."""
+    """Return an answer in UTF-8 if it declares a Chinese charset: the parser knows none of them."""
     declared = _CHINESE.match(body)
     if declared is None:
         return body
@@ -240,8 +244,8 @@ def _in_utf8(body: bytes) -> bytes:
         raise Untrusted(f"it is not written in {declared[1].decode()}, as it declares") from None
 
 
-def _first(error: Exception) -> str:
-    # The parser's message holds a position, and nothing of the answer.
+def _parser_error(error: Exception) -> str:
+    # The parser's message has a position, and no part of the answer.
     return (
         f"{type(error).__name__}: {printable(str(error), 80)}"
         if isinstance(error, ParseError)
@@ -256,8 +260,8 @@ def _other_than_xml(body: bytes) -> str:
     return next((what for start, what in _OTHER_THAN_XML.items() if begins.startswith(start)), "")
 
 
-def _name(element: Element) -> str:
-    """Return the name of an element of CAS's namespace, or of none; empty for any other, and for a comment."""
+def _element_name(element: Element) -> str:
+    """Return the name of an element in CAS's namespace, or in none; empty for any other, and for a comment."""
     if not _is_element(element):
         return ""
     namespace, brace, name = element.tag.rpartition("}")
@@ -276,15 +280,15 @@ def _elements(element: Element) -> list[Element]:
 
 
 def _children(element: Element, what: str) -> list[Element]:
-    """Return the elements within one that holds nothing else. Raises Untrusted."""
+    """Return the elements within an element that must contain nothing else. Raises Untrusted."""
     if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
-        raise Tampered(f"{what} holds text beside elements")
+        raise Tampered(f"{what} has text beside its elements")
     return _elements(element)
 
 
-def _text(element: Element, what: str) -> str:
+def _element_text(element: Element, what: str) -> str:
     if len(element):
-        raise Tampered(f"{what} holds an element, a comment or an instruction, where only text is allowed")
+        raise Tampered(f"{what} has an element, a comment or an instruction in it, where only text is allowed")
     return (element.text or "").strip()
 
 
@@ -292,7 +296,7 @@ def _all_text(element: Element) -> str:
     return " ".join([(element.text or "").strip(), *((child.tail or "").strip() for child in element)]).strip()
 
 
-def _texts(root: Element) -> Iterator[str]:
+def _all_texts(root: Element) -> Iterator[str]:
     for element in root.iter():
         yield element.text or ""
         yield element.tail or ""
@@ -307,56 +311,57 @@ class CasServer:
         self._asker = ProviderClient(METHOD, settings.ca_file)
 
     def login_address(self, service: str) -> str:
-        """Return where people sign in, to be sent back to `service` with a ticket."""
+        """Return the address to sign in at. The server redirects back to `service` with a ticket."""
         return f"{self._settings.url}/login?{urlencode({'service': service})}"
 
     def logout_address(self, service: str) -> str:
-        """Return where people sign out, with the way back to `service`."""
+        """Return the address to sign out at, with `service` as return address."""
         return f"{self._settings.url}/logout?{urlencode({'service': service})}"
 
-    def validated(self, ticket: str, service: str) -> Validated:
-        """Return the user that the server names for a ticket for this very service. Raises SignInRefused."""
+    def validated(self, ticket: str, service: str) -> CasSignIn:
+        """Return the user of a ticket for exactly this service, as the server reports it. Raises SignInRefused."""
         own = self._settings
         address = f"{own.url}{own.validation}"
         try:
-            plausible_ticket(ticket, proxied=bool(own.proxies))
+            require_ticket(ticket, proxied=bool(own.proxies))
         except Untrusted as error:
             raise self._refused(
                 f"the browser did not send a valid ticket: {error}. "
-                "Sign in again; a proxy's ticket (PT-…) counts only with `proxies` in [auth.cas]."
+                "Sign in again. For a proxy's ticket (PT-…), set `proxies` in [auth.cas]."
             ) from None
         # Some servers answer in JSON unless XML is asked for.
         body = self._asker.get(address, {"service": service, "ticket": ticket, "format": "XML"})
         try:
-            said = read_answer(body)
+            user = read_answer(body)
         except Denied as error:
             why = SignInCode.UNAVAILABLE if error.code == "INTERNAL_ERROR" else SignInCode.REFUSED
             advice = _ADVICE.get(error.code, _OTHER_ADVICE).format(service=service.partition("?")[0])
             raise SignInRefused(METHOD, why, f"{address} does not accept the ticket: {error}. {advice}") from None
         except Untrusted as error:
             advice = (
-                "Have whoever runs that server look at how it writes this person's name and attributes: < and & must "
-                "be escaped, and a name may hold nothing but text."
+                "Ask the operator of that server to check how it writes this person's name and attributes: < and & "
+                "must be escaped, and a name must contain only text."
                 if isinstance(error, Tampered)
-                else "Compare `url` and `validation` in [auth.cas] with the address for validation of that server."
+                else "Compare `url` and `validation` in [auth.cas] with that server's address for validation."
             )
             raise self._refused(f"the answer of {address} cannot be trusted: {error}. {advice}") from None
-        strange = [proxy for proxy in said.proxies if proxy not in own.proxies]
-        if strange:
+        unknown = [proxy for proxy in user.proxies if proxy not in own.proxies]
+        if unknown:
             raise self._refused(
-                f'{address} says that the ticket came through "{printable(strange[0], 200)}", a proxy that may sign '
-                "nobody in here. If it may, add that very address to `proxies` in [auth.cas].",
-                said.user,
+                f'{address} reports that the ticket was passed on by the proxy "{printable(unknown[0], 200)}", which '
+                "is not allowed to sign people in here. To allow it, add exactly this address to `proxies` in "
+                "[auth.cas].",
+                user.user,
             )
-        name = self._attribute(address, said) if own.attribute else said.user
-        return Validated(without_domain(METHOD, name, own.strip_domain), provider_factor.by_cas(said.attributes, own))
+        name = self._attribute(address, user) if own.attribute else user.user
+        return CasSignIn(without_domain(METHOD, name, own.strip_domain), provider_factor.by_cas(user.attributes, own))
 
-    def _attribute(self, address: str, said: CasUser) -> str:
+    def _attribute(self, address: str, user: CasUser) -> str:
         wanted = self._settings.attribute
-        names = said.attributes.get(wanted, ())
+        names = user.attributes.get(wanted, ())
         if len(names) == 1 and names[0]:
             return names[0]
-        there = ", ".join(printable(name, 40) for name in sorted(said.attributes)[:20]) or "none"
+        there = ", ".join(printable(name, 40) for name in sorted(user.attributes)[:20]) or "none"
         found = (
             f'no attribute "{wanted}" (it released: {there})'
             if not names
@@ -365,10 +370,10 @@ class CasServer:
             else f'an attribute "{wanted}" that is empty or not a single text'
         )
         raise self._refused(
-            f"{address} released {found} for {printable(said.user, 100)}. Have the CAS server release it to this "
-            "service, once for each person (with /p3/serviceValidate where it is Apereo CAS); or name another as "
-            "`attribute` in [auth.cas], spelt exactly so.",
-            said.user,
+            f"{address} released {found} for {printable(user.user, 100)}. Have the CAS server release it to this "
+            "service, once for each person (Apereo CAS: with /p3/serviceValidate), or set `attribute` in [auth.cas] "
+            "to the exact name of another one.",
+            user.user,
         )
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""LDAP: somebody is searched for by their sign-in name; their own password then opens the directory, or does not."""
+"""LDAP: the directory is searched for the sign-in name, then a bind with the person's own password checks it."""
 
 import re
 import ssl
@@ -24,24 +24,24 @@ from status_db.accounts.accounts import normalise_account
 
 METHOD = "ldap"
 
-#: Active Directory's codes for a right password that opens nothing. 775, a locked account, is left out: it comes with a
-#: wrong password, too, and would say whether the password was right.
+#: Active Directory's codes for a correct password of an account that cannot sign in. 775, a locked account, is left
+#: out: it is also sent for a wrong password, so it must not reveal whether the password was correct.
 _OF_RIGHT_PASSWORDS = {
-    "530": "the account may not be used at this hour",
-    "531": "the account may not be used from here",
+    "530": "the account is not allowed to sign in at this hour",
+    "531": "the account is not allowed to sign in from this machine",
     "532": "the password has expired",
-    "533": "the account has been shut",
+    "533": "the account is disabled",
     "701": "the account has expired",
-    "773": "a new password must be set there first",
+    "773": "the person must set a new password there first",
 }
 _DATA = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]+)\b", re.IGNORECASE)
 
 
 class _Tls(ldap3.Tls):  # type: ignore[misc]  # its package has no types
-    """Encryption by Python's own defaults: ldap3 would compare the host with the certificate by itself, afterwards."""
+    """TLS with Python's own defaults: ldap3 itself would compare the host with the certificate only afterwards."""
 
     def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - as ldap3 calls it
-        """Encrypt a connection's socket, once the other side has shown that it is the host of the settings."""
+        """Encrypt a connection's socket, after the certificate is found to be for the host in the settings."""
         context = ssl.create_default_context(cafile=self.ca_certs_file)
         connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
 
@@ -53,22 +53,22 @@ class LdapDirectory:
         self._settings = settings
 
     def name_of(self, account: str, password: str) -> str | None:
-        """Return the name here of whom this password belongs to; None when it is nobody's, or wrong.
+        """Return the name here of the person with this password; None if the account is unknown or the password wrong.
 
-        Raises SignInRefused when the directory does not answer, or not as the settings say.
+        Raises SignInRefused if the directory does not respond, or its entries do not match the settings.
         """
         if not account or not password:
-            # With an empty password a directory says yes to anybody: it takes that for somebody who gives no name.
+            # A directory accepts every bind with an empty password, as an anonymous one.
             return None
         own = self._settings
         try:
             searcher = own.bind_password.reveal() if own.bind_password else ""
             with self._bound(own.bind_dn, searcher) as connection:
-                found = self._found(connection, account)
+                found = self._find_person(connection, account)
         except SecretUnusable as error:
             raise self._unavailable(f"cannot be searched: {error}") from None
         except LDAPException as error:
-            raise self._unavailable(f"cannot be searched ({_said(error)}). {self._remedy(error)}") from None
+            raise self._unavailable(f"cannot be searched ({_error_text(error)}). {self._remedy(error)}") from None
         if found is None:
             return None
         dn, name = found
@@ -82,12 +82,12 @@ class LdapDirectory:
                 return None
             raise self._refused(dn, name, reason) from None
         except LDAPOperationResult as error:
-            # A locked or expired account is the directory's own no.
-            raise self._refused(dn, name, _said(error)) from None
+            # The directory itself refuses, for example a locked or expired account.
+            raise self._refused(dn, name, _error_text(error)) from None
         except LDAPException as error:
-            raise self._unavailable(f"does not answer ({_said(error)}). {self._remedy(error)}") from None
+            raise self._unavailable(f"did not respond ({_error_text(error)}). {self._remedy(error)}") from None
 
-    def _found(self, connection: ldap3.Connection, account: str) -> tuple[str, str] | None:
+    def _find_person(self, connection: ldap3.Connection, account: str) -> tuple[str, str] | None:
         own = self._settings
         connection.search(
             own.base,
@@ -101,25 +101,25 @@ class LdapDirectory:
             return None
         if len(entries) > 1:
             raise self._unavailable(
-                f'knows several by the sign-in name "{printable(account, 100)}" with {own.search} below {own.base}. '
-                "Make search or base in [auth.ldap] narrower."
+                f'has several entries for the sign-in name "{printable(account, 100)}" with {own.search} below '
+                f"{own.base}. Make search or base in [auth.ldap] narrower."
             )
-        values = [str(value) for value in _listed(entries[0]["attributes"].get(own.attribute))]
-        # Of several names it is the one that was typed.
-        typed = [value for value in values if account in self._names(value)]
+        values = [str(value) for value in _as_list(entries[0]["attributes"].get(own.attribute))]
+        # If there are several names, the one that was typed counts.
+        typed = [value for value in values if account in self._accepted_names(value)]
         names = values if len(values) == 1 else typed
         if len(names) != 1:
             dn = printable(str(entries[0]["dn"]), 200)
             raise self._unavailable(
-                f'gives {len(values)} values of "{own.attribute}" for {dn}'
-                f"{'' if own.bind_dn else ', to an anonymous search'}. Name another as attribute in [auth.ldap], "
-                "or let the one who searches read it."
+                f'returned {len(values)} values of "{own.attribute}" for {dn}'
+                f"{'' if own.bind_dn else ', to an anonymous search'}. Set another attribute in [auth.ldap], "
+                "or allow the searching account to read it."
             )
         return str(entries[0]["dn"]), names[0]
 
     @contextmanager
     def _bound(self, dn: str, password: str) -> Iterator[ldap3.Connection]:
-        """Give a connection that this name and password have opened; without a name, one for nobody in particular."""
+        """Return a connection that is bound with this name and password; without a name, an anonymous one."""
         own = self._settings
         seconds = int(own.timeout.total_seconds())
         url = urlsplit(own.url)
@@ -137,7 +137,7 @@ class LdapDirectory:
             user=dn or None,
             password=password or None,
             auto_bind=ldap3.AUTO_BIND_NONE,
-            # It would lead elsewhere with the password.
+            # A referral would send the password to another server.
             auto_referrals=False,
             read_only=True,
             raise_exceptions=True,
@@ -147,47 +147,46 @@ class LdapDirectory:
             connection.open(read_server_info=False)
             if own.start_tls and not connection.start_tls(read_server_info=False):
                 raise self._unavailable(
-                    "does not start TLS. Write ldaps://… as url in [auth.ldap], or have it offer StartTLS."
+                    "does not start TLS. Set url in [auth.ldap] to ldaps://…, or have the directory offer StartTLS."
                 )
             if not connection.bind(read_server_info=False):
-                raise self._unavailable("lets nobody in. Look into its own log.")
+                raise self._unavailable("refuses every bind. Check its own log.")
             yield connection
         finally:
-            # What went wrong before says more than that a goodbye is not heard, too.
+            # An earlier error is more useful than a failed unbind.
             with suppress(LDAPException):
                 connection.unbind()
             if connection.socket is not None:
-                # One that was never connected is left open by ldap3.
+                # ldap3 leaves a socket open that was never connected.
                 connection.socket.close()
 
-    def _names(self, value: str) -> set[str]:
-        """Return what somebody of this value may have typed: with the domain, or without it."""
+    def _accepted_names(self, value: str) -> set[str]:
+        """Return the sign-in names that match this value: with the domain, and without it."""
         return {normalise_account(value), normalise_account(stripped(value, self._settings.strip_domain) or value)}
 
     def _remedy(self, error: Exception) -> str:
-        """Say what may help, by what kind of error it is."""
+        """Return the fix for this kind of error."""
         own, kind = self._settings, type(error).__name__
         if isinstance(error, LDAPInvalidCredentialsResult):
             return f"Compare bind_dn ({own.bind_dn or 'none'}) and bind_password in [auth.ldap]."
         if isinstance(error, LDAPInsufficientAccessRightsResult):
-            who = own.bind_dn or "somebody without a name, or a bind_dn,"
-            return f"Let {who} search {own.base} and read {own.attribute}."
+            who = own.bind_dn or "anonymous clients, or a bind_dn,"
+            return f"Allow {who} to search {own.base} and read {own.attribute}."
         if isinstance(error, LDAPNoSuchObjectResult):
-            return f"Compare base in [auth.ldap], {own.base}, with where people are there."
+            return f"Compare base in [auth.ldap], {own.base}, with the location of people's entries there."
         if isinstance(error, LDAPOperationResult):
-            return f"Compare base, search and attribute in [auth.ldap]; it was asked as {own.bind_dn or 'nobody'}."
+            return f"Check base, search and attribute in [auth.ldap]; the search ran as {own.bind_dn or 'anonymous'}."
         if "CERTIFICATE_VERIFY_FAILED" in str(error) or "ssl" in str(error).lower():
-            return "Its certificate is not trusted here, or for another host: name its authority's file as ca_file."
+            return "Its certificate is not trusted here, or is for another host: set ca_file to its authority's file."
         if kind in ("LDAPSocketOpenError", "LDAPSocketReceiveError", "LDAPSocketSendError"):
-            return "See whether it runs, whether this machine knows its name, and whether a firewall is in between."
-        return "Look into the directory's own log."
+            return "Check that it is running, that this machine can resolve its name, and that no firewall blocks it."
+        return "Check the directory's own log."
 
     def _refused(self, dn: str, name: str, reason: str) -> SignInRefused:
         return SignInRefused(
             METHOD,
             SignInCode.REFUSED,
-            f"the directory {self._settings.url} said no to {printable(dn, 200)}: {reason}. Look at that account "
-            "there.",
+            f"the directory {self._settings.url} refused {printable(dn, 200)}: {reason}. Check that account there.",
             name,
         )
 
@@ -195,10 +194,10 @@ class LdapDirectory:
         return SignInRefused(METHOD, SignInCode.UNAVAILABLE, f"the directory {self._settings.url} {what}")
 
 
-def _listed(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _said(error: Exception) -> str:
-    # Its longer texts may repeat what was asked.
+def _error_text(error: Exception) -> str:
+    # Its longer texts may repeat the request.
     return str(getattr(error, "description", "") or type(error).__name__)

@@ -1,8 +1,8 @@
-"""OpenID Connect: the authorization code flow with PKCE, and what an ID token or a logout token must say to count.
+"""OpenID Connect: the authorization code flow with PKCE, and the checks of ID tokens and logout tokens.
 
-Providers differ in what the standard leaves open, and each of these is read: an issuer with and without a `/` at its
-end (authentik, Auth0); user info as a signed token (Keycloak and Apereo CAS, where a client is set so), or with its
-claims below `attributes` (Apereo CAS); a key set with keys of kinds that are not known here; tokens that name no key.
+Providers differ where the standard leaves a choice. These variants are accepted: an issuer with and without a `/` at
+its end (authentik, Auth0); user info as a signed token (Keycloak and Apereo CAS, if a client is set so), or with its
+claims below `attributes` (Apereo CAS); a key set with keys of unknown kinds; tokens that name no key.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from config.tables.secrets import SecretUnusable
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
 from portal.auth.providers.http import ProviderClient
-from portal.auth.providers.oidc_published import METHOD, Published, json_object, sign_in_refused
+from portal.auth.providers.oidc_published import METHOD, ProviderMetadata, json_object, sign_in_refused
 from portal.auth.providers.oidc_words import (
     about_signature,
     described,
@@ -37,43 +37,43 @@ from portal.auth.providers.oidc_words import (
 from portal.auth.refusals import printable
 from portal.auth.sso_state import SignInState
 
-#: An unknown key makes its keys be asked for again, at most this often.
+#: After a token with an unknown key, the keys are requested again, at most this often.
 _PAUSE = timedelta(minutes=1)
 
 #: An encrypted token has this many dots.
 _ENCRYPTED = 4
 
-#: A logout token is for now.
+#: A logout token is at most this old, in seconds.
 _LOGOUT_AGE = 300
 _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """Somebody the provider has signed in."""
+class OidcSignIn:
+    """A person that the provider has signed in."""
 
     name: str
     #: The key by which the provider may end the session.
     key: str
-    #: The token itself: the provider asks for it when they leave.
+    #: The token itself: the provider asks for it at sign-out.
     id_token: str
-    #: The name came as a number instead of text.
+    #: The provider sent the name as a number instead of text.
     as_number: bool = False
     #: The provider has asked for a second factor.
     second_factor: bool = False
 
 
 class OidcProvider:
-    """The OpenID provider of the settings. Every method that asks it raises SignInRefused."""
+    """The OpenID provider of the settings. Every method that sends it a request raises SignInRefused."""
 
     def __init__(self, settings: Oidc) -> None:
         self.issuer = settings.issuer
         self._settings = settings
         self._asker = ProviderClient(METHOD, settings.ca_file)
-        self._published = Published(self.issuer, self._asker)
+        self._published = ProviderMetadata(self.issuer, self._asker)
 
     def login_address(self, back: str, sign_in_state: SignInState, now: datetime) -> str:
-        """Return where people sign in, to be sent back with a code."""
+        """Return the address to sign in at. The provider redirects back with a code."""
         address: str = prepare_grant_uri(
             self._published.provider(now).authorization,
             self._settings.client_id,
@@ -88,7 +88,7 @@ class OidcProvider:
         return address
 
     def logout_address(self, back: str, id_token: str, now: datetime) -> str:
-        """Return where people sign out; empty where the provider has no such place."""
+        """Return the address to sign out at; empty if the provider has none."""
         address = self._published.provider(now).end_session
         if not address:
             return ""
@@ -98,11 +98,11 @@ class OidcProvider:
         return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
 
     def is_from(self, issuer: str, now: datetime) -> bool:
-        """Say whether an answer that names its issuer comes from this provider."""
+        """Return whether the issuer in an answer is this provider."""
         return issuer in spellings(self._published.provider(now).issuer)
 
-    def redeem(self, code: str, back: str, sign_in_state: SignInState, now: datetime) -> Signed:
-        """Return who a code is for, by the ID token that the provider gives for it."""
+    def redeem(self, code: str, back: str, sign_in_state: SignInState, now: datetime) -> OidcSignIn:
+        """Exchange a code for an ID token, and return the person that it names."""
         provider = self._published.provider(now)
         form = {
             "grant_type": "authorization_code",
@@ -116,50 +116,50 @@ class OidcProvider:
             raise sign_in_refused(f"client_secret cannot be used: {error}") from None
         auth: AuthBase | None = None
         if provider.basic:
-            # The protocol has both spelt as in a form before they are put together.
+            # The protocol requires both to be form-encoded before they are joined.
             auth = HTTPBasicAuth(quote(client, safe=""), quote(secret, safe=""))
         else:
             form |= {"client_id": client, "client_secret": secret}
-        said = json_object(self._asker.post(provider.token, form, auth), provider.token)
-        id_token = said.get("id_token")
+        answer = json_object(self._asker.post(provider.token, form, auth), provider.token)
+        id_token = answer.get("id_token")
         if not isinstance(id_token, str):
-            raise sign_in_refused(why_no_token(said, provider.token))
+            raise sign_in_refused(why_no_token(answer, provider.token))
         claims = self._checked(id_token, "the ID token", now)
         if claims.get("nonce") != sign_in_state.nonce:
             raise sign_in_refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise sign_in_refused('the ID token has no subject ("sub"). Have the provider put it in')
+            raise sign_in_refused('the ID token has no subject ("sub"). Have the provider include it')
         if not isinstance(claims.get("exp"), int | float):
-            raise sign_in_refused('the ID token never ends (no "exp"). Have the provider put it in')
+            raise sign_in_refused('the ID token never expires (no "exp"). Have the provider include it')
         known: Mapping[str, Any] = claims
         asked = provider.issuer
         if _claim(claims, self._settings.claim) is None and provider.userinfo:
             asked = provider.userinfo
-            known = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+            known = self._user_info(provider.userinfo, answer.get("access_token"), subject, now)
         elif self._settings.claim == "email" and self._verified_elsewhere(claims) and provider.userinfo:
-            info = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+            info = self._user_info(provider.userinfo, answer.get("access_token"), subject, now)
             if info.get("email") == claims["email"]:
                 known = {**claims, "email_verified": info.get("email_verified")}
         key = claims.get("sid")
-        name, as_number = self._name(known, claims, asked)
+        name, as_number = self._claimed_name(known, claims, asked)
         factor = provider_factor.by_oidc(claims, self._settings)
-        return Signed(name, key if isinstance(key, str) and key else subject, id_token, as_number, factor)
+        return OidcSignIn(name, key if isinstance(key, str) and key else subject, id_token, as_number, factor)
 
     def _user_info(self, address: str, access_token: object, subject: str, now: datetime) -> Mapping[str, Any]:
-        """Return what the provider says of somebody: JSON, or a token that it has signed."""
+        """Return the provider's user info: JSON, or the claims of a token that it has signed."""
         if not isinstance(access_token, str):
             return {}
         body = self._asker.get(address, token=access_token).strip()
         if body.startswith(b"eyJ"):
-            said = self._signed_info(body.decode("ascii", "replace"), address, now)
+            info = self._signed_info(body.decode("ascii", "replace"), address, now)
         else:
-            said = json_object(body, address)
-        own = said.get("sub")
+            info = json_object(body, address)
+        own = info.get("sub")
         if own != subject:
-            what = "does not say who it is about (no sub)" if own is None else "is about somebody else (another sub)"
-            raise sign_in_refused(f"the user info of {address} {what}. Look into the provider's own log")
-        return said
+            what = "does not name its person (no sub)" if own is None else "is about another person (another sub)"
+            raise sign_in_refused(f"the user info of {address} {what}. Check the provider's own log")
+        return info
 
     def _signed_info(self, token: str, address: str, now: datetime) -> dict[str, Any]:
         if token.count(".") == _ENCRYPTED:
@@ -170,26 +170,26 @@ class OidcProvider:
             claims: dict[str, Any] = self._decoded(token, now).claims
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
-                f"the signature of the user info of {address} does not hold ({kind(error)}). Compare the kinds in "
-                "algorithms in [auth.oidc] with what the provider signs with"
+                f"the signature of the user info of {address} is not valid ({kind(error)}). Compare algorithms in "
+                "[auth.oidc] with the provider's signing algorithm"
             ) from None
         audience = claims.get("aud", self._settings.client_id)
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
         issuer = self._published.provider(now).issuer
         if not meant or claims.get("iss", issuer) not in spellings(issuer):
             raise sign_in_refused(
-                f"the user info of {address} is for another client, or by another issuer. Compare "
+                f"the user info of {address} is for another client, or from another issuer. Compare "
                 "issuer and client_id in [auth.oidc] with the provider's"
             )
         return claims
 
     def ended(self, logout_token: str, now: datetime) -> tuple[str, str]:
-        """Return what session a logout token ends, and the token's own key. Raises SignInRefused."""
+        """Return the key of the session that a logout token ends, and the token's own key. Raises SignInRefused."""
         claims = self._checked(logout_token, "the logout token", now)
         events, key = claims.get("events"), claims.get("sid") or claims.get("sub")
         if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
             raise sign_in_refused(
-                "it is not a logout token. Have the provider send one with the event of back-channel logout"
+                "it is not a logout token. Have the provider send one with the back-channel logout event"
             )
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
             raise sign_in_refused(
@@ -199,12 +199,12 @@ class OidcProvider:
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
             raise sign_in_refused(
-                "the logout token names no session (sid or sub), or not itself (jti). Have the provider put them in"
+                "the logout token has no session (sid or sub), or no own key (jti). Have the provider include them"
             )
         return key, own
 
-    def _name(self, claims: Mapping[str, Any], token: Mapping[str, Any], asked: str) -> tuple[str, bool]:
-        """Return the name that the claim says, and whether it came as a number."""
+    def _claimed_name(self, claims: Mapping[str, Any], token: Mapping[str, Any], asked: str) -> tuple[str, bool]:
+        """Return the name in the claim, and whether it was a number."""
         own = self._settings
         value = _claim(claims, own.claim)
         if isinstance(value, list) and len(value) == 1:
@@ -214,13 +214,13 @@ class OidcProvider:
         if not isinstance(name, str) or not name.strip():
             there = ", ".join(sorted({printable(claim, 40) for claim in (*token, *claims)})[:40])
             found = (
-                f'says no claim "{own.claim}" (it says: {there})'
+                f'sent no claim "{own.claim}" (it sent: {there})'
                 if value is None
-                else f'says a claim "{own.claim}" that is not a single text, but {described(value)}'
+                else f'sent a claim "{own.claim}" that is not a single text, but {described(value)}'
             )
             raise sign_in_refused(
                 f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
-                "client, add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
+                "client, add its scope to scopes, or set claim in [auth.oidc] to the exact name of another one",
                 printable(str(token["sub"]), 100),
             )
         if own.claim == "email":
@@ -228,7 +228,7 @@ class OidcProvider:
         return without_domain(METHOD, name, own.strip_domain), as_number
 
     def _verified_elsewhere(self, claims: Mapping[str, Any]) -> bool:
-        """Say whether only the user info can tell whether the token's address has been verified."""
+        """Return whether only the user info can state that the token's address has been verified."""
         return "email_verified" not in claims and not self._settings.email_without_verified
 
     def _refuse_unverified(self, verified: object, address: str) -> None:
@@ -237,27 +237,27 @@ class OidcProvider:
         shown = printable(address, 100)
         if verified is not None:
             raise sign_in_refused(
-                f"the provider says that the e-mail address {shown} has not been verified (email_verified). Have the "
-                "person verify it there, or name a claim that the university gives out as claim in [auth.oidc]",
+                f"the provider reports that the e-mail address {shown} has not been verified (email_verified). Have "
+                "the person verify it there, or set claim in [auth.oidc] to a claim that the university assigns",
                 address,
             )
         if not self._settings.email_without_verified:
             raise sign_in_refused(
-                f"the provider does not say whether the e-mail address {shown} has been verified (no email_verified), "
-                "and whoever may write it there could be anybody. Name a claim that the university gives out as claim "
-                "in [auth.oidc]; or, where nobody can choose their address, write email_without_verified = true",
+                f"the provider does not report whether the e-mail address {shown} has been verified (no "
+                "email_verified), so it can belong to another person. Set claim in [auth.oidc] to a claim that the "
+                "university assigns; if people cannot choose their address, set email_without_verified = true",
                 address,
             )
 
     def _checked(self, token: str, what: str, now: datetime) -> dict[str, Any]:
-        """Return a token's claims, once its signature, issuer, audience and times have been found good."""
+        """Return a token's claims after checking its signature, issuer, audience and times."""
         known = self._published.provider(now)
         skew = int(self._settings.clock_skew.total_seconds())
         try:
             decoded = self._decoded(token, now)
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
-                f"the signature of {what} does not hold ({kind(error)}). "
+                f"the signature of {what} is not valid ({kind(error)}). "
                 f"{about_signature(token, self._settings.algorithms)}"
             ) from None
         claims: dict[str, Any] = decoded.claims
@@ -271,13 +271,13 @@ class OidcProvider:
             ).validate(claims)
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
-                f"{what} does not hold: {why_not(claims, known.issuer, self._settings.client_id, now, error)}"
+                f"{what} is not valid: {why_not(claims, known.issuer, self._settings.client_id, now, error)}"
             ) from None
         party = claims.get("azp", self._settings.client_id)
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if party != self._settings.client_id or (several and "azp" not in claims):
             raise sign_in_refused(
-                f"{what} is for another client, too (aud {described_party(claims.get('aud'))}, azp "
+                f"{what} is also for another client (aud {described_party(claims.get('aud'))}, azp "
                 f"{described_party(claims.get('azp'))}). Have the provider issue it for client_id "
                 f'"{self._settings.client_id}" alone'
             )
@@ -287,7 +287,7 @@ class OidcProvider:
         try:
             return self._with_keys(token, self._published.keys(now))
         except (JoseError, ValueError):
-            # Providers change their keys now and then, and some call the new one by the old name.
+            # Providers change their keys, and some give the new key the old name.
             return self._with_keys(token, self._published.keys(now, older_than=_PAUSE))
 
     def _with_keys(self, token: str, keys: KeySet) -> jwt.Token:
@@ -297,7 +297,7 @@ class OidcProvider:
         except InvalidKeyIdError:
             if jws.extract_compact(token.encode()).headers().get("kid"):
                 raise
-        # It names no key: one of them must fit.
+        # It names no key: one of them must match.
         for key in keys.keys:
             with suppress(JoseError, ValueError):
                 return jwt.decode(token, key, algorithms=algorithms)
@@ -305,7 +305,7 @@ class OidcProvider:
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a claim; a name with dots that is none leads to a claim within another. None where there is none."""
+    """Return a claim, or None. A name with dots that is not a claim itself is the path of a nested claim."""
     if name in claims:
         return claims[name]
     first, dot, rest = name.partition(".")

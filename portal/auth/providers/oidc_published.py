@@ -1,4 +1,4 @@
-"""What an OpenID provider publishes: its addresses and its keys. Each is asked for again once it is old."""
+"""What an OpenID provider publishes: its addresses and its keys. Each is requested again when it is old."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ from portal.auth.refusals import SignInCode, SignInRefused
 
 METHOD = "oidc"
 
-#: The provider's own description is asked for again after this long.
+#: The provider's own description is requested again after this long.
 _FRESH = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where a provider is asked for what, as it publishes that."""
+    """The addresses of a provider, as it publishes them."""
 
     issuer: str
     authorization: str
@@ -35,8 +35,8 @@ class Provider:
     at: datetime
 
 
-class Published:
-    """Asks a provider for what it publishes. Every method raises SignInRefused."""
+class ProviderMetadata:
+    """Reads what a provider publishes. Every method raises SignInRefused."""
 
     def __init__(self, issuer: str, asker: ProviderClient) -> None:
         self._issuer = issuer
@@ -46,14 +46,14 @@ class Published:
 
     def provider(self, now: datetime) -> Provider:
         """Return the provider's addresses."""
-        # Two threads may ask at once: nobody waits for the other's answer.
+        # Two threads may ask at once: neither waits for the other's answer.
         provider = self._provider
         if provider is None or now - provider.at >= _FRESH:
             provider = self._provider = self._discovered(now)
         return provider
 
     def keys(self, now: datetime, older_than: timedelta = _FRESH) -> KeySet:
-        """Return the provider's keys, asked for again where they are older."""
+        """Return the provider's keys, requested again if they are older than `older_than`."""
         address = self.provider(now).jwks
         keys = self._keys
         if keys is None or now - keys[1] >= older_than:
@@ -62,12 +62,12 @@ class Published:
 
     def _discovered(self, now: datetime) -> Provider:
         asked = f"{self._issuer}/.well-known/openid-configuration"
-        said = json_object(self._asker.get(asked), asked)
-        itself = said.get("issuer")
+        published = json_object(self._asker.get(asked), asked)
+        itself = published.get("issuer")
         if not isinstance(itself, str) or itself.rstrip("/") != self._issuer:
             raise sign_in_refused(another_issuer(itself, self._issuer))
-        address = _addresses(said)
-        methods = said.get("token_endpoint_auth_methods_supported")
+        address = _addresses(published)
+        methods = published.get("token_endpoint_auth_methods_supported")
         if not isinstance(methods, list):
             methods = ["client_secret_basic"]
         return Provider(
@@ -82,44 +82,44 @@ class Published:
         )
 
 
-def _addresses(said: Mapping[str, Any]) -> Callable[..., str]:
+def _addresses(published: Mapping[str, Any]) -> Callable[..., str]:
     def address(name: str, *, needed: bool = True) -> str:
-        url = said.get(name)
+        url = published.get(name)
         if url is None and not needed:
             return ""
         if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
             raise sign_in_refused(
-                f"the provider says that its {name} is {described_party(url)}, which is not an https address. Behind a "
-                "proxy, give the provider its own https address (host name, X-Forwarded-Proto)"
+                f"the provider's {name} is {described_party(url)}, which is not an https address. Behind a proxy, "
+                "set the provider's own https address (host name, X-Forwarded-Proto)"
             )
         return url
 
     return address
 
 
-def _read_keys(said: Mapping[str, Any], address: str) -> KeySet:
-    """Return the provider's keys, without those of a kind that is not known here (RFC 7517, section 5)."""
-    listed = said.get("keys")
+def _read_keys(published: Mapping[str, Any], address: str) -> KeySet:
+    """Return the provider's keys, without those of an unknown kind (RFC 7517, section 5)."""
+    listed = published.get("keys")
     keys: list[Any] = []
     for data in listed if isinstance(listed, list) else ():
         with suppress(JoseError, ValueError, KeyError, TypeError, AttributeError):
             keys.append(JWKRegistry.import_key(data))
     if not keys:
-        raise sign_in_refused(f"{address} shows no key that can be read. Look into the provider's own log")
+        raise sign_in_refused(f"{address} has no readable key. Check the provider's own log")
     return KeySet(keys)
 
 
 def json_object(body: bytes, address: str) -> dict[str, Any]:
-    """Read an answer of the provider's as a JSON object. Raises SignInRefused."""
+    """Return a provider's answer as a JSON object. Raises SignInRefused."""
     try:
-        said = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        answer = None
+    if not isinstance(answer, dict):
         begins = body[:20].lstrip().lower()
         page = ", but with a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
-        raise sign_in_refused(f"{address} did not answer with a JSON object{page}. Compare issuer in [auth.oidc]")
-    return said
+        raise sign_in_refused(f"{address} did not answer with a JSON object{page}. Check issuer in [auth.oidc]")
+    return answer
 
 
 def sign_in_refused(message: str, name: str = "") -> SignInRefused:

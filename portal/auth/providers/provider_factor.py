@@ -1,4 +1,4 @@
-"""Whether a provider has asked for a second factor itself. Then the portal does not ask for its own."""
+"""Whether a provider has asked for a second factor itself. If so, the portal does not ask for its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -177,7 +177,7 @@ def test_in_english_nothing_of_ours_is_chinese(university: World) -> None:
         for said in ("Waiting for a second administrator", "Add a grant · Review", "Confirm", "Refuse"):
             assert said in page, said
         own = second.get("/own?lang=en").text
-        assert "Where this account is signed in" in own
+        assert "Open sessions of this account" in own
         assert not re.search(
             "[一-鿿]", re.sub(r"<title>.*?</title>|<header.*?</header>|<footer.*?</footer>", "", own, flags=re.DOTALL)
         )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from config.tables.providers import Cas
 from portal.auth.providers import http
-from portal.auth.providers.cas import CasServer, CasUser, Denied, Untrusted, plausible_ticket, read_answer, read_logout
+from portal.auth.providers.cas import CasServer, CasUser, Denied, Untrusted, read_answer, read_logout, require_ticket
 from portal.auth.refusals import SignInCode, SignInRefused
 from tests.services.http_office import HttpOffice, Reply
 from tests.services.one_answer import answering
@@ -73,7 +73,7 @@ UNTRUSTED = {
     "nothing in the response": response(""),
     "two documents": success(USER) * 2,
     "half a document": success(USER)[:-5],
-    "the plain words of CAS 1.0": b"yes\n20151001\n",
+    "a plain text answer of CAS 1.0": b"yes\n20151001\n",
     "a page of a gateway": b"<html><body>Welcome, 20151001</body></html>",
     "nothing": b"",
     "an unknown encoding": b'<?xml version="1.0" encoding="nowhere"?>' + success(USER),
@@ -170,10 +170,10 @@ def test_a_ticket_of_a_proxy_counts_only_where_the_settings_name_every_proxy() -
     allowed = ("https://a", "https://b")
     with answering(body, "application/xml") as url:
         for proxies in ((), ("https://a",), ("https://b/",)):
-            with pytest.raises(SignInRefused, match=r"add that very address to `proxies` in \[auth.cas\]"):
+            with pytest.raises(SignInRefused, match=r"add exactly this address to `proxies` in \[auth.cas\]"):
                 CasServer(Cas(url=url, proxies=proxies)).validated("ST-1", "http://127.0.0.1/x")
         assert CasServer(Cas(url=url, proxies=allowed)).validated("PT-1", "http://127.0.0.1/x").name == "20151001"
-        with pytest.raises(SignInRefused, match="not look like a service ticket"):
+        with pytest.raises(SignInRefused, match="not have the form of a service ticket"):
             CasServer(Cas(url=url)).validated("PT-1", "http://127.0.0.1/x")
 
 
@@ -214,13 +214,13 @@ def test_the_domain_of_the_settings_is_taken_off_and_no_other(user: str, name: s
         (b"<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"),
         (b"<html><body><br></body></html>", "a web page"),
         (b'{"serviceResponse": {"authenticationSuccess": {"user": "20151001"}}}', "JSON"),
-        (b"yes\n20151001\n", "the plain words of CAS 1.0"),
+        (b"yes\n20151001\n", "a plain text answer of CAS 1.0"),
         (b"", "empty"),
         (b"<cas:serviceResponse/>", "unbound prefix"),
         (b"<?xml version='1.0' encoding='GB2312'?><a>\xff\xff</a>", "it is not written in GB2312, as it declares"),
         (success(USER).replace(b"www.yale.edu", b"sso.example"), "http://sso.example/tp/cas"),
         (success(USER * 2), "2 users"),
-        (success("<cas:user>2015<!-- -->1001</cas:user>"), "the user holds an element, a comment or an instruction"),
+        (success("<cas:user>2015<!-- -->1001</cas:user>"), "the user has an element, a comment or an instruction"),
     ],
 )
 def test_an_answer_that_cannot_be_trusted_is_told_by_what_it_is(body: bytes, told: str) -> None:
@@ -243,7 +243,7 @@ def test_an_attribute_that_is_not_there_is_told_with_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("code", "advice", "why"),
     [
-        ("INVALID_TICKET", "good once", SignInCode.REFUSED),
+        ("INVALID_TICKET", "valid once", SignInCode.REFUSED),
         ("INVALID_SERVICE", "Register the service http://127.0.0.1/x there", SignInCode.REFUSED),
         ("INTERNAL_ERROR", "own log", SignInCode.UNAVAILABLE),
         ("SOMETHING_NEW", "own log", SignInCode.REFUSED),
@@ -314,10 +314,10 @@ def test_other_logout_requests_end_nothing(text: str) -> None:
 
 
 def test_a_ticket_is_one_line_of_plain_letters() -> None:
-    assert plausible_ticket("ST-1-aB_c.d~e") == "ST-1-aB_c.d~e"
+    assert require_ticket("ST-1-aB_c.d~e") == "ST-1-aB_c.d~e"
     for text in ("ST-1\n", "ST-é", "PT-1", "ST-&", " ST-1"):
         with pytest.raises(Untrusted):
-            plausible_ticket(text)
+            require_ticket(text)
 
 
 @pytest.fixture
@@ -351,9 +351,9 @@ def test_a_server_out_of_reach_is_told_with_its_address_and_the_cause(tmp_path: 
     with answering(b"") as plain:
         for settings, told in (
             ({"url": "http://127.0.0.1:9"}, "connection refused"),
-            ({"url": "https://nobody.invalid"}, "does not answer"),
-            ({"url": plain.replace("http", "https")}, "does not speak TLS"),
-            ({"url": plain.replace("http", "https"), "ca_file": authority}, "holds no certificates"),
+            ({"url": "https://nobody.invalid"}, "did not respond"),
+            ({"url": plain.replace("http", "https")}, "no TLS version in common"),
+            ({"url": plain.replace("http", "https"), "ca_file": authority}, "has no certificates"),
         ):
             with pytest.raises(SignInRefused) as refused:
                 CasServer(Cas.model_validate(settings)).validated("ST-1", "http://127.0.0.1/x?state=hidden")

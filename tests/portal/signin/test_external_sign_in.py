@@ -87,7 +87,7 @@ def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_i
         (told,) = [str(entry["message"]) for entry in said if entry["event"] == "sign-in refused"]
         assert f'"{LIN.number}@Stu.example.edu" is neither an account nor a student number' in told
         assert f'"{LIN.number}" is known here.' in told
-        assert 'write strip_domain = "Stu.example.edu" in [auth.cas]' in told
+        assert 'set strip_domain = "Stu.example.edu" in [auth.cas]' in told
         with opened(tmp_path / "with", f'{settings}strip_domain = "stu.example.edu"\n') as portal:
             assert arrive(portal).status_code == 303
             assert [account.account for account in portal.world.accounts.listed()] == [LIN.number]
@@ -123,7 +123,7 @@ def test_a_number_that_came_without_its_noughts_is_nobodys_where_it_could_be_ano
             portal.world.accounts.add(f"00{LIN.number}", "another", None, now=portal.world.now)
             with capture_logs() as said:
                 assert comes_in(int(LIN.number)) == 403
-            assert [entry for entry in said if f"00{LIN.number} is somebody here" in str(entry.get("message"))]
+            assert [entry for entry in said if f"00{LIN.number} is a person here" in str(entry.get("message"))]
             assert comes_in(LIN.number) == 303
 
 

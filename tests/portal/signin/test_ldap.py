@@ -156,9 +156,9 @@ class TestTheDirectory:
         for settings, told in (
             (own, f"Compare bind_dn ({SEARCHER}) and bind_password"),
             ({"base": "dc=elsewhere"}, "Compare base in [auth.ldap], dc=elsewhere"),
-            ({"url": "ldap://127.0.0.1:9"}, "See whether it runs"),
+            ({"url": "ldap://127.0.0.1:9"}, "Check that it is running"),
             ({"url": f"ldaps://127.0.0.1:{slapd.tls_port}", "ca_file": slapd.ca_file}, "ca_file"),
-            ({"attribute": "employeeNumber"}, f'gives 0 values of "employeeNumber" for uid={LIN.number}x'),
+            ({"attribute": "employeeNumber"}, f'returned 0 values of "employeeNumber" for uid={LIN.number}x'),
         ):
             with pytest.raises(SignInRefused) as refused:
                 asked(slapd, **settings).name_of(f"{LIN.number}x", WORD)
@@ -240,8 +240,8 @@ def active_directory(said: str) -> Iterator[int]:
         (AD.format("775"), None),
         ("", None),
         (AD.format("532"), "the password has expired"),
-        (AD.format("773"), "a new password must be set there first"),
-        (AD.format("533"), "the account has been shut"),
+        (AD.format("773"), "the person must set a new password there first"),
+        (AD.format("533"), "the account is disabled"),
     ],
 )
 def test_a_right_password_that_opens_nothing_is_told_by_active_directorys_own_reason(
@@ -252,7 +252,7 @@ def test_a_right_password_that_opens_nothing_is_told_by_active_directorys_own_re
         if reason is None:
             assert server.name_of(LIN.number, WORD) is None
             return
-        with pytest.raises(SignInRefused, match=f"said no to cn=lin,dc=example: {reason}") as refused:
+        with pytest.raises(SignInRefused, match=f"refused cn=lin,dc=example: {reason}") as refused:
             server.name_of(LIN.number, WORD)
     assert (refused.value.code, refused.value.name) == (SignInCode.REFUSED, LIN.number)
 

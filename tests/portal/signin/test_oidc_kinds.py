@@ -22,7 +22,7 @@ def provider() -> Iterator[ScriptedProvider]:
 
 def test_an_unverified_address_is_told_by_what_the_provider_says_of_it(provider: ScriptedProvider) -> None:
     silent = provider.signed(claims(provider, email="lin@example.edu.cn"))
-    with pytest.raises(SignInRefused, match=r"lin@example.edu.cn .*write email_without_verified = true"):
+    with pytest.raises(SignInRefused, match=r"lin@example.edu.cn .*set email_without_verified = true"):
         redeemed(provider, silent, claim="email")
     assert redeemed(provider, silent, claim="email", email_without_verified=True).name == "lin@example.edu.cn"
     no = provider.signed(claims(provider, email="lin@example.edu.cn", email_verified=False))
@@ -124,11 +124,11 @@ class TestUserInfoThatIsSigned:
     @pytest.mark.parametrize(
         ("info", "told"),
         [
-            ({"sub": "s-2", "number": "dean"}, "somebody else"),
-            ({"number": "dean"}, "does not say who"),
+            ({"sub": "s-2", "number": "dean"}, "another person"),
+            ({"number": "dean"}, "does not name its person"),
             ({"sub": "s-1", "number": "dean", "aud": "other"}, "another client"),
             ({"sub": "s-1", "number": "dean", "iss": "https://other.example"}, "another issuer"),
-            ({"sub": "s-1"}, "says no claim"),
+            ({"sub": "s-1"}, "sent no claim"),
         ],
     )
     def test_counts_only_for_us_and_about_them(
@@ -163,7 +163,7 @@ def test_keys_of_unknown_kinds_and_tokens_that_name_no_key_lock_nobody_out(provi
     none: tuple[dict[str, Any], ...] = ({"keys": strange}, {"keys": []}, {"keys": 7}, {})
     for nothing in none:
         provider.key_set = nothing
-        with pytest.raises(SignInRefused, match="no key that can be read"):
+        with pytest.raises(SignInRefused, match="no readable key"):
             redeemed(provider, provider.signed(claims(provider)))
 
 
@@ -172,11 +172,11 @@ def test_keys_of_unknown_kinds_and_tokens_that_name_no_key_lock_nobody_out(provi
     [
         ({"exp": (NOW - timedelta(minutes=2)).timestamp()}, "its exp is 120 s behind this machine's clock"),
         ({"iat": (NOW + timedelta(minutes=5)).timestamp()}, "its iat is 300 s ahead of this machine's clock"),
-        ({"aud": "other"}, 'its audience is "other", and client_id in [auth.oidc] is "clearance"'),
+        ({"aud": "other"}, 'its audience is "other", but client_id in [auth.oidc] is "clearance"'),
         ({"iss": "http://id.inner"}, 'its issuer is "http://id.inner"'),
         ({"iat": None}, "iat is missing"),
         ({"azp": "other"}, 'azp "other"'),
-        ({"number": None}, 'no claim "number" (it says: aud, exp, iat, iss, nonce, sid, sub) about s-1'),
+        ({"number": None}, 'no claim "number" (it sent: aud, exp, iat, iss, nonce, sid, sub) about s-1'),
     ],
 )
 def test_a_token_that_does_not_hold_is_told_by_what_is_wrong_with_it(
@@ -207,8 +207,8 @@ def test_clocks_may_differ_as_far_as_the_settings_say(provider: ScriptedProvider
     ("discovery", "told"),
     [
         ({"issuer": "https://login.example/{tenantid}/v2.0"}, "your own tenant"),
-        ({"issuer": None}, "names no issuer"),
-        ({"issuer": "https://id.example/other"}, "If that is your provider, write its own address as issuer"),
+        ({"issuer": None}, "has no issuer"),
+        ({"issuer": "https://id.example/other"}, "If that is your provider, set issuer to the provider's address"),
         ({"token_endpoint": "http://id.example/token"}, "X-Forwarded-Proto"),
     ],
 )
@@ -225,8 +225,8 @@ def test_a_provider_that_calls_itself_otherwise_is_told_with_the_way_out(
     ("answer", "told"),
     [
         ({"error": "invalid_client"}, "Compare client_id and client_secret"),
-        ({"error": "invalid_grant"}, "good once"),
-        ({"access_token": "hidden-word"}, '"openid" is among scopes'),
+        ({"error": "invalid_grant"}, "valid once"),
+        ({"access_token": "hidden-word"}, '"openid" is in scopes'),
         (b"<html>Sign in</html>", "a web page"),
     ],
 )

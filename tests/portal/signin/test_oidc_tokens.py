@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from config.tables.providers import Oidc
 from config.tables.secrets import Secret
-from portal.auth.providers.oidc import OidcProvider, Signed
+from portal.auth.providers.oidc import OidcProvider, OidcSignIn
 from portal.auth.refusals import SignInCode, SignInRefused
 from portal.auth.sso_state import SignInState
 from status_db.accounts.audit_log import AuditEvent
@@ -58,7 +58,7 @@ def claims(provider: ScriptedProvider, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (good | changes).items() if value is not None}
 
 
-def redeemed(provider: ScriptedProvider, token: Any, **settings: Any) -> Signed:
+def redeemed(provider: ScriptedProvider, token: Any, **settings: Any) -> OidcSignIn:
     """Return whom a code stands for, when the provider gives this token for it."""
     provider.answer = {"access_token": "a", "token_type": "Bearer", "id_token": token}
     return ours(provider, **settings).redeem("code", BACK, JOURNEY, NOW)
@@ -66,7 +66,7 @@ def redeemed(provider: ScriptedProvider, token: Any, **settings: Any) -> Signed:
 
 def test_a_good_token_names_somebody(provider: ScriptedProvider) -> None:
     token = provider.signed(claims(provider))
-    assert redeemed(provider, token) == Signed(LIN.number, "session-1", token)
+    assert redeemed(provider, token) == OidcSignIn(LIN.number, "session-1", token)
     (form,) = provider.forms
     assert form["code_verifier"] == JOURNEY.verifier
     assert form["redirect_uri"] == BACK

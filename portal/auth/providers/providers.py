@@ -1,4 +1,4 @@
-"""The ways in, other than a password of our own: one object for each provider of the settings."""
+"""The configured sign-in providers: one object for each one in the settings."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,10 +21,10 @@ class Providers:
 
     @classmethod
     def of(cls, auth: Auth) -> "Providers":
-        """Return those of the settings. Nothing is asked yet."""
+        """Return the providers in the settings. No request is sent yet."""
         directory = None
         if auth.ldap:
-            # Only who names a directory needs its library.
+            # Only an installation with a directory needs its library.
             from portal.auth.providers.ldap import LdapDirectory  # noqa: PLC0415
 
             directory = LdapDirectory(auth.ldap)
