@@ -5,7 +5,7 @@ import getpass
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
@@ -119,9 +119,10 @@ def chosen(context: typer.Context) -> GlobalOptions:
     return found
 
 
-def fail(message: str, code: int = ERROR) -> NoReturn:
-    """Print a message on stderr, and exit with this code."""
-    tables.ERR.print(message)
+def fail(message: str, code: int = ERROR, *, about: Sequence[str] = ()) -> NoReturn:
+    """Print a message on stderr, followed by a line for each item of `about`, and exit with this code."""
+    for line in (message, *(f"  {each}" for each in about)):
+        tables.ERR.print(line)
     raise typer.Exit(code)
 
 
@@ -137,10 +138,12 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except SettingsError as error:
+            fail(error.head, about=error.mistakes)
         except Refused as error:
             fail(str(error), code_of(error))
         except KeyboardInterrupt:
-            fail("Interrupted. The change in progress was not written. It is safe to run again.")
+            fail("Interrupted. The change in progress was not written. Run the command again.")
         except BrokenPipeError:
             # The reader of the output has closed it.
             end_output()

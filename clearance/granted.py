@@ -7,6 +7,8 @@ from status_db.accounts.authority import allowed
 from status_db.accounts.demo_accounts import REFUSED
 from status_db.views import Scope
 
+ASK_FOR_A_GRANT = "Ask an administrator for one: clearance accounts grant"
+
 
 def granted(program: Program, name: str, act: Act, student: str, step: str | None = None) -> str:
     """Return the account when one of its grants covers this act, student and step; else exit."""
@@ -22,7 +24,7 @@ def granted_inside(
     scopes = tuple(s for found in allowed(account.grants, (act,), steps, program.cohort).values() for s in found)
     if not scopes or not program.reader.within(program.cohort, student, scopes):
         what = f"{act} {step}" if step else act
-        fail(f"{account.account} has no grant to {what} for {student}. Ask an administrator for one.")
+        fail(f"{account.account} has no grant to {what} for {student}. {ASK_FOR_A_GRANT}")
     return account.account, scopes
 
 
@@ -30,9 +32,7 @@ def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[
     """Return the scopes in which an account may do this at a step; else exit."""
     scopes = allowed(account.grants, (act,), (step,), program.cohort).get(step, ())
     if not scopes:
-        fail(
-            f"{account.account} has no grant to {act} {step}. Have an administrator give one: clearance accounts grant"
-        )
+        fail(f"{account.account} has no grant to {act} {step}. {ASK_FOR_A_GRANT}")
     return scopes
 
 

@@ -27,10 +27,10 @@ from config import renames
 from config.checks import contradictions
 from config.cohorts import first_roster, split_rosters
 from config.settings import Settings
-from config.tables.plain_text import unprintable_in
+from config.tables.plain_text import on_one_line, unprintable_in
 from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_the_settings
 from config.tables.sources import Roster, Source
-from config.wording import key_at, on_one_line, reason, worded
+from config.wording import key_at, reason, worded
 from foundation.refusals import Refused
 
 
@@ -42,9 +42,8 @@ class SettingsError(Refused[SettingsCode]):
         # A key or a name of the file may hold a line break: each mistake stays one line.
         self.mistakes = mistakes = [on_one_line(mistake) for mistake in mistakes]
         count = f"{len(mistakes)} mistakes" if len(mistakes) != 1 else "1 mistake"
-        super().__init__(
-            SettingsCode.MISTAKES, f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes)
-        )
+        self.head = f"{file}: {count} in the settings:"
+        super().__init__(SettingsCode.MISTAKES, self.head + "".join(f"\n  {m}" for m in mistakes))
 
 
 #: A table as it is written: `Settings` checks it, and words what is wrong with it.

@@ -10,7 +10,7 @@ from config.settings import Demo, Institution, Log, Settings, StatusDb
 from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
 from config.tables.opening_hours import Calendar
-from config.tables.plain_text import plain
+from config.tables.plain_text import on_one_line
 from config.tables.portal import Api, Auth, Portal
 from config.tables.providers import PROVIDERS
 from config.tables.retention import Retention
@@ -21,11 +21,6 @@ from config.tables.steps import Flow, Step
 def key_at(loc: tuple[int | str, ...]) -> str:
     """Return the place of a value, as dotted keys."""
     return ".".join(on_one_line(str(part)) for part in loc)
-
-
-def on_one_line(key: str) -> str:
-    """Return a key on one line."""
-    return plain(key).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def worded(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's own dict

@@ -6,6 +6,9 @@ from typing import Any, Self
 
 from status_db.guard_reasons import GuardReason, packed, unpacked
 
+#: What fields are called in the stored form, where that is not their name.
+_STORED_NAMES = {"unmatched_keys": "strangers", "reasons": "objections"}
+
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
@@ -55,14 +58,14 @@ class RunCounts:
     def from_stored(cls, stored: Mapping[str, Any] | None) -> Self:
         """Read the stored form; keys of other versions are ignored."""
         known = dict(_known(cls, stored or {}))
-        lists = {"warnings": tuple(known.get("warnings", ())), "objections": unpacked(known.get("objections", ()))}
+        lists = {"warnings": tuple(known.get("warnings", ())), "reasons": unpacked(known.get("reasons", ()))}
         return cls(**known | lists)
 
     def stored(self) -> dict[str, Any]:
         """Return the stored form. A count of 0 is kept; flags, texts and lists are kept where they say something."""
-        lists = {"warnings": list(self.warnings), "objections": packed(self.reasons)}
+        lists = {"warnings": list(self.warnings), "reasons": packed(self.reasons)}
         values = {field.name: getattr(self, field.name) for field in fields(self)} | lists
-        return {name: value for name, value in values.items() if value or type(value) is int}
+        return {_stored_name(name): value for name, value in values.items() if value or type(value) is int}
 
 
 #: Of a run that counts nothing.
@@ -123,4 +126,9 @@ _CLASS_REVIEW = ("chosen", "reviewed", "issued", "left_out")
 
 
 def _known(counts: type[RunCounts | BatchCounts], stored: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((field.name, stored[field.name]) for field in fields(counts) if field.name in stored)
+    names = ((field.name, _stored_name(field.name)) for field in fields(counts))
+    return ((name, stored[as_stored]) for name, as_stored in names if as_stored in stored)
+
+
+def _stored_name(name: str) -> str:
+    return _STORED_NAMES.get(name, name)

@@ -1,8 +1,8 @@
-"""Every message of the settings, the connectors and the ways to sign in ends with what to do about it."""
+"""Every message of the settings, the connectors, the commands and the ways to sign in ends with what to do about it."""
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,9 @@ _RAISED = (
     "sign_in_refused",
     "_unavailable",
 )
+
+#: What ends a command with a message: the last text that it is called with.
+_ENDS_A_COMMAND = re.compile(r"fail|[A-Z]\w+Refused|StoreError|BackupError")
 
 #: Of the settings: functions that return a list of mistakes.
 _LISTED = ("mistakes", "contradict", "identities", "no_use", "take_own")
@@ -44,7 +47,7 @@ def _text(node: ast.AST) -> str | None:
 
 
 #: The end of a message that is a sentence of its own and written elsewhere, such as a fix for several.
-_OPEN = re.compile(r"(?:^|[.:;!?] )(?:X[ .;]*)+$")
+_OPEN = re.compile(r"(?:^|^\"X\" |[.:;!?] )(?:X[ .;]*)+$")
 
 
 def _messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -58,24 +61,48 @@ def _messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield from _listed(node)
 
 
+def _refusals(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Give each message likewise that ends a command."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=args) if _ENDS_A_COMMAND.fullmatch(name):
+                yield from [(arg.lineno, text) for arg in args if " " in (text := _text(arg) or "")][-1:]
+
+
 def _listed(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
     for node in ast.walk(function):
         if isinstance(node, ast.JoinedStr) and (text := _text(node)) and text.startswith(("[", "X")) and ": " in text:
             yield node.lineno, text
 
 
-_MODULES = sorted(
-    path.relative_to(_ROOT).as_posix()
-    for room in ("config", "connectors", "portal/auth")
-    for path in (_ROOT / room).rglob("*.py")
-)
+def _modules(*rooms: str) -> list[str]:
+    """Return the modules of these rooms."""
+    return sorted(path.relative_to(_ROOT).as_posix() for room in rooms for path in (_ROOT / room).rglob("*.py"))
+
+
+_MODULES = _modules("config", "connectors", "portal/auth")
+_COMMANDS = _modules("clearance", "status_db")
+
+
+def _without_a_fix(found: Iterable[tuple[int, str]]) -> str:
+    """Return the messages that do not end with one, each on a line."""
+    return "\n".join(f"{line}: {text}" for line, text in found if not (_OPEN.search(text) or ends_with_the_fix(text)))
 
 
 @pytest.mark.parametrize("module", [module for module in _MODULES if module not in _WORDED_ELSEWHERE])
 def test_each_message_ends_with_the_fix(module: str) -> None:
-    found = list(_messages(ast.parse((_ROOT / module).read_text(encoding="utf-8"))))
-    without = [f"{line}: {text}" for line, text in found if not (_OPEN.search(text) or ends_with_the_fix(text))]
-    assert not without, "\n".join(without)
+    assert _without_a_fix(_messages(ast.parse((_ROOT / module).read_text(encoding="utf-8")))) == ""
+
+
+@pytest.mark.parametrize("module", _COMMANDS)
+def test_each_message_that_ends_a_command_ends_with_the_fix(module: str) -> None:
+    assert _without_a_fix(_refusals(ast.parse((_ROOT / module).read_text(encoding="utf-8")))) == ""
+
+
+def test_the_messages_that_end_a_command_are_found() -> None:
+    found = {m: len(list(_refusals(ast.parse((_ROOT / m).read_text(encoding="utf-8"))))) for m in _COMMANDS}
+    assert found["clearance/granted.py"] == 4
+    assert found["status_db/decisions/reviews.py"] > 5
 
 
 def test_the_messages_are_found() -> None:

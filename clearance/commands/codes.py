@@ -97,7 +97,8 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
     for account, owner in zip(accounts, owners, strict=True):
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
-            fail(f'"{name}" needs no second factor, so no code is created: {_why_not_asked(program, demo=owner.demo)}')
+            why = _why_not_asked(program, demo=owner.demo)
+            fail(f'No code is created. "{name}" needs no second factor: {why}')
         if held.get(name, AccountFactors()).any:
             fail(
                 f'"{name}" already has a second factor, so a code would have no effect. If its device is lost, remove '
@@ -113,7 +114,7 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
 
 def _why_not_asked(program: Program, *, demo: bool) -> str:
     if demo:
-        return "the demo created it. Create your own account: clearance accounts add"
+        return "the demo created it. Choose another account: clearance accounts list"
     asked = program.settings.auth.asks_second_factor_of
     if asked == "off":
         return 'second_factor = "off" in [auth]. Write "privileged" or "staff" there.'
@@ -154,10 +155,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
         elif numbers.setdefault(key, number) != number:
             mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
     if mistakes:
-        fail(
-            "Nothing is written. Fix these entries, and import the list again:\n"
-            + "\n".join(f"  {m}" for m in mistakes)
-        )
+        fail("Nothing is written. Fix these entries, and import the list again:", about=mistakes)
     missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
@@ -213,7 +211,7 @@ def _owners_in_class(program: Program, college: str, class_name: str) -> list[_C
 
 def _refuse_without_passwords(program: Program) -> None:
     if not program.settings.auth.local:
-        fail("local = false in [auth], so there are no passwords and no codes for them. Write true to use passwords.")
+        fail("no code is created, because there are no passwords here. To use passwords, write local = true in [auth].")
 
 
 def _create_private_file(file: Path) -> None:

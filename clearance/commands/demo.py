@@ -166,7 +166,8 @@ def demo(
         program.sync.open_cohort()
         began = time.monotonic()
         outcomes = run_all(program.season((program,)), list(program.sync.names()), "demo")
-        tables.OUT.print(f"synced in {time.monotonic() - began:.1f} s\n")
+        tables.OUT.print(f"synced in {time.monotonic() - began:.1f} s")
+        tables.OUT.print("")
         _print_summary(program)
         people = make_accounts(program, add_first_results(program, SEED))
         _print_next_steps(here, program, people, port, once=once)
@@ -314,7 +315,8 @@ def _print_next_steps(
     portal = program.settings.portal
     tables.OUT.print("")
     tables.table(("sign in as", "person"), people)
-    tables.OUT.print(f"password for each: {PASSWORD}\n")
+    tables.OUT.print(f"password for each: {PASSWORD}")
+    tables.OUT.print("")
     command = f"{sys.argv[0]} --config {here.file}"
     if once:
         tables.OUT.print(f"Serve the pages:   {command} demo")

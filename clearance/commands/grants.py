@@ -94,10 +94,7 @@ def import_grants(
         mistakes += [f"{at}: {why}" for why in _entry_errors(program, wanted, account, name, grants)]
         wanted.setdefault(account, (name, []))[1].extend(grants)
     if mistakes:
-        fail(
-            "Nothing is written. Fix these entries, and import the list again:\n"
-            + "\n".join(f"  {m}" for m in mistakes)
-        )
+        fail("Nothing is written. Fix these entries, and import the list again:", about=mistakes)
     if dry_run:
         for account, (name, grants_wanted) in wanted.items():
             tables.OUT.print(f"{account} {name}: {grants_text(grants_wanted)}")

@@ -175,7 +175,7 @@ def template(
     if not count:
         fail("no student there has this step. Check the names of the college and the class.")
     if count > most:
-        fail(f"there are more than {most} students, too many for one sheet. Limit them by --college or --class.")
+        fail(f"there are more than {most} students, too many for one sheet. Select fewer by --college or --class.")
     stale = here.stale(lists.freshness(program.cohort))
     about = (*columns.values(), *pages.template_about(here, stale, account.name))
     people = pages.people_of(here, lists, step, wanted)
@@ -248,9 +248,7 @@ def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) 
     if dry_run:
         raise typer.Exit(PENDING if enters else 0)
     if not enters:
-        fail(
-            "Nothing was entered, because no row changes anything. To replace existing decisions, use --with-conflicts."
-        )
+        fail("Nothing was entered, because no row changes anything. Use --with-conflicts to replace decisions.")
     fail(
         f"Nothing was entered, because {preview.count(RowKind.WRONG)} rows are invalid. Fix them in the sheet, or skip "
         "them with --without-wrong."

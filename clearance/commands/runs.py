@@ -12,7 +12,7 @@ from clearance import completion
 from clearance.actor import Author, author_of
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.granted import active
+from clearance.granted import ASK_FOR_A_GRANT, active
 from clearance.output import tables
 from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
@@ -84,7 +84,7 @@ def confirm(
     step = program.settings.source[found.source].step
     account = active(program, operator)
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
-        fail(f'"{operator}" has no grant to decide {step}. Have an administrator give one: clearance accounts grant')
+        fail(f'"{operator}" has no grant to decide {step}. {ASK_FOR_A_GRANT}')
     program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
     tables.OUT.print(f"noted: {account.account} confirms run {run} of {found.source}.")
 

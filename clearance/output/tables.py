@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clearance.output.terminal import Terminal
-from config.tables.plain_text import json_plain, plain
+from config.tables.plain_text import json_plain, on_one_line, plain
 from connectors import port
 from status_db.model import Flip, Obligation, State, yuan
 from status_db.stored_counts import BatchCounts, RunCounts
@@ -88,7 +88,7 @@ def _with_amounts(value: Any) -> Any:  # noqa: ANN401 - any value that a command
 
 def line(word: str, style: str, rest: str) -> None:
     """Print a word in a colour, followed by plain text."""
-    OUT.print(Text.assemble((plain(word), style), plain(named(rest))))
+    OUT.print(Text.assemble((on_one_line(word), style), on_one_line(named(rest))))
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:

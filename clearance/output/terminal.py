@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from config.tables.plain_text import plain, unprintable_in
+from config.tables.plain_text import on_one_line, plain, unprintable_in
 
 #: Replacements for characters that the console's encoding lacks; the first that it has is used.
 #: GBK has the full-width yuan sign.
@@ -71,7 +71,7 @@ def unreadable_word(words: Sequence[str]) -> str:
 
 
 class Terminal(Console):
-    """A console that prints text as text. No part of it is markup, moves the cursor or changes a colour.
+    """A console that prints text as one line. No part of it is markup, moves the cursor or changes a colour.
 
     Pass a style as `style=` or in a `rich.text.Text`.
     """
@@ -80,5 +80,5 @@ class Terminal(Console):
         super().__init__(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own options
-        """Return a text for display, with its control characters spelled out."""
-        return super().render_str(plain(text), **options)
+        """Return a text as one line for display, with its control characters and line breaks spelled out."""
+        return super().render_str(on_one_line(text), **options)

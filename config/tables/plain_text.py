@@ -20,6 +20,11 @@ def plain(text: str) -> str:
     return _HARMFUL.sub(_written_out, text.replace("\r\n", "\n")) if _HARMFUL.search(text) else text
 
 
+def on_one_line(text: str) -> str:
+    """Return the text likewise, with its line breaks and tabs written out, too."""
+    return plain(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def json_plain(text: str) -> str:
     r"""Return JSON text with every harmful character in the escapes of JSON: the same value, harmless to print."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _HARMFUL.search(text) else text

@@ -59,7 +59,7 @@ class ApiContext:
     def steps(self, cohort: str) -> dict[str, tuple[Scope, ...]]:
         """Return which steps the account may read, and whose. Raises NoAnswer when it may read none at all."""
         if not self.bearer.account.may(Act.READ):
-            raise NoAnswer(403, "This token's account has no grant to read. An administrator gives one.")
+            raise NoAnswer(403, "This token's account has no grant to read. Ask an administrator for one.")
         return readable(self.bearer.account, [step.key for step in self.services.settings.step], cohort)
 
 

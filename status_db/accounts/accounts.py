@@ -306,7 +306,7 @@ class Accounts:
         if row.student is None:
             raise AccountRefused(
                 AccountCode.STAFF,
-                f'"{name}" is a staff account, and these are the students\' pages: staff sign in at the desk.',
+                f'"{name}" is a staff account, and these are the students\' pages: sign in at the desk.',
             )
         return False
 

@@ -178,7 +178,7 @@ class Batches:
             if any(d.student not in people for d in decisions):
                 raise DecisionRefused(
                     DecisionCode.OF_OTHERS,
-                    f"batch {batch} is about students that {author} may not decide about. Who may is to take it back.",
+                    f"batch {batch} is about students that {author} may not decide about. Ask somebody who may.",
                 )
             withdrawn: list[str] = []
             issued: list[str] = []

@@ -170,7 +170,7 @@ class CertificateRegister:
             row = self._valid(at.connection, number, scopes, "revoke")
             if row.issued_by == author:
                 raise DecisionRefused(
-                    DecisionCode.SAME_PERSON, f"{author} issued {number}: a second person must revoke it."
+                    DecisionCode.SAME_PERSON, f"{author} issued {number}: have a second person revoke it."
                 )
             if not because.strip():
                 raise DecisionRefused(DecisionCode.NO_REASON, "a certificate is revoked for a reason. Say why.")

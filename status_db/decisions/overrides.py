@@ -78,10 +78,12 @@ def refuse_override(settings: Settings, wish: DecisionRequest, person: Row[Any],
     entry = next((e for e in flow.entries if e.step == wish.step), None)
     if entry is None:
         steps = ", ".join(e.step for e in flow.entries)
-        raise DecisionRefused(DecisionCode.NO_SUCH_STEP, f"{wish.student} has no step {wish.step}. Known are: {steps}")
+        raise DecisionRefused(
+            DecisionCode.NO_SUCH_STEP, f"{wish.student} has no step {wish.step}. Name one of: {steps}"
+        )
     if entry.kind == StepKind.REVIEW.value:
         raise DecisionRefused(
-            DecisionCode.IS_A_REVIEW, f"{wish.step} is a review: it is given by its reviewer, not as an override."
+            DecisionCode.IS_A_REVIEW, f"{wish.step} is a review, not an override: have its reviewer give it."
         )
     if wish.verdict is Verdict.UNKNOWN:
         raise DecisionRefused(

@@ -121,10 +121,9 @@ def review_among(steps: tuple[StepStatus, ...], student: str, step: str) -> Step
     """Return the review of this name among a student's steps. Raises DecisionRefused where it is none of them."""
     found = next((s for s in steps if s.step == step), None)
     if found is None or found.kind is not StepKind.REVIEW:
-        reviews = ", ".join(s.step for s in steps if s.kind is StepKind.REVIEW) or "none"
-        raise DecisionRefused(
-            DecisionCode.NO_SUCH_REVIEW, f"{step} is no review of {student}. Reviews there are: {reviews}."
-        )
+        reviews = ", ".join(s.step for s in steps if s.kind is StepKind.REVIEW)
+        fix = f"Name one of: {reviews}" if reviews else "They have none: enter a decision instead."
+        raise DecisionRefused(DecisionCode.NO_SUCH_REVIEW, f"{step} is no review of {student}. {fix}")
     return found
 
 
@@ -160,7 +159,5 @@ def _accepted(review: StepStatus, wish: DecisionRequest, *, over_old_answers: bo
             *old,
         )
     if not wish.note.strip():
-        raise DecisionRefused(
-            DecisionCode.NO_NOTE, "a review over an answer that is too old needs a note that says why."
-        )
+        raise DecisionRefused(DecisionCode.NO_NOTE, "a review over an answer that is too old needs a note: say why.")
     return old

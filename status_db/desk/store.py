@@ -335,7 +335,7 @@ class DeskEntry:
             if any(row["mac"] is not None and _covered(sealed, row, after.get(key)) for key, row in before.items()):
                 raise StoreError(
                     f"a row of {sealed.name} that is sealed can be changed at the desk alone, which holds the key. "
-                    "Do it there, or on the command line of the server."
+                    "Change it there, or on the command line of the server."
                 )
             return
         weight, by = self._seals.weight, 0

@@ -69,4 +69,5 @@ def renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterato
         yield
     finally:
         over.set()
-        thread.join(timeout=5)
+        # However slow the database is: a connection still in use when its engine is let go would never be closed.
+        thread.join()

@@ -22,7 +22,7 @@ from clearance import failures
 from config.settings import Settings
 from connectors import rest, sheet, sql
 from tests import sizes
-from tests.services.every_command import TEXTS, calls, commands
+from tests.services.every_command import TEXTS, call, calls, commands
 from tests.services.fixes import ends_with_the_fix
 from tests.services.in_process import Ended
 from tests.services.small import OWES, SETTINGS, Small
@@ -94,6 +94,18 @@ class TestCommandLines:
         university_of_three.put_back()
         ends_well(university_of_three, *line, stdin=stdin.encode("utf-8", "replace").decode())
         every_run_has_ended(university_of_three)
+
+    def test_no_message_is_cut_in_two_by_a_word_with_a_line_break(self, university_of_three: Small) -> None:
+        word, cut = "a:\nsecond line.", list[tuple[list[str], str]]()
+        for command in EVERY:
+            for param in command.params:
+                if param.name == "help" or (param.param_type_name == "option" and param.is_flag):
+                    continue
+                university_of_three.put_back()
+                line = call(command, {param.name: word})
+                ended = university_of_three.ended(*line)
+                cut += [(line, said) for said in (ended.err, ended.out) if "\nsecond line" in said.lower()]
+        assert cut == []
 
     def test_every_command_is_among_them(self) -> None:
         names = {" ".join(command.words) for command in EVERY}

@@ -5,12 +5,13 @@ is, and is stopped; `demo` meets a university whose files were damaged.
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import URL, text
 from sqlalchemy.pool import NullPool
@@ -117,9 +118,15 @@ def stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "stop_like_ctrl_c", lambda: already)
 
 
+def nothing_broke(log: str) -> bool:
+    """Say whether no line of the schedule's log says that something broke; a cell may hold broken text."""
+    return re.search(r"\bbroke\b", log) is None
+
+
 class TestSchedule:
     @quick(4)
     @given(said=_ROWS)
+    @example(said=("fees", [("\ufffd", "1", "学费")]))
     def test_one_slot_of_any_rows(
         self, university_of_three: Small, stopped_at_once: None, said: tuple[str, list[Any]]
     ) -> None:
@@ -128,7 +135,7 @@ class TestSchedule:
         before = len(university_of_three.json("runs", "list"))
         ended = ends_well(university_of_three, "schedule")
         assert ended.code == 0, ended
-        assert "broke" not in ended.err, ended.err
+        assert nothing_broke(ended.err), ended.err
         assert len(university_of_three.json("runs", "list")) > before
         every_run_has_ended(university_of_three)
 
@@ -138,7 +145,7 @@ class TestSchedule:
         university_of_three.put_back()
         university_of_three.file.write_text(changed, encoding="utf-8")
         ended = ends_well(university_of_three, "schedule")
-        assert "broke" not in ended.err, ended.err
+        assert nothing_broke(ended.err), ended.err
 
 
 class TestServe:

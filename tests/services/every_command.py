@@ -1,6 +1,6 @@
 """Every command there is, as the command line itself knows them, and words to call each with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -31,6 +31,12 @@ _KNOWN: tuple[str, ...] = (
     *("loans", "fees", "roster", "library", "finance", OWES, CLEAR, "A1", "15001", "文学院", "2019"),
     *("librarian", "dean", "decide:library", "read", "cleared", "held", "赔书", "毕业证", "2099-06-30", "1", "9"),
 )
+
+#: What the arguments of commands that need several are called, and a word that each knows.
+_USUAL: Mapping[str, str] = {
+    "student": OWES, "step": "library", "source": "loans", "account": "librarian", "operator": "librarian",
+    "reviewer": "dean",
+}  # fmt: skip
 
 #: These go on until they are stopped, or build a university.
 _ENDLESS = {("serve",), ("schedule",), ("demo",), ("demo", "offices")}
@@ -70,6 +76,17 @@ def calls(draw: st.DrawFn, among: Sequence[Command]) -> list[str]:
         if argument or not param.is_flag:
             most = 2 if argument and param.nargs == -1 else 1
             line += draw(st.lists(_value(param), min_size=1, max_size=most))
+    return line
+
+
+def call(command: Command, words: Mapping[str, str]) -> list[str]:
+    """Return a command line with these words for some parameters, and for others that are required one they know."""
+    line = list(command.words)
+    for param in command.params:
+        if param.name not in words and not param.required:
+            continue
+        word = words.get(param.name) or _USUAL.get(param.name) or (*_choices(param.type_descriptor.annotation), "1")[0]
+        line += [word] if param.param_type_name == "argument" else [param.opts[0], word]
     return line
 
 

@@ -107,7 +107,7 @@ _FINES: tuple[tuple[str | None, ...], ...] = ((OWES, "2.3", "逾期滞纳金"),)
 _FEES: tuple[tuple[str, ...], ...] = (("学号", "欠费", "项目"), (OWES, "4500", "学费"))
 
 #: What is written again for each test: databases, key.
-_KEPT = ("status.db", "ledger.key", "desk.key")
+_KEPT = ("status.db", "status-desk.db", "ledger.key", "desk.key")
 
 
 class Small:

@@ -343,7 +343,7 @@ class TestTheStudentsPages:
     def test_open_no_session_of_staff(self, world: World) -> None:
         accounts = Accounts(pages_store(world))
         assert accounts.find_session(TOKEN, world.now, idle=LONG, longest=LONG) is None
-        with pytest.raises(AccountRefused, match="staff sign in at the desk"):
+        with pytest.raises(AccountRefused, match="pages: sign in at the desk"):
             accounts.open_session(b"z" * 32, "librarian", world.now, longest=LONG)
 
     def test_change_no_account_of_staff(self, world: World) -> None:
