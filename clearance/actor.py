@@ -11,7 +11,7 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.model import Decision
 
 Author = Annotated[
-    str, typer.Option("--as", help="Act as this account [default: the user of this machine].", show_default=False)
+    str, typer.Option("--as", help="Act as this account (default: the user of this machine).", show_default=False)
 ]
 
 

@@ -77,12 +77,12 @@ def choose(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", "-c", help=f"Use this settings file [default: ${CONFIG_VARIABLE}, or clearance.toml]."
+            "--config", "-c", help=f"Use this settings file (default: ${CONFIG_VARIABLE}, or clearance.toml)."
         ),
     ] = None,
     cohort: Annotated[
         str | None,
-        typer.Option("--cohort", help="Use this cohort [default: the first open one].", autocompletion=cohorts),
+        typer.Option("--cohort", help="Use this cohort (default: the first open one).", autocompletion=cohorts),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the log.")] = False,  # noqa: FBT002 - as Typer has options
     version: Annotated[  # noqa: ARG001, FBT002 - its callback answers

@@ -30,7 +30,7 @@ Grants = Annotated[
     ),
 ]
 UntilCohort = Annotated[
-    str | None, typer.Option("--until-cohort", help="End the grants with this cohort [default: never].")
+    str | None, typer.Option("--until-cohort", help="End the grants with this cohort (default: never).")
 ]
 College = Annotated[str, typer.Option("--college", help="Only this college.")]
 ClassName = Annotated[str, typer.Option("--class", help="Only this class.")]

@@ -136,7 +136,7 @@ def password(context: typer.Context, account: str, *, author: Author = "") -> No
 
 @ends_well
 def import_identities(context: typer.Context, file: Path, *, author: Author = "") -> None:
-    """Import a list of 学号 and 证件号码, for [auth] identity. Only keyed hashes are stored."""
+    """Import a list of 学号 and 证件号码, by which students set a password. Only keyed hashes are stored."""
     program = chosen(context).program()
     by = author_of(program, author)
     if program.settings.auth.identity == "off":

@@ -39,7 +39,7 @@ def import_results(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the effect; enter nothing.")] = False,
     with_conflicts: Annotated[bool, typer.Option("--with-conflicts", help="Replace existing decisions.")] = False,
     without_wrong: Annotated[bool, typer.Option("--without-wrong", help="Skip invalid rows.")] = False,
-    title: Annotated[str, typer.Option("--title", help="Name the batch [default: the file name].")] = "",
+    title: Annotated[str, typer.Option("--title", help="Name the batch (default: the file name).")] = "",
     json: Json = False,
 ) -> None:
     """Enter a decision for each row of a sheet that has a result."""

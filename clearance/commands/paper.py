@@ -19,7 +19,7 @@ from portal.i18n import languages
 def paper(
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(help="Create the sheets in this folder [default: [desk.paper] folder].")
+        Path | None, typer.Argument(help="Create the sheets in this folder (default: from the settings).")
     ] = None,
     *,
     classes: Annotated[

@@ -17,7 +17,7 @@ def retention(
     history: Annotated[bool, typer.Option("--history", help="Show past runs.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove rows that are older than [retention] allows. The schedule runs it daily."""
+    """Remove rows that are older than the settings allow. The schedule runs it daily."""
     program = chosen(context).program()
     stop_like_ctrl_c()
     if history:

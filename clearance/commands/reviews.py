@@ -112,7 +112,7 @@ def hand_over(
     ] = "",
     when: Annotated[
         datetime | None,
-        typer.Option("--when", help="The local time of collection [default: now].", show_default=False),
+        typer.Option("--when", help="The local time of collection (default: now).", show_default=False),
     ] = None,
 ) -> None:
     """Record that a waiting certificate is collected."""

@@ -73,9 +73,11 @@ def serve(
     context: typer.Context,
     what: Annotated[ServedPart, typer.Argument(help="all, or pages and desk in separate processes")] = ServedPart.ALL,
     *,
-    host: Annotated[str | None, typer.Option("--host", help="Listen on this host [default: from [portal]].")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Listen on this host (default: from the settings).")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Listen on this port [default: from [portal]].")
+        int | None, typer.Option("--port", min=1, max=65535, help="Listen on this port (default: from the settings).")
     ] = None,
 ) -> None:
     """Serve the pages, the desk, or both, until stopped."""

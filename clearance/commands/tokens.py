@@ -22,7 +22,7 @@ def create(
         datetime | None,
         typer.Option(
             "--until",
-            help=f"End it at this local time [default: after {api_tokens.LIFE.days} days].",
+            help=f"End it at this local time (default: after {api_tokens.LIFE.days} days).",
         ),
     ] = None,
 ) -> None:
