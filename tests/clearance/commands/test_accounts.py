@@ -234,7 +234,7 @@ class TestAListOfGrants:
             Grant(Act.READ, "library", {"college": ("资源学院", "地球科学学院"), "campus": ("未来城",)}),
             Grant(Act.DECIDE, "library", {}, "2019"),
         )
-        assert "0 grants are given, 0 accounts made" in desk.run("import-grants", str(file))
+        assert "0 grants are given, 0 accounts created" in desk.run("import-grants", str(file))
 
     def test_every_mistake_is_told_and_nothing_is_written(self, desk: Desk, tmp_path: Path) -> None:
         desk.world.accounts.add("old", "老李", None, now=desk.world.now)

@@ -133,7 +133,7 @@ class TestTheOfficesWord:
     def test_it_is_noted_and_shown_and_approves_nothing(self, university: University, waiting: str) -> None:
         university.run("runs", "confirm", waiting, "--as", "librarian", "--reason", "抽查10人")
         said = university.run("runs", "show", waiting)
-        assert "librarian said plausible" in said
+        assert "librarian: confirmed" in said
         assert "抽查10人" in said
         assert state_of(university, waiting) == "suspended"
 
