@@ -85,6 +85,11 @@ format: $(STAMP)
 messages: $(STAMP)
 	@$(BIN)/python -m supply.messages
 
+## error-texts: write docs/error-texts.md from the source code
+.PHONY: error-texts
+error-texts: $(STAMP)
+	@$(BIN)/python -m supply.error_texts
+
 ## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes)
 .PHONY: bench
 bench: $(STAMP)

@@ -1,4 +1,4 @@
-"""In whose name a command changes accounts, and the line it leaves in the audit log."""
+"""The author of a change made on the command line, and its line in the audit log."""
 
 from typing import Annotated
 
@@ -11,12 +11,12 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.model import Decision
 
 Author = Annotated[
-    str, typer.Option("--as", help="Who does it; the user of this machine when left out.", show_default=False)
+    str, typer.Option("--as", help="Act as this account (default: the user of this machine).", show_default=False)
 ]
 
 
 def author_of(program: Program, named: str) -> str:
-    """Return the account that was named, else the user of this machine. One that only a demo has ends the command."""
+    """Return the given account, or the user of this machine. Exit when only a demo has the account."""
     if named:
         refuse_demo(program, program.accounts.find(named))
     return named or system_user()
@@ -31,7 +31,7 @@ def note(
     student: str | None = None,
     **detail: str | int | list[str],
 ) -> None:
-    """Add a line to the audit log: done on the command line."""
+    """Add a line to the audit log, with the command line as its address."""
     program.audit.note(
         event,
         account=author,
@@ -45,7 +45,7 @@ def note(
 
 
 def note_decision(program: Program, event: AuditEvent, author: str, decision: Decision) -> None:
-    """Add the line that the desk's pages add when a decision is entered or taken back."""
+    """Add the line that the desk's pages add when a decision is entered or withdrawn."""
     program.audit.note(
         event,
         account=author,
@@ -55,7 +55,7 @@ def note_decision(program: Program, event: AuditEvent, author: str, decision: De
         address="command line",
         step=decision.step,
         verdict=decision.verdict,
-        # Why one is taken back is not asked here.
+        # The command line asks for no reason to withdraw.
         reason=decision.reason if event in (AuditEvent.DECIDED, AuditEvent.REVIEWED) else "",
         decision=decision.id,
     )

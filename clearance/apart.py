@@ -1,6 +1,6 @@
-"""A helper of the pages: `python -m clearance.apart pages NUMBER` answers long questions through a pipe.
+"""A helper of the pages: `python -m clearance.apart pages NUMBER` answers long queries through a pipe.
 
-The web server's processes start it, and end it; nobody else needs it.
+Only the web server's processes start and end it.
 """
 
 import sys

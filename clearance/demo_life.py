@@ -1,4 +1,4 @@
-"""What people at the demo university have done by themselves: a college's first students are through already."""
+"""The demo's first reviews, certificate and announcements."""
 
 from clearance.services import Program
 from demo.university import Student, students
@@ -6,30 +6,32 @@ from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 
-#: The college whose operator and reviewer were at work.
+#: The college with the first reviews.
 COLLEGE = "资源学院"
 
 _ITEMS, _REVIEW = "college_items", "final_review"
 
 
-def lived(program: Program, seed: int) -> list[tuple[Student, str]]:
-    """Have one student of the college reviewed, and another leave with a certificate; return both, and what they are.
+def add_first_results(program: Program, seed: int) -> list[tuple[Student, str]]:
+    """Review one student of the college, and issue a certificate to another; return both, each with its status.
 
-    They live off campus and owe nothing, so that nothing else is left to do. What has been done is not done again.
+    They live off campus and owe nothing, so all other steps are clear. A second call changes nothing.
     """
-    through = [s for s in students(seed) if s.leaving and s.commuter and s.college == COLLEGE and s.level == "本科生"]
-    free = [student for student in through if _clear_but_for_the_college(program, student.number)][:2]
-    for student in free:
+    candidates = [
+        s for s in students(seed) if s.leaving and s.commuter and s.college == COLLEGE and s.level == "本科生"
+    ]
+    ready = [student for student in candidates if _clear_outside_college(program, student.number)][:2]
+    for student in ready:
         _review(program, student.number)
-    if len(free) < 2:
+    if len(ready) < 2:
         return []
-    reviewed, issued = free
+    reviewed, issued = ready
     if program.reader.certificates(program.cohort, issued.number) == ():
         program.register.issue(Issue(issued.number, "1049120190001", "毕业证"), "reviewer", program.clock())
     return [(reviewed, "may collect the certificate"), (issued, "has the certificate")]
 
 
-def _clear_but_for_the_college(program: Program, number: str) -> bool:
+def _clear_outside_college(program: Program, number: str) -> bool:
     now = program.clock()
     student = program.reader.student(program.cohort, number, now)
     others = [s for s in student.steps if s.step not in (_ITEMS, _REVIEW)] if student is not None else []
@@ -47,7 +49,7 @@ def _review(program: Program, number: str) -> None:
 
 
 def announce(program: Program) -> None:
-    """Put the demo's announcements on the board, where it is empty: one for everybody, one on the library's card."""
+    """Add the demo's announcements when there are none: one for all students, one on the library's card."""
     board, now = program.board, program.clock()
     if board.listed(program.cohort):
         return
@@ -56,7 +58,7 @@ def announce(program: Program) -> None:
         "先看下面“要办”的几项，其余的不用跑腿。\n全部通过后，这里会写明领证的时间和地点。",
         title_en="Settle everything before you leave",
         body_en="See below what is to be done; for the rest there is nothing to do.\n"
-        "Once all is clear, this page tells when and where to collect your certificate.",
+        "Once all is clear, this page shows when and where to collect your certificate.",
         contact="学生工作处 027-6788 0000",
         cohort=program.cohort,
         author="admin",

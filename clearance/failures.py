@@ -1,4 +1,4 @@
-"""What a command says when something went wrong that no other part of the program expects."""
+"""The message for an unexpected error, and the file with its traceback."""
 
 import errno
 import os
@@ -13,36 +13,35 @@ from clearance.output.tables import ERR
 from config.log_names import without_numbers
 from config.tables.plain_text import plain
 
-#: How the output itself fails: full, broken, or closed by its reader.
+#: Errors of the output itself: full, broken, or closed by its reader.
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 
 def unexpected(error: Exception) -> int:
-    """Say in a sentence what went wrong, with the fix; return the exit code.
+    """Print a message with the fix; return the exit code.
 
-    The traceback goes into a file that this user alone can read, under a number that the message names: a message is
-    no place for it, since an error's text may hold a secret.
+    The traceback is written to a file that only this user can read, because an error's text may contain a secret. The
+    message names the file.
     """
     if isinstance(error, OSError) and error.errno in _OUTPUT and not error.filename:
         end_output()
         if error.errno == errno.EPIPE:
-            # Whoever read our output has seen enough.
+            # The reader of the output has closed it.
             return 0
-        ERR.print(f"The output could not be written: {error.strerror}. Make room there, or write to another place.")
+        ERR.print(f"The output could not be written: {error.strerror}. Free some space, or write to another place.")
         return ERROR
     number = secrets.token_hex(4)
     kept = _kept(error, number)
-    where = f"Its details are in {kept}." if kept else "Its details could not be kept: no folder takes a file."
+    where = f"Its details are in {kept}." if kept else "Its details could not be written: no folder is writable."
     ERR.print(
-        f"Error {number}: the program has met something it does not expect ({type(error).__name__}). A change that was "
-        f"not complete is not stored. {where} Run the command again; if it fails the same way, send that file to those "
-        "who maintain the program."
+        f"Error {number}: unexpected error ({type(error).__name__}). An incomplete change is not stored. {where} Run "
+        "the command again; if it fails the same way, send that file to the maintainers of the program."
     )
     return ERROR
 
 
 def _kept(error: Exception, number: str) -> Path | None:
-    """Write the traceback, without student numbers, into a file; return the file, None where none can be written."""
+    """Write the traceback, without student numbers, to a file; return the file, or None when no file can be written."""
     text = "".join(traceback.format_exception(error))
     try:
         handle, name = tempfile.mkstemp(prefix=f"clearance-{number}-", suffix=".log")

@@ -1,4 +1,4 @@
-"""Whether an account may do what a command is to do in its name."""
+"""Checks that an account has the grant that a command needs."""
 
 from clearance.context import fail
 from clearance.services import Program
@@ -11,14 +11,14 @@ ASK_FOR_A_GRANT = "Ask an administrator for one: clearance accounts grant"
 
 
 def granted(program: Program, name: str, act: Act, student: str, step: str | None = None) -> str:
-    """Return the account, if a grant of theirs for this act covers the student, and the step; else end the command."""
+    """Return the account when one of its grants covers this act, student and step; else exit."""
     return granted_inside(program, name, act, student, step)[0]
 
 
 def granted_inside(
     program: Program, name: str, act: Act, student: str, step: str | None = None
 ) -> tuple[str, tuple[Scope, ...]]:
-    """Return the account likewise, and the scopes in which it may, for the door to look at once more."""
+    """Return the account, and the scopes of its grants, which the store checks again; else exit."""
     account = active(program, name)
     steps = [step] if step else [one.key for one in program.settings.step]
     scopes = tuple(s for found in allowed(account.grants, (act,), steps, program.cohort).values() for s in found)
@@ -29,7 +29,7 @@ def granted_inside(
 
 
 def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[Scope, ...]:
-    """Return in which scopes an account may do this at a step; else end the command."""
+    """Return the scopes in which an account may do this at a step; else exit."""
     scopes = allowed(account.grants, (act,), (step,), program.cohort).get(step, ())
     if not scopes:
         fail(f"{account.account} has no grant to {act} {step}. {ASK_FOR_A_GRANT}")
@@ -37,7 +37,7 @@ def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[
 
 
 def active(program: Program, name: str) -> Account:
-    """Return the account of that name that may act at all; else end the command."""
+    """Return the active account of this name; else exit."""
     account = program.accounts.find(name)
     refuse_demo(program, account)
     if account is None or not account.active:
@@ -46,6 +46,6 @@ def active(program: Program, name: str) -> Account:
 
 
 def refuse_demo(program: Program, account: Account | None) -> None:
-    """End the command where an account was made by the demo and this is none."""
+    """Exit when the demo created the account and this is not the demo."""
     if account is not None and account.demo and not program.settings.is_demo:
         fail(f'"{account.account}" {REFUSED}')

@@ -1,4 +1,4 @@
-"""Commands that are imported when they are called: each pays for itself alone."""
+"""Groups of commands that import a command when it is called."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
@@ -8,13 +8,15 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from clearance.output.tables import ERR
+
 
 class _Commands(MutableMapping[str, Any]):
-    """Commands by name; where a command's function is, as `module:function`, is enough until it is called."""
+    """Commands by name. A command is given as `module:function` and imported when it is called."""
 
     def __init__(self, places: Mapping[str, str], known: Mapping[str, Any]) -> None:
         self._made: dict[str, Any] = {}
-        #: In the order in which the help lists them.
+        #: In the order of the help.
         self._names = dict.fromkeys((*places, *known))
         self._places = places
         self._made.update(known)
@@ -41,27 +43,39 @@ class _Commands(MutableMapping[str, Any]):
 
 
 def _command(name: str, found: Any) -> Any:  # noqa: ANN401 - as above
-    """Return the command that a function or a whole Typer is."""
+    """Return the command of a function, or of a whole Typer."""
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
         command.name = name
         return command
-    alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-    alone.command(name)(found)
-    return get_command(alone)
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    single.command(name)(found)
+    return get_command(single)
 
 
-def group(places: Mapping[str, str]) -> type[TyperGroup]:
-    """Return a class of groups with these commands: name → `module:function` in `clearance.commands`."""
+def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "") -> type[TyperGroup]:
+    """Return a class of groups with these commands: name → `module:function` in `clearance.commands`.
+
+    `renamed` has old → new names of commands, each with the name of its group.
+    """
 
     class Group(TyperGroup):
-        def __init__(self, *, commands: Any = None, **rest: Any) -> None:  # noqa: ANN401 - whatever Typer gives
+        def __init__(self, *, commands: Any = None, **rest: Any) -> None:  # noqa: ANN401 - Typer's own arguments
             super().__init__(commands=None, **rest)
             self.commands = _Commands(places, commands or {})
 
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
+            """Run a renamed command under its new name, with a notice on stderr."""
+            old = f"{name} {args[0]}".strip()
+            if new := renamed.get(old):
+                if not ctx.resilient_parsing:
+                    ERR.print(f"'{old}' is now '{new}'. The old name works until the next release.")
+                args = [new.split()[-1], *args[1:]]
+            return super().resolve_command(ctx, args)
+
         def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401 - as above
-            """Return what may stand here. Names alone: the text of a command would have each imported."""
-            from typer._click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+            """Return the names of matching commands. Their help texts would import each of them."""
+            from typer._click.shell_completion import CompletionItem  # noqa: PLC0415 - needed for completion alone
 
             if incomplete.startswith("-"):
                 return super().shell_complete(ctx, incomplete)

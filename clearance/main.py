@@ -1,4 +1,4 @@
-"""The `clearance` command: what can be asked of the program, by hand or by a service manager."""
+"""The `clearance` command line: its commands, groups and global options."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from clearance.output.tables import ERR, OUT
 from clearance.settings_file import CONFIG_VARIABLE
 from foundation.private_files import UMASK
 
-#: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.
+#: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
     "check": "sync:check",
     "plan": "sync:plan",
@@ -25,7 +25,7 @@ _COMMANDS = {
     "verify": "verify:verify",
     "status": "status:status",
     "sources": "status:sources",
-    "strangers": "status:unmatched_keys",
+    "unmatched": "status:unmatched_keys",
     "report": "report:report",
     "log-name": "log_name:name_in_log",
     "schedule": "serve:schedule",
@@ -37,9 +37,19 @@ _COMMANDS = {
     "demo": "demo:app",
 }
 
+#: Old → new names. The old ones work for one release and are not listed.
+RENAMED = {
+    "waves": "expect",
+    "strangers": "unmatched",
+    "runs plausible": "runs confirm",
+    "tokens make": "tokens create",
+    "tokens withdraw": "tokens revoke",
+    "accounts take": "accounts revoke-grant",
+}
+
 app = typer.Typer(
-    cls=group(_COMMANDS),
-    help="Pulls what graduates still owe from the offices, and tells everyone where each student stands.",
+    cls=group(_COMMANDS, RENAMED),
+    help="Collect what graduates still owe from the offices, and show the status of each student.",
     epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 changes pending, 4 suspended, 5 source unavailable or refused, "
     "6 verify failed.",
     no_args_is_help=True,
@@ -49,13 +59,13 @@ app = typer.Typer(
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer has options
-    """Print which version this is, and end."""
+    """Print the version, and exit."""
     if wanted:
-        from foundation.version import UNKNOWN, program_version  # noqa: PLC0415 - few ask
+        from foundation.version import UNKNOWN, program_version  # noqa: PLC0415 - needed for --version alone
 
         version = program_version()
         if version == UNKNOWN:
-            ERR.print("The version is not known, because the program is not installed. Install it: make install")
+            ERR.print("The version is unknown because the program is not installed. Install it: make install")
             raise typer.Exit(1)
         OUT.print(f"clearance {version}")
         raise typer.Exit
@@ -66,61 +76,63 @@ def choose(
     context: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help=f"The settings file; else ${CONFIG_VARIABLE}, else clearance.toml here."),
+        typer.Option(
+            "--config", "-c", help=f"Use this settings file (default: ${CONFIG_VARIABLE}, or clearance.toml)."
+        ),
     ] = None,
     cohort: Annotated[
         str | None,
-        typer.Option("--cohort", help="Which cohort; the file's first when left out.", autocompletion=cohorts),
+        typer.Option("--cohort", help="Use this cohort (default: the first open one).", autocompletion=cohorts),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is going on.")] = False,  # noqa: FBT002 - as Typer has options
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the log.")] = False,  # noqa: FBT002 - as Typer has options
     version: Annotated[  # noqa: ARG001, FBT002 - its callback answers
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Note what was chosen before the command's own name."""
-    tables.speak_of()
+    """Store the global options."""
+    tables.set_cohort_naming()
     context.obj = GlobalOptions(config, cohort, verbose, context.call_on_close)
 
 
-def _grouped(name: str, text: str, places: dict[str, str]) -> None:
-    app.add_typer(typer.Typer(cls=group(places), help=text, no_args_is_help=True), name=name)
+def _add_group(name: str, text: str, places: dict[str, str]) -> None:
+    app.add_typer(typer.Typer(cls=group(places, RENAMED, name), help=text, no_args_is_help=True), name=name)
 
 
-_grouped(
+_add_group(
     "runs",
-    "Runs: what happened, and what waits for a person.",
+    "Show runs; confirm, approve, reject or revert them.",
     {
         "list": "status:list_runs",
         "show": "status:show_run",
         "spot-check": "runs:spot_check",
-        "plausible": "runs:plausible",
+        "confirm": "runs:confirm",
         "approve": "runs:approve",
         "reject": "runs:reject",
         "revert": "revert:revert",
     },
 )
-_grouped(
-    "waves",
-    "Waves that offices announce: many students who will move at once.",
+_add_group(
+    "expect",
+    "Announce large changes that the guard must expect.",
     {
         "announce": "runs:announce_expected_change",
         "list": "runs:list_expected_changes",
         "withdraw": "runs:withdraw_expected_change",
     },
 )
-_grouped(
+_add_group(
     "override",
-    "Decisions of operators on single steps.",
+    "Decide a step of one student.",
     {
         "set": "override:set_override",
         "withdraw": "override:withdraw_override",
         "list": "override:list_overrides",
     },
 )
-_grouped("roster", "The registrar's list.", {"renumber": "roster:renumber"})
-_grouped(
+_add_group("roster", "Correct the roster.", {"renumber": "roster:renumber"})
+_add_group(
     "import",
-    "Results of an office, brought as a sheet.",
+    "Import an office's results from a sheet.",
     {
         "results": "imports:import_results",
         "list": "imports:list_batches",
@@ -128,17 +140,17 @@ _grouped(
         "template": "imports:template",
     },
 )
-_grouped(
+_add_group(
     "reviews",
-    "The final review of each student.",
+    "Give or withdraw the final review of a student.",
     {
         "give": "reviews:give",
         "withdraw": "reviews:withdraw",
     },
 )
-_grouped(
+_add_group(
     "certificates",
-    "What students leave with.",
+    "Issue, hand over, revoke and list certificates.",
     {
         "issue": "reviews:issue",
         "hand-over": "reviews:hand_over",
@@ -146,9 +158,9 @@ _grouped(
         "list": "reviews:list_certificates",
     },
 )
-_grouped(
+_add_group(
     "accounts",
-    "Who may sign in, and what each may do.",
+    "Manage accounts, their grants and their codes.",
     {
         "add": "accounts:add",
         "list": "accounts:listed",
@@ -162,23 +174,23 @@ _grouped(
         "password": "codes:password",
         "import-identities": "codes:import_identities",
         "grant": "grants:grant",
-        "take": "grants:take",
+        "revoke-grant": "grants:revoke_grant",
         "hand-over": "grants:hand_over",
         "import-grants": "grants:import_grants",
     },
 )
-_grouped(
+_add_group(
     "tokens",
-    "Other programs' keys to the API.",
+    "Manage the API tokens of other programs.",
     {
-        "make": "tokens:make",
+        "create": "tokens:create",
         "list": "tokens:list_tokens",
-        "withdraw": "tokens:withdraw",
+        "revoke": "tokens:revoke",
     },
 )
-_grouped(
+_add_group(
     "db",
-    "The status database.",
+    "Prepare the status database.",
     {
         "upgrade": "serve:upgrade_database",
         "roles": "serve:database_roles",
@@ -187,23 +199,23 @@ _grouped(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line with these words, else with the process's own; end with a documented exit code."""
-    # Nothing that a command or its children write is for other users of this machine.
+    """Run the command line with these arguments, or with the process's own; exit with a documented code."""
+    # Other users of this machine must not read what a command or its children write.
     os.umask(UMASK)
-    terminal.take_any_text()
+    terminal.replace_unencodable()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if wrong := terminal.unreadable_word(words):
-        ERR.print(wrong)
+    if fault := terminal.unreadable_word(words):
+        ERR.print(fault)
         sys.exit(USAGE)
     code: str | int | None = 0
     try:
         try:
-            # The name is fixed: completion is installed for it, and `python -m clearance` would give another.
+            # Completion is installed for this name; `python -m clearance` would set another one.
             app(words, prog_name="clearance")
         except SystemExit as ended:
             code = ended.code
-        # What is written last may be what finds no room.
+        # The disk may be full only at the last write.
         sys.stdout.flush()
-    except Exception as error:  # noqa: BLE001 - nobody sees a traceback
+    except Exception as error:  # noqa: BLE001 - no traceback on the terminal
         code = failures.unexpected(error)
     sys.exit(code)

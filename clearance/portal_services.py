@@ -1,4 +1,4 @@
-"""What the pages and the desk of one process are given, on the stores of that process."""
+"""The services of the pages and of the desk, on the stores of one process."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,14 +33,14 @@ from status_db.sign_in.passkeys import Passkeys
 from status_db.sign_in.recovery_codes import RecoveryCodes
 from status_db.sign_in.used_tickets import Tickets
 
-#: A list of everybody takes a minute or more; the next one waits for it.
+#: A full list takes a minute or more; the next export waits for it.
 _EXPORTING_THREADS = 1
 
 
 def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewhere | None = None) -> Services:
-    """Give the pages what they need. The databases are asked when a page first needs them.
+    """Return the services of the pages. A database is opened when a page first needs it.
 
-    For students alone the ledger's key is not read, and nothing that is sealed with it can be written.
+    The students' process does not read the ledger's key, and cannot write sealed rows.
     """
     students, staff = stores.web is not Process.DESK, stores.web is not Process.PAGES
     settings = stores.settings
@@ -49,7 +49,7 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
     if not students and settings.portal.desk_public_url:
         portal = settings.portal.model_copy(update={"public_url": settings.portal.desk_public_url})
         settings = settings.model_copy(update={"portal": portal})
-    key, spoken = stores.key, languages.load(settings.institution.languages, settings.institution.timezone)
+    key, loaded_languages = stores.key, languages.load(settings.institution.languages, settings.institution.timezone)
     cookie = Cookie.of(settings.portal, desk=not students)
     return _with_stores(stores)(
         settings=settings,
@@ -68,15 +68,15 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
         long=LongQuestions(settings.portal.limits, apart),
         faults=FaultLog(),
-        languages=spoken,
-        environments={code: environment(language, settings) for code, language in spoken.items()},
+        languages=loaded_languages,
+        environments={code: environment(language, settings) for code, language in loaded_languages.items()},
         inline=stores.reading.dialect.name == "sqlite",
         engines=stores.engines,
     )
 
 
 def _with_stores(stores: Stores) -> partial[Services]:
-    """Return the services with their stores; the others are still to be given."""
+    """Return the services with their stores; the other fields are still missing."""
     return partial(
         Services,
         reader=stores.reader,
@@ -110,18 +110,18 @@ def _with_stores(stores: Stores) -> partial[Services]:
 
 
 def desk_services(stores: Stores) -> DeskServices:
-    """Give the desk what it needs beside what the pages are given."""
+    """Return the services of the desk."""
     settings = stores.settings
     cohorts = {key: CohortStores(settings, key, web=stores.web, beside=stores) for key in settings.cohort_keys()}
     return DeskServices(
-        doors={key: _doors(cohort) for key, cohort in cohorts.items()},
+        doors={key: _desk_stores(cohort) for key, cohort in cohorts.items()},
         uploads=stores.uploads,
         read_sheet=Sheets(settings.desk),
         routes=ROUTES,
     )
 
 
-def _doors(cohort: CohortStores) -> DeskStores:
+def _desk_stores(cohort: CohortStores) -> DeskStores:
     return DeskStores(
         overrides=cohort.overrides,
         batches=cohort.batches,

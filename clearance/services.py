@@ -1,4 +1,4 @@
-"""What commands and the schedule work with: connectors, the sync, and the checks, on the stores of one cohort."""
+"""The services of commands and the schedule: connectors, the sync and the checks, on one cohort's stores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connectors.port import Candidates, Connector, Question, SourceRefused
 from status_db.model import CLOCKS_DIFFER, ROSTER
 
 if TYPE_CHECKING:
-    # Each part of a program is imported when a command first asks for it: most ask for few.
+    # Each part is imported at its first use, because most commands use few of them.
 
     from config.processes import Process
     from status_db.desk.retention import RetentionRunner
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Program(CohortStores):
-    """One settings file, with one cohort's roster, at work on that cohort."""
+    """The services of one cohort of a settings file."""
 
     clock: Callable[[], datetime] = now
 
     def of_cohort(self, key: str) -> Program:
-        """Return the same program at work on another cohort, on the same databases."""
+        """Return the same program for another cohort, on the same databases."""
         return (
             self
             if key == self.cohort
@@ -45,31 +45,31 @@ class Program(CohortStores):
 
     @property
     def suffix(self) -> str:
-        """What a line says after a source: its cohort, where there are several."""
+        """The cohort in brackets, to follow a source's name; empty when there is one cohort."""
         return f" ({self.cohort})" if len(self.settings.cohort) > 1 else ""
 
     def naming(self, text: str) -> str:
-        """Return a message in which each suggested command names this cohort, where there are several."""
+        """Return a message in which each suggested command names this cohort, when there are several."""
         return naming(self.settings, self.cohort, text)
 
     def asked(self, name: str) -> Asked | None:
-        """Return the settings of a source, or of the roster; None for a change of settings, or a source of the past."""
+        """Return the settings of a source or the roster; None for a change of settings, or a removed source."""
         return self.settings.roster if name == ROSTER else self.settings.source.get(name)
 
     def connect(self, name: str) -> Connector:
-        """Make the connector of a source, or of the roster. Raises SourceRefused where the settings do not allow it."""
-        return self._connected(name, (self.cohort,), partial(self.candidates, name))
+        """Return the connector of a source or the roster. Raises SourceRefused when the settings forbid it."""
+        return self._make_connector(name, (self.cohort,), partial(self.candidates, name))
 
     def connect_for(self, cohorts: tuple[str, ...], name: str, candidates: Callable[[], Candidates]) -> Connector:
-        """Make the connector that asks a source once for several cohorts."""
-        return self._connected(name, cohorts, candidates)
+        """Return the connector that queries a source once for several cohorts."""
+        return self._make_connector(name, cohorts, candidates)
 
-    def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
+    def _make_connector(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
         from sync.pull.as_of import FIELD
 
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if why := asked.unusable:
-            raise SourceRefused(f"{name} cannot be asked: {'; '.join(why)}", f"Then try: clearance check {name}.")
+            raise SourceRefused(f"{name} cannot be queried: {'; '.join(why)}", f"Then try: clearance check {name}.")
         windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         columns, query = asked.columns, ""
         if isinstance(asked, Source) and asked.as_of:
@@ -86,11 +86,11 @@ class Program(CohortStores):
             zone=self.settings.zone_of(asked),
         )
         module = connector_module(asked.connector)
-        assert module is not None  # noqa: S101 - the settings were read by its schema
+        assert module is not None  # noqa: S101 - the settings were checked with its schema
         return module.connect(asked.own, question)
 
     def candidates(self, name: str) -> Candidates:
-        """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
+        """Return the students about whom a source is queried by number; none for the roster."""
         from status_db.marks.current import CurrentState
         from status_db.store.engine import reading
 
@@ -102,7 +102,7 @@ class Program(CohortStores):
             return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def uses(self, name: str) -> bool:
-        """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
+        """Return whether a student of the cohort has the source's step; True while the roster is empty."""
         from status_db.marks.current import CurrentState
         from status_db.store.engine import reading
         from sync import rule_settings
@@ -114,14 +114,14 @@ class Program(CohortStores):
             return bool(own) or not stored.headcount(flows)
 
     def season(self, programs: Sequence[Program]) -> Season:
-        """Return these cohorts, to be served together; each source is asked once for all of them."""
+        """Return these cohorts, to be served together. Each source is queried once for all of them."""
         from sync.run.season import CohortMember, Season
 
         members = [CohortMember(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
         return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
 
     def look_at_marks(self, process: Process) -> None:
-        """Check the tables of the database that this process's pages read the marks from. Raises StoreError."""
+        """Check the tables of the marks that this process's pages read. Raises StoreError."""
         from config.processes import reading_url
         from status_db.store.engine import open_reading
 
@@ -129,21 +129,21 @@ class Program(CohortStores):
 
     @cached_property
     def sync(self) -> Sync:
-        """What runs the sources."""
+        """The runs of the sources."""
         from sync.run.run import Sync
 
         return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
 
     @cached_property
     def approvals(self) -> Approvals:
-        """What takes votes on suspended runs and carries them out."""
+        """Votes on suspended runs, and their effects."""
         from sync.run.approve import Approvals
 
         return Approvals(self.settings, self.sync, self.votes)
 
     @cached_property
     def serving(self) -> Serving:
-        """What serves the requests of the pages."""
+        """The service of requests from the pages."""
         from sync.service.inbox import Serving
 
         return Serving(
@@ -158,20 +158,20 @@ class Program(CohortStores):
         )
 
     def _existing_seals(self) -> Seals:
-        """Return what the ledger's rows were sealed with. Raises LedgerRefused where its key is not there."""
+        """Return the seals of the ledger. Raises LedgerRefused when its key is missing."""
         from status_db.ledger import key as ledger_key
 
         file = self.settings.status_db.ledger_key_file
         seals = ledger_key.read(file)
         if seals is None:
             raise ledger_key.LedgerRefused(
-                f"The ledger's key {file} is not there, and nothing can be verified without it. "
-                "Put that file back from where you keep it, or sync first: that begins a ledger."
+                f"The ledger's key {file} is missing, and rows cannot be verified without it. "
+                "Restore that file from your copy, or sync first to start a ledger."
             )
         return seals
 
     def verified(self, heads: Mapping[int, str]) -> VerifyReport:
-        """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+        """Compare the stored rows with the ledger, and with these heads of it. Raises LedgerRefused."""
         from status_db.store.engine import reading
         from sync.verify.report import verify
 
@@ -180,7 +180,7 @@ class Program(CohortStores):
             return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
 
     def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
-        """Check that the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
+        """Check that the desk's rows and the audit log are unaltered. Raises LedgerRefused, KeyRefused."""
         from status_db.ledger.seals import Seals
         from status_db.store.engine import reading
         from sync.verify.desk import verify_desk
@@ -191,7 +191,7 @@ class Program(CohortStores):
             return verify_desk(connection, seals, of_pages, heads)
 
     def risks(self) -> tuple[str, ...]:
-        """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
+        """Return warnings about settings of the status database that risk data loss. Raises StoreError."""
         from status_db.store import durability, role_checks
         from status_db.store.engine import open_reading
 
@@ -202,7 +202,7 @@ class Program(CohortStores):
             engine.dispose()
 
     def clock_warnings(self) -> tuple[str, ...]:
-        """Say which stored moments are later than now, and whether the status database's clock is another one."""
+        """Return warnings about stored times in the future, and about a different clock of the status database."""
         from status_db.marks.current import CurrentState
         from status_db.store.clock import time_there
         from status_db.store.engine import reading
@@ -213,20 +213,20 @@ class Program(CohortStores):
             there = time_there(connection) if not self.settings.is_demo else now
         lines = [
             f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
-            f"Set the clock right, then: clearance sync {name}."
+            f"Correct the clock, then run: clearance sync {name}."
             for name, moment in sorted(ahead.items())
         ]
-        apart = there - self.clock()
-        if abs(apart) > CLOCKS_DIFFER:
+        difference = there - self.clock()
+        if abs(difference) > CLOCKS_DIFFER:
             lines.append(
-                f"the status database's clock says {there:%Y-%m-%d %H:%M:%S} UTC and this machine's "
-                f"{now:%Y-%m-%d %H:%M:%S}: set the wrong one right, best by NTP on both."
+                f"the status database's clock is at {there:%Y-%m-%d %H:%M:%S} UTC and this machine's at "
+                f"{now:%Y-%m-%d %H:%M:%S}: correct the wrong one, preferably by NTP on both."
             )
         return tuple(map(self.naming, lines))
 
     @cached_property
     def retention(self) -> RetentionRunner:
-        """Removes what [retention] no longer keeps, of every cohort."""
+        """The removal of rows that are older than [retention] allows, for every cohort."""
         from status_db.desk.retention import RetentionRunner
         from status_db.desk.store import DeskStore
 

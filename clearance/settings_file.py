@@ -1,4 +1,4 @@
-"""The settings file of a command: which one, with the connectors' own keys, and the clock that it names."""
+"""The settings file of a command, with the connectors' own keys, and the clock it configures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from config.settings import Settings
 from connectors.port import Connector, Question
 from foundation.shifted_clock import ShiftedClock
 
-#: Names the settings file where the command line does not.
+#: Names the settings file when the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
 
 
@@ -35,7 +35,7 @@ class _Module(Protocol):
 
 @cache
 def connector_module(name: str) -> _Module | None:
-    """Return a connector: a module of that room that can connect; None when there is none of that name.
+    """Return the module of a connector; None when there is no connector of that name.
 
     Raises ImportError when it needs a module that is not installed.
     """
@@ -55,7 +55,7 @@ def schema_of(connector: str) -> type[BaseModel] | None:
 
 
 def load_settings(file: Path) -> Settings:
-    """Return the settings in a file, with the environment's on top. Raises SettingsError."""
+    """Return the settings of a file, overridden by the environment. Raises SettingsError."""
     return load(file, schema_of)
 
 
@@ -65,10 +65,10 @@ def chosen_file(file: Path | None) -> Path:
 
 
 def now() -> datetime:
-    """Tell the time."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
 def clock_of(settings: Settings) -> Callable[[], datetime]:
-    """Return the clock that everything goes by: the real one, but for the demo."""
+    """Return the clock of the program: the demo's own clock for the demo, else the real one."""
     return ShiftedClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now

@@ -1,4 +1,4 @@
-"""What the web server imports: the pages, the desk, or both, with the settings that the environment names."""
+"""The applications that the web server imports: the pages, the desk, or both, by the environment's settings."""
 
 import sys
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from status_db.desk.key import DeskKey
 
 
 def pages(*, apart: bool = True) -> Starlette:
-    """Return the students' pages: no key of the ledger is near. `apart` answers long questions in helpers."""
-    return _made("pages", staff=False, apart=apart)
+    """Return the students' pages, without the ledger's key. With `apart`, helpers answer long queries."""
+    return _application_of("pages", staff=False, apart=apart)
 
 
 def desk(*, apart: bool = True) -> Starlette:
-    """Return the pages of staff alone, with the desk."""
-    return _made("desk", students=False, apart=apart)
+    """Return the pages of staff, with the desk."""
+    return _application_of("desk", students=False, apart=apart)
 
 
 def both(*, apart: bool = True) -> Starlette:
-    """Return the pages and the desk, where one process is enough."""
-    return _made("all", apart=apart)
+    """Return the pages and the desk in one process."""
+    return _application_of("all", apart=apart)
 
 
 def application(
@@ -44,14 +44,14 @@ def application(
 ) -> Starlette:
     """Return the pages of one settings file, for students, for staff, or for both, with the `desk` or without.
 
-    The databases are opened when first asked. Long questions are answered `apart`, or else in this process.
+    Databases are opened at their first query. Long queries are answered by `apart`, or in this process.
     """
     process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
     stores = Stores(settings, web=process)
     return create_app(portal_services(stores, clock, apart), desk_services(stores) if desk else None)
 
 
-def _made(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
+def _application_of(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
     limits, command = settings.portal.limits, (sys.executable, "-m", "clearance.apart", what)

@@ -16,8 +16,10 @@ _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
 #: The commands that work on one cohort, or on every open one unless it is named. The others are about accounts, the
 #: databases or what a process serves.
 OF_A_COHORT = (
-    "check", "plan", "sync", "verify", "status", "sources", "strangers", "report", "paper", "runs", "waves", "override",
-    "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
+    "check", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs", "expect",
+    "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
+    # Old names: stored messages of runs suggest them.
+    "strangers", "waves",
 )  # fmt: skip
 #: One of them that a message suggests; one that names its cohort already is left as it is.
 _COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")

@@ -1,4 +1,4 @@
-"""Commands about accounts: make, list, shut and open them."""
+"""Commands about accounts: create, list, deactivate, activate and unlock them."""
 
 import sys
 from dataclasses import replace
@@ -9,7 +9,7 @@ import typer
 from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
-from clearance.output.grant_words import GrantUnreadable, all_told, grant_of
+from clearance.output.grant_words import GrantUnreadable, grant_of, grants_text
 from clearance.services import Program
 from config.tables.plain_text import unprintable_in
 from status_db.accounts import demo_accounts
@@ -19,21 +19,21 @@ from status_db.decisions.reviewer_coverage import ENOUGH, short_of_reviewers
 from status_db.inbox.pending_changes import ADMINISTRATORS
 from status_db.sign_in.second_factor import AccountFactors, asked_of
 
-#: So many names of accounts are printed.
-_NAMED = 5
+#: The most account names that are printed.
+_MOST_NAMES = 5
 
 Grants = Annotated[
     list[str] | None,
     typer.Option(
         "--grant",
-        help="ACT, ACT:STEP, or ACT:STEP:COLUMN=VALUE,VALUE;COLUMN=VALUE; * for every step. May be given again.",
+        help="ACT, ACT:STEP, or ACT:STEP:COLUMN=VALUE,VALUE;COLUMN=VALUE; * for every step. Repeatable.",
     ),
 ]
 UntilCohort = Annotated[
-    str | None, typer.Option("--until-cohort", help="The grants end with this cohort; with none when left out.")
+    str | None, typer.Option("--until-cohort", help="End the grants with this cohort (default: never).")
 ]
-College = Annotated[str, typer.Option("--college", help="Of this college.")]
-ClassName = Annotated[str, typer.Option("--class", help="Of this class.")]
+College = Annotated[str, typer.Option("--college", help="Only this college.")]
+ClassName = Annotated[str, typer.Option("--class", help="Only this class.")]
 
 
 @ends_well
@@ -42,15 +42,15 @@ def add(
     account: str,
     name: Annotated[str, typer.Option("--name", help="The person's name.")],
     *,
-    student: Annotated[str, typer.Option("--student", help="The student number, when this is a student.")] = "",
+    student: Annotated[str, typer.Option("--student", help="The student number of a student.")] = "",
     grant: Grants = None,
     until_cohort: UntilCohort = None,
     password_from_input: Annotated[
-        bool, typer.Option("--password-from-input", help="Read the password's line from standard input.")
+        bool, typer.Option("--password-from-input", help="Read the password from standard input.")
     ] = False,
     author: Author = "",
 ) -> None:
-    """Make an account. Without a password given, a one-time code is printed with which the person sets one."""
+    """Create an account. Without a password, print a one-time code to set one."""
     program = chosen(context).program()
     by = author_of(program, author)
     try:
@@ -65,22 +65,22 @@ def add(
             fail("the password is not text in this terminal's encoding. Use UTF-8.")
         if unprintable_in(password):
             fail("the password has a control character, or is not text in this terminal's encoding. Use UTF-8.")
-        from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its lists of words take their time
+        from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its word lists load slowly
 
         if why := weakness(password, (account, name, student)):
-            fail(f"the password is too easy to guess ({why.value}). Give one of a few unrelated words.")
+            fail(f"the password is too easy to guess ({why.value}). Use a few unrelated words.")
         hashed = hash_password(password)
     now = program.clock()
     made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
-    note(program, AuditEvent.ACCOUNT_MADE, by, of=made.account, grants=[all_told([g]) for g in made.grants])
-    tables.OUT.print(f"account {made.account} is made for {made.name}")
+    note(program, AuditEvent.ACCOUNT_MADE, by, of=made.account, grants=[grants_text([g]) for g in made.grants])
+    tables.OUT.print(f"account {made.account} is created for {made.name}")
     if hashed is None and program.settings.auth.local:
         code = program.codes.make(made.account, made_by=by, now=now, lasts=program.settings.auth.code_lasts)
         note(program, AuditEvent.CODES_MADE, by, of=made.account, count=1)
-        tables.OUT.print(f"one-time code, shown this once: {code}   (the page /first-password asks for it)")
+        tables.OUT.print(f"one-time code, shown only once: {code}   (to enter on the page /first-password)")
     if asked_of(program.settings.auth, made):
         tables.OUT.print(
-            "It shows a second factor. Make its set-up code, and hand it over in person: "
+            "It needs a second factor. Create its set-up code, and hand it over in person: "
             f"clearance accounts codes --second-factor {made.account}",
             markup=False,
         )
@@ -88,7 +88,7 @@ def add(
 
 @ends_well
 def listed(context: typer.Context, *, json: Json = False) -> None:
-    """List accounts and what each may do; a grant's number is what takes it back."""
+    """List accounts and their grants, with the numbers to revoke them by."""
     program = chosen(context).program()
     accounts = program.accounts.listed()
     held = program.factors.held_by([a.account for a in accounts if not a.student or a.grants])
@@ -118,20 +118,20 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                 a.account,
                 a.name,
                 a.student or "",
-                _open(program, a),
+                _activity_text(program, a),
                 "yes" if a.password_hash else "none yet",
-                _factors(program, a, held.get(a.account, AccountFactors())),
-                all_told(a.grants, numbered=True),
+                _factors_text(program, a, held.get(a.account, AccountFactors())),
+                grants_text(a.grants, numbered=True),
             )
             for a in accounts
         ),
     )
     for line in (*second_administrator(program), *lacking_reviewers(program)):
-        tables.ERR.print(f"look at this: {line}")
+        tables.ERR.print(f"warning: {line}")
 
 
-def _factors(program: Program, account: Account, held: AccountFactors) -> str:
-    """Say which second factors an account has; an empty text where it has none and needs none."""
+def _factors_text(program: Program, account: Account, held: AccountFactors) -> str:
+    """Return the second factors of an account as text; empty when it has none and needs none."""
     parts = [
         "app" if held.app else "",
         f"{held.passkeys} passkey{'s' if held.passkeys > 1 else ''}" if held.passkeys else "",
@@ -141,22 +141,22 @@ def _factors(program: Program, account: Account, held: AccountFactors) -> str:
         return ", ".join(part for part in parts if part)
     if asked_of(program.settings.auth, account):
         return "none yet"
-    return "let off, a demo account" if asked_of(program.settings.auth, replace(account, demo=False)) else ""
+    return "exempt, a demo account" if asked_of(program.settings.auth, replace(account, demo=False)) else ""
 
 
 def second_factor_off(program: Program) -> list[str]:
-    """Warn where nobody is asked for a second factor."""
+    """Warn when no account needs a second factor."""
     if program.settings.auth.asks_second_factor_of != "off":
         return []
-    found = 'second_factor = "off" in [auth]: a password alone opens what administrators, reviewers and issuers may do.'
+    found = 'second_factor = "off" in [auth]: administrators, reviewers and issuers sign in with a password alone.'
     fix = (
-        'Write "privileged", or take the key out, and make their set-up codes: clearance accounts codes --second-factor'
+        'Write "privileged", or remove the key, and create their set-up codes: clearance accounts codes --second-factor'
     )
     return [f"{found} {fix}"]
 
 
-def _open(program: Program, account: Account) -> str:
-    """Say whether an account opens anything, and why it does not."""
+def _activity_text(program: Program, account: Account) -> str:
+    """Return whether an account can sign in, and why not."""
     if account.active:
         return "yes"
     if account.altered:
@@ -165,33 +165,35 @@ def _open(program: Program, account: Account) -> str:
 
 
 def second_administrator(program: Program) -> list[str]:
-    """Warn where one administrator suffices, and where two are asked for and there are fewer. Raises StoreError."""
+    """Warn when one administrator suffices, and when two are needed and there are fewer. Raises StoreError."""
     if not program.settings.auth.second_administrator:
         found = "second_administrator = false in [auth]: on the pages, one administrator alone gives grants to act, and"
-        fix = "makes codes for whoever has one. Where there are two, take the key out."
+        fix = "creates codes for accounts that have one. If you have two administrators, remove the key."
         return [f"{found} {fix}"]
     if program.changes.administrators() != ADMINISTRATORS - 1:
         return []
-    found = "one active account may manage for good: nobody confirms what takes two on the pages."
-    fix = "Give a second one the grant: clearance accounts grant ACCOUNT manage. With one alone, write"
+    found = "only one active account has the grant manage without an end: no second one can confirm its changes."
+    fix = "Give it to a second account: clearance accounts grant ACCOUNT manage. With one administrator alone, write"
     return [f"{found} {fix} second_administrator = false in [auth]"]
 
 
 def of_the_demo(program: Program) -> list[str]:
-    """Warn of accounts that the demo made here, where these are not a demo's settings. Raises StoreError."""
+    """Warn of accounts that the demo created, unless these are a demo's settings. Raises StoreError."""
     names = () if program.settings.is_demo else demo_accounts.listed(program.desk)
     if not names:
         return []
-    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-    found = (
-        f"the demo has made accounts in this database: {shown}. Their password is public, so they open nothing here."
+    shown = ", ".join(names[:_MOST_NAMES]) + (
+        f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     )
-    fix = "Point [status_db] url and desk_url at a database of your own, or put a backup back: clearance restore FOLDER"
+    found = (
+        f"the demo created accounts in this database: {shown}. Their password is public, so they cannot sign in here."
+    )
+    fix = "Point [status_db] url and desk_url at a database of your own, or restore a backup: clearance restore FOLDER"
     return [f"{found} {fix}"]
 
 
 def lacking_reviewers(program: Program) -> list[str]:
-    """Say which colleges too few people may review, a line for each cohort. Raises StoreError."""
+    """Return the colleges with too few reviewers, a line for each cohort. Raises StoreError."""
     settings = program.settings
     reviews = {entry.step for flow in settings.flow for entry in flow.entries if entry.kind == "review"}
     colleges = {cohort: program.leavers.values(cohort, "college") for cohort in settings.cohort_keys()}
@@ -199,53 +201,56 @@ def lacking_reviewers(program: Program) -> list[str]:
     for short in short_of_reviewers(program.accounts.listed(), colleges, reviews):
         lines.setdefault(short.cohort, []).append(f"{short.college} ({short.reviewers})")
     return [
-        f"{cohort}: fewer than {ENOUGH} active reviewers for {', '.join(found)}. Give another: clearance accounts grant"
+        f"{cohort}: fewer than {ENOUGH} active reviewers for {', '.join(found)}. Add one: clearance accounts grant"
         for cohort, found in lines.items()
     ]
 
 
 @ends_well
 def students(context: typer.Context, *, college: College = "", class_name: ClassName = "", author: Author = "") -> None:
-    """Make an account without a password for every student of the cohort who leaves and has none."""
+    """Create accounts without a password for all graduates that have none."""
     program = chosen(context).program()
     by = author_of(program, author)
     inside = {column: value for column, value in (("college", college), ("class", class_name)) if value}
     leavers = program.leavers.listed(program.cohort, inside)
     if not leavers:
-        fail(f"nobody leaves there with {program.cohort}. Look at the names, or sync the roster.")
+        fail(f"no student there leaves with {program.cohort}. Check the names, or run: clearance sync roster")
     made, taken = program.accounts.add_students([(one.student, one.name) for one in leavers], program.clock())
     if made:
         note(program, AuditEvent.ACCOUNT_MADE, by, cohort=program.cohort, count=made, **inside)
     tables.OUT.print(
-        f"{made} accounts are made; {len(leavers) - made - len(taken)} of {len(leavers)} were there already"
+        f"{made} accounts are created; {len(leavers) - made - len(taken)} of {len(leavers)} existed already"
     )
     if taken:
-        fail(f"{', '.join(taken)}: the number is somebody else's sign-in name. Rename that account's owner's first.")
+        fail(
+            f"{', '.join(taken)}: another person's account has this number as its sign-in name. Give that person "
+            "another account first."
+        )
 
 
 @ends_well
 def deactivate(context: typer.Context, account: str, *, author: Author = "") -> None:
-    """Shut an account: its sessions and one-time codes end at once; its grants stay for when it is opened again."""
+    """Deactivate an account. Its sessions and one-time codes end; its grants stay."""
     program = chosen(context).program()
     by = author_of(program, author)
     program.accounts.deactivate(account)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, of=normalise_account(account), what="deactivated")
-    tables.OUT.print(f"account {normalise_account(account)} is shut")
+    tables.OUT.print(f"account {normalise_account(account)} is deactivated")
 
 
 @ends_well
 def activate(context: typer.Context, account: str, *, author: Author = "") -> None:
-    """Open a shut account again."""
+    """Activate a deactivated account."""
     program = chosen(context).program()
     by = author_of(program, author)
     program.accounts.activate(account)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, of=normalise_account(account), what="activated")
-    tables.OUT.print(f"account {normalise_account(account)} is open")
+    tables.OUT.print(f"account {normalise_account(account)} is active")
 
 
 @ends_well
 def unlock(context: typer.Context, account: str, *, author: Author = "") -> None:
-    """Forget an account's failed tries, so that the next one need not wait."""
+    """Reset an account's failed sign-ins, so that the next one does not wait."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
     if program.accounts.find(name) is None:
@@ -254,27 +259,29 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
 
     Throttle.of(program.attempts, program.settings.auth, program.settings.portal).unlock(name)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, of=name, what="unlocked")
-    tables.OUT.print(f"account {name} need not wait any more")
+    tables.OUT.print(f"account {name} can sign in without a wait")
 
 
 @ends_well
 def reset_factor(context: typer.Context, account: str, *, author: Author = "") -> None:
-    """Take an account's second factors and recovery codes away, when a device is lost; a new set-up code is needed."""
+    """Remove an account's second factors and recovery codes, for example when a device is lost."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
     if not program.factors.reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, AuditEvent.SECOND_FACTOR_RESET, by, of=name)
-    tables.OUT.print(f"account {name} has no second factor any more; its sessions have ended")
-    tables.OUT.print(f"Make a code to set up a new one: clearance accounts codes --second-factor {name}", markup=False)
+    tables.OUT.print(f"the second factors of account {name} are removed; its sessions have ended")
+    tables.OUT.print(
+        f"Create a code to set up a new one: clearance accounts codes --second-factor {name}", markup=False
+    )
 
 
 @ends_well
 def seal(context: typer.Context) -> None:
-    """Seal accounts, grants and all other rows that give somebody rights: once, after an upgrade.
+    """Seal accounts, grants and other rows that give rights, once after an upgrade.
 
-    First check that each account and grant is right: clearance accounts list. From then on a row that was altered
-    past this program is ignored.
+    First check each account and grant: clearance accounts list. Afterwards a row that was altered outside this program
+    is ignored.
     """
     program = chosen(context).program()
-    tables.OUT.print(f"{program.desk_store.seal_all(program.clock())} rows are sealed; clearance verify looks at them")
+    tables.OUT.print(f"{program.desk_store.seal_all(program.clock())} rows are sealed; clearance verify checks them")

@@ -1,4 +1,4 @@
-"""Commands that keep the status database: a backup, and the way back from one."""
+"""Commands `backup` and `restore`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +17,14 @@ from sync.run.process_id import is_gone
 @ends_well
 def backup(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Where backups are kept; each is a folder of its own in there.")],
+    folder: Annotated[Path, typer.Argument(help="Create the backup in this folder.")],
     *,
-    keep: Annotated[int | None, typer.Option("--keep", min=1, help="Remove all but so many of the newest.")] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Keep this many of the newest; remove the others.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Back the marks and the desk up, while everything runs. It is read again from end to end before it counts."""
+    """Back up the status database while the services run, and verify the backup."""
     program = chosen(context).program()
     stop_like_ctrl_c()
     status_db = program.settings.status_db
@@ -46,14 +48,14 @@ def backup(
 @ends_well
 def restore(
     context: typer.Context,
-    backup: Annotated[Path, typer.Argument(help="The folder that a backup made.")],
+    backup: Annotated[Path, typer.Argument(help="The folder of one backup.")],
     *,
-    replace: Annotated[bool, typer.Option("--replace", help="In the place of what stands there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the existing database.")] = False,
     without_grants: Annotated[
-        bool, typer.Option("--without-grants", help="PostgreSQL: leave out which role may do what.")
+        bool, typer.Option("--without-grants", help="Restore no rights of PostgreSQL roles.")
     ] = False,
 ) -> None:
-    """Put a backup in the place that the settings name. Stop the services first."""
+    """Restore a backup to the databases of the settings. Stop the services first."""
     program = chosen(context).program()
     stop_like_ctrl_c()
     status_db = program.settings.status_db
@@ -67,13 +69,15 @@ def restore(
         tools_folder=status_db.postgres_tools,
     )
     at = tables.moment(done.manifest.made_at, program.settings.institution.timezone)
-    tables.OUT.print(f"Restored as of {at}: {done.manifest.rows:,} rows, each table as the backup says.")
+    tables.OUT.print(
+        f"Restored as of {at}: {done.manifest.rows:,} rows, each table with the number of rows in the backup."
+    )
     for kept in done.kept:
-        tables.OUT.print(f"What was there before is kept: {kept}")
+        tables.OUT.print(f"The previous database is kept: {kept}")
     if done.older:
         tables.OUT.print("Its tables are older than this program's. Run: clearance db upgrade")
     tables.OUT.print(
-        "Everybody signs in anew, and accounts are as they were then: see clearance accounts list. "
-        "What offices have said since comes with: clearance sync. Then start the services again.",
+        "All users must sign in again. Accounts are as of the backup: check them with clearance accounts list. "
+        "Get later changes of the offices: clearance sync. Then start the services again.",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""Commands about one-time codes, for passwords and second factors, and about the numbers of identity documents."""
+"""Commands about one-time codes for passwords and second factors, and about identity documents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from status_db.sign_in.identity_numbers import normalise_document
 from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.second_factor import AccountFactors, asked_of
 
-#: Excel keeps so many digits of a number, and writes noughts for the rest.
+#: Excel keeps this many digits of a number, and writes zeros for the rest.
 _KEPT_DIGITS = 15
 
 _IDENTITY_COLUMNS = ("学号", "证件号码")
@@ -40,34 +40,38 @@ class _CodeOwner:
 @ends_well
 def codes(
     context: typer.Context,
-    accounts: Annotated[list[str] | None, typer.Argument(help="Of these accounts.", show_default=False)] = None,
+    accounts: Annotated[
+        list[str] | None, typer.Argument(help="Create codes for these accounts.", show_default=False)
+    ] = None,
     *,
     college: College = "",
     class_name: ClassName = "",
     xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write slips to cut and hand out, by class.")] = None,
     second_factor: Annotated[
-        bool, typer.Option("--second-factor", help="To set up the first second factor, in place of a password.")
+        bool, typer.Option("--second-factor", help="Create codes to set up a second factor.")
     ] = False,
     author: Author = "",
 ) -> None:
-    """Make one-time codes: for named accounts, or for every student of a class or college without a password yet.
+    """Create one-time codes for accounts, or for students of a class or college without a password.
 
-    The codes made before for the same accounts end. They are shown this once, and stored nowhere.
+    Earlier codes of the same accounts end. The codes are shown only once and are not stored.
     """
     program = chosen(context).program()
     by = author_of(program, author)
     if second_factor:
         if not accounts or college or class_name or xlsx:
-            raise typer.BadParameter("--second-factor goes with the names of accounts, and with nothing else")
+            raise typer.BadParameter(
+                "--second-factor needs the names of accounts, and allows no other option: remove the others"
+            )
         _set_up_codes(program, accounts, by)
         return
-    _refuse_elsewhere(program)
+    _refuse_without_passwords(program)
     if bool(accounts) == bool(college or class_name):
-        raise typer.BadParameter("name accounts, or --class, or --college")
-    owners = _named(program, accounts) if accounts else _in_class(program, college, class_name)
+        raise typer.BadParameter("give either accounts, or --class or --college")
+    owners = _owners_of(program, accounts) if accounts else _owners_in_class(program, college, class_name)
     now, lasts = program.clock(), program.settings.auth.code_lasts
     if xlsx is not None:
-        _claim(xlsx)
+        _create_private_file(xlsx)
     made = program.codes.make_all([one.account for one in owners], made_by=by, now=now, lasts=lasts)
     scope = {key: value for key, value in (("college", college), ("class", class_name)) if value}
     about: dict[str, Any] = {**scope} if scope else {"of": [one.account for one in owners]}
@@ -78,37 +82,39 @@ def codes(
             ("college", "class", "account", "name", "one-time code"),
             ((s.college, s.class_name, s.account, s.name, s.code) for s in slips),
         )
-        tables.ERR.print(f"good until {tables.moment(now + lasts, program.settings.institution.timezone)}")
+        tables.ERR.print(f"valid until {tables.moment(now + lasts, program.settings.institution.timezone)}")
         return
     write_slips(xlsx, slips, program.settings, now=now, until=now + lasts, by=by)
-    tables.OUT.print(f"{len(slips)} slips are in {xlsx}; it opens accounts: keep it, and delete it after")
+    tables.OUT.print(
+        f"{len(slips)} slips are in {xlsx}. The codes in it open accounts: keep the file safe, and delete it afterwards"
+    )
 
 
 def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
-    """Make codes to set up the first second factor, and print them."""
+    """Create codes to set up a first second factor, and print them."""
     owners = [program.accounts.find(account) for account in accounts]
     held = program.factors.held_by(accounts)
     for account, owner in zip(accounts, owners, strict=True):
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
             why = _why_not_asked(program, demo=owner.demo)
-            fail(f'Nothing is made. "{name}" is asked for no second factor: {why}')
+            fail(f'No code is created. "{name}" needs no second factor: {why}')
         if held.get(name, AccountFactors()).any:
             fail(
-                f'"{name}" has a second factor already, and a code would open nothing. If its device is lost, take it '
-                f"away first: clearance accounts reset-factor {name}"
+                f'"{name}" already has a second factor, so a code would have no effect. If its device is lost, remove '
+                f"it first: clearance accounts reset-factor {name}"
             )
     now, lasts = program.clock(), program.settings.auth.code_lasts
     made = program.codes.make_all(accounts, made_by=by, now=now, lasts=lasts, kind=CodeKind.FACTOR)
     note(program, AuditEvent.CODES_MADE, by, count=len(made), kind="second factor", of=list(made))
     tables.table(("account", "set-up code"), made.items())
     until = tables.moment(now + lasts, program.settings.institution.timezone)
-    tables.ERR.print(f"good until {until}; hand each over in person, apart from the code for a password")
+    tables.ERR.print(f"valid until {until}; hand each over in person, separately from the code for a password")
 
 
 def _why_not_asked(program: Program, *, demo: bool) -> str:
     if demo:
-        return "the demo has made it. Name another account: clearance accounts list"
+        return "the demo created it. Choose another account: clearance accounts list"
     asked = program.settings.auth.asks_second_factor_of
     if asked == "off":
         return 'second_factor = "off" in [auth]. Write "privileged" or "staff" there.'
@@ -118,50 +124,48 @@ def _why_not_asked(program: Program, *, demo: bool) -> str:
 
 @ends_well
 def password(context: typer.Context, account: str, *, author: Author = "") -> None:
-    """Make a new one-time code for an account whose password is forgotten; the old password works until it is used."""
+    """Create a one-time code to set a new password. The old password works until then."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
-    _refuse_elsewhere(program)
+    _refuse_without_passwords(program)
     lasts = program.settings.auth.code_lasts
     code = program.codes.make(name, made_by=by, now=program.clock(), lasts=lasts)
     note(program, AuditEvent.CODES_MADE, by, of=name, count=1)
-    tables.OUT.print(f"one-time code of {name}, shown this once: {code}")
+    tables.OUT.print(f"one-time code of {name}, shown only once: {code}")
 
 
 @ends_well
 def import_identities(context: typer.Context, file: Path, *, author: Author = "") -> None:
-    """Take in a list of 学号 and 证件号码, for [auth] identity. Only keyed hashes of the numbers are kept."""
+    """Import a list of 学号 and 证件号码, by which students set a password. Only keyed hashes are stored."""
     program = chosen(context).program()
     by = author_of(program, author)
     if program.settings.auth.identity == "off":
-        fail('the settings have identity = "off" in [auth]: nobody could use them. Read docs/accounts.md before that.')
+        fail('identity = "off" in [auth], so the numbers cannot be used. Read docs/accounts.md, then change that key.')
     try:
         rows = cells_in(file, _IDENTITY_COLUMNS, program.clock)
     except SourceGarbled:
-        # Its own message may repeat what stands in the file.
-        fail(
-            f"{file} is no list with the columns {' and '.join(_IDENTITY_COLUMNS)}. Save it as .xlsx or .csv with them."
-        )
+        # Its own message can contain cells of the file.
+        fail(f"{file} is not a list with the columns {' and '.join(_IDENTITY_COLUMNS)}. Save it as .xlsx or .csv.")
     numbers: dict[str, str] = {}
     mistakes: list[str] = []
     for entry, (student, document) in enumerate(rows, 1):
-        key, number = normalise_number(student or ""), _document(document)
+        key, number = normalise_number(student or ""), _document_number(document)
         if not key or number is None:
             mistakes.append(f"entry {entry} ({key or 'no number'}): {_identity_fault(document, key)}")
         elif numbers.setdefault(key, number) != number:
             mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
     if mistakes:
-        fail("Nothing is written; mend these and give the list again:", about=mistakes)
+        fail("Nothing is written. Fix these entries, and import the list again:", about=mistakes)
     missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
-    tables.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}")
+    tables.OUT.print(f"{kept} students' numbers are stored as hashes. Delete the list now: {file}")
     if missing:
-        tables.ERR.print(f"without an account: {', '.join(sorted(missing))}. Make them: clearance accounts students")
+        tables.ERR.print(f"without an account: {', '.join(sorted(missing))}. Create them: clearance accounts students")
 
 
-def _document(cell: Cell) -> str | None:
-    """Return a document's number; None for what a spreadsheet has made of one, and for too few characters."""
+def _document_number(cell: Cell) -> str | None:
+    """Return a document's number; None when a spreadsheet has damaged it, or it is too short."""
     if isinstance(cell, int) and not isinstance(cell, bool) and len(str(cell)) <= _KEPT_DIGITS:
         cell = str(cell)
     if not isinstance(cell, str) or "E+" in cell.upper():
@@ -174,11 +178,11 @@ def _identity_fault(cell: Cell, student: str) -> str:
     if not student:
         return "the student number is missing"
     if cell is None or isinstance(cell, str):
-        return "the document's number is missing, too short, or ruined by a spreadsheet: format the column as text"
-    return "a spreadsheet has taken the document's number for a number: format the column as text and paste it again"
+        return "the document's number is missing, too short, or damaged by a spreadsheet: format the column as text"
+    return "a spreadsheet has converted the document's number: format the column as text and paste it again"
 
 
-def _named(program: Program, accounts: Sequence[str]) -> list[_CodeOwner]:
+def _owners_of(program: Program, accounts: Sequence[str]) -> list[_CodeOwner]:
     owners: list[_CodeOwner] = []
     for name in dict.fromkeys(normalise_account(one) for one in accounts):
         found = program.accounts.find(name)
@@ -188,7 +192,7 @@ def _named(program: Program, accounts: Sequence[str]) -> list[_CodeOwner]:
     return owners
 
 
-def _in_class(program: Program, college: str, class_name: str) -> list[_CodeOwner]:
+def _owners_in_class(program: Program, college: str, class_name: str) -> list[_CodeOwner]:
     inside = {column: value for column, value in (("college", college), ("class", class_name)) if value}
     without = {
         account.student: account.account
@@ -201,17 +205,17 @@ def _in_class(program: Program, college: str, class_name: str) -> list[_CodeOwne
         if one.student in without
     ]
     if not owners:
-        fail("nobody there waits for a first password. Look at the names, or first: clearance accounts students")
+        fail("no student there waits for a first password. Check the names, or first run: clearance accounts students")
     return owners
 
 
-def _refuse_elsewhere(program: Program) -> None:
+def _refuse_without_passwords(program: Program) -> None:
     if not program.settings.auth.local:
-        fail("there are no passwords here, so no codes for them. To have both, write local = true in [auth].")
+        fail("no code is created, because there are no passwords here. To use passwords, write local = true in [auth].")
 
 
-def _claim(file: Path) -> None:
-    """Make the file, for this user's eyes alone, before any code is made: one that cannot be written costs none."""
+def _create_private_file(file: Path) -> None:
+    """Create the file for this user alone, before the codes: an unwritable file must not end earlier codes."""
     try:
         file.unlink(missing_ok=True)
         write_new(file, b"")

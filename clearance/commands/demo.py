@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
 from clearance.context import GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.demo_life import COLLEGE, announce, lived
+from clearance.demo_life import COLLEGE, add_first_results, announce
 from clearance.output import tables
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
@@ -33,12 +33,12 @@ from portal.server import serve as serve_pages
 from status_db.accounts.accounts import Act, Grant
 from status_db.model import State
 
-#: Everybody's password in the demo.
-PASSWORD = "graduation-2019"  # noqa: S105 - printed for everybody to use, on this machine alone
+#: The password of every account in the demo.
+PASSWORD = "graduation-2019"  # noqa: S105 - public, for this machine alone
 
 FINANCE_PORT = 8619
 
-#: The runs under way when the demo ends may take so many seconds more.
+#: Seconds to wait for runs in progress when the demo ends.
 _SCHEDULE_ENDS = 30
 
 _LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
@@ -74,23 +74,25 @@ _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
         f"reviews {COLLEGE} and issues certificates",
     ),
     ("auditor", "审计员", (Grant(Act.AUDIT),), "reads everything, changes nothing"),
-    ("admin", "系统管理员", (Grant(Act.MANAGE),), "looks after sources and runs"),
-    ("second", "第二管理员", (Grant(Act.MANAGE),), "confirms what the other administrator asks for"),
+    ("admin", "系统管理员", (Grant(Act.MANAGE),), "manages sources and runs"),
+    ("second", "第二管理员", (Grant(Act.MANAGE),), "confirms changes of the other administrator"),
 )
 
 app = typer.Typer(
-    help="A small university on this machine: its offices, a sync, the pages.", invoke_without_command=True
+    help="Run a small university on this machine: its offices, a sync, the pages.", invoke_without_command=True
 )
 
-FinancePort = Annotated[int, typer.Option("--finance-port", min=1, max=65535, help="Where the finance office listens.")]
+FinancePort = Annotated[
+    int, typer.Option("--finance-port", min=1, max=65535, help="Run the finance office on this port.")
+]
 
 
-#: Where the demo's own settings are copied. Their paths start at this file's folder and lead back to it.
+#: The copy of the demo's own settings. Their paths are relative to its folder.
 _OWN_SETTINGS = Path(".demo", "demo.toml")
 
 
-def _chosen(context: typer.Context) -> GlobalOptions:
-    """Return what was chosen. Where no settings file was, and none is here, the program's own demo is copied here."""
+def _demo_options(context: typer.Context) -> GlobalOptions:
+    """Return the global options. If there is no settings file, copy the demo's own here first."""
     here = chosen(context)
     if here.config is not None or CONFIG_VARIABLE in os.environ or here.file.exists():
         return here
@@ -101,28 +103,28 @@ def _chosen(context: typer.Context) -> GlobalOptions:
 
 
 def offices_of(file: Path) -> Offices:
-    """Return the demo's offices: in .demo, beside the folder of the settings file."""
+    """Return the demo's offices: in .demo, next to the folder of the settings file."""
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
 def _refuse_without_clock(here: GlobalOptions) -> None:
-    """End a command of the demo, before it has touched anything, unless the settings have the demo's clock."""
+    """Exit before any change, unless the settings have the demo's clock."""
     if not here.program().settings.is_demo:
         fail(
             f"{here.file} is not a demo's settings file: it has no [demo] clock_file. "
-            "Nothing was written: the demo would fill this status database with invented students, and with accounts "
-            "whose password is public. Use the demo's own settings: clearance --config config/demo.toml demo"
+            "Nothing was written, because the demo would add invented students to this status database, and accounts "
+            "with a public password. Use the demo's own settings: clearance --config config/demo.toml demo"
         )
 
 
 def _build(here: GlobalOptions, offices: Offices) -> None:
-    """Write the offices as on the first day, and have it be that day."""
-    _write(offices, 0)
-    _clock(here).start(today_in(here.program().settings.institution.timezone))
+    """Write the offices of the first day, and set the clock to that day."""
+    _write_offices(offices, 0)
+    _demo_clock(here).start(today_in(here.program().settings.institution.timezone))
 
 
-def _write(offices: Offices, day: int) -> None:
-    """Write the offices as they are on a day of the story; end with the fix where one of their files is damaged."""
+def _write_offices(offices: Offices, day: int) -> None:
+    """Write the offices of one day of the story; exit when a file cannot be written."""
     try:
         offices.write(day)
     except (OSError, DatabaseError, sqlite3.DatabaseError) as error:
@@ -132,9 +134,9 @@ def _write(offices: Offices, day: int) -> None:
         )
 
 
-def _clock(here: GlobalOptions) -> DemoClock:
+def _demo_clock(here: GlobalOptions) -> DemoClock:
     file = here.program().settings.demo.clock_file
-    assert file is not None  # noqa: S101 - each command has refused by now
+    assert file is not None  # noqa: S101 - each command checks it first
     return DemoClock(file)
 
 
@@ -144,20 +146,20 @@ def demo(
     context: typer.Context,
     *,
     once: Annotated[bool, typer.Option("--once", help="Stop after the sync and its summary.")] = False,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Where the pages are served.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Serve the pages on this port.")] = None,
     finance_port: FinancePort = FINANCE_PORT,
 ) -> None:
-    """Build the demo university if it is not there, sync it, show where everybody stands, and serve the pages."""
+    """Build the demo university, sync it, print a summary, and serve the pages."""
     if context.invoked_subcommand:
         return
-    here = _chosen(context)
+    here = _demo_options(context)
     _refuse_without_clock(here)
     stop_like_ctrl_c()
     offices = offices_of(here.file)
     if offices.day() is None:
         tables.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
         _build(here, offices)
-    tell_finance_port(finance_port)
+    use_finance_port(finance_port)
     with finance_office(offices, finance_port):
         program = here.program()
         upgrade_both(program.settings)
@@ -166,13 +168,13 @@ def demo(
         outcomes = run_all(program.season((program,)), list(program.sync.names()), "demo")
         tables.OUT.print(f"synced in {time.monotonic() - began:.1f} s")
         tables.OUT.print("")
-        _summary(program)
-        people = make_accounts(program, lived(program, SEED))
-        _where_to_look(here, program, people, port, once=once)
+        _print_summary(program)
+        people = make_accounts(program, add_first_results(program, SEED))
+        _print_next_steps(here, program, people, port, once=once)
         announce(program)
         if not once:
             with schedule_beside(here, offices.folder.parent):
-                _serve(here, program, port)
+                _serve_pages(here, program, port)
     if code := exit_code(outcomes):
         raise typer.Exit(code)
 
@@ -182,34 +184,34 @@ def demo(
 def advance(
     context: typer.Context,
     *,
-    days: Annotated[int, typer.Option("--days", min=1, max=30, help="So many days.")] = 1,
+    days: Annotated[int, typer.Option("--days", min=1, max=30, help="Advance by this many days.")] = 1,
 ) -> None:
-    """Move the story on: books come back, fees are paid or appear, rooms empty. The next sync shows it."""
-    here = _chosen(context)
+    """Advance the story: books are returned, fees are paid or added, rooms become empty."""
+    here = _demo_options(context)
     _refuse_without_clock(here)
     offices = offices_of(here.file)
     day = offices.day()
     if day is None:
         fail("the demo university is not built yet. Run: clearance demo")
-    _write(offices, day + days)
-    _clock(here).advance(days)
+    _write_offices(offices, day + days)
+    _demo_clock(here).advance(days)
     tables.OUT.print(
-        f"the offices are at day {day + days} of the season now. Next: clearance plan, then clearance sync"
+        f"the offices are now at day {day + days} of the season. Next: clearance plan, then clearance sync"
     )
 
 
 @app.command()
 @ends_well
 def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT) -> None:
-    """Keep the finance office's program running, for commands in another window; the other offices are files."""
-    here = _chosen(context)
+    """Run the finance office's program, for commands in another window."""
+    here = _demo_options(context)
     _refuse_without_clock(here)
     built = offices_of(here.file)
     if built.day() is None:
         _build(here, built)
     stop_like_ctrl_c()
     with finance_office(built, finance_port):
-        tables.OUT.print(f"the finance office answers on http://127.0.0.1:{finance_port}; Ctrl-C closes it")
+        tables.OUT.print(f"the finance office runs on http://127.0.0.1:{finance_port}; press Ctrl-C to stop it")
         try:
             while True:
                 time.sleep(3600)
@@ -219,11 +221,11 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
 
 @contextmanager
 def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
-    """Have the schedule running in a process of its own, which ends with this; what it says goes into a file."""
-    # Beside the pages, not inside of this process: the server forks its workers, and threads would not survive that.
+    """Run the schedule in a separate process until this ends, with its output in a file."""
+    # In a separate process, because the server forks its workers, and threads do not survive a fork.
     command = [sys.executable, "-m", "clearance", "--config", str(here.file)]
-    with (folder / "schedule.log").open("ab") as said:
-        process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=said, stderr=said)  # noqa: S603 - our own program
+    with (folder / "schedule.log").open("ab") as log:
+        process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 - our own program
         try:
             yield
         finally:
@@ -235,8 +237,8 @@ def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
                 process.wait()
 
 
-def tell_finance_port(port: int) -> None:
-    """Have the settings ask the finance office on this port."""
+def use_finance_port(port: int) -> None:
+    """Make the settings use this port for the finance office."""
     if port != FINANCE_PORT:
         os.environ.setdefault("DEMO_FINANCE_ARREARS_URL", f"http://127.0.0.1:{port}/api/arrears")
         os.environ.setdefault("DEMO_FINANCE_TOKEN_URL", f"http://127.0.0.1:{port}/api/token")
@@ -244,11 +246,11 @@ def tell_finance_port(port: int) -> None:
 
 @contextmanager
 def finance_office(offices: Offices, port: int) -> Iterator[None]:
-    """Have the finance office's program running: the one that is there already, or one of our own."""
+    """Run the finance office's program until this ends, unless it already runs."""
     served = _served_folder(port)
     if served is not None:
         if served != str(offices.folder.resolve()):
-            fail(f"port {port} serves another demo's finance office ({served}). Choose another with --finance-port.")
+            fail(f"port {port} is used by another demo's finance office ({served}). Use another --finance-port.")
         yield
         return
     process = subprocess.Popen(  # noqa: S603 - our own program and our own paths
@@ -261,10 +263,8 @@ def finance_office(offices: Offices, port: int) -> Iterator[None]:
         while _served_folder(port) is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.terminate()
-                said = process.communicate()[1].strip()
-                fail(
-                    f"the finance office did not open: {said or 'no answer'}. Choose another port with --finance-port."
-                )
+                error = process.communicate()[1].strip()
+                fail(f"the finance office did not start: {error or 'no response'}. Use another --finance-port.")
             time.sleep(0.05)
         yield
     finally:
@@ -273,7 +273,7 @@ def finance_office(offices: Offices, port: int) -> Iterator[None]:
 
 
 def _served_folder(port: int) -> str | None:
-    """Return the folder whose finance office listens there; None when nobody of ours does."""
+    """Return the folder of the finance office on this port; None when there is none."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2) as answer:
             return str(json.load(answer)["data"]["folder"])
@@ -281,8 +281,8 @@ def _served_folder(port: int) -> str | None:
         return None
 
 
-def _summary(program: Program) -> None:
-    """Print how many stand where, step by step."""
+def _print_summary(program: Program) -> None:
+    """Print the number of students in each state, step by step."""
     overview = program.reader.overview(program.cohort, program.clock())
     order = [step.key for step in program.settings.step if step.key in overview.by_step]
     shown = [s for s in State if any(overview.by_step[step].by_state.get(s) for step in order)]
@@ -294,7 +294,7 @@ def _summary(program: Program) -> None:
 
 
 def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[tuple[str, str]]:
-    """Make the demo's accounts where they are not there, those who are through included; return what each is for."""
+    """Create the demo's accounts that are missing; return the purpose of each account."""
     students = (*notable(SEED), *((student.number, student.name, what) for student, what in through))
     wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]
     wanted += [(account, name, None, grants) for account, name, grants, _ in _STAFF]
@@ -309,27 +309,27 @@ def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[
     ]
 
 
-def _where_to_look(
+def _print_next_steps(
     here: GlobalOptions, program: Program, people: list[tuple[str, str]], port: int | None, *, once: bool
 ) -> None:
     portal = program.settings.portal
     tables.OUT.print("")
-    tables.table(("sign in as", "who"), people)
+    tables.table(("sign in as", "person"), people)
     tables.OUT.print(f"password for each: {PASSWORD}")
     tables.OUT.print("")
     command = f"{sys.argv[0]} --config {here.file}"
     if once:
         tables.OUT.print(f"Serve the pages:   {command} demo")
-        tables.OUT.print(f"Or open finance:   {command} demo offices   (the other offices are files)")
+        tables.OUT.print(f"Or run finance:    {command} demo offices   (the other offices are files)")
     else:
         tables.OUT.print(f"The pages:         http://{portal.host}:{port or portal.port}/")
-    tables.OUT.print(f"Let a day pass:    {command} demo advance")
-    tables.OUT.print(f"What would change: {command} plan")
-    tables.OUT.print(f"Change it:         {command} sync")
+    tables.OUT.print(f"Advance one day:   {command} demo advance")
+    tables.OUT.print(f"Show the changes:  {command} plan")
+    tables.OUT.print(f"Apply them:        {command} sync")
 
 
-def _serve(here: GlobalOptions, program: Program, port: int | None) -> None:
+def _serve_pages(here: GlobalOptions, program: Program, port: int | None) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    tables.OUT.print("Ctrl-C ends the demo; what it has made stays in .demo")
+    tables.OUT.print("Press Ctrl-C to end the demo; its files stay in .demo")
     serve_pages(WEB_TARGETS[ServedPart.ALL], portal.host, port or portal.port, portal.workers, portal.limits)

@@ -1,4 +1,4 @@
-"""Commands about grants: give, take back, hand over, and take in from a list."""
+"""Commands about grants: give, revoke, hand over, and import from a list."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from clearance.commands.accounts import UntilCohort
 from clearance.context import chosen, ends_well, fail
 from clearance.files.lists import rows_in
 from clearance.output import tables
-from clearance.output.grant_words import GrantUnreadable, all_told, grant_of, grants_of, told
+from clearance.output.grant_words import GrantUnreadable, grant_of, grant_text, grants_of, grants_text
 from clearance.services import Program
 from status_db.accounts.accounts import Grant, normalise_account
 from status_db.accounts.audit_log import AuditEvent
@@ -31,7 +31,7 @@ def grant(
     until_cohort: UntilCohort = None,
     author: Author = "",
 ) -> None:
-    """Give an account grants; those it has already stay as they are."""
+    """Give grants to an account. Its other grants stay."""
     program = chosen(context).program()
     by = author_of(program, author)
     try:
@@ -40,34 +40,34 @@ def grant(
         raise typer.BadParameter(str(error)) from None
     given = program.accounts.grant(account, wanted)
     if given:
-        note(program, AuditEvent.GRANTED, by, of=normalise_account(account), grants=[told(g) for g in given])
+        note(program, AuditEvent.GRANTED, by, of=normalise_account(account), grants=[grant_text(g) for g in given])
     for one in given:
-        tables.OUT.print(f"grant {one.id}: {told(one)}")
+        tables.OUT.print(f"grant {one.id}: {grant_text(one)}")
     if not given:
-        tables.OUT.print("it had them already")
+        tables.OUT.print("the account already has these grants")
 
 
 @ends_well
-def take(context: typer.Context, account: str, number: int, *, author: Author = "") -> None:
-    """Take one grant back, by the number that `accounts list` shows."""
+def revoke_grant(context: typer.Context, account: str, number: int, *, author: Author = "") -> None:
+    """Revoke a grant, by its number in `accounts list`."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
     if number not in {one.id for one in program.accounts.grants(name)}:
         fail(f'"{name}" has no grant {number}. See: clearance accounts list')
     _, taken = program.accounts.take_grant(number)
-    note(program, AuditEvent.GRANT_TAKEN, by, of=name, grants=[told(taken)])
-    tables.OUT.print(f"taken from {name}: {told(taken)}")
+    note(program, AuditEvent.GRANT_TAKEN, by, of=name, grants=[grant_text(taken)])
+    tables.OUT.print(f"revoked from {name}: {grant_text(taken)}")
 
 
 @ends_well
 def hand_over(context: typer.Context, before: str, after: str, *, author: Author = "") -> None:
-    """Move all grants of one account to another, when somebody takes over an office."""
+    """Move all grants of one account to another."""
     program = chosen(context).program()
     by = author_of(program, author)
     moved = program.accounts.hand_over(before, after)
     source, target = normalise_account(before), normalise_account(after)
-    note(program, AuditEvent.HANDED_OVER, by, before=source, after=target, grants=[told(g) for g in moved])
-    tables.OUT.print(f"{target} has now what {source} had: {all_told(moved)}")
+    note(program, AuditEvent.HANDED_OVER, by, before=source, after=target, grants=[grant_text(g) for g in moved])
+    tables.OUT.print(f"{target} now has the grants of {source}: {grants_text(moved)}")
 
 
 @ends_well
@@ -75,10 +75,10 @@ def import_grants(
     context: typer.Context,
     file: Path,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be; write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the grants; write nothing.")] = False,
     author: Author = "",
 ) -> None:
-    """Take in a list of who may do what: columns 账号, 姓名, 权限, 事项, 范围, 届别. All of it, or nothing."""
+    """Import a list of grants: columns 账号, 姓名, 权限, 事项, 范围, 届别. It is imported whole or not at all."""
     program = chosen(context).program()
     by = author_of(program, author)
     mistakes: list[str] = []
@@ -91,60 +91,60 @@ def import_grants(
         except GrantUnreadable as error:
             mistakes.append(f"{at}: {error}")
             grants = ()
-        mistakes += [f"{at}: {why}" for why in _faults(program, wanted, account, name, grants)]
+        mistakes += [f"{at}: {why}" for why in _entry_errors(program, wanted, account, name, grants)]
         wanted.setdefault(account, (name, []))[1].extend(grants)
     if mistakes:
-        fail("Nothing is written; mend these and give the list again:", about=mistakes)
+        fail("Nothing is written. Fix these entries, and import the list again:", about=mistakes)
     if dry_run:
         for account, (name, grants_wanted) in wanted.items():
-            tables.OUT.print(f"{account} {name}: {all_told(grants_wanted)}")
+            tables.OUT.print(f"{account} {name}: {grants_text(grants_wanted)}")
         tables.OUT.print(f"{len(wanted)} accounts in the list; nothing is written")
         return
     made, given = program.accounts.take_in(wanted, program.clock())
     for account in made:
         note(program, AuditEvent.ACCOUNT_MADE, by, of=account)
     for account, grants_given in given.items():
-        note(program, AuditEvent.GRANTED, by, of=account, grants=[told(g) for g in grants_given])
+        note(program, AuditEvent.GRANTED, by, of=account, grants=[grant_text(g) for g in grants_given])
     count = sum(len(one) for one in given.values())
-    tables.OUT.print(f"{count} grants are given, {len(made)} accounts made")
+    tables.OUT.print(f"{count} grants are given, {len(made)} accounts created")
     if made and program.settings.auth.local:
         tables.OUT.print(
             "Give the new ones their one-time codes: clearance accounts codes " + " ".join(made), markup=False
         )
-    if without := _without_factor(program, tuple(given)):
+    if without := _lacking_second_factor(program, tuple(given)):
         tables.OUT.print(
-            "These show a second factor and have none yet: clearance accounts codes --second-factor "
+            "These need a second factor and have none yet: clearance accounts codes --second-factor "
             + " ".join(without),
             markup=False,
         )
 
 
-def _without_factor(program: Program, accounts: Sequence[str]) -> list[str]:
-    """Return those of the accounts that are asked for a second factor and have none."""
+def _lacking_second_factor(program: Program, accounts: Sequence[str]) -> list[str]:
+    """Return the accounts that need a second factor and have none."""
     held = program.factors.held_by(accounts)
     found = [program.accounts.find(account) for account in accounts]
     asked = [one.account for one in found if one is not None and asked_of(program.settings.auth, one)]
     return [account for account in asked if not held.get(account, AccountFactors()).any]
 
 
-def _faults(
+def _entry_errors(
     program: Program, earlier: dict[str, tuple[str, list[Grant]]], account: str, name: str, grants: Sequence[Grant]
 ) -> Iterator[str]:
-    """Say what is wrong with one entry, beside its words."""
+    """Yield the errors of one entry, other than unreadable grants."""
     if not account or len(account) > 100:
-        yield "a sign-in name of at most 100 characters is missing"
+        yield "the sign-in name is missing, or has more than 100 characters"
         return
     known = program.accounts.find(account)
     if known is None and not name:
-        yield "there is no such account yet, and the name of its person is missing"
+        yield "this account does not exist yet, and the name of its person is missing"
     if known is not None and name and known.name != name:
-        yield f"this account is {known.name}'s here, and the list says {name}"
+        yield f"this account belongs to {known.name} here, and to {name} in the list"
     if account in earlier and name and earlier[account][0] != name:
-        yield f"further up the list says {earlier[account][0]}"
+        yield f"an earlier entry has the name {earlier[account][0]}"
     for one in grants:
         cohorts = (one.cohort,) if one.cohort else program.settings.cohort_keys()
         for column, values in one.scope.items():
             found = set().union(*(program.leavers.values(cohort, column) for cohort in cohorts))
-            # Before the roster has been asked for the first time nothing can be held against it.
-            if found and (strange := sorted(set(values) - found)):
-                yield f"nobody on the roster has {column}={', '.join(strange)}"
+            # Before the first sync of the roster there is nothing to compare with.
+            if found and (unknown := sorted(set(values) - found)):
+                yield f"no student on the roster has {column}={', '.join(unknown)}"

@@ -1,4 +1,4 @@
-"""Commands about an office's results: the template, importing a sheet, the batches, and taking one back."""
+"""Commands `import`: the template, an import of results, the batches, and undo."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,33 +26,29 @@ from status_db.effective.visible import Visibility
 from status_db.queries.lists import Filter, ListSelection, Order
 from status_db.views import Scope
 
-StepOption = Annotated[str, typer.Option("--step", help="Of which step.")]
+StepOption = Annotated[str, typer.Option("--step", help="The step of the results.")]
 
 
 @ends_well
 def import_results(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An Excel workbook, or CSV.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An Excel workbook or a CSV file.")],
     *,
     step: StepOption,
     operator: Operator,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would do, and enter nothing.")] = False,
-    with_conflicts: Annotated[
-        bool, typer.Option("--with-conflicts", help="Let rows take the place of decisions that stand.")
-    ] = False,
-    without_wrong: Annotated[
-        bool, typer.Option("--without-wrong", help="Let the right rows in without the wrong ones.")
-    ] = False,
-    title: Annotated[str, typer.Option("--title", help="The batch's name; the file's when left out.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the effect; enter nothing.")] = False,
+    with_conflicts: Annotated[bool, typer.Option("--with-conflicts", help="Replace existing decisions.")] = False,
+    without_wrong: Annotated[bool, typer.Option("--without-wrong", help="Skip invalid rows.")] = False,
+    title: Annotated[str, typer.Option("--title", help="Name the batch (default: the file name).")] = "",
     json: Json = False,
 ) -> None:
-    """Enter decisions on the rows of a sheet that have a result; nobody else is touched."""
+    """Enter a decision for each row of a sheet that has a result."""
     program = chosen(context).program()
-    account, scopes = _at(program, operator, step)
+    account, scopes = _operator_at(program, operator, step)
     sheet = results.read(Sheets(program.settings.desk), file.read_bytes(), file.name)
-    told = results.told_of(sheet, program.settings.institution.timezone)
-    now, english = program.clock(), _spoken(program, "en")
-    preview = program.batches.preview(step, told, now, scopes)
+    entries = results.told_of(sheet, program.settings.institution.timezone)
+    now, english = program.clock(), _language(program, "en")
+    preview = program.batches.preview(step, entries, now, scopes)
     reasons = program.settings.step_named(step).reasons
     why = {row.told.line: result_words.why(english, row, reasons, now) for row in preview.rows}
     enters = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if with_conflicts else 0)
@@ -61,7 +57,7 @@ def import_results(
         entered = program.batches.enter_all(
             BatchKind.IMPORT,
             step,
-            told,
+            entries,
             preview.digest,
             account.account,
             now,
@@ -85,9 +81,9 @@ def import_results(
     if json:
         _print_json(batch, preview, why)
     else:
-        _show(program, english, preview, why)
+        _print_preview(program, english, preview, why)
         if batch is not None:
-            _show_batch(batch)
+            _print_batch(batch)
     if batch is None:
         _end_without_entering(preview, enters, dry_run=dry_run)
 
@@ -96,10 +92,10 @@ def import_results(
 def list_batches(
     context: typer.Context,
     *,
-    step: Annotated[str | None, typer.Option("--step", help="Of this step only.")] = None,
+    step: Annotated[str | None, typer.Option("--step", help="Show this step only.")] = None,
     json: Json = False,
 ) -> None:
-    """List the batches of decisions that were entered together, the newest first."""
+    """List batches, the newest first."""
     program = chosen(context).program()
     found, zone = program.batches.batches(step), program.settings.institution.timezone
     if json:
@@ -129,14 +125,14 @@ def undo(
     batch: int,
     *,
     operator: Operator,
-    reason: Annotated[str, typer.Option("--reason", help="Why it is taken back.")],
+    reason: Annotated[str, typer.Option("--reason", help="Record this reason.")],
 ) -> None:
-    """Take a batch back: what its decisions replaced stands again. Who has the certificate already keeps it."""
+    """Undo a batch, and restore the decisions it replaced. Students with a certificate keep theirs."""
     program = chosen(context).program()
     found = program.batches.batch(batch)
     if found is None:
         fail(f"there is no batch {batch}. See: clearance import list")
-    account, scopes = _at(program, operator, found[0].step)
+    account, scopes = _operator_at(program, operator, found[0].step)
     undone = program.batches.undo(batch, account.account, reason, program.clock(), scopes)
     note(
         program,
@@ -150,36 +146,36 @@ def undo(
         reason=reason,
     )
     tables.OUT.print(f"batch {batch} is undone: {len(undone.withdrawn)} decisions are withdrawn")
-    for who, said in ((undone.issued, "kept, for the certificate is issued"), (undone.moved, "moved on before")):
-        if who:
-            tables.OUT.print(f"  {said}: {', '.join(who)}")
+    for numbers, why in ((undone.issued, "kept, because the certificate is issued"), (undone.moved, "changed since")):
+        if numbers:
+            tables.OUT.print(f"  {why}: {', '.join(numbers)}")
 
 
 @ends_well
 def template(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write it.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Write the template to this file.")],
     *,
     step: StepOption,
     operator: Operator,
-    college: Annotated[str, typer.Option("--college", help="Of this college.")] = "",
-    class_name: Annotated[str, typer.Option("--class", help="Of this class.")] = "",
+    college: Annotated[str, typer.Option("--college", help="Only this college.")] = "",
+    class_name: Annotated[str, typer.Option("--class", help="Only this class.")] = "",
 ) -> None:
-    """Write a sheet with the operator's own students, to be filled in and imported."""
+    """Write a sheet of the operator's students, to fill in and import."""
     program = chosen(context).program()
-    account, scopes = _at(program, operator, step)
+    account, scopes = _operator_at(program, operator, step)
     settings, most = program.settings, program.settings.desk.most_rows
     columns = {name: value for name, value in (("college", college), ("class", class_name)) if value}
     visibility = Visibility(program.cohort, {step: scopes})
     here = ReaderContext(
-        settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), visibility
+        settings, _language(program, "zh"), program.clock(), settings.cohort_named(program.cohort), visibility
     )
     lists, wanted = program.lists, Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS)
     count = lists.count(visibility, wanted, here.now, most)
     if not count:
-        fail("nobody there has this step. Look at the names of the college and the class.")
+        fail("no student there has this step. Check the names of the college and the class.")
     if count > most:
-        fail(f"these are more than {most} students, too many for one sheet. Narrow it by --college or --class.")
+        fail(f"there are more than {most} students, too many for one sheet. Select fewer by --college or --class.")
     stale = here.stale(lists.freshness(program.cohort))
     about = (*columns.values(), *pages.template_about(here, stale, account.name))
     people = pages.people_of(here, lists, step, wanted)
@@ -189,7 +185,7 @@ def template(
             file, here.language, pages.template_title(here, step), about, people, reasons
         )
     except OSError as error:
-        fail(f"{file} could not be written ({error.strerror}). Name another place.")
+        fail(f"{file} could not be written ({error.strerror}). Choose another file.")
     note(
         program,
         AuditEvent.EXPORTED,
@@ -201,32 +197,32 @@ def template(
     tables.OUT.print(f"{written} students are in {file}")
 
 
-def _at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scope, ...]]:
-    """Return the operator, and in which scopes they decide a step; else end the command."""
+def _operator_at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scope, ...]]:
+    """Return the operator, and the scopes in which they decide a step; else exit."""
     settings = program.settings
     if step not in {one.key for one in settings.step}:
         raise typer.BadParameter(
             f'there is no step "{step}": write one of {", ".join(one.key for one in settings.step)}'
         )
     if any(entry.step == step and entry.kind == "review" for flow in settings.flow for entry in flow.entries):
-        fail(f"{step} is a review: have its reviewer give it, student by student or class by class.")
+        fail(f"{step} is a review and cannot be imported. Have its reviewer give it: clearance reviews give")
     account = active(program, operator)
     return account, scopes_of(program, account, Act.DECIDE, step)
 
 
-def _spoken(program: Program, code: str) -> Language:
+def _language(program: Program, code: str) -> Language:
     return languages.load((code,), program.settings.institution.timezone)[code]
 
 
-def _show(program: Program, english: Language, preview: SheetPreview, why: dict[int, str]) -> None:
-    """Print what each row would do, the wrong ones first, and how many are of each kind."""
+def _print_preview(program: Program, english: Language, preview: SheetPreview, why: dict[int, str]) -> None:
+    """Print the effect of each row, invalid rows first, and the number of each kind."""
     now = program.clock()
     for kind in (RowKind.WRONG, RowKind.CONFLICT, RowKind.NEW):
         found = [row for row in preview.rows if row.kind is kind]
         if found:
             tables.table(
-                ("row", "student", "name", "class", "says", _ABOUT[kind]),
-                (_line(english, row, why[row.told.line], now) for row in found),
+                ("row", "student", "name", "class", "result", _ABOUT[kind]),
+                (_row_cells(english, row, why[row.told.line], now) for row in found),
                 title=f"{kind.value}: {len(found)}",
             )
     counts = ", ".join(f"{preview.count(kind)} {kind.value}" for kind in RowKind)
@@ -239,7 +235,7 @@ def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str])
     tables.as_json({"batch": batch, "counts": counts, "rows": rows})
 
 
-def _show_batch(batch: Batch) -> None:
+def _print_batch(batch: Batch) -> None:
     tables.OUT.print(
         f"batch {batch.id}: {batch.counts.entered} decisions on {batch.step} are entered. To take them back: "
         f'clearance import undo {batch.id} --as {batch.author} --reason "…"',
@@ -248,23 +244,22 @@ def _show_batch(batch: Batch) -> None:
 
 
 def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) -> NoReturn:
-    """End the command with why nothing was entered."""
+    """Exit, and print why nothing was entered."""
     if dry_run:
         raise typer.Exit(PENDING if enters else 0)
     if not enters:
-        fail("No row would change anything: there is nothing to enter. Add --with-conflicts to enter rows in conflict.")
+        fail("Nothing was entered, because no row changes anything. Use --with-conflicts to replace decisions.")
     fail(
-        f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
-        "others in with --without-wrong."
+        f"Nothing was entered, because {preview.count(RowKind.WRONG)} rows are invalid. Fix them in the sheet, or skip "
+        "them with --without-wrong."
     )
 
 
-_ABOUT = {RowKind.WRONG: "what is wrong", RowKind.CONFLICT: "what stands", RowKind.NEW: ""}
+_ABOUT = {RowKind.WRONG: "error", RowKind.CONFLICT: "current decision", RowKind.NEW: ""}
 
 
-def _line(english: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
-    told = row.told
-    says = ", ".join(part for part in (told.verdict.value if told.verdict else "", told.reason) if part)
+def _row_cells(english: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
+    entry = row.told
+    result = ", ".join(part for part in (entry.verdict.value if entry.verdict else "", entry.reason) if part)
     about = why or (result_words.decided(english, row.effective, now) if row.effective else "")
-    said = (told.student, row.name or told.name or "", row.class_name, says, about)
-    return str(told.line), *said
+    return str(entry.line), entry.student, row.name or entry.name or "", row.class_name, result, about

@@ -1,4 +1,4 @@
-"""The command with which support finds a student's lines in the log."""
+"""Command `log-name`: find a student's lines in the log."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ def name_in_log(
     *,
     json: Json = False,
 ) -> None:
-    """Print the name that replaces a student number in the log. Search the log for it."""
+    """Print the name that replaces a student number in the log."""
     key = chosen(context).program().key.of("log")
     names = {number: log_name(key, number) for number in numbers}
     if json:

@@ -1,4 +1,4 @@
-"""Commands of operators on single steps: override."""
+"""Commands `override`: decisions of operators on single steps."""
 
 from datetime import datetime
 from typing import Annotated
@@ -17,7 +17,7 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict, normalise_number
 
-Operator = Annotated[str, typer.Option("--as", help="The operator's account; it needs a grant to decide this step.")]
+Operator = Annotated[str, typer.Option("--as", help="Act as this operator, with a grant to decide the step.")]
 
 
 @ends_well
@@ -28,29 +28,25 @@ def set_override(
     verdict: Annotated[Verdict, typer.Argument(help="cleared, held or exempt")],
     *,
     operator: Operator,
-    reason: Annotated[str, typer.Option("--reason", help="A reason from the step's list.")],
-    words: Annotated[str, typer.Option("--words", help="For the student to read.")] = "",
-    note: Annotated[str, typer.Option("--note", help="For the office alone.")] = "",
-    until: Annotated[
-        datetime | None, typer.Option("--until", help="When it ends, on the institution's clocks.")
-    ] = None,
-    file_number: Annotated[str, typer.Option("--file", help="The office's own file about it.")] = "",
-    condition: Annotated[
-        str, typer.Option("--condition", help="What a pass depends on, for the student to read.")
-    ] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Give this reason from the step's list.")],
+    words: Annotated[str, typer.Option("--words", help="Add a text for the student.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Add a note for the office alone.")] = "",
+    until: Annotated[datetime | None, typer.Option("--until", help="End it at this local time.")] = None,
+    file_number: Annotated[str, typer.Option("--file", help="The office's own file number.")] = "",
+    condition: Annotated[str, typer.Option("--condition", help="Add a condition that the student sees.")] = "",
     decided_at: Annotated[
         datetime | None,
-        typer.Option("--decided-at", help="When it was decided on paper, on the institution's clocks."),
+        typer.Option("--decided-at", help="The local time of the decision on paper."),
     ] = None,
-    sheet: Annotated[str, typer.Option("--sheet", help="The sheet of paper it was first written on.")] = "",
+    sheet: Annotated[str, typer.Option("--sheet", help="The number of the paper sheet.")] = "",
 ) -> None:
-    """Decide one student's step; it stands above whatever the sources say until it is withdrawn or ends."""
+    """Decide one student's step. It overrides the sources until it is withdrawn or ends."""
     program = chosen(context).program()
     step = stored_name(program.settings, step)
     number, zone = normalise_number(student), program.settings.institution.timezone
     account = active(program, operator)
     scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
-    wish = DecisionRequest(
+    request = DecisionRequest(
         number,
         step,
         verdict,
@@ -63,14 +59,14 @@ def set_override(
         file_number=file_number,
         condition=condition,
     )
-    decision = program.overrides.enter(wish, author, program.clock(), scopes)
+    decision = program.overrides.enter(request, author, program.clock(), scopes)
     note_decision(program, AuditEvent.DECIDED, author, decision)
     tables.OUT.print(f"decision {decision.id}: {number} {step} is {decision.verdict} ({decision.reason}, by {author})")
 
 
 @ends_well
 def withdraw_override(context: typer.Context, student: str, step: StepKey, *, operator: Operator) -> None:
-    """Take a decision back; what the sources say counts again."""
+    """Withdraw a decision. The result of the sources counts again."""
     program = chosen(context).program()
     number, step = normalise_number(student), stored_name(program.settings, step)
     account = active(program, operator)
@@ -78,18 +74,18 @@ def withdraw_override(context: typer.Context, student: str, step: StepKey, *, op
     decision = program.overrides.withdraw(number, step, author, program.clock(), scopes)
     note_decision(program, AuditEvent.DECISION_WITHDRAWN, author, decision)
     tables.OUT.print(
-        f"decision {decision.id} is withdrawn: what the sources say about {step} counts again for {number}"
+        f"decision {decision.id} is withdrawn: the result of the sources for {step} counts again for {number}"
     )
 
 
 @ends_well
 def list_overrides(
     context: typer.Context,
-    student: Annotated[str | None, typer.Argument(help="Of this student only.", show_default=False)] = None,
+    student: Annotated[str | None, typer.Argument(help="Show this student only.", show_default=False)] = None,
     *,
     json: Json = False,
 ) -> None:
-    """List decisions, the newest first, withdrawn ones too."""
+    """List decisions, the newest first, including withdrawn ones."""
     program = chosen(context).program()
     found = program.reader.decisions(program.cohort, normalise_number(student) if student else None)
     if json:

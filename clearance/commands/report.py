@@ -1,4 +1,4 @@
-"""The report of a cohort on the command line: everybody's, as tables, as JSON, or as an Excel file."""
+"""Command `report`: the report of a whole cohort as tables, JSON or an Excel file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,26 +23,26 @@ def report(
     context: typer.Context,
     *,
     xlsx: Annotated[
-        Path | None, typer.Option("--xlsx", help="Write it to this Excel file instead.", show_default=False)
+        Path | None, typer.Option("--xlsx", help="Write this Excel file instead.", show_default=False)
     ] = None,
     author: Author = "",
     json: Json = False,
 ) -> None:
-    """Report on the cohort: who is due and done, decisions and their reasons, objections, certificates."""
+    """Report on the cohort: progress, decisions and their reasons, appeals, certificates."""
     program = chosen(context).program()
     by = author_of(program, author)
-    here = _scene(program)
+    here = _report_context(program)
     found = program.reports.report(here.visibility, here.now)
     appealed = program.appeal_reports.report(here.visibility, here.now)
     if xlsx is not None:
-        spoken = languages.load(program.settings.institution.languages, here.language.zone)
-        first = replace(here, language=next(iter(spoken.values())))
+        loaded = languages.load(program.settings.institution.languages, here.language.zone)
+        first = replace(here, language=next(iter(loaded.values())))
         book = report_sheets.workbook(first, found, appealed, by)
         note(program, AuditEvent.EXPORTED, by, cohort=program.cohort, what="report", students=found.whole.students)
         try:
             xlsx.write_bytes(book)
         except OSError as error:
-            fail(f"{xlsx} cannot be written ({error.strerror}). Name a file in a folder that is there and yours.")
+            fail(f"{xlsx} cannot be written ({error.strerror}). Choose a file in a folder that you can write to.")
     if json:
         stale = [step for step, source in found.freshness.items() if source.stale(here.now)]
         show.as_json({"report": found, "objections": appealed, "stale": sorted(stale)})
@@ -51,18 +51,18 @@ def report(
     else:
         show.OUT.print(f"{here.cohort.name}, as of {show.moment(here.now, here.language.zone)}")
         for table in tables(here, found, appealed):
-            _show(table)
+            _print_table(table)
 
 
-def _scene(program: Program) -> ReaderContext:
-    """Return what everybody's report is about, in the command line's own language."""
+def _report_context(program: Program) -> ReaderContext:
+    """Return the context of the report on all students, in English."""
     settings = program.settings
     (english,) = languages.load(["en"], settings.institution.timezone).values()
     cohort = settings.cohort_named(program.cohort)
     return ReaderContext(settings, english, program.clock(), cohort, everything(settings, program.cohort))
 
 
-def _show(table: ReportTable) -> None:
+def _print_table(table: ReportTable) -> None:
     show.OUT.print()
     show.table(
         [column.title for column in table.columns],

@@ -1,4 +1,4 @@
-"""The command that removes what [retention] no longer keeps; the schedule does the same once a day."""
+"""Command `retention`: remove rows that are older than [retention] allows."""
 
 from typing import Annotated
 
@@ -13,11 +13,11 @@ from status_db.desk.retention import RetentionRun
 def retention(
     context: typer.Context,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the rows; remove nothing.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Show past runs.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove what [retention] no longer keeps. The schedule runs this once a day."""
+    """Remove rows that are older than the settings allow. The schedule runs it daily."""
     program = chosen(context).program()
     stop_like_ctrl_c()
     if history:
@@ -36,7 +36,7 @@ def retention(
                 run.rule,
                 tables.moment(run.at, zone),
                 tables.moment(run.cutoff, zone),
-                _count(run),
+                _removed_text(run),
                 tables.moment(run.oldest, zone) if run.oldest else "none",
                 run.by,
             )
@@ -47,5 +47,5 @@ def retention(
         tables.OUT.print(f"never removed: {', '.join(kept)}")
 
 
-def _count(run: RetentionRun) -> str:
+def _removed_text(run: RetentionRun) -> str:
     return f"{run.removed:,}{', more next time' if run.unfinished else ''}"

@@ -1,4 +1,4 @@
-"""The command that takes back what a wrongly approved run has done."""
+"""Command `runs revert`: revert a run that was approved by mistake."""
 
 import time
 from collections.abc import Sequence
@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clearance.actor import author_of
-from clearance.commands.runs import Speaker
+from clearance.actor import Author, author_of
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
@@ -18,8 +17,8 @@ from status_db.model import ROSTER, RunState
 from status_db.views import RunView
 from sync.run.outcome import RunPreview
 
-#: So many flips are shown.
-_SHOWN = 20
+#: The most flips that are printed.
+_MOST_FLIPS = 20
 
 
 @ends_well
@@ -27,28 +26,28 @@ def revert(
     context: typer.Context,
     run: int,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record of the run that takes it back.")] = "",
-    speaker: Speaker = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes; change nothing.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Record this reason.")] = "",
+    author: Author = "",
     json: Json = False,
 ) -> None:
-    """Take back a run that was approved by mistake: what it replaced is put back, under the guard as any change."""
+    """Revert a run that was approved by mistake. The guard checks the change as any other."""
     if not (dry_run or reason.strip()):
-        raise typer.BadParameter('say why it is taken back, with --reason "…"; or look first, with --dry-run')
+        raise typer.BadParameter('give a reason with --reason "…", or show the changes first with --dry-run')
     program = chosen(context).program()
     stop_like_ctrl_c()
-    found = _approved(program, run)
+    found = _applied_run(program, run)
     preview, reversal = program.sync.reverting.preview(run, found.source)
     reviews, certificates = program.sync.reverting.given_since(reversal)
     if json and dry_run:
         tables.as_json({"plan": preview, "reviews": reviews, "certificates": certificates})
         return
     if not json:
-        _print_way_back(program, preview, found, reviews, certificates)
+        _print_reversal(program, preview, found, reviews, certificates)
     if dry_run:
         return
     began = time.monotonic()
-    by = author_of(program, speaker)
+    by = author_of(program, author)
     outcome = program.sync.revert(run, found.source, by=by, because=reason.strip())
     program.audit.note(
         AuditEvent.REVERTED_RUN,
@@ -68,18 +67,18 @@ def revert(
         raise typer.Exit(code)
 
 
-def _approved(program: Program, run: int) -> RunView:
+def _applied_run(program: Program, run: int) -> RunView:
     found = program.reader.run(program.cohort, run)
     if found is None:
         fail(f"there is no run {run}. See: clearance runs list")
     if found.source == ROSTER:
-        fail("the roster cannot be taken back: have the registrar correct the list, then: clearance sync roster")
+        fail("the roster cannot be reverted: have the registrar correct the list, then: clearance sync roster")
     if found.state is not RunState.APPLIED:
-        fail(f"run {run} is {found.state.value}: it changed nothing that could be taken back. See: clearance runs list")
+        fail(f"run {run} is {found.state.value}: it made no change to revert. See: clearance runs list")
     return found
 
 
-def _print_way_back(
+def _print_reversal(
     program: Program,
     preview: RunPreview,
     found: RunView,
@@ -87,21 +86,21 @@ def _print_way_back(
     certificates: Sequence[LaterReview],
 ) -> None:
     what = tables.figures(preview.counts) if preview.pending else "nothing would change"
-    tables.OUT.print(f"back from run {found.run} of {found.source}: {what}")
+    tables.OUT.print(f"revert of run {found.run} of {found.source}: {what}")
     if left_alone := preview.counts.left_alone:
-        tables.OUT.print(f"  {left_alone} records stay: a later answer spoke of these", markup=False)
+        tables.OUT.print(f"  {left_alone} records stay: a later pull contained them", markup=False)
     for why in preview.reasons:
-        tables.OUT.print(f"  the guard holds this back: {why}", style="yellow")
+        tables.OUT.print(f"  the guard would suspend this: {why}", style="yellow")
     if preview.flips:
-        tables.flips(preview.flips, _SHOWN)
-    _print_given(program, "reviews passed since, of students it had cleared", reviews)
-    _print_given(program, "certificates issued since, to students it had cleared", certificates)
+        tables.flips(preview.flips, _MOST_FLIPS)
+    _print_reviews(program, "reviews passed since, of students that it cleared", reviews)
+    _print_reviews(program, "certificates issued since, to students that it cleared", certificates)
     if certificates:
         tables.OUT.print("A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR")
-    tables.OUT.print(f"The next pull of {found.source} speaks again as always: correct the source first, or pause it.")
+    tables.OUT.print(f"The next pull of {found.source} applies as usual: correct the source first, or pause it.")
 
 
-def _print_given(program: Program, title: str, given: Sequence[LaterReview]) -> None:
+def _print_reviews(program: Program, title: str, given: Sequence[LaterReview]) -> None:
     if given:
         zone = program.settings.institution.timezone
         tables.table(

@@ -1,4 +1,4 @@
-"""Commands of reviewers: the final review, and the certificates."""
+"""Commands `reviews` and `certificates`."""
 
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
@@ -18,12 +18,10 @@ from status_db.decisions.writer import DecisionRequest
 from status_db.model import Certificate, StepKind, Verdict, normalise_number
 from status_db.views import Scope
 
-#: How a certificate leaves.
+#: How a certificate is collected.
 Leaves: TypeAlias = Literal["self", "agent", "post"]
 
-Reviewer = Annotated[
-    str, typer.Option("--as", help="The reviewer's account; it needs a grant that covers the student.")
-]
+Reviewer = Annotated[str, typer.Option("--as", help="Act as this reviewer, with a grant that covers the student.")]
 
 
 @ends_well
@@ -34,20 +32,20 @@ def give(
     verdict: Annotated[Verdict, typer.Argument(help="cleared (it passes) or held (it does not)")],
     *,
     reviewer: Reviewer,
-    reason: Annotated[str, typer.Option("--reason", help="A reason from the step's list.")],
-    words: Annotated[str, typer.Option("--words", help="For the student to read.")] = "",
-    note: Annotated[str, typer.Option("--note", help="For the college alone.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Give this reason from the step's list.")],
+    words: Annotated[str, typer.Option("--words", help="Add a text for the student.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Add a note for the college alone.")] = "",
     over_old_answers: Annotated[
         bool,
-        typer.Option("--over-old-answers", help="Pass over steps that lack only a newer answer; --note says why."),
+        typer.Option("--over-old-answers", help="Ignore steps that only lack newer data; needs --note."),
     ] = False,
 ) -> None:
-    """Give a student's final review; it opens when every step before it counts as clear."""
+    """Give a student's final review. Every step before it must count as clear."""
     program = chosen(context).program()
     number = normalise_number(student)
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
-    wish = DecisionRequest(number, step, verdict, reason, words, note)
-    decision = program.reviews.review(wish, author, program.clock(), scopes, over_old_answers=over_old_answers)
+    request = DecisionRequest(number, step, verdict, reason, words, note)
+    decision = program.reviews.review(request, author, program.clock(), scopes, over_old_answers=over_old_answers)
     note_decision(program, AuditEvent.REVIEWED, author, decision)
     tables.OUT.print(
         f"decision {decision.id}: the review of {number} is {decision.verdict} ({decision.reason}, by {author})"
@@ -56,7 +54,7 @@ def give(
 
 @ends_well
 def withdraw(context: typer.Context, student: str, step: StepKey, *, reviewer: Reviewer) -> None:
-    """Take a review back, as long as no certificate rests on it."""
+    """Withdraw a review, unless a certificate depends on it."""
     program = chosen(context).program()
     number = normalise_number(student)
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
@@ -72,22 +70,32 @@ def issue(
     number: Annotated[str, typer.Argument(help="The number printed on the certificate.")],
     *,
     reviewer: Reviewer,
-    kind: Annotated[str, typer.Option("--kind", help="What it is.")] = "毕业证书",
-    waits: Annotated[bool, typer.Option("--waits", help="It is not collected yet; hand it over later.")] = False,
-    collected: Annotated[Leaves, typer.Option("--collected", help="How it leaves: self, agent, post.")] = "self",
-    collector: Annotated[str, typer.Option("--collector", help="Who takes it, and on what mandate.")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="The kind of certificate.")] = "毕业证书",
+    waits: Annotated[bool, typer.Option("--waits", help="Record it as not collected yet.")] = False,
+    collected: Annotated[
+        Leaves, typer.Option("--collected", help="How it is collected: self, agent or post.")
+    ] = "self",
+    collector: Annotated[str, typer.Option("--collector", help="The person that collects it, and their mandate.")] = "",
 ) -> None:
-    """Issue a certificate, if the student's review stands at this moment."""
+    """Issue a certificate. The student's review must be cleared."""
     program = chosen(context).program()
-    whose = normalise_number(student)
-    author, step, scopes = _may_issue(program, reviewer, whose)
+    student_number = normalise_number(student)
+    author, step, scopes = _issuing_account(program, reviewer, student_number)
     if collected == "agent" and not collector and not waits:
-        fail("an agent has a name and a mandate. Give --collector.")
-    wish = Issue(whose, number, kind, "" if waits else collected, "" if waits else collector)
-    made = program.register.issue(wish, author, program.clock(), scopes, step=step)
-    note(program, AuditEvent.ISSUED, author, cohort=program.cohort, student=whose, number=made.number, kind=made.kind)
-    how = ", and waits to be collected" if waits else ""
-    tables.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}{how}")
+        fail("an agent needs a name and a mandate. Give --collector.")
+    request = Issue(student_number, number, kind, "" if waits else collected, "" if waits else collector)
+    made = program.register.issue(request, author, program.clock(), scopes, step=step)
+    note(
+        program,
+        AuditEvent.ISSUED,
+        author,
+        cohort=program.cohort,
+        student=student_number,
+        number=made.number,
+        kind=made.kind,
+    )
+    how = ", to be collected" if waits else ""
+    tables.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {student_number}, by {author}{how}")
 
 
 @ends_well
@@ -96,20 +104,20 @@ def hand_over(
     number: str,
     *,
     reviewer: Reviewer,
-    collected: Annotated[Leaves, typer.Option("--collected", help="How it leaves: self, agent, post.")] = "self",
+    collected: Annotated[
+        Leaves, typer.Option("--collected", help="How it is collected: self, agent or post.")
+    ] = "self",
     collector: Annotated[
-        str, typer.Option("--collector", help="Who takes it, and on what mandate; or what it went by.")
+        str, typer.Option("--collector", help="The person that collects it and their mandate, or the carrier.")
     ] = "",
     when: Annotated[
         datetime | None,
-        typer.Option(
-            "--when", help="When it left, on the institution's clocks; now when left out.", show_default=False
-        ),
+        typer.Option("--when", help="The local time of collection (default: now).", show_default=False),
     ] = None,
 ) -> None:
-    """Note that a certificate that was waiting has left."""
+    """Record that a waiting certificate is collected."""
     program = chosen(context).program()
-    author, _, scopes = _may_issue(program, reviewer, _holder(program, number))
+    author, _, scopes = _issuing_account(program, reviewer, _holder_of(program, number))
     at = when.replace(tzinfo=program.settings.institution.timezone) if when else None
     handed = Handover(number, collected, collector, at)
     left = program.register.hand_over(handed, author, program.clock(), scopes)
@@ -122,7 +130,7 @@ def hand_over(
         number=number,
         collected=collected,
     )
-    tables.OUT.print(f"certificate {number} of {left.student} has left ({collected})")
+    tables.OUT.print(f"certificate {number} of {left.student} is collected ({collected})")
 
 
 @ends_well
@@ -131,26 +139,28 @@ def revoke(
     number: str,
     *,
     reviewer: Reviewer,
-    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    reason: Annotated[str, typer.Option("--reason", help="Record this reason.")],
 ) -> None:
-    """Revoke a certificate; somebody else than who issued it must."""
+    """Revoke a certificate. The account must differ from the issuer's."""
     program = chosen(context).program()
-    whose = _holder(program, number)
-    author, _, scopes = _may_issue(program, reviewer, whose)
+    student_number = _holder_of(program, number)
+    author, _, scopes = _issuing_account(program, reviewer, student_number)
     program.register.revoke(number, author, reason, program.clock(), scopes)
-    note(program, AuditEvent.REVOKED, author, cohort=program.cohort, student=whose, number=number, reason=reason)
-    tables.OUT.print(f"certificate {number} is revoked: what is found about {whose} counts again")
+    note(
+        program, AuditEvent.REVOKED, author, cohort=program.cohort, student=student_number, number=number, reason=reason
+    )
+    tables.OUT.print(f"certificate {number} is revoked: the findings of {student_number} count again")
 
 
-def _holder(program: Program, number: str) -> str:
+def _holder_of(program: Program, number: str) -> str:
     found = next((c for c in program.reader.certificates(program.cohort) if c.number == number), None)
     if found is None:
         fail(f"there is no certificate {number}. See: clearance certificates list")
     return found.student
 
 
-def _may_issue(program: Program, name: str, student: str) -> tuple[str, str | None, tuple[Scope, ...]]:
-    """Return the account, the review its certificates hang on, and in which scopes it may issue them."""
+def _issuing_account(program: Program, name: str, student: str) -> tuple[str, str | None, tuple[Scope, ...]]:
+    """Return the account, the review that certificates depend on, and the scopes of its grants; else exit."""
     found = program.reader.student(program.cohort, student, program.clock())
     reviews = [status.step for status in found.steps if status.kind is StepKind.REVIEW] if found else []
     step = reviews[-1] if reviews else None
@@ -161,19 +171,19 @@ def _may_issue(program: Program, name: str, student: str) -> tuple[str, str | No
 @ends_well
 def list_certificates(
     context: typer.Context,
-    student: Annotated[str | None, typer.Argument(help="Of this student only.", show_default=False)] = None,
+    student: Annotated[str | None, typer.Argument(help="Show this student only.", show_default=False)] = None,
     *,
-    waiting: Annotated[bool, typer.Option("--waiting", help="Only those that nobody has collected.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Show only certificates that are not collected.")] = False,
     json: Json = False,
 ) -> None:
-    """List certificates, the newest first, and what has been found about their holders since."""
+    """List certificates, the newest first, with steps that are no longer clear."""
     program = chosen(context).program()
     found = program.reader.certificates(program.cohort, normalise_number(student) if student else None)
     if waiting:
         found = tuple(c for c in found if not c.collected and c.revoked_at is None)
     since: dict[str, list[str]] = {}
-    for whose, step in program.reader.opened_after_issue(program.cohort, program.clock()):
-        since.setdefault(whose, []).append(step)
+    for student_number, step in program.reader.opened_after_issue(program.cohort, program.clock()):
+        since.setdefault(student_number, []).append(step)
     if json:
         tables.as_json([{"certificate": c, "not_clear_since": since.get(c.student, [])} for c in found])
         return
@@ -181,9 +191,9 @@ def list_certificates(
 
     def row(c: Certificate) -> tuple[str, ...]:
         revoked = f"{tables.moment(c.revoked_at, zone)} by {c.revoked_by}: {c.revoked_because}" if c.revoked_at else ""
-        taken = f"{c.collected or 'waits'} {c.collector}".strip()
+        collected_by = f"{c.collected or 'waits'} {c.collector}".strip()
         issued = f"{tables.moment(c.issued_at, zone)} by {c.issued_by}"
-        return c.number, c.kind, c.student, issued, taken, revoked, ", ".join(since.get(c.student, []))
+        return c.number, c.kind, c.student, issued, collected_by, revoked, ", ".join(since.get(c.student, []))
 
     tables.table(
         ("number", "kind", "student", "issued", "collected", "revoked", "not clear since"), (row(c) for c in found)

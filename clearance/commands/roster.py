@@ -1,4 +1,4 @@
-"""The command that corrects a student number in the season."""
+"""Command `roster renumber`: correct a student number."""
 
 from typing import Annotated
 
@@ -14,21 +14,21 @@ from status_db.accounts.audit_log import AuditEvent
 def renumber(
     context: typer.Context,
     old: Annotated[str, typer.Argument(help="The number on the roster now.")],
-    new: Annotated[str, typer.Argument(help="The right one.")],
+    new: Annotated[str, typer.Argument(help="The correct number.")],
     *,
     author: Author = "",
 ) -> None:
-    """Correct a student number: decisions, certificates, appeals, history and the account go on under the new one."""
+    """Correct a student number, with its decisions, certificates, appeals, history and account."""
     program = chosen(context).program()
     by = author_of(program, author)
     done = program.renumbering.renumber(old, new, program.clock())
     note(program, AuditEvent.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
     if not done.moved:
-        tables.OUT.print(f"{done.old} had become {done.new} already; accounts and appeals follow it.")
+        tables.OUT.print(f"{done.old} was already corrected to {done.new}; accounts and appeals are updated.")
         return
     tables.OUT.print(
-        f"{done.old} is {done.new} now: {done.decisions} decisions and {done.certificates} certificates went over, and "
+        f"{done.old} is now {done.new}: {done.decisions} decisions and {done.certificates} certificates are moved, and "
         f"rows under {done.old} still count for {done.new}.",
         markup=False,
     )
-    tables.OUT.print("Ask the sources again, so that their answers are compared under the new number: clearance sync")
+    tables.OUT.print("Query the sources again, so that their rows are compared under the new number: clearance sync")

@@ -1,4 +1,4 @@
-"""Commands that keep running, and the one that prepares the database."""
+"""Commands that keep running, and those that prepare the database."""
 
 import os
 from contextlib import suppress
@@ -26,17 +26,17 @@ from sync.service.schedule import Schedule
 
 
 class ServedPart(StrEnum):
-    """What one process serves."""
+    """The pages that one process serves."""
 
     #: The pages and the desk.
     ALL = "all"
-    #: The pages for students, leaders and administrators, which only read.
+    #: The pages of students.
     PAGES = "pages"
-    #: The desk, where offices decide and colleges review.
+    #: The pages of staff, with the desk.
     DESK = "desk"
 
 
-#: What the server imports in each of its processes: a function that makes the application.
+#: The function that each process of the server imports to create the application.
 WEB_TARGETS = {
     ServedPart.ALL: "clearance.web:both",
     ServedPart.PAGES: "clearance.web:pages",
@@ -49,7 +49,7 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 
 @ends_well
 def schedule(context: typer.Context) -> None:
-    """Ask every source as its schedule says, until stopped."""
+    """Query each source on its schedule, until stopped."""
     served = chosen(context).season(Process.SCHEDULE, service=True)
     stopped = stop_like_ctrl_c()
     programs, settings = served.programs, served.first.settings
@@ -71,21 +71,23 @@ def schedule(context: typer.Context) -> None:
 @ends_well
 def serve(
     context: typer.Context,
-    what: Annotated[
-        ServedPart, typer.Argument(help="all, or pages and desk each in a process of its own")
-    ] = ServedPart.ALL,
+    what: Annotated[ServedPart, typer.Argument(help="all, or pages and desk in separate processes")] = ServedPart.ALL,
     *,
-    host: Annotated[str | None, typer.Option("--host", help="Where to listen, if not as [portal] says.")] = None,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Likewise.")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Listen on this host (default: from the settings).")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Listen on this port (default: from the settings).")
+    ] = None,
 ) -> None:
     """Serve the pages, the desk, or both, until stopped."""
     here = chosen(context)
     program = here.program(_PROCESSES[what], service=True)
-    # What a worker could not do without ends the command here, in a sentence.
+    # An error that would end each worker ends the command here, with a message.
     program.look_at_marks(_PROCESSES[what])
     _ = program.accounts, program.key.of("serving")
     if what is ServedPart.DESK and not program.settings.desk.enabled:
-        fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
+        fail("there is no desk: enabled = false in [desk]. Write true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
     for warning in portal.warnings:
         structlog.get_logger("clearance.portal").warning(warning)
@@ -95,7 +97,7 @@ def serve(
 
 @ends_well
 def upgrade_database(context: typer.Context) -> None:
-    """Make the status database's tables, or bring them to this program's."""
+    """Create the tables of the status database, or upgrade them to this version."""
     for line in upgrade_both(chosen(context).program().settings):
         tables.OUT.print(line)
 
@@ -104,16 +106,16 @@ def upgrade_database(context: typer.Context) -> None:
 def database_roles(
     context: typer.Context,
     *,
-    sync: Annotated[str, typer.Option("--sync", help="Writes the marks.")] = "clearance_sync",
-    desk: Annotated[str, typer.Option("--desk", help="Writes accounts, sessions, requests.")] = "clearance_desk",
-    portal: Annotated[str, typer.Option("--portal", help="Reads the marks.")] = "clearance_portal",
-    operator: Annotated[str, typer.Option("--operator", help="Enters decisions.")] = "clearance_operator",
-    students: Annotated[
-        str, typer.Option("--students", help="Writes what the students' pages write.")
-    ] = "clearance_students",
-    only_print: Annotated[bool, typer.Option("--print", help="Print the statements, and run none.")] = False,
+    sync: Annotated[str, typer.Option("--sync", help="Role that writes the marks.")] = "clearance_sync",
+    desk: Annotated[
+        str, typer.Option("--desk", help="Role that writes accounts, sessions and requests.")
+    ] = "clearance_desk",
+    portal: Annotated[str, typer.Option("--portal", help="Role that reads the marks.")] = "clearance_portal",
+    operator: Annotated[str, typer.Option("--operator", help="Role that enters decisions.")] = "clearance_operator",
+    students: Annotated[str, typer.Option("--students", help="Role of the students' pages.")] = "clearance_students",
+    only_print: Annotated[bool, typer.Option("--print", help="Print the statements; run none.")] = False,
 ) -> None:
-    """Give five roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
+    """Grant five PostgreSQL roles their rights. Run it again after each upgrade."""
     settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator, students)
     marks, accounts = settings.status_db.url.reveal(), desk_url(settings.status_db)
     together = _same_database(marks, accounts)
@@ -121,20 +123,20 @@ def database_roles(
         [(marks, ("marks", "desk"))] if together else [(marks, ("marks",)), (accounts, ("desk",))]
     )
     for url, parts in where:
-        place = make_url(url).database
+        database = make_url(url).database
         if only_print:
-            tables.OUT.print(f"-- in {place}, as the owner of its tables")
+            tables.OUT.print(f"-- in {database}, as the owner of its tables")
             plan = planned(url, named, parts)
             for statement in plan.owners:
                 tables.OUT.print(f"{statement};")
-            tables.OUT.print(f"-- in {place}, as a superuser of the server")
+            tables.OUT.print(f"-- in {database}, as a superuser of the server")
             for statement in plan.superusers:
                 tables.OUT.print(f"{statement};")
         else:
             run, left = apply(url, named, parts)
-            tables.OUT.print(f"{place}: {run} statements run")
+            tables.OUT.print(f"{database}: {run} statements run")
             if left:
-                tables.OUT.print(f"{place}: {left} are for a superuser of the server: clearance db roles --print")
+                tables.OUT.print(f"{database}: {left} need a superuser of the server: clearance db roles --print")
 
 
 def _same_database(one: str, other: str) -> bool:
@@ -142,21 +144,21 @@ def _same_database(one: str, other: str) -> bool:
     return (a.host, a.port, a.database, a.query.get("host")) == (b.host, b.port, b.database, b.query.get("host"))
 
 
-def _refuse_beside_a_key(settings: Settings) -> None:
-    """Raise StoreError where an SQLite file is not there, or empty, and the ledger's key shows that there was one."""
+def _refuse_lost_database(settings: Settings) -> None:
+    """Raise StoreError when the SQLite file is missing or empty, and the ledger's key shows that there was one."""
     file, key = sqlite_file(settings.status_db.url.reveal()), settings.status_db.ledger_key_file
     if file is None or not key.exists() or (file.exists() and file.stat().st_size):
         return
     raise StoreError(
-        f"The status database {file} is {'empty' if file.exists() else 'not there'}, and the ledger's key {key} shows "
-        "that there was one. Put a backup in its place: clearance restore FOLDER. To begin a new one instead, move the "
+        f"The status database {file} is {'empty' if file.exists() else 'missing'}, and the ledger's key {key} shows "
+        "that there was one. Restore a backup: clearance restore FOLDER. To start a new database instead, move the "
         "key away first."
     )
 
 
 def upgrade_both(settings: Settings) -> list[str]:
-    """Bring the marks and the desk to the newest tables; return a line for each."""
-    _refuse_beside_a_key(settings)
+    """Upgrade the tables of the marks and of the desk; return a line for each."""
+    _refuse_lost_database(settings)
     lines: list[str] = []
     for part, url in (("marks", settings.status_db.url.reveal()), ("desk", desk_url(settings.status_db))):
         before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text

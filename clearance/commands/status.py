@@ -1,4 +1,4 @@
-"""Commands that read: status, runs, sources, strangers."""
+"""Commands that read: status, runs, sources, unmatched."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -18,19 +18,19 @@ from status_db.model import CLEAR, RunState, normalise_number
 from status_db.views import RunView
 
 SourceName = Annotated[
-    str | None, typer.Option("--source", help="Of this source only.", autocompletion=completion.sources)
+    str | None, typer.Option("--source", help="Show this source only.", autocompletion=completion.sources)
 ]
 
 
 @ends_well
 def status(context: typer.Context, student: str, *, json: Json = False) -> None:
-    """Show where a student stands: each step, why, as of when, and what has changed."""
+    """Show the status of a student: each step, its reason and date, and recent changes."""
     program = chosen(context).program()
     now, zone = program.clock(), program.settings.institution.timezone
     number = normalise_number(student)
     found = program.reader.student(program.cohort, number, now)
     if found is None:
-        fail(f"there is no student {number} in {program.cohort}. Look at the number, or sync the roster.")
+        fail(f"there is no student {number} in {program.cohort}. Check the number, or run: clearance sync roster")
     if json:
         effective_statuses = [
             {"step": s, "standing": s.at(now), "counts_as_clear": s.counts_as_clear(now)} for s in found.steps
@@ -42,7 +42,7 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
     title = f"{person} ({found.cohort})"
     tables.OUT.print(title, markup=False, style="bold")
     if not found.active:
-        tables.OUT.print("not on the registrar's list any more")
+        tables.OUT.print("no longer on the registrar's list")
     elif found.flow is None:
         tables.OUT.print("on the registrar's list, but not leaving with this cohort")
     elif program.settings.flow_named(found.flow) is None:
@@ -60,13 +60,13 @@ def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Te
     word, style = tables.STATES[effective.state]
     marks = [m for m, so in (("stale", effective.stale), ("disputed", effective.disputed)) if so]
     decided = decision if effective.by_decision else None
-    # What a person has let go is not owed, and the machine's reason is not theirs.
-    let_go = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
+    # A decision to clear or exempt replaces the finding: its debts and its reason are not shown.
+    settled = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
     return (
         step.step,
         Text.assemble((word, style), f" ({', '.join(marks)})" if marks else ""),
         decided.reason if decided else step.finding.reason.value,
-        "" if let_go else tables.owed(step.finding.evidence),
+        "" if settled else tables.owed(step.finding.evidence),
         tables.moment(step.as_of, zone) if step.as_of else "",
         f"by {decided.author}" if decided else "",
     )
@@ -77,7 +77,7 @@ def list_runs(
     context: typer.Context,
     *,
     source: SourceName = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many.")] = 20,
     json: Json = False,
 ) -> None:
     """List runs, the newest first."""
@@ -89,18 +89,18 @@ def list_runs(
     zone = program.settings.institution.timezone
     tables.table(
         ("run", "source", "state", "began", "by", "what"),
-        ((r.run, r.source, r.state.value, tables.moment(r.began, zone), r.by, _what(r)) for r in runs),
+        ((r.run, r.source, r.state.value, tables.moment(r.began, zone), r.by, _run_summary(r)) for r in runs),
     )
 
 
-def _what(run: RunView) -> str:
+def _run_summary(run: RunView) -> str:
     about = f"student {run.student}; " if run.student else ""
     return about + (run.message or tables.figures(run.counts))
 
 
 @ends_well
 def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
-    """Show one run: figures, proofs, what happened, and the flips it made."""
+    """Show one run: figures, proofs, votes, and the flips it caused."""
     program = chosen(context).program()
     found = program.reader.run(program.cohort, run)
     if found is None:
@@ -137,7 +137,7 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
 
 @ends_well
 def sources(context: typer.Context, *, json: Json = False) -> None:
-    """Show every source: as of when, how many it holds, how its last run ended."""
+    """Show each source: its date, its counts, and its last run."""
     program = chosen(context).program()
     now, zone = program.clock(), program.settings.institution.timezone
     found = program.reader.sources(program.cohort)
@@ -145,7 +145,7 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
         tables.as_json([{"source": view, "stale": view.stale(now)} for view in found])
         return
     tables.table(
-        ("source", "step", "as of", "held", "unknown", "strangers", "last run", "waits", "proof"),
+        ("source", "step", "as of", "held", "unknown", "unmatched", "last run", "waits", "proof"),
         (
             (
                 view.source,
@@ -163,15 +163,17 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
     )
     for view in found:
         for weaker in view.weaker_connection:
-            tables.ERR.print(f"look at this: {view.source}: {weaker}")
+            tables.ERR.print(f"warning: {view.source}: {weaker}")
 
 
 @ends_well
 def unmatched_keys(context: typer.Context, *, source: SourceName = None, json: Json = False) -> None:
-    """List rows about somebody not on the roster, by their key; near misses first."""
+    """List rows that match no student on the roster, those with a match hint first."""
     program = chosen(context).program()
     found = program.reader.unmatched_keys(program.cohort, source)
     if json:
         tables.as_json(found)
         return
-    tables.table(("source", "key", "near", "student"), ((s.source, s.key, s.near, s.student) for s in found))
+    tables.table(
+        ("source", "key", "match hint", "possible student"), ((s.source, s.key, s.near, s.student) for s in found)
+    )

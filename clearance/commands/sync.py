@@ -1,4 +1,4 @@
-"""Commands that ask the sources: check, plan, sync."""
+"""Commands that query the sources: check, plan, sync."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,51 +44,49 @@ from sync.run.season import Season
 
 Sources = Annotated[
     list[str] | None,
-    typer.Argument(
-        help="Sources to ask; all of them when left out.", show_default=False, autocompletion=completion.sources
-    ),
+    typer.Argument(help="Query only these sources.", show_default=False, autocompletion=completion.sources),
 ]
 
-#: So many flips are printed for people.
-_SHOWN = 40
+#: The most flips that are printed.
+_MOST_FLIPS = 40
 
 
 @ends_well
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
-    """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
+    """Check the settings, and that each source answers: its columns, one row, its errors."""
     served = chosen(context).season(Process.SYNC)
     program = served.first
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
-    _look_at_processes(program, found, quiet=json)
-    code = _look_at_status_db(served, found, quiet=json)
-    _look_at_files(program, chosen(context).file, found, quiet=json)
-    _look_at_accounts(program, found, quiet=json)
-    _warn("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
-    _look_at_pages(program, found, quiet=json)
-    _look_at_settings(served, found, quiet=json)
+    _check_processes(program, found, quiet=json)
+    code = _check_status_db(served, found, quiet=json)
+    _check_files(program, chosen(context).file, found, quiet=json)
+    _check_accounts(program, found, quiet=json)
+    _report_warnings("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
+    _check_pages(program, found, quiet=json)
+    _check_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]
         weaker = asked.weaker_connection
         try:
             sample = program.connect(name).check()
-            weaker = (*weaker, *_of_the_rows(program, name, sample))
+            weaker = (*weaker, *_row_warnings(program, name, sample))
         except SourceError as error:
             code = max(code, code_of(error))
             fault = {"fault": type(error).__name__, "message": tables.named(str(error)), "warnings": weaker}
             found.append({**where, "source": name, **fault})
             if not json:
-                tables.line("fails", "red", f"   {name}{_of(where)}")
+                tables.line("fails", "red", f"   {name}{_cohort_suffix(where)}")
                 tables.ERR.print(f"        {error}")
                 _show_warnings(weaker)
             continue
         sample = replace(sample, warnings=(*weaker, *sample.warnings))
-        found.append({**where, "source": name, "sample": _shown(sample)})
+        found.append({**where, "source": name, "sample": _sample_json(sample)})
         if not json:
-            tables.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
+            tables.line("answers", "green", f" {name}{_cohort_suffix(where)}: {sample.where}")
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
             tables.OUT.print(f"        columns: {', '.join(sample.columns)}")
-            tables.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}")
+            tables.OUT.print(f"        {'first row: ' + row if row else 'no rows'}")
             if sample.rows:
                 tables.OUT.print(f"        {'all' if sample.whole else 'the first'} {len(sample.rows)} rows were read")
             for note in sample.notes:
@@ -100,19 +98,19 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         raise typer.Exit(code)
 
 
-def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
-    """Return what a sync would warn of in these rows. Raises SourceError where it would refuse them."""
+def _row_warnings(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
+    """Return the warnings of a sync about these rows. Raises SourceError when it would refuse them."""
     try:
         with reading(program.writing) as connection:
             stored = CurrentState(connection, program.cohort, program.settings.open_beside(program.cohort))
             return refuse_and_warn(program.settings, name, sample, program.clock(), stored)
     except StoreError:
-        # Before its tables are made, nobody is on the roster.
+        # Before its tables are created, the roster is empty.
         return refuse_and_warn(program.settings, name, sample, program.clock())
 
 
-def _shown(sample: Sample) -> dict[str, object]:
-    """Return a sample as it is printed: with its first row only."""
+def _sample_json(sample: Sample) -> dict[str, object]:
+    """Return a sample for JSON, with its first row only."""
     read = {"rows_read": len(sample.rows), "whole": sample.whole}
     shown = {key: getattr(sample, key) for key in ("where", "columns", "row", "warnings", "notes")}
     return shown | read
@@ -120,15 +118,15 @@ def _shown(sample: Sample) -> dict[str, object]:
 
 def _show_warnings(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        tables.ERR.print(f"        look at this: {warning}")
+        tables.ERR.print(f"        warning: {warning}")
 
 
 def _to_check(served: ServedCohorts, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
-    """Give what is to be asked, with its cohort where it is one cohort's own, and the program that asks.
+    """Yield each query: its cohort when it is about one cohort, the program, and the source.
 
-    A source is asked once for all cohorts; a roster, and a source that binds its cohort, once for each.
+    A source is queried once for all cohorts. A roster, and a source that binds its cohort, is queried once for each.
     """
-    for name in _names(served.first, sources):
+    for name in _source_names(served.first, sources):
         own = name == ROSTER or binds_cohort(served.first.settings.source[name])
         if not own:
             yield {}, served.first, name
@@ -137,57 +135,57 @@ def _to_check(served: ServedCohorts, sources: list[str] | None) -> Iterator[tupl
             yield {"cohort": program.cohort} if program.suffix else {}, program, name
 
 
-def _of(where: Mapping[str, object]) -> str:
+def _cohort_suffix(where: Mapping[str, object]) -> str:
     return f" ({where['cohort']})" if where else ""
 
 
-def _look_at_status_db(served: ServedCohorts, found: list[dict[str, object]], *, quiet: bool) -> int:
-    """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
+def _check_status_db(served: ServedCohorts, found: list[dict[str, object]], *, quiet: bool) -> int:
+    """Warn of risks to the data in the status database; return the exit code of this check."""
     try:
         warnings, code = served.first.risks(), 0
     except StoreError as error:
         warnings, code = (str(error),), ERROR
     with suppress(StoreError):
-        # Before its tables are made, nothing is stored.
-        found_wrong = (line for program in served.programs for line in program.clock_warnings())
-        warnings = (*warnings, *dict.fromkeys(found_wrong))
-    _warn("status_db", "status database", warnings, found, fails=bool(code), quiet=quiet)
+        # Before its tables are created, nothing is stored.
+        clock_lines = (line for program in served.programs for line in program.clock_warnings())
+        warnings = (*warnings, *dict.fromkeys(clock_lines))
+    _report_warnings("status_db", "status database", warnings, found, fails=bool(code), quiet=quiet)
     return code
 
 
-def _look_at_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name the secrets each process would miss in this environment; it may have an environment of its own."""
+def _check_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Warn of secrets that a process would lack in this environment. A process can have its own environment."""
     lacking = missing_anywhere(program.settings)
     lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
-    _warn("processes", "secrets of other processes", lines, found, quiet=quiet)
+    _report_warnings("processes", "secrets of other processes", lines, found, quiet=quiet)
 
 
-def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name files and folders that other users of this machine may read or change."""
-    _warn("files", "files", too_wide(program.settings, file), found, quiet=quiet)
+def _check_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Warn of files and folders that other users of this machine can read or change."""
+    _report_warnings("files", "files", too_wide(program.settings, file), found, quiet=quiet)
 
 
-def _look_at_pages(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Warn where [portal] has visitors counted under another address."""
-    _warn("portal", "pages", program.settings.portal.warnings, found, quiet=quiet)
+def _check_pages(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Warn when [portal] counts visitors under a wrong address."""
+    _report_warnings("portal", "pages", program.settings.portal.warnings, found, quiet=quiet)
 
 
-def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Warn of the demo's accounts, colleges with too few reviewers, one administrator, and a second factor that is off.
+def _check_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Warn of the demo's accounts, too few reviewers, a single administrator, and a second factor that is off.
 
-    A check whose database or secret cannot be read yet is left out.
+    A check is skipped when its database or secret cannot be read yet.
     """
     warnings: list[str] = []
-    for look in (second_factor_off, second_administrator, of_the_demo, lacking_reviewers):
+    for check_accounts in (second_factor_off, second_administrator, of_the_demo, lacking_reviewers):
         with suppress(StoreError, SecretUnusable):
-            warnings += look(program)
-    _warn("accounts", "accounts", warnings, found, quiet=quiet)
+            warnings += check_accounts(program)
+    _report_warnings("accounts", "accounts", warnings, found, quiet=quiet)
 
 
-def _warn(
+def _report_warnings(
     key: str, name: str, warnings: Sequence[str], found: list[dict[str, object]], *, fails: bool = False, quiet: bool
 ) -> None:
-    """Add warnings about something other than a source to what was found, and print them."""
+    """Add warnings that are not about a source to the results, and print them."""
     if not warnings:
         return
     found.append({key: "fails" if fails else "answers", "warnings": warnings})
@@ -196,8 +194,8 @@ def _warn(
         _show_warnings(warnings)
 
 
-def _look_at_settings(served: ServedCohorts, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name a change of settings that is not applied yet; where the marks cannot be read there is nothing to compare."""
+def _check_settings(served: ServedCohorts, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Report a change of settings that is not applied yet. It is skipped when the marks cannot be read."""
     for program in served.each():
         try:
             change = program.sync.preview_change()
@@ -218,16 +216,16 @@ def _show_change(change: RunPreview, found: list[dict[str, object]], *, quiet: b
 
 @ends_well
 def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
-    """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
+    """Show what a sync would change, and change nothing. Exit with 3 when there are changes."""
     served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     previews: list[RunPreview] = []
-    names = _names(served.first, sources)
+    names = _source_names(served.first, sources)
     changes = (program.sync.preview_change() for program in served.each())
     previews += [change for change in changes if change is not None]
     blocked = {p.cohort for p in previews if p.blocks}
     for name in names:
-        # What the sources would change can be planned only once the students have their new steps.
+        # Changes by the sources can be planned only after the students have their new steps.
         turns = [turn for turn in served.season.turns(name) if turn.sync.named not in blocked]
         with tables.bar(name) as progress:
             previews += [turn.sync.preview(name, progress, turn.shared) for turn in turns]
@@ -244,22 +242,22 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
 
 def _show_preview(preview: RunPreview) -> None:
     if preview.fault:
-        tables.line("fails", "red", f"     {preview.source}{_in(preview.cohort)}")
+        tables.line("fails", "red", f"     {preview.source}{_cohort_in_brackets(preview.cohort)}")
         tables.ERR.print(f"          {preview.message}")
         return
     what = tables.figures(preview.counts) if preview.pending else "nothing would change"
     if preview.changes and not what:
-        what = "changed, and nothing that is stored follows from it"
-    tables.line(preview.source, "bold", f"{_in(preview.cohort)}: {what}")
+        what = "changed, without an effect on stored data"
+    tables.line(preview.source, "bold", f"{_cohort_in_brackets(preview.cohort)}: {what}")
     for line in preview.changes:
         tables.OUT.print(f"  {line}")
     for reason in preview.reasons:
         tables.OUT.print(f"  would be suspended: {reason}", style="yellow")
     if preview.flips:
-        tables.flips(preview.flips, _SHOWN)
+        tables.flips(preview.flips, _MOST_FLIPS)
 
 
-def _in(cohort: str) -> str:
+def _cohort_in_brackets(cohort: str) -> str:
     return f" ({cohort})" if cohort else ""
 
 
@@ -271,15 +269,15 @@ def sync(
     context: typer.Context,
     sources: Sources = None,
     *,
-    student: Annotated[str, typer.Option("--student", help="Ask about this student only.")] = "",
+    student: Annotated[str, typer.Option("--student", help="Query only this student.")] = "",
     json: Json = False,
 ) -> None:
-    """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
+    """Query the sources, and apply the changes. A source that fails does not stop the others."""
     served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     by = system_user()
     changed = served.season.open_cohorts(by=by)
-    names = _names(served.first, sources)
+    names = _source_names(served.first, sources)
     if not json:
         for outcome in changed:
             tables.outcome(outcome, 0)
@@ -297,7 +295,7 @@ def sync(
 
 
 def run_all(season: Season, names: list[str], by: str, *, quiet: bool = False) -> list[Outcome]:
-    """Run sources one after the other, each for every cohort, and show how each ended."""
+    """Run the sources one by one, each for every cohort, and print each result."""
     outcomes: list[Outcome] = []
     for name in names:
         for turn in season.turns(name):
@@ -311,7 +309,7 @@ def run_all(season: Season, names: list[str], by: str, *, quiet: bool = False) -
 
 
 def recheck(served: ServedCohorts, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
-    """Ask the sources of this student's own steps about them alone, in each cohort that they leave with."""
+    """Query the sources of one student's steps about this student, in each cohort of the student."""
     outcomes: list[Outcome] = []
     leaves = False
     for program in served.each():
@@ -326,12 +324,12 @@ def recheck(served: ServedCohorts, names: list[str], number: str, by: str, *, qu
                     tables.outcome(outcomes[-1], time.monotonic() - began)
     if not leaves:
         cohorts = ", ".join(program.cohort for program in served.programs)
-        fail(f"{number} does not leave with {cohorts}: there is nothing to ask. Look at the number.")
+        fail(f"{number} does not leave with {cohorts}, so no source is queried. Check the number.")
     return outcomes
 
 
 def exit_code(outcomes: list[Outcome]) -> int:
-    """Return the documented exit code for how runs ended: the gravest."""
+    """Return the documented exit code of the worst result."""
     faults = {outcome.fault for outcome in outcomes if outcome.fault}
     if faults & set(_UNAVAILABLE):
         return UNAVAILABLE
@@ -340,7 +338,7 @@ def exit_code(outcomes: list[Outcome]) -> int:
     return SUSPENDED if faults else 0
 
 
-def _names(program: Program, sources: list[str] | None) -> list[str]:
+def _source_names(program: Program, sources: list[str] | None) -> list[str]:
     every = [ROSTER, *program.settings.source]
     sources = [stored_name(program.settings, name) for name in sources or ()]
     for name in sources:

@@ -1,4 +1,4 @@
-"""Commands about tokens: other programs' keys to the API."""
+"""Commands `tokens`: API tokens of other programs."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,20 +13,20 @@ from status_db.accounts.audit_log import AuditEvent
 
 
 @ends_well
-def make(
+def create(
     context: typer.Context,
-    title: Annotated[str, typer.Argument(help="Which program uses it.")],
+    title: Annotated[str, typer.Argument(help="The program that uses it.")],
     *,
-    account: Annotated[str, typer.Option("--as", help="The account whose grants it has.")],
+    account: Annotated[str, typer.Option("--as", help="Give it the grants of this account.")],
     until: Annotated[
         datetime | None,
         typer.Option(
             "--until",
-            help=f"When it ends, on the institution's clocks; after {api_tokens.LIFE.days} days when left out.",
+            help=f"End it at this local time (default: after {api_tokens.LIFE.days} days).",
         ),
     ] = None,
 ) -> None:
-    """Make a token for the API. It is printed this once."""
+    """Create an API token. It is printed only once."""
     program = chosen(context).program()
     now, zone, by = program.clock(), program.settings.institution.timezone, system_user()
     end = in_zone(until, zone) if until else now + api_tokens.LIFE
@@ -42,19 +42,19 @@ def make(
         until=end.isoformat(),
     )
     tables.OUT.print(f"token {made.id} has the grants of {made.account} until {tables.moment(end, zone)}")
-    tables.OUT.print(f"shown this once: {secret}")
+    tables.OUT.print(f"shown only once: {secret}")
 
 
 @ends_well
 def list_tokens(context: typer.Context, *, json: Json = False) -> None:
-    """List tokens, the newest first, those that open nothing any more too."""
+    """List tokens, the newest first, including expired and revoked ones."""
     program = chosen(context).program()
     now, zone, found = program.clock(), program.settings.institution.timezone, program.tokens.listed()
     if json:
         tables.as_json(found)
         return
     tables.table(
-        ("token", "title", "account", "made", "by", "until", "used", "opens"),
+        ("token", "title", "account", "created", "by", "until", "used", "valid"),
         (
             (
                 t.id,
@@ -64,7 +64,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
                 t.made_by,
                 tables.moment(t.until, zone),
                 tables.moment(t.used_at, zone),
-                "yes" if t.opens(now) else "withdrawn" if t.withdrawn_at else "ended",
+                "yes" if t.opens(now) else "revoked" if t.withdrawn_at else "expired",
             )
             for t in found
         ),
@@ -72,12 +72,12 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
 
 
 @ends_well
-def withdraw(context: typer.Context, token: Annotated[str, typer.Argument(help="As the list names it.")]) -> None:
-    """Have a token open nothing from now on."""
+def revoke(context: typer.Context, token: Annotated[str, typer.Argument(help="The token's name in the list.")]) -> None:
+    """Revoke a token."""
     program = chosen(context).program()
     now, by = program.clock(), system_user()
-    gone = program.tokens.withdraw(token, now)
+    revoked = program.tokens.withdraw(token, now)
     program.audit.note(
-        AuditEvent.TOKEN_WITHDRAWN, account=by, now=now, token=gone.id, title=gone.title, whose=gone.account
+        AuditEvent.TOKEN_WITHDRAWN, account=by, now=now, token=revoked.id, title=revoked.title, whose=revoked.account
     )
-    tables.OUT.print(f"token {gone.id} ({gone.title}) opens nothing any more")
+    tables.OUT.print(f"token {revoked.id} ({revoked.title}) is revoked")

@@ -1,4 +1,4 @@
-"""The command that looks whether what stands agrees with the ledger."""
+"""Command `verify`: compare the status database with the ledger."""
 
 import re
 from typing import Annotated
@@ -20,24 +20,26 @@ def verify(
     *,
     head: Annotated[
         list[str] | None,
-        typer.Option("--head", help="A ledger head out of the log, as LINK:MAC. May be given again."),
+        typer.Option("--head", help="Check this ledger head from the log, LINK:MAC. Repeatable."),
     ] = None,
     audit_head: Annotated[
         list[str] | None,
-        typer.Option("--audit-head", help="A head of the audit log, as CHAIN:LINK:MAC. May be given again."),
+        typer.Option("--audit-head", help="Check this head of the audit log, CHAIN:LINK:MAC. Repeatable."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look whether every mark follows from what is stored, and whether anybody has altered it. Exit code 6 if so.
+    """Check that every mark follows from stored rows, and that none was altered. Exit with 6 when a check fails.
 
-    Accounts, grants, sessions of staff, requests and the audit log are looked at as well.
+    It also checks accounts, grants, sessions of staff, requests and the audit log.
     """
-    heads = dict(_read(text) for text in head or ())
-    audit_heads = dict(_read_audit(text) for text in audit_head or ())
+    heads = dict(_parse_head(text) for text in head or ())
+    audit_heads = dict(_parse_audit_head(text) for text in audit_head or ())
     served = chosen(context).season()
     programs = served.programs
     if heads and len(programs) > 1:
-        raise typer.BadParameter("a head is of one cohort's ledger: name it, clearance --cohort KEY verify --head …")
+        raise typer.BadParameter(
+            "a head belongs to the ledger of one cohort. Name the cohort: clearance --cohort KEY verify --head …"
+        )
     reports = {program.cohort: program.verified(heads) for program in served.each()}
     desk = programs[0].desk_verified(audit_heads)
     if json:
@@ -48,20 +50,20 @@ def verify(
         for program in served.each():
             if program.suffix:
                 tables.OUT.print(f"{program.cohort}:", style="bold")
-            _show(reports[program.cohort])
+            _show_ledger(reports[program.cohort])
         _show_desk(desk)
     if not (all(report.sound for report in reports.values()) and desk.sound):
         raise typer.Exit(VERIFY_FAILED)
 
 
-def _read(text: str) -> tuple[int, str]:
+def _parse_head(text: str) -> tuple[int, str]:
     match = _HEAD.fullmatch(text.strip().lower())
     if not match:
         raise typer.BadParameter(f'"{text}" is not a head: write LINK:MAC, as the log\'s "ledger head" has them')
     return int(match[1]), match[2]
 
 
-def _read_audit(text: str) -> tuple[tuple[str, int], str]:
+def _parse_audit_head(text: str) -> tuple[tuple[str, int], str]:
     match = _AUDIT_HEAD.fullmatch(text.strip().lower())
     if not match:
         raise typer.BadParameter(f'"{text}" is not a head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them')
@@ -70,22 +72,22 @@ def _read_audit(text: str) -> tuple[tuple[str, int], str]:
 
 def _show_desk(report: DeskReport) -> None:
     tables.OUT.print("accounts and audit log:", style="bold")
-    _show_what(report)
+    _show_findings(report)
     for chain, (link, mac) in report.heads.items():
         if link:
             tables.OUT.print(f"audit head {chain}:{link}:{mac}")
 
 
-def _show(report: VerifyReport) -> None:
-    _show_what(report)
+def _show_ledger(report: VerifyReport) -> None:
+    _show_findings(report)
     if report.head:
         tables.OUT.print(f"head {report.head[0]}:{report.head[1]}")
 
 
-def _show_what(report: VerifyReport | DeskReport) -> None:
-    looked_at = ", ".join(f"{count:,} {what}" for what, count in report.looked_at.items())
-    if looked_at:
-        tables.OUT.print(f"looked at {looked_at}")
+def _show_findings(report: VerifyReport | DeskReport) -> None:
+    checked = ", ".join(f"{count:,} {what}" for what, count in report.looked_at.items())
+    if checked:
+        tables.OUT.print(f"checked {checked}")
     for found in report.disagreements:
         more = f" (and {found.more:,} more like it)" if found.more else ""
         tables.line(found.table, "red", f" {found.key} {found.what}{more}")
@@ -95,6 +97,6 @@ def _show_what(report: VerifyReport | DeskReport) -> None:
         tables.line("everything agrees", "green", "")
     else:
         tables.ERR.print(
-            "Something was altered past this program, or lost. Find out who could write to the status database, and "
-            "restore a backup that verifies; docs/running.md says how to go on."
+            "Rows were altered outside this program, or lost. Find out who could write to the status database, and "
+            "restore a backup that verifies. The steps are in docs/running.md."
         )

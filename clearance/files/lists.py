@@ -1,4 +1,4 @@
-"""Lists that administrators hand in, Excel or CSV: read as a source's list is, apart and within bounds."""
+"""Lists of administrators, Excel or CSV. They are read in a separate process with limits, as a source's list is."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ def rows_in(file: Path, columns: Sequence[str], clock: Callable[[], datetime]) -
 
 
 def cells_in(file: Path, columns: Sequence[str], clock: Callable[[], datetime]) -> list[tuple[Cell, ...]]:
-    """Return each row's cells as the file has them. Raises SourceError."""
+    """Return the unconverted cells of each row. Raises SourceError."""
     first, *rest = columns
     question = Question("list", {"student": first} | {column: column for column in rest}, clock)
     return list(sheet.connect(sheet.Settings(path=file.resolve()), question).pull().rows)

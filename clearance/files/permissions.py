@@ -1,4 +1,4 @@
-"""Which of a university's files are open to other users of this machine, each with the command that shuts it."""
+"""Checks for files that other users of this machine can read or change, with the command to fix each."""
 
 import shlex
 import stat
@@ -15,13 +15,13 @@ from status_db.store.engine import sqlite_file
 
 
 def too_wide(settings: Settings, file: Path) -> list[str]:
-    """Return a line for each file or folder, of those that are there, that others may read or change."""
+    """Return a line for each existing file or folder that other users can read or change."""
     lines: dict[Path, str] = {}
-    for what, path, mask in _places(settings, file.resolve()):
+    for what, path, mask in _paths_to_check(settings, file.resolve()):
         try:
             found = path.stat()
         except OSError:
-            # What is not there yet is made for its owner alone.
+            # A missing file will be created for its owner alone.
             continue
         if path not in lines and rights_of_others(found, mask):
             mode, quoted = stat.S_IMODE(found.st_mode), shlex.quote(str(path))
@@ -29,21 +29,21 @@ def too_wide(settings: Settings, file: Path) -> list[str]:
                 fix, can = f"chmod go-w {quoted}", "change"
             else:
                 fix, can = f"chmod {'700' if stat.S_ISDIR(found.st_mode) else '600'} {quoted}", "read or change"
-            lines[path] = f"other users of this machine may {can} {what} {path} (mode {mode:03o}). Run: {fix}"
+            lines[path] = f"other users of this machine can {can} {what} {path} (mode {mode:03o}). Run: {fix}"
     return list(lines.values())
 
 
-def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, int]]:
-    """Give what is looked at, and which rights nobody else may have. Who may change a folder may replace what is in it.
+def _paths_to_check(settings: Settings, file: Path) -> Iterator[tuple[str, Path, int]]:
+    """Yield each path, with the rights that other users must not have.
 
-    The settings hold no secret, so anybody may read them.
+    A user that can change a folder can replace its files. The settings contain no secret, so all users can read them.
     """
     keys = (("the ledger's key", settings.status_db.ledger_key_file), ("the desk's key", settings.portal.key_file))
     databases: dict[str, Path | None] = {"the status database": sqlite_file(settings.status_db.url.reveal())}
     with suppress(SecretUnusable):
-        # It is another process's: `check` says so beside this.
+        # It is a secret of another process, which `check` reports separately.
         databases["the desk's database"] = sqlite_file(desk_url(settings.status_db))
-    alone = [*keys, *(("a file with a secret,", secret) for secret in _named_in(file))]
+    alone = [*keys, *(("a file with a secret,", secret) for secret in _secret_files(file))]
     for what, database in databases.items():
         if database is not None:
             alone += [(what, database.with_name(database.name + tail)) for tail in ("", "-wal", "-shm")]
@@ -56,8 +56,8 @@ def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, int]]:
         yield "the folder of the paper nights", settings.desk.paper.folder, ANY
 
 
-def _named_in(file: Path) -> Iterator[Path]:
-    """Give the files that the settings read values from."""
+def _secret_files(file: Path) -> Iterator[Path]:
+    """Yield the files from which the settings read values."""
     waiting: list[object] = [tomllib.loads(file.read_text(encoding="utf-8-sig"))]
     while waiting:
         value = waiting.pop()

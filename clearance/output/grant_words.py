@@ -1,4 +1,4 @@
-"""Grants in words: as the command line and lists write them, in Chinese or in English, and as they are told again."""
+"""Grants as text: parsing what the command line and lists contain, in Chinese or English, and printing."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ _BETWEEN_VALUES = re.compile(r"[,，、]")
 
 
 class GrantCode(StrEnum):
-    """What of the words names nothing."""
+    """Why a text is not a grant."""
 
     ACT = "act"
     STEP = "step"
@@ -49,45 +49,45 @@ class GrantCode(StrEnum):
 
 
 class GrantUnreadable(Refused[GrantCode]):
-    """Words that name no grant; the text says what would."""
+    """The error for a text that is not a grant."""
 
 
 def grant_of(program: Program, text: str, cohort: str | None = None) -> Grant:
-    """Return the grant that ACT, ACT:STEP or ACT:STEP:COLUMN=VALUE names. Raises GrantUnreadable."""
+    """Return the grant of ACT, ACT:STEP or ACT:STEP:COLUMN=VALUE. Raises GrantUnreadable."""
     act, _, rest = text.partition(":")
     step, _, scope = rest.partition(":")
-    return Grant(_act(act), _step(program, step), _scope(scope), _cohort(program, cohort or ""))
+    return Grant(_parse_act(act), _parse_step(program, step), _parse_scope(scope), _parse_cohort(program, cohort or ""))
 
 
 def grants_of(program: Program, acts: str, step: str, scope: str, cohort: str) -> tuple[Grant, ...]:
-    """Return the grants that a list's cells name: one for each act. Raises GrantUnreadable."""
+    """Return the grants of a list's cells, one for each act. Raises GrantUnreadable."""
     named = [word for word in _BETWEEN_ACTS.split(acts.strip()) if word]
     if not named:
-        raise GrantUnreadable(GrantCode.ACT, f"it names no act: write one of {', '.join(_ACTS)}")
-    where, until = _scope(scope), _cohort(program, cohort)
-    return tuple(Grant(_act(word), _step(program, step), where, until) for word in named)
+        raise GrantUnreadable(GrantCode.ACT, f"there is no act: write one of {', '.join(_ACTS)}")
+    where, until = _parse_scope(scope), _parse_cohort(program, cohort)
+    return tuple(Grant(_parse_act(word), _parse_step(program, step), where, until) for word in named)
 
 
-def told(grant: Grant) -> str:
-    """Write a grant on one line."""
+def grant_text(grant: Grant) -> str:
+    """Return a grant as one line of text."""
     scope = (f"{column}={','.join(values)}" for column, values in grant.scope.items())
     until = (f"until {grant.cohort}",) if grant.cohort else ()
     return " ".join([grant.act.value, grant.step or "every step", *scope, *until])
 
 
-def all_told(grants: Iterable[Grant], *, numbered: bool = False) -> str:
-    """Write grants on one line, each with the number it is taken back by where that is wanted."""
-    return "; ".join(f"[{g.id}] {told(g)}" if numbered else told(g) for g in grants)
+def grants_text(grants: Iterable[Grant], *, numbered: bool = False) -> str:
+    """Return grants as one line of text; with `numbered`, each with the number to revoke it by."""
+    return "; ".join(f"[{g.id}] {grant_text(g)}" if numbered else grant_text(g) for g in grants)
 
 
-def _act(word: str) -> Act:
+def _parse_act(word: str) -> Act:
     act = _ACTS.get(word.strip().lower())
     if act is None:
         raise GrantUnreadable(GrantCode.ACT, f'"{word}" is not an act: write one of {", ".join(_ACTS)}')
     return act
 
 
-def _step(program: Program, word: str) -> str | None:
+def _parse_step(program: Program, word: str) -> str | None:
     if word.strip() in _EVERY_STEP:
         return None
     steps, word = program.settings.step, stored_name(program.settings, word.strip())
@@ -95,12 +95,12 @@ def _step(program: Program, word: str) -> str | None:
     if found is None:
         raise GrantUnreadable(
             GrantCode.STEP,
-            f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, and * for every one',
+            f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, or * for every step',
         )
     return found
 
 
-def _scope(text: str) -> dict[str, tuple[str, ...]]:
+def _parse_scope(text: str) -> dict[str, tuple[str, ...]]:
     if text.strip() in _EVERYBODY:
         return {}
     scope: dict[str, tuple[str, ...]] = {}
@@ -109,7 +109,7 @@ def _scope(text: str) -> dict[str, tuple[str, ...]]:
         values = tuple(value.strip() for value in _BETWEEN_VALUES.split(listed) if value.strip())
         if not (equals and values):
             raise GrantUnreadable(
-                GrantCode.SCOPE, f'"{piece}" is no scope: write COLUMN=VALUE, such as college=资源学院'
+                GrantCode.SCOPE, f'"{piece}" is not a scope: write COLUMN=VALUE, such as college=资源学院'
             )
         name = _COLUMNS.get(column.strip().lower())
         if name is None:
@@ -118,7 +118,7 @@ def _scope(text: str) -> dict[str, tuple[str, ...]]:
     return scope
 
 
-def _cohort(program: Program, word: str) -> str | None:
+def _parse_cohort(program: Program, word: str) -> str | None:
     if word.strip() in _EVERY_COHORT:
         return None
     cohorts = program.settings.cohort

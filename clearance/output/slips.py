@@ -1,4 +1,4 @@
-"""One-time codes on paper: a workbook with a slip for each student, each class on pages of its own."""
+"""One-time codes on paper: a workbook with a slip for each student, each class on separate pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from portal.web.links import public_link
 _WIDTHS = (14, 26, 14, 30)
 _LINES = 5
 
-#: So many slips are whole on a page of A4.
+#: The number of whole slips on a page of A4.
 _ON_A_PAGE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class HandoutSlip:
-    """What one person is handed."""
+    """The slip of one person."""
 
     account: str
     name: str
@@ -30,7 +30,7 @@ class HandoutSlip:
 def write_slips(
     file: Path, slips: Sequence[HandoutSlip], settings: Settings, *, now: datetime, until: datetime, by: str
 ) -> None:
-    """Write the slips in their order, a page's end between classes; whose they are and by whom stands on each page."""
+    """Write the slips in this order, with a page break between classes, and the institution and author on each page."""
     zone = settings.institution.timezone
     book = xlsx.workbook(file)
     sheet = book.add_worksheet("一次性密码 codes")

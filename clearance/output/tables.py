@@ -1,4 +1,4 @@
-"""What the command line shows: tables for people, JSON for programs."""
+"""The output of commands: tables for people, JSON for programs."""
 
 import json
 import sys
@@ -21,37 +21,37 @@ from status_db.model import Flip, Obligation, State, yuan
 from status_db.stored_counts import BatchCounts, RunCounts
 
 if TYPE_CHECKING:
-    # What runs the sources need not be there to show how a student stands.
+    # A command that only reads must not load what runs the sources.
     from sync.run.outcome import Outcome
 
-#: What is done to every text before it is printed: a suggested command names its cohort, where there are several.
-_naming: Callable[[str], str] = str
+#: Applied to every text before it is printed. It adds the cohort to suggested commands when there are several.
+_add_cohort: Callable[[str], str] = str
 
 
-def speak_of(naming: Callable[[str], str] = str) -> None:
-    """Have whatever is printed from now on, by a command and about why it ends, speak of one cohort."""
-    global _naming  # noqa: PLW0603 - the outputs of a process are its own, and so is what they speak of
-    _naming = naming
+def set_cohort_naming(naming: Callable[[str], str] = str) -> None:
+    """Set how later output names its cohort in suggested commands."""
+    global _add_cohort  # noqa: PLW0603 - a process has one output, and one cohort for it
+    _add_cohort = naming
 
 
 def named(text: str) -> str:
-    """Return a text as it is printed now."""
-    return _naming(text)
+    """Return a text as it is printed."""
+    return _add_cohort(text)
 
 
 class _Output(Terminal):
-    """Prints for people."""
+    """A terminal that names the cohort in suggested commands."""
 
-    def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 - as rich has it
-        """Print, with each suggested command as this cohort's."""
+    def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 - rich's own types
+        """Print, and add the cohort to each suggested command."""
         super().print(*(named(each) if isinstance(each, str) else each for each in objects), **how)
 
 
-#: What is asked for goes to standard output, everything about it to standard error.
+#: Results are printed to standard output, messages about them to standard error.
 OUT = _Output(width=None if sys.stdout.isatty() else 200)
 ERR = _Output(stderr=True)
 
-#: The states as the command line names them, with the tables' colours.
+#: The names of the states on the command line, with their colours.
 STATES: Mapping[State, tuple[str, str]] = {
     State.CLEARED: ("cleared", "green"),
     State.HELD: ("held", "red"),
@@ -65,34 +65,34 @@ STATES: Mapping[State, tuple[str, str]] = {
 
 
 def as_json(value: object) -> None:
-    """Print a value as JSON: times in ISO 8601, amounts as text. Where the output is not UTF-8 it is ASCII."""
+    """Print a value as JSON: times in ISO 8601, amounts as text. Use ASCII when the output is not UTF-8."""
     simple = to_jsonable_python(_with_amounts(value), bytes_mode="base64")
-    # Programs read JSON as UTF-8 whatever the console's encoding is, and ASCII is both.
+    # Programs read JSON as UTF-8, whatever the console's encoding is. ASCII is valid in both.
     is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
-    print(json_plain(json.dumps(simple, ensure_ascii=not is_utf8, indent=2)))  # noqa: T201 - this is what the command is for
+    print(json_plain(json.dumps(simple, ensure_ascii=not is_utf8, indent=2)))  # noqa: T201 - JSON must not be wrapped or coloured
 
 
-def _with_amounts(value: Any) -> Any:  # noqa: ANN401 - whatever a command shows
-    """Return the same with the amount of every obligation written as elsewhere; what an office sent stays as it is."""
+def _with_amounts(value: Any) -> Any:  # noqa: ANN401 - any value that a command prints
+    """Return the value with the amount of every obligation as text. Texts of an office stay unchanged."""
     if isinstance(value, RunCounts | BatchCounts):
         return value.stored()
     if is_dataclass(value):
-        held = {field.name: _with_amounts(getattr(value, field.name)) for field in fields(value)}
+        amounts = {field.name: _with_amounts(getattr(value, field.name)) for field in fields(value)}
         if isinstance(value, Obligation) and value.amount is not None:
-            held["amount"] = yuan(value.amount)
-        return held
+            amounts["amount"] = yuan(value.amount)
+        return amounts
     if isinstance(value, Mapping):
         return {key: _with_amounts(inside) for key, inside in value.items()}
     return [_with_amounts(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 
 def line(word: str, style: str, rest: str) -> None:
-    """Print a word in a colour, and plain text behind it."""
+    """Print a word in a colour, followed by plain text."""
     OUT.print(Text.assemble((on_one_line(word), style), on_one_line(named(rest))))
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """Print a table; cells that are numbers are aligned to the right. Only a `Text` has a style: no cell is markup."""
+    """Print a table, with numbers aligned to the right. Cells are plain text; only a `Text` has a style."""
     listed = [
         [cell if isinstance(cell, Text) else Text("" if cell is None else plain(named(str(cell)))) for cell in row]
         for row in rows
@@ -109,18 +109,18 @@ def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: st
 
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
-    """Write a moment as the institution's clocks show it."""
+    """Return a moment as local time of the institution."""
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if at else "never"
 
 
 def owed(obligations: Iterable[Obligation]) -> str:
-    """Write what is owed on one line."""
+    """Return obligations as one line of text."""
     return "; ".join(
         " ".join(
             part
             for part in (
                 o.title or o.kind,
-                _money(o.amount) if o.amount is not None else "",
+                _amount_text(o.amount) if o.amount is not None else "",
                 f"due {o.due}" if o.due else "due date unreadable" if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",
             )
@@ -130,12 +130,12 @@ def owed(obligations: Iterable[Obligation]) -> str:
     )
 
 
-def _money(amount: Decimal) -> str:
+def _amount_text(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}¥{yuan(abs(amount), grouped=True)}"
 
 
 def flips(listed: Sequence[Flip], most: int) -> None:
-    """Print flips, at most so many."""
+    """Print flips, at most `most` of them."""
     table(
         ("student", "step", "before", "after", "because", "evidence"),
         ((f.student, f.step, f.before, f.after, f.reason, owed(f.evidence)) for f in listed[:most]),
@@ -149,8 +149,8 @@ _FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
     (lambda counts: counts.joined, "joined"),
     (lambda counts: counts.changed, "changed"),
     (lambda counts: counts.left, "left"),
-    (lambda counts: counts.unmatched_keys, "strangers"),
-    (lambda counts: counts.staying, "who stay"),
+    (lambda counts: counts.unmatched_keys, "unmatched"),
+    (lambda counts: counts.staying, "not leaving"),
     (lambda counts: counts.no_amount, "without an amount"),
     (lambda counts: counts.records, "records"),
     (lambda counts: counts.released, "held → cleared"),
@@ -165,14 +165,14 @@ _FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
 
 
 def figures(counts: RunCounts) -> str:
-    """Write a run's figures, those that are not nought."""
+    """Return a run's figures that are not zero, as text."""
     if counts.not_pulled:
-        return "not pulled: its fingerprint is the same"
+        return "not pulled: its fingerprint is unchanged"
     return ", ".join(f"{value:,} {word}" for figure, word in _FIGURES if (value := figure(counts)))
 
 
 def outcome(result: "Outcome", seconds: float) -> None:
-    """Print how one run ended."""
+    """Print the result of one run."""
     style = "red" if result.fault else "green"
     run = f"run {result.run}, " if result.run else ""
     source = f"{result.source} ({result.cohort})" if result.cohort else result.source
@@ -184,11 +184,11 @@ def outcome(result: "Outcome", seconds: float) -> None:
 
 @contextmanager
 def bar(source: str) -> Iterator[port.Progress]:
-    """Give what a connector calls while rows arrive: a bar on a terminal, nothing elsewhere.
+    """Yield the progress callback of a connector: a bar on a terminal, else nothing.
 
-    The bar is gone when this ends. Print results after that: what is printed beside a bar is overwritten by it.
+    The bar is removed when this ends. Print results afterwards, because the bar overwrites what is printed next to it.
     """
-    from rich.progress import (  # noqa: PLC0415 - the few commands that ask sources pay for it
+    from rich.progress import (  # noqa: PLC0415 - only commands that query sources need it
         BarColumn,
         MofNCompleteColumn,
         Progress,

@@ -1,1 +1,1 @@
-"""The stores of one process: the one place where databases are opened, and where stores are made on them."""
+"""The stores of one process. Databases are opened only here."""

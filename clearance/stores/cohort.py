@@ -1,4 +1,4 @@
-"""The stores of one cohort: its ledger, what people decide there, and what is read beside it."""
+"""The stores of one cohort: its ledger, its decisions, and its readers."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CohortStores(Stores):
-    """The stores of one cohort, beside those that are for every cohort."""
+    """The stores of one cohort, with those that all cohorts share."""
 
     cohort: str
 
     @cached_property
     def ledger(self) -> Ledger:
-        """What seals every write. The students' pages never ask for it."""
+        """The ledger, which seals every write. The students' pages never use it."""
         from status_db.ledger.chain import Ledger
 
         return Ledger(self.settings.status_db.ledger_key_file, self.cohort)
 
     @cached_property
     def authority(self) -> Authority | None:
-        """What an author is allowed; None for the command line: whoever runs it on the server holds the key."""
+        """The rights of authors; None for the command line, because its user on the server has the key."""
         from status_db.accounts.authority import Authority
 
         return Authority(self.accounts, self.cohort) if self.web is not None else None
@@ -88,14 +88,14 @@ class CohortStores(Stores):
 
     @cached_property
     def classes(self) -> Classes:
-        """Classes on their way out."""
+        """The progress of classes."""
         from status_db.queries.classes import Classes
 
         return Classes(self.writing, self.settings, self.cohort)
 
     @cached_property
     def certificates(self) -> CertificateReader:
-        """Who holds which certificate."""
+        """The reader of certificates."""
         from status_db.queries.certificates import CertificateReader
 
         return CertificateReader(self.writing, self.cohort)
@@ -109,14 +109,14 @@ class CohortStores(Stores):
 
     @cached_property
     def expected_changes(self) -> ExpectedChanges:
-        """The door for what offices announce."""
+        """Expected changes that offices announce."""
         from status_db.marks.expected_changes import ExpectedChanges
 
         return ExpectedChanges(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def renumbering(self) -> Renumbering:
-        """What corrects student numbers."""
+        """The correction of student numbers."""
         from status_db.marks.renumber import Renumbering
 
         return Renumbering(self.writing, self.desk_store, self.cohort, self.ledger)

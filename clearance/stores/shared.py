@@ -1,4 +1,4 @@
-"""The databases of one settings file, and the stores that every cohort shares; each is opened when first asked for."""
+"""The databases of one settings file, and the stores that all cohorts share. Each is opened at its first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from config.settings import Settings
 
 if TYPE_CHECKING:
-    # A command asks for few of them, and is not to wait for the others.
+    # A command uses few of them, and must not wait for the import of the others.
     from datetime import timedelta
     from pathlib import Path
 
@@ -40,25 +40,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stores:
-    """The databases of one settings file, and the stores that are for every cohort."""
+    """The databases of one settings file, and the stores that all cohorts share."""
 
     settings: Settings
-    #: Whose pages they are for; None for commands and the schedule.
+    #: The web process that uses them; None for commands and the schedule.
     web: Process | None = field(default=None, kw_only=True)
     #: The engines that have been opened.
     engines: list[Engine] = field(default_factory=list, kw_only=True)
-    #: What has the databases open, where this is for one cohort of them.
+    #: The stores that opened the databases, when this is one of several cohorts.
     beside: Stores | None = field(default=None, kw_only=True)
 
     def close(self) -> None:
-        """Let go of the databases."""
+        """Close the databases."""
         for engine in self.engines:
             engine.dispose()
 
     def _kept(self, engine: Engine, part: Part) -> Engine:
-        """Keep an engine until the end. Raises StoreError unless its database has this program's tables.
+        """Register an engine to close later. Raises StoreError unless its database has this program's tables.
 
-        Pages start while their databases are away: what is wrong with them is found when they are asked.
+        Pages start without their databases, so an error in these is reported at the first query.
         """
         from status_db.store.migrate import check
 
@@ -69,7 +69,7 @@ class Stores:
 
     @cached_property
     def writing(self) -> Engine:
-        """The marks, to write. Raises StoreError, for a command also where they lack this program's tables."""
+        """The marks, to write. Raises StoreError, for a command also when they lack this program's tables."""
         from config.processes import writing_url
         from status_db.store.engine import open_writing
 
@@ -81,7 +81,7 @@ class Stores:
 
     @cached_property
     def reading(self) -> Engine:
-        """The marks, to read alone. Raises as `writing` does."""
+        """The marks, to read only. Raises as `writing` does."""
         from config.processes import reading_url
         from status_db.store.engine import open_reading
 
@@ -104,7 +104,7 @@ class Stores:
 
     @cached_property
     def desk_reading(self) -> Engine:
-        """The same to read alone, for pages; commands have one engine for both."""
+        """The same to read only, for pages; commands have one engine for both."""
         from status_db.desk.address import desk_secret, desk_url
         from status_db.store.engine import open_reading
 
@@ -117,45 +117,45 @@ class Stores:
 
     @property
     def _longest(self) -> timedelta | None:
-        """A question of the pages is broken off after this long."""
+        """The time after which a query of the pages is cancelled."""
         return None if self.web is None else self.settings.portal.limits.long_within
 
     @property
     def _ledger_key_file(self) -> Path | None:
-        """The ledger's key; None for the students' pages, which must not hold it."""
+        """The ledger's key; None for the students' pages, which must not have it."""
         from config.processes import Process
 
         return None if self.web is Process.PAGES else self.settings.status_db.ledger_key_file
 
     @property
     def _own_key(self) -> DeskKey | None:
-        """What pages without the ledger's key seal their lines of the audit log with."""
+        """The key with which pages without the ledger's key seal their lines of the audit log."""
         return None if self.web is None else self.key
 
     @cached_property
     def desk_store(self) -> DeskStore:
-        """The desk's database, with what this process seals rows by."""
+        """The desk's database, with the keys by which this process seals rows."""
         from status_db.desk.store import DeskStore
 
         return DeskStore(self.desk, self._ledger_key_file, self._own_key)
 
     @cached_property
     def desk_store_reading(self) -> DeskStore:
-        """The same, to read alone."""
+        """The same, to read only."""
         from status_db.desk.store import DeskStore
 
         return DeskStore(self.desk_reading, self._ledger_key_file, self._own_key)
 
     @cached_property
     def key(self) -> DeskKey:
-        """What keyed hashes and sealed secrets are made with."""
+        """The key of keyed hashes and sealed secrets."""
         from status_db.desk.key import DeskKey
 
         return DeskKey(self.settings.portal.key_file)
 
     @cached_property
     def reader(self) -> Reader:
-        """What answers questions; it cannot write."""
+        """The reader of students, runs and sources; it cannot write."""
         from status_db.queries.student import Reader
 
         return Reader(self.reading, self.settings)
@@ -169,21 +169,21 @@ class Stores:
 
     @cached_property
     def reports(self) -> Reports:
-        """What makes the report of a cohort."""
+        """The report of a cohort."""
         from status_db.queries.report import Reports
 
         return Reports(self.reading, self.settings)
 
     @cached_property
     def appeal_reports(self) -> AppealReports:
-        """What counts objections for it."""
+        """The counts of appeals for the report."""
         from status_db.queries.appeal_report import AppealReports
 
         return AppealReports(self.desk_reading, self.reading)
 
     @cached_property
     def leavers(self) -> Leavers:
-        """Who leaves."""
+        """The graduates of each cohort."""
         from status_db.accounts.leavers import Leavers
 
         return Leavers(self.reading)
@@ -197,21 +197,21 @@ class Stores:
 
     @cached_property
     def accounts_reading(self) -> Accounts:
-        """Accounts, to read alone."""
+        """Accounts, to read only."""
         from status_db.accounts.accounts import Accounts
 
         return Accounts(self.desk_store_reading, demo=self.settings.is_demo)
 
     @cached_property
     def tokens(self) -> Tokens:
-        """Other programs' keys to the API."""
+        """API tokens of other programs."""
         from status_db.accounts.api_tokens import Tokens
 
         return Tokens(self.desk_store, demo=self.settings.is_demo)
 
     @cached_property
     def tokens_reading(self) -> Tokens:
-        """The same, to read alone."""
+        """The same, to read only."""
         from status_db.accounts.api_tokens import Tokens
 
         return Tokens(self.desk_store_reading, demo=self.settings.is_demo)
@@ -225,7 +225,7 @@ class Stores:
 
     @cached_property
     def audit_reading(self) -> Audit:
-        """The audit log, to read alone."""
+        """The audit log, to read only."""
         from status_db.accounts.audit_log import Audit
 
         return Audit(self.desk_store_reading)
@@ -239,7 +239,7 @@ class Stores:
 
     @cached_property
     def changes(self) -> PendingChanges:
-        """Changes of accounts that take two administrators."""
+        """Changes of accounts that need two administrators."""
         from status_db.inbox.pending_changes import PendingChanges
 
         settings = self.settings
@@ -269,21 +269,21 @@ class Stores:
 
     @cached_property
     def requests(self) -> Requests:
-        """What people ask for on the pages."""
+        """Requests from the pages."""
         from status_db.inbox.requests import Requests
 
         return Requests(self.desk_store)
 
     @cached_property
     def uploads(self) -> Uploads:
-        """Sheets that people bring."""
+        """Uploaded sheets."""
         from status_db.inbox.uploads import Uploads
 
         return Uploads(self.desk_store)
 
     @cached_property
     def board(self) -> Announcements:
-        """What is announced to students."""
+        """Announcements to students."""
         from status_db.inbox.announcements import Announcements
 
         return Announcements(self.desk_store)

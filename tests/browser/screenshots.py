@@ -14,9 +14,9 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from clearance.commands.demo import PASSWORD, finance_office, make_accounts, tell_finance_port
+from clearance.commands.demo import PASSWORD, finance_office, make_accounts, use_finance_port
 from clearance.commands.serve import upgrade_both
-from clearance.demo_life import announce, lived
+from clearance.demo_life import add_first_results, announce
 from clearance.services import Program
 from clearance.settings_file import load_settings
 from demo.offices import SEED, Offices
@@ -79,7 +79,7 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
         shutil.copy(ROOT / "config" / "demo.toml", file)
         offices = Offices(Path(folder) / ".demo" / "offices", "")
         port = free_port()
-        tell_finance_port(port)
+        use_finance_port(port)
         offices.write(0)
         settings = load_settings(file)
         upgrade_both(settings)
@@ -92,7 +92,7 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
                     program.sync.open_cohort()
                     for name in program.sync.names():
                         program.sync.run(name, by="schedule")
-                    make_accounts(program, lived(program, SEED))
+                    make_accounts(program, add_first_results(program, SEED))
                     announce(program)
             now += timedelta(minutes=15)
             with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:

@@ -46,7 +46,7 @@ class Office(FiveStudents):
 
     def unmatched(self) -> dict[str, str]:
         """Return each listed key with the student whom it resembles."""
-        return {row["key"]: row["student"] for row in json.loads(self.run("strangers", "--json"))}
+        return {row["key"]: row["student"] for row in json.loads(self.run("unmatched", "--json"))}
 
 
 @pytest.fixture

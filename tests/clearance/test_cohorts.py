@@ -195,7 +195,7 @@ def test_summer_undergraduates_and_december_postgraduates_live_through_one_seaso
     assert "论文集" not in cohorts.verdicts("2019w", "2016101")
     # Who leaves with the other cohort is not unmatched; who leaves with neither is.
     for cohort in ("2019s", "2019w"):
-        unmatched = cohorts.run("--cohort", cohort, "strangers")
+        unmatched = cohorts.run("--cohort", cohort, "unmatched")
         assert "7777777" in unmatched
         assert not any(number in unmatched for number in ("2015001", "2015002", "2016101"))
     checked = cohorts.run("check")
@@ -213,7 +213,7 @@ def test_summer_undergraduates_and_december_postgraduates_live_through_one_seaso
     assert "2019s" not in said
     assert "论文集" in cohorts.verdicts("2019s", "2015002")
     # A closed cohort's students are unmatched rows, as anybody is who does not leave.
-    assert "2015002" in cohorts.run("strangers")
+    assert "2015002" in cohorts.run("unmatched")
     # Sun is a master by December, on a review and a certificate of that cohort's own.
     cohorts.run("reviews", "give", SUN, "final", "cleared", "--as", "dean", "--reason", "齐备")
     cohorts.run("certificates", "issue", SUN, "W-1", "--as", "dean")

@@ -43,7 +43,7 @@ class TestReading:
         assert "not leaving with this cohort" in university.run("status", STAYS)
 
     def test_status_of_nobody_says_where_to_look(self, university: University) -> None:
-        assert "Look at the number" in university.run("status", "20990001", code=1)
+        assert "Check the number" in university.run("status", "20990001", code=1)
 
     def test_a_number_is_read_however_it_is_typed(self, university: University) -> None:
         assert HELD in university.run("status", f" {HELD} ")
@@ -63,8 +63,8 @@ class TestReading:
         assert "clearance runs list" in university.run("runs", "show", "999", code=1)
 
     def test_strangers_are_listed_by_key(self, university: University) -> None:
-        assert university.json("strangers", "--source", "loans")
-        assert "loans" in university.run("strangers")
+        assert university.json("unmatched", "--source", "loans")
+        assert "loans" in university.run("unmatched")
 
     def test_check_shows_columns_and_a_row_of_each(self, university: University) -> None:
         said = university.run("check")
@@ -96,7 +96,7 @@ class TestOneStudent:
         assert {o["state"] for o in outcomes} == {"unchanged"}
 
     def test_of_nobody_it_says_so(self, university: University) -> None:
-        assert "Look at the number" in university.run("sync", "--student", "20990001", code=1)
+        assert "Check the number" in university.run("sync", "--student", "20990001", code=1)
 
 
 class TestDeciding:
@@ -178,7 +178,7 @@ class TestAccounts:
             "--grant",
             "decide:library",
         )
-        assert "one-time code, shown this once" in said
+        assert "one-time code, shown only once" in said
         listed = {a["account"]: a for a in university.json("accounts", "list")}
         grants = [{key: g[key] for key in ("act", "step", "scope", "cohort")} for g in listed["li.laoshi"]["grants"]]
         assert grants == [

@@ -113,8 +113,8 @@ class TestAnAccountOfTheDemo:
             ("override", "set", "20150001", "library", "cleared", "--reason", "现场归还", "--as", "dean"),
             ("accounts", "deactivate", "li", "--as", "DEAN "),
             ("accounts", "activate", "dean"),
-            ("waves", "withdraw", "1", "--as", "dean"),
-            ("tokens", "make", "t", "--as", "dean"),
+            ("expect", "withdraw", "1", "--as", "dean"),
+            ("tokens", "create", "t", "--as", "dean"),
             ("accounts", "hand-over", "li", "dean"),
         ):
             said = run(visited, *words, code=1)
@@ -129,7 +129,7 @@ class TestAnAccountOfTheDemo:
         assert {account for account, _ in AccountDirectory(visited.desk_engine).holders(Act.MANAGE)} == {"li"}
 
     def test_is_named_by_check_and_in_the_list(self, visited: World) -> None:
-        assert "the demo has made accounts in this database: admin, dean. Their password is public" in run(
+        assert "the demo created accounts in this database: admin, dean. Their password is public" in run(
             visited, "check"
         )
         assert run(visited, "accounts", "list").count("no, the demo's") == 2

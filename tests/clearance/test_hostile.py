@@ -45,7 +45,7 @@ def quick(daily: int) -> settings:
 
 @pytest.fixture(autouse=True)
 def nothing_is_unexpected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have a test fail where a command would say that it met something it does not expect.
+    """Have a test fail where a command would say that the error was unexpected.
 
     What a command writes under a hostile name stays in a folder of the test's.
     """
@@ -293,7 +293,7 @@ SQL_CELLS = st.one_of(
 _OF_LOANS = dict.fromkeys(("reader", "title", "due", "barcode"), CELLS)
 _ROWS = st.lists(st.fixed_dictionaries({}, optional=_OF_LOANS), max_size=4)
 _LOOKS: tuple[tuple[str, ...], ...] = (
-    *(("status", OWES), ("runs", "list"), ("strangers",), ("sources",), ("verify",)),
+    *(("status", OWES), ("runs", "list"), ("unmatched",), ("sources",), ("verify",)),
     *(("runs", "show", "5"), ("report",), ("status", OWES, "--json")),
 )
 

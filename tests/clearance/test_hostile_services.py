@@ -91,7 +91,7 @@ class TestOnPostgres:
         checked, synced = ends_well(kept_in_postgres, "check", source), ends_well(kept_in_postgres, "sync", source)
         refused_for_others = "Sync the roster first" in synced.err + synced.out
         assert checked.code or synced.code in (0, 4) or refused_for_others, (checked, synced)
-        for words in (("status", OWES), ("strangers",), ("runs", "list"), ("report",), ("verify",)):
+        for words in (("status", OWES), ("unmatched",), ("runs", "list"), ("report",), ("verify",)):
             ends_well(kept_in_postgres, *words)
         assert running(kept_in_postgres) == 0
 

@@ -10,7 +10,7 @@ from tests.world import World
 
 COMMANDS = (
     ("status", "2015150001"), ("sources",), ("runs", "list"), ("sync",), ("plan",), ("verify",), ("check",),
-    ("override", "list"), ("certificates", "list"), ("accounts", "list"), ("strangers",), ("report",),
+    ("override", "list"), ("certificates", "list"), ("accounts", "list"), ("unmatched",), ("report",),
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_an_upgrade_makes_no_new_database_beside_the_key_of_a_lost_one(lost: Wor
         (lost.file.parent / "clearance.db").touch()
     said = ran(lost, "db", "upgrade")
     assert "the ledger's key" in said
-    assert said.endswith("To begin a new one instead, move the key away first.")
+    assert said.endswith("To start a new database instead, move the key away first.")
     (lost.file.parent / "ledger.key").rename(lost.file.parent / "old.key")
     done = CliRunner().invoke(app, ["--config", str(lost.file), "db", "upgrade"])
     assert done.exit_code == 0, done.output

@@ -158,7 +158,7 @@ def test_a_check_shows_the_service_and_says_that_it_is_clear_text(university: Un
     university.run("sync", "roster")
     said = university.run("check", "loans")
     assert "clear text" in said
-    assert "look at this: CLEAR TEXT" in said
+    assert "warning: CLEAR TEXT" in said
     assert "SIP 2.00, institution MAIN, supports patron status" in said
     assert "patron information (63) for each of 5 numbers" in said
     assert "构造地质学" in said

@@ -39,7 +39,7 @@ def commands() -> dict[str, tuple[str, ...]]:
 
 def test_every_command_is_known_to_be_of_a_cohort_or_of_none() -> None:
     of_a_cohort = {name.split()[0] for name in OF_A_COHORT}
-    assert of_a_cohort - {"accounts"} == commands().keys() - OF_NONE
+    assert of_a_cohort - {"accounts"} - main.RENAMED.keys() == commands().keys() - OF_NONE
     assert {name.split()[1] for name in OF_A_COHORT if " " in name} <= set(commands()["accounts"])
 
 
@@ -119,22 +119,22 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     say("plan")
     say("check")
     say("sources")
-    say("strangers")
+    say("unmatched")
     say("report")
     say("verify --head", "1:" + "0" * 64)
     # Runs that are there, that wait, and that are not.
     say("runs list")
-    for what in ("show", "spot-check", "plausible", "approve", "revert"):
-        options = {"plausible": " --as librarian", "revert": " --reason x"}.get(what, "")
+    for what in ("show", "spot-check", "confirm", "approve", "revert"):
+        options = {"confirm": " --as librarian", "revert": " --reason x"}.get(what, "")
         say(f"runs {what} 999{options}")
         say(f"runs {what} 1{options}")
     say('runs reject 999 --reason "x"')
     say(f"runs show {waiting}")
     say(f"runs spot-check {waiting}")
-    say(f"runs plausible {waiting} --as dean")
+    say(f"runs confirm {waiting} --as dean")
     say(f"runs approve {waiting} --as admin")
-    say(f"runs plausible {waiting} --as librarian")
-    say(f"runs plausible {waiting} --as librarian")
+    say(f"runs confirm {waiting} --as librarian")
+    say(f"runs confirm {waiting} --as librarian")
     say(f"runs approve {waiting} --as admin")
     say(f"runs approve {waiting} --as second")
     say("status 9999999")
@@ -160,9 +160,9 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     say("roster renumber 2016101 2016101")
     say("roster renumber 9999999 2016199")
     say("roster renumber 2016103 2016193")
-    say("waves list")
-    say("waves withdraw 9")
-    say("waves announce loans cleared --most 5 --until 2030-01-01")
+    say("expect list")
+    say("expect withdraw 9")
+    say("expect announce loans cleared --most 5 --until 2030-01-01")
     # Sheets.
     say("paper")
     say(f"paper {season.folder} --class 999")
@@ -204,7 +204,7 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     }
     assert astray == set()
     kinds = {" ".join(word for word in found.split()[3:5] if word.isalpha()) for _, found in season.suggested}
-    assert kinds >= {"runs show", "runs list", "runs plausible", "runs approve", "runs reject", "sync", "plan"}
+    assert kinds >= {"runs show", "runs list", "runs confirm", "runs approve", "runs reject", "sync", "plan"}
     expected = {
         f"{name} {one}" if more else name
         for name, more in commands().items()

@@ -203,7 +203,7 @@ class TestTheDemo:
             library.execute("ROLLBACK")
             _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1, err
-        assert "Stopped. Nothing of what was under way was written" in err
+        assert "Interrupted. The change in progress was not written" in err
         assert marks(university) == before
         last = university.json("runs", "list", "--source", "loans")[0]
         assert (last["state"], last["fault"]) == ("failed", "interrupted")

@@ -5,9 +5,9 @@ import re
 #: What a reader may be asked to do. Words that are never an order, such as "is" or "cannot", are not listed.
 _ORDERS = (
     "accept|add|allow|answer|apply|approve|ask|begin|bind|call|change|check|choose|close|compare|complete|convert|"
-    "correct|count|create|decide|delete|enter|export|find|free|give|grant|have|install|join|keep|leave|let|list|"
+    "correct|count|create|decide|delete|enter|export|find|fix|free|give|grant|have|install|join|keep|leave|let|list|"
     "log|look|lower|make|map|mend|move|name|narrow|open|order|page|pass|point|put|raise|read|reject|remove|rename|"
-    "replace|restart|restore|revoke|run|save|say|search|see|select|send|set|shorten|show|shut|sign|sort|split|start|stop|"
+    "replace|restart|restore|revoke|run|save|say|search|see|select|send|set|shorten|show|shut|sign|skip|sort|split|start|stop|"
     "store|sync|take|tick|trust|try|turn|unpack|update|upgrade|use|wait|withdraw|write"
 )
 

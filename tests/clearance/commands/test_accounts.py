@@ -107,8 +107,8 @@ class TestMakingAccounts:
 
     def test_every_leaving_student_gets_an_account_once(self, desk: Desk) -> None:
         desk.world.accounts.add("somebody", "林小满", None, student=LIN.number, now=desk.world.now)
-        assert "4 accounts are made; 1 of 5" in desk.run("students")
-        assert "0 accounts are made; 5 of 5" in desk.run("students")
+        assert "4 accounts are created; 1 of 5" in desk.run("students")
+        assert "0 accounts are created; 5 of 5" in desk.run("students")
         students = {one["student"] for one in desk.json().values()}
         assert students == {person.number for person in LEAVING}
         assert not any(one["password"] for one in desk.json().values())
@@ -116,7 +116,7 @@ class TestMakingAccounts:
     def test_only_those_of_a_class_where_one_is_named(self, desk: Desk) -> None:
         desk.run("students", "--class", QIAN.class_name)
         assert set(desk.json()) == {QIAN.number, SUN.number}
-        assert "nobody leaves there" in desk.run("students", "--class", "nowhere", code=1)
+        assert "no student there leaves" in desk.run("students", "--class", "nowhere", code=1)
 
     def test_a_number_that_is_a_strangers_name_is_told(self, desk: Desk) -> None:
         desk.world.accounts.add(LIN.number, "x", None, now=desk.world.now)
@@ -182,10 +182,10 @@ class TestGrants:
             Grant(Act.REVIEW, "final_review", {"college": ("资源学院", "地球科学学院")}, "2019"),
             Grant(Act.ISSUE, None, {}, "2019"),
         )
-        assert "it had them already" in desk.run("grant", "old", "issue", "--until-cohort", "2019")
+        assert "the account already has these grants" in desk.run("grant", "old", "issue", "--until-cohort", "2019")
         assert f"[{given[0].id}]" in desk.run("list")
-        desk.run("take", "new", str(given[0].id), code=1)
-        desk.run("take", "old", str(given[0].id))
+        desk.run("revoke-grant", "new", str(given[0].id), code=1)
+        desk.run("revoke-grant", "old", str(given[0].id))
         assert desk.world.accounts.grants("old") == given[1:]
         assert len(desk.audit(AuditEvent.GRANTED)) == len(desk.audit(AuditEvent.GRANT_TAKEN)) == 1
 
@@ -224,7 +224,7 @@ class TestAListOfGrants:
         assert "nothing is written" in desk.run("import-grants", str(file), "--dry-run")
         assert set(desk.json()) == {"old"}
         said = desk.run("import-grants", str(file))
-        assert "4 grants are given, 1 accounts made" in said
+        assert "4 grants are given, 1 accounts created" in said
         assert re.search(r"codes --second-factor old$", said, re.MULTILINE), "the other one only reads and decides"
         assert desk.world.accounts.grants("old") == (
             Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)}, "2019"),
@@ -234,7 +234,7 @@ class TestAListOfGrants:
             Grant(Act.READ, "library", {"college": ("资源学院", "地球科学学院"), "campus": ("未来城",)}),
             Grant(Act.DECIDE, "library", {}, "2019"),
         )
-        assert "0 grants are given, 0 accounts made" in desk.run("import-grants", str(file))
+        assert "0 grants are given, 0 accounts created" in desk.run("import-grants", str(file))
 
     def test_every_mistake_is_told_and_nothing_is_written(self, desk: Desk, tmp_path: Path) -> None:
         desk.world.accounts.add("old", "老李", None, now=desk.world.now)
@@ -251,7 +251,7 @@ class TestAListOfGrants:
         )
         said = desk.run("import-grants", str(file), code=1)
         for entry, piece in enumerate(
-            ("老李's here", '"飞行" is not an act', "没有", "资源学员", '"1999" is not a cohort', "鞋"), 2
+            ("belongs to 老李 here", '"飞行" is not an act', "没有", "资源学员", '"1999" is not a cohort', "鞋"), 2
         ):
             lines = [line for line in said.splitlines() if f"entry {entry} " in line]
             assert any(piece in line for line in lines), (entry, said)
@@ -290,7 +290,7 @@ class TestIdentities:
     def test_they_are_kept_as_hashes_alone(self, open_desk: Desk, tmp_path: Path) -> None:
         rows = ((LIN.number, "pee 987-6543"), (QIAN.number, "42010119970101123x"), ("20990009", "M12345678"))
         said = open_desk.run("import-identities", str(workbook(tmp_path / "x.xlsx", ("学号", "证件号码"), *rows)))
-        assert "2 students' numbers are kept" in said
+        assert "2 students' numbers are stored" in said
         assert "20990009" in said
         identities = Identities(open_desk.world.desk, open_desk.key)
         assert identities.fits(LIN.number, PASSPORT)
@@ -341,7 +341,7 @@ class TestSecondFactors:
         desk.run("add", "clerk", "--name", "clerk", "--grant", "decide:library")
         assert "no grant to manage, review or issue" in desk.run("codes", "--second-factor", "clerk", code=1)
         assert "no active account" in desk.run("codes", "--second-factor", "nobody", code=1)
-        assert "with nothing else" in desk.run("codes", "--second-factor", "--class", "021152", code=2)
+        assert "allows no other option" in desk.run("codes", "--second-factor", "--class", "021152", code=2)
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
         SecondFactors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert "clearance accounts reset-factor admin" in desk.run("codes", "--second-factor", "admin", code=1)
@@ -382,13 +382,13 @@ class TestStaffInNeed:
 class TestTwoAdministrators:
     def test_one_alone_is_named_until_there_are_two(self, desk: Desk) -> None:
         desk.run("add", "one", "--name", "One", "--grant", "manage")
-        assert "nobody confirms what takes two" in desk.run("list")
+        assert "no second one can confirm its changes" in desk.run("list")
         desk.run("add", "brief", "--name", "Brief", "--grant", "manage", "--until-cohort", "2019")
-        assert "nobody confirms what takes two" in desk.run("list"), "that one ends with its cohort"
+        assert "no second one can confirm its changes" in desk.run("list"), "that one ends with its cohort"
         desk.run("add", "two", "--name", "Two", "--grant", "manage")
-        assert "nobody confirms" not in desk.run("list")
+        assert "no second one can confirm" not in desk.run("list")
         desk.run("deactivate", "two")
-        assert "nobody confirms what takes two" in desk.run("list")
+        assert "no second one can confirm its changes" in desk.run("list")
 
     def test_the_setting_off_is_named(self, desk: Desk) -> None:
         desk.world.file.write_text(SETTINGS + "\n[auth]\nsecond_administrator = false\n", encoding="utf-8")
@@ -397,7 +397,7 @@ class TestTwoAdministrators:
     def test_check_names_both(self, desk: Desk) -> None:
         assert "administrator" not in desk.check()
         desk.run("add", "one", "--name", "One", "--grant", "manage")
-        assert "nobody confirms what takes two" in desk.check()
+        assert "no second one can confirm its changes" in desk.check()
         assert "second_administrator = false in [auth]:" in desk.check(CLEARANCE__AUTH__SECOND_ADMINISTRATOR="false")
 
     def test_the_command_line_does_alone_what_takes_two_on_the_pages(self, desk: Desk) -> None:

@@ -47,7 +47,7 @@ class TestTheDrill:
         assert marks(university) == after
         said = university.run("restore", str(folder), "--replace")
         assert "Restored as of" in said
-        assert said.count("What was there before is kept") == 2
+        assert said.count("The previous database is kept") == 2
         assert "clearance sync" in said
         # A day later the same answers would be stale.
         tomorrow = clock.read_text(encoding="ascii")

@@ -85,7 +85,7 @@ def test_it_enters_the_rows_and_tells_how_to_take_them_back(university: World, r
     line = Audit(university.desk).newest(1)[0]
     assert (line.event, line.account, line.address) == (AuditEvent.IMPORTED, "librarian", "command line")
     assert "六月第一批" in run("list")
-    assert "nothing to enter" in run(*results(), code=1)
+    assert "no row changes anything" in run(*results(), code=1)
     assert verified(university).sound
 
 
@@ -141,7 +141,7 @@ def test_a_template_comes_back_filled_in(university: World, run: Callable[..., s
     assert "1 new, 0 same, 0 conflict, 4 blank, 0 wrong" in run(*results())
     assert verdict(university, LIN) is Verdict.CLEARED
     assert "2 students" in run("template", FILE, "--step", "library", "--as", "librarian", "--class", QIAN.class_name)
-    assert "nobody there" in run("template", FILE, "--step", "library", "--as", "librarian", "--class", "x", code=1)
+    assert "no student there" in run("template", FILE, "--step", "library", "--as", "librarian", "--class", "x", code=1)
 
 
 def test_what_is_no_sheet_ends_with_the_way_out(run: Callable[..., str]) -> None:

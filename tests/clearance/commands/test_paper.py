@@ -65,10 +65,10 @@ class TestByHand:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            ((), "Name a folder: clearance paper FOLDER, or set folder in [desk.paper]"),
+            ((), "Give one: clearance paper FOLDER, or set folder in [desk.paper]"),
             (("FOLDER", "--step", "no"), 'there is no step "no": write one of library, finance'),
             (("FOLDER", "--class", "no"), 'there is no class "no" in 2019'),
-            (("FILE",), "may write there; then run this again"),
+            (("FILE",), "can write there; then run this again"),
         ],
     )
     def test_what_makes_no_sense_is_told_with_the_way_out(

@@ -43,4 +43,4 @@ def test_a_file_is_written_and_noted(university: University) -> None:
 
 def test_a_file_that_cannot_be_written_says_what_to_do(university: University) -> None:
     said = university.run("report", "--xlsx", str(university.folder / "nowhere" / "report.xlsx"), code=1)
-    assert "Name a file in a folder that is there" in said
+    assert "Choose a file in a folder that you can write to" in said

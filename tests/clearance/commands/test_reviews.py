@@ -103,12 +103,12 @@ class TestCertificates:
     def test_one_waits_until_it_is_handed_over_and_each_act_is_in_the_log(self, ready: University) -> None:
         give(ready, CLEAR)
         said = ready.run("certificates", "issue", CLEAR, "2019-0001", "--waits", "--as", "of-all-colleges")
-        assert "waits to be collected" in said
+        assert "to be collected" in said
         assert [c["certificate"]["number"] for c in ready.json("certificates", "list", "--waiting")] == ["2019-0001"]
         hand_over = ("certificates", "hand-over", "2019-0001", "--as")
         assert "no grant to issue" in ready.run(*hand_over, "reading-room", code=1)
         assert "say who" in ready.run(*hand_over, "successor", "--collected", "agent", code=1)
-        assert "has left (agent)" in ready.run(
+        assert "is collected (agent)" in ready.run(
             *hand_over, "successor", "--collected", "agent", "--collector", "王五, 委托书"
         )
         assert "has left already" in ready.run(*hand_over, "successor", code=1)

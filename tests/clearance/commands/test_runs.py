@@ -63,7 +63,7 @@ class TestWhatWaits:
         sheet = load_workbook(file).worksheets[0]
         numbers = [row[0] for row in sheet.iter_rows(min_row=4, max_row=13, values_only=True)]
         assert numbers == [each["student"] for each in listed]
-        assert "same on screen (✓/✗)" in str(sheet.cell(3, 7).value)
+        assert "same in system (✓/✗)" in str(sheet.cell(3, 7).value)
 
     def test_approved_it_is_applied(self, university: University, waiting: str) -> None:
         university.run("runs", "approve", waiting)
@@ -75,13 +75,13 @@ class TestWhatWaits:
         held = university.json("status", HELD)["standings"]
         university.run("runs", "approve", waiting)
         said = university.run("runs", "revert", waiting, "--dry-run")
-        assert f"back from run {waiting} of loans" in said
-        assert "the guard holds this back" in said
-        assert "The next pull of loans speaks again as always" in said
+        assert f"revert of run {waiting} of loans" in said
+        assert "the guard would suspend this" in said
+        assert "The next pull of loans applies as usual" in said
         planned = university.json("runs", "revert", waiting, "--dry-run")
         assert planned["plan"]["counts"]["newly_held"] > 500
         assert university.json("status", HELD)["standings"] != held, "a plan changes nothing"
-        assert "say why it is taken back" in university.run("runs", "revert", waiting, code=2)
+        assert "give a reason with --reason" in university.run("runs", "revert", waiting, code=2)
         said = university.run("runs", "revert", waiting, "--reason", "视图漏了一半", "--as", "admin", code=4)
         (back,) = re.findall(r"`clearance runs approve (\d+)`", said)
         assert "because: 视图漏了一半" in university.run("runs", "show", back)
@@ -92,7 +92,7 @@ class TestWhatWaits:
 
     def test_what_was_never_approved_cannot_be_taken_back(self, university: University, waiting: str) -> None:
         unchanged = university.run("runs", "revert", waiting, "--reason", "x", code=1)
-        assert "it changed nothing that could be taken back" in unchanged
+        assert "it made no change to revert" in unchanged
         assert "there is no run 999" in university.run("runs", "revert", "999", "--dry-run", code=1)
         assert "only a run of a source that was approved" in university.run("runs", "revert", "2", "--dry-run", code=1)
         assert "have the registrar correct the list" in university.run("runs", "revert", "1", "--dry-run", code=1)
@@ -107,7 +107,7 @@ class TestWhatWaits:
         (outcome,) = university.json("sync", "loans", code=4)
         run = str(outcome["run"])
         said = university.run("runs", "show", run)
-        assert "rows about nobody on the roster" in said
+        assert "rows not matched to the roster" in said
         assert "LIB[/B]7" in said
         file = tmp_path / "spot-check.xlsx"
         university.run("runs", "spot-check", run, "--xlsx", str(file))
@@ -126,14 +126,14 @@ class TestWhatWaits:
 
     def test_a_run_that_does_not_wait_says_where_to_look(self, university: University) -> None:
         assert "clearance runs list" in university.run("runs", "approve", "999", code=1)
-        assert "waits for nobody" in university.run("runs", "spot-check", "1", code=1)
+        assert "needs no approval" in university.run("runs", "spot-check", "1", code=1)
 
 
 class TestTheOfficesWord:
     def test_it_is_noted_and_shown_and_approves_nothing(self, university: University, waiting: str) -> None:
-        university.run("runs", "plausible", waiting, "--as", "librarian", "--reason", "抽查10人")
+        university.run("runs", "confirm", waiting, "--as", "librarian", "--reason", "抽查10人")
         said = university.run("runs", "show", waiting)
-        assert "librarian said plausible" in said
+        assert "librarian: confirmed" in said
         assert "抽查10人" in said
         assert state_of(university, waiting) == "suspended"
 
@@ -142,17 +142,17 @@ class TestTheOfficesWord:
     ) -> None:
         asks_for(university, "office_first")
         said = university.run("runs", "approve", waiting, "--as", "admin")
-        assert f"clearance runs plausible {waiting} --as OPERATOR" in said
-        university.run("runs", "plausible", waiting, "--as", "librarian")
+        assert f"clearance runs confirm {waiting} --as OPERATOR" in said
+        university.run("runs", "confirm", waiting, "--as", "librarian")
         university.run("runs", "approve", waiting, "--as", "admin")
         assert state_of(university, waiting) == "applied"
 
     def test_it_takes_a_grant_for_the_step_and_an_active_account(self, university: University, waiting: str) -> None:
-        assert "no grant to decide library" in university.run("runs", "plausible", waiting, "--as", "dean", code=1)
-        assert "no active account" in university.run("runs", "plausible", waiting, "--as", "ghost", code=1)
+        assert "no grant to decide library" in university.run("runs", "confirm", waiting, "--as", "dean", code=1)
+        assert "no active account" in university.run("runs", "confirm", waiting, "--as", "ghost", code=1)
         desk = university.folder / ".demo" / "clearance-desk.db"
         change(desk, "UPDATE account SET active = 0 WHERE account = 'librarian'")
-        assert "no active account" in university.run("runs", "plausible", waiting, "--as", "librarian", code=1)
+        assert "no active account" in university.run("runs", "confirm", waiting, "--as", "librarian", code=1)
 
 
 def test_where_two_must_approve_the_same_person_twice_is_one(university: University, waiting: str) -> None:
@@ -174,8 +174,8 @@ class TestWaves:
         library = university.offices.folder / "library.sqlite"
         change(library, "DELETE FROM issues WHERE issue_id % 5 > 0")
         university.json("sync", "loans", code=4)
-        university.run("waves", "announce", "loans", "cleared", "--most", "3000", "--until", "2099-06-06")
-        (expected_change,) = university.json("waves", "list")
+        university.run("expect", "announce", "loans", "cleared", "--most", "3000", "--until", "2099-06-06")
+        (expected_change,) = university.json("expect", "list")
         assert (expected_change["source"], expected_change["towards"], expected_change["most"]) == (
             "loans",
             "cleared",
@@ -183,11 +183,11 @@ class TestWaves:
         )
         (outcome,) = university.json("sync", "loans")
         assert outcome["state"] == "applied"
-        university.run("waves", "withdraw", str(expected_change["id"]))
+        university.run("expect", "withdraw", str(expected_change["id"]))
         change(library, "DELETE FROM issues WHERE issue_id % 20 > 0")
         university.json("sync", "loans", code=4)
 
     def test_a_wave_is_of_a_source_that_there_is(self, university: University) -> None:
-        said = university.run("waves", "announce", "gym", "cleared", "--most", "9", "--until", "2099-06-06", code=2)
+        said = university.run("expect", "announce", "gym", "cleared", "--most", "9", "--until", "2099-06-06", code=2)
         assert "loans" in said
-        assert "clearance waves list" in university.run("waves", "withdraw", "7", code=1)
+        assert "clearance expect list" in university.run("expect", "withdraw", "7", code=1)

@@ -153,4 +153,4 @@ def test_check_names_each_file_and_folder_that_others_may_use_with_the_fix(tmp_p
         assert f"the settings file {world.file} (mode 664). Run: chmod go-w {world.file}\n" in said
         assert f"{paper} (mode 750). Run: chmod 700 {paper}\n" in said
         assert f"{tmp_path} (mode 775). Run: chmod go-w {tmp_path}\n" in said
-        assert said.count("other users of this machine may") == len(wide) + 3
+        assert said.count("other users of this machine can") == len(wide) + 3

@@ -88,7 +88,7 @@ class TestTextOfOthers:
         small.loans([{"reader": OWES, "title": HOSTILE, "due": "2019-05-24", "barcode": HOSTILE}])
         small.fines([(OWES, "2.3", HOSTILE), (HOSTILE, "1", "x")])
         small.run("sync", "loans", "fines")
-        for words in (("status", OWES), ("strangers",), ("runs", "list"), ("runs", "show", "6"), ("check", "fines")):
+        for words in (("status", OWES), ("unmatched",), ("runs", "list"), ("runs", "show", "6"), ("check", "fines")):
             said = small.ended(*words)
             assert of_others(said.out + said.err), words
         assert HARMLESS in " ".join(small.ended("status", OWES).out.split())
@@ -180,7 +180,7 @@ class TestTheCommandItself:
             )
             return ended.out.split()
 
-        assert completed("st") == ["status", "strangers"]
+        assert completed("st") == ["status"]
         assert completed("runs", "re") == ["reject", "revert"]
         assert completed("demo", "a") == ["advance"]
         assert completed("sync", "--j") == ["--json"]

@@ -182,8 +182,8 @@ class Story:
         self.run("runs", "spot-check", str(self.suspended), "--xlsx", str(spot))
         assert spot.stat().st_size > 0
         for words in (
-            ("status", LIN.number), ("sources",), ("strangers",), ("runs", "list"), ("accounts", "list"),
-            ("tokens", "list"), ("override", "list"), ("certificates", "list"), ("waves", "list"), ("verify",),
+            ("status", LIN.number), ("sources",), ("unmatched",), ("runs", "list"), ("accounts", "list"),
+            ("tokens", "list"), ("override", "list"), ("certificates", "list"), ("expect", "list"), ("verify",),
         ):  # fmt: skip
             self.run(*words, "--json")
             self.run(*words)

@@ -1,0 +1,48 @@
+"""The page of all error texts: what is collected, and that the page is current."""
+
+import ast
+
+import pytest
+
+from supply import error_texts
+from supply.error_texts import texts_in
+
+ERRORS = {"SourceRefused", "StoreError"}
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ('fail(f"there is no run {run}. See: clearance runs list")', "there is no run {run}. See: clearance runs list"),
+        ('raise StoreError(Code.GONE, f"{program.settings.url} is gone: " + fix)', "{url} is gone: {fix}"),
+        ('fail(f"run {run} is {found.state.value}")', "run {run} is {state}"),
+        ('raise SourceRefused(f"{name} refused", "Ask the office.")', "{name} refused. Ask the office."),
+        ("""raise ValueError(f"write one of {', '.join(sorted(known))}")""", "write one of {known}"),
+        ("""fail(f"the file is {'empty' if size else 'missing'}")""", "the file is {empty|missing}"),
+    ],
+)
+def test_a_text_is_collected_with_names_for_its_values(code: str, text: str) -> None:
+    assert list(texts_in(ast.parse(code), ERRORS)) == [text]
+
+
+@pytest.mark.parametrize(
+    "code", ['log("a run ended")', 'raise KeyError("no such key")', "fail(message)", 'StoreError("x")']
+)
+def test_other_texts_and_errors_without_a_text_are_left_out(code: str) -> None:
+    assert list(texts_in(ast.parse(code), ERRORS)) == []
+
+
+def test_mistakes_of_settings_are_collected_from_the_settings_alone() -> None:
+    tree = ast.parse('found.append(f"[{where}] every: give it longer")')
+    assert list(texts_in(tree, ERRORS, settings=True)) == ["[{where}] every: give it longer"]
+    assert list(texts_in(tree, ERRORS)) == []
+
+
+def test_every_folder_of_the_product_has_error_texts() -> None:
+    found = {module.partition("/")[0] for module in error_texts.error_texts()}
+    assert found == set(error_texts.FOLDERS) - {"foundation"}
+
+
+@pytest.mark.skipif(not error_texts.PAGE.exists(), reason="written by make error-texts")
+def test_the_page_is_current() -> None:
+    assert error_texts.PAGE.read_text(encoding="utf-8") == error_texts.page(), "run: make error-texts"
