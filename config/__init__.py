@@ -1,1 +1,1 @@
-"""Settings, secrets and logging; imports nothing of ours."""
+"""Settings, secrets and logging; imports no other package of this project but `foundation`."""

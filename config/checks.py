@@ -1,4 +1,4 @@
-"""Contradictions between keys of the settings that are right one by one."""
+"""Contradictions between keys of the settings, each of which is valid by itself."""
 
 import re
 from collections.abc import Mapping
@@ -10,28 +10,28 @@ from config.settings import Settings
 from config.tables.providers import providers_contradict
 from config.tables.sources import Asked, Roster, Source
 
-#: How columns with the number of an identity document are called: in Chinese, English, the initials of data standards.
-_IDENTITY = re.compile(
+#: Names of columns with the number of an identity document: in Chinese, in English, in the initials of data standards.
+_IDENTITY_WORDS = re.compile(
     "身份证|证件号|护照|identity|passport|(?<![a-z])id_?card|national_?id|sfzh|sfzjh|zjhm", re.IGNORECASE
 )
 
 
-def _identities(where: str, columns: Mapping[str, str]) -> list[str]:
-    """Find columns that would bring numbers of identity documents in: where none comes in, none can leak."""
+def _identity_columns(where: str, columns: Mapping[str, str]) -> list[str]:
+    """Find columns with numbers of identity documents: what is never read cannot leak."""
     return [
-        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever kept here: '
-        "take it out, and know people by their student number or card"
+        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever stored here: '
+        "remove it, and identify people by their student number or card"
         for key, column in columns.items()
-        if _IDENTITY.search(key) or _IDENTITY.search(column)
+        if _IDENTITY_WORDS.search(key) or _IDENTITY_WORDS.search(column)
     ]
 
 
-def _of_no_use(where: str, roster: Roster, settings: Settings) -> list[str]:
-    """Find roster columns that serve nothing: what serves nothing is not kept."""
+def _unused_columns(where: str, roster: Roster, settings: Settings) -> list[str]:
+    """Find roster columns that nothing uses: data without a use are not stored."""
     used = {"student", "name", "level", "college", "class", "campus", "building", "category", *roster.aliases}
     used |= {column for step in settings.step for condition in step.exempt for column in condition}
     return [
-        f"[{where}] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
+        f"[{where}] columns: {key} is not used, and data without a use are not stored: remove it, "
         "or name it in aliases or in a step's exempt"
         for key in roster.columns
         if key not in used
@@ -39,7 +39,7 @@ def _of_no_use(where: str, roster: Roster, settings: Settings) -> list[str]:
 
 
 def contradictions(settings: Settings) -> list[str]:
-    """Find what is wrong between tables, each with its way out."""
+    """Find contradictions between tables, each with the fix."""
     found: list[str] = []
     steps = [s.key for s in settings.step]
     for what, keys in (
@@ -48,7 +48,7 @@ def contradictions(settings: Settings) -> list[str]:
         ("cohort", [c.key for c in settings.cohort]),
     ):
         found += [
-            f'[[{what}]] "{k}": stands twice: give each its own key'
+            f'[[{what}]] "{k}": duplicate key: give each its own key'
             for k in sorted({k for k in keys if keys.count(k) > 1})
         ]
     synced: set[str] = set()
@@ -59,20 +59,18 @@ def contradictions(settings: Settings) -> list[str]:
             if entry.step not in steps:
                 found.append(f"{at}: there is no such step: write one of {', '.join(steps)}")
             if entry.step in seen:
-                found.append(f"{at}: stands twice: take one out")
+                found.append(f"{at}: duplicate entry: remove one")
             if entry.after is not None and entry.kind != "review":
-                found.append(f'{at}: only a review waits: set kind = "review", or take `after` out')
+                found.append(f'{at}: only a review can wait for steps: set kind = "review", or remove `after`')
             found += [
-                f'{at}: waits for "{a}", which does not stand before it: move it'
-                for a in entry.after or ()
-                if a not in seen
+                f'{at}: waits for "{a}", which is not before it: move it' for a in entry.after or () if a not in seen
             ]
             if entry.kind == "synced":
                 synced.add(entry.step)
             seen.append(entry.step)
     used = {s.step for s in settings.source.values()}
     found += [
-        f'[[step]] "{k}": is synced, but no source decides it: add a [source.NAME] with step = "{k}"'
+        f'[[step]] "{k}": is synced, but has no source: add a [source.NAME] with step = "{k}"'
         for k in sorted(synced - used)
     ]
     found += renames.mistakes(settings)
@@ -91,21 +89,21 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
     levels = {level for flow in settings.flow for level in flow.levels}
     found: list[str] = []
     found += [
-        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: write one of {", ".join(sorted(levels))}'
+        f'[{where}] levels: "{word}" means "{level}", which no flow has: write one of {", ".join(sorted(levels))}'
         for word, level in roster.levels.items()
         if level not in levels
     ]
     found += [
-        f'[{where}] aliases: "{name}" is no mapped column: add it to columns'
+        f'[{where}] aliases: "{name}" is not a mapped column: add it to columns'
         for name in roster.aliases
         if name not in roster.columns
     ]
     found += [
-        f"[{where}] columns: {key} is missing: say which column holds it"
+        f"[{where}] columns: {key} is missing: name the column that holds it"
         for key in ("student", "name", "level", "college")
         if key not in roster.columns
     ]
-    found += _identities(where, roster.columns) + _of_no_use(where, roster, settings)
+    found += _identity_columns(where, roster.columns) + _unused_columns(where, roster, settings)
     return found + _schedule_mistakes(where, roster)
 
 
@@ -113,45 +111,45 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
     at = f"[source.{name}]"
     found = _schedule_mistakes(f"source.{name}", source)
     if name in ("roster", "settings"):
-        found.append(f"{at}: this name belongs to the {name}: choose another")
+        found.append(f"{at}: this name is reserved for the {name}: choose another")
     if source.step not in steps:
         found.append(f'{at} step: there is no step "{source.step}": write one of {", ".join(steps)}')
     elif source.step not in synced:
         found.append(
-            f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or take the source out'
+            f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or remove the source'
         )
     needed = {"items": ["student"], "balance": ["student", "amount"], "status": ["student", "status"]}[source.means]
     found += [
-        f"{at} columns: {key} is missing, and {source.means} needs it: say which column holds it"
+        f"{at} columns: {key} is missing, and {source.means} needs it: name the column that holds it"
         for key in needed
         if key not in source.columns
     ]
     of_sums = ("paid", "waived", "refunded")
     known = ("student", "title", "amount", *of_sums, "due", "reference", "status", "name", "kind", "branch")
     found += [
-        f'{at} columns: {key} lessens or raises a sum: it goes with means = "balance" alone, take it out'
+        f'{at} columns: {key} changes a sum, which only means = "balance" has: remove it'
         for key in of_sums
         if key in source.columns and source.means != "balance"
     ]
     found += [
-        f"{at} columns: {key} is no field of ours: write one of {', '.join(known)}"
+        f"{at} columns: {key} is not a known field: write one of {', '.join(known)}"
         for key in source.columns
         if key not in known
     ]
-    found += _identities(f"source.{name}", source.columns) + _as_of_mistakes(at, source)
+    found += _identity_columns(f"source.{name}", source.columns) + _as_of_mistakes(at, source)
     if source.unique_reference and "reference" not in source.columns:
-        found.append(f"{at} unique_reference: no reference is mapped: add it to columns, or take the key out")
+        found.append(f"{at} unique_reference: no reference is mapped: add it to columns, or remove this key")
     if source.date_order != "ymd" and "due" not in source.columns:
-        found.append(f"{at} date_order: no due date is mapped: add it to columns, or take the key out")
+        found.append(f"{at} date_order: no due date is mapped: add it to columns, or remove this key")
     if source.absent == "held" and source.means != "status":
-        found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
+        found.append(f'{at} absent: "held" is only for means = "status": write "cleared" or "unknown"')
     if source.means == "status" and not source.words.get("done"):
-        found.append(f'{at} words: "done" is missing: list the words that say it is done')
+        found.append(f'{at} words: "done" is missing: list the words that mean done')
     if source.means != "status" and source.words:
-        found.append(f'{at} words: only a source that means "status" has words: take them out')
+        found.append(f'{at} words: they are only for means = "status": remove them')
     every_word = [w for words in source.words.values() for w in words]
     found += [
-        f'{at} words: "{w}" stands twice: let it mean one thing'
+        f'{at} words: "{w}" is a duplicate: give it one meaning'
         for w in sorted({w for w in every_word if every_word.count(w) > 1})
     ]
     return found
@@ -162,12 +160,12 @@ def _as_of_mistakes(at: str, source: Source) -> list[str]:
         return []
     found: list[str] = []
     if not source.as_of.strip():
-        found.append(f"{at} as_of: is blank: name a column or a query, or take it out")
+        found.append(f"{at} as_of: is blank: name a column or a query, or remove it")
     if source.fresh_for is None:
-        # Derived from the schedule it would call an export of last night stale by noon.
-        found.append(f'{at} as_of: needs fresh_for: say how old the data may be, such as fresh_for = "26 h"')
+        # A limit derived from the schedule would make last night's export stale by noon.
+        found.append(f'{at} as_of: needs fresh_for: set the longest age of the data, such as fresh_for = "26 h"')
     if source.as_of_is_query and not getattr(source.own, "asks_database", False):
-        found.append(f"{at} as_of: only a database can be asked by a query: name a column of the answer")
+        found.append(f"{at} as_of: only a database answers a query: name a column of the answer")
     if source.as_of_is_query and ";" in source.as_of:
         found.append(f"{at} as_of: write one SELECT, without a semicolon")
     return found
@@ -175,9 +173,11 @@ def _as_of_mistakes(at: str, source: Source) -> list[str]:
 
 def _schedule_mistakes(where: str, asked: Asked) -> list[str]:
     if (asked.every is None) == (asked.cron is None):
-        return [f'[{where}] every: give either every = "15 min" or cron = "0 7 * * *", not both and not neither']
+        return [f'[{where}] every: exactly one of every and cron is needed: set every = "15 min" or cron = "0 7 * * *"']
     if asked.every is not None and asked.every < timedelta(seconds=30):
-        return [f"[{where}] every: less than 30 s would ask the office without pause: give it longer"]
+        return [f"[{where}] every: less than 30 s puts too much load on the office's system: set a longer time"]
     if asked.every is not None and asked.every > timedelta(days=1):
-        return [f'[{where}] every: longer than a day has no midnight to count from: write it as cron = "0 7 */2 * *"']
+        return [
+            f'[{where}] every: it counts from midnight, so it cannot exceed a day: write it as cron = "0 7 */2 * *"'
+        ]
     return []

@@ -1,4 +1,4 @@
-"""Several cohorts in one settings file: a roster each, and what is wrong between the two."""
+"""Several cohorts in one settings file, each with its own roster, and the mistakes between cohorts and rosters."""
 
 import re
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from config.tables.sources import Asked
 
 _FIX = (
-    'give each its own, as [roster.KEY] named by roster = "KEY" in its [[cohort]], or set closed = true in the '
+    'give each its own [roster.KEY] and set roster = "KEY" in its [[cohort]], or set closed = true in the '
     "[[cohort]] that is over"
 )
 _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
-#: The commands that work on one cohort, or on every open one unless it is named. The others are about accounts, the
+#: The commands that work on one cohort, or on every open one when none is named. The others concern accounts,
 #: databases or what a process serves.
 OF_A_COHORT = (
     "check", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs", "expect",
@@ -21,14 +21,14 @@ OF_A_COHORT = (
     # Old names: stored messages of runs suggest them.
     "strangers", "waves",
 )  # fmt: skip
-#: One of them that a message suggests; one that names its cohort already is left as it is.
+#: One of them as a message suggests it. A command that already names its cohort does not match.
 _COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")
 
 
 def split_rosters(raw: dict[str, Any], known: Mapping[str, Any]) -> list[str]:
-    """Move the tables [roster.KEY] of a settings file under `rosters`; return what is wrong with them.
+    """Move the tables [roster.KEY] of a settings file under `rosters`; return the mistakes in them.
 
-    A table [roster] with keys of its own (`known`) is the one roster of the one cohort, and stays.
+    A table [roster] with keys of its own (`known`) is the only roster, and is left where it is.
     """
     if "rosters" in raw:
         del raw["rosters"]
@@ -38,7 +38,7 @@ def split_rosters(raw: dict[str, Any], known: Mapping[str, Any]) -> list[str]:
         return []
     if not all(isinstance(value, dict) for value in table.values()):
         beside = sorted(key for key, value in table.items() if isinstance(value, dict) and "connector" in value)
-        return [f"[roster.{key}]: [roster] has keys of its own: move them in here, or take this out" for key in beside]
+        return [f"[roster.{key}]: [roster] has keys of its own: move them here, or remove this table" for key in beside]
     if table.keys() & known.keys():
         return []
     raw["rosters"] = table
@@ -47,7 +47,7 @@ def split_rosters(raw: dict[str, Any], known: Mapping[str, Any]) -> list[str]:
 
 
 def first_roster(raw: Mapping[str, Any]) -> str:
-    """Return the key of the roster that the first open cohort names; the file's first where none does."""
+    """Return the key of the roster that the first open cohort names, or the first in the file."""
     rosters, cohorts = raw["rosters"], raw.get("cohort")
     for cohort in cohorts if isinstance(cohorts, list) else ():
         if isinstance(cohort, dict) and cohort.get("roster") in rosters and cohort.get("closed") is not True:
@@ -56,7 +56,7 @@ def first_roster(raw: Mapping[str, Any]) -> str:
 
 
 def binds_cohort(asked: "Asked") -> bool:
-    """Say whether a source or roster is asked about one cohort: a query of its own binds `:cohort`."""
+    """Return whether a query of this source or roster binds `:cohort`, so that it is about one cohort."""
     own = asked.own
     queries = (getattr(own, name, None) for name in ("query", "population", "one", "fingerprint", "as_of"))
     return any(isinstance(query, str) and _BINDS.search(query) for query in queries)
@@ -71,7 +71,7 @@ def mistakes(settings: "Settings") -> list[str]:
         if not settings.rosters:
             if cohort.roster is not None:
                 found.append(
-                    f"{at}: there is only one [roster]: write it as [roster.{cohort.roster}], or take this out"
+                    f"{at}: there is only one [roster]: write it as [roster.{cohort.roster}], or remove this key"
                 )
             continue
         known = ", ".join(settings.rosters)
@@ -87,14 +87,14 @@ def mistakes(settings: "Settings") -> list[str]:
     open_ones = settings.open_cohorts()
     if not settings.rosters and len(open_ones) > 1:
         listed = ", ".join(f'"{key}"' for key in open_ones)
-        found.append(f"[roster]: one roster serves one cohort, and {listed} are open: {_FIX}")
+        found.append(f"[roster]: a roster is for one cohort, and {listed} are open: {_FIX}")
     return found
 
 
 def naming(settings: "Settings", cohort: str, text: str) -> str:
-    """Return a message in which each suggested command names its cohort, where there are several.
+    """Return a message in which each suggested command names the cohort, if there are several.
 
-    Every message of a run, of a command and of a page goes through here, on its way out.
+    Every message of a run, a command or a page passes through here.
     """
     if len(settings.cohort) == 1:
         return text

@@ -1,6 +1,6 @@
-"""What can be seen of a database's URL before anybody connects: a bare `@`, a parameter that its driver does not have.
+"""Checks of a database URL before connecting: a bare `@`, a parameter that the driver does not have.
 
-Nothing of the URL but a parameter's name, and a charset's, stands in a message: any other part may be a secret.
+Messages contain only names of parameters and charsets from the URL: any other part may be a secret.
 """
 
 import re
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 _FORM = (
-    "this is no database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as mysql+pymysql://reader@koha/koha; "
-    "within a name or a password write %40 for @, %2F for /, %3A for :, %23 for #"
+    "this is not a database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as mysql+pymysql://reader@koha/koha; "
+    "in a name or a password write %40 for @, %2F for /, %3A for :, %23 for #"
 )
 
-#: What PyMySQL takes from a URL by way of SQLAlchemy.
+#: Parameters that SQLAlchemy hands from the URL to PyMySQL.
 _PYMYSQL = frozenset(
     {"charset", "collation", "unix_socket", "connect_timeout", "read_timeout", "write_timeout", "bind_address",
      "init_command", "sql_mode", "use_unicode", "client_flag", "max_allowed_packet", "program_name",
@@ -29,7 +29,7 @@ _MYSQLCLIENT = frozenset(
      "auth_plugin", "ssl", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "ssl_mode"}
 )  # fmt: skip
 
-#: libpq's keywords (PostgreSQL's documentation, 34.1.2), which psycopg hands on.
+#: Keywords of libpq (PostgreSQL's documentation, 34.1.2), which psycopg passes on.
 _LIBPQ = frozenset(
     {"host", "hostaddr", "port", "dbname", "user", "password", "passfile", "require_auth", "channel_binding",
      "connect_timeout", "client_encoding", "options", "application_name", "fallback_application_name", "keepalives",
@@ -40,7 +40,7 @@ _LIBPQ = frozenset(
      "gssdelegation", "service", "servicefile", "target_session_attrs", "load_balance_hosts"}
 )  # fmt: skip
 
-_KNOWN = {
+_DRIVER_PARAMETERS = {
     "mysql+pymysql": _PYMYSQL,
     "mariadb+pymysql": _PYMYSQL,
     "mysql+mysqldb": _MYSQLCLIENT,
@@ -50,30 +50,30 @@ _KNOWN = {
 }
 
 #: Parameters of other programs' URLs, mostly JDBC's → what to do here.
-_ELSEWHERE = {
-    "servertimezone": "times are read in the source's own timezone",
-    "usessl": "TLS is asked for by ssl_ca (MySQL) or sslmode (PostgreSQL)",
-    "requiressl": "TLS is asked for by ssl_ca (MySQL) or sslmode (PostgreSQL)",
-    "characterencoding": "every letter arrives without it",
-    "useunicode": "every letter arrives without it",
-    "charset": "the encoding is called client_encoding there",
-    "allowpublickeyretrieval": "the driver asks for the server's key by itself",
+_FOREIGN_PARAMETERS = {
+    "servertimezone": "set the time zone as timezone in the source's table",
+    "usessl": "request TLS with ssl_ca (MySQL) or sslmode (PostgreSQL)",
+    "requiressl": "request TLS with ssl_ca (MySQL) or sslmode (PostgreSQL)",
+    "characterencoding": "every character arrives without it",
+    "useunicode": "every character arrives without it",
+    "charset": "use client_encoding instead",
+    "allowpublickeyretrieval": "the driver requests the server's key by itself",
 }
 
-#: Parameters that the driver wants as a whole number.
-_NUMBERS = frozenset({"connect_timeout", "read_timeout", "write_timeout"})
+#: Parameters that the driver expects as a whole number.
+_NUMERIC_PARAMETERS = frozenset({"connect_timeout", "read_timeout", "write_timeout"})
 
 
 def checked_url(written: str) -> "URL":
-    """Return a database's URL. Raises ValueError, with the fix and nothing of the URL's secrets."""
-    # It takes most of the start of a process that has no database: a list's child, a command that prints its help.
+    """Return a database's URL. Raises ValueError with the fix, without the URL's secrets."""
+    # This import is most of the start time of a process without a database, such as a command that prints its help.
     from sqlalchemy import make_url  # noqa: PLC0415
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     scheme, _, rest = written.partition("://")
-    # A second one means that one stands bare in a name or a password, and the rest of it would be taken for the host.
+    # A second @ belongs to a name or a password. Parsed as it is, part of the password would become the host.
     if not scheme.startswith("sqlite") and rest.count("@") > 1:
-        raise ValueError("the URL has more than one @: write %40 for it within a name or a password")
+        raise ValueError("the URL has more than one @: write %40 for it in a name or a password")
     try:
         url = make_url(written)
     except (ArgumentError, ValueError):
@@ -81,31 +81,31 @@ def checked_url(written: str) -> "URL":
     if not scheme.startswith("sqlite") and any(letter in (url.host or "") for letter in "@?#% "):
         raise ValueError(_FORM)
     for name, value in url.query.items():
-        _check(url.drivername, name, value)
+        _check_parameter(url.drivername, name, value)
     return url
 
 
-def _check(driver: str, name: str, value: object) -> None:
+def _check_parameter(driver: str, name: str, value: object) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.+-]*", name):
         raise ValueError(_FORM)
-    known = _KNOWN.get(_with_driver(driver))
+    known = _DRIVER_PARAMETERS.get(_with_driver(driver))
     if known is None:
         return
     if name not in known:
-        why = _ELSEWHERE.get(name.lower(), f"known are {', '.join(sorted(known))}")
-        raise ValueError(f"the parameter {name} in the URL is none of the driver's ({driver}): take it out; {why}")
+        why = _FOREIGN_PARAMETERS.get(name.lower(), f"use one of {', '.join(sorted(known))}")
+        raise ValueError(f"the driver ({driver}) does not have the parameter {name} in the URL: remove it; {why}")
     if not isinstance(value, str):
         if known is _LIBPQ and name in ("host", "port"):
             return
-        raise ValueError(f"the parameter {name} stands in the URL more than once: write it once")
-    if name in _NUMBERS and not value.isdecimal():
-        raise ValueError(f"the parameter {name} in the URL takes a whole number of seconds: correct it")
+        raise ValueError(f"the parameter {name} is in the URL more than once: write it once")
+    if name in _NUMERIC_PARAMETERS and not value.isdecimal():
+        raise ValueError(f"the parameter {name} in the URL is not a whole number of seconds: correct it")
     if name == "charset":
         _check_charset(value)
 
 
 def _with_driver(name: str) -> str:
-    """Return the dialect with the driver that SQLAlchemy takes where none is named."""
+    """Return the dialect with the driver that SQLAlchemy uses by default."""
     return {"mysql": "mysql+mysqldb", "mariadb": "mariadb+mysqldb", "postgresql": "postgresql+psycopg"}.get(name, name)
 
 
@@ -114,5 +114,5 @@ def _check_charset(name: str) -> None:
 
     if charset_by_name(name) is None:
         looks_like_utf8 = re.sub(r"[^a-z0-9]", "", name.lower()).startswith("utf8")
-        fix = "write charset=utf8mb4, or take it out" if looks_like_utf8 else "take it out: then utf8mb4 is used"
+        fix = "write charset=utf8mb4, or remove it" if looks_like_utf8 else "remove it; utf8mb4 is then used"
         raise ValueError(f"the parameter charset in the URL names a charset that MySQL does not have: {fix}")

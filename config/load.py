@@ -1,7 +1,7 @@
-"""Loading the settings: one TOML file and the environment become one frozen value, or one error with every mistake.
+"""Loads the settings: one TOML file and the environment become one frozen value, or one error with every mistake.
 
-A variable `CLEARANCE__PORTAL__PORT=9000` stands for the key `port` in `[portal]`; it wins over the file.
-Keys of a connector's own are checked by that connector's schema, which the caller hands in.
+The variable `CLEARANCE__PORTAL__PORT=9000` sets the key `port` in `[portal]` and overrides the file.
+A connector's own keys are checked by that connector's schema, which the caller passes in.
 """
 
 import tomllib
@@ -35,23 +35,23 @@ from foundation.refusals import Refused
 
 
 class SettingsError(Refused[SettingsCode]):
-    """The settings cannot be used; the text lists every mistake with its file, key and way out."""
+    """Settings that cannot be used; the text lists every mistake with its file, its key and the fix."""
 
     def __init__(self, file: Path, mistakes: list[str]) -> None:
         self.file = file
-        # A key or a name of the file may hold a line break: each mistake stays one line.
+        # A key or a name in the file can contain a line break; each mistake must be one line.
         self.mistakes = mistakes = [on_one_line(mistake) for mistake in mistakes]
         count = f"{len(mistakes)} mistakes" if len(mistakes) != 1 else "1 mistake"
         self.head = f"{file}: {count} in the settings:"
         super().__init__(SettingsCode.MISTAKES, self.head + "".join(f"\n  {m}" for m in mistakes))
 
 
-#: A table as it is written: `Settings` checks it, and words what is wrong with it.
+#: A table as written in the file; `Settings` checks it.
 _Unchecked: TypeAlias = SkipValidation[dict[str, Any]]
 
 
-class _Overlaid(BaseSettings):
-    """The file with the environment on top; the fields are the tables that `CLEARANCE__…` variables may reach into."""
+class _FileAndEnvironment(BaseSettings):
+    """The file, overridden by the environment; the fields are the tables that `CLEARANCE__…` variables can change."""
 
     model_config = SettingsConfigDict(env_prefix="CLEARANCE__", env_nested_delimiter="__", extra="allow")
 
@@ -74,7 +74,7 @@ class _Overlaid(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the `file` and `environ` that were handed in, and nothing else: no .env, no folder of secrets."""
+        """Read only the `file` and `environ` that are passed in: no .env, no folder of secrets."""
         del env_settings, dotenv_settings, file_secret_settings
         given = init_settings()
         variables = EnvSettingsSource(settings_cls)
@@ -91,9 +91,9 @@ Schemas = Callable[[str], type[BaseModel] | None]
 
 
 def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings in `file`, with the environment's on top.
+    """Return the settings in `file`, overridden by the environment.
 
-    `schemas` gives the schema for a connector's own keys. Raises SettingsError with every mistake found.
+    `schemas` returns the schema of a connector's own keys. Raises SettingsError with every mistake found.
     """
     origin = Origin(file.resolve().parent) if environ is None else Origin(file.resolve().parent, environ)
     try:
@@ -103,24 +103,26 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(file, [f"the file could not be read ({error}): save it as UTF-8, readable here"]) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [f"this is not TOML ({error}): correct that line"]) from None
-    raw = _Overlaid(file=raw, environ=origin.environ).written()
+        raise SettingsError(file, [f"invalid TOML ({error}): correct this line"]) from None
+    raw = _FileAndEnvironment(file=raw, environ=origin.environ).written()
 
-    if unreadable := [f"{place}: holds {found}, which is not text: remove it" for place, found in _harmful(raw)]:
+    if unreadable := [
+        f"{key}: contains {found}, which is not text: remove it" for key, found in _find_unprintable(raw)
+    ]:
         raise SettingsError(file, unreadable)
-    # A table that is left out is an empty one: what it names by default lies beside this file, too.
+    # An omitted table becomes an empty one, so that its default paths start at this file's folder, too.
     raw.setdefault("portal", {})
     mistakes = split_rosters(raw, Roster.model_fields)
-    mistakes += _take_own(raw, schemas, origin)
+    mistakes += _read_own_keys(raw, schemas, origin)
     if "rosters" in raw:
         raw["roster"] = raw["rosters"][first_roster(raw)]
     unset: dict[str, str] = {}
     try:
         settings = Settings.model_validate(raw, context=replace(origin, unset=unset))
     except ValidationError as error:
-        # Of several rosters, one is read twice; what is wrong with it is said once.
+        # With several rosters, one of them is also `roster`; its mistakes are reported once.
         mistakes += [
-            worded(e, raw)
+            mistake_text(e, raw)
             for e in error.errors(include_url=False, include_input=False)
             if e["loc"][:1] != ("roster",) or "rosters" not in raw
         ]
@@ -128,30 +130,30 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += contradictions(settings)
     if mistakes:
         raise SettingsError(file, mistakes)
-    missing = tuple((*_table_and_key(path), why) for path, why in _places(raw, unset))
+    missing = tuple((*_table_and_key(path), why) for path, why in _missing_references(raw, unset))
     return renames.applied(settings.model_copy(update={"unset": missing}))
 
 
-def _places(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:
-    """Give the key of each reference that could not be looked up, with the reason."""
+def _missing_references(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the key of each reference that could not be read, with the reason."""
     if isinstance(value, dict | list):
         for name, inside in value.items() if isinstance(value, dict) else enumerate(value, 1):
-            yield from _places(inside, unset, f"{place}.{name}".lstrip("."))
+            yield from _missing_references(inside, unset, f"{place}.{name}".lstrip("."))
     elif is_reference(value) and str(value) in unset:
         yield place, unset[str(value)]
 
 
 def _table_and_key(path: str) -> tuple[str, str]:
-    """Split the path of a key into its table as the file writes it, such as `auth.oidc`, and the key within it."""
+    """Split the path of a key into its table as written in the file, such as `auth.oidc`, and the key in it."""
     table, _, key = path.partition(".")
     provider, _, rest = key.partition(".")
     return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
 
 
-def _harmful(value: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """Give each key and text that holds a control character or half of a character, with what it holds.
+def _find_unprintable(value: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place of each key and text with a control character or a lone surrogate, and that character.
 
-    Marks of direction are text, as in a name that mixes scripts; wherever it is printed they are written out.
+    Direction marks are text, as in a name that mixes scripts; they are escaped whenever they are printed.
     """
     if isinstance(value, str):
         if found := unprintable_in(value):
@@ -161,18 +163,18 @@ def _harmful(value: object, place: str = "") -> Iterator[tuple[str, str]]:
             here = f"{place}.{on_one_line(key)}" if place else on_one_line(key)
             if found := unprintable_in(key):
                 yield here, found
-            yield from _harmful(inside, here)
+            yield from _find_unprintable(inside, here)
     elif isinstance(value, list):
         for number, inside in enumerate(value, 1):
-            yield from _harmful(inside, f"{place}[{number}]")
+            yield from _find_unprintable(inside, f"{place}[{number}]")
 
 
-#: What of a source's table is written by this module, and never in a file.
-_OURS = frozenset({"own", "table", "unread", "path_as_written"})
+#: Keys of a source's table that this module writes; a file cannot set them.
+_NOT_IN_FILES = frozenset({"own", "table", "unread", "path_as_written"})
 
 
-def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
-    """Move each connector's own keys, read by its schema, under `own`; return the mistakes found in them."""
+def _read_own_keys(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
+    """Move each connector's own keys, parsed by its schema, under `own`; return the mistakes in them."""
     mistakes: list[str] = []
     sources = raw.get("source")
     rosters = raw.get("rosters")
@@ -184,7 +186,7 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
     for where, table, common in asked:
         if not isinstance(table, dict):
             continue
-        own = {key: table.pop(key) for key in list(table) if key not in common or key in _OURS}
+        own = {key: table.pop(key) for key in list(table) if key not in common or key in _NOT_IN_FILES}
         table["own"], table["table"] = None, where
         try:
             schema = schemas(str(table.get("connector", "")))
@@ -201,16 +203,16 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
             continue
         defaults = getattr(schema, "default_columns", None)
         if defaults is not None and "columns" not in table and (columns := defaults(own)):
-            # A connector for one system knows that system's columns.
+            # A connector for one product has that product's columns as its default.
             table["columns"] = dict(columns)
         unset: dict[str, str] = {}
         try:
-            # What cannot be looked up stops this source alone, when it is asked.
+            # A reference that cannot be read stops only this source, and only when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
-            table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _places(own, unset))
+            table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _missing_references(own, unset))
             table["path_as_written"] = path if starts_at_the_settings(path := own.get("path")) else ""
         except ValidationError as error:
-            known = sorted({*common, *schema.model_fields} - _OURS)
+            known = sorted({*common, *schema.model_fields} - _NOT_IN_FILES)
             mistakes += [
                 f"[{where}] {key_at(e['loc'])}: {reason(e, known)}" if e["loc"] else f"[{where}] {reason(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)

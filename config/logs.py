@@ -1,4 +1,4 @@
-"""Logging, set up once: constant events with keys, as lines for people or as JSON for collectors."""
+"""Logging setup: constant events with keys, as lines for people or as JSON for collectors."""
 
 import logging
 import sys
@@ -13,61 +13,62 @@ from config.log_names import nameless, use_key, without_numbers
 from config.settings import Log
 from config.tables.plain_text import json_plain, plain
 
-#: A traceback keeps so many of its last calls, and so many letters.
-_CALLS = 40
+#: The most calls and characters of a traceback that are logged.
+_MOST_CALLS = 40
 _LONGEST_TRACEBACK = 12_000
 
-_Broken = tuple[type[BaseException], BaseException, TracebackType | None]
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def bounded_traceback(exc_info: _Broken) -> str:
-    """Return the traceback of an exception and of those behind it: without local variables and student numbers,
-    harmless to print, and with its middle left out where it is longer than 12,000 letters.
+def bounded_traceback(exc_info: _ExcInfo) -> str:
+    """Return the traceback of an exception and its causes, without local variables and student numbers.
+
+    It is safe to print. If it is longer than 12,000 characters, its middle is omitted.
     """
-    # The last calls of each exception are the ones that matter; the first are the server's own.
-    whole = "".join(traceback.TracebackException(*exc_info, limit=-_CALLS, compact=True).format()).rstrip("\n")
+    # The last calls of each exception matter; the first are the server's own.
+    whole = "".join(traceback.TracebackException(*exc_info, limit=-_MOST_CALLS, compact=True).format()).rstrip("\n")
     if len(whole) > _LONGEST_TRACEBACK:
         half = _LONGEST_TRACEBACK // 2
         whole = f"{whole[:half]}\n… {len(whole) - 2 * half:,} letters left out …\n{whole[-half:]}"
     return plain(without_numbers(whole))
 
 
-def _write_traceback(out: TextIO, broken: _Broken) -> None:
+def _write_traceback(out: TextIO, broken: _ExcInfo) -> None:
     out.write("\n" + bounded_traceback(broken))
 
 
-class _Standard:
-    """Standard error as it is when something is written: a progress bar stands in for it while it is shown."""
+class _StandardError:
+    """The standard error of the moment: a progress bar replaces `sys.stderr` while it is shown."""
 
     def write(self, text: str) -> int:
         """Write a text."""
         return sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Have it seen."""
+        """Flush the stream."""
         sys.stderr.flush()
 
 
-def _plain(
+def _escape_texts(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Leave no text of others in an event that would change anything on a terminal."""
+    """Escape every character of an event that would change the terminal."""
     return {key: plain(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
-def _nameless(
+def _hide_numbers(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Leave no student number in an event: see `config.log_names`."""
+    """Replace student numbers in an event by log names: see `config.log_names`."""
     return {key: value if key in _TECHNICAL else nameless(value, key) for key, value in event.items()}
 
 
-#: What the last steps still need as it is: `bounded_traceback` takes the numbers out of it.
+#: Fields that later processors need unchanged; `bounded_traceback` removes the numbers from them.
 _TECHNICAL = {"exc_info", "_record", "_from_structlog"}
 
 
 class _JsonLines(structlog.processors.JSONRenderer):
-    """JSON in which characters that are harmful to print are escapes."""
+    """JSON lines in which characters that are unsafe to print are escaped."""
 
     def __call__(
         self, logger: structlog.typing.WrappedLogger, name: str, event_dict: structlog.typing.EventDict
@@ -78,9 +79,9 @@ class _JsonLines(structlog.processors.JSONRenderer):
 
 
 def configure(log: Log, key: Callable[[], bytes | None] = lambda: None) -> None:
-    """Send structlog's events to standard error in the chosen form; other libraries' warnings go the same way.
+    """Write structlog's events and other libraries' warnings to standard error in the configured format.
 
-    `key` gives what student numbers are hashed with, None where it is not there yet.
+    `key` returns the key that student numbers are hashed with; None if it does not exist yet.
     """
     use_key(key)
     shared: list[structlog.typing.Processor] = [
@@ -91,19 +92,19 @@ def configure(log: Log, key: Callable[[], bytes | None] = lambda: None) -> None:
     ]
     last: structlog.typing.Processor
     if log.format == "json":
-        shared += [structlog.processors.ExceptionRenderer(bounded_traceback), _nameless]
+        shared += [structlog.processors.ExceptionRenderer(bounded_traceback), _hide_numbers]
         last = _JsonLines(ensure_ascii=False)
     else:
-        shared += [_nameless, _plain]
-        # Rich's own tracebacks show local variables, and passwords among them; each takes most of a second to draw.
+        shared += [_hide_numbers, _escape_texts]
+        # Rich's own tracebacks show local variables, including passwords, and each takes most of a second to draw.
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_traceback)
     level = getattr(logging, log.level.upper())
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(_Standard()),  # type: ignore[arg-type]  # it needs no more
+        logger_factory=structlog.PrintLoggerFactory(_StandardError()),  # type: ignore[arg-type]  # it needs no more
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(_Standard())
+    handler = logging.StreamHandler(_StandardError())
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

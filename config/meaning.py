@@ -1,7 +1,7 @@
-"""What the settings mean: the part of them that decides where students stand, as one value with a digest.
+"""The meaning of the settings: the part that decides students' statuses, as one value with a digest.
 
-Flows, steps, exemptions, what each source's rows mean, and how the roster is read. Where, how and when a source is
-asked, and every word that people only read, are no part of it. Two settings files with the same meaning decide alike.
+It contains flows, steps, exemptions, what each source's rows mean, and how the roster is read. It does not contain
+where, how and when a source is asked, or texts for people. Two settings files with the same meaning decide the same.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from typing import Any
 from config.settings import Settings
 from config.tables.sources import Source
 
-#: What of a source's table decides the meaning of its rows, besides `step` and `absent`.
-_OF_SOURCE = (
+#: Keys of a source's table that decide the meaning of its rows, besides `step` and `absent`.
+_SOURCE_KEYS = (
     "means", "columns", "obligation", "item_title", "tolerance", "unit", "words", "timezone", "keys", "nameless",
     "unique_reference", "date_order",
 )  # fmt: skip
 
-#: Stands for the roster among the names of sources; no source may have this name.
+#: The name of the roster among the names of sources; no source can have this name.
 ROSTER_KEY = "roster"
 
 
@@ -36,7 +36,7 @@ class SourceMeaning:
 
 @dataclass(frozen=True, slots=True)
 class FlowMeaning:
-    """Who takes a flow, and its steps in order."""
+    """The students that a flow is for, and its steps in order."""
 
     levels: tuple[str, ...]
     #: None for every category.
@@ -49,7 +49,7 @@ class FlowMeaning:
 class Meaning:
     """What one settings file means for the students of a cohort."""
 
-    #: In the file's order: the first that fits a student is theirs.
+    #: In the file's order: a student has the first one that matches.
     flows: Mapping[str, FlowMeaning]
     #: Step → the roster conditions that exempt a student from it.
     exempt: Mapping[str, tuple[Mapping[str, tuple[str, ...]], ...]]
@@ -58,14 +58,14 @@ class Meaning:
 
     @property
     def digest(self) -> bytes:
-        """Tell two meanings apart."""
+        """Return a digest that is different for each meaning."""
         return hashlib.blake2b(self.to_text().encode(), digest_size=16).digest()
 
     @property
     def structure(self) -> tuple[object, ...]:
-        """Return what one settings run moves at once: flows, exemptions, and which sources decide which step.
+        """Return what one settings run changes: flows, exemptions, and which sources decide which step.
 
-        What a source's rows mean, and how the roster is read, changes with the next answer of that source instead.
+        The meaning of a source's rows, and the reading of the roster, change with the next answer of that source.
         """
         return (
             list(self.flows.items()),
@@ -78,7 +78,7 @@ class Meaning:
         return tuple(name for name, source in self.sources.items() if source.step == step)
 
     def with_source(self, name: str, source: SourceMeaning) -> "Meaning":
-        """Return this meaning with another one of one source."""
+        """Return this meaning with another meaning of one source."""
         return replace(self, sources={**self.sources, name: source})
 
     def with_roster(self, roster: Mapping[str, Any]) -> "Meaning":
@@ -86,9 +86,9 @@ class Meaning:
         return replace(self, roster=roster)
 
     def with_structure(self, of: "Meaning", never_asked: Collection[str]) -> "Meaning":
-        """Return this meaning in the structure of another.
+        """Return this meaning with the structure of another.
 
-        A source that both have keeps what its rows mean here, unless it was `never_asked`: then no mark rests on it.
+        The rows of a source that both have keep their meaning here, unless it was `never_asked` and so has no marks.
         """
         sources = {
             name: replace(source, rows=own.rows, absent=own.absent)
@@ -99,7 +99,7 @@ class Meaning:
         return Meaning(of.flows, of.exempt, sources, of.roster if ROSTER_KEY in never_asked else self.roster)
 
     def to_text(self) -> str:
-        """Write it as JSON; the order of flows and their entries is kept, for it decides."""
+        """Return it as JSON, with flows and their entries in order, because their order has a meaning."""
         body = {
             "flows": [
                 [key, list(flow.levels), None if flow.categories is None else list(flow.categories),
@@ -116,7 +116,7 @@ class Meaning:
 
     @staticmethod
     def from_text(text: str) -> "Meaning":
-        """Read what `to_text` wrote."""
+        """Return the meaning that `to_text` wrote."""
         body = json.loads(text)
         return Meaning(
             flows={
@@ -137,7 +137,7 @@ class Meaning:
 
 
 def meaning_of(settings: Settings) -> Meaning:
-    """Return what a settings file means."""
+    """Return the meaning of a settings file."""
     in_flows = {entry.step for flow in settings.flow for entry in flow.entries}
     return Meaning(
         flows={
@@ -153,7 +153,7 @@ def meaning_of(settings: Settings) -> Meaning:
             for step in settings.step
             if step.key in in_flows and step.exempt
         },
-        sources={name: _of_source(settings, source) for name, source in settings.source.items()},
+        sources={name: _source_meaning(settings, source) for name, source in settings.source.items()},
         roster={
             "columns": dict(sorted(settings.roster.columns.items())),
             "levels": dict(sorted(settings.roster.levels.items())),
@@ -163,9 +163,9 @@ def meaning_of(settings: Settings) -> Meaning:
     )
 
 
-def _of_source(settings: Settings, source: Source) -> SourceMeaning:
-    dumped = source.model_dump(mode="json", include={key for key in _OF_SOURCE if key in Source.model_fields})
-    # What is left out means what is written out with its default, and the order of keys and words means nothing.
+def _source_meaning(settings: Settings, source: Source) -> SourceMeaning:
+    dumped = source.model_dump(mode="json", include={key for key in _SOURCE_KEYS if key in Source.model_fields})
+    # An omitted key means the same as its default, and the order of keys and words has no meaning.
     dumped["timezone"] = str(settings.zone_of(source))
     dumped["columns"] = dict(sorted(dumped["columns"].items()))
     dumped["words"] = {kind: sorted(words) for kind, words in sorted(dumped["words"].items())}
@@ -173,23 +173,28 @@ def _of_source(settings: Settings, source: Source) -> SourceMeaning:
 
 
 def differences(before: Meaning | None, after: Meaning) -> tuple[str, ...]:
-    """Name what differs, each as one line: the place in the settings file, what was there and what is there now."""
+    """Return one line for each difference: the place in the settings file, the old value and the new one."""
     if before is None:
         return ("the settings have not been recorded for this cohort yet",)
     lines: list[str] = []
-    lines += _named("[[flow]]", _flow_words(before), _flow_words(after))
+    lines += _changed_lines("[[flow]]", _flow_texts(before), _flow_texts(after))
     if list(before.flows) != list(after.flows) and set(before.flows) == set(after.flows):
         lines.append(f"[[flow]]: their order was {', '.join(before.flows)} and is {', '.join(after.flows)}")
-    lines += _named("[[step]] exempt of", _plain(before.exempt), _plain(after.exempt))
-    lines += [f"[source.{name}]: new, decides {after.sources[name].step}" for name in sorted(_only(after, before))]
-    lines += [f"[source.{name}]: removed, decided {before.sources[name].step}" for name in sorted(_only(before, after))]
+    lines += _changed_lines("[[step]] exempt of", _values_as_text(before.exempt), _values_as_text(after.exempt))
+    lines += [
+        f"[source.{name}]: new, decides {after.sources[name].step}" for name in sorted(_sources_only_in(after, before))
+    ]
+    lines += [
+        f"[source.{name}]: removed, decided {before.sources[name].step}"
+        for name in sorted(_sources_only_in(before, after))
+    ]
     both = before.sources.keys() & after.sources.keys()
-    lines += _named("[source]", _source_words(before, both), _source_words(after, both))
-    lines += _named("[roster]", _plain(before.roster), _plain(after.roster))
+    lines += _changed_lines("[source]", _source_texts(before, both), _source_texts(after, both))
+    lines += _changed_lines("[roster]", _values_as_text(before.roster), _values_as_text(after.roster))
     return tuple(lines)
 
 
-def _flow_words(meaning: Meaning) -> dict[str, str]:
+def _flow_texts(meaning: Meaning) -> dict[str, str]:
     return {
         key: f"levels {', '.join(flow.levels)}; "
         + (f"categories {', '.join(flow.categories)}; " if flow.categories is not None else "")
@@ -201,28 +206,28 @@ def _flow_words(meaning: Meaning) -> dict[str, str]:
     }
 
 
-def _only(meaning: Meaning, other: Meaning) -> set[str]:
+def _sources_only_in(meaning: Meaning, other: Meaning) -> set[str]:
     return meaning.sources.keys() - other.sources.keys()
 
 
-def _source_words(meaning: Meaning, names: Collection[str]) -> dict[str, str]:
+def _source_texts(meaning: Meaning, names: Collection[str]) -> dict[str, str]:
     words: dict[str, str] = {}
     for name in names:
         source = meaning.sources[name]
         words |= {f"{name} step": source.step, f"{name} absent": source.absent}
-        words |= {f"{name} {key}": _compact(value) for key, value in source.rows.items()}
+        words |= {f"{name} {key}": _value_as_text(value) for key, value in source.rows.items()}
     return words
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key: _compact(value) for key, value in values.items()}
+def _values_as_text(values: Mapping[str, Any]) -> dict[str, str]:
+    return {key: _value_as_text(value) for key, value in values.items()}
 
 
-def _compact(value: object) -> str:
+def _value_as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=list)
 
 
-def _named(where: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+def _changed_lines(where: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     lines: list[str] = []
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)

@@ -1,7 +1,7 @@
-"""Which process needs which secrets and addresses: nothing of another's has to be in its environment.
+"""Which process needs which secrets and addresses, so that its environment needs no others.
 
-A process looks at its own at its start, and names everything that is missing at once. What a source is asked with is
-not among them: a source that cannot be asked stops nobody else, see `Asked.unusable`.
+A process checks its own when it starts, and reports everything that is missing at once. The secrets of a source are
+not among them, because a source that cannot be asked must not stop the others: see `Asked.unusable`.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Process(StrEnum):
-    """What runs by itself, as its command is called."""
+    """A process of its own, by the name of its command."""
 
     PAGES = "serve pages"
     DESK = "serve desk"
@@ -29,11 +29,11 @@ _WEB = frozenset({Process.PAGES, Process.DESK, Process.ALL})
 _DECIDES = frozenset({Process.DESK, Process.ALL})
 _ASKS = frozenset({Process.SYNC, Process.SCHEDULE})
 
-#: Table and key → the processes that need it. The key "" means every other key of the table; what is not listed is
-#: needed by all.
+#: Table and key → the processes that need it. The key "" means every other key of the table. All processes need a key
+#: that is not listed.
 _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("status_db", "ledger_key_file"): _DECIDES | _ASKS,
-    # Only backups are made with them.
+    # Only backups use it.
     ("status_db", "postgres_tools"): frozenset(),
     ("portal", ""): _WEB,
     ("auth.cas", ""): _WEB,
@@ -47,31 +47,31 @@ _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
 
 
 def reading_url(status_db: "StatusDb", process: Process) -> DatabaseUrl:
-    """Return what a process reads the marks with: the desk alone with its own role, the pages with theirs."""
+    """Return the URL that a process reads the marks with: the desk and the pages can have roles of their own."""
     own = status_db.operator_url if process is Process.DESK else status_db.portal_url
     return own or status_db.url
 
 
 def writing_url(status_db: "StatusDb", process: Process) -> DatabaseUrl:
-    """Return what a process writes the marks with."""
+    """Return the URL that a process writes the marks with."""
     return (status_db.operator_url or status_db.url) if process in _DECIDES else status_db.url
 
 
-def _databases(status_db: "StatusDb", process: Process) -> Iterator[tuple[str, DatabaseUrl]]:
-    """Give the key of each database that a process opens, with its url; one may come twice."""
+def _databases_of(status_db: "StatusDb", process: Process) -> Iterator[tuple[str, DatabaseUrl]]:
+    """Yield the key of each database that a process opens, with its URL; two can be the same database."""
     urls = [writing_url(status_db, process)] if process is not Process.PAGES else []
     urls += [reading_url(status_db, process)] if process in _WEB else []
     urls += [status_db.desk_url or status_db.url] if process is not Process.SYNC else []
     for key in ("url", "desk_url", "portal_url", "operator_url"):
-        # By identity: two keys may refer to the same variable.
+        # Compared by identity, because two keys can refer to the same variable.
         if any(getattr(status_db, key) is url for url in urls):
             yield key, getattr(status_db, key)
 
 
 def missing(settings: "Settings", process: Process) -> list[str]:
-    """Return what a process needs and cannot look up: each with its key, the reason and the fix."""
+    """Return what a process needs and cannot read, each with its key, the reason and the fix."""
     found: list[tuple[str, str]] = []
-    for key, url in _databases(settings.status_db, process):
+    for key, url in _databases_of(settings.status_db, process):
         try:
             url.reveal()
         except SecretUnusable as error:
@@ -88,7 +88,7 @@ def missing(settings: "Settings", process: Process) -> list[str]:
 
 
 def missing_anywhere(settings: "Settings") -> dict[str, list[str]]:
-    """Return everything that some process would miss here → the processes that need it."""
+    """Return everything that is missing here → the processes that need it."""
     found: dict[str, list[str]] = {}
     for process in Process:
         for line in missing(settings, process):

@@ -1,7 +1,7 @@
-"""Renames that the settings declare with `was`: a step or a source keeps the name under which it is stored.
+"""Renames that the settings declare with `was`: a step or a source keeps its stored name.
 
-Decisions, history and the ledger name steps and sources, and are never rewritten. So a renamed key is a new name for
-people who write the settings, and the program goes on under the first one.
+Decisions, history and the ledger contain names of steps and sources, and are never rewritten. So the new name is only
+for the settings file, and the program continues to use the first one.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def stored_name(settings: "Settings", given: str) -> str:
-    """Return the stored name of a step or source that the settings may have renamed; any other as it is."""
+    """Return the stored name of a step or source; a name that was not renamed is returned as it is."""
     return settings.renamed.get(given, given)
 
 
 def mistakes(settings: "Settings") -> list[str]:
-    """Find renames that cannot be: each name is one step's, or one source's."""
+    """Find renames that conflict: a name belongs to one step, or to one source."""
     found: list[str] = []
     for where, keys in (
         ("[[step]]", {step.key: step.was for step in settings.step}),
@@ -32,7 +32,7 @@ def mistakes(settings: "Settings") -> list[str]:
             if was in keys:
                 found.append(f'{where} "{key}" was: "{was}" is still a key here. Remove one of the two')
             elif old.count(was) > 1:
-                found.append(f'{where} "{key}" was: "{was}" is named twice. Keep it in the key that continues it')
+                found.append(f'{where} "{key}" was: "{was}" is a duplicate. Keep it in the key that continues it')
     return found
 
 
@@ -44,26 +44,28 @@ def applied(settings: "Settings") -> "Settings":
         return settings
     return settings.model_copy(
         update={
-            "step": [_step(step) for step in settings.step],
-            "flow": [_flow(flow, steps) for flow in settings.flow],
-            "source": {sources.get(name, name): _source(source, steps) for name, source in settings.source.items()},
+            "step": [_rename_step(step) for step in settings.step],
+            "flow": [_rename_flow(flow, steps) for flow in settings.flow],
+            "source": {
+                sources.get(name, name): _rename_source(source, steps) for name, source in settings.source.items()
+            },
             "renamed": {**steps, **sources},
         }
     )
 
 
-def _step(step: "Step") -> "Step":
+def _rename_step(step: "Step") -> "Step":
     return step.model_copy(update={"key": step.was}) if step.was is not None else step
 
 
-def _flow(flow: "Flow", steps: Mapping[str, str]) -> "Flow":
-    return flow.model_copy(update={"entries": [_entry(entry, steps) for entry in flow.entries]})
+def _rename_flow(flow: "Flow", steps: Mapping[str, str]) -> "Flow":
+    return flow.model_copy(update={"entries": [_rename_entry(entry, steps) for entry in flow.entries]})
 
 
-def _entry(entry: "FlowEntry", steps: Mapping[str, str]) -> "FlowEntry":
+def _rename_entry(entry: "FlowEntry", steps: Mapping[str, str]) -> "FlowEntry":
     after = None if entry.after is None else [steps.get(step, step) for step in entry.after]
     return entry.model_copy(update={"step": steps.get(entry.step, entry.step), "after": after})
 
 
-def _source(source: "Source", steps: Mapping[str, str]) -> "Source":
+def _rename_source(source: "Source", steps: Mapping[str, str]) -> "Source":
     return source.model_copy(update={"step": steps.get(source.step, source.step)})

@@ -1,4 +1,4 @@
-"""Settings: everything the program is told, as one frozen value. `config.load` reads them."""
+"""The settings of the program as one frozen value. `config.load` reads them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,53 +20,53 @@ from config.tables.steps import Flow, Step
 
 
 class Institution(Table):
-    """Who runs this, where, and in which languages."""
+    """The institution, its time zone and the languages of its pages."""
 
     name: str
     timezone: Zone = ZoneInfo("Asia/Shanghai")
     languages: list[Literal["zh", "en"]] = ["zh", "en"]
-    #: Who helps when a page cannot: shown at the foot of every page.
+    #: Whom to ask for help: shown at the foot of every page.
     contact: str = ""
 
 
 class StatusDb(Table):
-    """Where the marks live, and where accounts and sessions live (by default beside them)."""
+    """The database of the marks, and the one of accounts and sessions (by default the same)."""
 
     url: DatabaseUrl
     desk_url: DatabaseUrl | None = None
-    #: What the portal reads the marks with, when that is a role of its own; `url` otherwise.
+    #: The marks, with the role that the portal reads them with; `url` if omitted.
     portal_url: DatabaseUrl | None = None
-    #: The marks, as the role that enters decisions and no more; left out, the desk writes as the sync does.
+    #: The marks, with the role that can only write decisions; `url` if omitted.
     operator_url: DatabaseUrl | None = None
-    #: The folder of pg_dump, pg_restore and psql, where those on the PATH are none or too old.
+    #: The folder of pg_dump, pg_restore and psql, if those on the PATH are missing or too old.
     postgres_tools: FilePath | None = None
-    #: What seals the ledger; made when it is first needed. Only what writes the marks, and verify, ever read it.
+    #: The key that seals the ledger; created when first needed. Only processes that write marks, and verify, read it.
     ledger_key_file: FilePath = Field(default=Path("ledger.key"), validate_default=True)
 
 
 class Log(Table):
-    """What is logged, and how."""
+    """The format and the level of the log."""
 
     format: Literal["people", "json"] = "people"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Demo(Table):
-    """The demo university alone: no real one has this table."""
+    """Settings of the demo university; a real one omits this table."""
 
-    #: By how many days its clock is behind; the file is made when the demo is built.
+    #: The file with the number of days that the clock is behind; it is created with the demo.
     clock_file: FilePath | None = None
 
 
 class Settings(Table):
-    """Everything the program is told, checked."""
+    """All settings of the program, validated."""
 
     institution: Institution
     status_db: StatusDb
     cohort: Annotated[list[Cohort], Field(min_length=1)]
-    #: The roster of the one cohort; of several, the first open one's, see `of_cohort`.
+    #: The roster of the only cohort, or of the first open one: see `of_cohort`.
     roster: Roster
-    #: Of several cohorts, each roster by its key.
+    #: The rosters of several cohorts, by key.
     rosters: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], Roster] = {}
     step: Annotated[list[Step], Field(min_length=1)]
     flow: Annotated[list[Flow], Field(min_length=1)]
@@ -79,14 +79,14 @@ class Settings(Table):
     retention: Retention = Retention()
     log: Log = Log()
     demo: Demo = Demo()
-    #: Name in the file → the name that it is stored under, for what `was` renames; never written in a file.
+    #: Name in the file → stored name, for what `was` renames; a file cannot set it.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
-    #: Addresses and paths that could not be looked up, as (table, key, reason): see `config.processes`.
+    #: Addresses and paths that could not be read, as (table, key, reason): see `config.processes`.
     unset: Annotated[tuple[tuple[str, str, str], ...], Field(exclude=True, max_length=0)] = ()
 
     @property
     def is_demo(self) -> bool:
-        """Whether these are a demo's settings: they have its clock."""
+        """Whether these are the settings of a demo, which has its own clock."""
         return self.demo.clock_file is not None
 
     def cohort_keys(self) -> tuple[str, ...]:
@@ -102,11 +102,11 @@ class Settings(Table):
         return tuple(c.key for c in self.cohort if not c.closed)
 
     def default_cohort(self) -> str:
-        """Return the key of the cohort that is meant where none is named: the first open one, else the file's first."""
+        """Return the key of the default cohort: the first open one, or the first in the file."""
         return next(iter(self.open_cohorts()), self.cohort[0].key)
 
     def newest_first(self) -> tuple[str, ...]:
-        """Return every cohort's key: the open ones first, each in the file's order."""
+        """Return the keys of all cohorts: open ones first, each group in the file's order."""
         return tuple(dict.fromkeys((*self.open_cohorts(), *self.cohort_keys())))
 
     def open_beside(self, key: str) -> tuple[str, ...]:
@@ -114,12 +114,12 @@ class Settings(Table):
         return tuple(other for other in self.open_cohorts() if other != key)
 
     def of_cohort(self, key: str) -> "Settings":
-        """Return the same settings with this cohort's roster as the roster."""
+        """Return these settings with this cohort's roster as `roster`."""
         roster = self.rosters.get(self.cohort_named(key).roster or "", self.roster)
         return self if roster is self.roster else self.model_copy(update={"roster": roster})
 
     def zone_of(self, asked: Asked) -> ZoneInfo:
-        """Return the time zone of what a source, or the roster, gives without one."""
+        """Return the time zone of times that a source, or the roster, gives without a zone."""
         return asked.timezone or self.institution.timezone
 
     def step_named(self, key: str) -> Step:
@@ -127,7 +127,7 @@ class Settings(Table):
         return next(s for s in self.step if s.key == key)
 
     def flow_named(self, key: str | None) -> Flow | None:
-        """Return the flow with this key; None where the settings do not have it, as after its key was changed."""
+        """Return the flow with this key; None if the settings do not have it, for example after a change of its key."""
         return next((f for f in self.flow if f.key == key), None)
 
     def sources_of(self, step: str) -> tuple[str, ...]:

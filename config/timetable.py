@@ -1,8 +1,8 @@
-"""The timetable: when a source is asked. A slot is a pure function of schedule, zone and now; it is told in UTC.
+"""The timetable: when a source is asked. A slot is a pure function of schedule, zone and now; it is in UTC.
 
-Zones skip hours and repeat them, at midnight too, and some have skipped or repeated a day. So a wall time becomes
-moments in one place, `_moments`: one that does not exist comes once, at the next moment that does; one that comes twice
-is taken the first time only, unless the line repeats through the day and keeps its pace.
+Zones skip and repeat hours, also at midnight, and some have skipped or repeated a day. `_utc_moments` is the only place
+that converts a wall time. A skipped wall time runs once, at the next time that exists. A repeated wall time runs the
+first time only, unless the line repeats through the day: then it runs both times.
 """
 
 from bisect import bisect_right
@@ -18,13 +18,13 @@ from config.tables.sources import Asked
 
 _LEAST_FRESH = timedelta(hours=4)
 
-#: No zone has ever moved its clocks by more than a day, so the slots of a day lie among those of these days around it.
+#: No zone has moved its clocks by more than a day, so the slots of a day are within this many days of it.
 _AROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """`every` so long, counted from local midnight, or a cron line of five fields; one of the two."""
+    """Either `every`, an interval counted from local midnight, or a cron line of five fields."""
 
     every: timedelta | None
     cron: str | None
@@ -38,7 +38,7 @@ class Timetable:
         return self._by_cron(moment.astimezone(UTC), 1)
 
     def at(self, moment: datetime) -> datetime:
-        """Return the slot that `moment` belongs to: the latest that is not later, in UTC."""
+        """Return the slot of `moment`, in UTC: the latest one that is not later than it."""
         if self.every is not None:
             now = moment.astimezone(UTC)
             midnight, _ = _midnights(self.zone, now)
@@ -47,7 +47,7 @@ class Timetable:
 
     def _by_cron(self, moment: datetime, step: int) -> datetime:
         """Return the first slot after a moment in UTC (`step` 1), or the last that is not later (-1)."""
-        line = crontab.read(self.cron or "")
+        line = crontab.parse_line(self.cron or "")
         best: datetime | None = None
         start = moment.astimezone(self.zone).date() - timedelta(days=_AROUND * step)
         found: date | None = None
@@ -55,26 +55,26 @@ class Timetable:
             if found is not None and abs((day - found).days) > _AROUND:
                 break
             slots = _slots(line, self.zone, day)
-            place = bisect_right(slots, moment)
-            if step > 0 and place < len(slots):
-                slot = slots[place]
+            later = bisect_right(slots, moment)
+            if step > 0 and later < len(slots):
+                slot = slots[later]
                 best = slot if best is None else min(best, slot)
-            elif step < 0 and place > 0:
-                slot = slots[place - 1]
+            elif step < 0 and later > 0:
+                slot = slots[later - 1]
                 best = slot if best is None else max(best, slot)
             else:
                 continue
             found = found or day
         if best is None:
-            raise ValueError(f'"{self.cron}" does not come near {moment:%Y-%m-%d}: set the clock right')
+            raise ValueError(f'"{self.cron}" has no time near {moment:%Y-%m-%d}: correct the clock')
         return best
 
     def longest_gap(self) -> timedelta:
-        """Return the longest time between two slots, but for the hour by which clocks are moved."""
+        """Return the longest time between two slots, without regard to clock changes."""
         return self.every if self.every is not None else _longest_gap(self.cron or "")
 
     def fresh_for(self) -> timedelta:
-        """Return how long an answer counts as fresh unless the settings say: at least 4 h, and three missed slots."""
+        """Return how long an answer counts as fresh by default: 4 h or three slots, whichever is longer."""
         return max(_LEAST_FRESH, 3 * self.longest_gap())
 
 
@@ -85,42 +85,42 @@ def timetable_of(settings: Settings, asked: Asked) -> Timetable:
 
 @lru_cache(maxsize=64)
 def _longest_gap(cron: str) -> timedelta:
-    return crontab.read(cron).longest_gap()
+    return crontab.parse_line(cron).longest_gap()
 
 
 def _midnights(zone: ZoneInfo, moment: datetime) -> tuple[datetime, datetime]:
     """Return the last midnight that is not later than a moment, and the first that is; all in UTC."""
     today = moment.astimezone(zone).date()
     midnights = sorted({_midnight(zone, today + timedelta(days=days)) for days in range(-_AROUND, _AROUND + 1)})
-    place = bisect_right(midnights, moment)
-    return midnights[place - 1], midnights[place]
+    later = bisect_right(midnights, moment)
+    return midnights[later - 1], midnights[later]
 
 
 @lru_cache(maxsize=256)
 def _midnight(zone: ZoneInfo, day: date) -> datetime:
-    """Return when a day begins, in UTC: once, where midnight comes twice or not at all."""
-    return _moments(datetime.combine(day, time()), zone, twice=False)[0]
+    """Return when a day begins, in UTC, also if midnight is repeated or skipped."""
+    return _utc_moments(datetime.combine(day, time()), zone, both=False)[0]
 
 
 @lru_cache(maxsize=256)
 def _slots(line: crontab.Cron, zone: ZoneInfo, day: date) -> tuple[datetime, ...]:
-    """Return the slots of a day on the wall, in UTC and in order."""
+    """Return the slots of a local day, in UTC and in order."""
     walls: Iterable[datetime] = (datetime.combine(day, wall) for wall in line.times)
-    return tuple(sorted({moment for wall in walls for moment in _moments(wall, zone, twice=line.repeating)}))
+    return tuple(sorted({moment for wall in walls for moment in _utc_moments(wall, zone, both=line.repeating)}))
 
 
-def _moments(wall: datetime, zone: ZoneInfo, *, twice: bool) -> tuple[datetime, ...]:
-    """Return when a wall clock shows a time, in UTC: the next moment that exists where it never does.
+def _utc_moments(wall: datetime, zone: ZoneInfo, *, both: bool) -> tuple[datetime, ...]:
+    """Return when a wall clock shows a time, in UTC; for a skipped time, the next moment that exists.
 
-    Where it comes twice, both (`twice`) or the first.
+    A repeated time has two moments: return the first, or both if `both` is set.
     """
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     if first == second:
         return (first,)
     if first < second:
-        return (first, second) if twice else (first,)
-    # Skipped: read by the offset after the change it lies before it, and the other way round. Found by halving.
+        return (first, second) if both else (first,)
+    # A skipped time: with the offset after the change it is before the change, and the reverse. Bisect to find it.
     before, after = second, first
     while after - before > timedelta(seconds=1):
         middle = (before + (after - before) // 2).replace(microsecond=0)

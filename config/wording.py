@@ -1,4 +1,4 @@
-"""Mistakes in the settings, each with its table, its key and the fix."""
+"""Texts of mistakes in the settings, each with its table, its key and the fix."""
 
 import difflib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from config.tables.steps import Flow, Step
 
 
 def key_at(loc: tuple[int | str, ...]) -> str:
-    """Return the place of a value, as dotted keys."""
+    """Return the location of a value, as dotted keys."""
     return ".".join(on_one_line(str(part)) for part in loc)
 
 
@@ -31,7 +31,7 @@ def worded(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydanti
 
 
 def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """Name the place of a mistake as the file writes it, and the keys known in its table."""
+    """Return the table and key of a mistake as in the file, and the known keys of that table."""
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "rosters": Roster,
         "step": Step, "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal,
@@ -54,12 +54,12 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
 
 
 def reason(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own dict
-    """Return why a value is refused, ending with the fix."""
+    """Return the reason why a value is refused, with the fix at the end."""
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f'write "{close[0]}", if you mean that' if close else f"write one of {', '.join(known)}"
-            return f"unknown key: {hint}, or take it out"
+            hint = f'write "{close[0]}"' if close else f"write one of {', '.join(known)}"
+            return f"unknown key: {hint}, or remove it"
         case "missing":
             return "is missing: add it"
         case "value_error":

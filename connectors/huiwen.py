@@ -1,8 +1,8 @@
-"""汇文 Libsys, asked through its Oracle database, or through read-only views on it: books on loan, or debts.
+"""汇文 Libsys, read from its Oracle database, or from read-only views on it: books on loan, or debts.
 
-What is public of its tables: LEND_LST holds what is lent, by reader and copy, with due dates as text; READER_CERT leads
-from the reader to the card; ITEM and MARC lead to the title; keys are CHAR and so padded with blanks. Names differ
-between releases and sites, and the types of columns are not published: look with `clearance check`, and name yours.
+Public facts about its tables: LEND_LST has the loans, by reader and copy, with due dates as text; READER_CERT maps the
+reader to the card; ITEM and MARC map the copy to the title; keys are CHAR and so padded with blanks. Names differ
+between releases and sites, and column types are not published: run `clearance check`, and set your names.
 """
 
 from typing import Literal
@@ -18,22 +18,22 @@ _COLUMNS = {
 
 
 class Settings(Database):
-    """Where the database is, what is asked, and what its tables are called there."""
+    """Where the database is, what to ask, and the names of its tables."""
 
     mappings = _COLUMNS
 
     asks: Literal["loans", "debts"]
-    #: What the student number is: the number of the card, or the reader's own.
+    #: Whether the student number is the card's number or the reader's own.
     number: Literal["card", "reader"] = "card"
     owner: Name = "LIBSYS"
-    #: What is lent: the table, or a view such as VLEND_ALL.
+    #: The loans: the table, or a view such as VLEND_ALL.
     lent: Name = "LEND_LST"
     cards: Name = "READER_CERT"
-    #: The column that names the reader in both.
+    #: The column of the reader in both.
     reader: Name = "CERT_ID_F"
-    #: The column that names the copy in what is lent and in ITEM.
+    #: The column of the copy in the loans and in ITEM.
     copy_column: Name = "PROP_NO_F"
-    #: The card's own number, and what is owed on it.
+    #: The columns of the card's own number and of the amount owed on it.
     card: Name = "REDR_CERT_ID"
     debt: Name = "DEBT"
 
@@ -42,10 +42,10 @@ def _query(settings: Settings) -> str:
     s = settings
     cards = f"{s.owner}.{s.cards} c"
     if s.asks == "debts":
-        # A reader may hold several cards; each is summed up, and debts of nought are left out.
-        return f"SELECT {_number(s)} AS STUDENT_NO, c.{s.debt} AS DEBT FROM {cards} WHERE c.{s.debt} <> 0"  # noqa: S608 - names are checked
-    # A loan holds though its reader's card, its copy or its title is gone.
-    number = _lent_number(s) if s.number == "reader" else f"COALESCE({_number(s)}, 'reader ' || {_lent_number(s)})"
+        # A reader can have several cards; their debts are summed, and debts of zero are omitted.
+        return f"SELECT {_card_number(s)} AS STUDENT_NO, c.{s.debt} AS DEBT FROM {cards} WHERE c.{s.debt} <> 0"  # noqa: S608 - names are checked
+    # A loan counts even if its reader's card, its copy or its title is missing.
+    number = _lent_number(s) if s.number == "reader" else f"COALESCE({_card_number(s)}, 'reader ' || {_lent_number(s)})"
     return (
         f"SELECT {number} AS STUDENT_NO, m.M_TITLE, l.NORM_RET_DATE, TRIM(l.{s.copy_column}) AS PROP_NO "  # noqa: S608 - names are checked
         f"FROM {s.owner}.{s.lent} l LEFT JOIN {cards} ON c.{s.reader} = l.{s.reader} "
@@ -54,19 +54,19 @@ def _query(settings: Settings) -> str:
     )
 
 
-def _number(settings: Settings) -> str:
-    """Return the student number, without the blanks that a CHAR is padded with."""
+def _card_number(settings: Settings) -> str:
+    """Return the student number without the blanks that pad a CHAR."""
     return f"TRIM(c.{settings.card if settings.number == 'card' else settings.reader})"
 
 
 def _lent_number(settings: Settings) -> str:
-    """Return the reader's own number, as what is lent has it."""
+    """Return the reader's own number from the loans."""
     return f"TRIM(l.{settings.reader})"
 
 
 def connect(settings: Settings, question: Question) -> sql.Sql:
-    """Return the connector; it opens nothing yet."""
-    number = _number(settings)
-    everybody = f"SELECT {number} AS STUDENT_NO FROM {settings.owner}.{settings.cards} c"  # noqa: S608 - names are checked
+    """Return the connector; it does not connect yet."""
+    number = _card_number(settings)
+    population = f"SELECT {number} AS STUDENT_NO FROM {settings.owner}.{settings.cards} c"  # noqa: S608 - names are checked
     lent = _lent_number(settings) if settings.asks == "loans" and settings.number == "reader" else number
-    return asking(settings, question, _query(settings), everybody, number, lent)
+    return asking(settings, question, _query(settings), population, number, lent)

@@ -1,10 +1,10 @@
-"""图创 Interlib, asked through its Oracle database, or through read-only views on it: books on loan, or debts.
+"""图创 Interlib, read from its Oracle database, or from read-only views on it: books on loan, or debts.
 
-What is public of its tables: a reader's RDID is not the student number, which stands in WORKCARDNO; RDCFSTATE is 1
-valid, 2 to be verified, 3 lost, 4 paused, 5 cancelled; HOLDING has a copy's BARCODE and leads by BOOKRECNO to BIBLIOS
-and its TITLE. Guesses are the schema's name, LOAN_WORK with RETURNDATE for what is out, and FIN_DEBT with MONEY for
-what is owed: every name is a setting. Look with `clearance check`, and name yours, or have the library make views of
-these shapes.
+Public facts about its tables: a reader's RDID is not the student number, which is in WORKCARDNO; RDCFSTATE is 1 valid,
+2 to be verified, 3 lost, 4 paused, 5 cancelled; HOLDING has a copy's BARCODE, and its BOOKRECNO is a key of BIBLIOS
+with TITLE. The other names are guesses: the schema, LOAN_WORK with RETURNDATE for loans, and FIN_DEBT with MONEY for
+debts. Every name is a setting: run `clearance check`, and set your names, or have the library create views with these
+columns.
 """
 
 from typing import Annotated, Literal
@@ -25,34 +25,34 @@ State = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,10}$")]
 
 
 class Settings(Database):
-    """Where the database is, what is asked, and what its tables are called there."""
+    """Where the database is, what to ask, and the names of its tables."""
 
     mappings = _COLUMNS
 
     asks: Literal["loans", "debts"]
     owner: Name = "INTERLIB"
-    #: The readers: who they are, their student number, their state, and the states that are no longer a reader's.
+    #: The readers: their id, student number and state, and the states of former readers.
     readers: Name = "READER"
     reader: Name = "RDID"
     number: Name = "WORKCARDNO"
     state: Name = "RDCFSTATE"
     cancelled: tuple[State, ...] = ("5",)
-    #: What is on loan, or a view of it, and the column of the day it is due.
+    #: The loans, as a table or view, and the column of the due date.
     loans: Name = "LOAN_WORK"
     due: Name = "RETURNDATE"
-    #: Copies and their books.
+    #: The copies and their titles.
     holdings: Name = "HOLDING"
     barcode: Name = "BARCODE"
     books: Name = "BIBLIOS"
     book: Name = "BOOKRECNO"
     title: Name = "TITLE"
-    #: What is owed, or a view of it, and the column of the amount.
+    #: The debts, as a table or view, and the column of the amount.
     debts: Name = "FIN_DEBT"
     amount: Name = "MONEY"
 
 
 def _query(s: Settings) -> str:
-    """Return the query for everybody; what no reader with a number is found for is listed by the reader's id."""
+    """Return the query for all readers; a row without a student number has the reader's id in its place."""
     lent = "d" if s.asks == "debts" else "l"
     number = f"COALESCE(TRIM(r.{s.number}), 'reader ' || TRIM({lent}.{s.reader})) AS STUDENT_NO"
     if s.asks == "debts":
@@ -69,8 +69,8 @@ def _query(s: Settings) -> str:
 
 
 def _population(s: Settings) -> str:
-    """Return the query for every reader with a student number who has not been cancelled."""
-    # A state is a number in some places and text in others.
+    """Return the query for all readers with a student number that are not cancelled."""
+    # A state is a number at some sites and text at others.
     number, state = f"TRIM(r.{s.number})", f"TRIM(TO_CHAR(r.{s.state}))"
     states = ", ".join(f"'{word}'" for word in s.cancelled)
     cancelled = f" AND ({state} IS NULL OR {state} NOT IN ({states}))" if states else ""
@@ -78,5 +78,5 @@ def _population(s: Settings) -> str:
 
 
 def connect(settings: Settings, question: Question) -> sql.Sql:
-    """Return the connector; it opens nothing yet."""
+    """Return the connector; it does not connect yet."""
     return asking(settings, question, _query(settings), _population(settings), f"TRIM(r.{settings.number})")

@@ -1,9 +1,9 @@
-"""Koha, asked through its own database (MariaDB or MySQL): books on loan, or what is owed on the account.
+"""Koha, read from its own database (MariaDB or MySQL): books on loan, or amounts owed on the account.
 
-Tables and columns are those of Koha's public schema (schema.koha-community.org), as far as they are used here the same
-from 19.05 to today: `issues` holds what is out and nothing that has come back, `accountlines.amountoutstanding` is
-positive for charges and negative for credits in both of its dialects. The card number need not be the student number;
-where a library keeps that in an extended attribute, name its code: a reader without one is known by the card number.
+Tables and columns are those of Koha's public schema (schema.koha-community.org); those used here are the same from
+19.05 to today. `issues` contains only items on loan, `accountlines.amountoutstanding` is positive for charges and
+negative for credits. The card number can differ from the student number: if a library keeps student numbers in an
+extended attribute, set its code. A reader without that attribute is identified by the card number.
 """
 
 from datetime import timedelta
@@ -27,7 +27,7 @@ _COLUMNS = {
 
 
 class Settings(KnownQuestions, DatabaseTls):
-    """Where Koha's database is, what is asked, and where the student number stands."""
+    """Where Koha's database is, what to ask, and where the student number is."""
 
     mappings = _COLUMNS
     asks_database: ClassVar[bool] = True
@@ -35,31 +35,31 @@ class Settings(KnownQuestions, DatabaseTls):
     asks: Literal["loans", "fines"]
     #: The column of `borrowers` with the student number …
     number: Literal["cardnumber", "userid", "sort1", "sort2"] = "cardnumber"
-    #: … or the code of the extended attribute that holds it.
+    #: … or the code of the extended attribute with it.
     attribute: str = ""
     #: Books lent for the reading room count as loans, as they do for Koha's own discharge.
     onsite: bool = True
-    #: Ask about the roster's numbers alone, and not about every reader.
+    #: Ask only about the roster's numbers, not about every reader.
     roster_only: bool = False
-    #: Ask the database first whether its answer is still the last one.
+    #: Compare a fingerprint first, and read the answer only if it changed.
     fingerprint: bool = False
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
 
 
 def query(settings: Settings) -> str:
-    """Return the query for everybody, or for the roster's numbers."""
-    return f"{_SELECT[settings.asks].format(*_number(settings))} {_where(settings, one=False)}"
+    """Return the query for all readers, or for the roster's numbers."""
+    return f"{_SELECT[settings.asks].format(*_number_or_borrower(settings))} {_where_clause(settings, one=False)}"
 
 
 def population(settings: Settings) -> str:
-    """Return the query for every reader with a student number; who has none is unknown, not clear."""
+    """Return the query for all readers with a student number; a reader without one is unknown, not clear."""
     number, joined = _known_number(settings)
     theirs = f" AND {number} IN :numbers" if settings.roster_only else ""
     return f"SELECT {number} AS number FROM borrowers b{joined} WHERE {number} IS NOT NULL{theirs}"  # noqa: S608 - every part is one of ours
 
 
-#: The number and what it is joined by stand in the braces.
+#: {0} is the number, {1} the join that it needs.
 _SELECT = {
     "loans": "SELECT {0} AS number, t.title, i.date_due, it.barcode "
     "FROM issues i JOIN borrowers b ON b.borrowernumber = i.borrowernumber "
@@ -70,8 +70,8 @@ _SELECT = {
 }
 
 
-def _where(settings: Settings, *, one: bool) -> str:
-    number, _ = _number(settings)
+def _where_clause(settings: Settings, *, one: bool) -> str:
+    number, _ = _number_or_borrower(settings)
     conditions = {
         "l.amountoutstanding <> 0": settings.asks == "fines",
         "COALESCE(i.onsite_checkout, 0) = 0": settings.asks == "loans" and not settings.onsite,
@@ -83,7 +83,7 @@ def _where(settings: Settings, *, one: bool) -> str:
 
 
 def _known_number(settings: Settings) -> tuple[str, str]:
-    """Return the student number, else the card number, and what it is joined by; NULL for a reader with neither."""
+    """Return the student number, else the card number, and the join it needs; NULL for a reader with neither."""
     if settings.attribute:
         joined = " LEFT JOIN borrower_attributes a ON a.borrowernumber = b.borrowernumber AND a.code = :attribute"
         return "COALESCE(NULLIF(TRIM(a.attribute), ''), NULLIF(TRIM(b.cardnumber), ''))", joined
@@ -92,19 +92,19 @@ def _known_number(settings: Settings) -> tuple[str, str]:
     return f"COALESCE(NULLIF(TRIM(b.{settings.number}), ''), NULLIF(TRIM(b.cardnumber), ''))", ""
 
 
-def _number(settings: Settings) -> tuple[str, str]:
-    """Return the same for what is owed: a reader with neither number is listed by Koha's own, and is nobody's."""
+def _number_or_borrower(settings: Settings) -> tuple[str, str]:
+    """Return the same, but with Koha's own number for a reader with neither; it matches no student."""
     number, joined = _known_number(settings)
     return f"COALESCE({number}, CONCAT('borrower', b.borrowernumber))", joined
 
 
 def connect(settings: Settings, question: Question) -> sql.Sql:
-    """Return the connector: `connectors.sql` with these queries. It opens nothing yet."""
+    """Return the connector: `connectors.sql` with these queries. It does not connect yet."""
     own = sql.Settings(
         url=settings.url,
         query=query(settings),
         population=population(settings),
-        one=f"{_SELECT[settings.asks].format(*_number(settings))} {_where(settings, one=True)}",
+        one=f"{_SELECT[settings.asks].format(*_number_or_borrower(settings))} {_where_clause(settings, one=True)}",
         parameters={"attribute": settings.attribute} if settings.attribute else {},
         fingerprint=settings.fingerprint,
         timeout=settings.timeout,

@@ -1,1 +1,1 @@
-"""Tables of the settings file, and the values that their keys hold."""
+"""Tables of the settings file, and the types of their values."""

@@ -1,4 +1,4 @@
-"""Tables of cohorts: their roster, windows, and where certificates are handed out."""
+"""Tables of cohorts: their roster, their windows, and where certificates are collected."""
 
 from datetime import date
 from typing import Annotated
@@ -11,14 +11,14 @@ from config.tables.base import Table
 
 
 class Window(Table):
-    """First and last day on which a level is cleared."""
+    """First and last day of clearance for a level."""
 
     opens: date
     closes: date
 
 
 class Collect(Table):
-    """Where and when a student takes the certificate, and what to bring."""
+    """Where and when students collect their certificates, and what to bring."""
 
     where: str
     where_en: str = ""
@@ -33,15 +33,15 @@ class Cohort(Table):
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
     name: Annotated[str, Field(max_length=100)]
-    #: The key of its [roster.KEY], where there are several.
+    #: The key of its [roster.KEY], if there are several.
     roster: str | None = None
-    #: It is over: no command asks for it unless it is named, and its pages go on.
+    #: The season is over: commands use the cohort only if it is named. Its pages stay.
     closed: bool = False
-    #: level → window; a level without one is open all the time.
+    #: level → window; a level without one is always open.
     windows: dict[str, Window] = {}
-    #: college → where its students take their certificates; "*" for any other.
+    #: college → where its students collect their certificates; "*" for any other.
     collect: dict[str, Collect] = {}
 
     def collected_at(self, college: str) -> Collect | None:
-        """Return where a student of this college takes the certificate."""
+        """Return where a student of this college collects the certificate."""
         return self.collect.get(college) or self.collect.get("*")

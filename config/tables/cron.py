@@ -1,7 +1,7 @@
-"""A cron line as the crontab writes it: five fields, read once, and the wall times that it names.
+"""A cron line as in a crontab: five fields, and the wall times that they name.
 
-Weekdays count as crontab counts them: 0 and 7 are Sunday, 1 is Monday. APScheduler's own reader counts Monday as 0 and
-stops in an hour that comes twice, so neither it nor its trigger is used.
+Weekdays are numbered as in a crontab: 0 and 7 are Sunday, 1 is Monday. APScheduler's parser numbers Monday as 0, and
+its trigger stops in a repeated hour, so neither is used.
 """
 
 import re
@@ -31,7 +31,7 @@ _MONTHS = {
 _ITEM = re.compile(
     r"(?:(?P<all>\*)|(?P<first>[0-9]{1,4}|[a-z]{3})(?:-(?P<last>[0-9]{1,4}|[a-z]{3}))?)(?:/(?P<step>[0-9]{1,4}))?"
 )
-#: Days of each month in a leap year: 29 February comes, 30 February does not.
+#: Days of each month in a leap year.
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -52,25 +52,25 @@ _WEEKDAY = _Field("day of week", 0, 7, _WEEKDAYS)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """When a line comes, on a wall clock."""
+    """The wall times at which a line runs."""
 
     #: In order.
     times: tuple[time, ...]
     days: frozenset[int]
     months: frozenset[int]
-    #: As crontab counts: Sunday is 0.
+    #: As in a crontab: Sunday is 0.
     weekdays: frozenset[int]
-    #: Its minute or hour begins with `*`: it runs on through the day, and keeps its pace in an hour that comes twice.
+    #: Its minute or hour begins with `*`, so it runs through the day, and both times in a repeated hour.
     repeating: bool
 
     def on(self, day: date) -> bool:
-        """Say whether it comes on a day."""
+        """Return whether the line runs on a day."""
         return day.month in self.months and day.day in self.days and day.isoweekday() % 7 in self.weekdays
 
     def dates(self, first: date, step: int) -> Iterator[date]:
-        """Give the days on which it comes, from the first on, forwards (`step` 1) or backwards (-1); it ends.
+        """Yield the days on which the line runs, from `first`, forwards (`step` 1) or backwards (-1), for eight years.
 
-        The longest time between two is eight years, from one 29 February to the next about a year such as 2100.
+        The longest time between two is eight years: from one 29 February to the next around a year such as 2100.
         """
         day = first
         for _ in range(_LOOK_AHEAD):
@@ -82,7 +82,7 @@ class Cron:
                 return
 
     def longest_gap(self) -> timedelta:
-        """Return the longest time between two of its moments, on a wall clock without summer time."""
+        """Return the longest time between two runs, on a wall clock without summer time."""
         first, last = (timedelta(hours=t.hour, minutes=t.minute) for t in (self.times[0], self.times[-1]))
         steps = [timedelta(hours=b.hour - a.hour, minutes=b.minute - a.minute) for a, b in pairwise(self.times)]
         days = list(self.dates(date(2016, 1, 1), 1))
@@ -90,34 +90,35 @@ class Cron:
         return max([*steps, *nights])
 
 
-#: Days of a little more than eight years.
+#: Days in a little more than eight years.
 _LOOK_AHEAD = 8 * 366 + 7
 
 
 @lru_cache(maxsize=256)
-def read(line: str) -> Cron:
-    """Read a cron line. Raises ValueError with what is wrong and the fix."""
+def parse_line(line: str) -> Cron:
+    """Return a parsed cron line. Raises ValueError with the error and the fix."""
     text = line.strip()
     if text.startswith("@"):
         instead = _MACROS.get(text.lower())
         fix = f'write "{instead}"' if instead else _FORM
-        raise ValueError(f'"{line}" is a name, and only five fields are read: {fix}')
+        raise ValueError(f'"{line}" is a name, and only five fields are accepted: {fix}')
     fields = text.lower().split()
     if len(fields) == _FIELDS + 1:
-        raise ValueError(f'"{line}" has six fields, and there are no seconds or years here: {_without_one(fields)}')
+        raise ValueError(f'"{line}" has six fields, and seconds and years are not accepted: {_five_of_six(fields)}')
     if len(fields) != _FIELDS:
         raise ValueError(f'"{line}" has {len(fields)} fields: {_FORM}')
     minutes, hours, days, months, weekdays = (
-        _values(field, written) for field, written in zip((_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY), fields, strict=True)
+        _field_values(field, written)
+        for field, written in zip((_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY), fields, strict=True)
     )
     if fields[2] != "*" and fields[4] != "*":
         raise ValueError(
-            f'"{line}" names a day of month and a day of week, and cron runs on either, which few people mean: '
+            f'"{line}" names a day of month and a day of week, and cron runs on either, which is rarely intended: '
             f'write "{" ".join((*fields[:4], "*"))}" or "{" ".join((*fields[:2], "*", *fields[3:]))}"'
         )
     if not any(day <= _LONGEST[month - 1] for month in months for day in days):
         instead = " ".join((*fields[:2], str(min(28, *days)), *fields[3:]))
-        raise ValueError(f'"{line}" never comes: write a day that there is, such as "{instead}"')
+        raise ValueError(f'"{line}" never runs: write a day that exists, such as "{instead}"')
     return Cron(
         times=tuple(time(hour, minute) for hour in hours for minute in minutes),
         days=frozenset(days),
@@ -127,35 +128,35 @@ def read(line: str) -> Cron:
     )
 
 
-def _without_one(fields: Sequence[str]) -> str:
-    """Return what to write in the place of six fields: without the seconds in front, else without the year behind."""
+def _five_of_six(fields: Sequence[str]) -> str:
+    """Return the fix for six fields: omit the seconds at the start, or else the year at the end."""
     for five in (fields[1:], fields[:-1]):
         with suppress(ValueError):
-            read(" ".join(five))
+            parse_line(" ".join(five))
             return f'write "{" ".join(five)}"'
     return _FORM
 
 
-def _round(field: _Field, first: int, last: int) -> str:
-    """Return what to write for a range past the end: 22-6 as 22-23,0-6; in order where it was meant so."""
+def _wrapped_range(field: _Field, first: int, last: int) -> str:
+    """Return the fix for a range that runs backwards: 22-6 as 22-23,0-6, or 6-22."""
     most = 6 if field is _WEEKDAY else field.most
-    return f'"{first}-{most},{field.least}-{last}" to go on past the end, or "{last}-{first}"'
+    return f'"{first}-{most},{field.least}-{last}" to continue past the end, or "{last}-{first}"'
 
 
 def checked(line: str) -> str:
-    """Return a cron line that can be read. Raises ValueError with the fix: nobody may find out in the night of need."""
-    read(line)
+    """Return the cron line if it is valid. Raises ValueError with the fix, so that a mistake is found at the start."""
+    parse_line(line)
     return line
 
 
-def _values(field: _Field, written: str) -> Sequence[int]:
+def _field_values(field: _Field, written: str) -> Sequence[int]:
     found: set[int] = set()
     for item in written.split(","):
-        found.update(_item(field, written, item))
+        found.update(_item_range(field, written, item))
     return sorted(found)
 
 
-def _item(field: _Field, written: str, item: str) -> range:
+def _item_range(field: _Field, written: str, item: str) -> range:
     match = _ITEM.fullmatch(item)
     if match is None:
         raise ValueError(
@@ -165,24 +166,24 @@ def _item(field: _Field, written: str, item: str) -> range:
     if match["all"]:
         first, last = field.least, min(field.most, 6) if field is _WEEKDAY else field.most
     else:
-        first = _number(field, match["first"])
-        last = _number(field, match["last"]) if match["last"] else first
+        first = _field_number(field, match["first"])
+        last = _field_number(field, match["last"]) if match["last"] else first
         if field is _WEEKDAY and match["last"] and last == 0 < first:
-            # As the end of a range, "sun" is the seventh day.
+            # At the end of a range, "sun" is day 7.
             last = 7
     if first > last:
-        raise ValueError(f'"{item}" runs backwards as a {field.name}: write {_round(field, first, last)}')
+        raise ValueError(f'"{item}" runs backwards as a {field.name}: write {_wrapped_range(field, first, last)}')
     step = int(match["step"] or 1)
     if match["step"] and not match["all"] and not match["last"]:
         raise ValueError(f'"{item}" has a step without a range: write "{item.split("/", 1)[0]}-{field.most}/{step}"')
     if not 1 <= step <= field.most - field.least + 1:
         raise ValueError(
-            f'"{item}" has a step that a {field.name} does not have: write one from 1 to {field.most - field.least + 1}'
+            f'"{item}" has a step outside the range of a {field.name}: write 1 to {field.most - field.least + 1}'
         )
     return range(first, last + 1, step)
 
 
-def _number(field: _Field, written: str) -> int:
+def _field_number(field: _Field, written: str) -> int:
     number = field.names.get(written, int(written) if written.isdigit() else -1)
     if not field.least <= number <= field.most:
         names = f" or {', '.join(field.names)}" if field.names else ""

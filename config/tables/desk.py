@@ -1,4 +1,4 @@
-"""The desk's own settings: what it takes in, by when it answers, and what it prints."""
+"""Settings of the desk: what it accepts, when it answers, and what it prints."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -10,34 +10,34 @@ from config.tables.secrets import FilePath
 
 
 class Paper(BaseModel):
-    """Sheets to go on with when the machines are down, printed ahead each night."""
+    """Sheets for work on paper when the servers are down, printed each night in advance."""
 
     model_config = STRICT
 
-    #: Where each night's sheets are put; left out, they are printed on demand alone.
+    #: The folder of each night's sheets; if omitted, sheets are only printed on demand.
     folder: FilePath | None = None
-    #: When, on the institution's clocks.
+    #: When to print, in the institution's time zone.
     cron: CronLine = "30 2 * * *"
-    #: So many nights are kept.
+    #: How many nights are kept.
     keep: Annotated[int, Field(ge=1)] = 7
 
 
 class Desk(BaseModel):
-    """Where offices decide, and colleges hand out certificates."""
+    """The desk, where offices decide and colleges issue certificates."""
 
     model_config = STRICT
 
-    #: Off, and there is no desk: whoever decides does so on the command line.
+    #: If off, there is no desk, and operators decide on the command line.
     enabled: bool = True
-    #: What a student objects to is answered within so many hours of the office's own opening times.
+    #: Time to answer an appeal, in hours of the office's opening times.
     objection_due: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=16)
-    #: So many objections of one student may wait at a time.
+    #: The most appeals of one student that can wait for an answer.
     objections_waiting: Annotated[int, Field(ge=1)] = 5
-    #: The kinds of certificate, in the institution's words; the first is offered first.
+    #: The kinds of certificate, as the institution calls them; the first is the default.
     certificates: Annotated[list[str], Field(min_length=1)] = ["毕业证书"]
-    #: The largest sheet that is taken in: bytes, and rows.
+    #: The largest sheet that can be imported: bytes, and rows.
     most_bytes: Annotated[int, Field(ge=10_000, le=50_000_000)] = 5_000_000
     most_rows: Annotated[int, Field(ge=1, le=20_000)] = 2_000
-    #: The longest whole list of an office, in rows.
+    #: The longest full list of an office, in rows.
     most_listed: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
     paper: Paper = Paper()

@@ -1,4 +1,4 @@
-"""When offices are open: hours of a day as the settings write them, and the days that are not what they seem."""
+"""Opening hours of offices: hours of a day as written in the settings, and days that differ from their weekday."""
 
 import re
 from datetime import date
@@ -14,7 +14,7 @@ _DAY = 24 * 60
 
 
 class Hours(BaseModel):
-    """From one minute of a day until another, that one no longer; counted from midnight, as clocks on the wall show."""
+    """A span of a day in minutes from midnight, in local time; `closes` is not part of it."""
 
     model_config = STRICT
 
@@ -22,32 +22,32 @@ class Hours(BaseModel):
     closes: int
 
 
-def _hours(value: object) -> object:
-    """Read "8:00-11:30"."""
+def _parse_hours(value: object) -> object:
+    """Parse "8:00-11:30"."""
     if not isinstance(value, str):
         return value
     match = _HOURS.fullmatch(value.strip())
     opens, closes = (60 * int(match[i]) + int(match[i + 1]) for i in (1, 3)) if match else (0, 0)
     if not match or max(match[2], match[4]) >= "60" or not opens < closes <= _DAY:
-        raise ValueError(f'"{value}" are no hours of one day: write them as "8:00-11:30"; past midnight, as two')
+        raise ValueError(f'"{value}" are not hours of one day: write them as "8:00-11:30", or as two past midnight')
     return Hours(opens=opens, closes=closes)
 
 
-def _one_after_another(hours: tuple[Hours, ...]) -> tuple[Hours, ...]:
+def _check_sequence(hours: tuple[Hours, ...]) -> tuple[Hours, ...]:
     if any(later.opens <= earlier.closes for earlier, later in pairwise(hours)):
-        raise ValueError("each must begin after the one before it has ended: put them in order, join what touches")
+        raise ValueError("hours overlap, touch or are out of order: sort them, and join those that touch")
     return hours
 
 
-Times = Annotated[tuple[Annotated[Hours, BeforeValidator(_hours)], ...], AfterValidator(_one_after_another)]
+Times = Annotated[tuple[Annotated[Hours, BeforeValidator(_parse_hours)], ...], AfterValidator(_check_sequence)]
 
 
 class OpenHours(BaseModel):
-    """The hours of an office, for each kind of day; none is closed."""
+    """The hours of an office for each kind of day; empty means closed."""
 
     model_config = STRICT
 
-    #: Monday to Friday, and days worked in place of another.
+    #: Monday to Friday, and the calendar's workdays.
     workday: Times = ()
     #: Saturday and Sunday.
     weekend: Times = ()
@@ -56,7 +56,7 @@ class OpenHours(BaseModel):
 
 
 class Days(BaseModel):
-    """Days in a row, both ends among them."""
+    """Consecutive days, first and last included."""
 
     model_config = STRICT
 
@@ -64,29 +64,29 @@ class Days(BaseModel):
     last: date
 
     @model_validator(mode="after")
-    def _forwards(self) -> Self:
+    def _check_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError(f"{self.last} is before {self.first}: turn them round")
+            raise ValueError(f"{self.last} is before {self.first}: exchange the two")
         return self
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
 
 
-def _days(value: object) -> object:
-    """Read one day, or leave `{ first = …, last = … }` as it is."""
+def _parse_days(value: object) -> object:
+    """Return one day as first and last; `{ first = …, last = … }` is returned as it is."""
     return {"first": value, "last": value} if isinstance(value, str | date) else value
 
 
-EachDay = Annotated[Days, BeforeValidator(_days)]
+EachDay = Annotated[Days, BeforeValidator(_parse_days)]
 
 
 class Calendar(BaseModel):
-    """Days that are not what their weekday says."""
+    """Days that differ from their weekday."""
 
     model_config = STRICT
 
     #: Public holidays and vacations.
     holidays: tuple[EachDay, ...] = ()
-    #: Saturdays and Sundays worked in place of a holiday (调休); they win over `holidays`.
+    #: Saturdays and Sundays worked in place of a holiday (调休); they override `holidays`.
     workdays: tuple[EachDay, ...] = ()

@@ -1,23 +1,22 @@
-"""Text that somebody else wrote, made harmless for a terminal and a log."""
+"""Makes text from outside safe for a terminal and a log."""
 
 import re
 
-#: Control characters but for line breaks and tabs, marks that turn the direction of writing, separators of lines that
-#: are no line breaks, and halves of characters. On a terminal they move the cursor, change colours, hide or reorder
-#: what is printed; the last cannot be encoded at all.
+#: Control characters except line breaks and tabs, direction marks, Unicode line separators, and lone surrogates. On a
+#: terminal they move the cursor, change colours, and hide or reorder text; a lone surrogate cannot be encoded.
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-#: Those of them that nobody writes.
+#: Those of them that do not occur in ordinary text.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    r"""Return the text with every harmful character written out, such as `\x1b` or `\u202e`; nothing is left out.
+    r"""Return the text with every harmful character escaped, such as `\x1b` or `\u202e`; none is removed.
 
-    A line break of Windows becomes an ordinary one.
+    A Windows line break becomes `\n`.
     """
-    # Nearly every text is harmless, and is looked at once.
-    return _HARMFUL.sub(_written_out, text.replace("\r\n", "\n")) if _HARMFUL.search(text) else text
+    # Nearly every text is harmless, so search first.
+    return _HARMFUL.sub(_escape_character, text.replace("\r\n", "\n")) if _HARMFUL.search(text) else text
 
 
 def on_one_line(text: str) -> str:
@@ -26,20 +25,20 @@ def on_one_line(text: str) -> str:
 
 
 def json_plain(text: str) -> str:
-    r"""Return JSON text with every harmful character in the escapes of JSON: the same value, harmless to print."""
+    r"""Return JSON text with every harmful character as a JSON escape: the same value, safe to print."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _HARMFUL.search(text) else text
 
 
 def unprintable_in(text: str) -> str:
-    """Return the first control character or half of a character of a text, written out; empty where there is none.
+    """Return the first control character or lone surrogate of a text, escaped; empty if there is none.
 
-    Line breaks and tabs are text, and so are marks of direction and separators of lines, which come along with what is
-    copied; `plain` writes them out wherever they are printed.
+    Line breaks and tabs are text. So are direction marks and line separators, which copied text contains; `plain`
+    escapes them when they are printed.
     """
     found = _UNPRINTABLE.search(text)
-    return _written_out(found) if found else ""
+    return _escape_character(found) if found else ""
 
 
-def _written_out(found: re.Match[str]) -> str:
+def _escape_character(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

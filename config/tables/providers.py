@@ -1,4 +1,4 @@
-"""Providers of the institution: who signs in there is let in here. `[auth.cas]`, `[auth.oidc]` and `[auth.ldap]`."""
+"""Sign-in providers of the institution: the tables `[auth.cas]`, `[auth.oidc]` and `[auth.ldap]`."""
 
 import importlib.util
 import ipaddress
@@ -15,7 +15,7 @@ from config.tables.secrets import PLACEHOLDER, FilePath, Secret, Text
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether an address is on this very machine, where nobody in between can listen."""
+    """Return whether an address is on this machine, so that no network is in between."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -23,41 +23,41 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _https(url: str) -> str:
+def _check_web_url(url: str) -> str:
     if url == PLACEHOLDER:
         return url
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError(f'"{url}" is no such address: write one such as "https://cas.example.edu.cn/cas"')
+        raise ValueError(f'"{url}" is not a web address: write one such as "https://cas.example.edu.cn/cas"')
     if parts.scheme == "http" and not is_loopback(url):
-        raise ValueError("whoever sits in between could sign in as anybody: write its https address")
+        raise ValueError("an attacker on the network could sign in as any user over http: write its https address")
     return url.rstrip("/")
 
 
-def _ldap(url: str) -> str:
+def _check_ldap_url(url: str) -> str:
     if url == PLACEHOLDER:
         return url
     parts = urlsplit(url)
     if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f'"{url}" is no directory: write one such as "ldaps://ldap.example.edu.cn"')
+        raise ValueError(f'"{url}" is not a directory: write one such as "ldaps://ldap.example.edu.cn"')
     return url.rstrip("/")
 
 
-def _search(text: str) -> str:
+def _check_filter(text: str) -> str:
     rest = text.replace("{account}", "")
     if rest == text or "{" in rest or "}" in rest or not (text.startswith("(") and text.endswith(")")):
-        raise ValueError(f'"{text}" is no filter: write one such as "(uid={{account}})"')
+        raise ValueError(f'"{text}" is not a filter: write one such as "(uid={{account}})"')
     return text
 
 
-def _domain(text: str) -> str:
+def _check_domain(text: str) -> str:
     if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", text, re.ASCII | re.IGNORECASE):
         raise ValueError(f'"{text}" is not a domain: write what follows the @, such as "stu.example.edu.cn"')
     return text.lower()
 
 
-#: What follows the @ of every name and is not part of the name here; empty to keep names whole.
-Domain = Annotated[str, AfterValidator(_domain)]
+#: The domain after the @, which is removed from every name; empty to keep names whole.
+Domain = Annotated[str, AfterValidator(_check_domain)]
 
 
 class Cas(BaseModel):
@@ -67,23 +67,23 @@ class Cas(BaseModel):
 
     title: str = "统一身份认证"
     title_en: str = "University sign-in"
-    #: What stands before /login and /logout.
-    url: Annotated[Text, AfterValidator(_https)]
+    #: The address before /login and /logout.
+    url: Annotated[Text, AfterValidator(_check_web_url)]
     #: Where tickets are validated, below `url`.
     validation: Annotated[str, Field(pattern=r"^/[\w./-]+$")] = "/p3/serviceValidate"
-    #: The attribute that holds the sign-in name here, or the student number; the user's own name when empty.
+    #: The attribute with the local account name or the student number; empty to use the CAS user name.
     attribute: str = ""
     strip_domain: Domain = ""
-    #: The addresses of the proxies through which a ticket may have come; none may when empty.
+    #: The addresses of proxies whose tickets are accepted; empty for none.
     proxies: tuple[str, ...] = ()
-    #: The attribute that says which second factor the server itself has asked for, and the values that count as one.
+    #: The attribute with the second factor that the server itself requested, and the values that count as one.
     second_factor_attribute: str = "authnContextClass"
     second_factor_values: list[Annotated[str, Field(min_length=1)]] = []
     #: Certificates to trust in place of the system's.
     ca_file: FilePath | None = None
 
 
-#: What an ID token may be signed with, by a key that the provider alone holds.
+#: Algorithms for signing an ID token with a key that only the provider has.
 Algorithm: TypeAlias = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
 ]
@@ -97,43 +97,42 @@ class Oidc(BaseModel):
 
     title: str = "统一登录"
     title_en: str = "Single sign-on"
-    issuer: Annotated[Text, AfterValidator(_https)]
+    issuer: Annotated[Text, AfterValidator(_check_web_url)]
     client_id: Text
     client_secret: Secret
-    #: The claim that holds the sign-in name here, or the student number.
+    #: The claim with the local account name or the student number.
     claim: Annotated[str, Field(min_length=1)] = "preferred_username"
     strip_domain: Domain = ""
-    #: The provider itself gives out every e-mail address, so that `email` counts where it says nothing of verifying.
+    #: The provider assigns every e-mail address itself, so `email` is accepted without `email_verified`.
     email_without_verified: bool = False
-    #: So far may the provider's clock and ours differ.
+    #: The largest difference between the provider's clock and this machine's.
     clock_skew: Span = timedelta(minutes=1)
     scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = ["openid", "profile"]
-    #: What an ID token may be signed with; never a secret that both sides hold, and never nothing.
+    #: Accepted algorithms of an ID token's signature; never a shared secret, and never none.
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "PS256", "ES256"]
-    #: What an ID token says where the provider itself has asked for a second factor: methods in `amr` (RFC 8176), or
-    #: a level in `acr`.
+    #: Values of an ID token that prove a second factor: methods in `amr` (RFC 8176), or levels in `acr`.
     second_factor_amr: list[Annotated[str, Field(min_length=1)]] = ["mfa", "mca", "otp", "hwk", "sc"]
     second_factor_acr: list[Annotated[str, Field(min_length=1)]] = []
     ca_file: FilePath | None = None
 
 
 class Ldap(BaseModel):
-    """A directory, asked behind the form for a password."""
+    """A directory that checks the passwords of the sign-in form."""
 
     model_config = STRICT
 
-    url: Annotated[Text, AfterValidator(_ldap)]
-    #: Ask for encryption on the plain port.
+    url: Annotated[Text, AfterValidator(_check_ldap_url)]
+    #: Encrypt the connection on the plain port with StartTLS.
     start_tls: bool = False
-    #: Passwords may pass unencrypted.
+    #: Allow passwords over an unencrypted connection.
     plain: bool = False
-    #: Where people are, and how one is found.
+    #: The subtree of the accounts, and the filter that finds one.
     base: Text
-    search: Annotated[str, AfterValidator(_search)] = "(uid={account})"
-    #: Who searches; nobody in particular when left out.
+    search: Annotated[str, AfterValidator(_check_filter)] = "(uid={account})"
+    #: The account that searches; anonymous if omitted.
     bind_dn: Text = ""
     bind_password: Secret | None = None
-    #: The attribute that holds the sign-in name here, or the student number.
+    #: The attribute with the local account name or the student number.
     attribute: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "uid"
     strip_domain: Domain = ""
     timeout: Span = timedelta(seconds=5)
@@ -144,20 +143,20 @@ PROVIDERS: dict[str, type[BaseModel]] = {"cas": Cas, "oidc": Oidc, "ldap": Ldap}
 
 
 def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, public_url: str) -> Iterator[str]:
-    """Find what is wrong between the providers and the rest, each with its way out."""
+    """Find contradictions between the providers and the rest, each with the fix."""
     public = urlsplit(public_url)
     for name, provider in (("cas", cas), ("oidc", oidc)):
         if provider is None:
             continue
         if not public_url:
-            yield f"[portal] public_url: is missing, and [auth.{name}] sends people back to it: add it"
+            yield f"[portal] public_url: is missing, and [auth.{name}] sends users back to it: add it"
         elif public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/"):
             yield (
-                f'[portal] public_url: "{public_url}" is no address without a path, and [auth.{name}] needs one: write '
-                'one such as "https://clearance.example.edu.cn"'
+                f'[portal] public_url: "{public_url}" is not an address without a path, and [auth.{name}] needs one: '
+                'write one such as "https://clearance.example.edu.cn"'
             )
     if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):
-        yield "[auth.oidc] clock_skew: an old token would open for as long: write one up to 10 min"
+        yield "[auth.oidc] clock_skew: it is the time that an expired token is still accepted: write at most 10 min"
     if oidc is not None and "openid" not in oidc.scopes:
         yield '[auth.oidc] scopes: "openid" is missing: add it'
     if ldap is not None:
@@ -170,13 +169,13 @@ def _directory_contradicts(ldap: Ldap) -> Iterator[str]:
     if ldap.url == PLACEHOLDER:
         return
     if ldap.url.startswith("ldaps:") and ldap.start_tls:
-        yield "[auth.ldap] start_tls: ldaps is encrypted from the start: take it out"
+        yield "[auth.ldap] start_tls: ldaps is already encrypted: remove it"
     elif ldap.url.startswith("ldap:") and not (ldap.start_tls or ldap.plain or is_loopback(ldap.url)):
         yield (
-            "[auth.ldap] url: passwords would pass unencrypted: write ldaps://…, set start_tls = true, "
-            "or say plain = true where the way there is safe by itself"
+            "[auth.ldap] url: passwords would be sent unencrypted: write ldaps://…, set start_tls = true, "
+            "or set plain = true if the network is secure"
         )
     if bool(ldap.bind_dn) != (ldap.bind_password is not None):
-        yield "[auth.ldap] bind_dn: goes with bind_password: give both, or neither"
+        yield "[auth.ldap] bind_dn: it requires bind_password, and the reverse: set both, or neither"
     if not timedelta(seconds=1) <= ldap.timeout <= timedelta(minutes=1):
-        yield "[auth.ldap] timeout: people wait for it: write one from 1 s to 1 min"
+        yield "[auth.ldap] timeout: users wait for it: write one from 1 s to 1 min"

@@ -1,4 +1,4 @@
-"""Retention: how long each kind of row is kept, and what the law says of it."""
+"""Retention: how long each kind of row is kept, and the limits that the law sets."""
 
 import re
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from config.tables.base import STRICT, CronLine, Span
 _NO_REMOVAL = re.compile(r"never|0+\s*(s|min|h|d)?")
 
 
-def _forever(value: object) -> object:
-    """Read "never", 0 and "0 d" as no removal at all."""
+def _none_for_never(value: object) -> object:
+    """Return None for "never", 0 and "0 d", which mean no removal."""
     return None if _NO_REMOVAL.fullmatch(str(value).strip()) else value
 
 
-_Forever = BeforeValidator(_forever)
-Kept = Annotated[Span | None, _Forever]
+_NoneForNever = BeforeValidator(_none_for_never)
+Kept = Annotated[Span | None, _NoneForNever]
 
 
 def _at_least(**span: float) -> object:
@@ -30,22 +30,22 @@ class Retention(BaseModel):
 
     model_config = STRICT
 
-    #: When the rules are carried out, on the institution's clocks.
+    #: When rows are removed, in the institution's time zone.
     cron: CronLine = "40 3 * * *"
-    #: Sessions, from when they were opened; never before [auth] session_longest. Signing in removes ended ones, too.
+    #: Sessions, from when they were opened; at least [auth] session_longest. Signing in removes ended ones, too.
     sessions: Kept = timedelta(days=7)
     #: Failed sign-ins, from the last one. The longest throttle lasts 30 days.
-    login_attempts: Annotated[Annotated[Span, _at_least(days=30)] | None, _Forever] = timedelta(days=60)
-    #: Tickets of a provider, from their use. Providers forget their own within minutes.
-    used_tickets: Annotated[Annotated[Span, _at_least(hours=1)] | None, _Forever] = timedelta(days=2)
+    login_attempts: Annotated[Annotated[Span, _at_least(days=30)] | None, _NoneForNever] = timedelta(days=60)
+    #: Tickets of a provider, from their use. Providers keep their own only for minutes.
+    used_tickets: Annotated[Annotated[Span, _at_least(hours=1)] | None, _NoneForNever] = timedelta(days=2)
     #: One-time codes, from their use or their end.
     one_time_codes: Kept = timedelta(days=30)
     #: Tokens of the API, from when they were revoked or ended.
     tokens: Kept = timedelta(days=180)
     #: Sheets that were uploaded and confirmed. An unconfirmed one is removed after a day.
-    uploads: Annotated[Annotated[Span, _at_least(days=1)] | None, _Forever] = timedelta(days=180)
+    uploads: Annotated[Annotated[Span, _at_least(days=1)] | None, _NoneForNever] = timedelta(days=180)
     #: Requests of the pages, from when they were served.
-    requests: Annotated[Annotated[Span, _at_least(days=2)] | None, _Forever] = timedelta(days=365)
+    requests: Annotated[Annotated[Span, _at_least(days=2)] | None, _NoneForNever] = timedelta(days=365)
     #: Lines of the audit log.
     audit: Kept = timedelta(days=1095)
     #: Students' accounts, from when they were closed.
@@ -56,33 +56,33 @@ class Retention(BaseModel):
     kept_snapshots: Kept = timedelta(days=7)
 
     def spans(self, *, session_longest: timedelta) -> dict[str, timedelta | None]:
-        """Return rule → how long its rows are kept; None where they are never removed."""
+        """Return rule → how long its rows are kept; None if they are never removed."""
         found = {name: getattr(self, name) for name in RULES}
         if self.sessions is not None:
             found["sessions"] = max(self.sessions, session_longest)
         return found
 
 
-#: The rules, in the order in which they are carried out and shown.
+#: The rules, in the order in which they are applied and shown.
 RULES = tuple(name for name in Retention.model_fields if name != "cron")
 
-#: Rules whose rows identify nobody.
+#: Rules for rows without personal data.
 _NOT_PERSONAL = {"used_tickets"}
 
-#: Logs of the network are kept this long or longer.
+#: The shortest time that the law allows for network logs.
 SHORTEST_AUDIT = timedelta(days=180)
 
 
 def warnings(retention: Retention) -> Iterator[str]:
-    """Give a line for each rule that the law speaks against."""
+    """Yield a line for each rule that conflicts with the law."""
     for name in RULES:
         if getattr(retention, name) is None and name not in _NOT_PERSONAL:
             yield (
-                f"[retention] {name}: never removed. Personal data are kept no longer than their purpose needs "
+                f"[retention] {name}: never removed. Personal data must not be kept longer than their purpose needs "
                 "(PIPL article 19): set a duration."
             )
     if retention.audit is not None and retention.audit < SHORTEST_AUDIT:
         yield (
             f"[retention] audit: {retention.audit.days} d is shorter than the six months for which the Cybersecurity "
-            f"Law (article 21) has logs kept: set {SHORTEST_AUDIT.days} d or more."
+            f"Law (article 21) requires logs: set {SHORTEST_AUDIT.days} d or more."
         )

@@ -1,11 +1,11 @@
-"""Where a setting's value may come from, other than the file itself.
+"""References from the settings file to values elsewhere, and secrets, which can only be references.
 
-`env:NAME` reads an environment variable, `env:NAME:-FALLBACK` falls back to a value that is no secret, and `file:PATH`
-reads a file and drops its last line break. Secrets may come only so.
+`env:NAME` reads an environment variable, `env:NAME:-FALLBACK` has a fallback that is not secret, and `file:PATH` reads
+a file without its last line break.
 
-A secret is kept as its reference, and looked up by whoever uses it, each time it is used: a process needs those secrets
-alone that it uses, and a file that was exchanged is read with the next use. Addresses and paths are no secrets: they
-are looked up when the settings are read, and one that is not there keeps a placeholder, and the reason in `unset`.
+A secret is stored as its reference and read each time it is used: a process needs only the secrets that it uses, and a
+changed file is read at the next use. Addresses and paths are not secrets: they are read with the settings, and a
+missing one becomes a placeholder, with the reason in `unset`.
 """
 
 import os
@@ -27,21 +27,21 @@ from foundation.refusals import Refused
 class SettingsCode(StrEnum):
     """Why settings cannot be used."""
 
-    #: The file cannot be read, or holds mistakes.
+    #: The file cannot be read, or contains mistakes.
     MISTAKES = "mistakes"
-    SECRET = "secret"  # noqa: S105 - a reason, no secret
+    SECRET = "secret"  # noqa: S105 - a reason, not a secret
 
 
 class SecretUnusable(Refused[SettingsCode], ValueError):  # noqa: N818 - named by what is so
-    """What a secret refers to is missing, or cannot be used; the text ends with the fix and holds no secret."""
+    """A secret that is missing or cannot be used; the text ends with the fix and contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where settings come from: relative paths start at `folder`, variables are read from `environ`.
 
-    With `unset`, an address that cannot be looked up is listed there, reference → reason, and replaced by a
-    placeholder: what is read can be looked at and compared, but not used.
+    With `unset`, an address that cannot be read is listed there, reference → reason, and replaced by a placeholder:
+    the settings can be shown and compared, but not used.
     """
 
     folder: Path
@@ -54,41 +54,41 @@ def _origin(info: ValidationInfo) -> Origin:
     return context if isinstance(context, Origin) else Origin(Path.cwd())
 
 
-#: Stands for a text that could not be looked up: nothing answers there.
+#: Replaces a text that could not be read; no server has this address.
 PLACEHOLDER = "http://unset.invalid"
 
 
 def is_reference(value: object) -> bool:
-    """Say whether a value of the settings file refers to one elsewhere."""
+    """Return whether a value of the settings file is a reference."""
     return isinstance(value, str) and value.startswith(("env:", "file:"))
 
 
-def _looked_up(value: str, origin: Origin, placeholder: str = PLACEHOLDER) -> str:
-    """Return what an `env:` or `file:` value stands for, and any other value as it is."""
+def _resolve_or_placeholder(value: str, origin: Origin, placeholder: str = PLACEHOLDER) -> str:
+    """Return the value of an `env:` or `file:` reference; any other value is returned as it is."""
     if origin.unset is None:
-        return _sound(value, origin)
+        return _resolve_text(value, origin)
     try:
-        return _sound(value, origin)
+        return _resolve_text(value, origin)
     except ValueError as error:
         origin.unset[value] = str(error)
         return placeholder
 
 
-#: How a variable of the environment may be called.
+#: The form of an environment variable's name.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def _sound(value: str, origin: Origin) -> str:
-    """Return what a value refers to. Raises ValueError where that is not text."""
-    found = _found(value, origin)
+def _resolve_text(value: str, origin: Origin) -> str:
+    """Return the value of a reference. Raises ValueError if it is not text."""
+    found = _resolve_reference(value, origin)
     if found is not value and (harmful := unprintable_in(found)):
-        raise ValueError(f"{value} holds {harmful}, which is not text: write it again, as UTF-8")
+        raise ValueError(f"{value} contains {harmful}, which is not text: write it again, as UTF-8")
     return found
 
 
-def _found(value: str, origin: Origin) -> str:
+def _resolve_reference(value: str, origin: Origin) -> str:
     if value.startswith("env:"):
-        name, fallback = _variable(value)
+        name, fallback = _parse_variable(value)
         if found := origin.environ.get(name):
             return found
         if fallback is not None:
@@ -99,23 +99,23 @@ def _found(value: str, origin: Origin) -> str:
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} could not be read ({error}): create it, readable by this user alone") from error
+            raise ValueError(f"{path} could not be read ({error}): create it, readable only by this user") from error
     return value
 
 
-def _variable(value: str) -> tuple[str, str | None]:
-    """Return the name in an `env:` value and its fallback, None without one. Raises ValueError for no such name."""
+def _parse_variable(value: str) -> tuple[str, str | None]:
+    """Return the name in an `env:` value and its fallback, if any. Raises ValueError for an invalid name."""
     name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
     if not has_fallback and not _VARIABLE.fullmatch(name):
-        # It may be the secret itself, and is not repeated.
-        raise ValueError("what follows env: is not the name of a variable: write letters, digits and _, as in env:NAME")
+        # The text can be the secret itself, so the message does not repeat it.
+        raise ValueError("the text after env: is not a variable's name: write letters, digits and _, as in env:NAME")
     return name, fallback if has_fallback else None
 
 
 class Secret:
-    """A value that nobody may read, kept as the reference to it: `env:NAME` or `file:PATH`.
+    """A secret value, stored as the reference to it: `env:NAME` or `file:PATH`.
 
-    Two are equal where they refer to the same place. Printed, it shows the reference alone.
+    Two secrets are equal if they have the same reference. Printing one shows only the reference.
     """
 
     __slots__ = ("_given", "_origin", "_reference")
@@ -127,28 +127,28 @@ class Secret:
 
     @classmethod
     def given(cls, value: str) -> Self:
-        """Return one that holds its value itself, as a program hands it to another part of itself."""
+        """Return a secret that contains its value itself, for use inside the program."""
         made = cls("given", Origin(Path()))
         made._given = value
         return made
 
     @property
     def reference(self) -> str:
-        """Where the value is, as the settings file has it."""
+        """Where the value is, as written in the settings file."""
         return self._reference
 
     def reveal(self) -> str:
-        """Return the value, as it is now. Raises SecretUnusable."""
+        """Return the current value. Raises SecretUnusable."""
         try:
-            return self._checked(self._value())
+            return self._check_value(self._resolve())
         except ValueError as error:
             raise SecretUnusable(SettingsCode.SECRET, str(error)) from None
 
-    def _value(self) -> str:
+    def _resolve(self) -> str:
         """Return the value as it is written. Raises ValueError."""
-        return _sound(self._reference, self._origin) if self._given is None else self._given
+        return _resolve_text(self._reference, self._origin) if self._given is None else self._given
 
-    def _checked(self, value: str) -> str:
+    def _check_value(self, value: str) -> str:
         return value
 
     def __repr__(self) -> str:
@@ -166,48 +166,48 @@ class Secret:
         return hash((self._reference, self._given))
 
     @classmethod
-    def _read(cls, value: object, info: ValidationInfo) -> Self:
+    def _from_setting(cls, value: object, info: ValidationInfo) -> Self:
         if isinstance(value, cls):
             return value
         if not isinstance(value, str):
             raise ValueError('this is not text: write "env:NAME" or "file:PATH"')  # noqa: TRY004 - pydantic's own
-        return cls._of_text(value, _origin(info))
+        return cls._from_text(value, _origin(info))
 
     @classmethod
-    def _of_text(cls, value: str, origin: Origin) -> Self:
+    def _from_text(cls, value: str, origin: Origin) -> Self:
         if not is_reference(value):
-            raise ValueError('secrets do not stand in the file: write "env:NAME" or "file:PATH"')
+            raise ValueError('a secret must not be in the settings file: write "env:NAME" or "file:PATH"')
         if value.startswith("env:"):
-            _variable(value)
+            _parse_variable(value)
         return cls(value, origin)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - as pydantic calls it
         return core_schema.with_info_plain_validator_function(
-            cls._read, serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json")
+            cls._from_setting, serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json")
         )
 
 
 class DatabaseUrl(Secret):
-    """An SQLAlchemy URL; with a password only by `env:` or `file:`. An SQLite file starts at the settings file's."""
+    """An SQLAlchemy URL; a reference if it has a password. An SQLite path starts at the settings file's folder."""
 
     __slots__ = ()
 
     @classmethod
-    def _of_text(cls, value: str, origin: Origin) -> Self:
+    def _from_text(cls, value: str, origin: Origin) -> Self:
         if is_reference(value):
-            return super()._of_text(value, origin)
+            return super()._from_text(value, origin)
         if checked_url(value).password:
-            raise ValueError('a URL with a password does not stand in the file: write "env:NAME" or "file:PATH"')
+            raise ValueError('a URL with a password must not be in the settings file: write "env:NAME" or "file:PATH"')
         return cls(value, origin)
 
     def file_as_written(self) -> str:
-        """Return the URL of an SQLite file that starts at the settings' folder, as it is written; else nothing.
+        """Return the URL as written if it is an SQLite file relative to the settings' folder, else an empty text.
 
         Raises SecretUnusable.
         """
         try:
-            written = self._value()
+            written = self._resolve()
         except ValueError as error:
             raise SecretUnusable(SettingsCode.SECRET, str(error)) from None
         scheme, _, path = written.partition(":///")
@@ -216,10 +216,10 @@ class DatabaseUrl(Secret):
 
     @property
     def in_the_file(self) -> bool:
-        """Whether the settings file holds the URL itself, so that it may be looked at by anybody."""
+        """Whether the settings file contains the URL itself, so that it is not secret."""
         return not is_reference(self._reference)
 
-    def _checked(self, value: str) -> str:
+    def _check_value(self, value: str) -> str:
         url = checked_url(value)
         is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
         if is_file and not str(url.database).startswith("file:"):
@@ -228,7 +228,7 @@ class DatabaseUrl(Secret):
 
 
 def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
-    """Give each secret in a part of the settings, with its key."""
+    """Yield each secret in a part of the settings, with its key."""
     if isinstance(value, Secret):
         yield place, value
     elif isinstance(value, BaseModel):
@@ -240,7 +240,7 @@ def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
 
 
 def unusable_in(value: object) -> Iterator[tuple[str, str]]:
-    """Give the key of each secret that cannot be looked up now, with the reason and the fix."""
+    """Yield the key of each secret that cannot be read now, with the reason and the fix."""
     for place, secret in secrets_in(value):
         try:
             secret.reveal()
@@ -248,21 +248,21 @@ def unusable_in(value: object) -> Iterator[tuple[str, str]]:
             yield place, str(error)
 
 
-def _text(value: object, info: ValidationInfo) -> object:
-    return _looked_up(value, _origin(info)) if isinstance(value, str) else value
+def _resolve_setting(value: object, info: ValidationInfo) -> object:
+    return _resolve_or_placeholder(value, _origin(info)) if isinstance(value, str) else value
 
 
-def _path(value: object, info: ValidationInfo) -> object:
+def _resolve_path(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str | Path):
         origin = _origin(info)
-        # Nothing is ever written to, or read from, a path that could not be looked up.
-        missing = os.path.join(os.devnull, "unset")  # noqa: PTH118 - a text, as the settings have it
-        return (origin.folder / Path(_looked_up(str(value), origin, missing)).expanduser()).resolve()
+        # A path below /dev/null can be neither written nor read.
+        missing = os.path.join(os.devnull, "unset")  # noqa: PTH118 - a text, as in the settings
+        return (origin.folder / Path(_resolve_or_placeholder(str(value), origin, missing)).expanduser()).resolve()
     return value
 
 
 def starts_at_the_settings(path: object) -> bool:
-    """Say whether a path, as the settings file has it, starts at that file's folder; a reference does not."""
+    """Return whether a path in the settings file is relative to that file's folder; a reference is not."""
     if not isinstance(path, str) or not path or is_reference(path):
         return False
     try:
@@ -271,8 +271,8 @@ def starts_at_the_settings(path: object) -> bool:
         return False
 
 
-#: Text that may also be named by `env:` or `file:`.
-Text = Annotated[str, BeforeValidator(_text)]
+#: Text, or a reference to one by `env:` or `file:`.
+Text = Annotated[str, BeforeValidator(_resolve_setting)]
 
-#: A file or folder; relative ones start at the settings file's folder.
-FilePath = Annotated[Path, BeforeValidator(_path)]
+#: A file or folder; a relative path starts at the settings file's folder.
+FilePath = Annotated[Path, BeforeValidator(_resolve_path)]

@@ -14,16 +14,16 @@ class OfficePlace(Table):
     """Where to go, on one campus."""
 
     where: str
-    #: In words of its own; said from `open` where it is left out.
+    #: Opening hours as text; made from `open` if omitted.
     hours: str = ""
-    #: The same for the page to reckon with: open now, or when next.
+    #: Opening hours from which the page computes whether the office is open now, or when next.
     open: OpenHours | None = None
     phone: str = ""
     url: str = ""
 
 
 class Office(Table):
-    """Who answers for a step: its name, and a place for each campus ("*" for any other)."""
+    """The office responsible for a step: its name, and a location for each campus ("*" for any other)."""
 
     name: str
     name_en: str = ""
@@ -38,37 +38,37 @@ class Step(Table):
     """One line of a flow."""
 
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    #: The key under which it was stored so far, where it was renamed.
+    #: Its stored key, if it was renamed.
     was: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
     title: str
     title_en: str = ""
-    #: The card it is shown on; steps with the same word share one.
+    #: The card it is shown on; steps with the same value share one.
     card: str = ""
     office: Office
-    #: What an operator may give as the reason of a decision.
+    #: Reasons that an operator can choose for a decision.
     reasons: list[Annotated[str, Field(max_length=100)]] = []
-    #: Who need not do it: each table holds roster columns and the values that match; one matching table is enough.
+    #: Students that are exempt: each table has roster columns and the values that match; one matching table is enough.
     exempt: list[dict[str, list[str]]] = []
-    #: Words for the student while the step is held or not yet done.
+    #: A text for the student while the step is held or not yet done.
     advice: str = ""
     advice_en: str = ""
 
 
 class FlowEntry(Table):
-    """A step's place in a flow."""
+    """A step in a flow."""
 
     step: str
     kind: Literal["synced", "manual", "review"] = "synced"
-    #: For a review: the steps that must count as clear before it opens; every earlier entry when left out.
+    #: For a review: the steps that must count as clear before it opens; all earlier entries if omitted.
     after: list[str] | None = None
 
 
 class Flow(Table):
-    """The steps of some students, in the order shown."""
+    """The steps of a group of students, in the order shown."""
 
     key: ShortKey
     levels: list[ShortKey]
-    #: Only students of these categories; the first flow that fits a student is theirs.
+    #: Only students of these categories; a student has the first flow that matches.
     categories: list[str] | None = None
     entries: Annotated[list[FlowEntry], Field(min_length=1)]
 

@@ -1,7 +1,7 @@
-"""What differs between databases: limits of time, one state, and errors sorted by who must do something about them.
+"""The base of all back ends: time limits, one consistent state, and errors classified by who must act.
 
-Facts stand beside their use, as the databases' documentation gives them: SQLSTATE classes of PostgreSQL, error numbers
-of the others in their own modules. What other drivers say is sorted by the classes that PEP 249 names.
+Facts from the databases' documentation are next to their use: SQLSTATE classes of PostgreSQL, error numbers of the
+others in their own modules. Errors of other drivers are classified by the exception classes of PEP 249.
 """
 
 import re
@@ -27,7 +27,7 @@ BATCH = 5_000
 
 @dataclass(frozen=True, slots=True)
 class DatabaseTimeouts:
-    """How long a connection, and each statement, may take."""
+    """Time limits of connecting and of each statement."""
 
     connect: timedelta
     statement: timedelta
@@ -35,71 +35,73 @@ class DatabaseTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What some databases need to be told besides."""
+    """Options that some databases need."""
 
-    #: The charset of text that comes as bytes; empty when it comes as text.
+    #: The charset of text that arrives as bytes; empty if it arrives as text.
     bytes_as: str = ""
     #: The folder of Oracle's client, for thick mode.
     oracle_client: Path | None = None
-    #: Bytes that are no letter are replaced, where the driver can, and do not end the answer.
+    #: Undecodable bytes are replaced if the driver can do that, instead of ending the answer.
     lenient: bool = False
-    #: How weak the connection may be.
+    #: How weak the TLS of the connection can be.
     tls: TlsLimits = UNLOOSENED
 
 
 class Undecodable(SourceGarbled):
-    """Some text is not in the charset that was named; read leniently, what is no letter of it is replaced."""
+    """Text that is not in the declared charset; a lenient read replaces the undecodable bytes."""
 
 
-#: Parameters of a url that say where a database is, and hold no secret.
-_SAYS_WHERE = ("host", "hostaddr", "port", "dbname", "service_name", "unix_socket", "dsn")
+#: Parameters of a URL that locate the database and contain no secret.
+_LOCATION_PARAMETERS = ("host", "hostaddr", "port", "dbname", "service_name", "unix_socket", "dsn")
 
 
-#: A password of fewer letters cannot be told from other words.
-_PASSWORD_LETTERS = 4
+#: A shorter password cannot be distinguished from other words.
+_SHORTEST_PASSWORD = 4
 
 
-def shown(url: URL) -> str:
-    """Return a url as messages show it: user, host and database, and no password, also where parameters name them."""
-    where = {name: url.query[name] for name in _SAYS_WHERE if name in url.query and "@" not in str(url.query[name])}
+def url_for_messages(url: URL) -> str:
+    """Return a URL for messages: user, host and database, also from its parameters, without passwords."""
+    where = {
+        name: url.query[name] for name in _LOCATION_PARAMETERS if name in url.query and "@" not in str(url.query[name])
+    }
     return url.set(query=where).render_as_string(hide_password=True)
 
 
-def masked(error: SourceError, url: URL) -> SourceError:
-    """Return an error without the password, whatever a driver repeats of its own."""
+def without_passwords(error: SourceError, url: URL) -> SourceError:
+    """Return an error without the URL's passwords, which drivers can repeat in their messages."""
     secrets = [str(url.password or ""), *map(str, (url.query.get("password", ""), url.query.get("sslpassword", "")))]
     what = error.what
     for secret in secrets:
-        if len(secret) >= _PASSWORD_LETTERS:
+        if len(secret) >= _SHORTEST_PASSWORD:
             what = what.replace(secret, "…").replace(quote(secret, safe=""), "…")
     return error if what == error.what else type(error)(what, error.fix_text)
 
 
 class Backend:
-    """What differs between databases; this one serves those that nothing more is known about."""
+    """The base of back ends, used itself for databases without one of their own."""
 
-    #: How the bytes behind a column of text are asked for, with {0} for the column; empty where that is not known.
+    #: The expression for the bytes of a text column, with {0} for the column; empty if unknown.
     raw_text = ""
 
-    #: How the url asks for no TLS, and what names a certificate authority in it.
-    without_tls = "take TLS out of the url"
+    #: How the url requests no TLS, and how it names a certificate authority.
+    without_tls = "remove TLS from the url"
     authority = "the certificate authority in the url"
 
-    #: The driver's types of floating-point columns of single precision, which keep seven digits.
+    #: The driver's types of single-precision floating-point columns, which keep seven digits.
     single_precision: frozenset[object] = frozenset()
 
-    def __init__(self, source: str, where: str, patience: DatabaseTimeouts, options: Options) -> None:
+    def __init__(self, source: str, where: str, timeouts: DatabaseTimeouts, options: Options) -> None:
         self.source = source
         self.options = options
         self.where = where
-        self.patience = patience
+        self.timeouts = timeouts
 
     def engine(self, url: URL) -> Engine:
         """Return an engine that opens one connection at a time."""
         return create_engine(url, poolclass=NullPool)
 
-    def connected_in_time(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
-        """Connect, and wait no longer than told: for a server that never speaks some drivers know no limit."""
+    def connect_in_time(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
+        """Connect within the time limit: some drivers have none for a server that never responds."""
         opened: list[Any] = []
         failed: list[Exception] = []
 
@@ -111,7 +113,7 @@ class Backend:
 
         thread = threading.Thread(target=connect, name=f"connect {self.source}", daemon=True)
         thread.start()
-        thread.join(self.patience.connect.total_seconds() + 1)
+        thread.join(self.timeouts.connect.total_seconds() + 1)
         if failed:
             raise failed[0]
         if not opened:
@@ -119,13 +121,13 @@ class Backend:
         return opened[0]
 
     def begin(self, connection: Connection) -> None:
-        """Begin a transaction that reads one state."""
+        """Begin a transaction that sees one state."""
 
     @contextmanager
     def watched(self, connection: Connection) -> Iterator[None]:
-        """Break off, from another thread, what goes on far beyond the limits that the driver was told."""
+        """Abort, from another thread, a read that far exceeds the driver's own limits."""
         raw = connection.connection.driver_connection
-        timer = threading.Timer(2 * self.patience.statement.total_seconds() + 5, self.cut, [raw])
+        timer = threading.Timer(2 * self.timeouts.statement.total_seconds() + 5, self.cut, [raw])
         timer.daemon = True
         timer.start()
         try:
@@ -134,42 +136,42 @@ class Backend:
             timer.cancel()
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
-        """Break a connection off; nothing where the driver's own limits are enough."""
+        """Abort a connection; do nothing if the driver's own limits are enough."""
 
     def abandon(self, connection: Connection, cursor: Any) -> None:  # noqa: ANN401 - a driver's cursor
-        """Give up a stream that has not been read to its end, with its connection."""
-        with suppress(Exception):  # closing what is broken may break again, in any way, and no longer matters
+        """Abandon a stream before its end, with its connection."""
+        with suppress(Exception):  # closing a broken cursor can fail in any way, which no longer matters
             cursor.close()
         connection.invalidate()
 
     def warnings(self, _connection: Connection) -> tuple[str, ...]:
-        """Return what should be looked at: an account that can write."""
+        """Return warnings, such as about an account that can write."""
         return ()
 
     @property
     def charset_fix(self) -> str:
-        """Say what to do where text arrives in another charset than was named."""
-        return 'Name the charset of the text, such as bytes_as = "gbk", or have the office correct those rows.'
+        """The fix for text in another charset than the declared one."""
+        return 'Set the charset of the text, such as bytes_as = "gbk", or have the office correct those rows.'
 
     def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
-        """Return what shows that no letter is lost on the way, for a proof; empty where nothing shows it.
+        """Return the evidence that no character is lost on the way, for a proof; empty if there is none.
 
-        `_ask` evaluates an expression, with `{}` for the column, for each mapped column. Raises SourceGarbled where
-        the connection's charset cannot hold what the columns may.
+        `_ask` evaluates an expression, with `{}` for the column, for each mapped column. Raises SourceGarbled if the
+        connection's charset cannot represent all characters of the columns.
         """
         return ""
 
     def utc(self, _connection: Connection) -> datetime | None:
-        """Return the server's own time in UTC; None where there is no server."""
+        """Return the server's time in UTC; None if there is no server."""
         return None
 
     def kind(self, error: BaseException) -> type[SourceError]:
-        """Sort an error by who must do something about it."""
+        """Return the class of an error, by who must act."""
         names = {cls.__name__ for cls in type(error).__mro__}
         return SourceUnavailable if names & {"OperationalError", "InterfaceError", "OSError"} else SourceGarbled
 
-    def explained(self, error: BaseException) -> SourceError:
-        """Return an error of ours for one of the driver's."""
+    def to_source_error(self, error: BaseException) -> SourceError:
+        """Return a SourceError for an error of the driver."""
         if isinstance(error, UnicodeDecodeError):
             return Undecodable(
                 f"{self.source}: some text from {self.where} is not in the connection's charset ({error.encoding})",
@@ -177,80 +179,80 @@ class Backend:
             )
         if isinstance(error, UnicodeEncodeError):
             return SourceGarbled(
-                f"{self.source}: the query has letters that the connection's charset ({error.encoding}) cannot hold",
-                "Take charset out of the url: without it every letter can be sent.",
+                f"{self.source}: the connection's charset ({error.encoding}) lacks some characters of the query",
+                "Remove charset from the url: then every character can be sent.",
             )
-        said = self.words(error) or type(error).__name__
+        text = self.message(error) or type(error).__name__
         kind = self.kind(error)
-        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (refused := self.no_tls(said)):
+        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", text)) and (refused := self.tls_error(text)):
             return refused
-        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", self.fix(error) or _WAYS_OUT[kind])
+        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(text)}", self.fix(error) or _FIXES[kind])
 
-    def words(self, error: BaseException) -> str:
-        """Return what the driver said: its first two lines, for the second often has the cause."""
-        said = " ".join(str(part) for part in error.args if part)
-        return " ".join([line.strip() for line in said.splitlines() if line.strip()][:2])
+    def message(self, error: BaseException) -> str:
+        """Return the driver's message: its first two lines, because the second often has the cause."""
+        text = " ".join(str(part) for part in error.args if part)
+        return " ".join([line.strip() for line in text.splitlines() if line.strip()][:2])
 
     def fix(self, _error: BaseException) -> str:
-        """Return the way out of this very error; empty where only its kind is known."""
+        """Return the fix for this error; empty if only its class is known."""
         return ""
 
     @property
-    def takes_limits(self) -> bool:
-        """Say whether tls_minimum and tls_ciphers can be set for this driver."""
+    def supports_tls_limits(self) -> bool:
+        """Whether tls_minimum and tls_ciphers can be set for this driver."""
         return False
 
-    def no_tls(self, said: str) -> SourceError | None:
-        """Return an error for a TLS handshake that failed; None where what the driver said is nothing of TLS."""
-        cause = cause_of(said, plain=self.without_tls, authority=self.authority, settings=self.takes_limits)
+    def tls_error(self, message: str) -> SourceError | None:
+        """Return an error for a TLS handshake that failed; None if the driver's message is not about TLS."""
+        cause = cause_of(message, plain=self.without_tls, authority=self.authority, settings=self.supports_tls_limits)
         if cause is None:
             return None
-        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(said)}", cause.fix_text)
+        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(message)}", cause.fix_text)
 
-    def may(self, account: str, *deeds: str) -> str:
-        """Return a warning of what an account may do that no query needs."""
+    def rights_warning(self, account: str, *rights: str) -> str:
+        """Return a warning about rights of an account that no query needs."""
         return (
-            f"the account {account} may {' and '.join(deeds)}: have the office give one that may only read, "
+            f"the account {account} can {' and '.join(rights)}: have the office create one that can only read, "
             "with SELECT on what the query needs."
         )
 
 
-#: What an account may do that no query needs, as warnings name it.
+#: Rights that no query needs, as warnings name them.
 DATA, FILES, PROGRAMS = "change the office's data", "read or write files of the server", "run programs on the server"
 
 
-#: What a database did, by the kind of its error.
+#: What the database did, by the class of the error.
 DID = {SourceUnavailable: "did not answer", SourceRefused: "refused", SourceGarbled: "could not run the query"}
 
 
-#: The way out where nobody answered.
-LATER = "See that it runs and can be reached from here; the next slot tries again."
+#: The fix if the database did not answer.
+LATER = "Check that it runs and can be reached from here. The next slot tries again."
 
 
-_WAYS_OUT = {
+_FIXES = {
     SourceUnavailable: LATER,
-    SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
+    SourceRefused: "Have the office check the account's name, password and rights, and check the url.",
     SourceGarbled: "Correct the query or the mapping, then run: clearance check.",
 }
 
 
-def short(said: str) -> str:
-    """Return what a driver said, on one line of a readable length."""
-    line = " ".join(said.split()).rstrip(".")
+def short(message: str) -> str:
+    """Return a driver's message on one line, at most 300 characters long."""
+    line = " ".join(message.split()).rstrip(".")
     return line if len(line) <= 300 else line[:299] + "…"
 
 
 def shut(descriptor: int) -> None:
-    """Shut down the socket of a driver's connection, which stays the driver's to close."""
+    """Shut down the socket of a driver's connection; the driver closes it."""
     with suppress(OSError), socket.socket(fileno=socket.dup(descriptor)) as wire:
         wire.shutdown(socket.SHUT_RDWR)
 
 
 def milliseconds(span: timedelta) -> int:
-    """Return a span in whole milliseconds, and never nought: that would mean no limit."""
+    """Return a span in whole milliseconds, at least one: zero would mean no limit."""
     return max(1, round(span.total_seconds() * 1000))
 
 
 def seconds(span: timedelta) -> int:
-    """Return a span in whole seconds, and never nought: that would mean no limit."""
+    """Return a span in whole seconds, at least one: zero would mean no limit."""
     return max(1, int(span.total_seconds()))

@@ -1,11 +1,11 @@
-"""Oracle for the connectors that ask a database: one consistent read, limits of time, and its own error numbers.
+"""The back end of Oracle: one consistent read, time limits, and its own error numbers.
 
-The numbers and what they mean are those of Oracle's Database Error Messages and of python-oracledb's and ODPI-C's
-documentation (ORA-, DPY-, DPI-). The thin driver is the default: it needs no client, a server of 12.1 or later, and an
+The numbers and their meanings are from Oracle's Database Error Messages and from the documentation of python-oracledb
+and ODPI-C (ORA-, DPY-, DPI-). The thin driver is the default: it needs no client, but a server of 12.1 or later and an
 account whose password has an 11G or 12C verifier. Thick mode is for the whole process, set once.
 
-cx_Oracle is oracledb's forerunner and is asked in the same way: what the two call differently stands beside its use. It
-stands on Oracle's client always; without one it was tried, with one it was not.
+cx_Oracle is the predecessor of oracledb and is used in the same way; different names are noted at their use. It always
+needs Oracle's client; it was tested without one, not with one.
 """
 
 import re
@@ -32,8 +32,8 @@ _CLIENT = (
     "Install Oracle's client here and set oracle_client to its folder, for thick mode; see docs/connectors/sql.md."
 )
 
-#: Number → what it means for us, and the way out.
-_MEANS: dict[str, tuple[type[SourceError], str]] = {
+#: Number → the class of the error, and the fix.
+_KNOWN_ERRORS: dict[str, tuple[type[SourceError], str]] = {
     **dict.fromkeys(
         ("ORA-00018", "ORA-00020", "ORA-00028", "ORA-00040", "ORA-00054", "ORA-00604", "ORA-01012", "ORA-01013",
          "ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090", "ORA-01092", "ORA-01109", "ORA-01652", "ORA-02391",
@@ -43,67 +43,67 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
          "DPY-6002", "DPY-6005", "DPY-6010", "DPI-1010", "DPI-1080"),
         (SourceUnavailable, LATER),
     ),
-    "DPY-4024": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
-    "DPI-1067": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
-    "ORA-01555": (SourceUnavailable, "It took longer than the old state is kept: ask at a quieter hour, or less."),
+    "DPY-4024": (SourceUnavailable, "Raise timeout, or have the office check why the query takes so long."),
+    "DPI-1067": (SourceUnavailable, "Raise timeout, or have the office check why the query takes so long."),
+    "ORA-01555": (SourceUnavailable, "It took longer than the old state is kept: ask at a quieter hour, or for less."),
     "ORA-08177": (SourceUnavailable, LATER),
     "ORA-01005": (SourceRefused, "The name or the password is wrong: correct the url."),
     "ORA-01017": (SourceRefused, "The name or the password is wrong: correct the url."),
-    "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
-    "ORA-28001": (SourceRefused, "The password has expired: have the office set it anew, and put it into the url."),
+    "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and check for failed logins."),
+    "ORA-28001": (SourceRefused, "The password has expired: have the office set it again, and put it into the url."),
     "DPY-4001": (SourceRefused, "The url has no name or no password: add them."),
-    "ORA-02399": (SourceRefused, "The account may not connect for so long: have the office raise its CONNECT_TIME."),
+    "ORA-02399": (SourceRefused, "The account's connection time is limited: have the office raise its CONNECT_TIME."),
     "ORA-28040": (
         SourceRefused,
         (
-            "The server and this client have no way to sign in in common: have the office lower "
+            "The server and this client have no common login protocol: have the office lower "
             f"SQLNET.ALLOWED_LOGON_VERSION_SERVER in its sqlnet.ora. If the server is the older one: {_CLIENT}"
         ),
     ),
     "ORA-12638": (
         SourceRefused,
-        "Have the office set SQLNET.AUTHENTICATION_SERVICES = (NONE), or give an account with a password.",
+        "Have the office set SQLNET.AUTHENTICATION_SERVICES = (NONE), or create an account with a password.",
     ),
     "ORA-12650": (
         SourceRefused,
-        f"The server's network encryption and this client's have no algorithm in common. {_CLIENT}",
+        f"The server's network encryption and this client's have no common algorithm. {_CLIENT}",
     ),
-    "DPY-3007": (SourceRefused, f"The server wants something that thin mode does not have. {_CLIENT}"),
+    "DPY-3007": (SourceRefused, f"The server requires a feature that thin mode lacks. {_CLIENT}"),
     "ORA-12504": (SourceRefused, "The url names no service: write ?service_name= into the url."),
     "DPY-6006": (
         SourceRefused,
-        "The server's certificate is for another name: write the host that it names into the url.",
+        "The server's certificate is for another name: write the host of the certificate into the url.",
     ),
     "ORA-29024": (
         SourceRefused,
         "The server's certificate is not trusted here: put the office's certificate authority into the wallet.",
     ),
-    "ORA-01045": (SourceRefused, "The account may not log on: have the office grant CREATE SESSION."),
-    "ORA-01031": (SourceRefused, "The account may not do that: have the office grant SELECT, and write a query only."),
-    "ORA-12514": (SourceRefused, "The listener knows no such service: look at service_name in the url."),
-    "DPY-6001": (SourceRefused, "The listener knows no such service: look at service_name in the url."),
-    "ORA-12505": (SourceRefused, "The listener knows no such SID: most servers want ?service_name= in the url."),
-    "DPY-6003": (SourceRefused, "The listener knows no such SID: most servers want ?service_name= in the url."),
+    "ORA-01045": (SourceRefused, "The account is not allowed to log on: have the office grant CREATE SESSION."),
+    "ORA-01031": (SourceRefused, "The account lacks a right: have the office grant SELECT, and write only a query."),
+    "ORA-12514": (SourceRefused, "The listener does not know this service: check service_name in the url."),
+    "DPY-6001": (SourceRefused, "The listener does not know this service: check service_name in the url."),
+    "ORA-12505": (SourceRefused, "The listener does not know this SID: write ?service_name= into the url."),
+    "DPY-6003": (SourceRefused, "The listener does not know this SID: write ?service_name= into the url."),
     **dict.fromkeys(
         ("DPY-4026", "DPY-4027", "ORA-12154"),
         (SourceRefused, "Write host, port and ?service_name= into the url; a bare name is looked up in tnsnames.ora."),
     ),
     "DPY-3010": (SourceRefused, f"The server is older than 12.1, too old for thin mode. {_CLIENT}"),
-    "DPY-3001": (SourceRefused, f"The server demands its own network encryption, which thin mode has not. {_CLIENT}"),
-    "ORA-12660": (SourceRefused, f"The server demands its own network encryption, which thin mode has not. {_CLIENT}"),
-    "DPY-3015": (SourceRefused, f"The account has only a 10G password: have the office set it anew. Or: {_CLIENT}"),
+    "DPY-3001": (SourceRefused, f"The server requires its own network encryption, which thin mode lacks. {_CLIENT}"),
+    "ORA-12660": (SourceRefused, f"The server requires its own network encryption, which thin mode lacks. {_CLIENT}"),
+    "DPY-3015": (SourceRefused, f"The account has only a 10G password: have the office set it again. Or: {_CLIENT}"),
     "DPY-2019": (
         SourceRefused,
-        "Thin mode is in use in this program already: name the same oracle_client in every Oracle source, and restart.",
+        "Thin mode is already used in this program: set the same oracle_client in every Oracle source, and restart.",
     ),
-    "DPI-1047": (SourceRefused, f"Oracle's client library is not to be found. {_CLIENT}"),
+    "DPI-1047": (SourceRefused, f"Oracle's client library cannot be found. {_CLIENT}"),
     "DPI-1072": (SourceRefused, f"Oracle's client library is too old. {_CLIENT}"),
     "ORA-00942": (
         SourceGarbled,
-        "There is no such table or view, or the account may not read it: write OWNER.NAME, or have SELECT granted.",
+        "There is no such table or view, or the account cannot read it: write OWNER.NAME, or have SELECT granted.",
     ),
     "ORA-00904": (SourceGarbled, "There is no such column: correct the query."),
-    "ORA-00933": (SourceGarbled, "The query is not written as Oracle wants it: look where it ends."),
+    "ORA-00933": (SourceGarbled, "The query has a syntax error for Oracle: check where it ends."),
     "ORA-01722": (SourceGarbled, "Text is compared with a number: compare text with text."),
     **dict.fromkeys(
         ("ORA-01830", "ORA-01840", "ORA-01841", "ORA-01843", "ORA-01847", "ORA-01858", "ORA-01861"),
@@ -111,13 +111,13 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
     ),
 }  # fmt: skip
 
-#: These say that there is no connection; what they tell besides says why.
-_UMBRELLAS = frozenset({"DPY-6005", "DPY-6000", "DPY-4011", "ORA-00604", "DPY-3007"})
+#: Errors that only report a failed connection; another code in their text has the cause.
+_GENERAL_ERRORS = frozenset({"DPY-6005", "DPY-6000", "DPY-4011", "ORA-00604", "DPY-3007"})
 
 _THICK = threading.Lock()
 
-#: What lets an account change the office's data: privileges over any table, its own tables, and what it was granted,
-#: directly and through roles. Oracle's own tables do not count: everybody may write into a few of them.
+#: Rights by which an account can change the office's data: privileges on any table, its own tables, and what it was
+#: granted, directly and through roles. Oracle's own tables do not count: all users can write to a few of them.
 RIGHTS = (
     """SELECT COUNT(*) FROM SESSION_PRIVS
     WHERE PRIVILEGE IN ('INSERT ANY TABLE', 'UPDATE ANY TABLE', 'DELETE ANY TABLE', 'DROP ANY TABLE',
@@ -130,7 +130,7 @@ RIGHTS = (
 )
 
 
-#: What lets it reach the server's files, or programs and other machines from there.
+#: Rights by which an account can reach the server's files, and from there programs and other machines.
 REACHES = {
     FILES: """SELECT COUNT(*) FROM SESSION_PRIVS WHERE PRIVILEGE IN ('CREATE ANY DIRECTORY', 'ALTER SYSTEM')""",
     PROGRAMS: """SELECT COUNT(*) FROM SESSION_PRIVS
@@ -139,86 +139,86 @@ REACHES = {
 
 
 class Oracle(Backend):
-    """Oracle, through oracledb, or through cx_Oracle where that is still installed."""
+    """Oracle, through oracledb, or through cx_Oracle if that is still installed."""
 
     without_tls = "write tcp in place of tcps in the url"
     authority = "wallet_location in the url (its ewallet.pem)"
 
     @property
-    def takes_limits(self) -> bool:
-        """Say whether the settings may loosen TLS: in thick mode its own sqlnet.ora does."""
+    def supports_tls_limits(self) -> bool:
+        """Whether the settings can loosen TLS; in thick mode its own sqlnet.ora does."""
         return self.options.oracle_client is None and "oracledb" in self.where
 
     def engine(self, url: URL) -> Engine:
-        """Connect with limits of time; in thick mode where a client's folder was told."""
+        """Return an engine with time limits; in thick mode if the client's folder is set."""
         arguments: dict[str, Any] = (
-            {"tcp_connect_timeout": self.patience.connect.total_seconds(), "retry_count": 0}
+            {"tcp_connect_timeout": self.timeouts.connect.total_seconds(), "retry_count": 0}
             if url.get_driver_name() == "oracledb"
-            # One thread waits for an answer while another may break it off.
+            # One thread waits for an answer while another can abort it.
             else {"threaded": True}
         )
         if self.options.tls:
-            # The driver adds what stands in a wallet.
+            # The driver adds the contents of a wallet.
             context = ssl.create_default_context()
             self.options.tls.apply(context)
             arguments["ssl_context"] = context
         engine = create_engine(url, poolclass=NullPool, arraysize=BATCH, connect_args=arguments)
         if self.options.oracle_client is not None:
             self._become_thick(engine.dialect.loaded_dbapi, self.options.oracle_client)
-        event.listen(engine, "do_connect", self.connected_in_time)
+        event.listen(engine, "do_connect", self.connect_in_time)
         if self.options.bytes_as or self.options.lenient:
-            event.listen(engine, "connect", self._take_text(engine.dialect.loaded_dbapi), insert=False)
+            event.listen(engine, "connect", self._read_text_as_bytes(engine.dialect.loaded_dbapi), insert=False)
         return engine
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that sees one state and cannot write."""
         raw: Any = connection.connection.driver_connection
-        raw.call_timeout = milliseconds(self.patience.statement)
+        raw.call_timeout = milliseconds(self.timeouts.statement)
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
-        """Have the server stop: each piece of an answer that drips comes within the driver's limit."""
-        # Each driver has an error of its own, and one that is gone already needs no stopping.
+        """Cancel the query on the server: an answer that arrives in small pieces never reaches the driver's limit."""
+        # Each driver has an error of its own, and a closed connection needs no cancelling.
         with suppress(Exception):
             raw.cancel()
 
     def warnings(self, connection: Connection) -> tuple[str, ...]:
-        """Look at the account's rights; a view that is not to be seen tells nothing, and is no failure."""
+        """Return a warning about the account's rights; a view that it cannot read is ignored."""
         writes = False
         for question in RIGHTS:
             with suppress(DBAPIError):
                 writes = writes or connection.exec_driver_sql(question).scalar_one() > 0
-        deeds = [DATA] if writes else []
-        for deed, question in REACHES.items():
+        rights = [DATA] if writes else []
+        for right, question in REACHES.items():
             with suppress(DBAPIError):
-                deeds += [deed] if connection.exec_driver_sql(question).scalar_one() > 0 else []
-        if not deeds:
+                rights += [right] if connection.exec_driver_sql(question).scalar_one() > 0 else []
+        if not rights:
             return ()
         account = str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())
-        return (self.may(account, *deeds),)
+        return (self.rights_warning(account, *rights),)
 
     def kind(self, error: BaseException) -> type[SourceError]:
-        """Sort by the error's number."""
-        means = _MEANS.get(_code(error))
+        """Return the class of an error by its number."""
+        means = _KNOWN_ERRORS.get(_error_code(error))
         return means[0] if means else super().kind(error)
 
-    def explained(self, error: BaseException) -> SourceError:
-        """Give each number its own way out."""
-        plain, code = super().explained(error), _code(error)
-        if code in _MEANS:
-            kind, fix_text = _MEANS[code]
-            if code in _UMBRELLAS and (refused := self.no_tls(_two_lines(str(error)))):
+    def to_source_error(self, error: BaseException) -> SourceError:
+        """Return a SourceError with the fix for the error's number."""
+        general, code = super().to_source_error(error), _error_code(error)
+        if code in _KNOWN_ERRORS:
+            kind, fix_text = _KNOWN_ERRORS[code]
+            if code in _GENERAL_ERRORS and (refused := self.tls_error(_two_lines(str(error)))):
                 return refused
             return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_two_lines(str(error)))}", fix_text)
-        return plain
+        return general
 
     @property
     def charset_fix(self) -> str:
-        """Name the charset of a database that believes itself ASCII."""
-        return 'Say what the bytes really are, such as bytes_as = "gbk".'
+        """The fix for a database that is declared as ASCII."""
+        return 'Set the real charset of the bytes, such as bytes_as = "gbk".'
 
     def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
-        """Look at the database's charset: what an ASCII or Latin one holds of Chinese text is not to be seen."""
+        """Return the database's charset; empty for ASCII or Latin, which can contain Chinese text in any charset."""
         name = _charset_of(connection)
         if self.options.bytes_as:
             return f"{name or 'the database'} read as bytes in {self.options.bytes_as}"
@@ -226,27 +226,27 @@ class Oracle(Backend):
 
     def utc(self, connection: Connection) -> datetime | None:
         """Return the server's time."""
-        told: Any = None
+        moment: Any = None
         with suppress(DBAPIError):
-            told = connection.exec_driver_sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL").scalar_one()
-        return told.replace(tzinfo=UTC) if isinstance(told, datetime) else None
+            moment = connection.exec_driver_sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL").scalar_one()
+        return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
 
     def _become_thick(self, driver: Any, client: Path) -> None:  # noqa: ANN401 - oracledb or cx_Oracle
-        """Have the driver use Oracle's client: once in a process, whoever asks."""
+        """Make the driver use Oracle's client, once in a process."""
         with _THICK:
             if driver is oracledb and not oracledb.is_thin_mode():
                 return
             try:
                 driver.init_oracle_client(lib_dir=str(client))
             except driver.Error as error:
-                # cx_Oracle cannot be asked whether it has its client, and says so only here.
+                # Only this error shows that cx_Oracle already has its client.
                 if "already been initialized" not in str(error):
-                    raise self.explained(error) from error
+                    raise self.to_source_error(error) from error
 
-    def _take_text(self, driver: Any) -> Any:  # noqa: ANN401 - oracledb or cx_Oracle
-        """Have text come as the bytes it is stored as, or with what is no letter replaced.
+    def _read_text_as_bytes(self, driver: Any) -> Any:  # noqa: ANN401 - oracledb or cx_Oracle
+        """Return a listener that makes text arrive as its stored bytes, or with undecodable bytes replaced.
 
-        A database that believes itself ASCII may hold GBK.
+        A database that is declared as ASCII can contain GBK.
         """
         how: dict[str, Any] = {"bypass_decode": True} if self.options.bytes_as else {"encoding_errors": "replace"}
         if driver is not oracledb and "encoding_errors" in how:
@@ -261,41 +261,41 @@ class Oracle(Backend):
                 return cursor.var(Decimal, arraysize=cursor.arraysize)
             return None
 
-        def told_by_metadata(cursor: Any, metadata: Any) -> Any:  # noqa: ANN401 - oracledb's form
+        def handler_with_metadata(cursor: Any, metadata: Any) -> Any:  # noqa: ANN401 - oracledb's form
             return fetched(cursor, metadata.type_code, metadata.internal_size)
 
-        def told_by_arguments(cursor: Any, _name: str, kind: Any, size: int, _precision: int, _scale: int) -> Any:  # noqa: ANN401 - cx_Oracle's form
-            # Its size may count letters.
+        def handler_with_arguments(cursor: Any, _name: str, kind: Any, size: int, _precision: int, _scale: int) -> Any:  # noqa: ANN401 - cx_Oracle's form
+            # This size can be in characters instead of bytes.
             return fetched(cursor, kind, 4 * size)
 
         def listener(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
-            raw.outputtypehandler = told_by_metadata if driver is oracledb else told_by_arguments
+            raw.outputtypehandler = handler_with_metadata if driver is oracledb else handler_with_arguments
 
         return listener
 
 
-#: How the names of charsets begin that hold no Chinese text but as bytes of another charset.
+#: Prefixes of charsets in which Chinese text can only be bytes of another charset.
 _LATIN = ("US7ASCII", "US8", "WE8", "EE8", "NE8", "EW8")
 
 
 def _charset_of(connection: Connection) -> str:
-    """Return the name of the database's charset; empty where it is not to be seen."""
+    """Return the name of the database's charset; empty if it cannot be read."""
     question = "SELECT VALUE FROM NLS_DATABASE_PARAMETERS WHERE PARAMETER = 'NLS_CHARACTERSET'"
     with suppress(DBAPIError):
         return str(connection.exec_driver_sql(question).scalar_one_or_none() or "")
     return ""
 
 
-def _two_lines(said: str) -> str:
-    """Return what the driver said: its first line and its second, which has the cause; without the link to its help."""
-    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("Help:")]
+def _two_lines(message: str) -> str:
+    """Return the first two lines of a driver's message, the second has the cause; without the link to its help."""
+    lines = [line for line in message.splitlines() if line.strip() and not line.startswith("Help:")]
     return " ".join(lines[:2])
 
 
-def _code(error: BaseException) -> str:
-    """Return the error's number; a DPY- one may stand for an ORA- one that it tells."""
+def _error_code(error: BaseException) -> str:
+    """Return the error's number; of a DPY- error that contains an ORA- number, the more specific one."""
     detail = error.args[0] if error.args else None
     full = getattr(detail, "full_code", "") or ""
     found = _CODE.findall(f"{full} {error}")
-    known = sorted((code for code in found if code in _MEANS), key=_UMBRELLAS.__contains__)
+    known = sorted((code for code in found if code in _KNOWN_ERRORS), key=_GENERAL_ERRORS.__contains__)
     return known[0] if known else found[0] if found else ""

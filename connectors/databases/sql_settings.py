@@ -1,4 +1,4 @@
-"""Where a database is and which SELECTs it is asked: the keys of `sql`, checked together."""
+"""The keys of `sql`: where a database is and which SELECTs to run; they are validated together."""
 
 import codecs
 from datetime import timedelta
@@ -13,45 +13,45 @@ from connectors.databases.statements.queries import Query, binds
 from connectors.databases.statements.query_guard import refuse, refuse_everywhere
 from connectors.http.tls import DatabaseTls
 
-#: Bound by us, where a query names them.
-_OURS = frozenset({"student", "numbers", "these", "opens", "closes", "cohort"})
+#: Parameters that this program binds if a query names them.
+_OWN_PARAMETERS = frozenset({"student", "numbers", "these", "opens", "closes", "cohort"})
 
 
-def _charset(name: str) -> str:
+def _codec_name(name: str) -> str:
     try:
         return codecs.lookup(name).name if name else ""
     except LookupError:
-        raise ValueError(f'"{name}" is no charset: write one such as "gbk"') from None
+        raise ValueError(f'"{name}" is not a charset: write one such as "gbk"') from None
 
 
 class Settings(DatabaseTls):
-    """Where the database is, and what is asked."""
+    """Where the database is, and what to ask."""
 
-    #: A source of these keys may name a query as `as_of`.
+    #: A source with these keys can have a query as `as_of`.
     asks_database: ClassVar[bool] = True
-    #: What may be called changes no answer.
+    #: Which functions are allowed does not change an answer.
     how: ClassVar[frozenset[str]] = frozenset({"allows"})
 
     query: Query
-    #: Values for the `:names` in the queries; they are bound, never pasted in.
+    #: Values for the `:names` in the queries; they are bound, never inserted into the text.
     parameters: dict[str, Text | int | float] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: A query whose first column lists everybody the office knows.
+    #: A query whose first column lists all people that the office knows.
     population: Query | None = None
-    #: The same question about one student, `:student`; without it everybody is asked for and one is kept.
+    #: The same query for one student, `:student`; without it, the complete answer is read and filtered.
     one: Query | None = None
-    #: Whether the answer is still the last one is told by the database itself: true for a count and digest that are
-    #: ready-made, or a query of its own whose every row is part of it.
+    #: The database computes a fingerprint, to show whether the answer changed: true for a built-in count and digest, or
+    #: a query whose rows are the fingerprint.
     fingerprint: bool | Query = False
-    #: A statement that takes longer is given up.
+    #: A statement that takes longer is stopped.
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
-    #: The charset of text that comes as bytes: from columns of bytes, and from a database that believes itself ASCII.
-    bytes_as: Annotated[str, AfterValidator(_charset)] = ""
-    #: The folder of Oracle's client; named, its thick mode is used, by the whole program.
+    #: The charset of text that arrives as bytes: from binary columns, and from a database that is declared as ASCII.
+    bytes_as: Annotated[str, AfterValidator(_codec_name)] = ""
+    #: The folder of Oracle's client; if set, the whole program uses thick mode.
     oracle_client: FilePath | None = None
-    #: Functions that a query may call although they are refused by name: the office's own that only read.
+    #: Functions that a query can call although their names are refused: the office's own that only read.
     allows: frozenset[str] = frozenset()
-    #: More rows than this are no answer: the query is likely to have lost its condition.
+    #: An answer with more rows is refused, because the query has probably lost its condition.
     limit: Annotated[int, Field(ge=1)] = 5_000_000
 
     @model_validator(mode="after")
@@ -64,17 +64,17 @@ class Settings(DatabaseTls):
         return self
 
     def queries(self) -> tuple[str, ...]:
-        """Return every query that may be sent."""
+        """Return every query that can be sent."""
         asked = (self.query, self.population, self.one, self.fingerprint)
         return tuple(query for query in asked if isinstance(query, str) and query)
 
     @model_validator(mode="after")
     def _binds_safely(self) -> Self:
-        if taken := sorted(_OURS & self.parameters.keys()):
-            raise ValueError(f":{taken[0]} is bound by the program itself: give the parameter another name")
+        if taken := sorted(_OWN_PARAMETERS & self.parameters.keys()):
+            raise ValueError(f"the program itself binds :{taken[0]}: give the parameter another name")
         if binds(self.query, "numbers") and self.population is None:
             raise ValueError(
-                "a query that binds :numbers misses whoever the office spells otherwise: name a population, which may "
-                "bind them too, so that who is not found is unknown and not clear"
+                "a query that binds :numbers misses students whose numbers the office writes differently, and they "
+                "would be cleared: add a population, which can bind :numbers too"
             )
         return self

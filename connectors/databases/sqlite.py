@@ -1,4 +1,4 @@
-"""SQLite for the connectors that ask a database: a file, opened read-only, and the few words it has for errors."""
+"""The back end of SQLite: a file, opened read-only, and the few error messages of SQLite."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,25 +12,25 @@ from sqlalchemy.pool import NullPool
 from connectors.databases.base import Backend, Undecodable
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
-#: What SQLite says → the way out.
-_SQLITE = (
+#: SQLite's message → the cause and the fix.
+_FIXES = (
     (
         "is not a database",
-        "The file is no SQLite database, or an encrypted one: look at the url, and have the office look.",
+        "The file is not an SQLite database, or is encrypted: check the url, and have the office check the file.",
     ),
     (
         "malformed",
         "The file is damaged, or was being copied: the next slot tries again; have the office copy it whole.",
     ),
     ("unable to open", "Give this user the right to read the file and its folder."),
-    ("locked", "Another program writes into it: the next slot tries again; ask at a quieter hour."),
-    ("busy", "Another program writes into it: the next slot tries again; ask at a quieter hour."),
-    ("interrupted", "Raise timeout, or make the query cheaper: it took longer than that."),
-    ("disk I/O", "Look at the disk or the network drive that the file is on; the next slot tries again."),
-    ("readonly", "The query writes: write a SELECT alone."),
+    ("locked", "Another program writes to it: ask at a quieter hour. The next slot tries again."),
+    ("busy", "Another program writes to it: ask at a quieter hour. The next slot tries again."),
+    ("interrupted", "The query took longer than timeout: raise it, or make the query cheaper."),
+    ("disk I/O", "Check the disk or the network drive of the file. The next slot tries again."),
+    ("readonly", "The query writes: write a single SELECT."),
     ("no such table", "There is no such table or view: correct the query, or the url if it is another file."),
     ("no such column", "There is no such column: correct the query."),
-    ("syntax error", "The query is not written as SQLite wants it: correct it, then run: clearance check."),
+    ("syntax error", "The query has a syntax error for SQLite: correct it, then run: clearance check."),
 )
 
 
@@ -38,59 +38,61 @@ class Sqlite(Backend):
     """An SQLite file, opened read-only."""
 
     def engine(self, url: URL) -> Engine:
-        """Open the file read-only: it is never made where it is missing."""
+        """Return an engine that opens the file read-only; a missing file is not created."""
         file = url.database or ""
         if not file or file == ":memory:":
             raise SourceRefused(f"{self.source}: an SQLite url needs a file", "Write sqlite:///path/to/file.db.")
         if not Path(file).is_file():
-            raise SourceUnavailable(f"{self.source}: there is no file {file}", "See that the office has put it there.")
+            raise SourceUnavailable(
+                f"{self.source}: there is no file {file}", "Check that the office has put it there."
+            )
         read_only = url.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
         engine = create_engine(
-            read_only, poolclass=NullPool, connect_args={"timeout": self.patience.connect.total_seconds()}
+            read_only, poolclass=NullPool, connect_args={"timeout": self.timeouts.connect.total_seconds()}
         )
         event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
         return engine
 
     def begin(self, connection: Connection) -> None:
-        """Begin; the first read fixes what is seen."""
+        """Begin a transaction; the first read fixes its state."""
         connection.exec_driver_sql("BEGIN")
         if self.options.lenient:
             raw: Any = connection.connection.driver_connection
-            raw.text_factory = self._text
+            raw.text_factory = self._decode
 
-    def _text(self, raw: bytes) -> str:
-        """Decode what the file holds as text: UTF-8, else what the settings name."""
+    def _decode(self, raw: bytes) -> str:
+        """Decode text of the file: as UTF-8, else in the charset of the settings."""
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             return raw.decode(self.options.bytes_as or "utf-8", "replace")
 
     def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
-        """Read text as it is stored."""
+        """Return that text is read as it is stored."""
         return "read as it is stored"
 
-    def explained(self, error: BaseException) -> SourceError:
-        """Know text that is not UTF-8."""
-        plain = super().explained(error)
-        return Undecodable(plain.what, self.charset_fix) if "Could not decode to UTF-8" in str(error) else plain
+    def to_source_error(self, error: BaseException) -> SourceError:
+        """Return a SourceError; Undecodable for text that is not UTF-8."""
+        general = super().to_source_error(error)
+        return Undecodable(general.what, self.charset_fix) if "Could not decode to UTF-8" in str(error) else general
 
     @contextmanager
     def watched(self, connection: Connection) -> Iterator[None]:
         """Interrupt a statement that runs too long."""
-        deadline = time.monotonic() + self.patience.statement.total_seconds()
+        deadline = time.monotonic() + self.timeouts.statement.total_seconds()
         raw: Any = connection.connection.driver_connection
         raw.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
         yield
 
     def kind(self, error: BaseException) -> type[SourceError]:
-        """Sort by the few words SQLite has."""
-        said = str(error)
-        if "readonly" in said or "unable to open" in said:
+        """Return the class of an error by its message."""
+        text = str(error)
+        if "readonly" in text or "unable to open" in text:
             return SourceRefused
-        if any(word in said for word in ("locked", "busy", "interrupted", "disk I/O", "malformed")):
+        if any(word in text for word in ("locked", "busy", "interrupted", "disk I/O", "malformed")):
             return SourceUnavailable
         return SourceGarbled
 
     def fix(self, error: BaseException) -> str:
-        """Know what is wrong with the file itself, and what with the query."""
-        return next((fix for words, fix in _SQLITE if words in str(error)), "")
+        """Return the fix for an error of the file or of the query."""
+        return next((fix for part, fix in _FIXES if part in str(error)), "")

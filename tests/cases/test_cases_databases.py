@@ -437,7 +437,7 @@ class TestTls:
     def test_each_failed_handshake_has_its_true_cause(self, said: str, fix: str) -> None:
         office = mysql.Mysql("fees", "mysql://office/", DatabaseTimeouts(timedelta(1), timedelta(1)), Options())
         error = type("OperationalError", (Exception,), {})(2003, f"Can't connect to MySQL server on 'office' ({said})")
-        found = office.explained(error)
+        found = office.to_source_error(error)
         assert isinstance(found, SourceRefused)
         assert fix in str(found)
 
@@ -451,7 +451,7 @@ class TestAnOlderServer:
         finance = at_mariadb()
         finance.office(TABLE, OWED)
         assert finance.sync().state is RunState.APPLIED
-        assert [w for w in finance.connector().check().warnings if "no limit of time for a statement" in w]
+        assert [w for w in finance.connector().check().warnings if "no time limit for a statement" in w]
 
     def test_a_server_without_read_only_transactions_is_asked_and_check_says_so(
         self, at_mariadb: BackupResult, monkeypatch: pytest.MonkeyPatch

@@ -39,7 +39,7 @@ def last_run(university: University, source: str) -> Any:
 def test_an_unknown_settings_key_is_named_with_a_near_one(unharmed: University) -> None:
     rewritten(unharmed, 'obligation = "loan"', 'obligatoin = "loan"')
     said = unharmed.run("sync", "loans", code=1)
-    assert '[source.loans] obligatoin: unknown key: write "obligation", if you mean that' in said
+    assert '[source.loans] obligatoin: unknown key: write "obligation", or remove it' in said
 
 
 def test_a_source_that_is_down(unharmed: University) -> None:

@@ -327,7 +327,7 @@ def test_a_source_asked_by_number_is_asked_once_about_the_students_of_both(
         ('roster = "winter"\n', 'roster = "summer"\n', '"2019s" has the same list: bind :cohort in its query'),
         ("[roster.winter]", '[roster.winter]\nlevel = "x"', "[roster.winter] level: unknown key"),
         ('levels = { "硕士" = "postgraduate" }', "", "[roster.winter] levels: is missing"),
-        ('"硕士" = "postgraduate"', '"硕士" = "doctor"', '[roster.winter] levels: "硕士" stands for "doctor"'),
+        ('"硕士" = "postgraduate"', '"硕士" = "doctor"', '[roster.winter] levels: "硕士" means "doctor"'),
         ("[roster.winter]", "[rosters.winter]", "[rosters]: unknown key: write [roster.KEY]"),
         ("[roster.summer]", "[roster]", "[roster.winter]: [roster] has keys of its own"),
     ],
@@ -358,7 +358,7 @@ def test_one_roster_serves_one_open_cohort(tmp_path: Path, monkeypatch: pytest.M
     file.write_text(alone, encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_settings(file)
-    assert '[roster]: one roster serves one cohort, and "2019s", "2019w" are open' in caught.value.mistakes[0]
+    assert '[roster]: a roster is for one cohort, and "2019s", "2019w" are open' in caught.value.mistakes[0]
     assert caught.value.mistakes[0].endswith("or set closed = true in the [[cohort]] that is over")
     file.write_text(alone.replace('key = "2019w"', 'key = "2019w"\nclosed = true'), encoding="utf-8")
     assert load_settings(file).open_cohorts() == ("2019s",)

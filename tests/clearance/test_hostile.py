@@ -264,7 +264,7 @@ class TestSettings:
             university_of_three.put_back()
             university_of_three.change('every = "1 d"', f'every = "{span}"')
             said = ends_well(university_of_three, "sources").err
-            assert said.rstrip().endswith("is longer than 10,000 days: write a shorter span")
+            assert said.rstrip().endswith("is longer than 10,000 days: write a shorter duration")
 
     def test_what_a_run_quotes_is_stored_whatever_it_is(self, university_of_three: Small) -> None:
         university_of_three.put_back()

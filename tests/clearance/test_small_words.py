@@ -82,7 +82,7 @@ def test_a_note_that_names_a_number_as_long_as_a_students_stays_a_row(university
 )
 def test_the_example_for_a_mistake_in_a_cron_line_is_that_line_put_right(line: str, instead: str) -> None:
     with pytest.raises(ValueError, match="write") as wrong:
-        cron.read(line)
+        cron.parse_line(line)
     assert f'"{instead}"' in str(wrong.value)
     whole = instead if len(instead.split()) > 1 else " ".join(f if "-" not in f else instead for f in line.split())
     assert cron.checked(whole) == whole

@@ -48,7 +48,7 @@ def mistakes(folder: Path, url: str) -> str:
 )
 def test_a_bare_at_sign_is_refused_and_nothing_of_the_password_is_shown(tmp_path: Path, url: str) -> None:
     found = mistakes(tmp_path, url)
-    assert found.endswith("write %40 for it within a name or a password")
+    assert found.endswith("write %40 for it in a name or a password")
     assert not [part for part in ("hush", "mum", "office", "der:") if part in found]
 
 
@@ -58,7 +58,7 @@ def test_a_bare_at_sign_is_refused_and_nothing_of_the_password_is_shown(tmp_path
 )
 def test_what_is_not_a_url_is_refused_and_not_shown(tmp_path: Path, url: str) -> None:
     found = mistakes(tmp_path, url)
-    assert "this is no database URL" in found
+    assert "this is not a database URL" in found
     assert not [part for part in ("hidden", "33o6") if part in found]
 
 

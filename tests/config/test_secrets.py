@@ -97,7 +97,7 @@ class TestTheValue:
 
     def test_a_file_that_was_exchanged_is_read_with_the_next_use(self, tmp_path: Path) -> None:
         secret = Secret("file:word", Origin(tmp_path, {}))
-        with pytest.raises(SecretUnusable, match="create it, readable by this user alone"):
+        with pytest.raises(SecretUnusable, match="create it, readable only by this user"):
             secret.reveal()
         for word in ("first", "second"):
             (tmp_path / "word").write_text(f"{word}\n", encoding="utf-8")

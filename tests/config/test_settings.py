@@ -51,45 +51,45 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: write "contact", if you mean that'),
+        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: write "contact", or remove it'),
         ('name = "山海大学"\n', "", "[institution] name: is missing: add it"),
-        ('"Asia/Shanghai"', '"Asia/Nowhere"', '[institution] timezone: "Asia/Nowhere" is no time zone'),
+        ('"Asia/Shanghai"', '"Asia/Nowhere"', '[institution] timezone: "Asia/Nowhere" is not a time zone'),
         ('means = "items"', 'means = "things"', "[source.loans] means: "),
-        ('every = "15 min"', 'every = "soon"', '[source.loans] every: "soon" is no span of time'),
-        ('every = "15 min"\n', "", '[source.loans] every: give either every = "15 min" or cron'),
-        ('every = "15 min"', 'every = "15 min"\ncron = "0 7 * * *"', "not both and not neither"),
-        ('every = "15 min"', 'every = "2 d"', "longer than a day has no midnight to count from"),
+        ('every = "15 min"', 'every = "soon"', '[source.loans] every: "soon" is not a duration'),
+        ('every = "15 min"\n', "", '[source.loans] every: exactly one of every and cron is needed: set every ='),
+        ('every = "15 min"', 'every = "15 min"\ncron = "0 7 * * *"', "exactly one of every and cron is needed"),
+        ('every = "15 min"', 'every = "2 d"', "it counts from midnight, so it cannot exceed a day"),
         ('step = "library"\nconnector', 'step = "libary"\nconnector', '[source.loans] step: there is no step "libary"'),
         ('connector = "memory"\nmeans = "items"', 'connector = "smoke"\nmeans = "items"',
          'there is no connector "smoke"'),
         ('columns = { student = "CARD", amount', 'columns = { amount', "[source.fines] columns: student is missing"),
         ('student = "CARD", amount = "AMOUNT"', 'student = "CARD"',
          "[source.fines] columns: amount is missing, and balance needs it"),
-        ('title = "TITLE", due', 'paid = "TITLE", due', 'paid lessens or raises a sum: it goes with means = "balance"'),
-        ('title = "TITLE", due', 'tittle = "TITLE", due', "[source.loans] columns: tittle is no field of ours"),
+        ('title = "TITLE", due', 'paid = "TITLE", due', 'paid changes a sum, which only means = "balance" has'),
+        ('title = "TITLE", due', 'tittle = "TITLE", due', "[source.loans] columns: tittle is not a known field"),
         ('words = { done = ["已清退"], ', "words = { ", '[source.checkouts] words: "done" is missing'),
-        ('not_done = ["未清退"]', 'not_done = ["已清退"]', 'words: "已清退" stands twice'),
-        ('means = "items"', 'means = "items"\nabsent = "held"', "only for a status can no row mean held"),
-        ('aliases = ["card", "former"]', 'aliases = ["badge"]', '[roster] aliases: "badge" is no mapped column'),
-        ('"本科" = "undergraduate"', '"本科" = "bachelor"', 'stands for "bachelor", which no flow has'),
+        ('not_done = ["未清退"]', 'not_done = ["已清退"]', 'words: "已清退" is a duplicate'),
+        ('means = "items"', 'means = "items"\nabsent = "held"', 'absent: "held" is only for means'),
+        ('aliases = ["card", "former"]', 'aliases = ["badge"]', '[roster] aliases: "badge" is not a mapped column'),
+        ('"本科" = "undergraduate"', '"本科" = "bachelor"', 'means "bachelor", which no flow has'),
         ('college = "学院"\n', "", "[roster] columns: college is missing"),
         ('{ step = "dorm" },\n', '{ step = "dorm", after = ["library"] },\n',
-         "only a review waits"),
-        ('{ step = "library" }, { step = "finance" }', '{ step = "library" }, { step = "library" }', "stands twice"),
-        ('key = "postgraduate"', 'key = "undergraduate"', '[[flow]] "undergraduate": stands twice'),
-        ('[source.loans]', '[source.roster]', "this name belongs to the roster"),
+         "only a review can wait"),
+        ('{ step = "library" }, { step = "finance" }', '{ step = "library" }, { step = "library" }', "duplicate entry"),
+        ('key = "postgraduate"', 'key = "undergraduate"', '[[flow]] "undergraduate": duplicate key'),
+        ('[source.loans]', '[source.roster]', "this name is reserved for the roster"),
         ('where = "总馆一楼", hours = "8:00–17:30"', 'where = "总馆一楼", open = { workday = ["8-12"] }',
-         'places.*.open.workday.0: "8-12" are no hours of one day: write them as "8:00-11:30"'),
+         'places.*.open.workday.0: "8-12" are not hours of one day: write them as "8:00-11:30"'),
         ('[roster]\n', '[calendar]\nholidays = [{ first = 2019-06-09, last = 2019-06-07 }]\n\n[roster]\n',
-         "[calendar] holidays.0: 2019-06-07 is before 2019-06-09: turn them round"),
+         "[calendar] holidays.0: 2019-06-07 is before 2019-06-09: exchange the two"),
         ('name = "2019届"\n', 'name = "2019届"\ncollect."*" = { when = "6月" }\n',
          '[[cohort]] "2019" collect.*.where: is missing'),
         ('[roster]\n', '[portal]\nrecheck_day_limit = 0\n\n[roster]\n', "[portal] recheck_day_limit: input should be"),
         ('every = "15 min"', 'cron = "@daily"', '[source.loans] cron: "@daily" is a name'),
         ('every = "15 min"', 'cron = "0 0 7 * * *"', '[source.loans] cron: "0 0 7 * * *" has six fields'),
-        ('every = "15 min"', 'cron = "0 7 31 2 *"', '[source.loans] cron: "0 7 31 2 *" never comes'),
+        ('every = "15 min"', 'cron = "0 7 31 2 *"', '[source.loans] cron: "0 7 31 2 *" never runs'),
         ('every = "1 d"', 'cron = "0 7 1 * 1"', "[roster] cron: "),
-        ('[roster]\n', '[desk.paper]\ncron = "0 2 31 2 *"\n\n[roster]\n', 'paper.cron: "0 2 31 2 *" never comes'),
+        ('[roster]\n', '[desk.paper]\ncron = "0 2 31 2 *"\n\n[roster]\n', 'paper.cron: "0 2 31 2 *" never runs'),
         ('[roster]\n', '[desk.paper]\ncron = "at night"\n\n[roster]\n', "write five fields, such as"),
         ('key = "dorm"', 'key = "dorms"', 'entry "dorm": there is no such step'),
     ],
@@ -118,7 +118,7 @@ def test_a_connectors_own_keys_are_checked_by_the_connector(tmp_path: Path) -> N
         'connector = "sql"\nurl = "sqlite:///a.db"\nqery = "SELECT 1"\nmeans = "items"',
     )
     found = mistakes(tmp_path, text)
-    assert any('[source.loans] qery: unknown key: write "query", if you mean that' in m for m in found)
+    assert any('[source.loans] qery: unknown key: write "query", or remove it' in m for m in found)
     assert any("[source.loans] query: is missing" in m for m in found)
 
 
@@ -165,13 +165,13 @@ def test_a_secret_that_is_written_behind_env_is_not_repeated(tmp_path: Path) -> 
     settings = SETTINGS.replace('"env:STATUS_URL"', '"env:sqlite://u:hidden-word@x"')
     assert settings != SETTINGS
     found = mistakes(tmp_path, settings, {})
-    assert any("what follows env: is not the name of a variable" in mistake for mistake in found)
+    assert any("the text after env: is not a variable's name" in mistake for mistake in found)
     assert not any("hidden" in mistake for mistake in found)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"[institution\n", "this is not TOML"), ("名".encode("gb18030"), "save it as UTF-8")],
+    [(b"[institution\n", "invalid TOML"), ("名".encode("gb18030"), "save it as UTF-8")],
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "clearance.toml"
@@ -196,7 +196,7 @@ class TestSecrets:
 
     def test_a_password_in_the_file_is_refused(self, tmp_path: Path) -> None:
         found = mistakes(tmp_path, changed('url = "env:STATUS_URL"', f'url = "{self.URL}"'))
-        assert any("does not stand in the file" in mistake for mistake in found)
+        assert any("must not be in the settings file" in mistake for mistake in found)
         assert not any("very-secret-word" in mistake for mistake in found)
 
     def test_from_a_variable_or_a_file_it_is_taken_and_never_shown(self, tmp_path: Path) -> None:
@@ -247,12 +247,12 @@ def test_a_column_with_the_number_of_an_identity_document_is_refused(
     tmp_path: Path, old: str, new: str, where: str
 ) -> None:
     said = mistakes(tmp_path, changed(old, new))
-    assert any(line.startswith(where) and "none is ever kept here" in line for line in said), said
+    assert any(line.startswith(where) and "none is ever stored here" in line for line in said), said
 
 
 def test_a_roster_column_that_serves_nothing_is_refused(tmp_path: Path) -> None:
     text = changed('card = "一卡通"', 'card = "一卡通"\nphone = "手机"')
     (said,) = mistakes(tmp_path, text)
-    assert said.startswith("[roster] columns: phone serves nothing here")
+    assert said.startswith("[roster] columns: phone is not used")
     settings(tmp_path, text.replace('["card", "former"]', '["card", "former", "phone"]'))
     settings(tmp_path, text.replace('exempt = [{ building = ["校外走读"] }]', 'exempt = [{ phone = ["无"] }]'))

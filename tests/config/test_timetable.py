@@ -149,7 +149,7 @@ def test_a_line_comes_about_a_change_of_clocks_as_a_wall_clock_shows_it(
     change: tuple[ZoneInfo, datetime], line: str
 ) -> None:
     zone, moment = change
-    start, cron = moment - timedelta(hours=26), crontab.read(line)
+    start, cron = moment - timedelta(hours=26), crontab.parse_line(line)
     # Minute by minute, what the clock on the wall shows.
     minutes = [start + timedelta(minutes=m) for m in range(52 * 60)]
     shown = [minute.astimezone(zone).replace(tzinfo=None) for minute in minutes]
@@ -230,9 +230,9 @@ def test_weekdays_are_counted_as_crontab_counts_them() -> None:
         ("0 0 7 * * *", "has six fields"),
         ("0 7 * *", "has 4 fields"),
         ("", "has 0 fields"),
-        ("0 7 31 2 *", "never comes"),
-        ("0 7 30,31 2 *", "never comes"),
-        ("0 7 31 4,6,9,11 *", "never comes"),
+        ("0 7 31 2 *", "never runs"),
+        ("0 7 30,31 2 *", "never runs"),
+        ("0 7 31 4,6,9,11 *", "never runs"),
         ("0 7 1 * 1", "a day of month and a day of week"),
         ("0 7 */2 * mon", "a day of month and a day of week"),
         ("60 7 * * *", '"60" is not a minute'),
@@ -253,7 +253,7 @@ def test_weekdays_are_counted_as_crontab_counts_them() -> None:
 )
 def test_a_line_that_crontab_would_read_otherwise_or_not_at_all_is_refused_with_the_fix(line: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        crontab.read(line)
+        crontab.parse_line(line)
 
 
 @pytest.mark.parametrize("line", ["0 7 29 2 *", "0  7\t* * *", "0 7 * feb-dec *", "0 7 31 1,2 *", "0-59/7 * * * *"])

@@ -1095,7 +1095,7 @@ def test_an_unknown_key_is_refused(office: HttpOffice) -> None:
 
 
 def test_a_secret_does_not_stand_in_the_file(office: HttpOffice) -> None:
-    with pytest.raises(ValidationError, match="secrets do not stand in the file"):
+    with pytest.raises(ValidationError, match="a secret must not be in the settings file"):
         ask(office, auth={"kind": "bearer", "token": SECRET})
 
 

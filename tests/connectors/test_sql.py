@@ -157,7 +157,7 @@ def test_what_is_written_while_it_is_read_does_not_show(
 ) -> None:
     """Between count and rows another connection adds one; the count proves that one state was read."""
     connector = ask(office.url)
-    original = ReadTransaction._count
+    original = ReadTransaction._count_part
 
     def count_and_let_somebody_write(*args: Any) -> int:
         counted = original(*args)
@@ -171,7 +171,7 @@ def test_what_is_written_while_it_is_read_does_not_show(
         with closing(sqlite3.connect(office.engine.url.database or "")) as file:
             file.execute("PRAGMA journal_mode = WAL").close()
     with monkeypatch.context() as patch:
-        patch.setattr(ReadTransaction, "_count", count_and_let_somebody_write)
+        patch.setattr(ReadTransaction, "_count_part", count_and_let_somebody_write)
         assert len(connector.pull().rows) == 4
     assert len(office.connector().pull().rows) == 5
 
@@ -180,7 +180,7 @@ def test_fewer_rows_than_the_database_counted_are_no_answer(
     office: DatabaseOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = ask(office.url)
-    monkeypatch.setattr(ReadTransaction, "_count", lambda *_: 5)
+    monkeypatch.setattr(ReadTransaction, "_count_part", lambda *_: 5)
     with pytest.raises(SourceUnavailable, match="4 of 5, then 4 of 5"):
         connector.pull()
 
@@ -234,7 +234,7 @@ class TestRefusal:
         with pytest.raises(SourceGarbled):
             connector.pull()
         with monkeypatch.context() as patch:
-            patch.setattr(ReadTransaction, "_count", lambda *_: 4)
+            patch.setattr(ReadTransaction, "_count_part", lambda *_: 4)
             with pytest.raises(SourceRefused, match="read-only"):
                 _unstreamed(connector, patch).pull()
         assert len(ask(postgres_url).pull().rows) == 4
@@ -302,7 +302,7 @@ def test_an_account_that_reaches_the_servers_files_or_programs_is_pointed_out(
             (warning,) = but_clocks(ask(reader).check().warnings)
         finally:
             run(dropped)
-        assert "may read or write files of the server" in warning
+        assert "can read or write files of the server" in warning
         assert ("run programs on the server" in warning) is (url == postgres_url)
         assert "change the office's data" not in warning
 

@@ -1,18 +1,19 @@
-"""Fingerprints that a database computes over a query's result: a count and a strong digest, whatever the rows' order.
+"""Fingerprints that a database computes over a query's result: a count and a strong digest, in any order of the rows.
 
-Each row is written as text, hashed with SHA-256, and the hashes are added up in four pieces of sixty bits: rows that
-come, go, change or come twice give another sum, and nothing is sorted. The functions are those of the databases' own
-documentation: `sha256` (PostgreSQL 11), `SHA2` (MySQL, MariaDB), `STANDARD_HASH` (Oracle 12.1); SQLite is lent one.
+Each row is converted to text and hashed with SHA-256, and the hashes are added in four pieces of sixty bits. Added,
+removed, changed and duplicate rows give another sum, and nothing is sorted. The functions are those of the databases'
+documentation: `sha256` (PostgreSQL 11), `SHA2` (MySQL, MariaDB), `STANDARD_HASH` (Oracle 12.1); SQLite gets one from
+this module.
 """
 
 import hashlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
-#: Where each piece of a hash's 64 hexadecimal digits begins; a piece of fifteen fits a 64-bit number.
+#: Start of each piece of a hash's 64 hexadecimal digits; a piece of fifteen digits fits a 64-bit number.
 _PIECES = (1, 16, 31, 46)
 
-#: Shorter ones, for Oracle: sums of them stay exact in whatever counts with 64 bits on the way.
+#: Shorter pieces, for Oracle: their sums stay exact in 64 bits.
 _SHORT_PIECES = (1, 13, 25, 37, 49)
 
 _ABSENT = "-"
@@ -26,7 +27,7 @@ def _postgresql(query: str, _columns: Sequence[str]) -> str:
 
 def _mysql(query: str, columns: Sequence[str]) -> str:
     names = (f"`{column.replace('`', '``')}`" for column in columns)
-    # In hexadecimal no value can hold the separator.
+    # In hexadecimal no value can contain the separator.
     text = ", ".join(f"COALESCE(HEX(CAST(q.{name} AS BINARY)), '{_ABSENT}')" for name in names)
     sums = ", ".join(f"SUM(CAST(CONV(SUBSTR(h, {at}, 15), 16, 10) AS DECIMAL(20)))" for at in _PIECES)
     hashed = f"SELECT SHA2(CONCAT_WS('|', {text}), 256) AS h FROM ({query}\n) q"  # noqa: S608 - the configured query
@@ -35,7 +36,7 @@ def _mysql(query: str, columns: Sequence[str]) -> str:
 
 def _oracle(query: str, columns: Sequence[str]) -> str:
     names = (f'q."{column}"' for column in columns)
-    # A length before each value, so that no value can run into its neighbour; '' is NULL there.
+    # A length before each value, so that no value can run into the next one; '' is NULL in Oracle.
     text = " || ".join(f"COALESCE(TO_CHAR(LENGTH({name})), '{_ABSENT}') || ':' || TO_CHAR({name})" for name in names)
     sums = ", ".join(f"SUM(TO_NUMBER(SUBSTR(h, {at}, 12), 'XXXXXXXXXXXX'))" for at in _SHORT_PIECES)
     hashed = f"SELECT RAWTOHEX(STANDARD_HASH({text}, 'SHA256')) AS h FROM ({query}\n) q"  # noqa: S608 - the configured query
@@ -57,13 +58,13 @@ _STATEMENTS: Mapping[str, Callable[[str, Sequence[str]], str]] = {
 
 
 def statement(database: str, query: str, columns: Sequence[str]) -> str | None:
-    """Return the question for the fingerprint of `query`, whose result has these columns; None where none is ready."""
+    """Return the statement for the fingerprint of `query`, whose result has these columns; None if there is none."""
     make = _STATEMENTS.get(database)
     return make(query, columns) if make else None
 
 
 class _Digest:
-    """SQLite's aggregate: the sum of the rows' hashes, as hexadecimal text."""
+    """An aggregate for SQLite: the sum of the rows' hashes, as hexadecimal text."""
 
     def __init__(self) -> None:
         self._sum = 0
@@ -78,5 +79,5 @@ class _Digest:
 
 
 def lend_to_sqlite(raw: sqlite3.Connection) -> None:
-    """Give an SQLite connection the aggregate that its statement names."""
-    raw.create_aggregate("clearance_digest", -1, _Digest)  # type: ignore[arg-type]  # the stubs want a fixed number of cells
+    """Register the aggregate of the SQLite statement on a connection."""
+    raw.create_aggregate("clearance_digest", -1, _Digest)  # type: ignore[arg-type]  # the stubs require a fixed number of cells

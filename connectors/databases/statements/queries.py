@@ -1,6 +1,6 @@
-"""What can be seen of a query without asking a database: what it binds, and whether it limits its own rows.
+"""Analysis of a query without a database: its bound parameters, and whether it limits its own rows.
 
-A tokeniser that knows strings, quoted names and comments; it parses no dialect, and so serves all of them.
+The tokeniser recognises strings, quoted names and comments. It parses no dialect, and so works for all of them.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator
 from sqlalchemy import text
 
-#: Text, quoted names and comments: SQL Server's brackets and PostgreSQL's dollars, too.
+#: Text, quoted names and comments, including SQL Server's brackets and PostgreSQL's dollars.
 _QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
 _OPENS, _CLOSES = "()"
@@ -20,7 +20,7 @@ _TOKEN = re.compile(r":\w+|\d+(?:\.\d+)?|[\w$#]+|<=|>=|<>|!=|\S")
 
 
 def one_select(query: str) -> str:
-    """Return a query without the semicolon at its end. What it may hold is looked at where its database is known."""
+    """Return a query without the semicolon at its end. `query_guard` checks the rest."""
     query = query.strip().rstrip(";").rstrip()
     if not query:
         raise ValueError("this is not a query: write one that begins with SELECT or WITH")
@@ -36,42 +36,42 @@ def binds(query: str, name: str) -> bool:
     return name in text(query).compile().params
 
 
-def _bare(query: str) -> str:
+def _without_quoted(query: str) -> str:
     """Return the query without its texts, quoted names and comments."""
-    # A quoted name stays a name: `"q".limit` and `SELECT "limit"` limit nothing.
+    # A quoted name is still a name: `"q".limit` and `SELECT "limit"` limit nothing.
     return _QUOTED_OR_REMARK.sub(lambda found: " " if found[0][:2] in ("--", "/*") else " _ ", query)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnLimit:
-    """A place where a query limits its own rows."""
+    """A limit that a query sets for its own rows."""
 
-    #: As the query writes it, for messages: `LIMIT 1000`.
+    #: As in the query, for messages: `LIMIT 1000`.
     words: str
-    #: At most so many rows come; None where that cannot be seen.
+    #: The most rows; None if unknown.
     most: int | None
-    #: It limits the whole answer, and not a part of the query.
+    #: It limits the whole answer rather than a part of the query.
     whole: bool
 
     def reached(self, rows: int) -> bool:
-        """Return whether an answer of so many rows may have been cut off."""
+        """Return whether an answer with this number of rows can be cut off."""
         return not self.whole or self.most is None or rows >= self.most
 
 
 def own_limits(query: str, parameters: Mapping[str, object] | None = None) -> tuple[OwnLimit, ...]:
-    """Return where the query limits its own rows: LIMIT, TOP, FETCH FIRST, ROWNUM, OFFSET, a sample.
+    """Return the limits that the query sets for its own rows: LIMIT, TOP, FETCH FIRST, ROWNUM, OFFSET, a sample.
 
-    A part of the query that picks one row (`LIMIT 1` in brackets) is a way to choose a value, and is left out; so is
-    what limits nothing, such as `TOP 100 PERCENT`. `parameters` are the values that a limit may name.
+    A part of the query that selects one row (`LIMIT 1` in brackets) only chooses a value, and is omitted. So is a limit
+    without effect, such as `TOP 100 PERCENT`. `parameters` are the values that a limit can name.
     """
-    tokens = _TOKEN.findall(_bare(query))
+    tokens = _TOKEN.findall(_without_quoted(query))
     upper = [token.upper() for token in tokens]
     found: list[OwnLimit] = []
-    # A query that is bracketed as a whole limits its whole answer.
+    # A query in outer brackets limits its whole answer.
     least = _outer_brackets(upper)
     for at, depth, opened_after in _depths(upper):
         find = _LIMITS.get(upper[at])
-        limit = find(_At(tokens, upper, at, parameters or {})) if find else None
+        limit = find(_TokenAt(tokens, upper, at, parameters or {})) if find else None
         if limit is None:
             continue
         words, most = limit
@@ -81,7 +81,7 @@ def own_limits(query: str, parameters: Mapping[str, object] | None = None) -> tu
     return tuple(found)
 
 
-#: What merges rows after a limit was applied, so that fewer rows may come than it let through.
+#: Words that merge rows after a limit is applied, so that fewer rows can arrive than the limit.
 _MERGES = frozenset({"UNION", "INTERSECT", "EXCEPT", "MINUS"})
 _APPLIES_BEFORE = {
     "TOP": _MERGES,
@@ -91,7 +91,7 @@ _APPLIES_BEFORE = {
 
 
 def _outer_brackets(upper: list[str]) -> int:
-    """Return in how many brackets the query stands as a whole."""
+    """Return the number of brackets around the whole query."""
     count = 0
     while len(upper) > 2 * count + 1 and upper[count] == "(" and upper[-1 - count] == ")":
         depth = 0
@@ -104,7 +104,7 @@ def _outer_brackets(upper: list[str]) -> int:
 
 
 def _depths(upper: list[str]) -> Iterator[tuple[int, int, str]]:
-    """Give each token's place, in how many brackets it stands, and the word before the innermost of them."""
+    """Yield each token's index, its depth in brackets, and the word before the innermost bracket."""
     before: list[str] = []
     for at, token in enumerate(upper):
         if token == _CLOSES and before:
@@ -114,13 +114,13 @@ def _depths(upper: list[str]) -> Iterator[tuple[int, int, str]]:
             before.append(upper[at - 1] if at else "")
 
 
-#: What a limit is found to be: its words, and the most rows it lets through.
-_Found: TypeAlias = tuple[str, int | None] | None
+#: The words of a limit, and the most rows that it allows; None if there is no limit.
+_LimitFound: TypeAlias = tuple[str, int | None] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _At:
-    """A query's tokens, seen from one of them."""
+class _TokenAt:
+    """A position in a query's tokens."""
 
     tokens: list[str]
     upper: list[str]
@@ -133,14 +133,14 @@ class _At:
         return self.upper[at] if 0 <= at < len(self.upper) else ""
 
     def number(self, ahead: int) -> int | None:
-        """Return the number that a token is, or that its parameter stands for."""
+        """Return the number in a token, or the value of its parameter."""
         at = self.at + ahead
         token = self.tokens[at] if at < len(self.tokens) else ""
         value = self.parameters.get(token[1:]) if token.startswith(":") else token
         return int(str(value)) if str(value).isdecimal() else None
 
-    def said(self, length: int) -> str:
-        """Return so many tokens as they are written."""
+    def words(self, length: int) -> str:
+        """Return the next `length` tokens as written."""
         return " ".join(self.tokens[self.at : self.at + length])
 
     @property
@@ -149,57 +149,57 @@ class _At:
         return bool(re.match(r"[:\d(?@]", self.word(1)))
 
 
-def _limit(here: _At) -> _Found:
+def _limit(here: _TokenAt) -> _LimitFound:
     if not here.counted or here.word(-1) == ".":
         return None
     if here.word(2) == ",":
-        # The first of the two skips rows: nothing shows that those are none of ours.
-        return here.said(4), here.number(3) if here.number(1) == 0 else None
-    return here.said(2), here.number(2 if here.word(1) == "(" else 1)
+        # The first of the two skips rows, which can be about students of the roster.
+        return here.words(4), here.number(3) if here.number(1) == 0 else None
+    return here.words(2), here.number(2 if here.word(1) == "(" else 1)
 
 
-def _offset(here: _At) -> _Found:
-    return (here.said(2), None) if here.counted and here.number(1) != 0 else None
+def _offset(here: _TokenAt) -> _LimitFound:
+    return (here.words(2), None) if here.counted and here.number(1) != 0 else None
 
 
-def _top(here: _At) -> _Found:
+def _top(here: _TokenAt) -> _LimitFound:
     if not here.counted or here.word(-1) not in ("SELECT", "DISTINCT", "ALL"):
         return None
     bracket = here.word(1) == "("
     most, percent = here.number(2 if bracket else 1), here.word(4 if bracket else 2) == "PERCENT"
     if percent and most == 100:
         return None
-    return here.said(4 if bracket else 2), None if percent else most
+    return here.words(4 if bracket else 2), None if percent else most
 
 
-def _first(here: _At) -> _Found:
-    return (here.said(2), here.number(1)) if here.counted and here.word(-1) == "SELECT" else None
+def _first(here: _TokenAt) -> _LimitFound:
+    return (here.words(2), here.number(1)) if here.counted and here.word(-1) == "SELECT" else None
 
 
-def _fetch(here: _At) -> _Found:
+def _fetch(here: _TokenAt) -> _LimitFound:
     if here.word(1) not in ("FIRST", "NEXT"):
         return None
     if here.word(2) in ("ROW", "ROWS"):
-        return here.said(3), 1
-    return here.said(4), None if here.word(3) == "PERCENT" else here.number(2)
+        return here.words(3), 1
+    return here.words(4), None if here.word(3) == "PERCENT" else here.number(2)
 
 
-def _rownum(here: _At) -> _Found:
-    """Return the limit that a comparison with ROWNUM is; None where it is a column of the answer."""
+def _rownum(here: _TokenAt) -> _LimitFound:
+    """Return the limit of a comparison with ROWNUM; None if ROWNUM is a column of the answer."""
     follows = here.word(1)
     if follows in ("<=", "=", "<"):
         most = here.number(2)
-        return here.said(3), most - 1 if most is not None and follows == "<" else most
+        return here.words(3), most - 1 if most is not None and follows == "<" else most
     if follows in ("BETWEEN", "IN", ">", ">=", "<>", "!="):
-        return here.said(3), None
-    return (here.said(1), None) if here.word(-1) in ("<", "<=", ">", ">=", "=", "<>", "!=") else None
+        return here.words(3), None
+    return (here.words(1), None) if here.word(-1) in ("<", "<=", ">", ">=", "=", "<>", "!=") else None
 
 
-def _sample(here: _At) -> _Found:
-    return (here.said(2), None) if here.word(0) == "TABLESAMPLE" or here.word(1) in ("(", "BLOCK") else None
+def _sample(here: _TokenAt) -> _LimitFound:
+    return (here.words(2), None) if here.word(0) == "TABLESAMPLE" or here.word(1) in ("(", "BLOCK") else None
 
 
-_LIMITS: Mapping[str, Callable[[_At], _Found]] = {
+_LIMITS: Mapping[str, Callable[[_TokenAt], _LimitFound]] = {
     "LIMIT": _limit,
     "OFFSET": _offset,
     "TOP": _top,

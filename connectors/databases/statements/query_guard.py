@@ -1,7 +1,7 @@
-"""What an office's query may hold: one SELECT that reads, and calls nothing that writes, waits or leaves the database.
+"""The guard of an office's query: one SELECT that only reads, without calls that write, wait or leave the database.
 
-It guards against slips and against a query that somebody else wrote. What keeps out intent is an account that may only
-read: see `Backend.warnings`. The reasons are in docs/decisions/0017.
+It protects against mistakes and against copied queries. Against intent, only an account that can only read protects:
+see `Backend.warnings`. The reasons are in docs/decisions/0017.
 """
 
 import re
@@ -26,22 +26,22 @@ _CALLS = re.compile(
     # SQLite
     "|load_extension|writefile|readfile|edit|fsdir|zipfile|fts3_tokenizer"
 )
-#: Of PostgreSQL's own namespace only functions may be called that return information.
-_TELLS = re.compile(
+#: The only functions of PostgreSQL's own namespace that can be called: those that return information.
+_INFORMATION = re.compile(
     "pg_(typeof|get_.*|size_pretty|size_bytes|.*_size|client_encoding|encoding_to_char|char_to_encoding|has_role"
     "|postmaster_start_time|conf_load_time|is_in_recovery|last_(wal|xact|committed).*|current_(wal|xact|snapshot).*"
     "|.*_is_visible|collation_for|describe_object|identify_object|timezone_.*|my_temp_schema|input_.*|index.*has_property)"
 )
-#: Packages of Oracle and Dameng; what they offer may be called without brackets.
+#: Packages of Oracle and Dameng; their functions can be called without brackets.
 _PACKAGES = re.compile("dbms_.*|utl_.*|owa_.*|owa|apex_.*|htp|htf|ctx_.*|sdo_.*|ordsys|ctxsys|odci.*|kupp.*")
-#: A part of a package that only reads a value: offices cut long texts with it.
-_PARTS = frozenset(
+#: Parts of packages that only read a value; offices use them to shorten long texts.
+_ALLOWED_PARTS = frozenset(
     f"dbms_lob.{part}" for part in ("substr", "getlength", "instr", "compare")
 ) | {"dbms_random.value", "utl_raw.cast_to_varchar2", "utl_raw.cast_to_nvarchar2"}  # fmt: skip
 
-#: What begins a statement that changes something, where a query in brackets may begin or has ended.
+#: Words that begin a statement with changes, at the beginning or after the end of a query in brackets.
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CALL", "EXEC", "EXECUTE", "COPY"})
-#: SQL Server runs a second statement behind the first without a semicolon between; there these words are reserved.
+#: Words that begin a second statement on SQL Server, which needs no semicolon before it; they are reserved there.
 _SECOND = frozenset({
     "EXEC", "EXECUTE", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "DROP", "ALTER", "CREATE", "GRANT",
     "REVOKE", "DENY", "BACKUP", "RESTORE", "SHUTDOWN", "KILL", "RECONFIGURE", "DBCC", "WAITFOR", "BULK", "USE",
@@ -56,17 +56,17 @@ _HINTS = frozenset({"UPDLOCK", "XLOCK", "TABLOCK", "TABLOCKX", "HOLDLOCK", "SERI
 
 
 def refuse(query: str, database: str, allows: Collection[str] = ()) -> None:
-    """Raise QueryRefused for what is not one SELECT that only reads, as this database reads it.
+    """Raise QueryRefused unless the query is one SELECT that only reads, by the rules of this database.
 
-    `allows` are functions that may be called all the same, as the source's table names them.
+    `allows` are functions that the source's table allows nevertheless.
     """
     allowed = {name.casefold() for name in allows}
-    if why := next(_wrong(tokens(query, database), database, allowed), ""):
+    if why := next(_violations(tokens(query, database), database, allowed), ""):
         raise QueryRefused(QueryCode.NOT_READING, why)
 
 
 def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
-    """Raise QueryRefused for what would be sent to no database, while it is not known which one is asked."""
+    """Raise QueryRefused for a query that every database would refuse; the database is not known yet."""
     first: QueryRefused | None = None
     for database in RULES:
         try:
@@ -79,75 +79,77 @@ def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
         raise first
 
 
-def _wrong(found: Sequence[QueryToken], database: str, allows: set[str]) -> Iterator[str]:
+def _violations(found: Sequence[QueryToken], database: str, allows: set[str]) -> Iterator[str]:
     head = next((token for token in found if token.text != "("), None)
     if head is None or head.upper not in ("SELECT", "WITH"):
         yield "this is not a query: write one that begins with SELECT or WITH"
-    yield from _several(found)
+    yield from _extra_statements(found)
     yield from _writes_or_locks(found, database)
-    yield from _called(found, allows)
+    yield from _forbidden_calls(found, allows)
 
 
-def _several(found: Sequence[QueryToken]) -> Iterator[str]:
+def _extra_statements(found: Sequence[QueryToken]) -> Iterator[str]:
     depth = 0
     for token in found:
         if token.kind is not TokenKind.SYMBOL:
             continue
         if token.text == ";":
-            yield "these are several statements: write one SELECT, without a semicolon within"
+            yield "these are several statements: write one SELECT, without a semicolon inside"
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
             break
     if depth:
-        yield "the brackets of the query do not match: close each that is opened, and no other"
+        yield "the brackets of the query do not match: close each open one, and no other"
 
 
 def _writes_or_locks(found: Sequence[QueryToken], database: str) -> Iterator[str]:
     upper = [token.upper for token in found]
-    said = " ".join(upper)
+    text = " ".join(upper)
     for at, word in enumerate(upper):
         before, behind = (found[at - 1].text if at else ""), (found[at + 1] if at + 1 < len(found) else None)
         begins = before == "(" or (before == ")" and "WITH" in upper)
         if word == "INTO":
-            yield "INTO writes something, or locks the office's rows: leave it out"
+            yield "INTO writes something, or locks the office's rows: remove it"
         elif word in _WRITES and begins and behind is not None and behind.kind in (TokenKind.WORD, TokenKind.NAME):
             yield f"{word} changes the office's data: write a query that only reads"
         elif word in _SECOND and database == "mssql":
             yield f"{word} begins another statement: write one SELECT"
         elif word in _HINTS and before in ("(", ","):
-            yield f"{word} locks the office's rows: leave it out"
+            yield f"{word} locks the office's rows: remove it"
         elif word == "WITH" and behind is not None and behind.upper in ("FUNCTION", "PROCEDURE"):
-            yield f"WITH {behind.upper} brings a program of its own: have the office make it a view"
+            yield f"WITH {behind.upper} contains a program of its own: have the office make it a view"
     for locks in _LOCKS:
-        if re.search(rf"(?<!\S){locks}(?!\S)", said):
-            yield f"{locks} writes something, or locks the office's rows: leave it out"
+        if re.search(rf"(?<!\S){locks}(?!\S)", text):
+            yield f"{locks} writes something, or locks the office's rows: remove it"
 
 
-def _called(found: Sequence[QueryToken], allows: set[str]) -> Iterator[str]:
+def _forbidden_calls(found: Sequence[QueryToken], allows: set[str]) -> Iterator[str]:
     for at, token in enumerate(found):
         if token.kind not in (TokenKind.WORD, TokenKind.NAME):
             continue
         behind = found[at + 1].text if at + 1 < len(found) else ""
         part = found[at + 2].text if at + 2 < len(found) and behind == "." else ""
-        # Behind a number sign or an at another word may begin, by the rules of some databases.
-        for name in dict.fromkeys(map(_plain, (token.text, *re.split(r"[#@]", token.text)))):
+        # In some databases another word can begin after a number sign or an at sign.
+        for name in dict.fromkeys(map(_comparable_name, (token.text, *re.split(r"[#@]", token.text)))):
             called = name
             if _PACKAGES.fullmatch(name) and behind in (".", "("):
-                called = f"{name}.{_plain(part)}" if part else name
-                if called in _PARTS:
+                called = f"{name}.{_comparable_name(part)}" if part else name
+                if called in _ALLOWED_PARTS:
                     continue
-            elif behind != "(" or not (_CALLS.fullmatch(name) or (name[:3] == "pg_" and not _TELLS.fullmatch(name))):
+            elif behind != "(" or not (
+                _CALLS.fullmatch(name) or (name[:3] == "pg_" and not _INFORMATION.fullmatch(name))
+            ):
                 continue
             if allows.isdisjoint((called, name)):
                 yield (
-                    f"{called} reaches beyond the rows that are asked for, or waits: leave it out, or have the office "
-                    f'make a view. If it is a function of the office\'s that only reads, write allows = ["{called}"]'
+                    f"{called} reaches beyond the rows of the query, or waits: remove it, or have the office make a "
+                    f'view. If it is a function of the office that only reads, write allows = ["{called}"]'
                 )
         if token.upper == "NEXTVAL" and at and found[at - 1].text == ".":
-            yield "NEXTVAL moves a counter of the office's: leave it out"
+            yield "NEXTVAL changes a counter of the office: remove it"
 
 
-def _plain(name: str) -> str:
-    """Return a name as every database compares it: without regard to case, width and accents."""
+def _comparable_name(name: str) -> str:
+    """Return a name in a form for comparison, without case, width and accents."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return bare.casefold()

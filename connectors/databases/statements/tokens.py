@@ -1,7 +1,7 @@
-"""A query cut into words, texts, quoted names and remarks, by the rules of the database that it is sent to.
+"""Splits a query into words, texts, quoted names and comments, by the rules of the database that it is sent to.
 
-Where a server's own settings decide what a backslash means, the query is cut by each of its rules; unless all of them
-agree, nobody knows what the server would run, and the query is refused.
+If a server's own settings decide what a backslash means, the query is split by each of the possible rules. If the
+results differ, it is unknown what the server would run, and the query is refused.
 """
 
 import re
@@ -16,18 +16,18 @@ from foundation.refusals import Refused
 class QueryCode(StrEnum):
     """Why a query is not sent."""
 
-    #: Servers may read it in more than one way.
+    #: Servers can read it in more than one way.
     UNCLEAR = "unclear"
     #: It does more than one SELECT that only reads.
     NOT_READING = "not_reading"
 
 
 class QueryRefused(Refused[QueryCode], ValueError):  # noqa: N818 - named by the reaction
-    """A query that is not sent; the text says why, with the fix."""
+    """A query that is not sent; the text has the reason and the fix."""
 
 
 class TokenKind(StrEnum):
-    """What a piece of a query is."""
+    """The kinds of tokens."""
 
     WORD = "word"
     #: A name in quotes.
@@ -40,7 +40,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryToken:
-    """One piece of a query; of a quoted name, what is between the quotes."""
+    """One token of a query; for a quoted name, the text between the quotes."""
 
     kind: TokenKind
     text: str
@@ -49,29 +49,29 @@ class QueryToken:
 
     @property
     def upper(self) -> str:
-        """A word in upper case; empty for anything else: within quotes no word means anything."""
+        """A word in upper case; empty for any other token, because a quoted word has no meaning."""
         return self.text.upper() if self.kind is TokenKind.WORD else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one database reads quotes and remarks."""
+    """How one database reads quotes and comments."""
 
-    #: `#` begins a remark.
+    #: `#` begins a comment.
     hash_remarks: bool = False
-    #: `#` may stand within a word.
+    #: `#` can be part of a word.
     hash_words: bool = False
-    #: `--` begins a remark only with a blank behind it.
+    #: `--` begins a comment only if a blank follows.
     dash_needs_blank: bool = False
-    #: A remark may hold remarks.
+    #: A comment can contain comments.
     nested: bool = False
-    #: `/*!` begins no remark: what is in it is run.
+    #: `/*!` does not begin a comment: its content is run.
     executable: bool = False
-    #: A backslash keeps the quote behind it from ending a text.
+    #: A quote after a backslash does not end a text.
     backslash: bool = False
-    #: E'…' is a text in which it does so in any case.
+    #: E'…' is a text in which that is always so.
     e_texts: bool = False
-    #: U&"…" is a name whose letters may be written as codes.
+    #: U&"…" is a name whose characters can be written as codes.
     coded_names: bool = False
     #: $tag$…$tag$ is a text.
     dollars: bool = False
@@ -79,7 +79,7 @@ class Rules:
     q_texts: bool = False
     backticks: bool = False
     brackets: bool = False
-    #: `]]` within brackets is one of the name.
+    #: `]]` in brackets is one `]` of the name.
     brackets_double: bool = False
 
 
@@ -87,7 +87,7 @@ _MYSQL = Rules(hash_remarks=True, dash_needs_blank=True, executable=True, backsl
 _POSTGRESQL = Rules(nested=True, e_texts=True, coded_names=True, dollars=True)
 _ORACLE = Rules(hash_words=True, q_texts=True)
 
-#: Database → each way in which a server of its kind may be set to read a query.
+#: Database → the rules by which its servers can be set to read a query.
 RULES: Mapping[str, tuple[Rules, ...]] = {
     "mysql": (_MYSQL, replace(_MYSQL, backslash=False)),
     "postgresql": (_POSTGRESQL, replace(_POSTGRESQL, backslash=True)),
@@ -96,28 +96,28 @@ RULES: Mapping[str, tuple[Rules, ...]] = {
     "oracle": (_ORACLE,),
     "dm": (_ORACLE, replace(_ORACLE, q_texts=False)),
 }
-_SAME = {"mariadb": "mysql", "opengauss": "postgresql", "gaussdb": "postgresql", "kingbase": "postgresql"}
+_SAME_RULES = {"mariadb": "mysql", "opengauss": "postgresql", "gaussdb": "postgresql", "kingbase": "postgresql"}
 
 
 def rules_of(database: str) -> tuple[Rules, ...]:
-    """Return the rules of a database as its url names it; of one that nothing is known about, everybody's."""
-    known = RULES.get(_SAME.get(database, database))
+    """Return the rules of a database, by its name in the URL; for an unknown one, the rules of all."""
+    known = RULES.get(_SAME_RULES.get(database, database))
     return known if known is not None else tuple(rules for each in RULES.values() for rules in each)
 
 
 def tokens(query: str, database: str) -> list[QueryToken]:
-    """Return a query's pieces without its remarks. Raises QueryRefused."""
+    """Return a query's tokens without comments. Raises QueryRefused."""
     if "\0" in query or re.search(r"\r(?!\n)", query):
         raise QueryRefused(
             QueryCode.UNCLEAR,
-            "the query has a character that databases read differently: write it again, in plain text",
+            "the query contains a character that databases read differently: write it again, in plain text",
         )
-    first, *others = (_Cut(query, rules).all() for rules in rules_of(database))
+    first, *others = (_Tokeniser(query, rules).all() for rules in rules_of(database))
     if any(other != first for other in others):
         raise QueryRefused(
             QueryCode.UNCLEAR,
-            "servers of this kind read a backslash, a quote or a remark in this query in two ways, as they are set: "
-            "write a quote within a text as '', and leave backslashes and unusual quotes out",
+            "a backslash, a quote or a comment in this query has two meanings, by the settings of such a server: write "
+            "a quote in a text as '', and remove backslashes and unusual quotes",
         )
     return [token for token in first if token.kind is not TokenKind.REMARK]
 
@@ -129,22 +129,22 @@ _TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _Q_TEXT = re.compile(r"[nN]?[qQ]'(\S)")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
-#: Begins where a piece would, and returns it; None where there is none of its kind.
+#: Returns the token of its kind that begins at an index; None if there is none.
 _Reader: TypeAlias = Callable[[int], QueryToken | None]
 
 
-class _Cut:
-    """One query under one set of rules."""
+class _Tokeniser:
+    """A tokeniser of one query with one set of rules."""
 
     def __init__(self, query: str, rules: Rules) -> None:
         self._query = query
         self._rules = rules
 
     def all(self) -> list[QueryToken]:
-        """Return every piece. Raises QueryRefused."""
+        """Return every token. Raises QueryRefused."""
         found: list[QueryToken] = []
         at, query = 0, self._query
-        readers: tuple[_Reader, ...] = (self._remark, self._quoted, self._dollar, self._plain)
+        readers: tuple[_Reader, ...] = (self._remark_token, self._quoted_token, self._dollar_token, self._plain_token)
         while at < len(query):
             if query[at].isspace():
                 at += 1
@@ -154,7 +154,7 @@ class _Cut:
             at = token.end
         return found
 
-    def _remark(self, at: int) -> QueryToken | None:
+    def _remark_token(self, at: int) -> QueryToken | None:
         query, rules = self._query, self._rules
         behind = query[at + 2 : at + 3]
         dashes = query.startswith("--", at) and (
@@ -168,17 +168,17 @@ class _Cut:
         if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
             raise QueryRefused(
                 QueryCode.UNCLEAR,
-                "MySQL and MariaDB run what is in /*! … */, which is not a remark for them: take it out",
+                "MySQL and MariaDB run the content of /*! … */, which is not a comment for them: remove it",
             )
         end = self._end_of_remark(at)
         if end < 0:
-            raise QueryRefused(QueryCode.UNCLEAR, "a remark that begins with /* has no end: close it with */")
+            raise QueryRefused(QueryCode.UNCLEAR, "a comment that begins with /* has no end: close it with */")
         return self._token(TokenKind.REMARK, at, end)
 
     def _end_of_remark(self, at: int) -> int:
-        """Return where a remark that begins here has ended; -1 where it does not."""
+        """Return the end of a comment that begins here; -1 if it has none."""
         if not self._rules.nested:
-            # The star of a /* within it may be the one that ends it.
+            # The star of a /* inside the comment can be part of the */ that ends it.
             last = self._query.find("*/", at + 2)
             return last + 2 if last >= 0 else -1
         depth = 0
@@ -188,26 +188,26 @@ class _Cut:
                 return at + mark.end()
         return -1
 
-    def _quoted(self, at: int) -> QueryToken | None:
+    def _quoted_token(self, at: int) -> QueryToken | None:
         query, rules = self._query, self._rules
         if rules.q_texts and (match := _Q_TEXT.match(query, at)):
             self._refuse_behind_a_number(at)
             end = query.find(_CLOSING.get(match[1], match[1]) + "'", match.end())
             if end < 0:
-                raise _unclosed("q'")
+                raise _unclosed_quote("q'")
             return self._token(TokenKind.TEXT, at, end + 2)
         if rules.e_texts and query[at : at + 2].lower() == "e'" and not self._in_word(at):
             return self._until("'", TokenKind.TEXT, at, at + 2, backslash=True)
         if rules.coded_names and query[at : at + 3].lower() == 'u&"':
             raise QueryRefused(
-                QueryCode.UNCLEAR, 'a name that begins with U&" may be written in codes: write its letters, without U&'
+                QueryCode.UNCLEAR, 'a name that begins with U&" can contain codes: write its characters, without U&'
             )
         quote = query[at]
         if quote == "'":
             return self._until("'", TokenKind.TEXT, at, at + 1, backslash=rules.backslash)
         if quote == '"':
-            # MySQL takes it for a text, unless it is set to take it for a name; both end at the same place, or the
-            # query is unclear.
+            # MySQL reads it as a text, or as a name if set so; either both end at the same index, or the query is
+            # unclear.
             return self._until('"', TokenKind.NAME, at, at + 1, backslash=rules.backslash and rules.backticks)
         if quote == "`" and rules.backticks:
             return self._until("`", TokenKind.NAME, at, at + 1, backslash=False)
@@ -229,19 +229,19 @@ class _Cut:
             else:
                 text = query[began:at].replace(quote * 2, quote) if kind is TokenKind.NAME else query[start : at + 1]
                 return QueryToken(kind, text, start, at + 1)
-        raise _unclosed(quote)
+        raise _unclosed_quote(quote)
 
-    def _dollar(self, at: int) -> QueryToken | None:
+    def _dollar_token(self, at: int) -> QueryToken | None:
         match = _TAG.match(self._query, at) if self._rules.dollars else None
         if match is None:
             return None
         self._refuse_behind_a_number(at)
         end = self._query.find(match[0], match.end())
         if end < 0:
-            raise _unclosed(match[0])
+            raise _unclosed_quote(match[0])
         return self._token(TokenKind.TEXT, at, end + len(match[0]))
 
-    def _plain(self, at: int) -> QueryToken:
+    def _plain_token(self, at: int) -> QueryToken:
         words = _WORD_WITH_HASH if self._rules.hash_words else _WORD
         if match := words.match(self._query, at):
             return self._token(TokenKind.WORD, at, match.end())
@@ -250,14 +250,14 @@ class _Cut:
         return self._token(TokenKind.SYMBOL, at, at + 1)
 
     def _refuse_behind_a_number(self, at: int) -> None:
-        """Raise QueryRefused for a text that begins within a number: old servers and new ones read it differently."""
+        """Raise QueryRefused for a text that begins right after a number: old and new servers read it differently."""
         if self._in_word(at):
             raise QueryRefused(
-                QueryCode.UNCLEAR, "a text begins right behind a number or a name: put a blank between them"
+                QueryCode.UNCLEAR, "a text begins right after a number or a name: put a blank between them"
             )
 
     def _in_word(self, at: int) -> bool:
-        """Whether the character before belongs to a word that goes on here."""
+        """Whether the character before is part of a word that continues here."""
         before = self._query[at - 1 : at]
         return bool(before) and (before.isalnum() or before in "_$")
 
@@ -265,5 +265,5 @@ class _Cut:
         return QueryToken(kind, self._query[start:end], start, end)
 
 
-def _unclosed(quote: str) -> QueryRefused:
-    return QueryRefused(QueryCode.UNCLEAR, f"what begins with {quote} has no end: close it")
+def _unclosed_quote(quote: str) -> QueryRefused:
+    return QueryRefused(QueryCode.UNCLEAR, f"a text or name that begins with {quote} has no end: close it")

@@ -193,7 +193,7 @@ class TestTheWay:
             ({"encoding": "utf-16"}, "no encoding"),
             ({"encoding": "gb-nothing"}, "no encoding"),
             ({"most_doubtful": 0.9}, "most_doubtful"),
-            ({"password": "word"}, "secrets do not stand in the file"),
+            ({"password": "word"}, "a secret must not be in the settings file"),
         ],
     )
     def test_settings_that_make_no_sense_are_refused(self, library: SipLibrary, own: dict[str, Any], says: str) -> None:

@@ -86,7 +86,7 @@ class Cursor:
 
 office = Oracle("loans", "somewhere", DatabaseTimeouts(timedelta(seconds=1), timedelta(seconds=1)), Options("gbk"))
 raw = SimpleNamespace()
-office._take_text(cx_Oracle)(raw, None)
+office._read_text_as_bytes(cx_Oracle)(raw, None)
 for kind in ("VARCHAR", "CHAR", "LONG", "CLOB", "NUMBER", "DATE"):
     print(kind, raw.outputtypehandler(Cursor(), "A", getattr(cx_Oracle, "DB_TYPE_" + kind), 10, 0, 0))
 for name in ("call_timeout", "cancel", "outputtypehandler"):

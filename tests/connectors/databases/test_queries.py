@@ -137,5 +137,5 @@ def test_a_moment_is_read_as_databases_and_exports_write_it(cell: object, moment
     "cell", [None, "", "soon", True, 7, "20191305", "2019-06-05 12:03", 1559993600, float("nan"), b"2019", "1e99"]
 )
 def test_what_is_no_moment_or_in_the_future_is_refused(cell: object) -> None:
-    with pytest.raises(SourceGarbled, match="fees: as_of gives"):
+    with pytest.raises(SourceGarbled, match="fees: as_of returns"):
         moment_of(cell, SHANGHAI, NOW, "fees")

@@ -123,7 +123,7 @@ def test_each_that_speaks_mysqls_wire_is_told_to_begin_in_its_own_words(version:
 )
 def test_dameng_is_sorted_by_the_number_in_its_text(said: str, kind: type[SourceError]) -> None:
     office = Dameng("fees", "dm://reader:***@finance:5236/", PATIENCE, Options())
-    assert type(office.explained(type("DatabaseError", (Exception,), {})(said))) is kind
+    assert type(office.to_source_error(type("DatabaseError", (Exception,), {})(said))) is kind
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_dameng_is_connected_in_utf_8_unless_the_url_names_another() -> None:
 
     driver = SimpleNamespace(PG_UTF8=1, connect=connect)
     for given in ({}, {"local_code": 10}):
-        office._connected(SimpleNamespace(loaded_dbapi=driver), None, (), dict(given))
+        office._connect_in_utf_8(SimpleNamespace(loaded_dbapi=driver), None, (), dict(given))
     assert [how["local_code"] for how in told] == [1, 10]
 
 

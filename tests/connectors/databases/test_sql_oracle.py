@@ -185,7 +185,7 @@ def test_a_broken_letter_in_one_title_is_reported_with_its_row(tmp_path: Path) -
 
 class TestRefused:
     @pytest.mark.parametrize(
-        ("who", "way_out"),
+        ("who", "fix_text"),
         [
             ({"word": "wrong"}, "password is wrong"),
             ({"user": "nobody", "word": "wrong"}, "password is wrong"),
@@ -222,7 +222,7 @@ own = {{"url": url, "query": "SELECT 1 FROM DUAL", "oracle_client": {str(tmp_pat
 try:
     sql.connect(sql.Settings.model_validate(own), Question("loans", {{"student": "A"}}, Ticking())).pull()
 except SourceRefused as error:
-    print(error.way_out)
+    print(error.fix_text)
 """
         said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
         assert "Oracle's client library is not to be found" in said.stdout, said.stderr
@@ -234,7 +234,7 @@ except SourceRefused as error:
 
 class TestGarbled:
     @pytest.mark.parametrize(
-        ("query", "way_out"),
+        ("query", "fix_text"),
         [
             ("SELECT CERT_ID_F FROM LENT_LST", "write OWNER.NAME"),
             ("SELECT CERT_NO FROM LEND_LST", "no such column"),
@@ -314,7 +314,7 @@ class TestAnAccountThatCanWrite:
     def test_it_is_pointed_out_however_it_came_by_the_right(self, data: tuple[Path, Schema], rights: Rights) -> None:
         with OracleListener(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
             (warning,) = but_clocks(ask(server, LENT_QUERY, LENT).check().warnings)
-        assert warning.startswith("the account CLEARANCE may change the office's data")
+        assert warning.startswith("the account CLEARANCE can change the office's data")
 
     def test_who_owns_tables_can_write_them(self, data: tuple[Path, Schema], library: Place) -> None:
         if library.wire is None:

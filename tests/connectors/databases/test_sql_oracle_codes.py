@@ -105,7 +105,7 @@ def test_the_drivers_second_line_is_kept() -> None:
 )
 def test_a_number_that_stands_for_another_is_sorted_by_its_cause(said: str, kind: type[SourceError], fix: str) -> None:
     office = Oracle("lent", "oracle+oracledb://reader@office/", PATIENCE, Options())
-    found = office.explained(type("DatabaseError", (Exception,), {})(said))
+    found = office.to_source_error(type("DatabaseError", (Exception,), {})(said))
     assert type(found) is kind
     assert fix in str(found)
     second = said.splitlines()[-1]

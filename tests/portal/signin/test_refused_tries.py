@@ -17,7 +17,7 @@ _DOUBLING = [1, 1, 2, 4, 8]
 
 
 def pages(world: World, **portal: Any) -> TestClient:
-    """Return a browser on a worker of its own, whose guesses are not slowed down."""
+    """Return a browser on a worker of its own, whose login failures behind a proxy are not throttled."""
     settings = world.settings.model_copy(update={"portal": world.settings.portal.model_copy(update=portal)})
     return TestClient(application(settings, clock=world.clock), base_url="http://testserver", client=("192.0.2.1", 1))
 

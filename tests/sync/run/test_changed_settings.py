@@ -169,7 +169,7 @@ def test_a_renamed_source_keeps_its_records(reopen: Reopen) -> None:
         (SETTINGS.replace('key = "finance"', 'key = "finance"\nwas = "library"'), '"library" is still a key here'),
         (
             WITH_WAS.replace('key = "finance"', 'key = "finance"\nwas = "library"'),
-            '"library" is named twice. Keep it in the key that continues it',
+            '"library" is a duplicate. Keep it in the key that continues it',
         ),
     ],
 )
