@@ -30,7 +30,7 @@ from config.settings import Settings
 from config.tables.plain_text import on_one_line, unprintable_in
 from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_the_settings
 from config.tables.sources import Roster, Source
-from config.wording import key_at, reason, worded
+from config.wording import key_at, mistake_text, reason
 from foundation.refusals import Refused
 
 

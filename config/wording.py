@@ -23,7 +23,7 @@ def key_at(loc: tuple[int | str, ...]) -> str:
     return ".".join(on_one_line(str(part)) for part in loc)
 
 
-def worded(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's own dict
+def mistake_text(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's own dict
     """Return a mistake that pydantic found: the place as the file writes it, and the fix."""
     loc = tuple(part for part in error["loc"] if part != "[key]")
     where, known = _table_of(loc, raw)
