@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -58,11 +59,11 @@ def test_the_run_that_takes_another_back_is_found_by_its_whole_number() -> None:
 
 
 def test_the_page_has_words_for_every_count_of_a_run() -> None:
-    flags = {"because": "x", "approved": True, "not_pulled": True}
-    lists = {"warnings", "objections"}
+    flags: dict[str, Any] = {"because": "x", "approved": True, "not_pulled": True}
+    lists = {"warnings", "reasons"}
     named = [field.name for field in fields(RunCounts) if field.name not in lists]
     for index, name in enumerate(named):
-        one = RunCounts.from_stored({name: flags.get(name, index)})
+        one = RunCounts(**{name: flags.get(name, index)})
         assert sum(count(one) is not None for count, _ in COUNTS) == 1, name
     assert len(COUNTS) == len(named)
 

@@ -91,7 +91,7 @@ class TestCertificates:
         give(ready, CLEAR)
         issue(ready, "2019-0001")
         revoke = ("certificates", "revoke", "2019-0001", "--reason", "印错", "--as")
-        assert "a second person must revoke it" in ready.run(*revoke, "of-all-colleges", code=1)
+        assert "Ask a second person to revoke it" in ready.run(*revoke, "of-all-colleges", code=1)
         assert "is revoked" in ready.run(*revoke, "successor")
         assert "is that of" in issue(ready, "2019-0001", code=1)
         issue(ready, "2019-0002")
