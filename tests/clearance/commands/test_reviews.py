@@ -73,7 +73,7 @@ class TestReviews:
 
 class TestCertificates:
     def test_one_is_issued_on_a_review_alone_and_only_once(self, ready: University) -> None:
-        assert "no review that stands" in issue(ready, "2019-0001", code=1)
+        assert "no valid review" in issue(ready, "2019-0001", code=1)
         give(ready, CLEAR)
         assert "certificate 2019-0001" in issue(ready, "2019-0001")
         assert "has the certificate 2019-0001" in issue(ready, "2019-0002", code=1)
@@ -111,7 +111,7 @@ class TestCertificates:
         assert "has left (agent)" in ready.run(
             *hand_over, "successor", "--collected", "agent", "--collector", "王五, 委托书"
         )
-        assert "has left already" in ready.run(*hand_over, "successor", code=1)
+        assert "was already collected" in ready.run(*hand_over, "successor", code=1)
         assert ready.json("certificates", "list", "--waiting") == []
         (certificate,) = (c["certificate"] for c in ready.json("certificates", "list", CLEAR))
         assert (certificate["collected"], certificate["handed_over_by"]) == ("agent", "successor")
