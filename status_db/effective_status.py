@@ -20,7 +20,7 @@ from status_db.model import (
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
-    """One student's step: the finding, and the decision that overrides it, if any."""
+    """One student's step: the finding, and the decision that overrides it, if there is one."""
 
     step: str
     kind: StepKind

@@ -79,7 +79,7 @@ class StepCounts:
     """The number of students in each state of one step."""
 
     by_state: Mapping[State, int]
-    #: Those of the above that an operator decided; students cleared by an operator included.
+    #: Of these, the students decided by an operator, and the students cleared by an operator.
     by_decision: int = 0
     cleared_by_decision: int = 0
     #: Decisions whose finding has changed since.
@@ -181,13 +181,13 @@ class SourceView:
     exempt: int
     unmatched_keys: int
     last_run: RunView | None
-    #: The suspended run that waits for approval, if any.
+    #: The suspended run that waits for approval.
     suspended: RunView | None
     #: Proofs that the settings accept instead of a total.
     weaker_proofs: tuple[str, ...] = ()
     #: How its settings weaken the connection's security.
     weaker_connection: tuple[str, ...] = ()
-    #: The run that reads it now, if any.
+    #: The run that is reading it now.
     running: RunView | None = None
     #: The number of rows about roster students in each successful pull since the last approval, newest last.
     recent_rows: tuple[int, ...] = ()

@@ -172,8 +172,8 @@ def move(connection: Connection, before: str, after: str) -> tuple[Grant, ...]:
     """Move all grants to another account, except those it already has; return all of them."""
     table = tables.grant
     moving, had = of(connection, before), of(connection, after)
-    twice: Collection[int | None] = [grant.id for grant in moving if grant in had]
-    connection.execute(delete(table).where(table.c.grant.in_(twice)))
+    duplicates: Collection[int | None] = [grant.id for grant in moving if grant in had]
+    connection.execute(delete(table).where(table.c.grant.in_(duplicates)))
     connection.execute(update(table).where(table.c.account == before).values(account=after))
     return moving
 

@@ -126,7 +126,7 @@ def version_tag(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN4
     return run.concat(":").concat(cast(func.coalesce(decision.c.decision, 0), String))
 
 
-def review_stands(
+def review_conditions(
     cohort: str,
     student: ColumnElement[str],
     flow: Flow,
@@ -179,8 +179,8 @@ def review_stands(
     )
     others = [_review_before(cohort, student, flow, one, review, stale, now) for one in reviews]
     is_open = and_(all_are(clear), *(passed for passed, _ in others))
-    stands = and_(enough, unmoved, *(condition for both in others for condition in both))
-    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, stands)
+    valid = and_(enough, unmoved, *(condition for both in others for condition in both))
+    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, valid)
 
 
 def _review_before(
@@ -194,13 +194,13 @@ def _review_before(
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return whether a review that `waits` depends on counts as clear, and has the version that `waits` reviewed."""
     before = tables.decision.alias()
-    _, stands = review_stands(cohort, student, flow, step, before, stale, now)
+    _, valid = review_conditions(cohort, student, flow, step, before, stale, now)
     counts = (
         before.c.cohort == cohort,
         before.c.student == student,
         before.c.step == step,
         active(before, now),
-        stands,
+        valid,
     )
     named = select(literal("0:", String).concat(cast(before.c.decision, String))).where(*counts)
     given = func.coalesce(named.correlate_except(before).scalar_subquery(), literal("0:0", String))

@@ -26,7 +26,14 @@ from sqlalchemy import (
 
 from config.settings import Settings
 from status_db import tables
-from status_db.effective.clear_sql import active, counts_as_clear, disputed, overtaken_by_debt, review_stands, state_of
+from status_db.effective.clear_sql import (
+    active,
+    counts_as_clear,
+    disputed,
+    overtaken_by_debt,
+    review_conditions,
+    state_of,
+)
 from status_db.effective.step_rows import steps_beside
 from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
 from status_db.views import EVERYBODY, Scope, StepSource
@@ -209,8 +216,8 @@ def _reviews(
                 review.c.step == step,
                 active(review, now),
             )
-            is_open, stands = review_stands(visibility.cohort, person.c.student, flow, step, review, stale, now)
-            counts = and_(review.c.decision.is_not(None), stands)
+            is_open, valid = review_conditions(visibility.cohort, person.c.student, flow, step, review, stale, now)
+            counts = and_(review.c.decision.is_not(None), valid)
             undecided = case((is_open, literal(State.OPEN.value)), else_=literal(State.CLOSED.value))
             state = case((counts, review.c.verdict), else_=undecided)
             found.append(

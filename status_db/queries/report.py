@@ -126,17 +126,17 @@ class Reports:
     ) -> tuple[DecidedFor, ...]:
         decision = tables.decision
         seen = steps_seen(self._settings, visibility, fresh, now).cte("seen")
-        stands = and_(active(decision, now), seen.c.by_decision == 1)
+        counts_now = and_(active(decision, now), seen.c.by_decision == 1)
         taken_back = decision.c.withdrawn_at.is_not(None)
         keys = (decision.c.step, decision.c.verdict, decision.c.reason)
         rows = connection.execute(
             select(
                 *keys,
-                _many(stands),
-                _many(and_(stands, func.coalesce(decision.c.condition, "") != "")),
-                _many(and_(stands, func.coalesce(decision.c.sheet, "") != "")),
-                _many(and_(stands, decision.c.batch.is_not(None))),
-                _many(and_(stands, seen.c.disputed == 1)),
+                _many(counts_now),
+                _many(and_(counts_now, func.coalesce(decision.c.condition, "") != "")),
+                _many(and_(counts_now, func.coalesce(decision.c.sheet, "") != "")),
+                _many(and_(counts_now, decision.c.batch.is_not(None))),
+                _many(and_(counts_now, seen.c.disputed == 1)),
                 _many(and_(active(decision, now), seen.c.by_decision == 0)),
                 _many(and_(~taken_back, ~active(decision, now))),
                 _many(taken_back),
