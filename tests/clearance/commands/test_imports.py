@@ -105,7 +105,7 @@ def test_a_batch_is_taken_back_with_a_reason(university: World, run: Callable[..
     write(row(LIN), row(QIAN, "不通过"))
     run(*results())
     university.later(minutes=1)
-    assert "Say why" in run("undo", "1", "--as", "librarian", "--reason", " ", code=1)
+    assert "needs a reason" in run("undo", "1", "--as", "librarian", "--reason", " ", code=1)
     assert "2 decisions are withdrawn" in run("undo", "1", "--as", "librarian", "--reason", "传错了表")
     assert (verdict(university, LIN), verdict(university, QIAN)) == (Verdict.HELD, Verdict.CLEARED)
     assert "already withdrew" in run("undo", "1", "--as", "librarian", "--reason", "传错了表", code=1)

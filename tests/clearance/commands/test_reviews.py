@@ -76,7 +76,7 @@ class TestCertificates:
         assert "no valid review" in issue(ready, "2019-0001", code=1)
         give(ready, CLEAR)
         assert "certificate 2019-0001" in issue(ready, "2019-0001")
-        assert "has the certificate 2019-0001" in issue(ready, "2019-0002", code=1)
+        assert "already has certificate 2019-0001" in issue(ready, "2019-0002", code=1)
         (listed,) = (c for c in ready.json("certificates", "list") if c["certificate"]["student"] == CLEAR)
         assert listed["not_clear_since"] == []
 
@@ -93,7 +93,7 @@ class TestCertificates:
         revoke = ("certificates", "revoke", "2019-0001", "--reason", "印错", "--as")
         assert "Ask a second person to revoke it" in ready.run(*revoke, "of-all-colleges", code=1)
         assert "is revoked" in ready.run(*revoke, "successor")
-        assert "is that of" in issue(ready, "2019-0001", code=1)
+        assert "is the number of" in issue(ready, "2019-0001", code=1)
         issue(ready, "2019-0002")
 
     def test_one_that_there_is_not_says_where_to_look(self, ready: University) -> None:
@@ -107,7 +107,7 @@ class TestCertificates:
         assert [c["certificate"]["number"] for c in ready.json("certificates", "list", "--waiting")] == ["2019-0001"]
         hand_over = ("certificates", "hand-over", "2019-0001", "--as")
         assert "no grant to issue" in ready.run(*hand_over, "reading-room", code=1)
-        assert "say who" in ready.run(*hand_over, "successor", "--collected", "agent", code=1)
+        assert "name and authorisation" in ready.run(*hand_over, "successor", "--collected", "agent", code=1)
         assert "has left (agent)" in ready.run(
             *hand_over, "successor", "--collected", "agent", "--collector", "王五, 委托书"
         )

@@ -148,11 +148,11 @@ def test_it_freezes_the_clearance_and_what_comes_later_is_listed(ready: World) -
 def test_a_student_holds_one_and_a_number_is_used_once(ready: World) -> None:
     review(ready)
     issue(ready)
-    with pytest.raises(DecisionRefused, match="has the certificate C-1 since"):
+    with pytest.raises(DecisionRefused, match="already has certificate C-1"):
         issue(ready, "C-2")
     ready.decisions.enter(DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "已还"), "clerk", ready.now)
     review(ready, number=SUN.number)
-    with pytest.raises(DecisionRefused, match="the number C-1 is that of 20151001's certificate"):
+    with pytest.raises(DecisionRefused, match="C-1 is the number of 20151001's certificate"):
         issue(ready, "C-1", SUN.number)
 
 
@@ -161,7 +161,7 @@ def test_it_is_revoked_by_a_second_person_with_a_reason_and_then_what_stands_cou
     issue(ready)
     with pytest.raises(DecisionRefused, match="Ask a second person to revoke it"):
         ready.register.revoke("C-1", "reviewer", "x", ready.now)
-    with pytest.raises(DecisionRefused, match="Say why"):
+    with pytest.raises(DecisionRefused, match="needs a reason"):
         ready.register.revoke("C-1", "registrar", " ", ready.now)
     ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
@@ -191,7 +191,7 @@ def test_an_operator_can_neither_give_nor_withdraw_one(ready: World) -> None:
 
 
 def test_a_step_that_is_no_review_cannot_be_reviewed(ready: World) -> None:
-    with pytest.raises(DecisionRefused, match=r"libraryis not a review of 20151001\. Use one of: final_review"):
+    with pytest.raises(DecisionRefused, match=r"library is not a review of 20151001\. Use one of: final_review"):
         ready.reviews.review(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "x"), "reviewer", ready.now)
 
 
