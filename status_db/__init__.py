@@ -1,1 +1,1 @@
-"""The status database: pure values, tables, and one writer for each who may write."""
+"""The status database: pure values, tables, queries, and the writers of marks, decisions and accounts."""

@@ -1,4 +1,4 @@
-"""A step of one student as people see it: the finding, the decision above it, and what counts. Pure."""
+"""One student's step as people see it: the finding, the decision that overrides it, and the effective status. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,33 +20,33 @@ from status_db.model import (
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
-    """One student's step: the finding, and above it the decision, if there is one."""
+    """One student's step: the finding, and the decision that overrides it, if there is one."""
 
     step: str
     kind: StepKind
     finding: Finding
     #: When the finding last changed.
     since: datetime
-    #: When the step's sources were last asked with success (the oldest of them); None before that and for manual steps.
+    #: When the step's sources last answered (the oldest of them); None before that and for manual steps.
     as_of: datetime | None = None
-    #: Until when that answer is fresh; None for manual steps and reviews, which never go stale.
+    #: Until when that answer is fresh; None for manual steps and reviews, which are never stale.
     fresh_until: datetime | None = None
-    #: When the newest of those answers began: one that lies ahead of now was taken under a wrong clock.
+    #: When the newest of those answers began. A time in the future comes from a wrong clock.
     latest: datetime | None = None
     decision: Decision | None = None
-    #: The run that found it; None before anybody was asked.
+    #: The run of the finding; None before the first.
     run: int | None = None
     #: For a review: the steps before it that do not count as clear now.
     waits_for: tuple[str, ...] = ()
-    #: For a review: step → the footing of each step before it, now.
+    #: For a review: step → the current version tag of each step before it.
     reviewable_versions: Mapping[str, str] = field(default_factory=dict)
-    #: For a review: of `waits_for`, those that lack nothing but a newer answer → the moment of their last.
+    #: For a review: those of `waits_for` that need only a newer answer → the time of the last one.
     waits_for_news: Mapping[str, datetime] = field(default_factory=dict)
-    #: For a review: the student has a certificate, which freezes it.
+    #: For a review: the student has a certificate, so the review no longer lapses.
     issued: bool = False
 
     def at(self, now: datetime) -> "EffectiveStatus":
-        """Return what counts at `now`."""
+        """Return the effective status at `now`."""
         decision = self._decided(now)
         verdict = decision.verdict if decision else self.finding.verdict
         return EffectiveStatus(
@@ -61,13 +61,14 @@ class StepStatus:
         )
 
     def version_tag(self, now: datetime) -> str:
-        """Name what a review given now rests on here: the run that found it, and the decision that counts."""
+        """Return the version tag that a review given now stores: the finding's run, and the decision that counts."""
         return version_tag_of(self.run, self._decided(now))
 
     def _decided(self, now: datetime) -> Decision | None:
-        """Return the decision that counts: a review that passes counts while all it rested on stands unmoved and clear.
+        """Return the decision that counts. A passing review counts while the steps it reviewed are unchanged and clear.
 
-        An answer that was too old, and accepted so, counts until there is a newer one. A certificate freezes it.
+        An answer that was too old and was accepted counts until there is a newer one. After a certificate is issued,
+        the review no longer lapses.
         """
         decision = self.decision
         if decision is None or not decision.active(now):
@@ -86,13 +87,13 @@ class StepStatus:
         return decision
 
     def _accepted(self, decision: Decision) -> frozenset[str]:
-        """Return the steps whose too old answer the review was given over, and that have had no newer one since."""
+        """Return the steps whose old answer the review accepted and that have no newer answer since."""
         return frozenset(
             step for step, as_of in self.waits_for_news.items() if decision.accepts.get(step) == said_as_of(as_of)
         )
 
     def counts_as_clear(self, now: datetime) -> bool:
-        """Say whether review, headline, slip and export may count this step as clear at `now`."""
+        """Return whether the step counts as clear at `now`, for reviews, headline, slip and export."""
         return self.at(now).clear
 
     def _state(self, verdict: Verdict, decision: Decision | None) -> State:
@@ -112,20 +113,20 @@ class StepStatus:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveStatus:
-    """What counts for one step at one moment."""
+    """The effective status of one step at one time."""
 
     verdict: Verdict
     state: State
     by_decision: bool
-    #: The word rests on a source whose last good answer is too old.
+    #: The last successful answer of a source is too old.
     stale: bool
-    #: The finding has changed since the decision answered it.
+    #: The finding has changed since the decision.
     disputed: bool
-    #: The student is held for something the decision has never seen.
+    #: The student has debt that did not exist when the decision was made.
     overtaken_by_debt: bool
-    #: A review was given, and something it rested on has moved or does not count as clear any more.
+    #: A step has changed since its review, or no longer counts as clear.
     lapsed: bool = False
-    #: An office's list leaves it in doubt, so that nothing follows from it.
+    #: The office's data are doubtful, so the step has no result.
     doubtful: bool = False
 
     @property
@@ -135,5 +136,5 @@ class EffectiveStatus:
 
     @property
     def wants_news(self) -> bool:
-        """It would count as clear, if only its answer were not too old."""
+        """It would count as clear if its answer were not too old."""
         return self.verdict in CLEAR and self.stale and not self.overtaken_by_debt

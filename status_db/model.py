@@ -1,7 +1,7 @@
-"""The values that every room speaks in.
+"""The values that all packages share.
 
-Pure and frozen: no database, no clock, no settings. Times are aware, amounts are `Decimal` yuan, and the time at which
-something is judged is always passed in.
+Pure and frozen: no database, no clock, no settings. Times are aware, amounts are `Decimal` yuan, and the current time
+is always passed in.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What is said about one student and one step (or one source)."""
+    """The result for one student and one step (or one source)."""
 
     CLEARED = "cleared"
     HELD = "held"
@@ -27,7 +27,7 @@ CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
 
 
 class Reason(StrEnum):
-    """Why a finding says what it says: one code word each."""
+    """The reason for a finding's verdict, as a code."""
 
     NOTHING_OWED = "nothing_owed"
     SETTLED = "settled"
@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
 
 class Means(StrEnum):
-    """What a source's rows mean: things owed, sums owed, or words about an act."""
+    """What a source's rows mean: items owed, amounts owed, or the status of a task."""
 
     ITEMS = "items"
     BALANCE = "balance"
@@ -62,7 +62,7 @@ class StepKind(StrEnum):
 
 
 class State(StrEnum):
-    """What a page says of a step: one word per state, as students and clerks read it."""
+    """The state of a step as pages show it to students and operators."""
 
     CLEARED = "cleared"
     HELD = "held"
@@ -75,7 +75,7 @@ class State(StrEnum):
 
 
 class RunState(StrEnum):
-    """How one execution for one source stands or ended."""
+    """The current or final state of one sync run of one source."""
 
     RUNNING = "running"
     APPLIED = "applied"
@@ -90,7 +90,7 @@ class RunState(StrEnum):
 
 
 class Cause(StrEnum):
-    """What made a flip."""
+    """The cause of a flip."""
 
     RUN = "run"
     DECISION = "decision"
@@ -99,85 +99,85 @@ class Cause(StrEnum):
     SETTINGS = "settings"
 
 
-#: Why a step ends for a student who now goes another way, in the place of a finding's reason.
+#: The reason of a flip whose step is not in the student's new flow.
 NOT_IN_FLOW = "not_in_flow"
 
 
-#: The kind of an alias that was a student's own number before it was corrected, and the reason of the flips of then.
+#: The kind of an alias that was the student's own number before a correction; also the reason of the flips it caused.
 RENUMBERED = "renumbered"
 
 
-#: The name under which the roster's own runs and state are kept beside the sources'.
+#: The source name of the roster's runs and state.
 ROSTER = "roster"
 
 
-#: The name under which changes of settings are run and wait for approval, beside the sources'.
+#: The source name of the runs that apply settings changes.
 SETTINGS = "settings"
 
 
 def normalise_number(raw: object) -> str:
-    """Return a student number or alias in its one exact form: NFKC, trimmed, upper case.
+    """Return a student number or alias in its normal form: NFKC, trimmed, upper case.
 
-    Text, whole numbers and whole floats (as text, too) of the same digits give the same result; invisible characters
-    (byte-order mark, zero-width and non-breaking spaces) are dropped. Nothing is guessed: letter O stays a letter.
+    Text, integers and whole floats (also as text) with the same digits give the same result. Invisible characters
+    (byte-order mark, zero-width and non-breaking spaces) are removed. Nothing is guessed: the letter O stays a letter.
     """
     if (isinstance(raw, float) and raw.is_integer()) or (isinstance(raw, Decimal) and raw == raw.to_integral_value()):
         raw = int(raw)
     text = unicodedata.normalize("NFKC", str(raw))
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc")).strip().upper()
-    whole, point, noughts = text.partition(".")
-    # A program that took the column for numbers writes it so into a text file.
-    return whole if point and noughts and whole.isdigit() and not noughts.strip("0") else text
+    whole, point, zeros = text.partition(".")
+    # Programs that treat the column as numbers write "2015150001.0" to text files.
+    return whole if point and zeros and whole.isdigit() and not zeros.strip("0") else text
 
 
-#: Clocks of two machines differ by less. A stored moment that lies further ahead was taken under a wrong clock.
+#: The clocks of two machines differ by less. A stored time that is further in the future comes from a wrong clock.
 CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 def is_ahead(moment: datetime, now: datetime) -> bool:
-    """Say whether a stored moment cannot be right: it is later than now."""
+    """Return whether a stored time is in the future, so that it cannot be right."""
     return moment > now + CLOCKS_DIFFER
 
 
 def is_stale(fresh_until: datetime | None, latest: datetime | None, now: datetime) -> bool:
-    """Say whether an answer is too old, or its moment, the `latest` of several, lies ahead of now."""
+    """Return whether an answer is too old, or whether `latest`, the newest of its times, is in the future."""
     if latest is not None and is_ahead(latest, now):
         return True
     return fresh_until is not None and now >= fresh_until
 
 
 def yuan(amount: Decimal, *, grouped: bool = False) -> str:
-    """Write an amount with two decimals, always; grouped in thousands for people, plain for programs.
+    """Return an amount with two decimals: grouped in thousands for people, plain for programs.
 
-    Every place that shows an amount writes it by this.
+    All amounts are formatted by this function.
     """
     return f"{amount:,.2f}" if grouped else f"{amount:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """One thing owed or undone."""
+    """One item that a student owes or has not done."""
 
-    #: What kind of thing, in the settings' word for the source: loan, fine, fee, textbook, room …
+    #: The kind of item, from the source's settings: loan, fine, fee, textbook, room …
     kind: str
-    #: What it is, as the office calls it: a book's title, a fee's item, a room.
+    #: The office's name for it: a book's title, a fee, a room.
     title: str = ""
-    #: What is owed for it, in yuan; None where the amount does not matter.
+    #: The amount owed in yuan; None where the amount does not matter.
     amount: Decimal | None = None
-    #: The day it was or is due; None where the source does not say, or not readably.
+    #: The due date; None if the source has none or it is unreadable.
     due: date | None = None
-    #: The office's own mark for it: barcode, bill number.
+    #: The office's identifier: barcode, bill number.
     reference: str = ""
-    #: The source gives a day by which it is due, and that day cannot be read.
+    #: The source has a due date, but it cannot be read.
     due_unreadable: bool = False
 
     @property
     def key(self) -> str:
-        """Tell this obligation from the student's others; an amount that changes leaves it the same obligation."""
+        """Return what identifies this obligation among the student's; it does not depend on the amount."""
         return f"{self.kind}:{self.reference}" if self.reference else f"{self.kind}:{self.title}:{self.due or ''}"
 
 
-#: So much is kept of why a record cannot be believed.
+#: The longest doubt that is stored, in characters.
 LONGEST_DOUBT = 200
 
 
@@ -194,21 +194,21 @@ LONGEST_OF_ROSTER: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is stored for one source and one student: the last thing the source said about them."""
+    """The last state that one source reported for one student, as it is stored."""
 
     student: str
     verdict: Verdict
     reason: Reason
     obligations: tuple[Obligation, ...] = ()
-    #: Why the record cannot be believed as it stands; empty when it can.
+    #: Why the record cannot be trusted; empty if it can.
     doubt: str = ""
-    #: Digest of the rows it was read from and of the settings that decided their meaning.
+    #: Digest of the source rows and of the settings that define their meaning.
     digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the machine finds for one student and one step."""
+    """The sync's result for one student and one step."""
 
     verdict: Verdict
     reason: Reason
@@ -216,20 +216,20 @@ class Finding:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The sorted keys of the obligations behind it."""
+        """The sorted keys of its obligations."""
         return tuple(sorted({o.key for o in self.evidence}))
 
 
 def evidence_behind(verdict: Verdict, records: Iterable[Record]) -> tuple[Obligation, ...]:
-    """Return the obligations of those records that gave the step its verdict, in the records' order."""
+    """Return the obligations of the records with this verdict, in the records' order."""
     return tuple(o for record in records if record.verdict is verdict for o in record.obligations)
 
 
-#: What stands for a student's synced step before its sources have been asked.
+#: The finding of a synced step before its sources are read.
 NOT_ASKED = Finding(Verdict.UNKNOWN, Reason.NOT_ASKED)
 
 
-#: What stands for each kind of step from the moment a student joins the roster.
+#: The first finding of each kind of step, from the time a student joins the roster.
 FIRST_FINDING: Mapping[StepKind, Finding] = {
     StepKind.SYNCED: NOT_ASKED,
     StepKind.MANUAL: Finding(Verdict.UNKNOWN, Reason.AWAITING_DECISION),
@@ -239,18 +239,18 @@ FIRST_FINDING: Mapping[StepKind, Finding] = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an operator says about one student's step; withdrawn, never deleted."""
+    """An operator's decision on one student's step; withdrawn, never deleted."""
 
     id: int
     student: str
     step: str
     verdict: Verdict
     author: str
-    #: A word from the step's list of reasons.
+    #: A code from the step's list of reasons.
     reason: str
     decided_at: datetime
     entered_at: datetime
-    #: The finding it answered: its verdict and its obligations' keys.
+    #: The verdict and the obligations' keys of the finding that it overrides.
     answered_verdict: Verdict
     answered_keys: tuple[str, ...]
     words: str = ""
@@ -258,29 +258,29 @@ class Decision:
     until: datetime | None = None
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
-    #: For a review: step → what stood there when it was given, as `StepStatus.version_tag` names it.
+    #: For a review: step → its `StepStatus.version_tag` when the review was given.
     reviewed_versions: Mapping[str, str] = field(default_factory=dict)
-    #: For a review: step → the moment of an answer that was too old, and was accepted all the same, as `said_as_of`.
+    #: For a review: step → the time (`said_as_of`) of an answer that was too old and was accepted nevertheless.
     accepts: Mapping[str, str] = field(default_factory=dict)
-    #: The office's own file about it.
+    #: The office's file number.
     file_number: str = ""
-    #: What a pass depends on, for the student to read.
+    #: The condition of a pass, shown to the student.
     condition: str = ""
-    #: The sheet of paper it was first written on.
+    #: The paper form on which it was first written.
     sheet: str = ""
-    #: The batch it was entered with.
+    #: The batch in which it was entered.
     batch: int | None = None
 
     def active(self, now: datetime) -> bool:
-        """Say whether it counts at `now`: neither withdrawn nor past its end."""
+        """Return whether it counts at `now`: not withdrawn and not expired."""
         return (self.withdrawn_at is None or self.withdrawn_at > now) and (self.until is None or self.until > now)
 
     def disputed_by(self, finding: Finding) -> bool:
-        """Say whether the finding has changed, in verdict or in obligations, since this decision answered it."""
+        """Return whether the finding's verdict or obligations have changed since this decision."""
         return finding.verdict is not self.answered_verdict or finding.keys != self.answered_keys
 
     def new_debt_of(self, finding: Finding) -> bool:
-        """Say whether the finding now holds the student for something this decision has never seen."""
+        """Return whether the finding now contains debt that did not exist when this decision was made."""
         if finding.verdict is not Verdict.HELD:
             return False
         return self.answered_verdict is not Verdict.HELD or not set(finding.keys) <= set(self.answered_keys)
@@ -288,53 +288,53 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a student leaves with. Made only when the review stands; revoked, never deleted."""
+    """A student's certificate. Issued only while the review is valid; revoked, never deleted."""
 
     id: int
     student: str
     #: The number printed on it.
     number: str
-    #: What it is: graduation, degree …, in the institution's words.
+    #: The institution's name for its kind: graduation, degree …
     kind: str
     issued_at: datetime
     issued_by: str
-    #: How it left: self, agent, post; empty while it waits to be collected.
+    #: How it was collected: self, agent, post; empty until then.
     collected: str
-    #: Who took it, and on what mandate, where that was not the student.
+    #: The collector and their authorisation, if that was not the student.
     collector: str = ""
     revoked_at: datetime | None = None
     revoked_by: str = ""
     revoked_because: str = ""
-    #: When it left; None while it waits, and where it left as it was issued.
+    #: When it was collected; None until then, or if it was collected when issued.
     collected_at: datetime | None = None
     handed_over_by: str = ""
 
 
 def said_as_of(moment: datetime) -> str:
-    """Name the moment of an answer, as a review keeps which one it accepted."""
+    """Return the time of an answer as text, as a review stores which answer it accepted."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def version_tag_of(run: int | None, decision: Decision | None) -> str:
-    """Name what a step stands on: the run that found it, and the decision that counts."""
+    """Return the version tag of a step: the run of its finding, and the decision that counts."""
     return f"{run or 0}:{decision.id if decision else 0}"
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One change of what counts for one student's step."""
+    """One change of the effective status of one student's step."""
 
     student: str
     step: str
     before: Verdict
     after: Verdict
-    #: The finding's reason after it, or the decision's, or why the step ended.
+    #: The reason of the new finding or decision, or why the step ended.
     reason: str
     evidence: tuple[Obligation, ...] = ()
 
 
 def digest_of(parts: Iterable[bytes]) -> bytes:
-    """Return the 16-byte digest of `parts`, each told apart from its neighbours by its length."""
+    """Return the 16-byte digest of `parts`; the length of each is part of the digest."""
     hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
         hasher.update(len(part).to_bytes(8, "big"))
@@ -343,9 +343,9 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
 
 
 class VoteKind(StrEnum):
-    """What can be said about a suspended run."""
+    """A vote on a suspended run."""
 
-    #: The office has looked at its own system, and it is so.
+    #: The office has checked its own system and confirms the change.
     CONFIRM = "plausible"
     APPROVE = "approve"
     REJECT = "reject"

@@ -1,4 +1,4 @@
-"""What runs and batches count: values with named fields. How they are stored as JSON is known here alone. Pure."""
+"""The counts of runs and batches: values with named fields, and their stored JSON form. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ _STORED_NAMES = {"unmatched_keys": "strangers", "reasons": "objections"}
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """The counts of one run. None stands for a count that this kind of run does not have; 0 was counted."""
+    """The counts of one run. None means that this kind of run does not have the count; 0 is a count of zero."""
 
     rows: int | None = None
     # A source's answer.
@@ -25,7 +25,7 @@ class RunCounts:
     released: int | None = None
     newly_held: int | None = None
     newly_unknown: int | None = None
-    #: What the guard's sums count; runs of older versions do not have it.
+    #: What the guard counts; runs of older versions do not have it.
     counted_cleared: int | None = None
     counted_held: int | None = None
     # The registrar's list.
@@ -43,13 +43,13 @@ class RunCounts:
     unplaced: int | None = None
     retired: int | None = None
     flips: int | None = None
-    #: The number of the run that this one takes back.
+    #: The number of the run that this one reverts.
     reverts: int | None = None
     left_alone: int | None = None
     because: str = ""
-    #: A person had approved it.
+    #: A person approved it.
     approved: bool = False
-    #: The source's fingerprint was the same, so that it was not read.
+    #: The source's fingerprint was the same, so the source was not read.
     not_pulled: bool = False
     warnings: tuple[str, ...] = ()
     reasons: tuple[GuardReason, ...] = ()
@@ -68,13 +68,13 @@ class RunCounts:
         return {_stored_name(name): value for name, value in values.items() if value or type(value) is int}
 
 
-#: Of a run that counts nothing.
+#: The counts of a run that counts nothing.
 NO_COUNTS = RunCounts()
 
 
 def reverting_in_json(run: int) -> tuple[str, str]:
-    """Return the two texts of which one stands in the stored counts of a run that takes `run` back."""
-    # As compact JSON text, which a number ends with a comma or a brace.
+    """Return two texts; the stored counts of a run that reverts `run` contain one of them."""
+    # The stored form is compact JSON, so a comma or a brace follows the number.
     return f'"reverts":{run},', f'"reverts":{run}}}'
 
 
@@ -82,13 +82,13 @@ def reverting_in_json(run: int) -> tuple[str, str]:
 class BatchCounts:
     """The counts of one batch of decisions."""
 
-    # The rows of a sheet, by what they would do.
+    # The rows of a sheet by kind.
     new: int = 0
     same: int = 0
     conflict: int = 0
     blank: int = 0
     wrong: int = 0
-    #: How many of them were entered.
+    #: The number of rows that were entered.
     entered: int = 0
     # A class review.
     chosen: int = 0
@@ -110,14 +110,14 @@ class BatchCounts:
         return cls(**dict(_known(cls, stored)))
 
     def stored(self) -> dict[str, int]:
-        """Return the stored form: the counts that are not 0, and all of a class review."""
+        """Return the stored form: the counts that are not 0, and all counts of a class review."""
         whole = _CLASS_REVIEW if self.chosen else ()
         values = {field.name: int(getattr(self, field.name)) for field in fields(self)}
         return {name: value for name, value in values.items() if value or name in whole}
 
     @property
     def not_entered(self) -> int:
-        """How many rows of the sheet were not entered."""
+        """The number of rows of the sheet that were not entered."""
         return self.new + self.same + self.conflict + self.blank + self.wrong - self.entered
 
 

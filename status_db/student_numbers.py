@@ -1,31 +1,31 @@
-"""Student numbers inside what a source wrote where a number belongs: "2015150002 李二", "2015-150004". Pure.
+"""Student numbers inside the text of a source's number column: "2015150002 李二", "2015-150004". Pure.
 
-All of it works on keys in their one normal form, so full-width digits and letters are plain ones here.
+All functions expect keys in normal form, so full-width digits and letters are already plain ones.
 """
 
 import re
 
 from status_db.model import normalise_number
 
-#: The longest number that the marks can hold.
+#: The longest number that the database stores.
 LONGEST = 64
 
-#: A number may be written in so many parts: "2015 15 0001".
+#: The largest number of parts in which a number is written: "2015 15 0001" has three.
 _PARTS = 4
 
-#: As many leading zeros may have been lost on the way through a spreadsheet.
+#: The largest number of leading zeros that a spreadsheet may have removed.
 LOST_ZEROS = 3
 
-#: A shorter number is part of many others that have nothing to do with it.
+#: Shorter numbers are part of many unrelated ones.
 _SHORTEST = 6
 
 _WORD = re.compile(r"[^\W_]+")
 _TOKEN = re.compile(r"[0-9A-Z]+")
 
-#: What people write for "the same as in the row above".
+#: Ditto marks: "the same as in the row above".
 _DITTO = frozenset({"同上", "同前"})
 
-#: What programs write into an export where there is no value: DBeaver, SSMS, Navicat, MySQL, pandas, JavaScript.
+#: Placeholders for "no value" in exports of DBeaver, SSMS, Navicat, MySQL, pandas and JavaScript.
 _NO_VALUE = frozenset(
     {
         "NULL", "(NULL)", "[NULL]", "<NULL>", "\\N", "NIL", "NONE", "NAN", "<NA>", "NA", "N/A", "#N/A", "UNDEFINED",
@@ -33,10 +33,10 @@ _NO_VALUE = frozenset(
     }
 )  # fmt: skip
 
-#: The longest of these words that is letters alone.
+#: The length of the longest placeholder that has only letters.
 _LONGEST_WORD = max(map(len, filter(str.isalpha, _NO_VALUE)))
 
-#: From one number to another: 2015150001-2015150030. At most so many are named.
+#: A range of numbers: 2015150001-2015150030.
 _RANGE = re.compile(r"(?<![0-9A-Z])([A-Z]*)([0-9]{4,64})\s*(?:[-~—–―]+|至|到|TO)\s*([A-Z]*)([0-9]{4,64})(?![0-9A-Z])")
 _MOST_IN_RANGE = 500
 
@@ -47,15 +47,15 @@ def bare(key: str) -> str:
 
 
 def is_plain(key: str) -> bool:
-    """Say whether a key is nothing but digits and Latin letters, so that it cannot contain another number."""
+    """Return whether a key has only digits and Latin letters, so that it cannot contain another number."""
     return key.isascii() and key.isalnum()
 
 
 def numbers_within(key: str) -> frozenset[str]:
-    """Return every number that a key may contain as a whole token, or be but for punctuation; never the key itself.
+    """Return every number that a key may contain as a whole token, or equal without punctuation; never the key itself.
 
-    A token ends where digits and Latin letters end. Neighbours with nothing but punctuation between them are joined
-    too, and what lies between the two ends of a range is in it. The work grows with the key's length alone.
+    A token is a run of digits and Latin letters. Neighbours with only punctuation between them are also joined, and a
+    range includes the numbers between its ends. The work depends only on the key's length.
     """
     if is_plain(key):
         return frozenset()
@@ -75,14 +75,14 @@ def numbers_within(key: str) -> frozenset[str]:
 
 
 def _between(before: str, first: str, again: str, last: str) -> set[str]:
-    """Return the numbers of a range, ends included; none where its ends are no two numbers of one kind."""
+    """Return the numbers of a range with its ends; an empty set if the ends are not two numbers of one form."""
     if again not in ("", before) or len(first) != len(last) or not 0 < int(last) - int(first) < _MOST_IN_RANGE:
         return set()
     return {f"{before}{number:0{len(first)}}" for number in range(int(first), int(last) + 1)}
 
 
 def with_lost_zeros(key: str) -> frozenset[str]:
-    """Return what a key that holds digits, alone or as a whole token, may have been before it lost leading zeros."""
+    """Return the numbers that a key of digits, or a token of it, may have been before it lost leading zeros."""
     return frozenset(
         "0" * lost + number
         for number in (key, *numbers_within(key))
@@ -92,9 +92,9 @@ def with_lost_zeros(key: str) -> frozenset[str]:
 
 
 def without_addition(key: str) -> frozenset[str]:
-    """Return what a key, or a whole token of it, was before zeros or one letter came before it, or one letter behind.
+    """Return a key, or each token of it, without leading zeros, without one leading or without one trailing letter.
 
-    It may be such a number; whether it is one depends on whose numbers begin and end so.
+    Whether the result is a student's number depends on the form (`shape`) of the roster's numbers.
     """
     found: set[str] = set()
     for number in (key, *numbers_within(key)):
@@ -110,14 +110,14 @@ def without_addition(key: str) -> frozenset[str]:
 
 
 def shape(length: int, first: str, last: str) -> tuple[int, str, bool]:
-    """Return how a number looks: its length, whether it begins with a zero or a letter, and ends with a letter."""
+    """Return a number's form: its length, its first character if that is a zero or a letter, and its last letter."""
     return length, "0" if first == "0" else "letter" if first.isalpha() else "", last.isalpha()
 
 
 def is_empty(cell: object) -> bool:
-    """Say whether a cell holds no number at all.
+    """Return whether a cell contains no number.
 
-    That is nothing, blanks, a dash, a mark that repeats the row above, or a program's word for no value.
+    That is an empty cell, blanks, a dash, a ditto mark, or a placeholder for "no value".
     """
     if cell is None:
         return True
@@ -130,9 +130,9 @@ def is_empty(cell: object) -> bool:
 
 
 def may_mean(cell: object, student: str) -> bool:
-    """Say whether a cell is the student's number, or anything that may turn out to mean it.
+    """Return whether a cell is the student's number, or may be another form of it.
 
-    Bytes may mean anybody: they are kept, so that whoever decides can refuse them.
+    Bytes may be any student's: they are kept, so that the caller can refuse them.
     """
     if isinstance(cell, bytes | bytearray | memoryview):
         return True

@@ -1,4 +1,4 @@
-"""What the reader answers with: frozen values, as pages, the command line and exports show them."""
+"""The frozen values that queries return, for pages, the command line and exports."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from status_db.guard_reasons import GuardReason
 from status_db.model import Certificate, Obligation, RunState, State, Verdict, is_stale
 from status_db.stored_counts import RunCounts
 
-#: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
+#: Roster column → its values; an empty mapping includes all students. Several scopes are combined with OR.
 Scope: TypeAlias = Mapping[str, Sequence[str]]
 EVERYBODY: tuple[Scope, ...] = ({},)
 
 
 @dataclass(frozen=True, slots=True)
 class FlipView:
-    """One line of a history."""
+    """One entry of a student's history."""
 
     student: str
     step: str
@@ -34,7 +34,7 @@ class FlipView:
 
 @dataclass(frozen=True, slots=True)
 class StudentView:
-    """One student of a cohort, with each step in the order of the flow."""
+    """One student of a cohort, with the steps in the order of the flow."""
 
     cohort: str
     student: str
@@ -47,39 +47,39 @@ class StudentView:
     category: str
     #: Every other mapped roster column.
     extra: Mapping[str, str]
-    #: On the registrar's list as of its last sync.
+    #: On the roster as of its last sync.
     active: bool
-    #: None for who is listed but not leaving this year: then there are no steps.
+    #: None for a student who does not leave this year: then there are no steps.
     flow: str | None
     steps: tuple[StepStatus, ...]
     #: Newest first.
     flips: tuple[FlipView, ...]
-    #: The one that the student holds.
+    #: The certificate that the student holds.
     certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepSource:
-    """How fresh a step's answers are, over all its sources."""
+    """The freshness of a step's answers, over all its sources."""
 
     step: str
-    #: When its sources were last asked with success: the oldest of them; None while one has never answered.
+    #: When its sources last answered (the oldest of them); None while one has never answered.
     as_of: datetime | None
     fresh_until: datetime | None
     #: When the newest of their last answers began.
     latest: datetime | None = None
 
     def stale(self, now: datetime) -> bool:
-        """Say whether the last answer is too old, or is said to be later than now."""
+        """Return whether the last answer is too old, or its time is in the future."""
         return is_stale(self.fresh_until, self.latest, now)
 
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """How many students stand where, for one step."""
+    """The number of students in each state of one step."""
 
     by_state: Mapping[State, int]
-    #: Of these, decided by an operator; and of those who are cleared.
+    #: Of these, the students decided by an operator, and the students cleared by an operator.
     by_decision: int = 0
     cleared_by_decision: int = 0
     #: Decisions whose finding has changed since.
@@ -87,18 +87,18 @@ class StepCounts:
 
     @property
     def total(self) -> int:
-        """Everybody whose flow has the step."""
+        """All students whose flow has the step."""
         return sum(self.by_state.values())
 
 
 class Where(StrEnum):
-    """Where a student stands as a whole, of all that may be read of them; the first that fits."""
+    """A student's overall state, from the steps that the account can read; the first that applies."""
 
-    #: Something is owed or was refused.
+    #: A step is not cleared.
     HELD = "held"
-    #: Nothing is, but an ordinary act is not done yet.
+    #: A step is not yet done.
     NOT_DONE = "not_done"
-    #: Nothing to go for; somebody else's turn, or data are missing or too old.
+    #: Nothing for the student to do: the university acts next, or data are missing or too old.
     WAITING = "waiting"
     #: Every step counts as clear.
     CLEAR = "clear"
@@ -106,23 +106,23 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StudentGroup:
-    """The students of one college, or of one class of it, each counted once."""
+    """The counts of the students of one college, or of one of its classes."""
 
     college: str
-    #: Empty for a whole college, and for who has no class.
+    #: Empty for a whole college, and for students without a class.
     class_name: str
     by_where: Mapping[Where, int]
-    #: Step → how many have to go there.
+    #: Step → the number of students who have something to do there.
     to_do: Mapping[str, int]
 
     @property
     def students(self) -> int:
-        """Everybody in it."""
+        """The number of students."""
         return sum(self.by_where.values())
 
     @property
     def open(self) -> int:
-        """Those who have to go somewhere."""
+        """The number of students who have something to do."""
         return self.by_where.get(Where.HELD, 0) + self.by_where.get(Where.NOT_DONE, 0)
 
 
@@ -132,12 +132,12 @@ class Overview:
 
     cohort: str
     students: int
-    #: Step → how fresh; manual steps and reviews are not in it.
+    #: Step → freshness; without manual steps and reviews.
     freshness: Mapping[str, StepSource]
     by_step: Mapping[str, StepCounts]
-    #: College → step → tally, colleges in name order.
+    #: College → step → counts, colleges in name order.
     by_college: Mapping[str, Mapping[str, StepCounts]]
-    #: Each class, in the order of college and name; only where it was asked for.
+    #: Each class, in the order of college and name; only if requested.
     classes: tuple[StudentGroup, ...] = ()
 
 
@@ -160,20 +160,20 @@ class RunView:
     proofs: Sequence[Sequence[str]]
     decided_by: str | None
     decided_at: datetime | None
-    #: Of what it would change: what is said of a suspended run is said of that change.
+    #: Digest of the changes of a suspended run; votes name it.
     digest: bytes | None
-    #: Why the guard held it back.
+    #: Why the guard suspended it.
     reasons: tuple[GuardReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """One source (or the roster) as it stands."""
+    """The current state of one source (or the roster)."""
 
     source: str
     step: str | None
     title: str
-    #: The last good snapshot's beginning; None before the first.
+    #: When the last successful snapshot began; None before the first.
     as_of: datetime | None
     fresh_until: datetime | None
     held: int
@@ -181,25 +181,25 @@ class SourceView:
     exempt: int
     unmatched_keys: int
     last_run: RunView | None
-    #: The suspended run that waits for a person, if there is one.
+    #: The suspended run that waits for approval.
     suspended: RunView | None
-    #: What the settings accept in place of a total.
+    #: Proofs that the settings accept instead of a total.
     weaker_proofs: tuple[str, ...] = ()
-    #: In which way its settings let its connection be weaker than usual.
+    #: How its settings weaken the connection's security.
     weaker_connection: tuple[str, ...] = ()
-    #: The run that asks it now, if there is one.
+    #: The run that is reading it now.
     running: RunView | None = None
-    #: Rows about roster students in the last good pulls since an approval, newest last.
+    #: The number of rows about roster students in each successful pull since the last approval, newest last.
     recent_rows: tuple[int, ...] = ()
 
     def stale(self, now: datetime) -> bool:
-        """Say whether the last answer is too old, or is said to be later than now."""
+        """Return whether the last answer is too old, or its time is in the future."""
         return is_stale(self.fresh_until, self.as_of, now)
 
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedKeyView:
-    """A row about somebody not on the roster, by its key alone."""
+    """The key of a row that matches no student on the roster."""
 
     source: str
     key: str

@@ -1,1 +1,1 @@
-"""Accounts: who may sign in, what each may do, and what was done."""
+"""Accounts: who can sign in, what each account is allowed to do, and the audit log."""

@@ -1,7 +1,7 @@
-"""Accounts: who may enter, what each may do, and the sessions that are open. The one writer of the desk's tables.
+"""Accounts: who can sign in, what each is allowed to do, and the open sessions.
 
-A session is known here by the SHA-256 of its token alone, and a password by its Argon2 hash alone; neither the token
-nor the password ever comes to this room.
+Sessions are stored by the SHA-256 of their token, and passwords by their Argon2 hash. Tokens and passwords themselves
+are never passed to this package.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from status_db.desk.store import DeskStore
 from status_db.model import normalise_number
 from status_db.store.engine import reading
 
-#: What a grant is stands beside the account that has it: who asks for one asks for the other.
+#: Callers of accounts also need grants and sessions, so this module exports both.
 __all__ = [
     "SCOPE_COLUMNS",
     "Account",
@@ -37,64 +37,65 @@ __all__ = [
 ]
 
 
-#: So many accounts are written with one statement.
+#: The number of accounts written with one statement.
 _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may sign in."""
+    """A person who can sign in."""
 
     account: str
     name: str
-    #: None for who has no password here: not yet, or signs in elsewhere.
+    #: None for an account without a password: not set yet, or the person signs in through a provider.
     password_hash: str | None = field(repr=False)
-    #: The student number, when this is a student.
+    #: The student number of a student's account.
     student: str | None
-    #: Whether it may do anything: not shut, and not made by the demo unless this is a demo.
+    #: Whether it can be used: not deactivated, and not made by the demo unless this is a demo.
     active: bool
     created_at: datetime
     grants: tuple[Grant, ...] = ()
-    #: When the password was set; None where that is not known.
+    #: When the password was set; None if that is unknown.
     password_at: datetime | None = None
     #: The second factor's secret, sealed; None without one.
     second_factor: bytes | None = field(default=None, repr=False)
     #: Made by the demo, with a public password.
     demo: bool = False
-    #: It is not as it was sealed: somebody has written it past this program.
+    #: Its seal is wrong: another program changed it.
     altered: bool = False
 
     def may(self, act: Act) -> bool:
-        """Say whether any grant allows this act, for whatever step and scope; an auditor reads."""
+        """Return whether any grant allows this act, for any step and scope; auditors can read."""
         return any(grant.act is act or (act is Act.READ and grant.act is Act.AUDIT) for grant in self.grants)
 
     def during(self, cohorts: Collection[str]) -> "Account":
-        """Return it without the grants that have ended with their cohort."""
+        """Return the account without the grants that ended with their cohort."""
         return replace(self, grants=tuple(g for g in self.grants if g.cohort is None or g.cohort in cohorts))
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open session and whose it is."""
+    """An open session and its account."""
 
     account: Account
     created_at: datetime
-    #: The last page, give or take a minute.
+    #: When the last page was opened, to within a minute.
     seen_at: datetime
     #: How it was opened: local, code, identity, cas, oidc, ldap
     method: str = "local"
-    #: The one page it leads to: password (a new one must be set), factor (the second one is asked). None to all.
+    #: The only page it opens: password (a new one must be set), factor (the second factor is required). None for all.
     narrowed: str | None = None
-    #: It is one of staff.
+    #: It is a session of staff.
     staff: bool = False
 
 
 class Accounts:
     """Reads and writes accounts, grants and sessions.
 
-    An engine of `open_reading` will do for what only reads. Accounts that the demo made count as shut, unless `demo`
-    says that the settings are a demo's. In a process with the ledger's key, so do accounts of staff that are not as
-    they were sealed, and such grants count for nothing. Every method raises StoreError when the database fails.
+    For reads, an engine of `open_reading` is enough. Accounts made by the demo count as deactivated, unless `demo` is
+    set because the settings are a demo's. In a process with the ledger's key, accounts of staff with a wrong seal also
+    count as deactivated, and grants with a wrong seal do not count. Every method raises StoreError if the database
+    fails.
     """
 
     def __init__(self, desk: Engine | DeskStore, *, demo: bool = False) -> None:
@@ -112,9 +113,9 @@ class Accounts:
         now: datetime,
         demo: bool = False,
     ) -> Account:
-        """Make an account and return it; `demo` marks it as the demo's, for good.
+        """Make an account and return it; `demo` marks it permanently as made by the demo.
 
-        Raises AccountRefused when the name is taken or a grant makes no sense.
+        Raises AccountRefused if the name is taken or a grant is invalid.
         """
         added = Account(
             account=normalise_account(account),
@@ -130,7 +131,7 @@ class Accounts:
         with self._desk.writing() as entry:
             if changes.row_of(entry.connection, added.account) is not None:
                 raise AccountRefused(
-                    AccountCode.TAKEN, f'there is an account "{added.account}" already. Choose another name.'
+                    AccountCode.TAKEN, f'the account "{added.account}" already exists. Choose another name.'
                 )
             entry.connection.execute(
                 insert(tables.account).values(
@@ -149,9 +150,9 @@ class Accounts:
         return replace(added, grants=stored, password_at=now if password_hash else None)
 
     def add_students(self, listed: Iterable[tuple[str, str]], now: datetime) -> tuple[int, tuple[str, ...]]:
-        """Make an account without a password for each student, number and name, who has none.
+        """Make an account without a password for each student (number and name) without one.
 
-        Return how many were made, and the numbers that are somebody else's sign-in name: those have none.
+        Return the number of new accounts, and the student numbers that are already another person's sign-in name.
         """
         table = tables.account
         with self._desk.writing() as entry:
@@ -179,9 +180,9 @@ class Accounts:
     def take_in(
         self, listed: Mapping[str, tuple[str, Sequence[Grant]]], now: datetime
     ) -> tuple[tuple[str, ...], dict[str, tuple[Grant, ...]]]:
-        """Give accounts grants, and make those that are not there, all or nothing: account → name, grants.
+        """Give grants to accounts, and make missing accounts, all or nothing: account → name, grants.
 
-        Return the accounts made, and what each account had not yet. Raises AccountRefused.
+        Return the new accounts, and the new grants of each account. Raises AccountRefused.
         """
         made: list[str] = []
         new: dict[str, tuple[Grant, ...]] = {}
@@ -200,15 +201,15 @@ class Accounts:
         return tuple(made), new
 
     def find(self, account: str) -> Account | None:
-        """Return the account of this name, active or not; None when there is none."""
+        """Return the account of this name, active or not; None if there is none."""
         with reading(self._desk.engine) as connection:
             name = normalise_account(account)
-            # Asked for nobody as well: the answer to a stranger takes as long.
+            # Queried also for an unknown name, so that the time of the answer does not reveal whether it exists.
             row, grants = changes.row_of(connection, name), given.of(connection, name, self._vouches_grant)
             return self._account(row, grants) if row is not None else None
 
     def grants(self, account: str) -> tuple[Grant, ...]:
-        """Return what an account may do; nothing when there is no such account."""
+        """Return an account's grants; an empty tuple if there is no such account."""
         with reading(self._desk.engine) as connection:
             return given.of(connection, normalise_account(account), self._vouches_grant)
 
@@ -220,11 +221,11 @@ class Accounts:
             return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
 
     def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
-        """Give an account a new password; its sessions end, and so do codes for one. Raises AccountRefused."""
-        self._change(account, password_hash=password_hash, password_at=now)
+        """Set an account's password; its sessions and its codes for a password end. Raises AccountRefused."""
+        self._change_account(account, password_hash=password_hash, password_at=now)
 
     def renew_hash(self, account: str, before: str, after: str) -> None:
-        """Keep the same password by a newer hash, unless it has been changed since."""
+        """Replace a password's hash by a newer hash of the same password, unless it has changed since."""
         table = tables.account
         own = table.c.account == normalise_account(account)
         with self._desk.writing() as entry, entry.changing(ACCOUNT, own):
@@ -233,16 +234,16 @@ class Accounts:
             )
 
     def deactivate(self, account: str) -> None:
-        """Shut an account; its sessions end, and so do codes that wait. Raises AccountRefused when there is none."""
-        self._change(account, active=False)
+        """Deactivate an account; its sessions and codes end. Raises AccountRefused if there is none."""
+        self._change_account(account, active=False)
 
     def activate(self, account: str) -> None:
-        """Open a shut account again. Raises AccountRefused when there is none, or when it is the demo's alone."""
+        """Activate an account again. Raises AccountRefused if there is none, or if the demo made it."""
         with self._desk.writing() as entry:
             changes.activate(entry, normalise_account(account), demo=self._demo)
 
     def grant(self, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
-        """Give an account grants; return those it had not yet, as they are stored. Raises AccountRefused."""
+        """Give grants to an account; return the new ones as stored. Raises AccountRefused."""
         name, wanted = normalise_account(account), tuple(grants)
         given.refuse_nonsense(wanted)
         with self._desk.writing() as entry:
@@ -250,7 +251,7 @@ class Accounts:
             return changes.give(entry, name, wanted)
 
     def take_grant(self, grant: int) -> tuple[str, Grant]:
-        """Take a grant away by its number; return whose it was, and the grant. Raises AccountRefused."""
+        """Revoke a grant by its number; return its account and the grant. Raises AccountRefused."""
         with self._desk.writing() as entry:
             with entry.changing(GRANT, tables.grant.c.grant == grant):
                 taken = given.take(entry.connection, grant)
@@ -258,7 +259,8 @@ class Accounts:
                 changes.refuse_without_managers(entry.connection, [taken[1]], demo=self._demo)
         if taken is None:
             raise AccountRefused(
-                AccountCode.NO_SUCH_GRANT, f"there is no grant {grant}. See their numbers: clearance accounts list"
+                AccountCode.NO_SUCH_GRANT,
+                f"there is no grant {grant}. To see the numbers, run: clearance accounts list",
             )
         return taken
 
@@ -278,10 +280,10 @@ class Accounts:
         narrowed: str | None = None,
         provider_session: bytes | None = None,
     ) -> None:
-        """Open a session for an active account, and clear away those older than `longest`.
+        """Open a session for an active account, and delete sessions older than `longest`.
 
-        `method` says how it was opened; `provider_session` is the digest of what a provider may end it by.
-        Raises AccountRefused when there is no such active account.
+        `method` is how it was opened; `provider_session` is the digest by which a provider can end it.
+        Raises AccountRefused if there is no such active account.
         """
         name = normalise_account(account)
         values = {"token_hash": token_hash, "account": name, "created_at": now, "seen_at": now, "method": method}
@@ -293,14 +295,14 @@ class Accounts:
             sessions.open_one(entry, values, staff=staff, now=now, longest=longest)
 
     def _opens_as_staff(self, connection: Connection, name: str) -> bool:
-        """Say whether a session of this account is one of staff, in this process. Raises AccountRefused."""
+        """Return whether this process opens a staff session for this account. Raises AccountRefused."""
         row = changes.existing(connection, name)
         acts = row.student is None or bool(given.of(connection, name, self._vouches_grant))
         if acts and self._desk.seals_rows:
             if row.mac is None or not self._desk.vouches(ACCOUNT, row):
                 raise AccountRefused(
                     AccountCode.ALTERED,
-                    f'"{name}" is not as it was sealed: somebody has written to the database. Run: clearance verify',
+                    f'the seal of "{name}" is wrong: another program wrote to the database. Run: clearance verify',
                 )
             return True
         if row.student is None:
@@ -311,7 +313,7 @@ class Accounts:
         return False
 
     def find_session(self, token_hash: bytes, now: datetime, *, idle: timedelta, longest: timedelta) -> Session | None:
-        """Return an open session of an active account; None when there is none, or when a limit has passed."""
+        """Return an open session of an active account; None if there is none or it has expired."""
         with reading(self._desk.engine) as connection:
             opened = sessions.find(connection, self._desk, token_hash)
             if opened is None or now - opened.seen_at >= idle or now - opened.created_at >= longest:
@@ -319,7 +321,7 @@ class Accounts:
             row = changes.row_of(connection, opened.account)
             if row is None:
                 return None
-            # A session of a student's, which the students' pages may write, opens no grant.
+            # The students' pages can write a student's session, so it has no grants.
             grants = given.of(connection, opened.account, self._vouches_grant) if opened.staff else ()
             found = self._account(row, grants)
             if not found.active or (found.student is None and not opened.staff):
@@ -327,19 +329,19 @@ class Accounts:
             return Session(found, opened.created_at, opened.seen_at, opened.method, opened.narrowed, opened.staff)
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
-        """Note that a session has been used."""
+        """Record that a session was used."""
         with self._desk.writing() as entry:
             sessions.touch(entry, token_hash, now)
 
     def close_session(self, token_hash: bytes) -> None:
-        """End a session; one that is not there has ended."""
+        """End a session, if it exists."""
         with self._desk.writing() as entry:
             sessions.close(entry, token_hash)
 
     def close_provider_session(self, provider_session: bytes) -> tuple[str, ...]:
-        """End what a provider opened under this digest; return whose sessions ended."""
+        """End the sessions that a provider opened with this digest; return their accounts."""
         staff = self._desk.seals_rows
-        # Anybody may ask for this, so nothing is written until there is something to end.
+        # This needs no sign-in, so nothing is written unless there is a session to end.
         with reading(self._desk.engine) as connection:
             if not sessions.whose(connection, provider_session, staff=staff):
                 return ()
@@ -353,12 +355,12 @@ class Accounts:
         with reading(self._desk.engine) as connection:
             connection.execute(select(tables.session.c.account).limit(1)).all()
 
-    def _change(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
+    def _change_account(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
         with self._desk.writing() as entry:
             changes.change(entry, normalise_account(account), values, demo=self._demo)
 
     def _vouches_account(self, row: Row[Any], grants: tuple[Grant, ...]) -> bool:
-        """Say whether an account is as it was sealed; one that acts must have been sealed."""
+        """Return whether an account's seal is right; an account with grants must have one."""
         if self._desk.seals_rows and grants and row.mac is None:
             return False
         return self._desk.vouches(ACCOUNT, row)
@@ -387,6 +389,6 @@ def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     if not account or len(account) > 100 or not name:
         raise AccountRefused(
             AccountCode.NO_NAME,
-            "an account needs a sign-in name of at most 100 characters, and a person's name. Give both.",
+            "an account needs a sign-in name of at most 100 characters, and a person's name. Enter both.",
         )
     given.refuse_nonsense(grants)

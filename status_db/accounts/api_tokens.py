@@ -1,7 +1,7 @@
-"""Tokens: other programs' keys to the API. Each has the grants of one account, and an end.
+"""API tokens of other programs. Each has the grants of one account, and an expiry.
 
-A token is known here by its SHA-256 alone: it is shown once, when it is made. Its beginning is always the same, so that
-whoever looks through code and mail for secrets finds one that has got there.
+Only the SHA-256 of a token is stored: the token is shown once, when it is created. All tokens have the same prefix, so
+that scans of code and mail for secrets find them.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from status_db.store.engine import reading
 #: A whole token is this and 64 hexadecimal digits.
 PREFIX = "clr_"
 
-#: How long one lives, unless its maker says.
+#: How long a token is valid by default.
 LIFE = timedelta(days=400)
 
-#: That one is in use is written down no more often than this; so is that its holder looked at a student.
+#: The use of a token is recorded at most once in this time; so is each student that it reads.
 TOUCH = timedelta(hours=1)
 
 _ID_DIGITS = 12
@@ -42,48 +42,48 @@ class TokenCode(StrEnum):
     ENDED = "ended"
     #: Its account cannot be used.
     SHUT = "shut"
-    NO_SUCH_TOKEN = "no_such_token"  # noqa: S105 - a reason, no secret
+    NO_SUCH_TOKEN = "no_such_token"  # noqa: S105 - a reason, not a secret
 
 
 class TokenRefused(Refused[TokenCode]):
-    """A token that cannot be made or withdrawn so; the text says why, and what would do."""
+    """A token that is refused, or cannot be revoked; the text has the reason and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """What is known of one."""
+    """A token as it is stored."""
 
-    #: The first digits of its SHA-256: enough to name it, of no use to open anything.
+    #: The first digits of its SHA-256: enough to name it, but they do not open anything.
     id: str
     title: str
-    #: Whose grants it has.
+    #: The account of its grants.
     account: str
     made_at: datetime
     made_by: str
     until: datetime
     withdrawn_at: datetime | None
-    #: When it was last used, give or take an hour; None before that.
+    #: When it was last used, to within an hour; None before that.
     used_at: datetime | None
 
     def opens(self, now: datetime) -> bool:
-        """Say whether it is neither withdrawn nor past its end."""
+        """Return whether it is neither revoked nor expired."""
         return self.withdrawn_at is None and now < self.until
 
 
 def new_token() -> str:
-    """Return a fresh token: 32 random bytes behind the prefix."""
+    """Return a new token: the prefix and 32 random bytes."""
     return PREFIX + secrets.token_hex(32)
 
 
 def hash_of(token: str) -> bytes:
-    """Return what the database knows a token by."""
+    """Return the hash by which the database stores a token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class Tokens:
-    """Makes, finds and withdraws tokens. An engine of `open_reading` will do for what only reads. Raises StoreError.
+    """Creates, finds and revokes tokens. For reads, an engine of `open_reading` is enough. Raises StoreError.
 
-    Tokens of accounts that the demo made open nothing, unless `demo` says that the settings are a demo's.
+    Tokens of accounts made by the demo are not accepted, unless `demo` is set because the settings are a demo's.
     """
 
     def __init__(self, desk: Engine | DeskStore, *, demo: bool = False) -> None:
@@ -92,14 +92,14 @@ class Tokens:
         self._accounts = Accounts(self._desk, demo=demo)
 
     def make(self, token_hash: bytes, title: str, account: str, until: datetime, *, by: str, now: datetime) -> ApiToken:
-        """Note a token of an active account, and who made it. Raises TokenRefused."""
+        """Store a token of an active account, and its creator. Raises TokenRefused."""
         name, title = normalise_account(account), " ".join(title.split())
         if not title or len(title) > 200:
             raise TokenRefused(
-                TokenCode.NO_TITLE, "a token needs a title: write one of at most 200 characters that says who uses it."
+                TokenCode.NO_TITLE, "a token needs a title. Enter the program that uses it, in at most 200 characters."
             )
         if until <= now:
-            raise TokenRefused(TokenCode.ENDED, "that token would have ended already. Give a later --until.")
+            raise TokenRefused(TokenCode.ENDED, "the token would already be expired. Enter a later --until.")
         table = tables.token
         with self._desk.writing() as entry:
             if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
@@ -111,21 +111,22 @@ class Tokens:
         return _token(row)
 
     def listed(self) -> tuple[ApiToken, ...]:
-        """Return every token, withdrawn and ended ones too, the newest first."""
+        """Return all tokens, also revoked and expired ones, the newest first."""
         table = tables.token
         with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).order_by(table.c.made_at.desc(), table.c.token_hash))
             return tuple(_token(row) for row in rows)
 
     def withdraw(self, token_id: str, now: datetime) -> ApiToken:
-        """Have a token open nothing from now on; one that was withdrawn stays so. Raises TokenRefused."""
+        """Revoke a token; if it is already revoked, nothing changes. Raises TokenRefused."""
         table, wanted = tables.token, token_id.strip().lower()
         with self._desk.writing() as entry:
             connection = entry.connection
             found = [row for row in connection.execute(select(table)) if row.token_hash.hex().startswith(wanted)]
             if not wanted or len(found) != 1:
                 raise TokenRefused(
-                    TokenCode.NO_SUCH_TOKEN, f'there is no one token "{token_id}". See: clearance tokens list'
+                    TokenCode.NO_SUCH_TOKEN,
+                    f'"{token_id}" does not identify exactly one token. See: clearance tokens list',
                 )
             here = table.c.token_hash == found[0].token_hash
             with entry.changing(TOKEN, here):
@@ -133,7 +134,7 @@ class Tokens:
             return _token(connection.execute(select(table).where(here)).one())
 
     def find(self, token_hash: bytes, now: datetime) -> tuple[ApiToken, Account] | None:
-        """Return a token that opens something now, and its active account; None for any other."""
+        """Return a token that is valid now, and its active account; None for any other."""
         table = tables.token
         with reading(self._desk.engine) as connection:
             row = connection.execute(select(table).where(table.c.token_hash == token_hash)).one_or_none()
@@ -144,18 +145,18 @@ class Tokens:
         return (token, account) if account is not None and account.active else None
 
     def touch(self, token_hash: bytes, now: datetime) -> None:
-        """Note that a token is in use."""
+        """Record that a token was used."""
         table = tables.token
         with self._desk.writing() as entry:
             entry.connection.execute(update(table).where(table.c.token_hash == token_hash).values(used_at=now))
 
     def note_seen(self, token: ApiToken, cohort: str, student: str, now: datetime, address: str) -> None:
-        """Note in the audit log that a student was looked at with a token, unless that was noted within the hour."""
+        """Record in the audit log that a token read a student, unless that was recorded within the hour."""
         seen = {"event": AuditEvent.SAW_STUDENT, "cohort": cohort, "student": student, "detail": {"token": token.id}}
         self._note_seldom(seen, token, now, address)
 
     def note_listed(self, token: ApiToken, cohort: str, asked: str, now: datetime, address: str) -> None:
-        """Note that a list was asked for, in these words, unless that was noted within the hour."""
+        """Record that a token read a list with these parameters, unless that was recorded within the hour."""
         seen = {
             "event": AuditEvent.SAW_LIST,
             "cohort": cohort,

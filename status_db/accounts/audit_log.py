@@ -1,8 +1,8 @@
-"""The audit log: who did what on the pages and the command line, and when. Lines are added, and never changed.
-Retention alone removes lines, oldest first, once their time is over.
+"""The audit log: who did what on the pages and the command line, and when. Lines are added and never changed.
+Only retention removes lines, the oldest first, after their retention period.
 
-It is read by administrators and auditors. A line names a student where one was looked at or decided on; it holds no
-password, no token and no number of an identity document.
+Administrators and auditors read it. A line names the student that was read or decided on. It contains no password, no
+token and no number of an identity document.
 """
 
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ from status_db.store.engine import reading
 
 
 class AuditEvent(StrEnum):
-    """What can be done that is worth a line."""
+    """The events that the audit log records."""
 
-    #: Every existing row got its first seal.
+    #: All existing rows were sealed for the first time.
     SEALED = "sealed"
 
     SIGNED_IN = "signed_in"
     SIGN_IN_REFUSED = "sign_in_refused"
     SIGNED_OUT = "signed_out"
-    PASSWORD_SET = "password_set"  # noqa: S105 - the name of a deed
+    PASSWORD_SET = "password_set"  # noqa: S105 - the name of an event
     CODES_MADE = "codes_made"
     SECOND_FACTOR_SET = "second_factor_set"
     SECOND_FACTOR_REMOVED = "second_factor_removed"
-    #: All of them, by an administrator.
+    #: An administrator removed all second factors.
     SECOND_FACTOR_RESET = "second_factor_reset"
     RECOVERY_CODES_MADE = "recovery_codes_made"
     RECOVERY_CODE_USED = "recovery_code_used"
@@ -54,7 +54,7 @@ class AuditEvent(StrEnum):
     ACCOUNT_CHANGED = "account_changed"
     GRANTED = "granted"
     GRANT_TAKEN = "grant_taken"
-    #: A second administrator is asked for; a change that was asked for is given up, or refused.
+    #: A change waits for a second administrator; it was withdrawn or refused.
     SECOND_ASKED = "second_asked"
     SECOND_REFUSED = "second_refused"
     RENUMBERED = "renumbered"
@@ -69,8 +69,8 @@ class AuditEvent(StrEnum):
     CONFIRMED_LIST = "confirmed_list"
     IMPORTED = "imported"
     IMPORT_UNDONE = "import_undone"
-    TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
-    TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
+    TOKEN_MADE = "token_made"  # noqa: S105 - the name of an event
+    TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of an event
     APPEAL_RAISED = "objected"
     APPEAL_WITHDRAWN = "objection_withdrawn"
     APPEAL_ANSWERED = "objection_answered"
@@ -79,11 +79,11 @@ class AuditEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One line."""
+    """One line of the audit log."""
 
     line: int
     at: datetime
-    #: Empty where nobody had signed in.
+    #: Empty if no account was signed in.
     account: str
     event: AuditEvent
     cohort: str | None
@@ -94,7 +94,7 @@ class AuditLine:
 
 
 class Audit:
-    """Adds and reads lines. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+    """Adds and reads lines. For reads, an engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
@@ -126,7 +126,7 @@ class Audit:
         event: AuditEvent | None = None,
         student: str | None = None,
     ) -> tuple[AuditLine, ...]:
-        """Return lines, the newest first: those before a line, of one account, of one kind, about one student."""
+        """Return lines, the newest first; filtered by line number, account, event and student."""
         table = tables.audit
         query = select(table).order_by(table.c.line.desc()).limit(limit)
         if before is not None:
@@ -135,10 +135,10 @@ class Audit:
             if value is not None:
                 query = query.where(column == value)
         with reading(self._desk.engine) as connection:
-            return tuple(_line(row) for row in connection.execute(query))
+            return tuple(_audit_line(row) for row in connection.execute(query))
 
 
-def _line(row: Row[Any]) -> AuditLine:
+def _audit_line(row: Row[Any]) -> AuditLine:
     return AuditLine(
         row.line, row.at, row.account, AuditEvent(row.event), row.cohort, row.student, row.run, row.detail, row.address
     )

@@ -1,4 +1,4 @@
-"""What an account is allowed: an act, for each step, and for whom. The pages and the command line ask it here alone."""
+"""What an account is allowed to do, by step and scope. Pages and command line check permissions only here."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from status_db.accounts.accounts import Accounts
 from status_db.accounts.grants import Act, Grant
 from status_db.views import Scope
 
-#: Step → the scopes inside which something is allowed; a step that is not in it is not allowed at all.
+#: Step → the scopes in which something is allowed; a step that is missing is not allowed.
 Allowed: TypeAlias = dict[str, tuple[Scope, ...]]
 
 
 def allowed(grants: Iterable[Grant], acts: Collection[Act], steps: Iterable[str], cohort: str) -> Allowed:
-    """Return for each of these steps in which scopes any of these acts is allowed in a cohort."""
+    """Return the scopes in which any of these acts is allowed in a cohort, for each of these steps."""
     own = [grant for grant in grants if grant.act in acts and grant.cohort in (None, cohort)]
     by_step = {step: tuple(grant.scope for grant in own if grant.step in (None, step)) for step in steps}
     return {step: scopes for step, scopes in by_step.items() if scopes}
@@ -21,13 +21,13 @@ def allowed(grants: Iterable[Grant], acts: Collection[Act], steps: Iterable[str]
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Whether an account may do something now, by accounts and grants as they were sealed."""
+    """The current permissions of accounts, by their sealed rows and grants."""
 
     accounts: Accounts
     cohort: str
 
     def covers(self, account: str, acts: Collection[Act], scopes: Sequence[Scope], step: str | None = None) -> bool:
-        """Say whether an active account has a grant for one of the acts in each of these scopes, at the step named.
+        """Return whether an active account has a grant for one of the acts in each of these scopes, at this step.
 
         Raises StoreError.
         """

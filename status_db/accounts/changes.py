@@ -1,4 +1,4 @@
-"""Changes to accounts, made inside a transaction that the caller has opened."""
+"""Changes to accounts, inside a transaction that the caller opens."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -15,16 +15,16 @@ from status_db.desk.store import DeskEntry
 
 
 class LastManager(AccountRefused):
-    """What would leave nobody who may manage."""
+    """A change that would remove the last account that can manage."""
 
 
 def normalise_account(raw: str) -> str:
-    """Return a sign-in name in its one form: NFKC, trimmed, lower case."""
+    """Return a sign-in name in its normal form: NFKC, trimmed, lower case."""
     return unicodedata.normalize("NFKC", raw).strip().casefold()
 
 
 def change(entry: DeskEntry, name: str, values: Mapping[str, Any], *, demo: bool) -> None:
-    """Set columns of an account; its sessions end, and so do codes that wait for a password. Raises AccountRefused."""
+    """Set columns of an account; its sessions and its codes for a password end. Raises AccountRefused."""
     own, waiting = tables.account.c.account == name, tables.code.c.used_at.is_(None)
     connection = entry.connection
     existing(connection, name)
@@ -33,7 +33,7 @@ def change(entry: DeskEntry, name: str, values: Mapping[str, Any], *, demo: bool
     with entry.changing(ACCOUNT, own):
         connection.execute(update(tables.account).where(own).values(**values))
     sessions.end_of(entry, name)
-    # The code for a second factor is still needed after a password has been set.
+    # The code for a second factor is still needed after a password is set.
     of_kind = tables.code.c.kind.in_(("password", "factor") if "active" in values else ("password",))
     connection.execute(delete(tables.code).where(tables.code.c.account == name, waiting, of_kind))
     if values.get("active") is False:
@@ -41,7 +41,7 @@ def change(entry: DeskEntry, name: str, values: Mapping[str, Any], *, demo: bool
 
 
 def activate(entry: DeskEntry, name: str, *, demo: bool) -> None:
-    """Open a shut account again. Raises AccountRefused when there is none, or when it is the demo's alone."""
+    """Activate an account again. Raises AccountRefused if there is none, or if the demo made it."""
     row = row_of(entry.connection, name)
     if row is not None and row.demo and not demo:
         raise AccountRefused(AccountCode.SHUT, f'"{name}" {demo_accounts.REFUSED}')
@@ -51,14 +51,16 @@ def activate(entry: DeskEntry, name: str, *, demo: bool) -> None:
 def hand_over(entry: DeskEntry, source: str, target: str, *, demo: bool) -> tuple[Grant, ...]:
     """Move all grants to another active account; return them. Raises AccountRefused."""
     if source == target:
-        raise AccountRefused(AccountCode.SAME_ACCOUNT, "an account cannot hand over to itself. Name two accounts.")
+        raise AccountRefused(
+            AccountCode.SAME_ACCOUNT, "an account cannot hand over to itself. Enter two different accounts."
+        )
     connection = entry.connection
     existing(connection, source)
     if (row := existing(connection, target)).demo and not demo:
         raise AccountRefused(AccountCode.SHUT, f'"{target}" {demo_accounts.REFUSED}')
     if not row.active:
         raise AccountRefused(
-            AccountCode.SHUT, f'"{target}" is not active. Open it first: clearance accounts activate {target}'
+            AccountCode.SHUT, f'"{target}" is not active. Activate it first: clearance accounts activate {target}'
         )
     with entry.changing(GRANT, tables.grant.c.account.in_([source, target])):
         moved = given.move(connection, source, target)
@@ -71,19 +73,19 @@ def hand_over(entry: DeskEntry, source: str, target: str, *, demo: bool) -> tupl
 
 
 def refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, demo: bool) -> None:
-    """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
+    """Raise LastManager if no account could manage without these grants: then no account could restore one."""
     managed = [grant for grant in gone if grant.act is Act.MANAGE]
     left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE, demo=demo)]
     # A grant that ends with its cohort does not replace a lasting one.
     if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
         raise LastManager(
             AccountCode.LAST_MANAGER,
-            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant",
+            "no other account can manage. Give the grant to another account first: clearance accounts grant",
         )
 
 
 def give(entry: DeskEntry, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """Store those of the grants that the account has not yet, sealed; return them."""
+    """Store the grants that the account does not have yet, sealed; return them."""
     with entry.changing(GRANT, tables.grant.c.account == account):
         fresh = given.give(entry.connection, account, grants)
     if fresh:
@@ -92,18 +94,18 @@ def give(entry: DeskEntry, account: str, grants: Iterable[Grant]) -> tuple[Grant
 
 
 def seal_owner(entry: DeskEntry, account: str) -> None:
-    """Seal an account that has grants: a student's, too."""
+    """Seal an account that has grants, also a student's."""
     with entry.changing(ACCOUNT, tables.account.c.account == account, also=True):
         pass
 
 
 def row_of(connection: Connection, account: str) -> Row[Any] | None:
-    """Return an account as it is stored; None when there is none."""
+    """Return an account's row; None if there is none."""
     return connection.execute(select(tables.account).where(tables.account.c.account == account)).one_or_none()
 
 
 def existing(connection: Connection, account: str) -> Row[Any]:
-    """Return an account as it is stored. Raises AccountRefused."""
+    """Return an account's row. Raises AccountRefused if there is none."""
     row = row_of(connection, account)
     if row is None:
         raise AccountRefused(

@@ -1,6 +1,6 @@
-"""Accounts made by the demo. Their passwords are public, so they open nothing where the settings have no demo clock.
+"""Accounts made by the demo. Their passwords are public, so they cannot be used unless the settings have a demo clock.
 
-A production portal has them when it is pointed at a demo's database, or restored from a backup of one.
+A production portal has such accounts if it uses a demo's database, or a backup of one was restored.
 """
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 from status_db import tables
 from status_db.store.engine import reading
 
-#: Why such an account is refused, with the fix; a message writes it after the account's name.
+#: Why such an account is refused, with the fix; it follows the account's name in a message.
 REFUSED = (
-    "was made by the demo: its password is public, so it opens nothing here. "
-    "Name another account: clearance accounts list"
+    "was made by the demo: its password is public, so it cannot be used here. "
+    "Choose another account: clearance accounts list"
 )
 
 
@@ -22,7 +22,7 @@ def opens(*, demo: bool) -> ColumnElement[bool]:
 
 
 def why_shut(connection: Connection, account: str, *, demo: bool) -> str | None:
-    """Return why an account cannot be used, with the fix; None for one that can."""
+    """Return why an account cannot be used, with the fix; None if it can."""
     row = connection.execute(
         select(tables.account.c.active, tables.account.c.demo).where(tables.account.c.account == account)
     ).one_or_none()

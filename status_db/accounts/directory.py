@@ -1,4 +1,4 @@
-"""The directory: accounts to page through and to search, and who holds which grant. It writes nothing."""
+"""The directory: lists and searches of accounts, and the holders of grants. Read-only."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +14,11 @@ from status_db.store.engine import reading
 
 @dataclass(frozen=True, slots=True)
 class ListedAccount:
-    """An account as the list shows it."""
+    """An account in a list."""
 
     account: str
     name: str
-    #: The student number, when this is a student.
+    #: The student number of a student's account.
     student: str | None
     active: bool
     created_at: datetime
@@ -29,9 +29,9 @@ class ListedAccount:
 
 
 class AccountDirectory:
-    """Finds accounts. An engine of `open_reading` will do. Raises StoreError.
+    """Finds accounts. An engine of `open_reading` is enough. Raises StoreError.
 
-    Accounts that the demo made are listed as shut, unless `demo` says that the settings are a demo's.
+    Accounts made by the demo are listed as deactivated, unless `demo` is set because the settings are a demo's.
     """
 
     def __init__(self, engine: Engine, *, demo: bool = False) -> None:
@@ -39,16 +39,16 @@ class AccountDirectory:
         self._demo = demo
 
     def staff(self, *, after: str = "", limit: int = 50) -> tuple[ListedAccount, ...]:
-        """Return the accounts that are no student's, by name, those after one."""
+        """Return the accounts of staff by name, starting after one."""
         account = tables.account
-        return self._read(account.c.student.is_(None), account.c.account > after, limit=limit)
+        return self._select_accounts(account.c.student.is_(None), account.c.account > after, limit=limit)
 
     def found(self, text: str, limit: int = 50) -> tuple[ListedAccount, ...]:
-        """Return whose sign-in name or number is this text or begins with it, or whose own name has it; staff first."""
+        """Return the accounts whose sign-in name or number begins with a text, or whose name has it; staff first."""
         account, name = tables.account, normalise_account(text)
         if not name:
             return ()
-        return self._read(
+        return self._select_accounts(
             or_(
                 account.c.account.startswith(name, autoescape=True),
                 account.c.student.startswith(normalise_number(text), autoescape=True),
@@ -58,24 +58,24 @@ class AccountDirectory:
         )
 
     def one(self, account: str) -> ListedAccount | None:
-        """Return one account; None when there is none."""
-        found = self._read(tables.account.c.account == normalise_account(account), limit=1)
+        """Return one account; None if there is none."""
+        found = self._select_accounts(tables.account.c.account == normalise_account(account), limit=1)
         return found[0] if found else None
 
     def holders(self, act: Act) -> tuple[tuple[str, Grant], ...]:
-        """Return the grants for an act that active accounts hold, each with its account."""
+        """Return the grants of active accounts for an act, each with its account."""
         with reading(self._engine) as connection:
             return given.held_by_active(connection, act, demo=self._demo)
 
     def counted(self) -> tuple[int, int]:
-        """Return how many accounts are staff's, and how many are students'."""
+        """Return the number of staff accounts and of student accounts."""
         account = tables.account
         query = select(account.c.student.is_(None), func.count()).group_by(account.c.student.is_(None))
         with reading(self._engine) as connection:
             counts = {bool(staff): count for staff, count in connection.execute(query)}
         return counts.get(True, 0), counts.get(False, 0)
 
-    def _read(self, *conditions: ColumnElement[bool], limit: int) -> tuple[ListedAccount, ...]:
+    def _select_accounts(self, *conditions: ColumnElement[bool], limit: int) -> tuple[ListedAccount, ...]:
         account = tables.account
         query = select(account).where(*conditions).order_by(account.c.student.is_not(None), account.c.account)
         with reading(self._engine) as connection:

@@ -1,4 +1,4 @@
-"""Grants: what an account may do, and how that is written down. Who may write it is `status_db.accounts.accounts`."""
+"""Grants: what an account is allowed to do, and how that is stored. `status_db.accounts.accounts` writes them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts.demo_accounts import opens
 
-#: The roster columns a scope may name.
+#: The roster columns that a scope can name.
 SCOPE_COLUMNS = ("college", "class", "level", "campus", "building", "category")
 
 
@@ -21,23 +21,23 @@ class AccountCode(StrEnum):
     NO_NAME = "no_name"
     TAKEN = "taken"
     NO_SUCH_ACCOUNT = "no_such_account"
-    #: It cannot be used: it is none, shut, or the demo's alone.
+    #: It cannot be used: it does not exist, is deactivated, or was made by the demo.
     SHUT = "shut"
-    #: It is not as it was sealed.
+    #: Its seal is wrong.
     ALTERED = "altered"
-    #: A staff account at the students' pages.
+    #: A staff account on the students' pages.
     STAFF = "staff"
     NO_SUCH_GRANT = "no_such_grant"
     NO_GRANTS = "no_grants"
-    #: Both accounts of a hand-over are one.
+    #: Both accounts of a hand-over are the same.
     SAME_ACCOUNT = "same_account"
     SCOPE = "scope"
-    #: Nobody would be left who may manage.
+    #: No account could manage any more.
     LAST_MANAGER = "last_manager"
 
 
 class AccountRefused(Refused[AccountCode]):
-    """An account, or a grant, that cannot be made or changed so; the text says why, and what would do."""
+    """An account or a grant that is refused; the text has the reason and the fix."""
 
 
 class Act(StrEnum):
@@ -48,35 +48,35 @@ class Act(StrEnum):
     REVIEW = "review"
     ISSUE = "issue"
     MANAGE = "manage"
-    #: Reads everything, the audit log too, and does nothing.
+    #: Read everything, including the audit log, and change nothing.
     AUDIT = "audit"
 
 
-#: Who holds one of these can change who may do what, or hand out certificates: a password alone does not open that.
+#: These acts change permissions or hand out certificates, so a password is not enough for them.
 PRIVILEGED = frozenset({Act.MANAGE, Act.REVIEW, Act.ISSUE})
 
 
-#: On the pages, one person alone gives nobody one of these: see `status_db.inbox.pending_changes`.
+#: On the pages, giving one of these needs two administrators: see `status_db.inbox.pending_changes`.
 BY_TWO = frozenset({Act.MANAGE, Act.DECIDE, Act.REVIEW, Act.ISSUE})
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One thing an account may do: an act, on one step or on every one, for everybody or inside a scope."""
+    """A permission of an account: an act, on one step or all, for all students or in a scope."""
 
     act: Act
     #: None for every step.
     step: str | None = None
-    #: Roster column → the values inside; empty for everybody.
+    #: Roster column → its values; empty for all students.
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: It ends with this cohort; None for every cohort.
     cohort: str | None = None
-    #: By what number it is taken back; None while it is not stored. Two grants that allow the same are equal.
+    #: The number by which it is revoked; None before it is stored. Two grants that allow the same are equal.
     id: int | None = field(default=None, compare=False)
 
 
 def refuse_nonsense(grants: Iterable[Grant]) -> None:
-    """Raise AccountRefused for a scope that names no roster column, or no value."""
+    """Raise AccountRefused for a scope with an unknown column or without values."""
     for grant in grants:
         for column, values in grant.scope.items():
             if column not in SCOPE_COLUMNS:
@@ -90,13 +90,13 @@ def refuse_nonsense(grants: Iterable[Grant]) -> None:
 
 
 def to_json(grant: Grant) -> dict[str, Any]:
-    """Return a grant as it is kept before it is given: without its number."""
+    """Return the JSON form of a grant that is not given yet: without its number."""
     scope = {column: sorted(values) for column, values in sorted(grant.scope.items())}
     return {"act": grant.act.value, "step": grant.step, "scope": scope, "cohort": grant.cohort}
 
 
 def from_json(kept: Mapping[str, Any]) -> Grant:
-    """Return the grant that `to_json` has kept."""
+    """Return the grant from its `to_json` form."""
     scope = {column: tuple(values) for column, values in kept["scope"].items()}
     return Grant(Act(kept["act"]), kept["step"], scope, kept["cohort"])
 
@@ -106,7 +106,7 @@ def _any(_row: Row[Any]) -> bool:
 
 
 def of(connection: Connection, account: str, counts: Callable[[Row[Any]], bool] = _any) -> tuple[Grant, ...]:
-    """Return an account's grants that count, in the order they were given."""
+    """Return an account's grants that count, in the order of giving."""
     table = tables.grant
     rows = connection.execute(select(table).where(table.c.account == account).order_by(table.c.grant))
     return tuple(_grant(row) for row in rows if counts(row))
@@ -122,7 +122,7 @@ def by_account(connection: Connection, counts: Callable[[Row[Any]], bool] = _any
 
 
 def of_accounts(connection: Connection, accounts: Collection[str]) -> dict[str, tuple[Grant, ...]]:
-    """Return the grants of some accounts; whoever has none is left out."""
+    """Return the grants of some accounts; accounts without grants are left out."""
     table = tables.grant
     found: dict[str, list[Grant]] = {}
     rows = connection.execute(select(table).where(table.c.account.in_(list(accounts))).order_by(table.c.grant))
@@ -132,7 +132,7 @@ def of_accounts(connection: Connection, accounts: Collection[str]) -> dict[str, 
 
 
 def held_by_active(connection: Connection, act: Act, *, demo: bool) -> tuple[tuple[str, Grant], ...]:
-    """Return the grants for an act that active accounts hold, each with its account; the demo's only if `demo`."""
+    """Return the grants of active accounts for an act, each with its account; those of the demo only if `demo`."""
     account, table = tables.account, tables.grant
     active = select(account.c.account).where(opens(demo=demo))
     rows = connection.execute(
@@ -142,7 +142,7 @@ def held_by_active(connection: Connection, act: Act, *, demo: bool) -> tuple[tup
 
 
 def give(connection: Connection, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """Store those of the grants that the account has not yet; return them as they are stored."""
+    """Store the grants that the account does not have yet; return them as stored."""
     had: list[Grant] = list(of(connection, account))
     given: list[Grant] = []
     for wanted in grants:
@@ -159,7 +159,7 @@ def give(connection: Connection, account: str, grants: Iterable[Grant]) -> tuple
 
 
 def take(connection: Connection, number: int) -> tuple[str, Grant] | None:
-    """Take a grant away; return whose it was, and what it allowed. None when there is no such grant."""
+    """Revoke a grant; return its account and the grant. None if there is no such grant."""
     table = tables.grant
     row = connection.execute(select(table).where(table.c.grant == number)).one_or_none()
     if row is None:
@@ -169,11 +169,11 @@ def take(connection: Connection, number: int) -> tuple[str, Grant] | None:
 
 
 def move(connection: Connection, before: str, after: str) -> tuple[Grant, ...]:
-    """Move all grants to another account, but those it has already; return what moved or was had."""
+    """Move all grants to another account, except those it already has; return all of them."""
     table = tables.grant
     moving, had = of(connection, before), of(connection, after)
-    twice: Collection[int | None] = [grant.id for grant in moving if grant in had]
-    connection.execute(delete(table).where(table.c.grant.in_(twice)))
+    duplicates: Collection[int | None] = [grant.id for grant in moving if grant in had]
+    connection.execute(delete(table).where(table.c.grant.in_(duplicates)))
     connection.execute(update(table).where(table.c.account == before).values(account=after))
     return moving
 

@@ -1,4 +1,4 @@
-"""Leavers: who leaves with a cohort, for what is made for each: an account, a one-time code. It writes nothing."""
+"""The students who leave with a cohort, for making an account or a one-time code for each. Read-only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from status_db.store.engine import reading
 
 @dataclass(frozen=True, slots=True)
 class Leaver:
-    """One student who leaves."""
+    """A student who leaves."""
 
     student: str
     name: str
@@ -20,13 +20,13 @@ class Leaver:
 
 
 class Leavers:
-    """Lists them. An engine of `open_reading` will do. Raises StoreError when the database fails."""
+    """Lists leavers. An engine of `open_reading` is enough. Raises StoreError if the database fails."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def listed(self, cohort: str, inside: Mapping[str, str]) -> tuple[Leaver, ...]:
-        """Return those with these values in their roster columns, by college, class and number."""
+        """Return the leavers with these values in their roster columns, by college, class and number."""
         person = tables.student
         query = (
             select(person.c.student, person.c.name, person.c.college, person.c["class"])
@@ -38,7 +38,7 @@ class Leavers:
             return tuple(Leaver(*row) for row in connection.execute(query))
 
     def values(self, cohort: str, column: str) -> set[str]:
-        """Return what stands in one roster column of a cohort's leavers."""
+        """Return the values of one roster column of a cohort's leavers."""
         person = tables.student
         query = select(person.c[column]).where(person.c.cohort == cohort, person.c.active, person.c.flow.is_not(None))
         with reading(self._engine) as connection:

@@ -1,7 +1,7 @@
-"""What the owner of an account sees of it: what was done to it in the last 90 days, and the open sessions.
+"""What the owner of an account sees: the events of the last 90 days, and the open sessions.
 
-A process without the ledger's key shows students their codes, passwords and sessions. On
-PostgreSQL it reads only the chain of the audit log that it writes itself.
+A process without the ledger's key shows students their codes, passwords and sessions. On PostgreSQL it reads only the
+chain of the audit log that it writes itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,13 +23,13 @@ from status_db.store.engine import reading
 #: Older events are not shown.
 _SHOWN = timedelta(days=90)
 
-#: A session and the line of its sign-in are written one after the other.
+#: A session and the audit line of its sign-in are written within this time.
 _AT_MOST = timedelta(minutes=1)
 
-#: A form names a session by this many hexadecimal digits of its token's hash.
+#: The number of hexadecimal digits of the token's hash by which a form names a session.
 _NAMED = 16
 
-#: What somebody does to their own account, and what others do to it.
+#: The events by the owner of an account, and those by others.
 _BY_OWNER = (
     AuditEvent.PASSWORD_SET,
     AuditEvent.SECOND_FACTOR_SET,
@@ -46,13 +46,13 @@ _BY_OTHERS = (
     AuditEvent.GRANT_TAKEN,
     AuditEvent.HANDED_OVER,
 )
-#: Keys of a line's detail that name the account it is about, on the pages and on the command line.
+#: Keys of a line's detail that name the account it is about, for pages and command line.
 _ABOUT = ("to", "of", "held_by", "before", "after")
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
-    """One thing that was done to an account."""
+    """One event of an account."""
 
     at: datetime
     event: AuditEvent
@@ -69,20 +69,20 @@ class OwnSession:
     created_at: datetime
     seen_at: datetime
     method: str
-    #: From where it was opened; empty where the audit log does not say.
+    #: The address it was opened from; empty if the audit log does not contain it.
     address: str
-    #: It is the session that asks.
+    #: It is the current session.
     this: bool
 
 
 class OwnAccount:
-    """Reads what was done to an account, and ends its sessions. Every method raises StoreError."""
+    """Reads the events of an account, and ends its sessions. Every method raises StoreError."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
 
     def events(self, account: str, now: datetime, *, staff: bool) -> tuple[AccountEvent, ...]:
-        """Return what was done to an account within the last 90 days, the newest first; of a `staff` one, by others."""
+        """Return an account's events of the last 90 days, the newest first; for `staff`, also events by others."""
         name = normalise_account(account)
         with reading(self._desk.engine) as connection:
             found = list(_lines(connection, name, now - _SHOWN, staff=staff))
@@ -96,7 +96,7 @@ class OwnAccount:
         """Return the sessions of an account that are still valid, the newest first."""
         name = normalise_account(account)
         with reading(self._desk.engine) as connection:
-            rows = [row for row in self._open(connection, name) if now - row.seen_at < idle]
+            rows = [row for row in self._valid_sessions(connection, name) if now - row.seen_at < idle]
             rows = [row for row in rows if now - row.created_at < longest]
             opened = _sign_ins(connection, name, min((row.created_at for row in rows), default=now))
         return tuple(
@@ -112,20 +112,20 @@ class OwnAccount:
         )
 
     def end(self, account: str, this: bytes, session: str | None = None) -> int:
-        """End one session of an account, by its name, or all but `this` one; return how many ended."""
+        """End one session of an account by its name, or all except `this` one; return how many ended."""
         name = normalise_account(account)
         with self._desk.writing() as entry:
             ending = [
                 row.token_hash
-                for row in self._open(entry.connection, name)
+                for row in self._valid_sessions(entry.connection, name)
                 if row.token_hash != this and (session is None or row.token_hash.hex()[:_NAMED] == session)
             ]
             for token_hash in ending:
                 sessions.close(entry, token_hash)
         return len(ending)
 
-    def _open(self, connection: Connection, name: str) -> Iterator[Row[Any]]:
-        """Give the sessions of an account that this process accepts."""
+    def _valid_sessions(self, connection: Connection, name: str) -> Iterator[Row[Any]]:
+        """Yield the sessions of an account that this process accepts."""
         staff = (tables.staff_session,) if self._desk.seals_rows else ()
         for table in (*staff, tables.session):
             for row in connection.execute(select(table).where(table.c.account == name)):
@@ -138,18 +138,18 @@ def _lines(connection: Connection, name: str, since: datetime, *, staff: bool) -
     own = and_(table.c.account == name, table.c.event.in_(_BY_OWNER if staff else (AuditEvent.PASSWORD_SET,)))
     wanted = or_(own, table.c.event.in_(_BY_OTHERS)) if staff else own
     for row in connection.execute(select(table).where(wanted, table.c.at >= since)):
-        if row.event in _BY_OWNER or any(_names(row.detail.get(key), name) for key in _ABOUT):
+        if row.event in _BY_OWNER or any(_is_about(row.detail.get(key), name) for key in _ABOUT):
             yield AccountEvent(row.at, AuditEvent(row.event), row.account, row.detail, row.address)
 
 
-def _names(value: object, name: str) -> bool:
+def _is_about(value: object, name: str) -> bool:
     return name in value if isinstance(value, list) else value == name
 
 
 def _from_rows(
     connection: Connection, name: str, since: datetime, events: list[AccountEvent]
 ) -> Iterator[AccountEvent]:
-    """Give a student's codes, and a password set by another process, whose audit lines this one may not read."""
+    """Yield a student's codes, and a password set by another process, whose audit lines this one cannot read."""
     code, account = tables.code, tables.account
     columns = select(code.c.made_at, code.c.made_by).where(code.c.account == name, code.c.made_at >= since)
     for row in connection.execute(columns):
@@ -161,7 +161,7 @@ def _from_rows(
 
 
 def _sign_ins(connection: Connection, name: str, since: datetime) -> list[tuple[datetime, str]]:
-    """Return when and from where somebody has signed in, in that order."""
+    """Return the times and addresses of an account's sign-ins, in the order of time."""
     table = tables.audit
     query = select(table.c.at, table.c.address).where(
         table.c.account == name, table.c.event == AuditEvent.SIGNED_IN, table.c.at >= since

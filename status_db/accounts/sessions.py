@@ -1,7 +1,7 @@
-"""Sessions: those of students, and those of staff, which only a process with the ledger's key opens.
+"""Sessions of students, and sessions of staff, which only a process with the ledger's key opens.
 
-A session is known by the SHA-256 of its token alone. One of staff is sealed: a row that somebody has written past this
-program opens nothing. When it was last used is not sealed, so that a page need not seal anything.
+Only the SHA-256 of a session's token is stored. Sessions of staff are sealed: a row written by another program is not
+accepted. The time of last use is not sealed, so that pages do not have to seal rows.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from status_db.desk.store import DeskEntry, DeskStore
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """One session as it is stored."""
+    """A session as it is stored."""
 
     account: str
-    #: It is one of staff.
+    #: It is a session of staff.
     staff: bool
     created_at: datetime
     seen_at: datetime
@@ -31,7 +31,7 @@ class OpenSession:
 
 
 def open_one(entry: DeskEntry, values: Mapping[str, Any], *, staff: bool, now: datetime, longest: timedelta) -> None:
-    """Open a session, and clear away those older than `longest`."""
+    """Open a session, and delete those older than `longest`."""
     table = tables.staff_session if staff else tables.session
     old = table.c.created_at < now - longest
     if not staff:
@@ -45,7 +45,7 @@ def open_one(entry: DeskEntry, values: Mapping[str, Any], *, staff: bool, now: d
 
 
 def find(connection: Connection, store: DeskStore, token_hash: bytes) -> OpenSession | None:
-    """Return the session of a token; staff's only where this process can tell that it is as it was sealed."""
+    """Return the session of a token; a staff session only if this process can check its seal and it is right."""
     for table in _tables(staff=store.seals_rows):
         row = connection.execute(select(table).where(table.c.token_hash == token_hash)).mappings().one_or_none()
         if row is None:
@@ -58,13 +58,13 @@ def find(connection: Connection, store: DeskStore, token_hash: bytes) -> OpenSes
 
 
 def touch(entry: DeskEntry, token_hash: bytes, now: datetime) -> None:
-    """Note that a session has been used."""
+    """Record that a session was used."""
     for table in _tables(staff=entry.seals_rows):
         entry.connection.execute(update(table).where(table.c.token_hash == token_hash).values(seen_at=now))
 
 
 def pass_on(entry: DeskEntry, store: DeskStore, before: bytes, after: bytes, account: str, now: datetime) -> bool:
-    """Open a narrowed session of an account wholly, under another token; False when it has ended, or was altered."""
+    """Open a narrowed session fully, under a new token; return False if it has ended or was altered."""
     for table in _tables(staff=entry.seals_rows):
         here = (table.c.token_hash == before, table.c.account == account)
         row = entry.connection.execute(select(table).where(*here)).mappings().one_or_none()
@@ -83,17 +83,17 @@ def pass_on(entry: DeskEntry, store: DeskStore, before: bytes, after: bytes, acc
 
 
 def close(entry: DeskEntry, token_hash: bytes) -> None:
-    """End a session; one that is not there has ended."""
-    _end(entry, token_hash=token_hash)
+    """End a session, if it exists."""
+    _delete_sessions(entry, token_hash=token_hash)
 
 
 def end_of(entry: DeskEntry, account: str) -> None:
-    """End every session of an account. A process without the ledger's key ends a student's alone."""
-    _end(entry, account=account)
+    """End all sessions of an account. A process without the ledger's key ends only student sessions."""
+    _delete_sessions(entry, account=account)
 
 
 def whose(connection: Connection, provider_session: bytes, *, staff: bool) -> tuple[str, ...]:
-    """Return whose sessions a provider opened under this digest."""
+    """Return the accounts whose sessions a provider opened with this digest."""
     found: set[str] = set()
     for table in _tables(staff=staff):
         found |= set(
@@ -103,11 +103,11 @@ def whose(connection: Connection, provider_session: bytes, *, staff: bool) -> tu
 
 
 def end_provided(entry: DeskEntry, provider_session: bytes) -> None:
-    """End what a provider opened under this digest."""
-    _end(entry, provider_session=provider_session)
+    """End the sessions that a provider opened with this digest."""
+    _delete_sessions(entry, provider_session=provider_session)
 
 
-def _end(entry: DeskEntry, **where: object) -> None:
+def _delete_sessions(entry: DeskEntry, **where: object) -> None:
     for table in _tables(staff=entry.seals_rows):
         these = [table.c[name] == value for name, value in where.items()]
         sealed = entry.changing(STAFF_SESSION, *these) if table is tables.staff_session else nullcontext()

@@ -1,1 +1,1 @@
-"""Decisions, reviews and certificates: the one way in which people change what counts."""
+"""Decisions, reviews and certificates: the only way in which people change an effective status."""

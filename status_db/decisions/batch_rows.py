@@ -1,7 +1,6 @@
-"""The rows of a sheet, and what each of them would do: looked at before anything is entered.
+"""The rows of a sheet, and the preview of what each of them would do.
 
-What is confirmed is the very preview that was looked at, by its digest: rows that have come to mean something else
-since are looked at again.
+The operator confirms a preview by its digest. If a row would do something else by then, a new preview is needed.
 """
 
 from collections import Counter
@@ -26,59 +25,59 @@ from status_db.effective.visible import inside
 from status_db.model import Decision, StepKind, Verdict, digest_of, version_tag_of
 from status_db.views import Scope
 
-#: So many students are looked up by one question.
+#: The number of students in one query.
 _CHUNK = 2_000
 
 
 class RowKind(StrEnum):
     """What a row would do."""
 
-    #: Decide what nobody has decided.
+    #: Enter a decision where there is none.
     NEW = "new"
-    #: Say nothing but what is decided already.
+    #: Nothing: the same decision exists.
     SAME = "same"
-    #: Take the place of another decision that stands.
+    #: Replace another active decision.
     CONFLICT = "conflict"
-    #: Nothing: it says nothing.
+    #: Nothing: the row is empty.
     BLANK = "blank"
-    #: Nothing: something is wrong with it.
+    #: Nothing: the row is invalid.
     WRONG = "wrong"
 
 
 class RowFault(StrEnum):
-    """What is wrong with a row."""
+    """Why a row is invalid."""
 
-    #: Nobody on the roster, or outside of what the operator may decide.
+    #: The student is not on the roster, or the operator is not allowed to decide about them.
     NOBODY = "nobody"
-    #: The number is one student's and the name another's.
+    #: The name does not match the student number.
     NAME = "name"
-    #: The number stands in the sheet more than once.
+    #: The sheet contains the number more than once.
     TWICE = "twice"
-    #: The student does not leave this year, or has no such step.
+    #: The student does not leave this year, or does not have the step.
     NO_STEP = "no_step"
-    #: The word for the result, the reason or a date is none that is known: `said` is that word.
+    #: The result, the reason or a date is not valid: `said` is its text.
     RESULT = "result"
     REASON = "reason"
     DATE = "date"
-    #: A text is longer than there is room for: `said` is its column.
+    #: A text is too long: `said` is its column.
     LONG = "long"
-    #: The student has the certificate already.
+    #: The student already has the certificate.
     ISSUED = "issued"
-    #: It may not be decided so; `said` says why.
+    #: The decision is refused: `said` is the reason.
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row, as a sheet tells it."""
+    """One row of a sheet."""
 
-    #: Its number in the sheet.
+    #: Its line number in the sheet.
     line: int
-    #: The student's number, in its one exact form; empty when there is none.
+    #: The student number in its normal form; empty if there is none.
     student: str
-    #: As the sheet has it; None where the sheet has no names.
+    #: The name in the sheet; None if the sheet has no names.
     name: str | None
-    #: None where the row says nothing.
+    #: None if the row is empty.
     verdict: Verdict | None
     reason: str = ""
     words: str = ""
@@ -88,7 +87,7 @@ class ImportRow:
     until: datetime | None = None
     decided_at: datetime | None = None
     sheet: str = ""
-    #: What could not be read of it, and the word that stands there.
+    #: What could not be read, and the text in that cell.
     wrong: RowFault | None = None
     said: str = ""
 
@@ -97,31 +96,33 @@ class ImportRow:
 class RowCheck:
     """One row, and what it would do."""
 
+    #: The row of the sheet.
+
     told: ImportRow
     kind: RowKind
-    #: As the roster has it; empty where there is nobody.
+    #: The name on the roster; empty if the student is not on it.
     name: str = ""
     class_name: str = ""
     wrong: RowFault | None = None
     said: str = ""
-    #: The decision whose place it would take, or that says the same.
+    #: The active decision, which the row would replace or repeat.
     effective: Decision | None = None
-    #: What stands there, as `StepStatus.version_tag` names it.
+    #: The step's `StepStatus.version_tag`.
     version_tag: str = ""
-    #: What the machine finds there, and why; None where the student has no such step.
+    #: The finding's verdict and reason; None if the student does not have the step.
     found: Verdict | None = None
     found_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetPreview:
-    """What a sheet would do, row by row; and the digest by which it is confirmed."""
+    """What a sheet would do, row by row, and the digest that confirms it."""
 
     rows: tuple[RowCheck, ...]
     digest: bytes
 
     def count(self, kind: RowKind) -> int:
-        """Return how many rows are of a kind."""
+        """Return the number of rows of a kind."""
         return sum(row.kind is kind for row in self.rows)
 
 
@@ -135,65 +136,65 @@ def preview_of(
     scopes: Sequence[Scope],
 ) -> SheetPreview:
     """Return what each row would do."""
-    # A row that says nothing contradicts nobody, whoever it is about.
+    # Empty rows are not duplicates.
     numbers = [row.student for row in rows if row.student and not _is_blank(row)]
-    twice = {number for number, times in Counter(numbers).items() if times > 1}
+    duplicates = {number for number, times in Counter(numbers).items() if times > 1}
     people = people_of(connection, cohort, [row.student for row in rows if row.student], scopes)
     holders = holders_of(connection, cohort, list(people))
-    findings, effective = _found(connection, settings, cohort, step, list(people))
-    judged: list[RowCheck] = []
-    for told in rows:
-        person, decision = people.get(told.student), effective.get(told.student)
+    findings, effective = _current_state(connection, settings, cohort, step, list(people))
+    checks: list[RowCheck] = []
+    for row in rows:
+        person, decision = people.get(row.student), effective.get(row.student)
         active = decision if decision is not None and decision.active(now) else None
-        row = RowCheck(told, RowKind.NEW, effective=active)
-        finding = findings.get(told.student)
+        check = RowCheck(row, RowKind.NEW, effective=active)
+        finding = findings.get(row.student)
         if finding is not None:
-            row = replace(row, found=Verdict(finding.verdict), found_because=finding.reason)
-        row = replace(row, version_tag=version_tag_of(finding.run if finding else None, active))
+            check = replace(check, found=Verdict(finding.verdict), found_because=finding.reason)
+        check = replace(check, version_tag=version_tag_of(finding.run if finding else None, active))
         if person is not None:
-            row = replace(row, name=person.name, class_name=class_of(person))
-        if _is_blank(told):
-            judged.append(replace(row, kind=RowKind.BLANK))
+            check = replace(check, name=person.name, class_name=class_of(person))
+        if _is_blank(row):
+            checks.append(replace(check, kind=RowKind.BLANK))
         elif person is None:
-            judged.append(replace(row, kind=RowKind.WRONG, wrong=RowFault.NOBODY, version_tag=""))
-        elif told.student in twice:
-            judged.append(replace(row, kind=RowKind.WRONG, wrong=RowFault.TWICE))
-        elif told.name is not None and not same_name(told.name, person.name):
-            judged.append(replace(row, kind=RowKind.WRONG, wrong=RowFault.NAME, said=told.name))
+            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.NOBODY, version_tag=""))
+        elif row.student in duplicates:
+            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.TWICE))
+        elif row.name is not None and not same_name(row.name, person.name):
+            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.NAME, said=row.name))
         else:
-            judged.append(_weighed(row, settings, step, person, now, issued=told.student in holders))
-    return SheetPreview(tuple(judged), _digest(step, judged))
+            checks.append(_check_decision(check, settings, step, person, now, issued=row.student in holders))
+    return SheetPreview(tuple(checks), _digest(step, checks))
 
 
-def _weighed(
-    row: RowCheck, settings: Settings, step: str, person: Row[Any], now: datetime, *, issued: bool
+def _check_decision(
+    check: RowCheck, settings: Settings, step: str, person: Row[Any], now: datetime, *, issued: bool
 ) -> RowCheck:
-    """Say what a row about somebody known would do."""
-    told = row.told
-    if told.wrong is not None:
-        return replace(row, kind=RowKind.WRONG, wrong=told.wrong, said=told.said)
+    """Return the check of a row about a student on the roster."""
+    row = check.told
+    if row.wrong is not None:
+        return replace(check, kind=RowKind.WRONG, wrong=row.wrong, said=row.said)
     flow = settings.flow_named(person.flow) if person.active else None
     kind = next((e.kind for e in flow.entries if e.step == step), None) if flow else None
     if kind is None or kind == StepKind.REVIEW.value:
-        return replace(row, kind=RowKind.WRONG, wrong=RowFault.NO_STEP)
+        return replace(check, kind=RowKind.WRONG, wrong=RowFault.NO_STEP)
     if issued:
-        return replace(row, kind=RowKind.WRONG, wrong=RowFault.ISSUED)
+        return replace(check, kind=RowKind.WRONG, wrong=RowFault.ISSUED)
     reasons = settings.step_named(step).reasons
-    if reasons and told.reason not in reasons:
-        return replace(row, kind=RowKind.WRONG, wrong=RowFault.REASON, said=told.reason)
+    if reasons and row.reason not in reasons:
+        return replace(check, kind=RowKind.WRONG, wrong=RowFault.REASON, said=row.reason)
     try:
-        refuse_override(settings, wish_of(told, step), person, now)
+        refuse_override(settings, request_of(row, step), person, now)
     except DecisionRefused as refused:
-        return replace(row, kind=RowKind.WRONG, wrong=RowFault.REFUSED, said=str(refused))
-    if row.effective is None:
-        return row
-    return replace(row, kind=RowKind.SAME if _says_the_same(told, row.effective) else RowKind.CONFLICT)
+        return replace(check, kind=RowKind.WRONG, wrong=RowFault.REFUSED, said=str(refused))
+    if check.effective is None:
+        return check
+    return replace(check, kind=RowKind.SAME if _is_same(row, check.effective) else RowKind.CONFLICT)
 
 
 def people_of(
     connection: Connection, cohort: str, numbers: Sequence[str], scopes: Sequence[Scope]
 ) -> dict[str, Row[Any]]:
-    """Return the roster's rows of these students; who is nobody, or outside the scopes, is left out."""
+    """Return the roster's rows of these students; numbers not on the roster or outside the scopes are left out."""
     table = tables.student
     found: dict[str, Row[Any]] = {}
     for chunk in chunked(sorted(set(numbers)), _CHUNK):
@@ -205,7 +206,7 @@ def people_of(
 
 
 def holders_of(connection: Connection, cohort: str, numbers: Sequence[str]) -> set[str]:
-    """Return who of these holds a certificate."""
+    """Return those of these students who have a certificate."""
     table = tables.certificate
     held = (table.c.cohort == cohort, table.c.revoked_at.is_(None))
     found: set[str] = set()
@@ -214,10 +215,10 @@ def holders_of(connection: Connection, cohort: str, numbers: Sequence[str]) -> s
     return found
 
 
-def _found(
+def _current_state(
     connection: Connection, settings: Settings, cohort: str, step: str, numbers: Sequence[str]
 ) -> tuple[dict[str, Row[Any]], dict[str, Decision]]:
-    """Return for each of these students what is found of the step, by which run, and the decision that stands."""
+    """Return each student's finding of the step with its run, and their decision that is not withdrawn."""
     status, decision = step_rows(settings, cohort), tables.decision
     findings: dict[str, Row[Any]] = {}
     effective: dict[str, Decision] = {}
@@ -231,55 +232,55 @@ def _found(
     return findings, effective
 
 
-def _is_blank(told: ImportRow) -> bool:
-    return told.verdict is None and told.wrong is None
+def _is_blank(row: ImportRow) -> bool:
+    return row.verdict is None and row.wrong is None
 
 
-def _says_the_same(told: ImportRow, effective: Decision) -> bool:
-    """Say whether a decision says all that a row does; what a row leaves empty asks for nothing."""
-    if (told.verdict, told.reason) != (effective.verdict, effective.reason):
+def _is_same(row: ImportRow, effective: Decision) -> bool:
+    """Return whether a decision has all values of a row; empty cells of the row are not compared."""
+    if (row.verdict, row.reason) != (effective.verdict, effective.reason):
         return False
     more = (
-        (told.words, effective.words),
-        (told.note, effective.note),
-        (told.file_number, effective.file_number),
-        (told.condition, effective.condition),
-        (told.until, effective.until),
+        (row.words, effective.words),
+        (row.note, effective.note),
+        (row.file_number, effective.file_number),
+        (row.condition, effective.condition),
+        (row.until, effective.until),
     )
-    return all(said in ("", None, stands) for said, stands in more)
+    return all(requested in ("", None, current) for requested, current in more)
 
 
 def class_of(person: Row[Any]) -> str:
-    """Return the class on a row of the roster."""
+    """Return the class of a roster row."""
     class_name: str = person._mapping["class"]  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return class_name
 
 
-def wish_of(told: ImportRow, step: str) -> DecisionRequest:
-    """Return the decision that a row asks for."""
+def request_of(row: ImportRow, step: str) -> DecisionRequest:
+    """Return the decision that a row requests."""
     return DecisionRequest(
-        told.student,
+        row.student,
         step,
-        told.verdict or Verdict.UNKNOWN,
-        told.reason,
-        words=told.words,
-        note=told.note,
-        until=told.until,
-        decided_at=told.decided_at,
-        sheet=told.sheet,
-        file_number=told.file_number,
-        condition=told.condition,
+        row.verdict or Verdict.UNKNOWN,
+        row.reason,
+        words=row.words,
+        note=row.note,
+        until=row.until,
+        decided_at=row.decided_at,
+        sheet=row.sheet,
+        file_number=row.file_number,
+        condition=row.condition,
     )
 
 
-def _digest(step: str, rows: Sequence[RowCheck]) -> bytes:
-    return digest_of(part.encode() for part in (step, *(text for row in rows for text in _said(row))))
+def _digest(step: str, checks: Sequence[RowCheck]) -> bytes:
+    return digest_of(part.encode() for part in (step, *(text for check in checks for text in _digest_texts(check))))
 
 
-def _said(row: RowCheck) -> Iterator[str]:
-    """Give every word of a row that decides what it does."""
-    told = row.told
-    yield from (str(told.line), told.student, told.name or "", told.verdict or "", told.reason, told.words, told.note)
-    yield from (told.file_number, told.condition, told.sheet)
-    yield from (moment.isoformat() if moment else "" for moment in (told.until, told.decided_at))
-    yield from (row.kind, row.wrong or "", row.version_tag, str(row.effective.id if row.effective else 0))
+def _digest_texts(check: RowCheck) -> Iterator[str]:
+    """Yield every value of a row that decides what it does."""
+    row = check.told
+    yield from (str(row.line), row.student, row.name or "", row.verdict or "", row.reason, row.words, row.note)
+    yield from (row.file_number, row.condition, row.sheet)
+    yield from (moment.isoformat() if moment else "" for moment in (row.until, row.decided_at))
+    yield from (check.kind, check.wrong or "", check.version_tag, str(check.effective.id if check.effective else 0))

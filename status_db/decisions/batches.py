@@ -1,6 +1,6 @@
-"""Decisions in batches: many rows of a sheet, entered together, and taken back together.
+"""Decisions in batches: many rows of a sheet, entered together and withdrawn together.
 
-Wrong rows never stop the right ones, and never vanish among them but by the operator's word.
+Invalid rows do not block valid ones. They are skipped only after the operator confirms.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from status_db.decisions.batch_rows import (
     holders_of,
     people_of,
     preview_of,
-    wish_of,
+    request_of,
 )
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.decisions.writer import DecisionRequest, DecisionTransaction, DecisionWriter
@@ -35,11 +35,11 @@ from status_db.views import EVERYBODY, Scope
 
 
 class BatchKind(StrEnum):
-    """How a batch came."""
+    """The origin of a batch."""
 
     #: A sheet with the results of an office.
     IMPORT = "import"
-    #: What was decided on paper.
+    #: Decisions made on paper.
     PAPER = "paper"
     #: Reviews of a class.
     CLASS = "class"
@@ -47,7 +47,7 @@ class BatchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RosterName:
-    """A student as the roster has them."""
+    """A student's name and class on the roster."""
 
     name: str
     class_name: str
@@ -71,7 +71,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """A batch that was entered, with the decisions of it and every row it came from."""
+    """A batch that was entered, with its decisions and the check of every row."""
 
     batch: Batch
     decisions: tuple[Decision, ...]
@@ -80,19 +80,19 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """What became of a batch's decisions when it was taken back."""
+    """The result of withdrawing a batch, by student number."""
 
     batch: Batch
-    #: Whose decision was withdrawn; what stood before it stands again.
+    #: The decision was withdrawn, and the one before it is active again.
     withdrawn: tuple[str, ...]
-    #: Who has the certificate already: theirs stay.
+    #: The student already has the certificate: the decision stays.
     issued: tuple[str, ...]
-    #: Whose decision had been withdrawn, replaced or ended already.
+    #: The decision was already withdrawn, replaced or expired.
     moved: tuple[str, ...]
 
 
 class Batches:
-    """Looks at sheets, enters them and takes them back."""
+    """Previews, enters and withdraws batches."""
 
     def __init__(self, writer: DecisionWriter) -> None:
         self._writer = writer
@@ -100,7 +100,7 @@ class Batches:
     def preview(
         self, step: str, rows: Sequence[ImportRow], now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> SheetPreview:
-        """Say what each row would do."""
+        """Return what each row would do."""
         with reading(self._writer.engine) as connection:
             return preview_of(connection, self._writer.settings, self._writer.cohort, step, rows, now, scopes)
 
@@ -118,48 +118,47 @@ class Batches:
         with_conflicts: bool = False,
         without_wrong: bool = False,
     ) -> BatchResult:
-        """Enter what a preview showed, all or nothing.
+        """Enter the rows of a preview, all or nothing.
 
-        `with_conflicts` lets rows take the place of decisions that stand; without it those rows are left out.
-        `without_wrong` lets the right rows in without the wrong ones. Raises DecisionRefused; Overtaken when the rows
-        would not do what the preview with this digest showed.
+        With `with_conflicts` rows replace active decisions; otherwise those rows are left out. With `without_wrong`
+        invalid rows are skipped. Raises DecisionRefused; Overtaken if the rows would now do something else than the
+        preview with this digest.
         """
         writer = self._writer
         with writer.transaction(now, author, (Act.DECIDE,), scopes, step) as at:
             preview = preview_of(at.connection, writer.settings, writer.cohort, step, rows, now, scopes)
             if preview.digest != digest:
                 raise Overtaken(
-                    "what stands has changed since the preview: look at the new one, then confirm it.", None
+                    "the data have changed since the preview. Check the new preview, then confirm it.", None
                 )
             if preview.count(RowKind.WRONG) and not without_wrong:
                 raise DecisionRefused(
                     DecisionCode.WRONG_ROWS,
-                    f"{preview.count(RowKind.WRONG)} rows are wrong. Mend them in the sheet, or say that the others go "
-                    "in without them.",
+                    f"{preview.count(RowKind.WRONG)} rows are invalid. Fix them in the sheet, or skip invalid rows.",
                 )
             kinds = (RowKind.NEW, RowKind.CONFLICT) if with_conflicts else (RowKind.NEW,)
             chosen = [row for row in preview.rows if row.kind in kinds]
             if not chosen:
                 raise DecisionRefused(
                     DecisionCode.NO_CHANGE,
-                    "no row would change anything: there is nothing to enter. Look at the sheet.",
+                    "no row would change anything. Check the sheet.",
                 )
             counts = BatchCounts.from_rows((row.kind for row in preview.rows), len(chosen))
             batch = begin_batch(at, writer.cohort, kind, step, title, digest, counts)
             at.link.seal_behind(tables.batch, batch.id)
-            entered = tuple(writer.enter(at, wish_of(row.told, step), batch=batch.id) for row in chosen)
+            entered = tuple(writer.enter(at, request_of(row.told, step), batch=batch.id) for row in chosen)
         return BatchResult(batch, entered, preview.rows)
 
     def undo(
         self, batch: int, author: str, because: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> UndoResult:
-        """Take a batch back: each decision of it that still stands is withdrawn, and what it replaced stands again.
+        """Withdraw a batch: withdraw each of its active decisions, and enter again the decision that it replaced.
 
-        Who has the certificate already keeps it, and the decision under it. All or nothing. Raises DecisionRefused,
-        also when a student of the batch stands outside the scopes.
+        Students who already have the certificate keep it and their decision. All or nothing. Raises DecisionRefused,
+        also if a student of the batch is outside the scopes.
         """
         if not because.strip():
-            raise DecisionRefused(DecisionCode.NO_REASON, "a batch is taken back for a reason. Say why.")
+            raise DecisionRefused(DecisionCode.NO_REASON, "withdrawing a batch needs a reason. Enter one.")
         writer, batches = self._writer, tables.batch
         with writer.transaction(now, author, (Act.DECIDE,), scopes) as at:
             row = at.connection.execute(
@@ -167,11 +166,11 @@ class Batches:
             ).one_or_none()
             if row is None or row.kind == BatchKind.CLASS:
                 raise DecisionRefused(
-                    DecisionCode.NO_SUCH_BATCH, f"there is no batch {batch} to take back. See: clearance import list"
+                    DecisionCode.NO_SUCH_BATCH, f"there is no batch {batch} to withdraw. See: clearance import list"
                 )
             if row.undone_at is not None:
                 raise DecisionRefused(
-                    DecisionCode.UNDONE, f"{row.undone_by} took batch {batch} back already. See: clearance import list"
+                    DecisionCode.UNDONE, f"{row.undone_by} already withdrew batch {batch}. See: clearance import list"
                 )
             decisions = _decisions_of(at.connection, batch)
             people = people_of(at.connection, writer.cohort, [d.student for d in decisions], scopes)
@@ -191,7 +190,7 @@ class Batches:
                     moved.append(decision.student)
                 else:
                     withdrawn.append(decision.student)
-                    self._take_back(at, decision)
+                    self._withdraw_decision(at, decision)
             (stored,) = raw_rows.sealed(at.connection, batches, raw_rows.BATCH, batches.c.batch == batch)
             news = {"undone_at": now, "undone_by": author, "undone_because": because}
             changed = update(batches).where(batches.c.batch == batch).values(**news).returning(batches)
@@ -200,9 +199,9 @@ class Batches:
             writer.move_revision(at)
         return UndoResult(undone, tuple(withdrawn), tuple(issued), tuple(moved))
 
-    def _take_back(self, at: DecisionTransaction, decision: Decision) -> None:
-        """Withdraw a decision, and enter again what it had replaced."""
-        # Who has left meanwhile has no step for it to stand on.
+    def _withdraw_decision(self, at: DecisionTransaction, decision: Decision) -> None:
+        """Withdraw a decision, and enter again the decision that it replaced."""
+        # A student who left the roster meanwhile no longer has the step.
         has_step = self._writer.finding(at.connection, decision.student, decision.step) is not None
         earlier = _replaced_by(at.connection, self._writer.cohort, decision, at.now) if has_step else None
         if earlier is None:
@@ -220,7 +219,7 @@ class Batches:
             return tuple(_batch(row) for row in connection.execute(query))
 
     def batch(self, number: int) -> tuple[Batch, tuple[Decision, ...]] | None:
-        """Return a batch with its decisions; None where there is none."""
+        """Return a batch with its decisions; None if there is none."""
         known = tables.batch
         with reading(self._writer.engine) as connection:
             row = connection.execute(
@@ -229,7 +228,7 @@ class Batches:
             return (_batch(row), _decisions_of(connection, number)) if row is not None else None
 
     def people(self, numbers: Sequence[str], scopes: Sequence[Scope] = EVERYBODY) -> dict[str, RosterName]:
-        """Return who these students are; who is nobody, or outside the scopes, is left out."""
+        """Return the names of these students; numbers not on the roster or outside the scopes are left out."""
         with reading(self._writer.engine) as connection:
             found = people_of(connection, self._writer.cohort, numbers, scopes)
         return {number: RosterName(row.name, class_of(row)) for number, row in found.items()}
@@ -244,7 +243,7 @@ def begin_batch(
     digest: bytes,
     counts: BatchCounts,
 ) -> Batch:
-    """Write a batch that decisions can name; the caller seals it once it is complete."""
+    """Write a batch that decisions can reference; the caller seals it when it is complete."""
     table, values = tables.batch, {"cohort": cohort, "kind": kind, "step": step, "author": at.author, "at": at.now}
     made = insert(table).values(**values, title=title[:200], digest=digest, counts=counts.stored()).returning(table)
     return _batch(at.connection.execute(made).one())
@@ -257,7 +256,7 @@ def _decisions_of(connection: Connection, batch: int) -> tuple[Decision, ...]:
 
 
 def _replaced_by(connection: Connection, cohort: str, decision: Decision, now: datetime) -> DecisionRequest | None:
-    """Return what a decision took the place of, to be said again; None where there was nothing, or it has ended."""
+    """Return a request for the decision that this one replaced; None if there was none, or it has expired."""
     table = tables.decision
     row = connection.execute(
         select(table)

@@ -1,7 +1,7 @@
-"""Certificates: what a student leaves with. They are issued, handed over and revoked here.
+"""Certificates: issuing, handing over and revoking them.
 
-One is issued only while the review stands, checked in the transaction that writes it; from then on it freezes the
-clearance: what a source says later is recorded and listed, and re-opens nothing by itself.
+A certificate is issued only while the review is valid, which is checked in the transaction that writes it. From then on
+the clearance is frozen: later data of a source are recorded and listed, but do not re-open it.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import refuse_other_settings, steps_to_review
-from status_db.decisions.writer import DecisionTransaction, DecisionWriter, nobody
+from status_db.decisions.writer import DecisionTransaction, DecisionWriter, no_student_text
 from status_db.effective.step_status import certificate_from, held_certificate
 from status_db.effective.visible import inside
 from status_db.effective_status import StepStatus
@@ -23,42 +23,42 @@ from status_db.ledger import raw_rows
 from status_db.model import Certificate, StepKind
 from status_db.views import EVERYBODY, Scope
 
-#: How a certificate leaves; empty while it waits to be collected.
+#: How a certificate is collected; empty until then.
 Collected: TypeAlias = Literal["", "self", "agent", "post"]
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What certificate is to be issued, and how it leaves."""
+    """A certificate to issue, and how it is collected."""
 
     student: str
     #: The number printed on it.
     number: str
-    #: In the institution's words: 毕业证书, 学位证书 …
+    #: The institution's name for it: 毕业证书, 学位证书 …
     kind: str
     collected: Collected = "self"
-    #: Who takes it, and on what mandate, where that is not the student.
+    #: The collector and their authorisation, if that is not the student.
     collector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How a certificate left that was waiting."""
+    """How a waiting certificate was collected."""
 
     #: The number printed on it.
     number: str
     collected: Literal["self", "agent", "post"]
     collector: str = ""
-    #: When, if it is entered later.
+    #: When it was collected, if that is entered later.
     at: datetime | None = None
 
 
-#: Whoever may issue, or reviews, hands out and revokes what was issued.
+#: Operators who can issue or review also hand over and revoke certificates.
 _ISSUING = (Act.ISSUE, Act.REVIEW)
 
 
 class CertificateRegister:
-    """Enters what becomes of one cohort's certificates."""
+    """Issues, hands over and revokes one cohort's certificates."""
 
     def __init__(self, writer: DecisionWriter) -> None:
         self._writer = writer
@@ -72,10 +72,9 @@ class CertificateRegister:
         *,
         step: str | None = None,
     ) -> Certificate:
-        """Issue a certificate, if the review stands at this very moment. Raises DecisionRefused.
+        """Issue a certificate if the review is valid now. Raises DecisionRefused.
 
-        `step` names the review that the author's scopes are of: who leaves on another one is as unknown as who is
-        nobody.
+        `step` is the review that the author's scopes belong to. A student with another review is treated as not found.
         """
         with self._writer.transaction(now, author, (Act.ISSUE,), scopes, step) as at:
             steps = steps_to_review(self._writer, at.connection, issue.student, now, scopes)
@@ -84,16 +83,16 @@ class CertificateRegister:
     def give(
         self, at: DecisionTransaction, steps: tuple[StepStatus, ...], issue: Issue, step: str | None
     ) -> Certificate:
-        """Issue a certificate in a transaction that is open, to a student with these steps. Raises as `issue` does."""
+        """Issue a certificate in an open transaction to a student with these steps. Raises as `issue` does."""
         last = [one for one in steps if one.kind is StepKind.REVIEW]
         if step is not None and (not last or last[-1].step != step):
-            raise DecisionRefused(DecisionCode.NOBODY, nobody(issue.student, self._writer.cohort))
+            raise DecisionRefused(DecisionCode.NOBODY, no_student_text(issue.student, self._writer.cohort))
         refuse_other_settings(self._writer, at.connection)
         held = held_certificate(at.connection, self._writer.cohort, issue.student)
         if held is not None:
             raise DecisionRefused(
                 DecisionCode.ISSUED,
-                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC. "
+                f"{issue.student} already has certificate {held.number}, issued {held.issued_at:%Y-%m-%d %H:%M} UTC. "
                 "See: clearance certificates list",
                 held.number,
             )
@@ -101,20 +100,20 @@ class CertificateRegister:
         if missing:
             raise DecisionRefused(
                 DecisionCode.NOT_REVIEWED,
-                f"{issue.student} has no review that stands: {', '.join(missing)} does not count as clear. "
-                "Have it reviewed; then issue the certificate.",
+                f"{issue.student} has no valid review: {', '.join(missing)} does not count as clear. "
+                "Have it reviewed, then issue the certificate.",
             )
         review = last[-1].decision if last else None
         if review is None:
             raise DecisionRefused(
                 DecisionCode.NO_SUCH_REVIEW,
-                f"the flow of {issue.student} has no review. Add one to it, of kind review.",
+                f"the flow of {issue.student} has no review. Add a step of kind review to the flow.",
             )
         if not issue.number.strip():
             raise DecisionRefused(
-                DecisionCode.NO_NUMBER, f"the certificate of {issue.student} has no number. Give the printed one."
+                DecisionCode.NO_NUMBER, f"the certificate of {issue.student} has no number. Enter the printed number."
             )
-        _refuse_nobody(issue.collected, issue.collector)
+        _refuse_unnamed_collector(issue.collected, issue.collector)
         self._refuse_used(at.connection, issue.number)
         values = {
             "cohort": self._writer.cohort,
@@ -137,20 +136,20 @@ class CertificateRegister:
     def hand_over(
         self, handed: Handover, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> Certificate:
-        """Note that a certificate that was waiting has left. Raises DecisionRefused."""
+        """Record that a waiting certificate was collected. Raises DecisionRefused."""
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
             row = self._valid(at.connection, handed.number, scopes, "hand over")
             if row.collected:
                 raise DecisionRefused(
                     DecisionCode.LEFT,
-                    f"{handed.number} has left already ({row.collected}). See: clearance certificates list",
+                    f"{handed.number} was already collected ({row.collected}). See: clearance certificates list",
                 )
             if handed.at is not None and not row.issued_at <= handed.at <= now:
                 raise DecisionRefused(
-                    DecisionCode.WHEN, "it left before it was issued, or later than now. Look at the date."
+                    DecisionCode.WHEN, "it was collected before it was issued, or in the future. Check the date."
                 )
-            _refuse_nobody(handed.collected, handed.collector)
-            return self._change(
+            _refuse_unnamed_collector(handed.collected, handed.collector)
+            return self._update_certificate(
                 at,
                 row,
                 collected=handed.collected,
@@ -162,7 +161,7 @@ class CertificateRegister:
     def revoke(
         self, number: str, author: str, because: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> Certificate:
-        """Revoke a certificate, by somebody else than who issued it; what stands counts again. Raises DecisionRefused.
+        """Revoke a certificate; the issuer cannot revoke it. The clearance is no longer frozen. Raises DecisionRefused.
 
         The number stays used.
         """
@@ -173,11 +172,11 @@ class CertificateRegister:
                     DecisionCode.SAME_PERSON, f"{author} issued {number}: have a second person revoke it."
                 )
             if not because.strip():
-                raise DecisionRefused(DecisionCode.NO_REASON, "a certificate is revoked for a reason. Say why.")
-            return self._change(at, row, revoked_at=now, revoked_by=author, revoked_because=because)
+                raise DecisionRefused(DecisionCode.NO_REASON, "revoking a certificate needs a reason. Enter one.")
+            return self._update_certificate(at, row, revoked_at=now, revoked_by=author, revoked_because=because)
 
     def _valid(self, connection: Connection, number: str, scopes: Sequence[Scope], act: str) -> Row[Any]:
-        """Return the row of a certificate that nobody has revoked. Raises DecisionRefused."""
+        """Return the row of a certificate that is not revoked. Raises DecisionRefused."""
         table, person = tables.certificate, tables.student
         of_them = and_(person.c.cohort == table.c.cohort, person.c.student == table.c.student)
         own = (table.c.cohort == self._writer.cohort, table.c.number == number, inside(scopes))
@@ -188,8 +187,8 @@ class CertificateRegister:
             )
         return row
 
-    def _change(self, at: DecisionTransaction, row: Row[Any], **news: Any) -> Certificate:  # noqa: ANN401 - columns
-        """Write what has become of a certificate, and seal it as it is now."""
+    def _update_certificate(self, at: DecisionTransaction, row: Row[Any], **news: Any) -> Certificate:  # noqa: ANN401 - columns
+        """Update a certificate, and seal the new row."""
         table = tables.certificate
         own = table.c.certificate == row.certificate
         (stored,) = raw_rows.sealed(at.connection, table, raw_rows.CERTIFICATE, own)
@@ -209,11 +208,13 @@ class CertificateRegister:
         if used is not None:
             raise DecisionRefused(
                 DecisionCode.USED,
-                f"the number {number} is that of {used}'s certificate. Look at the printed one.",
+                f"{number} is the number of {used}'s certificate. Check the printed number.",
                 number,
             )
 
 
-def _refuse_nobody(collected: str, collector: str) -> None:
+def _refuse_unnamed_collector(collected: str, collector: str) -> None:
     if collected == "agent" and not collector.strip():
-        raise DecisionRefused(DecisionCode.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")
+        raise DecisionRefused(
+            DecisionCode.NO_COLLECTOR, "another person collects it. Enter their name and authorisation."
+        )

@@ -1,7 +1,7 @@
-"""The review of a class: every student that is clear is reviewed and given the certificate at once.
+"""The review of a class: every clear student is reviewed, and their certificate can be issued at the same time.
 
-Each student is looked at once more in the transaction that writes; who has come to stand otherwise than the reviewer
-saw is left out and named, and never stops the others.
+The transaction that writes checks each student again. Students whose status has changed since the reviewer saw it are
+left out and listed, and do not block the others.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from status_db.views import EVERYBODY, Scope
 
 @dataclass(frozen=True, slots=True)
 class ChosenStudent:
-    """One student of the class who is to pass."""
+    """One student of the class, chosen to pass."""
 
     student: str
-    #: How the student stood when the reviewer looked: `seen_by_review`.
+    #: The status that the reviewer saw: `seen_by_review`.
     saw: str
-    #: The number printed on the certificate; empty where only the review is given.
+    #: The number printed on the certificate; empty if only the review is given.
     number: str = ""
     collected: Collected = ""
     collector: str = ""
@@ -41,17 +41,17 @@ class ChosenStudent:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Somebody who was chosen and could not be reviewed, or not be given the certificate."""
+    """A chosen student who could not be reviewed, or not be given the certificate."""
 
     student: str
     why: DecisionRefused
-    #: The review was given all the same.
+    #: The review was given nevertheless.
     reviewed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ClassReview:
-    """What became of a class."""
+    """The result of a class review."""
 
     #: The batch's number.
     batch: int
@@ -61,10 +61,10 @@ class ClassReview:
 
 
 class NobodyPassed(DecisionRefused):
-    """A class review in which nobody could be reviewed or given a certificate: nothing of it is kept."""
+    """A class review in which no student could be reviewed or given a certificate: nothing is written."""
 
     def __init__(self, left_out: Sequence[Exclusion]) -> None:
-        message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
+        message = str(left_out[0].why) if left_out else "all chosen students are already reviewed."
         super().__init__(DecisionCode.NOBODY_PASSED, message)
         self.left_out = tuple(left_out)
 
@@ -92,14 +92,14 @@ class ClassReviews:
         note: str = "",
         over_old_answers: bool = False,
     ) -> ClassReview:
-        """Review those who were chosen, and issue each the certificate whose number is given.
+        """Review the chosen students, and issue a certificate to each with a number.
 
-        A review that stands already is left as it is, and who may issue alone may issue on it. `over_old_answers` as
-        for one review: the note says why. Raises DecisionRefused when nobody was chosen; NobodyPassed when nobody could
-        be reviewed or given a certificate.
+        A valid review is kept, and an author who can only issue can issue on it. `over_old_answers` is as for one
+        review: the note contains the reason. Raises DecisionRefused if no student is chosen; NobodyPassed if no student
+        could be reviewed or given a certificate.
         """
         if not chosen:
-            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "nobody was chosen: tick at least one student.")
+            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "no student is chosen. Tick at least one student.")
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[Exclusion] = []
@@ -108,10 +108,12 @@ class ClassReviews:
             digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
             batch = begin_batch(at, writer.cohort, BatchKind.CLASS, step, title, digest, BatchCounts())
             for one in chosen:
-                wish = DecisionRequest(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
+                request = DecisionRequest(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
                 reviewed = False
                 try:
-                    given = self._passed(at, wish, scopes, issue_scopes, batch.id, over_old_answers=over_old_answers)
+                    given = self._pass_review(
+                        at, request, scopes, issue_scopes, batch.id, over_old_answers=over_old_answers
+                    )
                     reviewed = True
                     reviews += [given] if given is not None else []
                     if one.number:
@@ -131,28 +133,28 @@ class ClassReviews:
             at.link.seal_behind(table, batch.id)
         return ClassReview(batch.id, tuple(reviews), tuple(certificates), tuple(left_out))
 
-    def _passed(
+    def _pass_review(
         self,
         at: DecisionTransaction,
-        wish: DecisionRequest,
+        request: DecisionRequest,
         scopes: Sequence[Scope],
         issue_scopes: Sequence[Scope],
         batch: int,
         *,
         over_old_answers: bool,
     ) -> Decision | None:
-        """Give a review that passes; None where one stands already, whoever gave it."""
+        """Give a passing review; None if there is a valid one already, from any reviewer."""
         writer, connection = self._writer, at.connection
-        steps = steps_to_review(writer, connection, wish.student, at.now, (*scopes, *issue_scopes))
-        if review_among(steps, wish.student, wish.step).counts_as_clear(at.now):
+        steps = steps_to_review(writer, connection, request.student, at.now, (*scopes, *issue_scopes))
+        if review_among(steps, request.student, request.step).counts_as_clear(at.now):
             return None
-        steps = steps_to_review(writer, connection, wish.student, at.now, scopes)
-        return self._reviews.give(at, steps, wish, over_old_answers=over_old_answers, batch=batch)
+        steps = steps_to_review(writer, connection, request.student, at.now, scopes)
+        return self._reviews.give(at, steps, request, over_old_answers=over_old_answers, batch=batch)
 
     def status_of(
         self, students: Sequence[str], now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> dict[str, tuple[StepStatus, ...]]:
-        """Return student → steps as they stand now; who does not leave, or stands outside the scopes, is left out."""
+        """Return student → current steps; students that do not leave or are outside the scopes are left out."""
         person = tables.student
         query = select(person.c.student, person.c.flow).where(
             person.c.cohort == self._writer.cohort,
@@ -173,9 +175,9 @@ class ClassReviews:
     def given_over_old_answers(
         self, step: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> tuple[tuple[Decision, tuple[StepStatus, ...]], ...]:
-        """Return the reviews given over answers that were too old, each with how the student stands now: to look again.
+        """Return the reviews that accepted answers that were too old, with the students' current steps, for a check.
 
-        One is left out once every step it accepted so has had a newer answer and counts as clear.
+        A review is left out once each step with an accepted answer has a newer answer and counts as clear.
         """
         table, person = tables.decision, tables.student
         query = (
@@ -192,10 +194,10 @@ class ClassReviews:
         )
         with reading(self._writer.engine) as connection:
             given = [decision_from(row) for row in connection.execute(query)]
-        stand = self.status_of([d.student for d in given], now, scopes)
+        statuses = self.status_of([d.student for d in given], now, scopes)
         return tuple(
-            (decision, stand[decision.student])
+            (decision, statuses[decision.student])
             for decision in given
-            if decision.student in stand
-            and any(not s.counts_as_clear(now) for s in stand[decision.student] if s.step in decision.accepts)
+            if decision.student in statuses
+            and any(not s.counts_as_clear(now) for s in statuses[decision.student] if s.step in decision.accepts)
         )

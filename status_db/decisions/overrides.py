@@ -1,4 +1,4 @@
-"""Overrides: what an operator decides of one student's step, and takes back."""
+"""Overrides: an operator's decisions on one student's step."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,31 +9,33 @@ from sqlalchemy import Row
 from config.settings import Settings
 from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
-from status_db.decisions.writer import DecisionRequest, DecisionWriter, nobody, not_configured
+from status_db.decisions.writer import DecisionRequest, DecisionWriter, no_student_text, not_configured
 from status_db.model import Decision, StepKind, Verdict
 from status_db.views import EVERYBODY, Scope
 
 
 class Overrides:
-    """Decides single steps of one cohort's students."""
+    """Enters and withdraws decisions on single steps of one cohort's students."""
 
     def __init__(self, writer: DecisionWriter) -> None:
         self._writer = writer
 
-    def enter(self, wish: DecisionRequest, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Decision:
-        """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused.
+    def enter(
+        self, request: DecisionRequest, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> Decision:
+        """Enter a decision that overrides the current finding, with its flip. Raises DecisionRefused.
 
-        Who stands outside the scopes in which the author may decide is as unknown as who is nobody. Overtaken is raised
-        where the wish says what was seen, and something else stands there now.
+        A student outside the author's scopes is treated as not found. Raises Overtaken if the request names the version
+        that the operator saw, and the step has another version now.
         """
         writer = self._writer
-        with writer.transaction(now, author, (Act.DECIDE,), scopes, wish.step) as at:
-            person = writer.person(at.connection, wish.student, scopes)
+        with writer.transaction(now, author, (Act.DECIDE,), scopes, request.step) as at:
+            person = writer.person(at.connection, request.student, scopes)
             if person is None:
-                raise DecisionRefused(DecisionCode.NOBODY, nobody(wish.student, writer.cohort))
-            refuse_override(writer.settings, wish, person, now)
-            writer.refuse_overtaken(at, wish)
-            return writer.enter(at, wish)
+                raise DecisionRefused(DecisionCode.NOBODY, no_student_text(request.student, writer.cohort))
+            refuse_override(writer.settings, request, person, now)
+            writer.refuse_overtaken(at, request)
+            return writer.enter(at, request)
 
     def withdraw(
         self,
@@ -45,37 +47,37 @@ class Overrides:
         *,
         saw: int | None = None,
     ) -> Decision:
-        """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused.
+        """Withdraw the active decision; the finding counts again. Raises DecisionRefused.
 
-        `saw` is the number of the decision that was looked at: Overtaken is raised where another one stands now.
+        `saw` is the number of the decision that the operator saw. Raises Overtaken if there is another one now.
         """
         writer = self._writer
         with writer.transaction(now, author, (Act.DECIDE,), scopes, step) as at:
             person = writer.person(at.connection, student, scopes)
             if person is None:
-                raise DecisionRefused(DecisionCode.NOBODY, nobody(student, writer.cohort))
+                raise DecisionRefused(DecisionCode.NOBODY, no_student_text(student, writer.cohort))
             flow = writer.settings.flow_named(person.flow)
-            # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
+            # A student who no longer leaves has no flow: then a step that is a review in any flow is a review.
             flows = [flow] if flow is not None else writer.settings.flow
             if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
                 raise DecisionRefused(
                     DecisionCode.IS_A_REVIEW,
-                    f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw",
+                    f"{step} is a review: only a reviewer withdraws it. See: clearance reviews withdraw",
                 )
             return writer.withdraw(at, student, step, saw=saw)
 
 
-def refuse_override(settings: Settings, wish: DecisionRequest, person: Row[Any], now: datetime) -> None:
-    """Raise DecisionRefused where an operator may not decide this of a student, whatever stands there."""
+def refuse_override(settings: Settings, request: DecisionRequest, person: Row[Any], now: datetime) -> None:
+    """Raise DecisionRefused if an operator can never decide this for the student, whatever the step's state is."""
     if not person.active or person.flow is None:
         raise DecisionRefused(
             DecisionCode.NOT_LEAVING,
-            f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.",
+            f"{request.student} is not leaving this year: there is nothing to decide. Check the roster.",
         )
     flow = settings.flow_named(person.flow)
     if flow is None:
-        raise DecisionRefused(DecisionCode.NO_SUCH_STEP, not_configured(wish.student, person.flow))
-    entry = next((e for e in flow.entries if e.step == wish.step), None)
+        raise DecisionRefused(DecisionCode.NO_SUCH_STEP, not_configured(request.student, person.flow))
+    entry = next((e for e in flow.entries if e.step == request.step), None)
     if entry is None:
         steps = ", ".join(e.step for e in flow.entries)
         raise DecisionRefused(
@@ -85,29 +87,29 @@ def refuse_override(settings: Settings, wish: DecisionRequest, person: Row[Any],
         raise DecisionRefused(
             DecisionCode.IS_A_REVIEW, f"{wish.step} is a review, not an override: have its reviewer give it."
         )
-    if wish.verdict is Verdict.UNKNOWN:
+    if request.verdict is Verdict.UNKNOWN:
         raise DecisionRefused(
-            DecisionCode.NO_SUCH_VERDICT, "a decision says cleared, held or exempt. To take one back, withdraw it."
+            DecisionCode.NO_SUCH_VERDICT, "a decision is cleared, held or exempt. To cancel a decision, withdraw it."
         )
-    refuse_contradictions(settings, wish, now)
+    refuse_contradictions(settings, request, now)
 
 
-def refuse_contradictions(settings: Settings, wish: DecisionRequest, now: datetime) -> None:
-    """Raise DecisionRefused where a wish gives a reason that its step does not have, or contradicts itself."""
-    reasons = settings.step_named(wish.step).reasons
-    if reasons and wish.reason not in reasons:
+def refuse_contradictions(settings: Settings, request: DecisionRequest, now: datetime) -> None:
+    """Raise DecisionRefused if the step does not have the request's reason, or the request contradicts itself."""
+    reasons = settings.step_named(request.step).reasons
+    if reasons and request.reason not in reasons:
         raise DecisionRefused(
             DecisionCode.NO_SUCH_REASON,
-            f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}',
+            f'"{request.reason}" is not a reason of {request.step}. Choose one of: {", ".join(reasons)}',
         )
-    if wish.until is not None and wish.until <= now:
-        raise DecisionRefused(DecisionCode.END_IN_PAST, "its end lies in the past. Give a later one, or none.")
-    if wish.decided_at is not None and wish.decided_at > now:
+    if request.until is not None and request.until <= now:
+        raise DecisionRefused(DecisionCode.END_IN_PAST, "its end is in the past. Enter a later one, or none.")
+    if request.decided_at is not None and request.decided_at > now:
         raise DecisionRefused(
-            DecisionCode.DECIDED_LATER, "it was decided later than now. Look at the date on the sheet."
+            DecisionCode.DECIDED_LATER, "its date is in the future. Check the date on the paper form."
         )
-    if wish.condition and wish.verdict is not Verdict.CLEARED:
+    if request.condition and request.verdict is not Verdict.CLEARED:
         raise DecisionRefused(
             DecisionCode.CONDITION_WITHOUT_PASS,
-            "only a pass depends on a condition. Take it out, or say it in the words.",
+            "only a pass can have a condition. Remove it, or write it in the note to the student.",
         )

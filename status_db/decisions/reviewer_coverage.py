@@ -1,17 +1,17 @@
-"""Whether each college has reviewers enough: one alone may be ill on the day the certificates are handed out."""
+"""Whether each college has enough reviewers: a single one may be ill on the day the certificates are handed out."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from status_db.accounts.accounts import Account, Act, Grant
 
-#: So many active accounts may give a college's final review, or a warning is due.
+#: The smallest number of active reviewers of a college without a warning.
 ENOUGH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewerShortage:
-    """A college with too few."""
+    """A college with too few reviewers."""
 
     cohort: str
     college: str
@@ -21,9 +21,9 @@ class ReviewerShortage:
 def short_of_reviewers(
     accounts: Iterable[Account], colleges: Mapping[str, Collection[str]], reviews: Collection[str]
 ) -> tuple[ReviewerShortage, ...]:
-    """Return the colleges, of each cohort, whose review fewer than ENOUGH active accounts may give.
+    """Return the colleges of each cohort with fewer than ENOUGH active accounts that can give the review.
 
-    `reviews` are the steps of that kind. A grant for a part of a college, one class of it, is none for the college.
+    `reviews` are the steps of that kind. A grant for a part of a college, such as one class, does not count.
     """
     active = [account for account in accounts if account.active]
     counted = (
@@ -37,7 +37,7 @@ def short_of_reviewers(
 
 
 def covers(grant: Grant, cohort: str, college: str, reviews: Collection[str]) -> bool:
-    """Say whether a grant allows one of these reviews for a whole college: a part of it is not enough."""
+    """Return whether a grant allows one of these reviews for a whole college; a part of it is not enough."""
     return (
         grant.act is Act.REVIEW
         and (grant.step is None or grant.step in reviews)

@@ -1,7 +1,7 @@
-"""The writer of decisions: what an operator, a reviewer, a sheet or a class review decides is written here alone.
+"""The writer of decisions. All decisions of operators, reviewers, sheets and class reviews are written here.
 
-A decision lies above the finding and leaves it as it is. It is withdrawn, never deleted; the next one on the same step
-withdraws the one before. The sync never writes one.
+A decision overrides the finding and does not change it. It is withdrawn, never deleted; a new decision on the same step
+withdraws the one before. The sync never writes decisions.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from status_db.views import EVERYBODY, Scope
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """What an operator wants to decide."""
+    """A decision that an operator requests."""
 
     student: str
     step: str
@@ -39,20 +39,20 @@ class DecisionRequest:
     words: str = ""
     note: str = ""
     until: datetime | None = None
-    #: When it was decided, if that was on paper, earlier than it is entered; and on which sheet.
+    #: When and on which form it was decided, if that was on paper, before it is entered.
     decided_at: datetime | None = None
     sheet: str = ""
-    #: The office's own file about it.
+    #: The office's file number.
     file_number: str = ""
-    #: What a pass depends on, for the student to read.
+    #: The condition of a pass, shown to the student.
     condition: str = ""
-    #: What stood there when the operator looked, as `StepStatus.version_tag` names it; None where nobody looked.
+    #: The `StepStatus.version_tag` that the operator saw; None to skip the check.
     saw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionTransaction:
-    """The open transaction in which one author decides, and its link of the ledger, which is written last."""
+    """The open transaction of one author's decisions, and its ledger link, which is written last."""
 
     connection: Connection
     link: PendingLink
@@ -61,17 +61,17 @@ class DecisionTransaction:
 
 
 class DecisionWriter:
-    """Enters and withdraws the decisions of one cohort: each sealed, in the history, and in the cohort's revision.
+    """Enters and withdraws the decisions of one cohort, with their seals, their flips and the cohort's revision.
 
-    Overrides, reviews, certificates, batches and class reviews check their own rules and write through this.
+    Overrides, reviews, certificates, batches and class reviews check their own rules and write through this class.
     """
 
     def __init__(
         self, engine: Engine, settings: Settings, cohort: str, ledger: Ledger, authority: Authority | None = None
     ) -> None:
-        """With an authority each author's grants are checked inside the transaction that writes.
+        """With an authority, check each author's grants inside the transaction that writes.
 
-        The command line has none: whoever runs it on the server holds the key.
+        The command line has none: its user on the server has the ledger's key.
         """
         self.engine = engine
         self.settings = settings
@@ -83,7 +83,7 @@ class DecisionWriter:
     def transaction(
         self, now: datetime, author: str, acts: Collection[Act], scopes: Sequence[Scope], step: str | None = None
     ) -> Iterator[DecisionTransaction]:
-        """Open the transaction that may write, once it is clear that the author may do this. Raises DecisionRefused."""
+        """Open a transaction that can write, after checking the author's grants. Raises DecisionRefused."""
         with self._ledger.linking(self.engine, at=now, kind=LinkKind.DECISION) as (connection, link):
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
@@ -95,40 +95,40 @@ class DecisionWriter:
     def enter(
         self,
         at: DecisionTransaction,
-        wish: DecisionRequest,
+        request: DecisionRequest,
         *,
         reviewed_versions: Mapping[str, str] | None = None,
         accepts: Mapping[str, str] | None = None,
         batch: int | None = None,
     ) -> Decision:
-        """Write a decision that may be entered, in the place of the one that stands, with the flip it makes."""
-        finding = self.finding(at.connection, wish.student, wish.step)
-        assert finding is not None, (wish.student, wish.step)  # noqa: S101 - it was seen to be in the student's flow
-        effective = self._effective(at.connection, wish.student, wish.step)
+        """Write a decision that was checked; withdraw the one before, and write the flip."""
+        finding = self.finding(at.connection, request.student, request.step)
+        assert finding is not None, (request.student, request.step)  # noqa: S101 - the caller checked that the flow has the step
+        effective = self._effective(at.connection, request.student, request.step)
         before = effective.verdict if effective and effective.active(at.now) else finding.verdict
         if effective is not None:
-            self._end(at, effective, withdrawn_at=at.now, withdrawn_by=at.author)
+            self._end_decision(at, effective, withdrawn_at=at.now, withdrawn_by=at.author)
         table = tables.decision
         values = {
             "cohort": self.cohort,
-            "student": wish.student,
-            "step": wish.step,
-            "verdict": wish.verdict,
+            "student": request.student,
+            "step": request.step,
+            "verdict": request.verdict,
             "author": at.author,
-            "reason": wish.reason,
-            "words": wish.words,
-            "note": wish.note,
-            "until": wish.until,
-            "decided_at": wish.decided_at or at.now,
+            "reason": request.reason,
+            "words": request.words,
+            "note": request.note,
+            "until": request.until,
+            "decided_at": request.decided_at or at.now,
             "entered_at": at.now,
             "answered_verdict": finding.verdict,
             "answered_keys": list(finding.keys),
             "reviewed_versions": dict(reviewed_versions or {}),
-            # What holds nothing is NULL: it is not sealed.
+            # Empty values are NULL: NULL is not sealed.
             "accepts": dict(accepts) if accepts else None,
-            "file_number": wish.file_number or None,
-            "condition": wish.condition or None,
-            "sheet": wish.sheet or None,
+            "file_number": request.file_number or None,
+            "condition": request.condition or None,
+            "sheet": request.sheet or None,
             "batch": batch,
         }
         decision = decision_from(at.connection.execute(insert(table).values(**values).returning(table)).one())
@@ -139,9 +139,9 @@ class DecisionWriter:
         return decision
 
     def withdraw(self, at: DecisionTransaction, student: str, step: str, *, saw: int | None = None) -> Decision:
-        """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused.
+        """Withdraw the active decision; the finding counts again. Raises DecisionRefused.
 
-        `saw` is the number of the decision that was looked at: Overtaken is raised where another one stands now.
+        `saw` is the number of the decision that the operator saw. Raises Overtaken if there is another one now.
         """
         effective = self._effective(at.connection, student, step)
         if effective is None:
@@ -150,10 +150,10 @@ class DecisionWriter:
                 f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
             )
         if saw is not None and saw != effective.id:
-            raise _was_first(effective)
+            raise _overtaken(effective)
         finding = self.finding(at.connection, student, step)
         at.link.decision = effective.id
-        self._end(at, effective, withdrawn_at=at.now, withdrawn_by=at.author)
+        self._end_decision(at, effective, withdrawn_at=at.now, withdrawn_by=at.author)
         if finding is not None:
             before = effective.verdict if effective.active(at.now) else finding.verdict
             self._flip(at, effective, before, finding.verdict, finding.reason)
@@ -161,9 +161,9 @@ class DecisionWriter:
         return effective
 
     def sweep(self, now: datetime) -> int:
-        """Note every decision whose end has come, with the flip that this is; return how many.
+        """Record every decision that has expired, with its flip; return their number.
 
-        They stopped counting at that moment already; this writes it into the history.
+        They stopped counting when they expired; this adds it to the history.
         """
         table = tables.decision
         over = (table.c.cohort == self.cohort, table.c.withdrawn_at.is_(None), table.c.ended_at.is_(None))
@@ -175,7 +175,7 @@ class DecisionWriter:
             at = DecisionTransaction(connection, link, "", now)
             ended = [decision_from(row) for row in connection.execute(query.order_by(table.c.decision)).all()]
             for decision in ended:
-                self._end(at, decision, ended_at=now)
+                self._end_decision(at, decision, ended_at=now)
                 finding = self.finding(connection, decision.student, decision.step)
                 if finding is not None:
                     self._flip(at, decision, decision.verdict, finding.verdict, finding.reason, Cause.EXPIRY)
@@ -184,40 +184,42 @@ class DecisionWriter:
                 self.move_revision(at)
         return len(ended)
 
-    def refuse_overtaken(self, at: DecisionTransaction, wish: DecisionRequest) -> None:
-        """Raise Overtaken where the wish names the version that was looked at, and another one stands there now."""
-        if wish.saw is None:
+    def refuse_overtaken(self, at: DecisionTransaction, request: DecisionRequest) -> None:
+        """Raise Overtaken if the request names the version that the operator saw, and it has changed."""
+        if request.saw is None:
             return
-        row = self._found(at.connection, wish.student, wish.step)
-        effective = self._effective(at.connection, wish.student, wish.step)
+        row = self._finding_row(at.connection, request.student, request.step)
+        effective = self._effective(at.connection, request.student, request.step)
         active = effective if effective is not None and effective.active(at.now) else None
-        if wish.saw == version_tag_of(row.run if row else None, active):
+        if request.saw == version_tag_of(row.run if row else None, active):
             return
-        if active is not None and not wish.saw.endswith(f":{active.id}"):
-            raise _was_first(active)
-        raise Overtaken(f"{wish.step} of {wish.student} is not as it was looked at: look again, then decide.", active)
+        if active is not None and not request.saw.endswith(f":{active.id}"):
+            raise _overtaken(active)
+        raise Overtaken(
+            f"{request.step} of {request.student} has changed since you saw it. Check it, then decide again.", active
+        )
 
     def move_revision(self, at: DecisionTransaction) -> None:
-        """Step the cohort's revision on: a plan made before this decision must be made again."""
+        """Increase the cohort's revision: a plan made before this decision is no longer valid."""
         table = tables.cohort
         at.connection.execute(update(table).where(table.c.cohort == self.cohort).values(revision=table.c.revision + 1))
 
     def person(self, connection: Connection, student: str, scopes: Sequence[Scope] = EVERYBODY) -> Row[Any] | None:
-        """Return the roster's row of a student; None for nobody, and for who stands outside the scopes: both alike."""
+        """Return the roster's row of a student; None if they are not on the roster or outside the scopes."""
         table = tables.student
         query: Select[Any] = select(table.c.student, table.c.flow, table.c.active)
         own = (table.c.cohort == self.cohort, table.c.student == student, inside(scopes))
         return connection.execute(query.where(*own)).one_or_none()
 
     def finding(self, connection: Connection, student: str, step: str) -> Finding | None:
-        """Return what is found of a step; None when it is none of the student's, as for who stays another year."""
-        row = self._found(connection, student, step)
+        """Return the finding of a step; None if the student does not have it, for example because they do not leave."""
+        row = self._finding_row(connection, student, step)
         if row is None:
             return None
         return Finding(Verdict(row.verdict), Reason(row.reason), tables.obligations_of_keys(row.evidence_keys))
 
-    def _found(self, connection: Connection, student: str, step: str) -> Row[Any] | None:
-        """Return what `step_rows` has of a step."""
+    def _finding_row(self, connection: Connection, student: str, step: str) -> Row[Any] | None:
+        """Return a step's row of `step_rows`."""
         rows = step_rows(self.settings, self.cohort)
         query: Select[Any] = select(rows.c.run, rows.c.verdict, rows.c.reason, rows.c.evidence_keys)
         return connection.execute(query.where(rows.c.student == student, rows.c.step == step)).one_or_none()
@@ -234,8 +236,8 @@ class DecisionWriter:
         ).one_or_none()
         return decision_from(row) if row else None
 
-    def _end(self, at: DecisionTransaction, decision: Decision, **how: Any) -> None:  # noqa: ANN401 - columns by name
-        """Note that a decision has ended, and how, and seal it as it is now."""
+    def _end_decision(self, at: DecisionTransaction, decision: Decision, **how: Any) -> None:  # noqa: ANN401 - columns by name
+        """Record that a decision has ended, and how, and seal the new row."""
         table = tables.decision
         own = table.c.decision == decision.id
         (stored,) = raw_rows.sealed(at.connection, table, raw_rows.DECISION, own)
@@ -256,22 +258,22 @@ class DecisionWriter:
             write_flips(at.connection, at.link, self.cohort, [flip], at.now, cause, decision=decision.id)
 
 
-def nobody(student: str, cohort: str) -> str:
-    """Say that there is nobody of this number, or nobody that the author may decide about: both look alike."""
-    return f"there is no student {student} on the roster of {cohort}. Look at the number."
+def no_student_text(student: str, cohort: str) -> str:
+    """Return the message for a number that is not on the roster, or that the author is not allowed to decide about."""
+    return f"there is no student {student} on the roster of {cohort}. Check the number."
 
 
 def not_configured(student: str, flow: str) -> str:
-    """Say that a student goes a way that the settings do not have."""
+    """Return the message for a student whose flow is not configured."""
     return (
-        f'{student} goes by the flow "{flow}", which the settings do not have. '
-        "Put that [[flow]] back, or sync the roster so that the student gets another: clearance sync roster"
+        f'{student} has the flow "{flow}", which is not configured. '
+        "Restore that [[flow]], or sync the roster so that the student gets another: clearance sync roster"
     )
 
 
-def _was_first(first: Decision) -> Overtaken:
+def _overtaken(first: Decision) -> Overtaken:
     return Overtaken(
         f"{first.author} was first, at {first.entered_at:%Y-%m-%d %H:%M} UTC: {first.step} of {first.student} is "
-        f"{first.verdict} ({first.reason}). Look at that, then decide again if it must be.",
+        f"{first.verdict} ({first.reason}). Check that decision, then decide again if necessary.",
         first,
     )

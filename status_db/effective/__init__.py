@@ -1,1 +1,1 @@
-"""What counts for each step: decisions above findings, in Python and in SQL."""
+"""The effective status of each step: decisions override findings, in Python and in SQL."""

@@ -1,6 +1,6 @@
 """What counts as clear, in SQL for many students at once: the twin of `StepStatus` and `EffectiveStatus`.
 
-A property test holds the two to each other on every kind of finding, decision, freshness, review and certificate.
+A property test compares the two for every kind of finding, decision, freshness, review and certificate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ from status_db.model import CLEAR, Reason, State, StepKind, Verdict
 
 
 class _KeysWithin(FunctionElement[bool]):
-    """Whether every key of the first JSON list stands in the second."""
+    """Whether every key of the first JSON list is in the second."""
 
     type = Boolean()
     inherit_cache = True
@@ -49,13 +49,13 @@ def _keys_within_postgresql(element: _KeysWithin, compiler: SQLCompiler, **kw: A
 
 @compiles(_KeysWithin, "sqlite")
 def _keys_within_sqlite(element: _KeysWithin, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
-    # Lent by status_db.store.engine: SQLite's own json_each is a table, which a reading handle may not make.
+    # status_db.store.engine defines this function: a read-only handle cannot create the virtual table json_each.
     keys, among = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"keys_within(COALESCE({keys}, '[]'), {among})"
 
 
 class _Member(FunctionElement[str]):
-    """What stands in a JSON object under a name; NULL where nothing does."""
+    """The value of a name in a JSON object; NULL if there is none."""
 
     type = String()
     inherit_cache = True
@@ -75,15 +75,15 @@ def _member_sqlite(element: _Member, compiler: SQLCompiler, **kw: Any) -> str:  
 
 
 def active(decision: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
-    """Say whether a decision is neither withdrawn nor past its end."""
+    """Return whether a decision is neither withdrawn nor expired."""
     return and_(decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
 
 
 def counts_as_clear(status: Any, decision: Any, stale: Iterable[str]) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
-    """Say whether a step that is no review counts as clear.
+    """Return whether a step that is not a review counts as clear.
 
-    `decision` is the active decision on that step, joined from outside, so NULL where there is none; `stale` names the
-    steps whose sources' last answer is too old now.
+    `decision` is the active decision on the step, from an outer join: NULL if there is none. `stale` names the steps
+    whose sources' last answer is too old.
     """
     decided = and_(decision.c.verdict.in_(CLEAR), ~overtaken_by_debt(status, decision))
     found = and_(status.c.verdict.in_(CLEAR), status.c.step.not_in(sorted(stale)))
@@ -91,24 +91,24 @@ def counts_as_clear(status: Any, decision: Any, stale: Iterable[str]) -> ColumnE
 
 
 def overtaken_by_debt(status: Any, decision: Any) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
-    """Say whether a student is held for something the active decision has never seen; not so where there is none."""
-    seen = and_(
+    """Return whether a student has debt that did not exist at the active decision; false if there is no decision."""
+    known = and_(
         decision.c.answered_verdict == Verdict.HELD, _KeysWithin(status.c.evidence_keys, decision.c.answered_keys)
     )
-    return and_(decision.c.decision.is_not(None), status.c.verdict == Verdict.HELD, ~seen)
+    return and_(decision.c.decision.is_not(None), status.c.verdict == Verdict.HELD, ~known)
 
 
 def disputed(status: Any, decision: Any) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
-    """Say whether the finding has changed since the active decision answered it; not so where there is none."""
-    # Both are written sorted and by one hand, so that the same keys are the same text.
+    """Return whether the finding has changed since the active decision; false if there is no decision."""
+    # The same code writes both lists, sorted, so the same keys are the same text.
     keys = func.coalesce(type_coerce(status.c.evidence_keys, Text), literal("[]", Text))
     moved = or_(status.c.verdict != decision.c.answered_verdict, keys != type_coerce(decision.c.answered_keys, Text))
     return and_(decision.c.decision.is_not(None), moved)
 
 
 def state_of(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 - tables or aliases
-    """Return the state of a step that is no review, with the active decision on it, joined from outside."""
-    # A verdict's word is its state's word, too, but for the two below.
+    """Return the state of a step that is not a review; `decision` is the active one, from an outer join."""
+    # A state has the same code as its verdict, except the two below.
     found = case(
         (and_(status.c.verdict == Verdict.HELD, status.c.reason == Reason.NOT_DONE), literal(State.NOT_DONE.value)),
         (
@@ -126,7 +126,7 @@ def version_tag(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN4
     return run.concat(":").concat(cast(func.coalesce(decision.c.decision, 0), String))
 
 
-def review_stands(
+def review_conditions(
     cohort: str,
     student: ColumnElement[str],
     flow: Flow,
@@ -135,14 +135,13 @@ def review_stands(
     stale: Mapping[str, str],
     now: datetime,
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Say of a student whether a review of this flow may be given now, and whether one that was given stands.
+    """Return whether a student's review can be given now, and whether a review that was given is valid.
 
-    `review` is the active decision on it, joined from outside. It stands while every step before it counts as clear and
-    is what it was when the review was given, or once a certificate was issued. `stale` names the steps whose last
-    answer is too old, each with that answer's moment: one that the review accepted as it was does not stop it.
+    `review` is the active decision on the review, from an outer join. It is valid while every step before it counts as
+    clear and has the version that was reviewed, and always once a certificate is issued. `stale` maps the steps whose
+    last answer is too old to the time of that answer: an answer that the review accepted does not invalidate it.
 
-    What is asked is always whether all of the steps do, never whether one does not: so a step that the statement fails
-    to find keeps the review closed.
+    The conditions count the steps that fulfil them. So a step that the statement does not find keeps the review closed.
     """
     after = flow.after(step)
     reviews = [entry.step for entry in flow.entries if entry.step in after and entry.kind == StepKind.REVIEW.value]
@@ -172,7 +171,7 @@ def review_stands(
         ),
     )
     enough = all_are(or_(clear, and_(accepted, counts_as_clear(status, decision, ()))))
-    unmoved = all_are(_rested_on(review, status.c.step) == version_tag(status, decision))
+    unmoved = all_are(_reviewed_version(review, status.c.step) == version_tag(status, decision))
     issued = exists(
         select(certificate.c.certificate)
         .where(certificate.c.cohort == cohort, certificate.c.student == student, certificate.c.revoked_at.is_(None))
@@ -180,8 +179,8 @@ def review_stands(
     )
     others = [_review_before(cohort, student, flow, one, review, stale, now) for one in reviews]
     is_open = and_(all_are(clear), *(passed for passed, _ in others))
-    stands = and_(enough, unmoved, *(condition for both in others for condition in both))
-    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, stands)
+    valid = and_(enough, unmoved, *(condition for both in others for condition in both))
+    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, valid)
 
 
 def _review_before(
@@ -193,22 +192,22 @@ def _review_before(
     stale: Mapping[str, str],
     now: datetime,
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Say of a review before another one, `waits`, whether it counts as clear, and is what that one was given on."""
+    """Return whether a review that `waits` depends on counts as clear, and has the version that `waits` reviewed."""
     before = tables.decision.alias()
-    _, stands = review_stands(cohort, student, flow, step, before, stale, now)
+    _, valid = review_conditions(cohort, student, flow, step, before, stale, now)
     counts = (
         before.c.cohort == cohort,
         before.c.student == student,
         before.c.step == step,
         active(before, now),
-        stands,
+        valid,
     )
     named = select(literal("0:", String).concat(cast(before.c.decision, String))).where(*counts)
     given = func.coalesce(named.correlate_except(before).scalar_subquery(), literal("0:0", String))
     passed = exists(select(before.c.decision).where(*counts, before.c.verdict.in_(CLEAR)).correlate_except(before))
-    return passed, _rested_on(waits, literal(step)) == given
+    return passed, _reviewed_version(waits, literal(step)) == given
 
 
-def _rested_on(review: Any, step: ColumnElement[str]) -> ColumnElement[str]:  # noqa: ANN401 - a table or an alias of it
-    """Return the footing of a step on which a review was given; empty where it did not know the step."""
+def _reviewed_version(review: Any, step: ColumnElement[str]) -> ColumnElement[str]:  # noqa: ANN401 - a table or an alias of it
+    """Return the version of a step that a review was given on; empty if the review does not contain the step."""
     return func.coalesce(_Member(review.c.reviewed_versions, step), literal(""))

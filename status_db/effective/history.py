@@ -1,4 +1,4 @@
-"""The history: every change of what counts, added and never altered. Sync and desk both write here."""
+"""The history: every change of an effective status. Rows are added and never changed; sync and desk both write here."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,7 +22,7 @@ def write_flips(
     run: int | None = None,
     decision: int | None = None,
 ) -> None:
-    """Add flips to the history, under the link that is being made."""
+    """Add flips to the history, in the ledger link that is being written."""
     columns = (
         "cohort", "student", "step", "before", "after", "reason", "cause", "run", "decision", "at", "evidence", "link",
     )  # fmt: skip

@@ -1,16 +1,15 @@
-"""What is found of every step that students have in their flow as configured now, whatever the table of findings holds.
+"""The finding of every step in the students' flows as configured now.
 
-`tables.status` holds what was found under the settings of its time. Read by itself it has no row where the settings
-have a step more, and rows of steps that the flow has no longer, and a missing row is easily taken for no obstacle. So
-whatever asks how students stand reads it through here alone; only what writes marks reads the table.
+`tables.status` contains the findings under earlier settings. It has no row for a step that was added since, and still
+has rows of steps that were removed; a missing row is easily read as "nothing to do". So all queries read findings
+through this module. Only the code that writes marks reads the table.
 
-- A step of the flow without a row of its own is unknown, for the first reason of its kind, since the student joined.
-- A row of a step that the flow does not have is not there.
-- A row that was made while the step was of another kind says nothing about the step as it is now. A manual step and a
-  review have their first finding and no other: what sources found there before is ignored, also where it held the
-  student, until somebody decides. A synced step whose row still waits for a decision or a review has not been asked
-  about. A decision is kept in either direction, and lies above the finding as ever.
-- Who is in a flow that the settings do not have has no steps at all, and so is never clear.
+- A step of the flow without a row is unknown, with the first reason of its kind, since the student joined.
+- A row of a step that is not in the flow is ignored.
+- A row from a time when the step had another kind is ignored. A manual step and a review have only their first finding:
+  earlier results of sources are ignored, also if they held the student, until a decision is made. A synced step whose
+  row still waits for a decision or a review is not asked yet. Decisions are kept, and still override the finding.
+- A student in a flow that is not configured has no steps, and so is never clear.
 """
 
 from collections.abc import Iterable
@@ -41,7 +40,7 @@ from config.tables.steps import Flow
 from status_db import tables
 from status_db.model import FIRST_FINDING, Reason, StepKind, Verdict
 
-#: The reasons of steps that no source speaks about.
+#: The reasons of steps without a source.
 _AWAITING = (Reason.AWAITING_DECISION, Reason.AWAITING_REVIEW)
 
 #: A table or an alias of it, whose columns SQLAlchemy's types cannot name.
@@ -49,7 +48,7 @@ Rows: TypeAlias = Any
 
 
 def fits(kind: StepKind, verdict: Verdict, reason: Reason) -> bool:
-    """Say whether a stored finding is one that a step of this kind may have."""
+    """Return whether a step of this kind can have this stored finding."""
     if kind is StepKind.SYNCED:
         return reason not in _AWAITING
     first = FIRST_FINDING[kind]
@@ -73,7 +72,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps to be read in a larger statement: what to select from, and the columns, named as those of the table."""
+    """Steps for use in a larger statement: the FROM clause, and the columns, named as those of the table."""
 
     source: FromClause
     c: Columns
@@ -82,9 +81,9 @@ class Steps:
 
 
 def step_rows(settings: Settings, cohort: str) -> Subquery:
-    """Return a stand-in for `tables.status`: a row for every step of everybody of the cohort whose flow is configured.
+    """Return a replacement for `tables.status`: a row for every student of the cohort and every step of their flow.
 
-    It has the table's columns and `kind`. Students who left the list keep their rows, as they do in the table.
+    It has the table's columns and `kind`. Students who left the roster keep their rows, as in the table.
     """
     steps = steps_beside(settings, tables.student.alias())
     columns = (getattr(steps.c, name).label(name) for name in Columns.__slots__)
@@ -92,7 +91,7 @@ def step_rows(settings: Settings, cohort: str) -> Subquery:
 
 
 def steps_beside(settings: Settings, person: Rows) -> Steps:
-    """Return the same beside `person`, a table of students that the statement reads anyhow; it is part of `source`."""
+    """Return the steps joined to `person`, a students table of the statement; `source` includes it."""
     entry, status = _entries(settings.flow), tables.status.alias()
     source = person.join(entry, entry.c.flow == person.c.flow).outerjoin(status, _own(entry, status, person))
     columns = _columns(entry, status, person.c.cohort, person.c.student, person.c.joined_at)
@@ -100,9 +99,9 @@ def steps_beside(settings: Settings, person: Rows) -> Steps:
 
 
 def steps_before(flow: Flow, review: str, cohort: str, student: ColumnElement[str]) -> Steps:
-    """Return what a review of this flow waits for, of one student whom the statement around it names.
+    """Return the steps that a review of this flow waits for, of one student of the enclosing statement.
 
-    Other reviews are left out: whether they stand is more than their finding says.
+    Other reviews are left out: whether they are valid does not follow from their finding.
     """
     after = flow.after(review)
     waited = [(flow, entry) for entry in flow.entries if entry.step in after and entry.kind != StepKind.REVIEW.value]
@@ -110,13 +109,13 @@ def steps_before(flow: Flow, review: str, cohort: str, student: ColumnElement[st
     own = and_(
         status.c.cohort == cohort, status.c.student == student, status.c.step == entry.c.step, _fits(entry, status)
     )
-    # Since when is not asked of them.
+    # Nothing reads `since` of these rows.
     columns = _columns(entry, status, literal(cohort), student, type_coerce(null(), tables.Instant))
     return Steps(entry.outerjoin(status, own), columns, status.c.verdict.is_not(None))
 
 
 def since(settings: Settings, person: Rows, step: str) -> ColumnElement[datetime]:
-    """Return since when a step is found as it is, of a student in the statement around it."""
+    """Return when a step's finding last changed, of a student of the enclosing statement."""
     entry, status = _entries(settings.flow), tables.status.alias()
     found = (
         select(status.c.since)
@@ -132,31 +131,31 @@ def _entries(flows: Iterable[Flow]) -> Subquery:
 
 
 def _selected(entries: Iterable[tuple[Flow, Any]]) -> Subquery:
-    """Return the settings' steps as rows: flow, step, kind, and the reason before anything is found."""
+    """Return the settings' steps as rows: flow, step, kind, and the reason of the first finding."""
     rows = tuple(
         (flow.key, one.step, one.kind, FIRST_FINDING[StepKind(one.kind)].reason.value) for flow, one in entries
     )
-    return _named(rows).subquery()
+    return _literal_rows(rows).subquery()
 
 
 @lru_cache(maxsize=64)
-def _named(rows: tuple[tuple[str, str, str, str], ...]) -> TextualSelect:
-    """Return these rows as a statement.
+def _literal_rows(rows: tuple[tuple[str, str, str, str], ...]) -> TextualSelect:
+    """Return a statement for these rows.
 
-    They are written out as text: SQLAlchemy compiles a statement with VALUES again each time, and a large one with many
-    selections takes longer to compile than to run.
+    It is plain text: SQLAlchemy compiles a statement with VALUES each time, and a large one takes longer to compile
+    than to run.
     """
     names = ("flow", "step", "kind", "first")
     lines = [
-        "SELECT " + ", ".join(f"{_quoted(value)} AS {name}" for name, value in zip(names, row, strict=True))
+        "SELECT " + ", ".join(f"{_sql_literal(value)} AS {name}" for name, value in zip(names, row, strict=True))
         for row in rows
     ]
     nothing = "SELECT '' AS flow, '' AS step, '' AS kind, '' AS first WHERE 1 = 0"
     return text(" UNION ALL ".join(lines) or nothing).columns(*(column(name, String) for name in names))
 
 
-def _quoted(value: str) -> str:
-    """Write a key of the settings as a literal; a colon would begin a parameter."""
+def _sql_literal(value: str) -> str:
+    """Return a key of the settings as a literal; an unescaped colon would begin a parameter."""
     escaped = value.replace("'", "''").replace(":", "\\:")
     return f"CAST('{escaped}' AS VARCHAR(200))"
 

@@ -1,6 +1,6 @@
-"""A student's steps in an open read or write: each finding, with the decision beside it.
+"""A student's steps in an open read or write: each finding, with its decision.
 
-What counts of the two is `StepStatus.at` in `status_db.effective_status`.
+`StepStatus.at` in `status_db.effective_status` returns the effective status of the two.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -30,7 +30,7 @@ from status_db.views import FlipView, StepSource, StudentView
 
 
 def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[str, StepSource]:
-    """Return for each synced step how fresh its answers are, over all its sources."""
+    """Return the freshness of each synced step, over all its sources."""
     state = tables.source_state
     rows = connection.execute(
         select(
@@ -59,7 +59,7 @@ def steps_of(
     fresh: Mapping[str, StepSource],
     now: datetime,
 ) -> tuple[StepStatus, ...]:
-    """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
+    """Return a student's steps in the order of the flow; what reviews wait for is computed for `now`."""
     evidence = evidence_of(connection, settings, cohort, [number])
     return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence)[number]
 
@@ -71,26 +71,26 @@ def evidence_of(
     students: Collection[str],
     steps: Collection[str] | None = None,
 ) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
-    """Return what gives the obligations behind a finding's row: in full at these steps or all, else by their keys."""
+    """Return a function from a finding's row to its obligations: in full for `steps` (None: all), else only keys."""
     record = tables.record
     own = [record.c.cohort == cohort, record.c.student.in_(list(students))]
     if steps is not None:
         own.append(record.c.source.in_([name for step in steps for name in settings.sources_of(step)]))
-    said = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
+    records = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
 
     def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
         if steps is not None and row.step not in steps:
             return by_keys(row)
-        # In the settings' order, which is the order in which a page tells what is owed.
+        # In the settings' order, which is the order on the pages.
         sources = settings.sources_of(row.step)
-        there = [said[row.student, name] for name in sources if (row.student, name) in said]
+        there = [records[row.student, name] for name in sources if (row.student, name) in records]
         return evidence_behind(Verdict(row.verdict), there)
 
     return evidence
 
 
 def by_keys(row: Row[Any]) -> tuple[Obligation, ...]:
-    """Stand in for a finding's obligations by their keys alone: for who needs their number and no more."""
+    """Return a finding's obligations with only their keys, for callers that only count them."""
     return tables.obligations_of_keys(row.evidence_keys)
 
 
@@ -102,9 +102,9 @@ def steps_of_many(
     now: datetime,
     evidence: Callable[[Row[Any]], tuple[Obligation, ...]] = by_keys,
 ) -> dict[str, tuple[StepStatus, ...]]:
-    """Return student → steps, as `steps_of` does for one; `evidence` tells what lies behind a finding's row.
+    """Return student → steps, as `steps_of` does for one; `evidence` returns the obligations of a finding's row.
 
-    Every step of the flow is there: one without a finding of its own is as `step_rows` has it.
+    Every step of the flow is included: `step_rows` defines the finding of a step without a row.
     """
     decision, status = tables.decision, tables.status
     numbers = list(flows)
@@ -123,16 +123,16 @@ def steps_of_many(
         if (row := found.get((number, entry.step))) is not None
         and fits(StepKind(entry.kind), Verdict(row.verdict), Reason(row.reason))
     }
-    joined = _joined(
+    joined = _joined_at(
         connection, cohort, {n for n, flow in flows.items() for e in flow.entries if (n, e.step) not in own}
     )
-    stand: dict[str, tuple[StepStatus, ...]] = {}
+    by_student: dict[str, tuple[StepStatus, ...]] = {}
     for number, flow in flows.items():
         steps: dict[str, StepStatus] = {}
         for entry in flow.entries:
             key, kind = (number, entry.step), StepKind(entry.kind)
             row, source = own.get(key), fresh.get(entry.step) if kind is StepKind.SYNCED else None
-            # The settings have only steps wait for others that stand before them.
+            # In the settings a step waits only for steps before it.
             after = [steps[s] for s in flow.after(entry.step)]
             steps[entry.step] = StepStatus(
                 step=entry.step,
@@ -149,8 +149,8 @@ def steps_of_many(
                 waits_for_news={s.step: s.as_of for s in after if s.as_of is not None and s.at(now).wants_news},
                 issued=number in issued,
             )
-        stand[number] = tuple(steps.values())
-    return stand
+        by_student[number] = tuple(steps.values())
+    return by_student
 
 
 def _finding(row: Row[Any], evidence: Callable[[Row[Any]], tuple[Obligation, ...]]) -> Finding:
@@ -158,14 +158,14 @@ def _finding(row: Row[Any], evidence: Callable[[Row[Any]], tuple[Obligation, ...
 
 
 def _holders(connection: Connection, cohort: str, numbers: list[str]) -> set[str]:
-    """Return which of these students hold a certificate."""
+    """Return those of these students who have a certificate."""
     table = tables.certificate
     own = (table.c.cohort == cohort, table.c.student.in_(numbers), table.c.revoked_at.is_(None))
     return set(connection.execute(select(table.c.student).where(*own)).scalars())
 
 
-def _joined(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
-    """Return since when these students are on the roster."""
+def _joined_at(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
+    """Return when each of these students joined the roster."""
     if not numbers:
         return {}
     person = tables.student
@@ -175,7 +175,7 @@ def _joined(connection: Connection, cohort: str, numbers: Collection[str]) -> di
 
 
 def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:
-    """Return the certificate that a student holds; None when none was issued, or it was revoked."""
+    """Return a student's certificate; None if none was issued, or it was revoked."""
     table = tables.certificate
     row = connection.execute(
         select(table).where(table.c.cohort == cohort, table.c.student == number, table.c.revoked_at.is_(None))
@@ -184,12 +184,12 @@ def held_certificate(connection: Connection, cohort: str, number: str) -> Certif
 
 
 def record_from(row: Row[Any]) -> Record:
-    """Read a record's row."""
+    """Return the record of a row."""
     return Record(row.student, Verdict(row.verdict), Reason(row.reason), row.obligations, row.doubt, row.digest)
 
 
 def decision_from(row: Row[Any]) -> Decision:
-    """Read a decision's row."""
+    """Return the decision of a row."""
     return Decision(
         id=row.decision,
         student=row.student,
@@ -216,7 +216,7 @@ def decision_from(row: Row[Any]) -> Decision:
 
 
 def certificate_from(row: Row[Any]) -> Certificate:
-    """Read a certificate's row."""
+    """Return the certificate of a row."""
     return Certificate(
         id=row.certificate,
         student=row.student,
@@ -240,7 +240,7 @@ def student_from(
     flips: tuple[FlipView, ...] = (),
     certificate: Certificate | None = None,
 ) -> StudentView:
-    """Read a student's row, with the steps, the history and the certificate that were found beside it."""
+    """Return the student of a row, with these steps, history and certificate."""
     return StudentView(
         cohort=row.cohort,
         student=row.student,

@@ -1,6 +1,6 @@
-"""What an account may see of a cohort, in SQL: each step of each student that it may read, and how that step stands.
+"""The part of a cohort that an account can see, in SQL: each step of each student that it can read, and its state.
 
-Figures and lists are made on this one statement, so that none of them can count somebody whom another leaves out.
+Counts and lists use this one statement, so that all of them include the same students.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -26,12 +26,19 @@ from sqlalchemy import (
 
 from config.settings import Settings
 from status_db import tables
-from status_db.effective.clear_sql import active, counts_as_clear, disputed, overtaken_by_debt, review_stands, state_of
+from status_db.effective.clear_sql import (
+    active,
+    counts_as_clear,
+    disputed,
+    overtaken_by_debt,
+    review_conditions,
+    state_of,
+)
 from status_db.effective.step_rows import steps_beside
 from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
 from status_db.views import EVERYBODY, Scope, StepSource
 
-#: The states in which a student has to go somewhere.
+#: The states in which a student has something to do.
 TO_DO = (State.HELD, State.NOT_DONE)
 
 #: A statement whose columns SQLAlchemy's types cannot name.
@@ -40,22 +47,22 @@ Rows: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What may be read: of which cohort, and each step in which scopes."""
+    """What an account can read: the cohort, and the scopes of each step."""
 
     cohort: str
-    #: Step → the scopes inside which it may be read; a step that is not in it may not be read at all.
+    #: Step → the scopes in which it can be read; a step that is missing cannot be read.
     steps: Mapping[str, Sequence[Scope]]
 
     def scopes(self) -> tuple[Scope, ...]:
-        """Return every scope in which anything may be read."""
+        """Return every scope in which a step can be read."""
         return tuple(scope for scopes in self.steps.values() for scope in scopes)
 
     def only(self, step: str) -> "Visibility":
-        """Return the sight of one step of these; of none where it may not be read."""
+        """Return the visibility of one step; of no step if it cannot be read."""
         return Visibility(self.cohort, {step: self.steps[step]} if step in self.steps else {})
 
     def within(self, column: str, value: str) -> "Visibility":
-        """Return the sight of those of these students who have this value in a roster column."""
+        """Return the visibility of the students that have this value in a roster column."""
         steps = {
             step: tuple({**scope, column: (value,)} for scope in scopes if value in scope.get(column, (value,)))
             for step, scopes in self.steps.items()
@@ -64,12 +71,12 @@ class Visibility:
 
 
 def everything(settings: Settings, cohort: str, scopes: Sequence[Scope] = EVERYBODY) -> Visibility:
-    """Return the sight of every step inside the same scopes."""
+    """Return the visibility of every step in the same scopes."""
     return Visibility(cohort, {step.key: scopes for step in settings.step})
 
 
 def inside(scopes: Iterable[Scope], person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
-    """Say whether a student of the roster stands inside one of the scopes."""
+    """Return whether a student of the roster is in one of the scopes."""
     different = {repr(sorted((c, sorted(v)) for c, v in scope.items())): scope for scope in scopes}
     return or_(
         false(),
@@ -81,7 +88,7 @@ def inside(scopes: Iterable[Scope], person: Any = tables.student) -> ColumnEleme
 
 
 def leaving(visibility: Visibility, person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
-    """Say whether a student leaves with the cohort, and anything of theirs may be read."""
+    """Return whether a student leaves with the cohort, and the account can read any of their steps."""
     return and_(
         person.c.cohort == visibility.cohort,
         person.c.active,
@@ -98,12 +105,12 @@ def steps_seen(
     *columns: ColumnElement[Any],
     where: ColumnElement[bool] | None = None,
 ) -> Rows:
-    """Return a statement with one row for each student and step that may be read.
+    """Return a statement with one row for each student and step that can be read.
 
     It has the given columns of the roster, then student, step, state, and as 0 or 1: clear (it counts as clear), to_do
-    (the student has to go there), stale, by_decision, disputed, doubtful. `where` narrows the students.
+    (the student has something to do), stale, by_decision, disputed, doubtful. `where` limits the students.
     """
-    return union_all(*_parts(settings, visibility, fresh, now, columns, where))
+    return union_all(*_statements(settings, visibility, fresh, now, columns, where))
 
 
 def any_step(
@@ -114,7 +121,7 @@ def any_step(
     listed: Any,  # noqa: ANN401 - an alias of the roster's table
     condition: Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]],
 ) -> ColumnElement[bool]:
-    """Say of a student of `listed` whether any step that may be read meets a condition on columns of `steps_seen`."""
+    """Return whether any visible step of a student of `listed` meets a condition on the columns of `steps_seen`."""
     here = tables.student.c.student == listed.c.student
     return or_(
         false(),
@@ -122,12 +129,12 @@ def any_step(
             exists(
                 part.where(condition({c.name: c.element for c in part.selected_columns if isinstance(c, Label)}))
             ).correlate(listed)
-            for part in _parts(settings, visibility, fresh, now, (), here)
+            for part in _statements(settings, visibility, fresh, now, (), here)
         ),
     )
 
 
-def _parts(
+def _statements(
     settings: Settings,
     visibility: Visibility,
     fresh: Mapping[str, StepSource],
@@ -146,7 +153,7 @@ def _parts(
 
 
 def may_read(visibility: Visibility, step: ColumnElement[str]) -> ColumnElement[bool]:
-    """Say whether this step of this student may be read; steps with the same scopes are asked about together."""
+    """Return whether this step of this student can be read; steps with the same scopes share a condition."""
     together: dict[str, tuple[Sequence[Scope], list[str]]] = {}
     for name, scopes in visibility.steps.items():
         together.setdefault(repr(scopes), (scopes, []))[1].append(name)
@@ -161,7 +168,7 @@ def _ordinary(
     columns: Sequence[ColumnElement[Any]],
     where: ColumnElement[bool],
 ) -> Select[Any]:
-    """Read the steps that are no reviews."""
+    """Select the steps that are not reviews."""
     person, decision = tables.student, tables.decision
     status = steps_beside(settings, person)
     here = and_(
@@ -170,7 +177,7 @@ def _ordinary(
         decision.c.step == status.c.step,
         active(decision, now),
     )
-    decided, held_anew = decision.c.decision.is_not(None), overtaken_by_debt(status, decision)
+    decided, new_debt = decision.c.decision.is_not(None), overtaken_by_debt(status, decision)
     state = state_of(status, decision)
     return (
         select(
@@ -178,12 +185,12 @@ def _ordinary(
             person.c.student,
             status.c.step,
             state.label("state"),
-            _number(counts_as_clear(status, decision, stale)).label("clear"),
-            _number(or_(state.in_(TO_DO), held_anew)).label("to_do"),
-            _number(and_(~decided, status.c.kind == StepKind.SYNCED, status.c.step.in_(stale))).label("stale"),
-            _number(decided).label("by_decision"),
-            _number(disputed(status, decision)).label("disputed"),
-            _number(and_(~decided, status.c.reason == Reason.DOUBTFUL)).label("doubtful"),
+            _as_integer(counts_as_clear(status, decision, stale)).label("clear"),
+            _as_integer(or_(state.in_(TO_DO), new_debt)).label("to_do"),
+            _as_integer(and_(~decided, status.c.kind == StepKind.SYNCED, status.c.step.in_(stale))).label("stale"),
+            _as_integer(decided).label("by_decision"),
+            _as_integer(disputed(status, decision)).label("disputed"),
+            _as_integer(and_(~decided, status.c.reason == Reason.DOUBTFUL)).label("doubtful"),
         )
         .select_from(status.source.outerjoin(decision, here))
         .where(leaving(visibility), may_read(visibility, status.c.step), status.c.kind != StepKind.REVIEW, where)
@@ -198,7 +205,7 @@ def _reviews(
     columns: Sequence[ColumnElement[Any]],
     where: ColumnElement[bool],
 ) -> list[Select[Any]]:
-    """Read the reviews, flow by flow, for each waits for others."""
+    """Select the reviews, flow by flow: in each flow a review waits for other steps."""
     person, review = tables.student, tables.decision
     found: list[Select[Any]] = []
     for flow in settings.flow:
@@ -209,8 +216,8 @@ def _reviews(
                 review.c.step == step,
                 active(review, now),
             )
-            is_open, stands = review_stands(visibility.cohort, person.c.student, flow, step, review, stale, now)
-            counts = and_(review.c.decision.is_not(None), stands)
+            is_open, valid = review_conditions(visibility.cohort, person.c.student, flow, step, review, stale, now)
+            counts = and_(review.c.decision.is_not(None), valid)
             undecided = case((is_open, literal(State.OPEN.value)), else_=literal(State.CLOSED.value))
             state = case((counts, review.c.verdict), else_=undecided)
             found.append(
@@ -219,10 +226,10 @@ def _reviews(
                     person.c.student,
                     literal(step).label("step"),
                     state.label("state"),
-                    _number(and_(counts, review.c.verdict.in_(CLEAR))).label("clear"),
-                    _number(and_(counts, review.c.verdict == Verdict.HELD)).label("to_do"),
+                    _as_integer(and_(counts, review.c.verdict.in_(CLEAR))).label("clear"),
+                    _as_integer(and_(counts, review.c.verdict == Verdict.HELD)).label("to_do"),
                     literal(0, Integer).label("stale"),
-                    _number(counts).label("by_decision"),
+                    _as_integer(counts).label("by_decision"),
                     literal(0, Integer).label("disputed"),
                     literal(0, Integer).label("doubtful"),
                 )
@@ -232,5 +239,5 @@ def _reviews(
     return found
 
 
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def _as_integer(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return case((condition, 1), else_=0)

@@ -1,1 +1,1 @@
-"""What people ask for on the pages, and wait for: requests, uploads, appeals, announcements."""
+"""Requests, uploads, appeals, announcements and pending changes that people enter on the pages."""

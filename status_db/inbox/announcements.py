@@ -1,6 +1,6 @@
-"""The board: announcements to students, at the head of their page or on the card of one step. Withdrawn, never deleted.
+"""Announcements to students, at the top of their page or on the card of one step. Withdrawn, never deleted.
 
-What is read here is whatever stands; whether a student is inside an announcement's scope is for the page to say.
+These queries return all active announcements; the page checks whether a student is in an announcement's scope.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,12 +35,12 @@ class AnnouncementCode(StrEnum):
 
 
 class AnnouncementRefused(Refused[AnnouncementCode]):
-    """An announcement that cannot be made or withdrawn so; the text says why, and what would do."""
+    """An announcement that is refused, or cannot be withdrawn; the text has the reason and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Something said to students."""
+    """An announcement to students."""
 
     announcement: int
     title: str
@@ -52,24 +52,24 @@ class Announcement:
     closes: datetime | None = None
     #: None for every cohort.
     cohort: str | None = None
-    #: The step on whose card it stands; None for the head of the page.
+    #: The step on whose card it is shown; None for the top of the page.
     step: str | None = None
-    #: Roster column → values: to whom; empty for everybody.
+    #: Roster column → values of its readers; empty for all students.
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
     title_en: str = ""
     body_en: str = ""
-    #: Whom to ask.
+    #: The contact for questions.
     contact: str = ""
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
 
     def stands(self, now: datetime) -> bool:
-        """Say whether it is shown at `now`: begun, not ended, not withdrawn."""
+        """Return whether it is shown at `now`: begun, not ended, not withdrawn."""
         return self.withdrawn_at is None and self.opens <= now and (self.closes is None or now < self.closes)
 
 
 class Announcements:
-    """Makes, withdraws and reads announcements. An engine of `open_reading` will do for what only reads.
+    """Makes, withdraws and reads announcements. For reads, an engine of `open_reading` is enough.
 
     Raises StoreError.
     """
@@ -93,9 +93,9 @@ class Announcements:
         opens: datetime | None = None,
         closes: datetime | None = None,
     ) -> Announcement:
-        """Make an announcement and return it: at the head of the page, or on a step's card; from now on unless told.
+        """Make an announcement and return it: at the top of the page or on a step's card; by default from now on.
 
-        Raises AnnouncementRefused for one without a title, too long, over before it begins, or to nobody.
+        Raises AnnouncementRefused if it has no title, is too long, ends before it begins, or its scope is invalid.
         """
         values: dict[str, Any] = {
             "cohort": cohort,
@@ -119,7 +119,7 @@ class Announcements:
         return _announcement(row)
 
     def withdraw(self, announcement: int, *, author: str, now: datetime) -> Announcement:
-        """Take an announcement down and return it. Raises AnnouncementRefused when there is none, or it is down."""
+        """Withdraw an announcement and return it. Raises AnnouncementRefused if there is none or it is withdrawn."""
         table = tables.announcement
         this = table.c.announcement == announcement
         with self._desk.writing() as entry, entry.changing(ANNOUNCEMENT, this):
@@ -131,32 +131,32 @@ class Announcements:
             ).one_or_none()
         if row is None:
             raise AnnouncementRefused(
-                AnnouncementCode.GONE, f"there is no announcement {announcement} to withdraw. Look at the list again."
+                AnnouncementCode.GONE, f"there is no announcement {announcement} to withdraw. Check the list again."
             )
         return _announcement(row)
 
     def effective(self, cohort: str, now: datetime) -> tuple[Announcement, ...]:
-        """Return what is shown to students of a cohort at `now`, the newest first, whatever their scope."""
+        """Return the announcements shown to a cohort at `now`, the newest first, of every scope."""
         table = tables.announcement
-        return self._read(
-            _of(cohort),
+        return self._select(
+            _in_cohort(cohort),
             table.c.withdrawn_at.is_(None),
             table.c.opens <= now,
             or_(table.c.closes.is_(None), table.c.closes > now),
         )
 
     def listed(self, cohort: str) -> tuple[Announcement, ...]:
-        """Return all of a cohort's announcements and those to every cohort, withdrawn ones too, the newest first."""
-        return self._read(_of(cohort))
+        """Return the announcements of a cohort and of every cohort, also withdrawn ones, the newest first."""
+        return self._select(_in_cohort(cohort))
 
-    def _read(self, *conditions: ColumnElement[bool]) -> tuple[Announcement, ...]:
+    def _select(self, *conditions: ColumnElement[bool]) -> tuple[Announcement, ...]:
         table = tables.announcement
         with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).where(*conditions).order_by(table.c.announcement.desc()))
             return tuple(_announcement(row) for row in rows)
 
 
-def _of(cohort: str) -> ColumnElement[bool]:
+def _in_cohort(cohort: str) -> ColumnElement[bool]:
     column = tables.announcement.c.cohort
     return or_(column.is_(None), column == cohort)
 
@@ -176,7 +176,7 @@ def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str
             )
     if values["closes"] is not None and values["closes"] <= values["opens"]:
         raise AnnouncementRefused(
-            AnnouncementCode.ENDS_FIRST, "it would end before it begins. Mend one of the two times."
+            AnnouncementCode.ENDS_FIRST, "it would end before it begins. Correct one of the two times."
         )
     for column, wanted in scope.items():
         if column not in SCOPE_COLUMNS:

@@ -1,4 +1,4 @@
-"""An appeal as it is kept: who raised it, what stood at the step then, and what the office answered."""
+"""An appeal as it is stored: who raised it, the step's status at that time, and the office's answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,54 +12,54 @@ from status_db import tables
 from status_db.effective_status import StepStatus
 from status_db.model import Obligation, State, Verdict
 
-#: As long as the column of an item.
+#: The length of the item's column.
 _LONGEST_ITEM = 300
 
 
 class AppealKind(StrEnum):
-    """Who wants the office to look again."""
+    """Who asks the office to check a step."""
 
     #: The student.
     APPEAL = "objection"
-    #: A reviewer, who may not decide the step.
+    #: A reviewer, who cannot decide the step.
     SENT_BACK = "sent_back"
 
 
 class AppealOutcome(StrEnum):
-    """What the office did about it, or that the student took it back."""
+    """How the office answered, or that the student withdrew it."""
 
-    #: The sources were asked again.
+    #: The sources were read again.
     RECHECKED = "rechecked"
     #: A decision was entered.
     DECIDED = "decided"
-    #: It stays as it is, and the answer says why.
+    #: The step stays as it is, and the answer gives the reason.
     EXPLAINED = "explained"
     WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class AppealEvidence:
-    """What stood at the step when somebody objected to it."""
+    """The step's status when the appeal was raised."""
 
     verdict: Verdict
     state: State
-    #: The finding's code word, or the reason of the decision that counted.
+    #: The finding's reason, or the reason of the decision that counted.
     reason: str
-    #: What was owed; nothing where it did not count.
+    #: The obligations; empty if they did not count.
     obligations: tuple[Obligation, ...] = ()
-    #: When the step's sources had been asked; None where no system speaks about it.
+    #: When the step's sources had answered; None if the step has no source.
     as_of: datetime | None = None
-    #: That was too long ago.
+    #: That answer was too old.
     stale: bool = False
-    #: Something was owed that the decision had not seen.
+    #: There was debt that did not exist when the decision was made.
     overtaken_by_debt: bool = False
-    #: The run that had found it, and the decision that counted.
+    #: The run of the finding, and the decision that counted.
     run: int | None = None
     decision: int | None = None
 
     @classmethod
     def of(cls, status: StepStatus, now: datetime) -> "AppealEvidence":
-        """Return what stands at a step now."""
+        """Return the evidence of a step's status at `now`."""
         effective = status.at(now)
         decision = status.decision if effective.by_decision else None
         owed = status.finding.verdict is Verdict.HELD and (
@@ -80,20 +80,20 @@ class AppealEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Appeal:
-    """What somebody objects to, and what the office answered."""
+    """An appeal against a step, or a step sent back, and the office's answer."""
 
     appeal: int
     cohort: str
     student: str
     step: str
     kind: AppealKind
-    #: Which obligation it is about, as `item_of` names it; empty for the step as a whole.
+    #: The obligation it is about, by its `item_of`; empty for the step as a whole.
     item: str
     raised_by: str
     text: str
     seen: AppealEvidence
     at: datetime
-    #: By when the office is to answer.
+    #: The deadline of the office's answer.
     due: datetime
     #: None while it waits.
     answered_at: datetime | None
@@ -105,21 +105,21 @@ class Appeal:
 
     @property
     def waits(self) -> bool:
-        """Nobody has answered it, and nobody has taken it back."""
+        """It is neither answered nor withdrawn."""
         return self.answered_at is None
 
     def overdue(self, now: datetime) -> bool:
-        """Say whether it still waits at `now`, after the office was to have answered."""
+        """Return whether it still waits at `now`, after the deadline."""
         return self.waits and now > self.due
 
 
 def item_of(obligation: Obligation) -> str:
-    """Name an obligation for an objection."""
+    """Return the name of an obligation in an appeal."""
     return obligation.key[:_LONGEST_ITEM]
 
 
 def seen_as_json(seen: AppealEvidence) -> dict[str, Any]:
-    """Return what stood at the step as its column keeps it."""
+    """Return the evidence as its column stores it."""
     return {
         "verdict": seen.verdict,
         "state": seen.state,
@@ -133,7 +133,7 @@ def seen_as_json(seen: AppealEvidence) -> dict[str, Any]:
     }
 
 
-def _seen(written: Mapping[str, Any]) -> AppealEvidence:
+def _evidence_from(written: Mapping[str, Any]) -> AppealEvidence:
     as_of = written["as_of"]
     return AppealEvidence(
         verdict=Verdict(written["verdict"]),
@@ -149,7 +149,7 @@ def _seen(written: Mapping[str, Any]) -> AppealEvidence:
 
 
 def appeal_from(row: Row[Any]) -> Appeal:
-    """Return the appeal on a row of its table."""
+    """Return the appeal of a row."""
     return Appeal(
         appeal=row.appeal,
         cohort=row.cohort,
@@ -159,7 +159,7 @@ def appeal_from(row: Row[Any]) -> Appeal:
         item=row.item,
         raised_by=row.raised_by,
         text=row.text,
-        seen=_seen(row.seen),
+        seen=_evidence_from(row.seen),
         at=row.at,
         due=row.due,
         answered_at=row.answered_at,

@@ -1,7 +1,6 @@
-"""Objections of students to what stands at a step, and reviewers' sendings back of one: an office answers each, once.
+"""Students' appeals against a step, and steps that reviewers send back. The office answers each once.
 
-They say nothing about what counts: a step stays as it is until its source or a decision says otherwise. Who may raise
-or answer one is for the caller to see to. (What the guard objects to is another matter: `status_db.guard_reasons`.)
+An appeal does not change a step: only its source or a decision does. The caller checks who can raise or answer one.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,32 +22,32 @@ from status_db.store.engine import reading
 #: In characters.
 LONGEST_TEXT = 500
 
-#: Nobody's page lists more of one student.
+#: The most appeals of one student that a page lists.
 _MOST_OF_STUDENT = 100
-#: So many are read at a time, before it is known which of them stand inside a scope.
+#: The number of rows read at a time, before their students are compared with the scope.
 _CHUNK = 500
-#: Says which of some students of a cohort are meant.
+#: Returns those of some students of a cohort that are in a scope.
 Inside: TypeAlias = Callable[[Sequence[str]], Collection[str]]
 
 
 class AppealCode(StrEnum):
-    """Why something is not taken."""
+    """Why an appeal or an answer is refused."""
 
     NO_TEXT = "no_text"
     LONG_TEXT = "long_text"
-    #: The same was raised already, and waits.
+    #: The same appeal already waits.
     WAITS = "waits"
-    #: The student has as many waiting as may be.
+    #: The student has the largest number of waiting appeals.
     TOO_MANY = "too_many"
     NO_DECISION = "no_decision"
-    #: It was answered or taken back already.
+    #: It was already answered or withdrawn.
     ANSWERED = "answered"
 
 
 class AppealRefused(Refused[AppealCode]):
-    """An objection, or an answer, that is not taken so; the text says why, and what would do.
+    """An appeal, or an answer, that is refused; the text has the reason and the fix.
 
-    `effective` is the one that is in its way: the one that waits, or the one that was answered first.
+    `effective` is the appeal that blocks it: the one that waits, or the one that was answered first.
     """
 
     def __init__(self, code: AppealCode, text: str, effective: Appeal | None = None) -> None:
@@ -57,7 +56,7 @@ class AppealRefused(Refused[AppealCode]):
 
 
 class Appeals:
-    """Raises, answers and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+    """Raises, answers and reads appeals. For reads, an engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
@@ -76,27 +75,27 @@ class Appeals:
         now: datetime,
         limit: int,
     ) -> Appeal:
-        """Enter a student's objection to an item, or to the step as a whole where it is empty; return it.
+        """Enter a student's appeal against an item, or against the whole step if `item` is empty; return it.
 
-        Raises ObjectionRefused without words or with too many, while the same waits, and while `limit` of the student's
-        wait.
+        Raises AppealRefused if the text is empty or too long, while the same appeal waits, and while `limit` appeals of
+        the student wait.
         """
         table = tables.appeal
-        said = _said(text)
+        text = _checked_text(text)
         with self._desk.writing() as entry:
             connection = entry.connection
             own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == AppealKind.APPEAL)
-            waiting = _read(connection, *own, table.c.answered_at.is_(None))
+            waiting = _select_appeals(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
                 if (one.step, one.item) == (step, item):
-                    raise AppealRefused(AppealCode.WAITS, "this was objected to already. Wait for the answer.", one)
+                    raise AppealRefused(AppealCode.WAITS, "the same appeal already waits. Wait for the answer.", one)
             if len(waiting) >= limit:
                 raise AppealRefused(
                     AppealCode.TOO_MANY,
-                    f"{len(waiting)} objections wait already. Wait for an answer, or take one back.",
+                    f"{len(waiting)} appeals already wait. Wait for an answer, or withdraw one.",
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.APPEAL, "item": item}
-            return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
+            return _insert_appeal(entry, what, text, account=account, seen=seen, due=due, now=now)
 
     def send_back(
         self,
@@ -110,22 +109,23 @@ class Appeals:
         due: datetime,
         now: datetime,
     ) -> Appeal:
-        """Enter that a reviewer wants an office to look again at a step; return it.
+        """Enter a reviewer's request that an office check a step again; return it.
 
-        Raises ObjectionRefused without words or with too many, and while the same step is sent back already.
+        Raises AppealRefused if the text is empty or too long, and while the same step is sent back.
         """
         table = tables.appeal
-        said = _said(text)
+        text = _checked_text(text)
         with self._desk.writing() as entry:
             connection = entry.connection
             same = (table.c.cohort == cohort, table.c.student == student, table.c.step == step)
-            waiting = _read(connection, *same, table.c.kind == AppealKind.SENT_BACK, table.c.answered_at.is_(None))
+            own = (*same, table.c.kind == AppealKind.SENT_BACK, table.c.answered_at.is_(None))
+            waiting = _select_appeals(connection, *own)
             if waiting:
                 raise AppealRefused(
-                    AppealCode.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
+                    AppealCode.WAITS, "this step is already sent back. Wait for the answer.", waiting[0]
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.SENT_BACK, "item": ""}
-            return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
+            return _insert_appeal(entry, what, text, account=account, seen=seen, due=due, now=now)
 
     def answer(
         self,
@@ -137,43 +137,43 @@ class Appeals:
         now: datetime,
         decision: int | None = None,
     ) -> Appeal:
-        """Enter the office's answer, and return what it answered. `decision` is the one that settles it.
+        """Enter the office's answer, and return the appeal. `decision` is the decision that settles it.
 
-        Raises ObjectionRefused for the second answer, with the first; where nothing is explained, or too much said; and
-        for a decision that is not named. A missing objection raises KeyError, WITHDRAWN a ValueError.
+        Raises AppealRefused for a second answer, with the first; if the text is missing or too long; and if the
+        decision is missing. Raises KeyError if there is no such appeal, and ValueError for WITHDRAWN.
         """
         if outcome is AppealOutcome.WITHDRAWN:
-            raise ValueError("only the student takes an objection back")
-        said = _said(answer, needed=outcome is AppealOutcome.EXPLAINED)
+            raise ValueError("only the student withdraws an appeal")
+        text = _checked_text(answer, needed=outcome is AppealOutcome.EXPLAINED)
         if outcome is AppealOutcome.DECIDED and decision is None:
-            raise AppealRefused(AppealCode.NO_DECISION, "there is no decision that settles it. Enter one first.")
+            raise AppealRefused(AppealCode.NO_DECISION, "no decision settles it. Enter a decision first.")
         named = decision if outcome is AppealOutcome.DECIDED else None
         with self._desk.writing() as entry:
             connection = entry.connection
             _confirm_waiting(connection, appeal)
-            return _end(entry, appeal, outcome, said, account=account, now=now, decision=named)
+            return _close_appeal(entry, appeal, outcome, text, account=account, now=now, decision=named)
 
     def withdraw(self, appeal: int, student: str, *, account: str, now: datetime) -> Appeal:
-        """Take back a student's own objection, and return it.
+        """Withdraw a student's own appeal, and return it.
 
-        Raises KeyError where there is none of this student's, ObjectionRefused where it was answered or taken back.
+        Raises KeyError if the student has no such appeal, AppealRefused if it was answered or withdrawn.
         """
         with self._desk.writing() as entry:
             connection = entry.connection
             found = _confirm_waiting(connection, appeal, student)
             if found.kind is not AppealKind.APPEAL:
                 raise KeyError(appeal)
-            return _end(entry, appeal, AppealOutcome.WITHDRAWN, "", account=account, now=now, decision=None)
+            return _close_appeal(entry, appeal, AppealOutcome.WITHDRAWN, "", account=account, now=now, decision=None)
 
     def one(self, cohort: str, appeal: int) -> Appeal | None:
-        """Return one of a cohort."""
+        """Return one appeal of a cohort; None if there is none."""
         table = tables.appeal
         with reading(self._desk.engine) as connection:
-            found = _read(connection, table.c.cohort == cohort, table.c.appeal == appeal)
+            found = _select_appeals(connection, table.c.cohort == cohort, table.c.appeal == appeal)
         return found[0] if found else None
 
     def of_student(self, cohort: str, student: str) -> tuple[Appeal, ...]:
-        """Return those about a student, sent back ones too, the newest first; a hundred at most."""
+        """Return the appeals and sent-back steps of a student, the newest first; a hundred at most."""
         table = tables.appeal
         with reading(self._desk.engine) as connection:
             rows = connection.execute(
@@ -185,7 +185,7 @@ class Appeals:
             return tuple(appeal_from(row) for row in rows)
 
     def waiting(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[Appeal, ...]:
-        """Return the first that wait at these steps, of students who are inside, whichever is due first."""
+        """Return the first appeals that wait at these steps, of students inside, by deadline."""
         table = tables.appeal
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
         query = select(table).where(*here).order_by(table.c.due, table.c.appeal)
@@ -198,7 +198,7 @@ class Appeals:
             return _first_inside(connection, query, after, inside, limit)
 
     def count_waiting(self, cohort: str, steps: Collection[str], inside: Inside) -> int:
-        """Return how many wait at these steps, of students who are inside."""
+        """Return the number of appeals that wait at these steps, of students inside."""
         table = tables.appeal
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
         query = select(table.c.student, func.count().label("waiting")).where(*here).group_by(table.c.student)
@@ -207,7 +207,7 @@ class Appeals:
         return sum(students[number] for chunk in chunked(sorted(students), _CHUNK) for number in inside(chunk))
 
     def sent_back(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[Appeal, ...]:
-        """Return the newest that reviewers sent back to these steps, of students who are inside, answered or not."""
+        """Return the newest steps that reviewers sent back, of students inside, answered or not."""
         table = tables.appeal
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.kind == AppealKind.SENT_BACK)
         query = select(table).where(*here).order_by(table.c.appeal.desc())
@@ -215,16 +215,18 @@ class Appeals:
             return _first_inside(connection, query, lambda row: table.c.appeal < row.appeal, inside, limit)
 
 
-def _said(text: str, *, needed: bool = True) -> str:
-    said = text.strip()
-    if needed and not said:
-        raise AppealRefused(AppealCode.NO_TEXT, "it says nothing. Write what is meant.")
-    if len(said) > LONGEST_TEXT:
-        raise AppealRefused(AppealCode.LONG_TEXT, f"it is longer than {LONGEST_TEXT} characters. Make it shorter.")
-    return said
+def _checked_text(text: str, *, needed: bool = True) -> str:
+    text = text.strip()
+    if needed and not text:
+        raise AppealRefused(AppealCode.NO_TEXT, "the text is empty. Enter a text.")
+    if len(text) > LONGEST_TEXT:
+        raise AppealRefused(
+            AppealCode.LONG_TEXT, f"the text is longer than {LONGEST_TEXT} characters. Make it shorter."
+        )
+    return text
 
 
-def _enter(
+def _insert_appeal(
     entry: DeskEntry,
     what: Mapping[str, Any],
     text: str,
@@ -244,19 +246,19 @@ def _enter(
 def _confirm_waiting(connection: Connection, appeal: int, student: str | None = None) -> Appeal:
     table = tables.appeal
     whose = true() if student is None else table.c.student == student
-    found = _read(connection, table.c.appeal == appeal, whose)
+    found = _select_appeals(connection, table.c.appeal == appeal, whose)
     if not found:
         raise KeyError(appeal)
     if not found[0].waits:
         raise AppealRefused(
             AppealCode.ANSWERED,
-            f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Look at it again.",
+            f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Check the appeal again.",
             found[0],
         )
     return found[0]
 
 
-def _end(
+def _close_appeal(
     entry: DeskEntry,
     appeal: int,
     outcome: AppealOutcome,
@@ -274,7 +276,7 @@ def _end(
     return appeal_from(row)
 
 
-def _read(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Appeal, ...]:
+def _select_appeals(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Appeal, ...]:
     table = tables.appeal
     rows = connection.execute(select(table).where(*conditions).order_by(table.c.appeal))
     return tuple(appeal_from(row) for row in rows)
@@ -287,9 +289,9 @@ def _first_inside(
     inside: Inside,
     limit: int,
 ) -> tuple[Appeal, ...]:
-    """Read a statement piece by piece, until so many are found of students who are inside.
+    """Read a statement in chunks, until `limit` appeals of students inside are found.
 
-    `after` says what comes behind a row, in the statement's order.
+    `after` returns the condition for the rows after a row, in the statement's order.
     """
     found: list[Appeal] = []
     rows: Sequence[Row[Any]] = connection.execute(query.limit(_CHUNK)).all()

@@ -1,8 +1,8 @@
-"""Four eyes: on the pages, changing an account that may decide, review, issue or manage takes two administrators.
+"""Dual control: on the pages, a change to an account that can decide, review, issue or manage needs two administrators.
 
-The first asks. A second one, who is neither the first nor the account's owner, confirms or refuses. The change is made
-in the transaction that confirms it, and only while the account is still as it was when the first one asked. Nobody
-gives a grant to their own account. The command line does not use this: the owner of the server needs no second person.
+The first requests it. A second one, who is neither the first nor the account's owner, confirms or refuses. The change
+is made in the transaction that confirms it, and only while the account is as it was at the request. Administrators
+cannot give a grant to their own account. The command line does not use this: the server's owner needs no second person.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,18 +30,18 @@ from status_db.store.engine import reading
 #: How long a change waits to be confirmed.
 WAITS = timedelta(hours=72)
 
-#: How many administrators such a change takes.
+#: The number of administrators that such a change needs.
 ADMINISTRATORS = 2
 
 #: How long a one-time code is valid.
 CODE_LASTS = timedelta(days=3)
 
-#: How long a change is kept after it was asked for; the audit log keeps who asked and who decided.
+#: How long a change is kept after its request; the audit log keeps who requested and who decided.
 _KEPT = timedelta(days=90)
 
 
 class ChangeKind(StrEnum):
-    """What is asked for."""
+    """The kind of change."""
 
     GRANT = "grant"
     HAND_OVER = "hand_over"
@@ -49,14 +49,14 @@ class ChangeKind(StrEnum):
     CODE = "code"
     FACTOR_CODE = "factor_code"
     RESET_FACTOR = "reset_factor"
-    #: Opening a shut account.
+    #: Activating a deactivated account.
     OPEN = "open"
 
 
 class ChangeCode(StrEnum):
     """Why a change is refused."""
 
-    #: Somebody's own account.
+    #: The administrator's own account.
     OWN = "own"
     OWN_FACTOR = "own_factor"
     HAS_IT = "has_it"
@@ -64,18 +64,18 @@ class ChangeCode(StrEnum):
     NO_TARGET = "no_target"
     NO_GRANTS = "no_grants"
     NO_FACTOR = "no_factor"
-    #: The same change waits already.
+    #: The same change already waits.
     WAITS = "waits"
-    #: It does not wait any more: it was decided, has expired, or was altered past this program.
+    #: It no longer waits: it was decided, has expired, or another program altered it.
     OVER = "over"
-    #: The account's grants, or those of the administrator that asked, have changed since.
+    #: The grants of the account or of the requesting administrator have changed since.
     NOT_AS_ASKED = "not_as_asked"
-    #: Whoever confirms has asked for it, or owns the account.
+    #: The confirming administrator requested it, or owns the account.
     SAME_PERSON = "same_person"
 
 
 class ChangeRefused(Refused[ChangeCode]):
-    """A change that is refused. Only pages ask for changes, and each has its own sentence for every code."""
+    """A change that is refused. Only pages request changes, and they have a sentence for every code."""
 
     def __init__(self, code: ChangeCode) -> None:
         super().__init__(code, code.value)
@@ -83,18 +83,18 @@ class ChangeRefused(Refused[ChangeCode]):
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """A change to an account, as it is asked for."""
+    """A requested change to an account."""
 
     kind: ChangeKind
     account: str
-    #: What is given.
+    #: The grant to give.
     grant: Grant | None = None
-    #: Who takes over.
+    #: The account that receives the grants.
     target: str = ""
 
     @property
     def concerns(self) -> frozenset[str]:
-        """Whose account is changed."""
+        """The accounts that are changed."""
         return frozenset({self.account, self.target} - {""})
 
 
@@ -104,18 +104,18 @@ class PendingChange:
 
     id: int
     change: AccountChange
-    #: What the account may do, as it was asked.
+    #: The account's grants at the request.
     held: tuple[Grant, ...]
     asked_by: str
     asked_at: datetime
 
     @property
     def until(self) -> datetime:
-        """When it ends by itself."""
+        """When it expires."""
         return self.asked_at + WAITS
 
     def confirmed_by(self, account: str) -> bool:
-        """Say whether somebody who manages may confirm it."""
+        """Return whether this administrator can confirm it."""
         return account != self.asked_by and account not in self.change.concerns
 
 
@@ -124,15 +124,15 @@ class ChangeResult:
     """The result of `carry_out` or `confirm`."""
 
     change: AccountChange
-    #: It waits for a second administrator; nothing is changed yet.
+    #: It waits for a second administrator; nothing has changed yet.
     waits: bool = False
-    #: The code that was made; it is not stored.
+    #: The new code; it is not stored.
     code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _By:
-    """The administrator that acts, when and from where."""
+    """The acting administrator, the time and the address."""
 
     account: str
     now: datetime
@@ -140,7 +140,7 @@ class _By:
 
 
 class PendingChanges:
-    """Carries out changes to accounts, or has them wait. Every method raises StoreError when the database fails."""
+    """Makes changes to accounts, or stores them as pending. Every method raises StoreError if the database fails."""
 
     def __init__(
         self, desk: DeskStore, codes: Codes, auth: Auth, cohorts: Collection[str], *, demo: bool = False
@@ -152,17 +152,17 @@ class PendingChanges:
         self._demo = demo
 
     def carry_out(self, change: AccountChange, by: str, now: datetime, *, address: str = "") -> ChangeResult:
-        """Make a change, or have it wait for a second administrator. Raises ChangeRefused."""
+        """Make a change, or store it for a second administrator. Raises ChangeRefused."""
         who = _By(by, now, address)
         with self._desk.writing() as entry:
             held = self._possible(entry, change, by)
             if not (self._auth.second_administrator and _takes_two(change, held)):
-                return self._made(entry, change, who, {})
+                return self._make_change(entry, change, who, {})
             _have_wait(entry, change, held, who)
         return ChangeResult(change, waits=True)
 
     def confirm(self, number: int, account: str, by: str, now: datetime, *, address: str = "") -> ChangeResult:
-        """Carry out what was asked about this account, as its second administrator. Raises ChangeRefused."""
+        """Make a pending change of this account, as its second administrator. Raises ChangeRefused."""
         who = _By(by, now, address)
         with self._desk.writing() as entry:
             asked = self._waiting_one(entry.connection, number, account, now)
@@ -173,30 +173,30 @@ class PendingChanges:
             held = self._possible(entry, asked.change, asked.asked_by)
             if asked.change.kind is not ChangeKind.GRANT and not _same(held, asked.held):
                 raise ChangeRefused(ChangeCode.NOT_AS_ASKED)
-            carried = self._made(entry, asked.change, who, {"asked_by": asked.asked_by})
+            carried = self._make_change(entry, asked.change, who, {"asked_by": asked.asked_by})
             _decide(entry, number, "confirmed", who)
         return carried
 
     def refuse(self, number: int, account: str, by: str, now: datetime, *, address: str = "") -> None:
-        """Refuse what was asked about this account, or give it up oneself. Raises ChangeRefused."""
+        """Refuse a pending change of this account, or withdraw your own. Raises ChangeRefused."""
         who = _By(by, now, address)
         with self._desk.writing() as entry:
             asked = self._waiting_one(entry.connection, number, account, now)
             _decide(entry, number, "withdrawn" if asked.asked_by == by else "refused", who)
             detail = {"asked": asked.change.kind.value, **_detail(asked.change), "asked_by": asked.asked_by}
-            _note(entry, AuditEvent.SECOND_REFUSED, who, detail)
+            _add_audit_line(entry, AuditEvent.SECOND_REFUSED, who, detail)
 
     def waiting(self, now: datetime, account: str | None = None) -> tuple[PendingChange, ...]:
-        """Return what waits, of every account or about one, in the order it was asked."""
+        """Return the pending changes of all accounts or of one, in the order of their requests."""
         table = tables.pending_change
         query = select(table).where(table.c.outcome.is_(None), table.c.asked_at > now - WAITS)
         with reading(self._desk.engine) as connection:
             rows = connection.execute(query.order_by(table.c.pending_change)).mappings().all()
-        asked = [_asked(row) for row in rows if self._desk.vouches(PENDING_CHANGE, row)]
+        asked = [_pending_change(row) for row in rows if self._desk.vouches(PENDING_CHANGE, row)]
         return tuple(one for one in asked if account is None or account in one.change.concerns)
 
     def administrators(self) -> int:
-        """Return how many active accounts may manage, and do so for longer than one cohort."""
+        """Return the number of active accounts that can manage and whose grant does not end with a cohort."""
         with reading(self._desk.engine) as connection:
             names = {name for name, one in given.held_by_active(connection, Act.MANAGE, demo=self._demo)}
             return sum(self._manages(connection, name, lasting=True) for name in names)
@@ -206,13 +206,13 @@ class PendingChanges:
         row = connection.execute(select(table).where(table.c.pending_change == number)).mappings().one_or_none()
         if row is None or row["outcome"] is not None or not self._desk.vouches(PENDING_CHANGE, row):
             raise ChangeRefused(ChangeCode.OVER)
-        asked = _asked(row)
+        asked = _pending_change(row)
         if account not in asked.change.concerns or now >= asked.until:
             raise ChangeRefused(ChangeCode.OVER)
         return asked
 
     def _manages(self, connection: Connection, name: str, *, lasting: bool = False) -> bool:
-        """Say whether an account is active and may manage, as it was sealed."""
+        """Return whether an account is active and can manage, by its sealed rows."""
         row = changes.row_of(connection, name)
         if row is None or not row.active or (row.demo and not self._demo) or not self._desk.vouches(ACCOUNT, row):
             return False
@@ -223,7 +223,7 @@ class PendingChanges:
         return any(during)
 
     def _possible(self, entry: DeskEntry, change: AccountChange, by: str) -> tuple[Grant, ...]:
-        """Return the grants the account has now. Raises ChangeRefused where `by` cannot ask for this change now."""
+        """Return the account's current grants. Raises ChangeRefused if `by` cannot request this change now."""
         connection, name = entry.connection, change.account
         row, held = changes.existing(connection, name), given.of(connection, name)
         refused: ChangeCode | None = None
@@ -256,13 +256,13 @@ class PendingChanges:
             return ChangeCode.NO_TARGET
         return None if held else ChangeCode.NO_GRANTS
 
-    def _made(self, entry: DeskEntry, change: AccountChange, who: _By, more: Mapping[str, Any]) -> ChangeResult:
+    def _make_change(self, entry: DeskEntry, change: AccountChange, who: _By, more: Mapping[str, Any]) -> ChangeResult:
         """Make the change and add its line to the audit log."""
         name, code, detail = change.account, "", _detail(change)
         event = AuditEvent.ACCOUNT_CHANGED
         match change.kind:
             case ChangeKind.GRANT:
-                assert change.grant is not None  # noqa: S101 - its kind has one
+                assert change.grant is not None  # noqa: S101 - this kind has a grant
                 changes.give(entry, name, [change.grant])
                 event = AuditEvent.GRANTED
             case ChangeKind.HAND_OVER:
@@ -283,13 +283,13 @@ class PendingChanges:
                 event, code = AuditEvent.CODES_MADE, made[name]
                 if kind is CodeKind.FACTOR:
                     detail["kind"] = "second factor"
-        _note(entry, event, who, {**detail, **more})
+        _add_audit_line(entry, event, who, {**detail, **more})
         return ChangeResult(change, code=code)
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """An account, as far as a second factor is concerned."""
+    """The part of an account that second factors need."""
 
     student: str | None
     grants: tuple[Grant, ...]
@@ -301,7 +301,7 @@ def _rules(grant: Grant) -> bool:
 
 
 def _takes_two(change: AccountChange, held: tuple[Grant, ...]) -> bool:
-    """Say whether a change takes two: what it gives, or what its account has, lets somebody act."""
+    """Return whether a change needs two administrators: its grant, or the account's grants, allow acting."""
     touched = (change.grant,) if change.grant is not None else held
     return any(one.act in BY_TWO for one in touched)
 
@@ -315,7 +315,7 @@ def _same(grants: Collection[Grant], others: Collection[Grant]) -> bool:
 
 
 def _have_wait(entry: DeskEntry, change: AccountChange, held: tuple[Grant, ...], who: _By) -> None:
-    """Keep what is asked for, sealed. Raises ChangeRefused where the same waits already."""
+    """Store a pending change, sealed. Raises ChangeRefused if the same change already waits."""
     table = tables.pending_change
     old = table.c.asked_at < who.now - _KEPT
     with entry.changing(PENDING_CHANGE, old):
@@ -343,9 +343,9 @@ def _have_wait(entry: DeskEntry, change: AccountChange, held: tuple[Grant, ...],
         )
     )
     made = added.inserted_primary_key
-    assert made is not None  # noqa: S101 - the database gives its number
+    assert made is not None  # noqa: S101 - the database returns its number
     entry.added(PENDING_CHANGE, made[0])
-    _note(entry, AuditEvent.SECOND_ASKED, who, {"asked": change.kind.value, **_detail(change)})
+    _add_audit_line(entry, AuditEvent.SECOND_ASKED, who, {"asked": change.kind.value, **_detail(change)})
 
 
 def _decide(entry: DeskEntry, number: int, outcome: str, who: _By) -> None:
@@ -355,12 +355,12 @@ def _decide(entry: DeskEntry, number: int, outcome: str, who: _By) -> None:
         entry.connection.execute(update(tables.pending_change).where(own).values(**decided))
 
 
-def _note(entry: DeskEntry, event: AuditEvent, who: _By, detail: Mapping[str, Any]) -> None:
+def _add_audit_line(entry: DeskEntry, event: AuditEvent, who: _By, detail: Mapping[str, Any]) -> None:
     entry.note(event, account=who.account, now=who.now, address=who.address, detail=detail)
 
 
 def _detail(change: AccountChange) -> dict[str, Any]:
-    """Return what the audit log keeps of a change."""
+    """Return the details of a change for the audit log."""
     if change.kind is ChangeKind.HAND_OVER:
         return {"held_by": change.account, "to": change.target}
     detail: dict[str, Any] = {"to": change.account}
@@ -378,7 +378,7 @@ def _grant_text(held: Grant) -> str:
     return " ".join(part for part in (held.act.value, held.step or "", held.cohort or "") if part)
 
 
-def _asked(row: RowMapping) -> PendingChange:
+def _pending_change(row: RowMapping) -> PendingChange:
     content = row["content"]
     grant = given.from_json(content["grant"]) if content["grant"] is not None else None
     change = AccountChange(ChangeKind(row["kind"]), normalise_account(row["account"]), grant, content["target"])

@@ -1,6 +1,6 @@
-"""Requests: what people ask for on the pages, which write no mark themselves. The scheduler serves them.
+"""Requests that people make on the pages. The pages do not write marks; the scheduler carries the requests out.
 
-A request says who asked and when; whether they may ask is checked by the caller. How it ended stays beside it.
+A request contains its author, its time and, later, its outcome. The caller checks whether the author is allowed.
 """
 
 from dataclasses import dataclass
@@ -20,46 +20,46 @@ from status_db.store.engine import reading
 
 
 class RequestKind(StrEnum):
-    """What can be asked for."""
+    """The kind of request."""
 
-    #: That the sources be asked about one student.
+    #: Read the sources about one student.
     RECHECK = "recheck"
-    #: That a vote on a suspended run be recorded and carried out.
+    #: Record a vote on a suspended run, and carry it out.
     VOTE = "opinion"
-    #: That every source be asked anew.
+    #: Read every source again.
     ASK = "ask"
-    #: That a sheet which was brought be taken as a source's own list.
+    #: Use an uploaded sheet as a source's own list.
     LIST = "list"
-    #: What taking an approved run back would change.
+    #: Plan the revert of an approved run.
     WAY_BACK = "way_back"
-    #: That it be taken back, if that would change just this.
+    #: Revert the run, if that changes exactly the plan.
     REVERT = "revert"
 
 
 class RequestOutcome(StrEnum):
-    """How a request ended."""
+    """The outcome of a request."""
 
     DONE = "done"
-    #: It could not be so: the message says why.
+    #: It is not possible: the message has the reason.
     REFUSED = "refused"
-    #: A source did not answer, or something broke: the message says what, and the way out.
+    #: A source did not respond, or an error occurred: the message has the error and the fix.
     FAILED = "failed"
 
 
 class RequestCode(StrEnum):
-    """Why a request is not taken now."""
+    """Why a request is refused now."""
 
-    #: The same waits, or is being served.
+    #: The same request waits or is being carried out.
     UNDER_WAY = "under_way"
-    #: The last one was too short a time ago; there were as many as may be in a day.
+    #: The last one was too recent; the daily limit is reached.
     TOO_SOON = "too_soon"
     TOO_OFTEN = "too_often"
-    #: The uploaded list was confirmed already.
+    #: The uploaded list is already confirmed.
     CONFIRMED = "confirmed"
 
 
 class RequestRefused(Refused[RequestCode]):
-    """A request that is not taken now; `wait` says how long until it would be."""
+    """A request that is refused now; `wait` is the time until it is possible."""
 
     def __init__(self, code: RequestCode, text: str, wait: timedelta) -> None:
         super().__init__(code, text)
@@ -68,7 +68,7 @@ class RequestRefused(Refused[RequestCode]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked for, and how it ended."""
+    """A request and its outcome."""
 
     request: int
     cohort: str
@@ -78,7 +78,7 @@ class Request:
     says: VoteKind | None
     digest: bytes | None
     reason: str
-    #: Of a list: the upload that holds it.
+    #: Of a list: its upload.
     upload: int | None
     account: str
     at: datetime
@@ -86,14 +86,14 @@ class Request:
     served_at: datetime | None
     outcome: RequestOutcome | None
     message: str
-    #: The result as JSON: the plan of a way back, or the run of a revert.
+    #: The result as JSON: the plan of a revert, or the run of one.
     found: dict[str, Any] | None
-    #: It was not written by this program, or not so: nobody who may has asked for it.
+    #: Its seal is wrong: another program wrote or changed it.
     altered: bool = False
 
 
 class Requests:
-    """Takes requests and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+    """Adds requests and reads them. For reads, an engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
@@ -101,9 +101,9 @@ class Requests:
     def ask_recheck(
         self, cohort: str, student: str, *, account: str, now: datetime, pause: timedelta, day_limit: int
     ) -> None:
-        """Ask that the sources be asked about a student.
+        """Request a recheck of one student.
 
-        Raises RequestRefused while one waits, before `pause` has passed since the last, and after `day_limit` in 24 h.
+        Raises RequestRefused while one waits, until `pause` after the last one, and after `day_limit` in 24 hours.
         """
         table = tables.request
         mine = (table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
@@ -116,16 +116,18 @@ class Requests:
             ).all()
             if times and times[0].served_at is None:
                 raise RequestRefused(
-                    RequestCode.UNDER_WAY, "it is being asked already. Wait for the answer.", timedelta(seconds=5)
+                    RequestCode.UNDER_WAY, "a recheck is already running. Wait for its end.", timedelta(seconds=5)
                 )
             if times and now - times[0].at < pause:
                 raise RequestRefused(
-                    RequestCode.TOO_SOON, "it was asked a moment ago. Ask again later.", times[0].at + pause - now
+                    RequestCode.TOO_SOON,
+                    "the last recheck was a moment ago. Try again later.",
+                    times[0].at + pause - now,
                 )
             if len(times) >= day_limit:
                 raise RequestRefused(
                     RequestCode.TOO_OFTEN,
-                    "it was asked often enough today. Ask again tomorrow.",
+                    "the daily limit of rechecks is reached. Try again tomorrow.",
                     times[-1].at + timedelta(days=1) - now,
                 )
             _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
@@ -133,7 +135,7 @@ class Requests:
     def ask_vote(
         self, cohort: str, run: int, says: VoteKind, digest: bytes, *, account: str, reason: str = "", now: datetime
     ) -> None:
-        """Vote on the plan with this digest of a suspended run. Raises RequestRefused while such a vote waits."""
+        """Vote on the plan with this digest of a suspended run. Raises RequestRefused while the same vote waits."""
         table = tables.request
         same = (
             table.c.cohort == cohort,
@@ -146,13 +148,15 @@ class Requests:
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
                 raise RequestRefused(
-                    RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
+                    RequestCode.UNDER_WAY,
+                    "the same request is already running. Wait for its end.",
+                    timedelta(seconds=5),
                 )
             values = {"cohort": cohort, "kind": RequestKind.VOTE, "run": run, "says": says, "digest": digest}
             _add(entry, **values, reason=reason, account=account, at=now)
 
     def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
-        """Ask that every source be asked anew. Raises RequestRefused while that waits, and until `pause` has passed."""
+        """Request a sync of every source. Raises RequestRefused while one waits, and until `pause` after the last."""
         table = tables.request
         same = (table.c.cohort == cohort, table.c.kind == RequestKind.ASK)
         with self._desk.writing() as entry:
@@ -162,16 +166,16 @@ class Requests:
             ).first()
             if last is not None and last.served_at is None:
                 raise RequestRefused(
-                    RequestCode.UNDER_WAY, "they are being asked already. Wait for the answers.", timedelta(seconds=5)
+                    RequestCode.UNDER_WAY, "a sync is already running. Wait for its end.", timedelta(seconds=5)
                 )
             if last is not None and now - last.at < pause:
                 raise RequestRefused(
-                    RequestCode.TOO_SOON, "they were asked a moment ago. Ask again later.", last.at + pause - now
+                    RequestCode.TOO_SOON, "the last sync was a moment ago. Try again later.", last.at + pause - now
                 )
             _add(entry, cohort=cohort, kind=RequestKind.ASK, account=account, at=now)
 
     def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
-        """Ask that a sheet be taken as a source's list. Raises RequestRefused when that was asked of it already."""
+        """Request that a sheet be used as a source's list. Raises RequestRefused if that was requested before."""
         table = tables.request
         with self._desk.writing() as entry:
             connection = entry.connection
@@ -179,17 +183,17 @@ class Requests:
             if connection.execute(same).first() is not None:
                 raise RequestRefused(
                     RequestCode.CONFIRMED,
-                    "this sheet has been confirmed already. Wait for its end.",
+                    "this sheet is already confirmed. Wait for the import to end.",
                     timedelta(seconds=5),
                 )
             _add(entry, cohort=cohort, kind=RequestKind.LIST, upload=upload, account=account, at=now)
 
     def ask_way_back(self, cohort: str, run: int, *, account: str, now: datetime) -> None:
-        """Ask what taking a run back would change. Raises RequestRefused while that, or the way back, is under way."""
+        """Request the plan of a revert. Raises RequestRefused while that or the revert is running."""
         self._ask_about_run(cohort, run, kind=RequestKind.WAY_BACK, account=account, at=now)
 
     def ask_revert(self, cohort: str, run: int, digest: bytes, *, account: str, reason: str, now: datetime) -> None:
-        """Ask that a run be taken back by the plan with this digest. Raises RequestRefused as `ask_way_back` does."""
+        """Request the revert of a run by the plan with this digest. Raises RequestRefused as `ask_way_back` does."""
         self._ask_about_run(cohort, run, kind=RequestKind.REVERT, digest=digest, account=account, reason=reason, at=now)
 
     def _ask_about_run(self, cohort: str, run: int, **values: Any) -> None:  # noqa: ANN401 - columns by name
@@ -204,30 +208,32 @@ class Requests:
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
                 raise RequestRefused(
-                    RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
+                    RequestCode.UNDER_WAY,
+                    "the same request is already running. Wait for its end.",
+                    timedelta(seconds=5),
                 )
             _add(entry, cohort=cohort, run=run, **values)
 
     def last_ask(self, cohort: str) -> Request | None:
-        """Return the newest request that every source be asked."""
+        """Return the newest request for a sync of every source."""
         table = tables.request
-        found = self._read(table.c.cohort == cohort, table.c.kind == RequestKind.ASK)
+        found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.ASK)
         return found[-1] if found else None
 
     def about_upload(self, cohort: str, upload: int) -> Request | None:
-        """Return the request to take a sheet as a source's list."""
+        """Return the request to use a sheet as a source's list."""
         table = tables.request
-        found = self._read(table.c.cohort == cohort, table.c.kind == RequestKind.LIST, table.c.upload == upload)
+        found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.LIST, table.c.upload == upload)
         return found[-1] if found else None
 
     def waiting(self, cohort: str) -> tuple[Request, ...]:
-        """Return what nobody has served yet, the oldest first; an altered one says so."""
-        return self._read(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
+        """Return the waiting requests, the oldest first; `altered` is set if a seal is wrong."""
+        return self._select(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
 
     def served(
         self, request: int, outcome: RequestOutcome, message: str, now: datetime, found: dict[str, Any] | None = None
     ) -> None:
-        """Note how a request ended, and what it found."""
+        """Record a request's outcome and result."""
         table = tables.request
         with self._desk.writing() as entry:
             connection = entry.connection
@@ -238,17 +244,18 @@ class Requests:
             )
 
     def last_recheck(self, cohort: str, student: str) -> Request | None:
-        """Return the newest recheck that was asked for a student."""
+        """Return the newest recheck of a student."""
         table = tables.request
-        found = self._read(table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
+        found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
         return found[-1] if found else None
 
     def about_run(self, cohort: str, run: int, *kinds: RequestKind) -> tuple[Request, ...]:
-        """Return the requests of these kinds about a run, the oldest first; the votes on it when none is named."""
+        """Return the requests of these kinds about a run, the oldest first; the votes if no kind is given."""
         table = tables.request
-        return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (RequestKind.VOTE,)))
+        of_kinds = table.c.kind.in_(kinds or (RequestKind.VOTE,))
+        return self._select(table.c.cohort == cohort, table.c.run == run, of_kinds)
 
-    def _read(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
+    def _select(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
         table = tables.request
         with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).where(*conditions).order_by(table.c.request)).all()

@@ -1,4 +1,4 @@
-"""Uploads: sheets that somebody has brought, kept between the look at them and the word that confirms them."""
+"""Uploads: sheets that are stored between their preview and their confirmation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from status_db.desk.seals import UPLOAD
 from status_db.desk.store import DeskStore
 from status_db.store.engine import reading
 
-#: An upload that nobody has confirmed is gone after this.
+#: An upload that is not confirmed is removed after this time.
 KEPT = timedelta(days=1)
 
 
 class UploadKind(StrEnum):
-    """What a sheet is to do."""
+    """The purpose of a sheet."""
 
-    #: Decisions on the named rows, and on no others.
+    #: Decisions on the students of its rows, and on no others.
     RESULTS = "results"
-    #: The whole list of a source: who is not on it is not there.
+    #: The full list of a source: a student that is missing has no row at the source.
     LIST = "list"
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One sheet."""
+    """One uploaded sheet."""
 
     upload: int
     cohort: str
@@ -38,7 +38,7 @@ class Upload:
     source: str | None
     account: str
     file: str
-    #: What was read of it, as the one who kept it wrote it down.
+    #: Its parsed rows, in the form of the page that stored them.
     rows: Any
     at: datetime
     confirmed_at: datetime | None
@@ -46,7 +46,7 @@ class Upload:
 
 
 class Uploads:
-    """Keeps uploads and reads them. Raises StoreError."""
+    """Stores uploads and reads them. Raises StoreError."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
@@ -64,7 +64,7 @@ class Uploads:
         now: datetime,
         source: str | None = None,
     ) -> int:
-        """Keep a sheet, and let go of those that nobody has confirmed in time; return its number."""
+        """Store a sheet, and remove those that were not confirmed in time; return its number."""
         table = tables.upload
         over = (table.c.confirmed_at.is_(None), table.c.at < now - KEPT)
         with self._desk.writing() as entry:
@@ -77,7 +77,7 @@ class Uploads:
         return number
 
     def find(self, number: int, account: str) -> Upload | None:
-        """Return an upload of this account; None where there is none, or not any more."""
+        """Return an upload of this account; None if there is none or it was removed."""
         table = tables.upload
         columns = [column for column in table.columns if column.name != "content"]
         with reading(self._desk.engine) as connection:
@@ -87,7 +87,7 @@ class Uploads:
         return _upload(row) if row else None
 
     def of_batch(self, batch: int, account: str) -> Upload | None:
-        """Return the upload of this account that was entered as a batch; None where that came another way."""
+        """Return the upload of this account that was entered as a batch; None if the batch has no upload."""
         table = tables.upload
         columns = [column for column in table.columns if column.name != "content"]
         with reading(self._desk.engine) as connection:
@@ -97,7 +97,7 @@ class Uploads:
         return _upload(row) if row else None
 
     def list_of(self, number: int) -> tuple[str, bytes] | None:
-        """Return the source whose list a sheet is, and the sheet itself; None where it is gone, altered, or no list."""
+        """Return the source and the sheet of a full list; None if it was removed, altered, or is not a list."""
         table = tables.upload
         with reading(self._desk.engine) as connection:
             row = connection.execute(
@@ -110,9 +110,9 @@ class Uploads:
     def confirmed(
         self, number: int, now: datetime, batch: int | None = None, rows: Sequence[Any] | None = None
     ) -> None:
-        """Note that a sheet was confirmed: with this batch, or by asking the scheduler.
+        """Record that a sheet was confirmed: with this batch, or by a request to the scheduler.
 
-        `rows`, where they are given, take the place of those that were kept: what has become of each.
+        `rows`, if given, replace the stored ones: they contain the result of each row.
         """
         table = tables.upload
         became = {} if rows is None else {"rows": list(rows)}

@@ -1,1 +1,1 @@
-"""The migrations of both databases, each a file with its number. They import nothing that may change later."""
+"""The migrations of both databases, one numbered file each. They import nothing that can change later."""

@@ -1,4 +1,4 @@
-"""Column types of the migrations, frozen: a change of `status_db.tables` changes no migration of the past."""
+"""Frozen column types of the migrations: a change of `status_db.tables` does not change earlier migrations."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class Instant(TypeDecorator[Any]):
-    """A moment: timestamptz on PostgreSQL, text of 32 characters on SQLite."""
+    """A time: timestamptz on PostgreSQL, text of 32 characters on SQLite."""
 
     impl = String(32)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the column type of this database."""
+        """Return the column type for this database."""
         kind: TypeEngine[Any] = DateTime(timezone=True) if dialect.name == "postgresql" else String(32)
         return dialect.type_descriptor(kind)
 

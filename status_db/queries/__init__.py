@@ -1,1 +1,1 @@
-"""Questions of the pages, the command line and exports. They write nothing."""
+"""Read-only queries for the pages, the command line and exports."""

@@ -1,7 +1,7 @@
-"""How objections went: by step how many wait, how many are overdue, and how the others were answered.
+"""Counts of appeals: by step, how many wait, how many are overdue, and how the others were answered.
 
-Objections lie in the desk's database and the roster in that of the marks, so that no one statement asks for both: which
-students stand inside the scopes is found by asking the roster about the numbers that objections name.
+Appeals are in the desk's database and the roster is in the marks database, so one statement cannot read both. The
+roster is queried for the student numbers of the appeals, to find the students in the scopes.
 """
 
 from collections import Counter, defaultdict
@@ -20,38 +20,38 @@ from status_db.effective.visible import Visibility, inside
 from status_db.store.engine import reading
 from status_db.views import Scope
 
-#: The roster is asked about so many numbers at a time.
+#: The number of student numbers in one query of the roster.
 _CHUNK = 5_000
 
 _SECOND, _HOUR = timedelta(seconds=1), Decimal(3600)
 
-#: Taken back by who raised it: no answer of the office.
+#: Withdrawn by its author: not an answer of the office.
 _WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class AppealCounts:
-    """The objections of one kind to one step."""
+    """The counts of appeals of one kind against one step."""
 
     step: str
     #: objection (a student's), sent_back (a reviewer's)
     kind: str
-    #: Without an answer; and of these, past the time by which the office was to answer.
+    #: Without an answer; and of these, past the deadline.
     waiting: int
     overdue: int
-    #: rechecked, decided, explained, withdrawn → how many
+    #: rechecked, decided, explained, withdrawn → count
     outcomes: Mapping[str, int]
-    #: From raising one to its answer, in hours by the clock, with one decimal; None while nothing was answered.
+    #: Median time from appeal to answer, in hours with one decimal; None if there is no answer.
     median_hours: Decimal | None
 
     @property
     def raised(self) -> int:
-        """All of them."""
+        """The number of all appeals."""
         return self.waiting + sum(self.outcomes.values())
 
 
 class AppealReports:
-    """Counts objections. Engines of `open_reading` will do: of the desk's database, and of the marks'.
+    """Counts appeals. Engines of `open_reading` are enough: of the desk's database, and of the marks'.
 
     Raises StoreError.
     """
@@ -61,39 +61,39 @@ class AppealReports:
         self._marks = marks
 
     def report(self, visibility: Visibility, now: datetime) -> tuple[AppealCounts, ...]:
-        """Count at `now` what was objected to the steps that may be read, about students inside; by step and kind."""
+        """Count at `now` the appeals against visible steps of visible students, by step and kind."""
         table = tables.appeal
         query: Select[Any] = select(
             table.c.student, table.c.step, table.c.kind, table.c.at, table.c.due, table.c.answered_at, table.c.outcome
         ).where(table.c.cohort == visibility.cohort, table.c.step.in_(list(visibility.steps)))
         with reading(self._desk) as connection:
             rows = connection.execute(query).all()
-        seen = self._seen(visibility, rows)
+        seen = self._visible_students(visibility, rows)
         by_kind: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
         for row in rows:
             if row.student in seen[row.step]:
                 by_kind[row.step, row.kind].append(row)
         steps = list(visibility.steps)
         return tuple(
-            _appealed(step, kind, found, now)
+            _appeal_counts(step, kind, found, now)
             for (step, kind), found in sorted(by_kind.items(), key=lambda item: (steps.index(item[0][0]), item[0][1]))
         )
 
-    def _seen(self, visibility: Visibility, rows: Iterable[Row[Any]]) -> Mapping[str, Collection[str]]:
-        """Return step → of the students whom objections to it name, those inside."""
+    def _visible_students(self, visibility: Visibility, rows: Iterable[Row[Any]]) -> Mapping[str, Collection[str]]:
+        """Return step → the visible students among those of its appeals."""
         raised: dict[str, set[str]] = {step: set() for step in visibility.steps}
         for row in rows:
             raised[row.step].add(row.student)
         with reading(self._marks) as connection:
             return {
-                step: students if {} in scopes else _of(connection, visibility.cohort, students, scopes)
+                step: students if {} in scopes else _inside_scopes(connection, visibility.cohort, students, scopes)
                 for step, scopes in visibility.steps.items()
                 if (students := raised[step])
             }
 
 
-def _of(connection: Connection, cohort: str, students: Collection[str], scopes: Sequence[Scope]) -> set[str]:
-    """Return those of these students who stand inside one of the scopes."""
+def _inside_scopes(connection: Connection, cohort: str, students: Collection[str], scopes: Sequence[Scope]) -> set[str]:
+    """Return those of these students who are in one of the scopes."""
     person = tables.student
     found: set[str] = set()
     for chunk in chunked(sorted(students), _CHUNK):
@@ -102,7 +102,7 @@ def _of(connection: Connection, cohort: str, students: Collection[str], scopes: 
     return found
 
 
-def _appealed(step: str, kind: str, rows: Sequence[Row[Any]], now: datetime) -> AppealCounts:
+def _appeal_counts(step: str, kind: str, rows: Sequence[Row[Any]], now: datetime) -> AppealCounts:
     waiting = [row for row in rows if row.answered_at is None]
     answered = [row for row in rows if row.answered_at is not None]
     took = [(row.answered_at - row.at) // _SECOND / _HOUR for row in answered if row.outcome != _WITHDRAWN]

@@ -1,4 +1,4 @@
-"""Certificates as they lie in the drawer or have left: lists, one by one, and what a class signs for. It only reads."""
+"""Queries of certificates: lists, single certificates, and the certificates of a class. Read-only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from status_db.views import Scope
 class CertificateSelection(StrEnum):
     """Which certificates a list shows."""
 
-    #: Nobody has collected it.
+    #: Not collected yet.
     WAITING = "waiting"
     LEFT = "left"
     REVOKED = "revoked"
@@ -27,7 +27,7 @@ class CertificateSelection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFilter:
-    """What a list shows. None and an empty text narrow nothing."""
+    """The filter of a list. None and an empty text do not filter."""
 
     held: CertificateSelection = CertificateSelection.ALL
     college: str | None = None
@@ -38,18 +38,18 @@ class CertificateFilter:
 
 @dataclass(frozen=True, slots=True)
 class ListedCertificate:
-    """One certificate, and whose it is."""
+    """A certificate and its student."""
 
     certificate: Certificate
     name: str
     college: str
     class_name: str
-    #: Stands inside the scopes for handing over and revoking.
+    #: In the scopes for handing over and revoking.
     may_issue: bool
 
 
 class CertificateReader:
-    """Answers about one cohort's certificates. An engine of `open_reading` will do. Raises StoreError."""
+    """Reads one cohort's certificates. An engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, engine: Engine, cohort: str) -> None:
         self._engine = engine
@@ -65,28 +65,28 @@ class CertificateReader:
         limit: int | None = None,
         after: int = 0,
     ) -> tuple[ListedCertificate, ...]:
-        """Return the certificates issued on this review inside the scopes, the oldest first, from one on."""
+        """Return the certificates issued on this review in the scopes, the oldest first, starting after one."""
         table = tables.certificate
         query = self._query(step, scopes, issue_scopes).where(table.c.certificate > after, *_conditions(chosen))
-        return self._read(query.order_by(table.c.certificate).limit(limit))
+        return self._select_certificates(query.order_by(table.c.certificate).limit(limit))
 
     def of_class(
         self, step: str, scopes: Sequence[Scope], college: str, class_name: str
     ) -> tuple[ListedCertificate, ...]:
-        """Return what a class holds, by the students' numbers."""
+        """Return the certificates of a class, by student number."""
         person = tables.student
         query = self._query(step, scopes).where(
             person.c.college == college,
             person.c["class"] == class_name,
             tables.certificate.c.revoked_at.is_(None),
         )
-        return self._read(query.order_by(person.c.student))
+        return self._select_certificates(query.order_by(person.c.student))
 
     def find(
         self, step: str, scopes: Sequence[Scope], certificate: int, issue_scopes: Sequence[Scope] = ()
     ) -> ListedCertificate | None:
-        """Return one; None where there is none, or it lies outside the scopes."""
-        found = self._read(
+        """Return one certificate; None if there is none or it is outside the scopes."""
+        found = self._select_certificates(
             self._query(step, scopes, issue_scopes).where(tables.certificate.c.certificate == certificate)
         )
         return found[0] if found else None
@@ -107,9 +107,9 @@ class CertificateReader:
             .where(table.c.cohort == self._cohort, review.c.step == step, inside(scopes))
         )
 
-    def _read(self, query: Select[Any]) -> tuple[ListedCertificate, ...]:
+    def _select_certificates(self, query: Select[Any]) -> tuple[ListedCertificate, ...]:
         with reading(self._engine) as connection:
-            return tuple(_listed(row) for row in connection.execute(query))
+            return tuple(_listed_certificate(row) for row in connection.execute(query))
 
 
 def _conditions(chosen: CertificateFilter) -> list[ColumnElement[bool]]:
@@ -137,7 +137,7 @@ def _conditions(chosen: CertificateFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _listed(row: Row[Any]) -> ListedCertificate:
+def _listed_certificate(row: Row[Any]) -> ListedCertificate:
     return ListedCertificate(
         certificate=certificate_from(row),
         name=row.name,

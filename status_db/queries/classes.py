@@ -1,6 +1,6 @@
-"""Classes on their way out: how many of each stand where between review and certificate, and who they are.
+"""Classes between review and certificate: counts by stage, and the students.
 
-It only reads. Who may be reviewed or given a certificate is said of each student here, and looked at again by the door.
+Read-only. Each student has flags for "can be reviewed" and "can be issued"; the writers check both again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,38 +22,38 @@ from status_db.model import Certificate, State, StepKind
 from status_db.store.engine import reading
 from status_db.views import Scope, StepSource
 
-#: No class is larger; of who is in none, so many are read.
+#: The largest number of students that is read of a class; also of the students without a class.
 MOST = 2_000
 
 
 class Stage(StrEnum):
-    """Where a student stands between review and certificate."""
+    """A student's stage between review and certificate."""
 
-    #: Everything before the review counts as clear, and nobody has reviewed.
+    #: All steps before the review count as clear, and there is no review.
     CLEAR = "clear"
-    #: It would, if only some answers were not too old.
+    #: They would count as clear if some answers were not too old.
     OLD = "old"
-    #: The review stands, and there is no certificate.
+    #: The review is valid, and there is no certificate.
     REVIEWED = "reviewed"
-    #: There is a certificate: it waits to be collected, or has left.
+    #: There is a certificate: it waits to be collected, or was collected.
     WAITING = "waiting"
     LEFT = "left"
-    #: Something is still open, or the reviewer has said no.
+    #: A step is still open, or the review did not pass.
     OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """One class, each student of it counted once."""
+    """The counts of one class by stage."""
 
     college: str
-    #: Empty for who has no class.
+    #: Empty for students without a class.
     class_name: str
     by_stage: Mapping[Stage, int]
 
     @property
     def students(self) -> int:
-        """Everybody in it."""
+        """The number of students."""
         return sum(self.by_stage.values())
 
 
@@ -66,19 +66,19 @@ class ClassMember:
     college: str
     class_name: str
     steps: tuple[StepStatus, ...]
-    #: The one that the student holds.
+    #: The certificate that the student has.
     certificate: Certificate | None
-    #: Stands inside the scopes for reviews.
+    #: In the scopes for reviews.
     may_review: bool
-    #: Stands inside the scopes for certificates, and the review is the last one before it.
+    #: In the scopes for certificates, and the review is the last one before it.
     may_issue: bool
 
     def review(self, step: str) -> StepStatus:
-        """Return how the review stands."""
+        """Return the status of the review."""
         return next(one for one in self.steps if one.step == step)
 
     def stage(self, step: str, now: datetime) -> Stage:
-        """Say where the student stands at `now`."""
+        """Return the student's stage at `now`."""
         if self.certificate is not None:
             return Stage.LEFT if self.certificate.collected else Stage.WAITING
         review = self.review(step)
@@ -99,7 +99,7 @@ class Roll:
 
 
 class Classes:
-    """Answers about one cohort's classes. An engine of `open_reading` will do. Raises StoreError."""
+    """Reads one cohort's classes. An engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, engine: Engine, settings: Settings, cohort: str) -> None:
         self._engine = engine
@@ -109,7 +109,7 @@ class Classes:
     def counted(
         self, step: str, now: datetime, scopes: Sequence[Scope]
     ) -> tuple[tuple[ClassCount, ...], Mapping[str, StepSource]]:
-        """Count the students of each class who have this review, inside the scopes; and say how fresh each step is."""
+        """Count the students of each class with this review in the scopes; also return the freshness of each step."""
         person, certificate = tables.student, tables.certificate
         visibility = Visibility(self._cohort, {step: scopes})
         held = and_(
@@ -117,7 +117,7 @@ class Classes:
             certificate.c.student == person.c.student,
             certificate.c.revoked_at.is_(None),
         )
-        # Asked of each student by itself: there is at most one, found by its index.
+        # A subquery for each student: there is at most one certificate, found by its index.
         left = select(certificate.c.collected).where(held).scalar_subquery().label("collected")
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, self._cohort)
@@ -148,7 +148,7 @@ class Classes:
         review_scopes: Sequence[Scope],
         issue_scopes: Sequence[Scope],
     ) -> Roll:
-        """Return the students of a class who have this review, inside either scopes; nobody for a class of others."""
+        """Return the students of a class with this review, in either of the scopes; empty for another class."""
         person = tables.student
         return self._roll(
             step, now, review_scopes, issue_scopes, person.c.college == college, person.c["class"] == class_name
@@ -162,12 +162,12 @@ class Classes:
         review_scopes: Sequence[Scope],
         issue_scopes: Sequence[Scope],
     ) -> ClassMember | None:
-        """Return one student, likewise; None for who is nobody or stands outside."""
+        """Return one such student; None if they are not on the roster or outside the scopes."""
         found = self._roll(step, now, review_scopes, issue_scopes, tables.student.c.student == student).members
         return found[0] if found else None
 
     def used(self, numbers: Sequence[str]) -> set[str]:
-        """Return which of these numbers are those of certificates already, revoked ones among them."""
+        """Return those of these numbers that certificates already have, also revoked ones."""
         table = tables.certificate
         found: set[str] = set()
         with reading(self._engine) as connection:

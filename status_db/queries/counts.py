@@ -1,6 +1,6 @@
-"""Figures: how many students stand where, by step, by college and by class, within what may be read.
+"""Counts of students by step, college and class, within an account's visibility.
 
-Everything is counted by the database; what comes from it is one row for each figure.
+The database counts; it returns one row for each count.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ from status_db.model import State
 from status_db.store.engine import reading
 from status_db.views import Overview, StepCounts, StepSource, StudentGroup, Where
 
-#: In the place of a step: the student as a whole.
+#: Instead of a step: the student's overall state.
 _WHOLE = ""
 
 
@@ -32,7 +32,7 @@ def overview(
     college: str | None = None,
     classes: bool = False,
 ) -> Overview:
-    """Count what may be read at `now`, of one college or of all; of each class, too, where that is asked for."""
+    """Count the visible steps at `now`, of one college or of all; with `classes`, also of each class."""
     with reading(engine) as connection:
         fresh = freshness(connection, settings, visibility.cohort)
         return counted(connection, settings, visibility, fresh, now, college=college, classes=classes)
@@ -48,22 +48,22 @@ def counted(
     college: str | None = None,
     classes: bool = False,
 ) -> Overview:
-    """Count the same inside a read under way, with how fresh each step is."""
+    """Count the same inside an open read, with the given freshness of each step."""
     person = tables.student
     own = true() if college is None else person.c.college == college
     class_name = person.c["class"] if classes else literal("", String).label("class")
     students = connection.execute(select(func.count()).where(leaving(visibility), own)).scalar_one()
-    # Named in a WITH, so that the database works it out once for both.
+    # A WITH clause, so that the database evaluates it once for both.
     seen = steps_seen(settings, visibility, fresh, now, person.c.college, class_name, where=own).cte("seen")
     parts = [_by_step(seen), _by_student(seen)] if classes else [_by_step(seen)]
     rows = connection.execute(union_all(*parts)).all()
-    tallies: dict[tuple[str, str], _Counted] = defaultdict(_Counted)
+    counts: dict[tuple[str, str], _StepSums] = defaultdict(_StepSums)
     groups: dict[tuple[str, str], tuple[Counter[Where], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
     for name, of_class, step, word, count, to_do, decided, moved in rows:
         if step == _WHOLE:
             groups[name, of_class][0][Where(word)] += count
             continue
-        state, step_counts = State(word), tallies[name, step]
+        state, step_counts = State(word), counts[name, step]
         step_counts.states[state] += count
         step_counts.by_decision += int(decided)
         step_counts.cleared_by_decision += int(decided) if state is State.CLEARED else 0
@@ -71,8 +71,8 @@ def counted(
         if classes and to_do:
             groups[name, of_class][1][step] += int(to_do)
     by_college: dict[str, dict[str, StepCounts]] = defaultdict(dict)
-    by_step: dict[str, _Counted] = defaultdict(_Counted)
-    for (name, step), step_counts in sorted(tallies.items()):
+    by_step: dict[str, _StepSums] = defaultdict(_StepSums)
+    for (name, step), step_counts in sorted(counts.items()):
         by_college[name][step] = step_counts.step_counts()
         by_step[step].add(step_counts)
     return Overview(
@@ -81,18 +81,18 @@ def counted(
         freshness=fresh,
         by_step={step: step_counts.step_counts() for step, step_counts in by_step.items()},
         by_college=by_college,
-        classes=tuple(StudentGroup(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
+        classes=tuple(StudentGroup(*key, where, to_do) for key, (where, to_do) in sorted(groups.items())),
     )
 
 
 @dataclass(slots=True)
-class _Counted:
+class _StepSums:
     states: Counter[State] = field(default_factory=Counter)
     by_decision: int = 0
     cleared_by_decision: int = 0
     disputed: int = 0
 
-    def add(self, other: "_Counted") -> None:
+    def add(self, other: "_StepSums") -> None:
         self.states.update(other.states)
         self.by_decision += other.by_decision
         self.cleared_by_decision += other.cleared_by_decision
@@ -110,7 +110,7 @@ def _by_step(seen: Rows) -> Select[Any]:
 
 
 def _by_student(seen: Rows) -> Select[Any]:
-    """Count each class's students once each, by where they stand as a whole."""
+    """Count each class's students by their overall state."""
     owed = case((seen.c.state == State.NOT_DONE, 0), else_=seen.c.to_do)
     where = case(
         (func.sum(owed) > 0, Where.HELD.value),
@@ -118,7 +118,7 @@ def _by_student(seen: Rows) -> Select[Any]:
         (func.sum(seen.c.clear) < func.count(), Where.WAITING.value),
         else_=Where.CLEAR.value,
     )
-    # A student has one college and one class; naming them as a sum spares the database sorting by them.
+    # A student has one college and one class: an aggregate saves the database from sorting by them.
     each = (
         select(
             func.min(seen.c.college).label("college"),

@@ -1,6 +1,6 @@
-"""A dossier: all that is kept about one student, for who decides: what each source said, and what was decided.
+"""A dossier: all data about one student for the operators that decide: the sources' records, and the decisions.
 
-It holds every step. Whoever shows it leaves out what may not be seen.
+It contains every step. The page leaves out the steps that the account cannot see.
 """
 
 from collections.abc import Mapping
@@ -18,37 +18,41 @@ from status_db.views import StudentView
 
 @dataclass(frozen=True, slots=True)
 class SourceFinding:
-    """What one source says about the student."""
+    """One source's record of the student."""
 
     source: str
-    #: When it was last asked with success; None before that.
+    #: When it last answered; None before that.
     as_of: datetime | None
-    #: What is stored of its answer; None where it has said nothing about the student.
+    #: The stored record; None if the source has none of the student.
     record: Record | None = None
-    #: Since when it says so, and the run that stored it.
+    #: Since when the record is the same, and the run that stored it.
     since: datetime | None = None
     run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """One student."""
+    """The dossier of one student."""
 
     student: StudentView
-    #: Step → its sources, in the settings' order.
+    #: Step → the records of its sources, in the settings' order.
     said: Mapping[str, tuple[SourceFinding, ...]]
     #: Every decision, withdrawn ones too, the newest first.
     decisions: tuple[Decision, ...]
 
 
 def dossier_of(connection: Connection, settings: Settings, student: StudentView) -> Dossier:
-    """Add to a student, inside the read that found them, what each source said and what was decided."""
+    """Return a student with the sources' records and the decisions, inside the same read."""
     return Dossier(
-        student, _said(connection, settings, student), decisions_of(connection, student.cohort, student.student)
+        student,
+        _findings_by_step(connection, settings, student),
+        decisions_of(connection, student.cohort, student.student),
     )
 
 
-def _said(connection: Connection, settings: Settings, student: StudentView) -> dict[str, tuple[SourceFinding, ...]]:
+def _findings_by_step(
+    connection: Connection, settings: Settings, student: StudentView
+) -> dict[str, tuple[SourceFinding, ...]]:
     record, state = tables.record, tables.source_state
     asked: dict[str, datetime | None] = {
         row.source: row.began
@@ -61,17 +65,17 @@ def _said(connection: Connection, settings: Settings, student: StudentView) -> d
         )
     }
 
-    def says(name: str) -> SourceFinding:
+    def source_finding(name: str) -> SourceFinding:
         row = stored.get(name)
         if row is None:
             return SourceFinding(name, asked.get(name))
         return SourceFinding(name, asked.get(name), record_from(row), row.asked_at, row.run)
 
-    return {step.step: tuple(map(says, settings.sources_of(step.step))) for step in student.steps}
+    return {step.step: tuple(map(source_finding, settings.sources_of(step.step))) for step in student.steps}
 
 
 def decisions_of(connection: Connection, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
-    """Return a student's decisions or everybody's, withdrawn ones too, the newest first."""
+    """Return the decisions on a student or on all students, also withdrawn ones, the newest first."""
     table = tables.decision
     query = select(table).where(table.c.cohort == cohort)
     if number is not None:

@@ -1,7 +1,7 @@
-"""Lists of students, within what may be read: filtered, sorted, and turned over by key, never by counting rows off.
+"""Lists of students within an account's visibility: filtered, sorted, and paged by key, never by offset.
 
-Who stands on a list is asked of the one statement that figures are made on; how each step of a row stands is worked
-out as for the student's own page.
+Lists use the same statement as the counts to select students. The steps of a row are computed as on the student's own
+page.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -35,56 +35,56 @@ from status_db.model import State, normalise_number
 from status_db.store.engine import reading
 from status_db.views import StepSource
 
-#: An export reads so many students at a time.
+#: The number of students that an export reads at a time.
 _CHUNK = 500
 
 
 class ListSelection(StrEnum):
-    """Whom a list shows, besides the states that a step may be in."""
+    """Which students a list shows; a list can also select a step's state."""
 
-    #: Who has to go somewhere.
+    #: Students who have something to do.
     TO_DO = "to_do"
-    #: Of these, who owes something or was refused; who has only ordinary acts left to do.
+    #: Of these, students with a step not cleared; students with only steps not yet done.
     OWES = "owes"
     UNDONE = "undone"
-    #: Who has to go nowhere, and is not all clear.
+    #: Students who have nothing to do and are not all clear.
     WAITS = "waits"
-    #: Who is not all clear.
+    #: Students who are not all clear.
     NOT_CLEAR = "not_clear"
-    #: Who is all clear.
+    #: Students who are all clear.
     CLEAR = "clear"
-    #: Whose step rests on an answer that is too old.
+    #: Students with a step whose answer is too old.
     STALE = "stale"
-    #: Whose decided step has seen its finding change since.
+    #: Students with a decided step whose finding has changed since.
     DISPUTED = "disputed"
-    #: Whose records an office's list leaves in doubt, so that nothing follows from them.
+    #: Students with doubtful records, which have no result.
     DOUBTFUL = "doubtful"
     ALL = "all"
 
 
 class Order(StrEnum):
-    """How a list is sorted; the number decides what is left open."""
+    """The order of a list; ties are sorted by number."""
 
     CLASS = "class"
     NUMBER = "number"
     NAME = "name"
-    #: Whose step has stood longest as its sources find it; by number where the filter names no step.
+    #: The step's finding that is unchanged for the longest time first; by number if the filter has no step.
     SINCE = "since"
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows. An empty text and an empty mapping narrow nothing."""
+    """The filter of a list. An empty text and an empty mapping do not filter."""
 
     wanted: ListSelection | State = ListSelection.TO_DO
-    #: Only as this step says; of any step where it is None.
+    #: The step to which `wanted` applies; None for any step.
     step: str | None = None
     #: Roster column → the value it must have.
     columns: Mapping[str, str] = field(default_factory=dict)
     #: The beginning of a number, or a part of a name.
     text: str = ""
     order: Order = Order.CLASS
-    #: Only these numbers, each in its one exact form; None narrows nothing.
+    #: Only these numbers, in normal form; None does not filter.
     numbers: tuple[str, ...] | None = None
 
 
@@ -100,9 +100,9 @@ class ListedStudent:
     campus: str
     building: str
     category: str
-    #: The steps that may be read, in the order of the flow. What lies behind them is told by its keys alone.
+    #: The visible steps in the order of the flow. Their obligations have only keys.
     steps: tuple[StepStatus, ...]
-    #: Where it stands in the list's order.
+    #: The row's sort key.
     key: tuple[str, ...]
 
 
@@ -111,7 +111,7 @@ class ListPage:
     """One page of a list."""
 
     rows: tuple[ListedStudent, ...]
-    #: Whether more come after it, and before it.
+    #: Whether there are rows after it, and before it.
     more: bool
     earlier: bool
     freshness: Mapping[str, StepSource]
@@ -126,7 +126,7 @@ def _to_do(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
     return seen["to_do"] == 1
 
 
-def _owed(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+def _is_owed(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
     return and_(seen["to_do"] == 1, seen["state"] != State.NOT_DONE)
 
 
@@ -134,11 +134,11 @@ def _not_clear(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
     return seen["clear"] == 0
 
 
-#: What some step must be for its student to be listed, and what none may be.
+#: The condition that at least one step must meet, and the condition that no step is allowed to meet.
 _CONDITIONS: Mapping[ListSelection, tuple[_Condition, _Condition | None]] = {
     ListSelection.TO_DO: (_to_do, None),
-    ListSelection.OWES: (_owed, None),
-    ListSelection.UNDONE: (_to_do, _owed),
+    ListSelection.OWES: (_is_owed, None),
+    ListSelection.UNDONE: (_to_do, _is_owed),
     ListSelection.WAITS: (_not_clear, _to_do),
     ListSelection.NOT_CLEAR: (_not_clear, None),
     ListSelection.CLEAR: (lambda _: true(), _not_clear),
@@ -150,7 +150,7 @@ _CONDITIONS: Mapping[ListSelection, tuple[_Condition, _Condition | None]] = {
 
 
 class Lists:
-    """Answers which students stand where. An engine of `open_reading` will do. Raises StoreError."""
+    """Reads lists of students. An engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
@@ -169,43 +169,44 @@ class Lists:
         """Return the rows after a key, those before one, or the first ones."""
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, visibility.cohort)
-            query = self._listed(visibility, chosen, fresh, now)
+            query = self._list_query(visibility, chosen, fresh, now)
             key = self._key(chosen)
             if before is not None:
-                query = query.where(tuple_(*key) < _bound(key, before)).order_by(*(column.desc() for column in key))
+                query = query.where(tuple_(*key) < _key_values(key, before))
+                query = query.order_by(*(column.desc() for column in key))
             else:
-                query = query if after is None else query.where(tuple_(*key) > _bound(key, after))
+                query = query if after is None else query.where(tuple_(*key) > _key_values(key, after))
                 query = query.order_by(*key)
             found = connection.execute(query.limit(limit + 1)).all()
             people = found[:limit] if before is None else found[:limit][::-1]
-            rows = self._rows(connection, visibility, chosen, people, fresh, now)
+            rows = self._listed_students(connection, visibility, chosen, people, fresh, now)
         beyond = len(found) > limit
         if before is not None:
             return ListPage(rows, more=True, earlier=beyond, freshness=fresh)
         return ListPage(rows, more=beyond, earlier=after is not None, freshness=fresh)
 
     def count(self, visibility: Visibility, chosen: Filter, now: datetime, most: int) -> int:
-        """Return how many students a list has; `most` + 1 stands for more, for counting on would take long."""
+        """Return the number of students of a list, at most `most` + 1, because counting all would take long."""
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, visibility.cohort)
-            listed = self._listed(visibility, chosen, fresh, now).limit(most + 1).subquery()
+            listed = self._list_query(visibility, chosen, fresh, now).limit(most + 1).subquery()
             return connection.execute(select(func.count()).select_from(listed)).scalar_one()
 
     def whole(
         self, visibility: Visibility, chosen: Filter, now: datetime, detailed: Collection[str] = ()
     ) -> Iterator[ListedStudent]:
-        """Give every row of a list, in its order, all out of one state of the database; few are held at a time.
+        """Yield every row of a list in its order, from one snapshot of the database, with few rows in memory.
 
-        What lies behind the steps of `detailed` is told in full: titles, amounts, days.
+        The steps of `detailed` have full obligations: titles, amounts, dates.
         """
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, visibility.cohort)
-            query = self._listed(visibility, chosen, fresh, now).order_by(*self._key(chosen))
+            query = self._list_query(visibility, chosen, fresh, now).order_by(*self._key(chosen))
             for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
-                yield from self._rows(connection, visibility, chosen, people, fresh, now, detailed)
+                yield from self._listed_students(connection, visibility, chosen, people, fresh, now, detailed)
 
     def choices(self, visibility: Visibility, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
-        """Return the values that a roster column has among those who may be read; nothing when there are too many."""
+        """Return the values of a roster column among the visible students; empty if there are more than `most`."""
         person = tables.student
         query = (
             select(person.c[column])
@@ -219,9 +220,9 @@ class Lists:
         return tuple(value for value in values if value) if len(values) <= most else ()
 
     def groups(self, visibility: Visibility, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """Return what these roster columns hold together, each once and in order, among those who may be read.
+        """Return the distinct combinations of values in these roster columns, in order, among the visible students.
 
-        Only students whose flow has one of the steps are counted in.
+        Only students whose flow has one of the steps are included.
         """
         wanted = [tables.student.c[column] for column in columns]
         flows = [flow.key for flow in self._settings.flow if any(e.step in visibility.steps for e in flow.entries)]
@@ -231,11 +232,11 @@ class Lists:
             return tuple(tuple(row) for row in found)
 
     def freshness(self, cohort: str) -> dict[str, StepSource]:
-        """Return how fresh each synced step is."""
+        """Return the freshness of each synced step."""
         with reading(self._engine) as connection:
             return freshness(connection, self._settings, cohort)
 
-    def _listed(
+    def _list_query(
         self, visibility: Visibility, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime
     ) -> Select[Any]:
         query = select(_LISTED, *self._key(chosen)[:1]) if _by_age(chosen) else select(_LISTED)
@@ -274,7 +275,7 @@ class Lists:
             return lambda seen: seen["state"] == wanted, None
         return _CONDITIONS[wanted]
 
-    def _rows(
+    def _listed_students(
         self,
         connection: Connection,
         visibility: Visibility,
@@ -308,7 +309,7 @@ class Lists:
     def _readable(
         self, connection: Connection, visibility: Visibility, students: Sequence[str]
     ) -> set[tuple[str, str]]:
-        """Return which steps of which of these students may be read; each kind of scope is asked about once."""
+        """Return the visible steps of each of these students; steps with the same scopes share a query."""
         person = tables.student
         together: dict[str, tuple[Any, list[str]]] = {}
         for step, scopes in visibility.steps.items():
@@ -330,7 +331,7 @@ def _in_key(value: Any) -> str:  # noqa: ANN401 - a column of the key
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _bound(key: tuple[Any, ...], values: Sequence[str]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
-    """Return a place in the list, each part as its column has it."""
+def _key_values(key: tuple[Any, ...], values: Sequence[str]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+    """Return a sort key, each value with the type of its column."""
     parts = zip(key, values, strict=True)
     return tuple_(*(literal(datetime.fromisoformat(v) if c.name == "since" else v, c.type) for c, v in parts))

@@ -1,4 +1,4 @@
-"""Students whom somebody names by number, several at once: who of them stands inside a scope, and how they stand."""
+"""Queries of several students by their numbers: which of them are in a scope, and their steps."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,19 +13,19 @@ from status_db.effective.visible import inside
 from status_db.store.engine import reading
 from status_db.views import Scope, StudentView
 
-#: So many numbers are put into one question.
+#: The number of student numbers in one query.
 _CHUNK = 500
 
 
 class NamedStudents:
-    """Answers about students by their numbers. An engine of `open_reading` will do. Raises StoreError."""
+    """Reads students by their numbers. An engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
 
     def inside(self, cohort: str, numbers: Collection[str], scopes: Sequence[Scope]) -> frozenset[str]:
-        """Return those of these numbers that stand on the cohort's roster inside one of the scopes."""
+        """Return those of these numbers that are on the cohort's roster and in one of the scopes."""
         person = tables.student
         found: set[str] = set()
         with reading(self._engine) as connection:
@@ -35,9 +35,9 @@ class NamedStudents:
         return frozenset(found)
 
     def students(self, cohort: str, numbers: Collection[str], now: datetime) -> Mapping[str, StudentView]:
-        """Return number → the student as they stand at `now`, without history and certificate: for one page's rows.
+        """Return number → the student at `now`, without history and certificate, for the rows of one page.
 
-        Numbers that the roster never had are left out.
+        Numbers that were never on the roster are left out.
         """
         person, listed = tables.student, list(numbers)
         with reading(self._engine) as connection:

@@ -1,7 +1,7 @@
-"""The report of a cohort: by college and step who is due and done, what was decided and why, and the certificates.
+"""The report of a cohort: students and steps by college, decisions by reason, and certificates.
 
-Where students and steps stand is counted by the statement that figures and lists are made on, so that a report never
-contradicts them. All of it is one state of the database.
+Students and steps are counted by the statement of counts and lists, so that a report never contradicts them. A report
+is one snapshot of the database.
 """
 
 from collections import Counter, defaultdict
@@ -25,51 +25,51 @@ from status_db.views import Overview, StepCounts, StepSource, Where
 
 @dataclass(frozen=True, slots=True)
 class CertificateCounts:
-    """The certificates of one college, or of all: of whoever is or was on the list."""
+    """The certificates of one college or of all, of all students that are or were on the roster."""
 
     #: Issued and not revoked.
     issued: int
     #: Of these, those that wait to be collected.
     unclaimed: int
-    #: How the others left (self, agent, post) → how many.
+    #: How the others were collected (self, agent, post) → count.
     collected: Mapping[str, int]
     revoked: int
 
 
 @dataclass(frozen=True, slots=True)
 class CollegeCounts:
-    """One college, or all of them."""
+    """The counts of one college, or of all colleges."""
 
-    #: Empty for all of them, and for students without one.
+    #: Empty for all colleges, and for students without one.
     college: str
-    #: Who leaves, and has a step that may be read.
+    #: Students who leave and have a visible step.
     students: int
-    #: Each of these once, as the overview has it.
+    #: These students by overall state, as in the overview.
     by_where: Mapping[Where, int]
-    #: Step → how many stand where.
+    #: Step → its counts by state.
     steps: Mapping[str, StepCounts]
-    #: How often somebody is exempt from a step: who is so from two counts twice.
+    #: The number of exempt steps: a student who is exempt from two steps counts as two.
     exempt: int
-    #: Category → how many are on the list and do not leave.
+    #: Category → students on the roster who do not leave.
     staying: Mapping[str, int]
     certificates: CertificateCounts
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedFor:
-    """Decisions on one step that said the same for the same reason, about students who leave."""
+    """The counts of decisions on one step with the same verdict and reason, about students who leave."""
 
     step: str
     verdict: Verdict
     reason: str
-    #: Those that count now.
+    #: The decisions that count now.
     stand: int
-    #: Of these: with a condition, entered from paper, entered with a batch, and whose finding has changed since.
+    #: Of these: with a condition, from paper, from a batch, and with a finding that has changed since.
     conditional: int
     on_paper: int
     in_batches: int
     disputed: int
-    #: Those that do not count any more: reviews whose ground has moved, past their end, taken back.
+    #: The decisions that no longer count: lapsed reviews, expired, withdrawn.
     lapsed: int
     ended: int
     withdrawn: int
@@ -77,28 +77,28 @@ class DecidedFor:
 
 @dataclass(frozen=True, slots=True)
 class CohortReport:
-    """A cohort at one moment."""
+    """The report of a cohort at one time."""
 
     cohort: str
     at: datetime
-    #: Step → how fresh; manual steps and reviews are not in it.
+    #: Step → freshness; without manual steps and reviews.
     freshness: Mapping[str, StepSource]
     whole: CollegeCounts
-    #: By name; those alone where somebody or something is counted.
+    #: By name; only colleges with a count.
     colleges: tuple[CollegeCounts, ...]
     #: In the order of the settings' steps, and of the verdicts; the most frequent reason first.
     decisions: tuple[DecidedFor, ...]
 
 
 class Reports:
-    """Makes reports. An engine of `open_reading` will do. Raises StoreError."""
+    """Makes reports. An engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
 
     def report(self, visibility: Visibility, now: datetime) -> CohortReport:
-        """Return the report at `now` of what may be read."""
+        """Return the report of the visible steps at `now`."""
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, visibility.cohort)
             found = counted(connection, self._settings, visibility, fresh, now, classes=True)
@@ -126,17 +126,17 @@ class Reports:
     ) -> tuple[DecidedFor, ...]:
         decision = tables.decision
         seen = steps_seen(self._settings, visibility, fresh, now).cte("seen")
-        stands = and_(active(decision, now), seen.c.by_decision == 1)
+        counts_now = and_(active(decision, now), seen.c.by_decision == 1)
         taken_back = decision.c.withdrawn_at.is_not(None)
         keys = (decision.c.step, decision.c.verdict, decision.c.reason)
         rows = connection.execute(
             select(
                 *keys,
-                _many(stands),
-                _many(and_(stands, func.coalesce(decision.c.condition, "") != "")),
-                _many(and_(stands, func.coalesce(decision.c.sheet, "") != "")),
-                _many(and_(stands, decision.c.batch.is_not(None))),
-                _many(and_(stands, seen.c.disputed == 1)),
+                _many(counts_now),
+                _many(and_(counts_now, func.coalesce(decision.c.condition, "") != "")),
+                _many(and_(counts_now, func.coalesce(decision.c.sheet, "") != "")),
+                _many(and_(counts_now, decision.c.batch.is_not(None))),
+                _many(and_(counts_now, seen.c.disputed == 1)),
                 _many(and_(active(decision, now), seen.c.by_decision == 0)),
                 _many(and_(~taken_back, ~active(decision, now))),
                 _many(taken_back),
@@ -155,7 +155,7 @@ def _many(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _staying(connection: Connection, visibility: Visibility) -> dict[str, Counter[str]]:
-    """Count who is on the list and does not leave: college → category → how many."""
+    """Count the students on the roster who do not leave: college → category → count."""
     person = tables.student
     keys = (person.c.college, person.c.category)
     query = (
@@ -171,12 +171,12 @@ def _staying(connection: Connection, visibility: Visibility) -> dict[str, Counte
     return found
 
 
-#: How a certificate left, and whether it was revoked.
-_Left: TypeAlias = tuple[str, bool]
+#: How a certificate was collected, and whether it was revoked.
+_Collection: TypeAlias = tuple[str, bool]
 
 
-def _certificates(connection: Connection, visibility: Visibility) -> dict[str, Counter[_Left]]:
-    """Count the certificates whose review may be read: college → how they left → how many."""
+def _certificates(connection: Connection, visibility: Visibility) -> dict[str, Counter[_Collection]]:
+    """Count the certificates whose review is visible: college → collection → count."""
     person, certificate, review = tables.student, tables.certificate, tables.decision
     held = certificate.c.revoked_at.is_(None).label("held")
     keys = (person.c.college, certificate.c.collected, held)
@@ -190,7 +190,7 @@ def _certificates(connection: Connection, visibility: Visibility) -> dict[str, C
         .where(certificate.c.cohort == visibility.cohort, may_read(visibility, review.c.step))
         .group_by(*keys)
     )
-    found: dict[str, Counter[_Left]] = defaultdict(Counter)
+    found: dict[str, Counter[_Collection]] = defaultdict(Counter)
     for college, collected, is_held, count in connection.execute(query):
         found[college][collected, bool(is_held)] += count
     return found
@@ -200,7 +200,7 @@ def _whole(
     found: Overview,
     wheres: Mapping[str, Counter[Where]],
     staying: Mapping[str, Counter[str]],
-    certificates: Mapping[str, Counter[_Left]],
+    certificates: Mapping[str, Counter[_Collection]],
 ) -> CollegeCounts:
     return _figures(
         "",
@@ -216,7 +216,7 @@ def _figures(
     by_where: Mapping[Where, int],
     steps: Mapping[str, StepCounts],
     staying: Mapping[str, int],
-    left: Mapping[_Left, int],
+    left: Mapping[_Collection, int],
 ) -> CollegeCounts:
     held = {collected: count for (collected, is_held), count in left.items() if is_held}
     return CollegeCounts(

@@ -1,4 +1,4 @@
-"""What is read of the roster as a whole: which values its columns have, and which colleges are in which flow."""
+"""Queries of the roster as a whole: the values of its columns, and the colleges of each flow."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ from status_db.store.engine import reading
 
 
 class RosterReader:
-    """Answers questions about a cohort's roster. Raises StoreError."""
+    """Reads a cohort's roster. Raises StoreError."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def values(self, cohort: str) -> Mapping[str, tuple[str, ...]]:
-        """Return scope column → the values that students on the roster have, in order; empty ones left out."""
+        """Return scope column → its values on the roster, in order, without empty ones."""
         person = tables.student
         found: dict[str, tuple[str, ...]] = {}
         with reading(self._engine) as connection:
@@ -24,14 +24,14 @@ class RosterReader:
                 column = person.c[name]
                 here = (person.c.cohort == cohort, person.c.active, column != "")
                 values = connection.execute(select(column).where(*here).distinct()).scalars()
-                # Sorted here: databases disagree on the order of Chinese words.
+                # Sorted in Python: databases sort Chinese text differently.
                 found[name] = tuple(sorted(values))
         return found
 
     def cohorts_of(self, student: str, among: Sequence[str]) -> tuple[str, ...]:
-        """Return which of these cohorts have a student on the roster, in their order.
+        """Return those of these cohorts whose roster has a student, in their order.
 
-        One whose roster the student has left counts only where every roster has been left.
+        Cohorts whose roster the student has left are returned only if the student has left all of them.
         """
         person = tables.student
         here = (person.c.cohort.in_(among), person.c.student == student)

@@ -1,4 +1,4 @@
-"""What is read of runs: lists to page through, what waits for a person and what was said of it, and strangers."""
+"""Queries of runs: paged lists, suspended runs with their votes, and unmatched keys."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ from status_db.views import RunView, UnmatchedKeyView
 
 
 class RunReader:
-    """Answers questions about a cohort's runs, and about whom its sources name beyond its roster. Raises StoreError."""
+    """Reads a cohort's runs and unmatched keys. Raises StoreError."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,7 +32,7 @@ class RunReader:
         before: int | None = None,
         limit: int = 50,
     ) -> tuple[RunView, ...]:
-        """Return runs, the newest first: of some sources, in one state, those before a run."""
+        """Return runs, the newest first; filtered by sources, state and run number."""
         run = tables.run
         conditions = [run.c.cohort == cohort]
         if sources is not None:
@@ -45,25 +45,25 @@ class RunReader:
             return run_views(connection, *conditions, limit=limit)
 
     def look(self, cohort: str, run: int) -> Impact | None:
-        """Return what a run that waits would do; None when it waits no more, or nothing was kept to be shown."""
+        """Return the impact of a suspended run; None if it is no longer suspended or its impact is not stored."""
         pending, known = tables.pending, tables.run
         with reading(self._engine) as connection:
             text = connection.execute(
                 select(pending.c.look)
                 .join(known, known.c.run == pending.c.run)
-                # What is shown is of the very change that people speak of.
+                # The impact must belong to the change that people vote on.
                 .where(pending.c.run == run, known.c.cohort == cohort, known.c.plan_digest == pending.c.digest)
             ).scalar()
         return impact_from_text(text) if text is not None else None
 
     def has_way_back(self, run: int) -> bool:
-        """Say whether a run keeps what it replaced, so that it can be taken back."""
+        """Return whether the records that a run replaced are stored, so that it can be reverted."""
         kept = tables.reversal
         with reading(self._engine) as connection:
             return connection.execute(select(kept.c.run).where(kept.c.run == run)).first() is not None
 
     def reverting(self, cohort: str, source: str, run: int) -> RunView | None:
-        """Return the newest run that takes a run of a source back, or would once it is approved."""
+        """Return the newest run that reverts a run of a source, or would revert it after approval."""
         table = tables.run
         counts = type_coerce(table.c.counts, Text)
         names = or_(*(counts.contains(text) for text in reverting_in_json(run)))
@@ -72,18 +72,18 @@ class RunReader:
             return next(iter(run_views(connection, *later, names, limit=1)), None)
 
     def votes(self, cohort: str, run: int) -> tuple[ApprovalVote, ...]:
-        """Return the votes on a run as it stands, in order."""
+        """Return the votes on a run's current digest, in order."""
         return ApprovalVotes(self._engine, cohort).of_run(run)
 
     def unmatched_keys(
         self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
     ) -> tuple[UnmatchedKeyView, ...]:
-        """Return listed strangers, those near to a roster student first."""
+        """Return unmatched keys, those with a match hint first."""
         with reading(self._engine) as connection:
             return unmatched_rows(connection, cohort, source, offset=offset, limit=limit)
 
     def unmatched_keys_counted(self, cohort: str) -> Mapping[str, Counter[str]]:
-        """Return source → how many strangers are listed, by what makes them near."""
+        """Return source → the number of unmatched keys by match hint."""
         table = tables.unmatched_key
         query = select(table.c.source, table.c.near, func.count()).where(table.c.cohort == cohort)
         counted: dict[str, Counter[str]] = {}
@@ -96,7 +96,7 @@ class RunReader:
 def unmatched_rows(
     connection: Connection, cohort: str, source: str | None = None, *, offset: int = 0, limit: int | None = None
 ) -> tuple[UnmatchedKeyView, ...]:
-    """Return the unmatched rows that are listed, of one source or all, those with a match hint first."""
+    """Return the unmatched rows of one source or all, those with a match hint first."""
     table = tables.unmatched_key
     query = select(table).where(table.c.cohort == cohort)
     if source is not None:

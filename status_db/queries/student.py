@@ -1,6 +1,6 @@
-"""Everything that is read: for the pages, the command line and exports. It writes nothing and judges only what counts.
+"""Queries for the pages, the command line and exports. Read-only.
 
-Each question is one method and gives frozen values; the time at which it is answered is passed in.
+Each query is one method and returns frozen values; the current time is passed in.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ from status_db.views import (
 
 
 class Reader:
-    """Answers questions about a cohort out of the status database."""
+    """Reads a cohort from the status database."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
@@ -61,12 +61,12 @@ class Reader:
             connection.execute(select(tables.cohort.c.cohort).limit(1)).all()
 
     def student(self, cohort: str, number: str, now: datetime) -> StudentView | None:
-        """Return one student as they stand at `now`, or None when the roster never had that number."""
+        """Return one student at `now`, or None if the roster never had that number."""
         with reading(self._engine) as connection:
             return self._student(connection, cohort, number, now)
 
     def dossier(self, cohort: str, number: str, now: datetime) -> Dossier | None:
-        """Return the same with all that is kept about them, for who decides; None when there is nobody."""
+        """Return the dossier of one student at `now`, or None if the roster never had that number."""
         with reading(self._engine) as connection:
             student = self._student(connection, cohort, number, now)
             return dossier_of(connection, self._settings, student) if student is not None else None
@@ -83,14 +83,16 @@ class Reader:
         steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
         certificate = held_certificate(connection, cohort, number)
         flips = self._flips(
-            connection, tables.flip.c.cohort == cohort, tables.flip.c.student.in_(_numbers(connection, cohort, number))
+            connection,
+            tables.flip.c.cohort == cohort,
+            tables.flip.c.student.in_(_numbers_of(connection, cohort, number)),
         )
         return student_from(row, steps, flips, certificate)
 
     def listed_name(self, number: str) -> str | None:
-        """Return the name of a student whom the roster of any cohort has had, as the newest says it."""
+        """Return the name of a student from the newest roster that has had the number; None if no roster has."""
         person = tables.student
-        # The key of students begins with the cohort: so it serves, whichever cohort it is.
+        # The key of students begins with the cohort, so the index is used only if the cohorts are given.
         query = (
             select(person.c.name)
             .where(person.c.cohort.in_(select(tables.cohort.c.cohort)), person.c.student == number)
@@ -102,7 +104,7 @@ class Reader:
             return name
 
     def within(self, cohort: str, number: str, scopes: Sequence[Scope]) -> bool:
-        """Say whether a student stands inside one of the scopes."""
+        """Return whether a student is in one of the scopes."""
         person = tables.student
         with reading(self._engine) as connection:
             found = connection.execute(
@@ -111,19 +113,19 @@ class Reader:
         return found is not None
 
     def overview(self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Overview:
-        """Count the students inside `scopes` by step, college and state at `now`."""
+        """Count the students in `scopes` by step, college and state at `now`."""
         return overview(self._engine, self._settings, everything(self._settings, cohort, scopes), now)
 
     def seen(self, visibility: Visibility, now: datetime, college: str | None = None) -> Overview:
-        """Count what may be read at `now`, of one college or of all, by step, college and class."""
+        """Count the visible steps at `now`, of one college or of all, by step, college and class."""
         return overview(self._engine, self._settings, visibility, now, college=college, classes=True)
 
     def trend(self, visibility: Visibility, now: datetime, college: str | None = None) -> Trend:
-        """Return how the season went, day by day, within what may be read: of one college or of all."""
+        """Return the progress of the season by day, within the visibility, of one college or of all."""
         return trend(self._engine, self._settings, visibility, now, college)
 
     def sources(self, cohort: str) -> tuple[SourceView, ...]:
-        """Return the roster and every source in the settings' order, asked or not."""
+        """Return the roster and every source, in the settings' order, also sources that never ran."""
         with reading(self._engine) as connection:
             states = {
                 row.source: row
@@ -172,22 +174,22 @@ class Reader:
         return found[0] if found else None
 
     def flips_of_run(self, cohort: str, number: int, limit: int = 1000) -> tuple[FlipView, ...]:
-        """Return the flips a run made, newest first."""
+        """Return the flips of a run, newest first."""
         with reading(self._engine) as connection:
             return self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.run == number, limit=limit)
 
     def unmatched_keys(self, cohort: str, source: str | None = None) -> tuple[UnmatchedKeyView, ...]:
-        """Return the listed strangers, those near to a roster student first."""
+        """Return unmatched keys, those with a match hint first."""
         with reading(self._engine) as connection:
             return unmatched_rows(connection, cohort, source)
 
     def decisions(self, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
-        """Return decisions, withdrawn ones too, newest first."""
+        """Return decisions, also withdrawn ones, newest first."""
         with reading(self._engine) as connection:
             return decisions_of(connection, cohort, number)
 
     def certificates(self, cohort: str, number: str | None = None) -> tuple[Certificate, ...]:
-        """Return certificates, revoked ones too, newest first."""
+        """Return certificates, also revoked ones, newest first."""
         table = tables.certificate
         query = select(table).where(table.c.cohort == cohort)
         if number is not None:
@@ -199,11 +201,11 @@ class Reader:
     def opened_after_issue(
         self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY, review: str | None = None
     ) -> tuple[tuple[str, str], ...]:
-        """Return (student, step) where a holder of a certificate has a step that does not count as clear any more.
+        """Return (student, step) where a student with a certificate has a step that no longer counts as clear.
 
-        Of those inside the scopes; `review` narrows it to certificates that were issued on that one.
+        Only students in the scopes; with `review`, only certificates that were issued on that review.
 
-        It re-opens nothing: it is a list for whoever looks after such cases.
+        It does not re-open anything: it is a list for manual follow-up.
         """
         certificate, decision, person = tables.certificate, tables.decision.alias(), tables.student
         status = steps_beside(self._settings, person)
@@ -216,7 +218,7 @@ class Reader:
         issued_on = select(tables.decision.c.step).where(tables.decision.c.decision == certificate.c.decision)
         own = true() if review is None else issued_on.scalar_subquery() == review
         with reading(self._engine) as connection:
-            # Staleness is nobody's debt: a source that is down says nothing against who has left.
+            # Staleness is not a debt: it does not count against students who have left.
             query = (
                 select(status.c.student, status.c.step)
                 .select_from(
@@ -278,8 +280,8 @@ def _source_view(
     )
 
 
-def _numbers(connection: Connection, cohort: str, number: str) -> list[str]:
-    """Return a student's number and those that it has replaced: the history keeps the number of its time."""
+def _numbers_of(connection: Connection, cohort: str, number: str) -> list[str]:
+    """Return a student's number and its earlier numbers: the history keeps the number of its time."""
     alias = tables.alias
     former = select(alias.c.alias).where(
         alias.c.cohort == cohort, alias.c.student == number, alias.c.kind == RENUMBERED

@@ -1,10 +1,9 @@
-"""Trends: how many were clear at the end of each day, and how long it took them, out of the flips.
+"""Trends, computed from the flips: how many students were clear at the end of each day, and after how many days.
 
-Counted are the students who leave now, each in the college of now, and the steps of their flow of now. A step is clear
-from the flip that made it cleared or exempt until one that made it held or unknown; nobody is clear before the first
-flip. Where neither a finding nor a decision is stored for a step as it is configured now, its flips are those of
-another step, and do not count. Staleness, and a review that lapses because what it rested on has moved, are no flips:
-they are told of today, by the figures, and not of the past.
+Only students who leave now are counted, with their current college and the steps of their current flow. A step is clear
+from the flip to cleared or exempt until a flip to held or unknown; before the first flip it is not clear. If neither a
+finding nor a decision is stored for a step as configured now, its flips belong to another step and do not count.
+Staleness and lapsed reviews are not flips: the counts of today include them, the past does not.
 """
 
 from collections import Counter, defaultdict
@@ -44,7 +43,7 @@ from status_db.effective.visible import Rows, Visibility, leaving, may_read
 from status_db.model import CLEAR, NOT_IN_FLOW, ROSTER, RunState
 from status_db.store.engine import reading
 
-#: Every zone's offset is a whole number of these, so that each lies inside one day of every zone.
+#: Every time zone's offset is a multiple of this, so a quarter of an hour is within one day in every zone.
 _QUARTER = 900
 
 
@@ -52,7 +51,7 @@ _TEXT = literal("", String)
 
 
 class _Quarter(FunctionElement[int]):
-    """The number of a moment's quarter of an hour, since 1970 in UTC."""
+    """The number of quarters of an hour from 1970 UTC to a time."""
 
     type = BigInteger()
     inherit_cache = True
@@ -73,49 +72,49 @@ def _quarter_sqlite(element: _Quarter, compiler: SQLCompiler, **kw: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """How many were clear when a day ended, or now, of today."""
+    """The numbers of clear students at the end of a day, or now for today."""
 
     day: date
-    #: All clear: every step that may be read, of those in their flow.
+    #: Students with all visible steps of their flow clear.
     clear: int
-    #: Step → how many were clear there.
+    #: Step → students for whom it was clear.
     by_step: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How many days it took the students of one college, or all of them, from the opening to all clear."""
+    """The days from the opening to all clear, of the students of one college or of all."""
 
-    #: Empty for everybody.
+    #: Empty for all students.
     college: str
     students: int
-    #: Those who are all clear now; the days below are theirs.
+    #: Students who are all clear now; `quartiles` is about them.
     clear: int
-    #: A quarter of them took at most so many days, half, three quarters; None where nobody is clear yet.
+    #: The quartiles of their days; None if no student is clear yet.
     quartiles: tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The season so far."""
+    """The progress of the season."""
 
-    #: How many leave: what the figures of each day are to be seen against.
+    #: The number of students who leave: the base for the counts of each day.
     students: int
-    #: Step → how many have it in their flow.
+    #: Step → students with the step in their flow.
     with_step: Mapping[str, int]
-    #: From the first day with a list to today, without a gap; nothing before there was a list.
+    #: From the first day with a roster to today, without gaps; empty before there is a roster.
     days: tuple[Day, ...]
-    #: Everybody, then each college by name.
+    #: All students, then each college by name.
     spans: tuple[Span, ...]
 
 
 def trend(
     engine: Engine, settings: Settings, visibility: Visibility, now: datetime, college: str | None = None
 ) -> Trend:
-    """Return how the season went within what may be read, in days of the institution's zone.
+    """Return the progress of the season within the visibility, in days of the institution's time zone.
 
-    Days to all clear are counted from the first day of the student's level's window, or from the day of the first list
-    where it has none; who was clear by then took 0 days.
+    Days to all clear count from the first day of the window of the student's level, or from the day of the first roster
+    if it has none. Students who were clear before that count as 0 days.
     """
     zone = settings.institution.timezone
     with reading(engine) as connection:
@@ -130,15 +129,15 @@ def trend(
     of_all: Counter[date] = Counter()
     taken: dict[str, Counter[int | None]] = defaultdict(Counter)
     for what, name, level, quarter, number in rows:
-        day = None if quarter is None else _day(int(quarter), zone)
+        day = None if quarter is None else _local_date(int(quarter), zone)
         match what:
-            case _What.STEP:
+            case _RowKind.STEP:
                 with_step[name] = number
-            case _What.CLEAR_STEPS if day:
+            case _RowKind.CLEAR_STEPS if day:
                 by_step[name][day] += int(number)
-            case _What.CLEAR_STUDENTS if day:
+            case _RowKind.CLEAR_STUDENTS if day:
                 of_all[day] += int(number)
-            case _What.TAKEN:
+            case _RowKind.TAKEN:
                 took = None if day is None else max(0, (day - opens.get(level, first)).days)
                 for group in ("", name):
                     taken[group][took] += number
@@ -149,7 +148,7 @@ def trend(
         clear += of_all[day]
         sums = {step: count + by_step[step][day] for step, count in sums.items()}
         days.append(Day(day, clear, sums))
-    spans = tuple(_span(name, counts) for name, counts in sorted(taken.items()))
+    spans = tuple(_days_to_clear(name, counts) for name, counts in sorted(taken.items()))
     return Trend(sum(taken[""].values()), with_step, tuple(days), spans)
 
 
@@ -163,48 +162,48 @@ def _first_list(connection: Connection, cohort: str) -> datetime | None:
     return began
 
 
-class _What(StrEnum):
-    """What a row of the season tells."""
+class _RowKind(StrEnum):
+    """The kind of a row of the season."""
 
-    #: How many have a step.
+    #: The number of students with a step.
     STEP = "step"
-    #: By how many a step's clear ones grew in a quarter of an hour; by how many the students who are all clear did.
+    #: The change of a step's clear students in a quarter of an hour; the change of the students who are all clear.
     CLEAR_STEPS = "clear_steps"
     CLEAR_STUDENTS = "clear_students"
-    #: How many of a college and level became all clear in a quarter of an hour; without one, how many are not.
+    #: The students of a college and level who became all clear in a quarter of an hour; without one, those who are not.
     TAKEN = "taken"
 
 
 def _season(settings: Settings, visibility: Visibility, college: str | None) -> Rows:
-    """Read all of it in one statement, whose parts the database works out once: what, name, level, quarter, number."""
+    """Select all rows in one statement, whose parts the database evaluates once: kind, name, level, quarter, number."""
     present = _present(settings, visibility, college).cte("present")
     who = (present.c.student, present.c.college, present.c.level)
     needed = select(*who, func.count().label("steps")).group_by(*who).cte("needed")
-    moved = _moved(visibility, present).cte("moved")
-    quarter, nothing = _Quarter(moved.c.at), cast(null(), BigInteger)
-    running = _running(moved, needed).subquery()
+    changes = _changes(visibility, present).cte("moved")
+    quarter, nothing = _Quarter(changes.c.at), cast(null(), BigInteger)
+    running = _running(changes, needed).subquery()
     became = and_(running.c.change > 0, running.c.clear == running.c.steps)
     ceased = and_(running.c.change < 0, running.c.clear == running.c.steps - 1)
     moment = _Quarter(running.c.at)
-    taken = _taken(moved, needed).subquery()
+    taken = _taken(changes, needed).subquery()
     return union_all(
-        select(_what(_What.STEP), present.c.step, _TEXT, nothing, func.count()).group_by(present.c.step),
-        select(_what(_What.CLEAR_STEPS), moved.c.step, _TEXT, quarter, func.sum(moved.c.change)).group_by(
-            moved.c.step, quarter
+        select(_row_kind(_RowKind.STEP), present.c.step, _TEXT, nothing, func.count()).group_by(present.c.step),
+        select(_row_kind(_RowKind.CLEAR_STEPS), changes.c.step, _TEXT, quarter, func.sum(changes.c.change)).group_by(
+            changes.c.step, quarter
         ),
-        select(_what(_What.CLEAR_STUDENTS), _TEXT, _TEXT, moment, func.sum(case((became, 1), else_=-1)))
+        select(_row_kind(_RowKind.CLEAR_STUDENTS), _TEXT, _TEXT, moment, func.sum(case((became, 1), else_=-1)))
         .where(or_(became, ceased))
         .group_by(moment),
-        select(_what(_What.TAKEN), *taken.c, func.count()).group_by(*taken.c),
+        select(_row_kind(_RowKind.TAKEN), *taken.c, func.count()).group_by(*taken.c),
     )
 
 
-def _what(what: _What) -> ColumnElement[str]:
+def _row_kind(what: _RowKind) -> ColumnElement[str]:
     return literal(what.value, String)
 
 
 def _present(settings: Settings, visibility: Visibility, college: str | None) -> Rows:
-    """Read the steps that may be read, of those who leave now, and whether anything is known about each."""
+    """Select the visible steps of the students who leave now, and whether each has a finding or a decision."""
     person, decision = tables.student, tables.decision
     status = steps_beside(settings, person)
     own = true() if college is None else person.c.college == college
@@ -224,10 +223,10 @@ def _present(settings: Settings, visibility: Visibility, college: str | None) ->
     )
 
 
-def _moved(visibility: Visibility, present: Rows) -> Rows:
-    """Read every change between clear and not clear of those steps, as +1 and −1."""
+def _changes(visibility: Visibility, present: Rows) -> Rows:
+    """Select every change of those steps to clear (+1) and from clear (−1)."""
     flip = tables.flip
-    # A step that left the flow is no longer the student's; should it come back, it begins anew.
+    # A step that left the flow is not clear; if it returns, it begins again.
     after = and_(flip.c.after.in_(CLEAR), flip.c.reason != NOT_IN_FLOW)
     change = case((after, 1), else_=0) - case((flip.c.before.in_(CLEAR), 1), else_=0)
     mine = and_(flip.c.cohort == visibility.cohort, flip.c.student == present.c.student, flip.c.step == present.c.step)
@@ -238,19 +237,19 @@ def _moved(visibility: Visibility, present: Rows) -> Rows:
     )
 
 
-def _running(moved: Rows, needed: Rows) -> Rows:
-    """Read for every change how many of the student's steps are clear after it, and how many there are."""
-    clear = func.sum(moved.c.change).over(partition_by=moved.c.student, order_by=moved.c.flip)
-    return select(moved.c.at, moved.c.change, clear.label("clear"), needed.c.steps).join(
-        needed, needed.c.student == moved.c.student
+def _running(changes: Rows, needed: Rows) -> Rows:
+    """Select for every change the number of the student's clear steps after it, and of all steps."""
+    clear = func.sum(changes.c.change).over(partition_by=changes.c.student, order_by=changes.c.flip)
+    return select(changes.c.at, changes.c.change, clear.label("clear"), needed.c.steps).join(
+        needed, needed.c.student == changes.c.student
     )
 
 
-def _taken(moved: Rows, needed: Rows) -> Rows:
-    """Read each student's college and level, and when they became all clear, where they are: at the last change."""
+def _taken(changes: Rows, needed: Rows) -> Rows:
+    """Select each student's college and level, and, if they are all clear, the quarter of the last change."""
     last = (
-        select(moved.c.student, func.sum(moved.c.change).label("clear"), func.max(moved.c.at).label("at"))
-        .group_by(moved.c.student)
+        select(changes.c.student, func.sum(changes.c.change).label("clear"), func.max(changes.c.at).label("at"))
+        .group_by(changes.c.student)
         .subquery()
     )
     quarter = case((last.c.clear == needed.c.steps, _Quarter(last.c.at)))
@@ -259,7 +258,7 @@ def _taken(moved: Rows, needed: Rows) -> Rows:
     )
 
 
-def _span(college: str, counts: Mapping[int | None, int]) -> Span:
+def _days_to_clear(college: str, counts: Mapping[int | None, int]) -> Span:
     clear = sum(count for days, count in counts.items() if days is not None)
     students = sum(counts.values())
     if not clear:
@@ -269,15 +268,15 @@ def _span(college: str, counts: Mapping[int | None, int]) -> Span:
     return Span(college, students, clear, (quarter, half, most))
 
 
-def _reached(by_days: Sequence[tuple[int, int]], wanted: int) -> int:
-    """Return within how many days so many were clear."""
-    so_far = 0
+def _reached(by_days: Sequence[tuple[int, int]], needed_count: int) -> int:
+    """Return after how many days this many students were clear."""
+    total = 0
     for days, count in by_days:
-        so_far += count
-        if so_far >= wanted:
+        total += count
+        if total >= needed_count:
             return days
-    raise AssertionError(wanted)
+    raise AssertionError(needed_count)
 
 
-def _day(quarter: int, zone: ZoneInfo) -> date:
+def _local_date(quarter: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()

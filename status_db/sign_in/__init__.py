@@ -1,1 +1,1 @@
-"""How an account proves who it is: codes, second factors, and slowed-down guesses."""
+"""Authentication data of accounts: one-time codes, second factors, and login attempts."""

@@ -1,6 +1,6 @@
-"""Numbers of identity documents: with one, where the settings allow it, a student sets a password.
+"""Numbers of identity documents, with which a student can set a password if the settings allow it.
 
-A number itself is stored nowhere, and stands in no message: an account keeps its keyed hash, bound to the student.
+The number itself is never stored and is in no message: an account has a keyed hash of number and student.
 """
 
 import hmac
@@ -18,24 +18,24 @@ from status_db.desk.seals import ACCOUNT
 from status_db.desk.store import DeskStore
 from status_db.store.engine import reading
 
-#: So many accounts are written with one statement.
+#: The number of accounts written with one statement.
 _AT_ONCE = 1000
 
 
 def normalise_document(typed: str) -> str:
-    """Return a document's number in its one form: NFKC, upper case, nothing but letters and digits."""
+    """Return a document's number in its normal form: NFKC, upper case, only letters and digits."""
     return "".join(letter for letter in unicodedata.normalize("NFKC", typed).upper() if letter.isalnum())
 
 
 class Identities:
-    """Keeps and compares them. Every method raises StoreError when the database fails, or KeyRefused."""
+    """Stores and compares the hashes. Every method raises StoreError if the database fails, or KeyRefused."""
 
     def __init__(self, desk: Engine | DeskStore, key: DeskKey) -> None:
         self._desk = store.of(desk)
         self._key = key
 
     def keep(self, numbers: Mapping[str, str]) -> set[str]:
-        """Keep student → number of the document, all or none; return the students who have no account."""
+        """Store student → document number, all or none; return the students without an account."""
         table = tables.account
         sealed = (table.c.mac.is_not(None), table.c.student.is_not(None))
         with self._desk.writing() as entry, entry.changing(ACCOUNT, *sealed):
@@ -56,7 +56,7 @@ class Identities:
         return set(numbers) - held
 
     def fits(self, account: str, number: str) -> bool:
-        """Say whether this is the number of an active student's document; the work is the same for nobody's."""
+        """Return whether this is the document number of an active student; unknown accounts take the same time."""
         table = tables.account
         with reading(self._desk.engine) as connection:
             row = connection.execute(

@@ -1,6 +1,6 @@
-"""Attempts: how often somebody has failed to get in, counted over all processes, so that guessing is slowed down.
+"""Failed login attempts, counted over all processes, so that guessing is slow.
 
-What is counted, an account, a device, an address, is known here by its keyed hash alone.
+Attempts are counted by account, device and address; only their keyed hashes are stored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,16 +17,16 @@ from status_db.store.turns import DESK
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many failures cost nothing, and how long the next try waits after that, each time twice as long."""
+    """The number of free failures, and the wait after them, which doubles with each failure."""
 
     free: int
     first: timedelta
     longest: timedelta
-    #: Failures are forgotten after this long without another.
+    #: Failures are forgotten after this time without another failure.
     forget: timedelta
 
     def wait(self, failures: int, last: datetime, now: datetime) -> timedelta:
-        """Return how long the next try has to wait; nothing when it need not."""
+        """Return how long the next attempt must wait; zero if it need not wait."""
         if failures <= self.free or now - last >= max(self.forget, self.longest):
             return timedelta(0)
         doublings: int = 2 ** min(failures - self.free - 1, 16)
@@ -34,16 +34,16 @@ class Limit:
 
 
 class LoginAttempts:
-    """Counts tries. Every method raises StoreError when the database fails, or KeyRefused."""
+    """Counts attempts. Every method raises StoreError if the database fails, or KeyRefused."""
 
     def __init__(self, engine: Engine, key: DeskKey) -> None:
         self._engine = engine
         self._key = key
 
     def begin(self, limits: Mapping[str, Limit], now: datetime) -> timedelta:
-        """Count a try as a failure under each of these names; where one has to wait, count nothing and say how long.
+        """Count an attempt as a failure under each name, and return zero; if a name must wait, only return its wait.
 
-        A try is counted before anything is compared, so that a thousand at once are a thousand, not one.
+        An attempt is counted before the password is compared, so that parallel attempts are all counted.
         """
         named = {self._key.hashed("attempt", what): limit for what, limit in limits.items()}
         with reading(self._engine) as connection:
@@ -54,11 +54,11 @@ class LoginAttempts:
             if wait := _longest(counted, named, now):
                 return wait
             for what, limit in named.items():
-                _count(connection, what, counted.get(what), limit, now)
+                _count_failure(connection, what, counted.get(what), limit, now)
         return timedelta(0)
 
     def succeeded(self, forgotten: Iterable[str], spared: Iterable[str] = ()) -> None:
-        """Forget all failures under some names; under others, that this one try was counted as one."""
+        """Delete all failures of the names `forgotten`; subtract this attempt from the names `spared`."""
         table = tables.attempt
         with writing(self._engine, DESK, "desk") as connection:
             connection.execute(delete(table).where(table.c.what.in_(self._hashes(forgotten))))
@@ -80,7 +80,7 @@ def _longest(counted: Mapping[bytes, tuple[int, datetime]], named: Mapping[bytes
     return max(waits, default=timedelta(0))
 
 
-def _count(
+def _count_failure(
     connection: Connection, what: bytes, before: tuple[int, datetime] | None, limit: Limit, now: datetime
 ) -> None:
     table = tables.attempt

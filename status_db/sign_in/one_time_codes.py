@@ -1,7 +1,7 @@
-"""One-time codes. With one, somebody sets a password, or sets up the first second factor; each kind does that alone.
+"""One-time codes, for setting a password or for setting up the first second factor. Each kind has one use.
 
-A code is twelve characters of an alphabet without those that are taken for one another: 60 random bits. It is known
-here by a keyed hash alone, works once, and ends by itself; a new one of the same kind and account ends the one before.
+A code has twelve characters (60 random bits) of an alphabet without look-alikes. Only a keyed hash is stored. A code
+works once and expires; a new code of the same kind and account replaces the one before.
 """
 
 import secrets
@@ -22,14 +22,14 @@ from status_db.desk.key import DeskKey
 from status_db.desk.seals import CODE
 from status_db.desk.store import DeskEntry, DeskStore
 
-#: Crockford's: neither I nor L beside 1, no O beside 0, and no U.
+#: Crockford's alphabet: without I, L, O and U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS = str.maketrans("ILO", "110")
 _GROUPS, _LETTERS = 3, 4
 
 
 class CodeKind(StrEnum):
-    """What a code is for."""
+    """The purpose of a code."""
 
     #: To set a password, the first or a forgotten one.
     PASSWORD = "password"  # noqa: S105 - the name of a kind
@@ -38,9 +38,9 @@ class CodeKind(StrEnum):
 
 
 class Codes:
-    """Makes one-time codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused.
+    """Makes and redeems one-time codes. Every method raises StoreError if the database fails, or KeyRefused.
 
-    Accounts that the demo made get none, unless `demo` says that the settings are a demo's.
+    Accounts made by the demo get no code, unless `demo` is set because the settings are a demo's.
     """
 
     def __init__(self, desk: Engine | DeskStore, key: DeskKey, *, demo: bool = False) -> None:
@@ -51,9 +51,9 @@ class Codes:
     def make(
         self, account: str, *, made_by: str, now: datetime, lasts: timedelta, kind: CodeKind = CodeKind.PASSWORD
     ) -> str:
-        """Return a fresh code for an active account; it is not stored, so nobody can be shown it again.
+        """Return a new code for an active account; it is not stored, so it cannot be shown again.
 
-        Raises AccountRefused when there is no such active account.
+        Raises AccountRefused if there is no such active account.
         """
         made = self.make_all([account], made_by=made_by, now=now, lasts=lasts, kind=kind)
         return made[normalise_account(account)]
@@ -67,7 +67,7 @@ class Codes:
         lasts: timedelta,
         kind: CodeKind = CodeKind.PASSWORD,
     ) -> dict[str, str]:
-        """Return account → a fresh code, for all of them or for none. Raises AccountRefused."""
+        """Return account → new code, for all accounts or for none. Raises AccountRefused."""
         with self._desk.writing() as entry:
             return self.make_in(entry, accounts, made_by=made_by, now=now, lasts=lasts, kind=kind)
 
@@ -81,7 +81,7 @@ class Codes:
         lasts: timedelta,
         kind: CodeKind = CodeKind.PASSWORD,
     ) -> dict[str, str]:
-        """Make them as a part of a transaction. Raises AccountRefused."""
+        """Make codes inside an open transaction. Raises AccountRefused."""
         fresh = {normalise_account(account): fresh_code() for account in accounts}
         hashes = {account: self._hash(kind, account, code) for account, code in fresh.items()}
         table, connection = tables.code, entry.connection
@@ -111,7 +111,7 @@ class Codes:
         return fresh
 
     def use(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:
-        """Use a code up; say whether it opens this active account. The work is the same when there is no such one."""
+        """Redeem a code; return whether it was valid for this active account. Unknown accounts take the same time."""
         name = normalise_account(account)
         table, owner = tables.code, tables.account
         wanted = and_(table.c.kind == kind, table.c.code_hash == self._hash(kind, name, code))
@@ -121,13 +121,13 @@ class Codes:
                 .join(owner, owner.c.account == table.c.account)
                 .where(wanted, demo_accounts.opens(demo=self._demo), table.c.used_at.is_(None), table.c.until > now)
             ).one_or_none()
-            # A code of staff counts where it is as it was sealed, and so only in a process with the ledger's key.
-            if row is None or not self._counts(row):
+            # A staff code is valid only if its seal is right, so only in a process with the ledger's key.
+            if row is None or not self._is_valid(row):
                 return False
             entry.connection.execute(update(table).where(wanted).values(used_at=now))
         return True
 
-    def _counts(self, row: Row[Any]) -> bool:
+    def _is_valid(self, row: Row[Any]) -> bool:
         if row.mac is not None:
             return self._desk.vouches(CODE, row)
         return row.student is not None or not self._desk.seals_rows
@@ -144,6 +144,6 @@ def fresh_code() -> str:
 
 
 def normal_code(code: str) -> str:
-    """Return a code as it is hashed, however it was typed: full-width, lower case, without its hyphens."""
+    """Return a typed code in the form that is hashed: half-width, upper case, without hyphens."""
     typed = unicodedata.normalize("NFKC", code).upper()
     return "".join(letter for letter in typed if letter.isalnum()).translate(_READ_AS)

@@ -1,6 +1,6 @@
-"""Passkeys: the public keys of WebAuthn that are an account's second factors, and the challenges they have to sign.
+"""Passkeys: the WebAuthn public keys that are an account's second factors, and the challenges that they sign.
 
-A challenge belongs to one session and one purpose, and is taken once: whether or not what comes back holds.
+A challenge belongs to one session and one purpose, and is used once, whether or not the signature is valid.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ from status_db.store.engine import reading
 
 #: How long a challenge is valid.
 CHALLENGE = timedelta(minutes=5)
-#: The most passkeys an account may have.
+#: The most passkeys of an account.
 MOST = 10
 LONGEST_NAME = 60
 
 
 class Purpose(StrEnum):
-    """What a challenge is for."""
+    """The purpose of a challenge."""
 
     #: To add a passkey.
     REGISTER = "register"
-    #: To show one.
+    #: To sign in with one.
     SIGN = "sign"
 
 
@@ -43,7 +43,7 @@ class Passkey:
     credential_id: bytes
     public_key: bytes
     sign_count: int
-    #: What its owner calls it.
+    #: The owner's name for it.
     name: str
     transports: Sequence[str]
     made_at: datetime
@@ -51,13 +51,13 @@ class Passkey:
 
 
 class Passkeys:
-    """Reads and writes passkeys and challenges. Every method raises StoreError when the database fails."""
+    """Reads and writes passkeys and challenges. Every method raises StoreError if the database fails."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
 
     def of(self, account: str) -> tuple[Passkey, ...]:
-        """Return an account's passkeys, the oldest first; none that is not as it was sealed."""
+        """Return an account's passkeys, the oldest first; those with a wrong seal are left out."""
         table = tables.passkey
         with reading(self._desk.engine) as connection:
             rows = connection.execute(
@@ -76,7 +76,7 @@ class Passkeys:
         transports: Sequence[str],
         now: datetime,
     ) -> bool:
-        """Give an active account a passkey; False where it has enough, or where the passkey is somebody's already."""
+        """Add a passkey to an active account; return False if it has MOST passkeys, or the passkey is in use."""
         table, owner = tables.passkey, normalise_account(account)
         with self._desk.writing() as entry:
             connection = entry.connection
@@ -102,7 +102,7 @@ class Passkeys:
         return True
 
     def use(self, passkey: int, sign_count: int, now: datetime) -> bool:
-        """Note that a passkey was shown; False where its count has not grown: it may have been copied."""
+        """Record the use of a passkey; return False if its count has not grown, because it may be a copy."""
         table = tables.passkey
         grown = table.c.sign_count < sign_count if sign_count else table.c.sign_count == 0
         this = table.c.passkey == passkey
@@ -111,7 +111,7 @@ class Passkeys:
         return used.rowcount == 1
 
     def remove(self, account: str, passkey: int) -> str | None:
-        """Take one of an account's passkeys away; return its name. None where it is not there, or the last factor."""
+        """Remove a passkey of an account, and return its name; None if it does not exist or is the last factor."""
         table, owner, name = tables.passkey, tables.account, normalise_account(account)
         this = table.c.passkey == passkey
         with self._desk.writing() as entry, entry.changing(PASSKEY, this):
@@ -129,7 +129,7 @@ class Passkeys:
             return removed.scalar_one_or_none()
 
     def challenge(self, token_hash: bytes, account: str, purpose: Purpose, challenge: bytes, now: datetime) -> None:
-        """Keep a session's challenge, in place of the one before for the same purpose."""
+        """Store a session's challenge; it replaces the one before for the same purpose."""
         table = tables.factor_step
         with self._desk.writing() as entry:
             entry.connection.execute(
@@ -138,7 +138,7 @@ class Passkeys:
             note_step(entry, token_hash, purpose, account, now, challenge)
 
     def take_challenge(self, token_hash: bytes, account: str, purpose: Purpose, now: datetime) -> bytes | None:
-        """Return a session's challenge, and forget it; None where there is none, or it is too old."""
+        """Return and delete a session's challenge; None if there is none or it is too old."""
         table = tables.factor_step
         own = table.c.account == normalise_account(account)
         these = (table.c.token_hash == token_hash, table.c.kind == purpose, own)

@@ -1,4 +1,4 @@
-"""Recovery codes: each stands in for a lost second factor, once. Only a keyed hash is stored."""
+"""Recovery codes: each replaces a lost second factor once. Only a keyed hash is stored."""
 
 from datetime import datetime
 
@@ -12,19 +12,19 @@ from status_db.desk.seals import RECOVERY_CODE
 from status_db.desk.store import DeskStore
 from status_db.sign_in.one_time_codes import fresh_code, normal_code
 
-#: How many are made at a time.
+#: The number of codes made at a time.
 COUNT = 10
 
 
 class RecoveryCodes:
-    """Makes recovery codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused."""
+    """Makes and redeems recovery codes. Every method raises StoreError if the database fails, or KeyRefused."""
 
     def __init__(self, desk: Engine | DeskStore, key: DeskKey) -> None:
         self._desk = store.of(desk)
         self._key = key
 
     def make(self, account: str, now: datetime) -> tuple[str, ...]:
-        """Return fresh codes; the earlier ones end. They are not stored, so they cannot be shown again."""
+        """Return new codes; the earlier ones end. They are not stored, so they cannot be shown again."""
         name, table = normalise_account(account), tables.recovery_code
         fresh = tuple(fresh_code() for _ in range(COUNT))
         own = table.c.account == name
@@ -37,7 +37,7 @@ class RecoveryCodes:
         return fresh
 
     def use(self, account: str, code: str, now: datetime) -> bool:
-        """Use a code up; say whether it was this account's, and had not been used."""
+        """Redeem a code; return whether it belongs to this account and was unused."""
         name, table = normalise_account(account), tables.recovery_code
         this = table.c.code_hash == self._hash(name, code)
         with self._desk.writing() as entry, entry.changing(RECOVERY_CODE, this):

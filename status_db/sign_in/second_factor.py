@@ -1,6 +1,6 @@
-"""Second factors: who is asked for one, what each account has, and what each session has shown.
+"""Second factors: who needs one, the factors of each account, and the factors that each session has verified.
 
-An account's second factors are the app (a sealed secret, and the last of its time steps that was used up) and
+An account's second factors are the app (a sealed secret, and its last used time step) and
 passkeys (`status_db.sign_in.passkeys`). A recovery code replaces one of them, once: `status_db.sign_in.recovery_codes`.
 """
 
@@ -21,41 +21,41 @@ from status_db.desk.seals import ACCOUNT, FACTOR_STEP, PASSKEY, RECOVERY_CODE
 from status_db.desk.store import DeskEntry, DeskStore
 from status_db.store.engine import reading
 
-#: An app's digits change this often, in seconds.
+#: The interval in which an app's digits change, in seconds.
 STEP = 30
 
-#: How long a session may set up the first second factor after its code was entered.
+#: How long a session can set up the first second factor after its code was entered.
 SET_UP = timedelta(minutes=30)
-#: How long second factors may be changed after one was shown.
+#: How long second factors can be changed after one was verified.
 RECENT = timedelta(minutes=10)
 
 
 class Owner(Protocol):
-    """An account, as far as it matters here."""
+    """The part of an account that this module needs."""
 
     @property
     def student(self) -> str | None:
-        """The student number, when this is a student."""
+        """The student number of a student's account."""
         ...
 
     @property
     def grants(self) -> Sequence[Grant]:
-        """What it may do."""
+        """The account's grants."""
         ...
 
     @property
     def demo(self) -> bool:
-        """Made by the demo."""
+        """Whether the demo made it."""
         ...
 
 
 def is_staff(owner: Owner) -> bool:
-    """Return whether an account has more than a student's own pages."""
+    """Return whether an account can open more than a student's own pages."""
     return owner.student is None or bool(owner.grants)
 
 
 def asked_of(auth: Auth, owner: Owner) -> bool:
-    """Say whether an account must show a second factor. The demo's need not: their password is public anyway."""
+    """Return whether an account needs a second factor. Demo accounts do not: their password is public anyway."""
     asked = auth.asks_second_factor_of
     if asked == "off" or owner.demo:
         return False
@@ -66,39 +66,39 @@ def asked_of(auth: Auth, owner: Owner) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AccountFactors:
-    """What an account has."""
+    """The second factors of an account."""
 
     app: bool = False
-    #: When the app's digits were last taken, give or take half a minute.
+    #: When the app's digits were last accepted, to within half a minute.
     app_used_at: datetime | None = None
     passkeys: int = 0
-    #: How many recovery codes are left.
+    #: The number of unused recovery codes.
     recovery: int = 0
 
     @property
     def any(self) -> bool:
-        """Whether there is a second factor; recovery codes alone are none."""
+        """Whether there is a second factor; recovery codes alone do not count."""
         return self.app or self.passkeys > 0
 
 
 class SecondFactors:
-    """Reads and writes second factors. Every method raises StoreError when the database fails."""
+    """Reads and writes second factors. Every method raises StoreError if the database fails."""
 
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
 
     def held(self, account: str) -> AccountFactors:
-        """Return what an account has; nothing where there is no such account."""
+        """Return the second factors of an account; an empty value if there is no such account."""
         return self.held_by([account]).get(normalise_account(account), AccountFactors())
 
     def held_by(self, accounts: Collection[str]) -> Mapping[str, AccountFactors]:
-        """Return what each of these accounts has; one that has nothing is left out."""
+        """Return the second factors of these accounts; accounts without any are left out."""
         names = [normalise_account(account) for account in accounts]
         with reading(self._desk.engine) as connection:
             return held_in(connection, names)
 
     def enrol(self, account: str, sealed: bytes, step: int) -> bool:
-        """Give an account its app, its first time step used; False when it has one already."""
+        """Set an account's app and its first used time step; return False if it already has an app."""
         table = tables.account
         own = table.c.account == normalise_account(account)
         with self._desk.writing() as entry, entry.changing(ACCOUNT, own):
@@ -110,7 +110,7 @@ class SecondFactors:
         return changed.rowcount == 1
 
     def use(self, account: str, step: int) -> bool:
-        """Use a time step up; False when it, or a later one, has been used."""
+        """Record the use of a time step; return False if it or a later one was used before."""
         table = tables.account
         own = table.c.account == normalise_account(account)
         with self._desk.writing() as entry, entry.changing(ACCOUNT, own):
@@ -126,7 +126,7 @@ class SecondFactors:
         return changed.rowcount == 1
 
     def remove_app(self, account: str) -> bool:
-        """Take the app away; False where there is none, or no passkey would be left in its place."""
+        """Remove the app; return False if there is none, or the account has no passkey."""
         table, name = tables.account, normalise_account(account)
         with self._desk.writing() as entry, entry.changing(ACCOUNT, table.c.account == name):
             others = select(tables.passkey.c.passkey).where(tables.passkey.c.account == name)
@@ -138,23 +138,23 @@ class SecondFactors:
         return changed.rowcount == 1
 
     def reset(self, account: str) -> bool:
-        """Take every second factor and recovery code away, and end the account's sessions; False when it had none."""
+        """Remove all second factors and recovery codes, and end the account's sessions; return False if it had none."""
         with self._desk.writing() as entry:
             return reset_in(entry, normalise_account(account))
 
     def shown_at(self, token_hash: bytes) -> datetime | None:
-        """Return when this session last showed a second factor; None when it has not."""
+        """Return when this session last verified a second factor; None if it has not."""
         with reading(self._desk.engine) as connection:
             return self._at(connection, token_hash, "shown")
 
     def show(self, token_hash: bytes, account: str, now: datetime, *, longest: timedelta) -> None:
-        """Note that a session has shown a second factor; forget what is noted of sessions older than `longest`."""
+        """Record that a session verified a second factor; delete the records of sessions older than `longest`."""
         with self._desk.writing() as entry:
             entry.connection.execute(delete(tables.factor_step).where(tables.factor_step.c.at < now - longest))
             note_step(entry, token_hash, "shown", account, now)
 
     def pass_on(self, before: bytes, after: bytes, account: str, now: datetime, *, longest: timedelta) -> bool:
-        """Open a session wholly, under another token: it has shown a second factor. False when it has ended."""
+        """Open a session fully, under a new token, after a second factor; return False if it has ended."""
         step, name = tables.factor_step, normalise_account(account)
         with self._desk.writing() as entry:
             if not sessions.pass_on(entry, self._desk, before, after, name, now):
@@ -164,12 +164,12 @@ class SecondFactors:
         return True
 
     def allow_set_up(self, token_hash: bytes, account: str, now: datetime) -> None:
-        """Note that the code for setting up the first second factor was given in this session."""
+        """Record that the code for the first second factor was entered in this session."""
         with self._desk.writing() as entry:
             note_step(entry, token_hash, "set_up", account, now)
 
     def may_set_up(self, token_hash: bytes, now: datetime) -> bool:
-        """Say whether that code was entered in this session within the last 30 minutes."""
+        """Return whether that code was entered in this session within the last 30 minutes."""
         with reading(self._desk.engine) as connection:
             at = self._at(connection, token_hash, "set_up")
         return at is not None and now - at < SET_UP
@@ -185,7 +185,7 @@ class SecondFactors:
 def note_step(
     entry: DeskEntry, token_hash: bytes, kind: str, account: str, now: datetime, challenge: bytes | None = None
 ) -> None:
-    """Note what a session has done or may do, in place of what was noted of that kind."""
+    """Record what a session has done or can do; it replaces the record of the same kind."""
     table = tables.factor_step
     same = (table.c.token_hash == token_hash, table.c.kind == kind)
     entry.connection.execute(delete(table).where(*same))
@@ -198,7 +198,7 @@ def note_step(
 
 
 def reset_in(entry: DeskEntry, name: str) -> bool:
-    """Take every second factor of an account away, as a part of a transaction; False when it had none."""
+    """Remove all second factors of an account inside an open transaction; return False if it had none."""
     table = tables.account
     own, had = table.c.account == name, name in held_in(entry.connection, [name])
     for sealed in (PASSKEY, RECOVERY_CODE, FACTOR_STEP):
@@ -212,7 +212,7 @@ def reset_in(entry: DeskEntry, name: str) -> bool:
 
 
 def held_in(connection: Connection, names: Collection[str]) -> dict[str, AccountFactors]:
-    """Return what each of these accounts has, as a part of a transaction; one that has nothing is left out."""
+    """Return the second factors of these accounts inside an open transaction; accounts without any are left out."""
     account, passkey, recovery = tables.account, tables.passkey, tables.recovery_code
     keys = select(func.count()).where(passkey.c.account == account.c.account).scalar_subquery()
     left = (
@@ -232,7 +232,7 @@ def held_in(connection: Connection, names: Collection[str]) -> dict[str, Account
     return {
         row.account: AccountFactors(
             app=bool(row.app),
-            app_used_at=_moment(row.second_factor_step) if row.app else None,
+            app_used_at=_step_time(row.second_factor_step) if row.app else None,
             passkeys=row.keys,
             recovery=row.left,
         )
@@ -241,5 +241,5 @@ def held_in(connection: Connection, names: Collection[str]) -> dict[str, Account
     }
 
 
-def _moment(step: int | None) -> datetime | None:
+def _step_time(step: int | None) -> datetime | None:
     return datetime.fromtimestamp(step * STEP, UTC) if step is not None else None

@@ -1,4 +1,4 @@
-"""Tickets of providers that have been used: none opens twice, whichever of several workers it comes to."""
+"""Used tickets of providers: each ticket works once, across all workers."""
 
 from datetime import datetime
 
@@ -10,13 +10,13 @@ from status_db.store.turns import DESK
 
 
 class Tickets:
-    """Remembers tickets by their digest. Raises StoreError."""
+    """Stores used tickets by their digest. Raises StoreError."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def use(self, ticket_hash: bytes, now: datetime) -> bool:
-        """Note that a ticket is used now; False when it has been used before."""
+        """Record the use of a ticket; return False if it was used before."""
         table = tables.used_ticket
         with writing(self._engine, DESK, "desk") as connection:
             if connection.execute(select(table.c.at).where(table.c.ticket_hash == ticket_hash)).first() is not None:

@@ -1,4 +1,4 @@
-"""Every table, as `tables.student`: those of the marks, and those of the desk."""
+"""All tables, for example `tables.student`: those of the marks, and those of the desk."""
 
 from status_db.tables.decision_tables import batch, certificate, decision
 from status_db.tables.desk_tables import (

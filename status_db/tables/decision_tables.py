@@ -1,4 +1,4 @@
-"""The tables of what people decide: decisions, the batches that they were entered with, and certificates."""
+"""The tables of decisions, batches and certificates, which people write."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, UniqueConstraint
 
@@ -24,18 +24,18 @@ decision = Table(
     Column("answered_keys", Json, nullable=False),
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
-    #: For a review: step → the run and the decision that stood there when it was given.
+    #: For a review: step → its version tag (run and decision) when the review was given.
     Column("rests_on", Json, key="reviewed_versions", nullable=False, server_default="{}"),
-    #: When the end by date was noted, with its flip.
+    #: When the expiry was recorded, with its flip.
     Column("ended_at", Instant),
     Column("mac", LargeBinary),
-    #: The office's own file about it, what a pass depends on, and the sheet of paper it was first written on.
+    #: The office's file number, the condition of a pass, and the paper form on which it was first written.
     Column("file_number", Line(100)),
     Column("condition", Prose()),
     Column("sheet", Line(100)),
-    #: The batch it was entered with; NULL for one entered alone.
+    #: The batch in which it was entered; NULL for a single decision.
     Column("batch", BigInteger),
-    #: For a review given over answers that were too old: step → the moment of the answer that was accepted.
+    #: For a review that accepted answers that were too old: step → the time of the accepted answer.
     Column("accepts", Json),
     is_verdict("verdict"),
     sqlite_autoincrement=True,
@@ -46,7 +46,7 @@ Index(
     sqlite_where=decision.c.batch.is_not(None),
     postgresql_where=decision.c.batch.is_not(None),
 )
-# One decision stands at a time; the next one withdraws it first.
+# Only one decision is not withdrawn; the next one first withdraws it.
 Index(
     "uq_decision_standing",
     decision.c.cohort,
@@ -60,7 +60,7 @@ Index(
 batch = Table(
     "batch",
     marks,
-    #: Decisions that were entered together, and may be taken back together.
+    #: Decisions that were entered together, and can be withdrawn together.
     Column("batch", Id, primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     #: import, paper, class
@@ -68,11 +68,11 @@ batch = Table(
     Column("step", Word, nullable=False),
     Column("author", Line(100), nullable=False),
     Column("at", Instant, nullable=False),
-    #: The file's name, the number of the sheet of paper, or the class.
+    #: The file's name, the number of the paper form, or the class.
     Column("title", Line(200), nullable=False),
-    #: Of the preview that was confirmed.
+    #: The digest of the confirmed preview.
     Column("digest", LargeBinary, nullable=False),
-    #: How many rows were entered, and how many left out for which cause.
+    #: The numbers of rows entered and left out, by cause.
     Column("counts", Json, nullable=False, server_default="{}"),
     Column("undone_at", Instant),
     Column("undone_by", Line(100)),
@@ -95,20 +95,20 @@ certificate = Table(
     Column("decision", BigInteger, ForeignKey("decision.decision"), nullable=False),
     Column("issued_at", Instant, nullable=False),
     Column("issued_by", Line(100), nullable=False),
-    #: self, agent, post; empty while it waits to be collected
+    #: self, agent, post; empty until it is collected
     Column("collected", Word, nullable=False),
     Column("collector", Line(300), nullable=False),
     Column("revoked_at", Instant),
     Column("revoked_by", Line(100)),
     Column("revoked_because", Prose(), nullable=False, server_default=""),
     Column("mac", LargeBinary),
-    #: When it left, and who handed it over; NULL where it left as it was issued.
+    #: When it was collected, and who handed it over; NULL if it was collected when issued.
     Column("collected_at", Instant),
     Column("handed_over_by", Line(100)),
     UniqueConstraint("cohort", "number"),
     sqlite_autoincrement=True,
 )
-# A student holds one at a time.
+# A student has at most one that is not revoked.
 Index(
     "uq_certificate_held",
     certificate.c.cohort,

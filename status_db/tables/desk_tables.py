@@ -1,6 +1,6 @@
 """The tables of the desk: accounts, how they sign in, and the audit log.
 
-What people ask for is in `status_db/tables/inbox_tables.py`.
+The tables of requests, announcements, appeals and uploads are in `status_db/tables/inbox_tables.py`.
 """
 
 from sqlalchemy import (
@@ -26,27 +26,27 @@ account = Table(
     desk,
     Column("account", Line(100), primary_key=True),
     Column("name", Line(200), nullable=False),
-    #: Argon2id, with its parameters; NULL for who has no password here: not yet, or signs in elsewhere.
+    #: Argon2id, with its parameters; NULL without a password: not set yet, or sign-in through a provider.
     Column("password_hash", Line(300)),
     #: When the password was set.
     Column("password_at", Instant),
-    #: The student number, when this is a student.
+    #: The student number of a student's account.
     Column("student", Number),
     Column("active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
-    #: A keyed hash of the number of an identity document, and nothing that leads back to it.
+    #: A keyed hash of the number of an identity document; the number cannot be computed from it.
     Column("identity", LargeBinary),
-    #: When retention first found that hash: its time begins there.
+    #: When retention first found that hash: its retention period begins then.
     Column("identity_at", Instant),
-    #: When retention first found the account deactivated, likewise; NULL while it is active.
+    #: When retention first found the account deactivated; NULL while it is active.
     Column("closed_at", Instant),
     #: The second factor's secret, sealed with the portal's key; NULL for none.
     Column("second_factor", LargeBinary),
-    #: The last of its time steps that was used: none opens twice.
+    #: The last used time step: each works once.
     Column("second_factor_step", BigInteger),
     #: Made by the demo, with a public password.
     Column("demo", Boolean, nullable=False, server_default=false()),
-    #: The seal of a row of staff. So everywhere in the desk's tables; see `status_db.desk.seals`.
+    #: The seal of a row of staff, as in all tables of the desk; see `status_db.desk.seals`.
     Column("mac", LargeBinary),
 )
 Index("ix_account_student", account.c.student)
@@ -60,7 +60,7 @@ grant = Table(
     Column("act", Word, nullable=False),
     #: NULL for every step.
     Column("step", Word),
-    #: Roster column → values; empty for everybody.
+    #: Roster column → values; empty for all students.
     Column("scope", Json, nullable=False),
     #: It ends with this cohort; NULL for every cohort.
     Column("cohort", Word),
@@ -71,24 +71,24 @@ grant = Table(
 session = Table(
     "session",
     desk,
-    #: Of students. Staff have sessions of their own, which the students' pages cannot write.
-    #: SHA-256 of the cookie's token, so that a copy of this table opens no session.
+    #: Sessions of students. Sessions of staff have their own table, which the students' pages cannot write.
+    #: SHA-256 of the cookie's token, so that a copy of this table does not open a session.
     Column("token_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     #: How it was opened: local, code, identity, cas, oidc, ldap
     Column("method", Word, nullable=False, server_default="local"),
-    #: SHA-256 of what a provider ends it by: a CAS ticket, an OIDC session. NULL where nobody does.
+    #: SHA-256 of the CAS ticket or the OIDC session by which a provider ends it. NULL without a provider.
     Column("provider_session", LargeBinary, index=True),
-    #: It leads to one page alone: password (a new one must be set), factor (the second factor is asked). NULL to all.
+    #: The only page it opens: password (a new one must be set), factor (the second factor is required). NULL for all.
     Column("narrowed", Word),
 )
 
 staff_session = Table(
     "staff_session",
     desk,
-    #: As `session`, for accounts that may act, or read about others.
+    #: As `session`, for accounts that can act or read other people's data.
     Column("token_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
@@ -102,14 +102,14 @@ staff_session = Table(
 code = Table(
     "code",
     desk,
-    #: A one-time code. By its keyed hash.
+    #: The keyed hash of a one-time code.
     Column("code_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
     Column("made_by", Line(100), nullable=False),
     Column("until", Instant, nullable=False),
     Column("used_at", Instant),
-    #: What it is for: password (to set one), factor (to set up the first second factor).
+    #: Its purpose: password (to set one), factor (to set up the first second factor).
     Column("kind", Word, nullable=False, server_default="password"),
     Column("mac", LargeBinary),
 )
@@ -117,7 +117,7 @@ code = Table(
 attempt = Table(
     "attempt",
     desk,
-    #: A keyed hash of what is slowed down: an account on a device, an account, an address.
+    #: A keyed hash of what is throttled: an account on a device, an account, an address.
     Column("what", LargeBinary, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("last", Instant, nullable=False),
@@ -126,7 +126,7 @@ attempt = Table(
 used_ticket = Table(
     "used_ticket",
     desk,
-    #: SHA-256 of a provider's ticket: none opens twice.
+    #: SHA-256 of a provider's ticket: each works once.
     Column("ticket_hash", LargeBinary, primary_key=True),
     Column("at", Instant, nullable=False),
 )
@@ -134,10 +134,10 @@ used_ticket = Table(
 token = Table(
     "token",
     desk,
-    #: SHA-256 of a bearer token: another program's key to the API.
+    #: SHA-256 of an API token.
     Column("token_hash", LargeBinary, primary_key=True),
     Column("title", Line(200), nullable=False),
-    #: Whose grants it has.
+    #: The account of its grants.
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
     Column("made_by", Line(100), nullable=False),
@@ -150,19 +150,19 @@ token = Table(
 audit = Table(
     "audit",
     desk,
-    #: Who did what, and when. Lines are added, and never changed.
+    #: Who did what, and when. Lines are added and never changed.
     Column("line", Id, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),
-    #: Empty where nobody had signed in.
+    #: Empty if no account was signed in.
     Column("account", Line(100), nullable=False),
     Column("deed", Word, key="event", nullable=False),
     Column("cohort", Word),
     Column("student", Number),
     Column("run", BigInteger),
-    #: Whatever else there is to say, by name; never a secret.
+    #: Further details by name; never a secret.
     Column("detail", Json, nullable=False),
     Column("address", Line(100), nullable=False),
-    #: The chain that the line belongs to, and its place there from 1 on; NULL for a line older than the chains.
+    #: The line's chain, and its number there, from 1; NULL for a line older than the chains.
     Column("chain", Word),
     Column("link", BigInteger),
     #: Covers the line and the seal of the line before it in its chain.
@@ -179,32 +179,32 @@ audit_head = Table(
     #: The newest line, and its seal.
     Column("link", BigInteger, nullable=False),
     Column("line_mac", LargeBinary, nullable=False),
-    #: The chain is kept from behind this line: what came before was removed at the end of its time.
+    #: The chain is kept after this line; earlier lines were removed by retention.
     Column("removed_to", BigInteger, nullable=False),
     Column("removed_mac", LargeBinary, nullable=False),
-    #: Table → digest of its sealed rows, as hex; and of the lines that are older than the chains.
+    #: Table → digest of its sealed rows, as hex; also of the lines that are older than the chains.
     Column("sets", Json, nullable=False),
     Column("mac", LargeBinary, nullable=False),
 )
 
 Index("ix_audit_account", audit.c.account, audit.c.line)
-#: For what was done to an account, whoever did it.
+#: For the events of an account by any author.
 Index("ix_audit_deed", audit.c.event, audit.c.line)
 Index("ix_audit_student", audit.c.student, audit.c.line)
 
 retention_run = Table(
     "retention_run",
     desk,
-    #: One rule of [retention], carried out once. Rows are added, and never changed.
+    #: One run of one rule of [retention]. Rows are added and never changed.
     Column("retention_run", Id, primary_key=True, autoincrement=True),
     Column("rule", Word, nullable=False),
     Column("at", Instant, nullable=False),
     #: Rows older than this were removed.
     Column("cutoff", Instant, nullable=False),
     Column("removed", BigInteger, nullable=False),
-    #: The age of the oldest row that stayed; NULL for none.
+    #: The time of the oldest row that stayed; NULL if there is none.
     Column("oldest", Instant),
-    #: Rows older than the cutoff were left for the next run: there were too many for one.
+    #: Rows older than the cutoff remain for the next run, because there were too many for one.
     Column("unfinished", Boolean, nullable=False),
     Column("by", Line(100), nullable=False),
     Column("mac", LargeBinary),
@@ -218,12 +218,12 @@ passkey = Table(
     #: A passkey of WebAuthn: a second factor of its account.
     Column("passkey", Id, primary_key=True, autoincrement=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
-    #: As its authenticator knows it.
+    #: The authenticator's identifier of it.
     Column("credential_id", LargeBinary, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
-    #: How often its authenticator says that it was used; 0 where the authenticator does not count.
+    #: The number of uses that its authenticator reports; 0 if it does not count.
     Column("sign_count", BigInteger, nullable=False),
-    #: What its owner calls it.
+    #: The owner's name for it.
     Column("name", Line(100), nullable=False),
     #: How a browser reaches it: usb, nfc, internal, hybrid …
     Column("transports", Json, nullable=False),
@@ -237,7 +237,7 @@ passkey = Table(
 recovery_code = Table(
     "recovery_code",
     desk,
-    #: It stands in for a second factor, once. By its keyed hash.
+    #: The keyed hash of a recovery code, which replaces a second factor once.
     Column("code_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
@@ -248,12 +248,12 @@ recovery_code = Table(
 factor_step = Table(
     "factor_step",
     desk,
-    #: What a session has done, or may do next, about second factors.
+    #: The second-factor records of a session.
     Column("token_hash", LargeBinary, primary_key=True),
-    #: shown (a second factor was), set_up (the first one may be), register and sign (a passkey's challenge waits)
+    #: shown (a second factor was verified), set_up (the first one can be set up), register and sign (a challenge waits)
     Column("kind", Word, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
-    #: What the passkey has to sign.
+    #: The challenge that the passkey signs.
     Column("challenge", LargeBinary),
     Column("at", Instant, nullable=False),
     Column("mac", LargeBinary),
@@ -262,12 +262,12 @@ factor_step = Table(
 pending_change = Table(
     "pending_change",
     desk,
-    #: What one administrator asks for about an account, and another one confirms or refuses.
+    #: A change of an account that one administrator requests and another one confirms or refuses.
     Column("pending_change", Id, primary_key=True, autoincrement=True),
     #: grant, hand_over, code, factor_code, reset_factor, open
     Column("kind", Word, nullable=False),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
-    #: The grant, or who takes over; and which grants the account had then.
+    #: The grant, or the account that receives the grants; and the account's grants at that time.
     Column("content", Json, nullable=False),
     Column("asked_by", Line(100), nullable=False),
     Column("asked_at", Instant, nullable=False),

@@ -1,4 +1,4 @@
-"""The tables of what people ask for on the pages: requests, announcements, appeals and uploads."""
+"""The tables of requests, announcements, appeals and uploads, which people enter on the pages."""
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table
 
@@ -8,19 +8,19 @@ from status_db.tables.types import Id, Instant, Json, Line, Number, Prose, Word
 request = Table(
     "request",
     desk,
-    #: What somebody asked for on a page; the scheduler serves it, for the pages write no mark.
+    #: A request from a page. The scheduler carries it out, because pages do not write marks.
     Column("request", Id, primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
-    #: recheck: of `student`; opinion: on `run`; ask: every source anew; list: take `upload` as a source's own list;
-    #: way_back: what taking `run` back would change; revert: take it back
+    #: recheck: of `student`; opinion: a vote on `run`; ask: read every source again; list: use `upload` as a source's
+    #: own list; way_back: plan the revert of `run`; revert: revert it
     Column("kind", Word, nullable=False),
     Column("student", Number),
     Column("run", BigInteger),
-    #: Of an opinion: plausible, approve, reject; of which plan; and why. A revert has these two, too.
+    #: Of a vote: plausible, approve, reject; the plan's digest; and the reason. A revert has the last two.
     Column("says", Word),
     Column("digest", LargeBinary),
     Column("reason", Prose(), nullable=False, server_default=""),
-    #: Of a list: the upload that holds it.
+    #: Of a list: its upload.
     Column("upload", BigInteger),
     Column("account", Line(100), nullable=False),
     Column("at", Instant, nullable=False),
@@ -28,7 +28,7 @@ request = Table(
     #: done, refused, failed; NULL while it waits
     Column("outcome", Word),
     Column("message", Prose(), nullable=False, server_default=""),
-    #: Of a way back: the plan; of a revert: its run.
+    #: The plan of a revert (way_back), or the run of a revert.
     Column("found", Json),
     Column("mac", LargeBinary),
     sqlite_autoincrement=True,
@@ -49,15 +49,15 @@ announcement = Table(
     Column("announcement", Id, primary_key=True, autoincrement=True),
     #: NULL for every cohort.
     Column("cohort", Word),
-    #: The step whose office says it: then it stands on that step's card. NULL for the head of the page.
+    #: The step on whose card it is shown. NULL for the top of the page.
     Column("step", Word),
-    #: Roster column → values: to whom; empty for everybody.
+    #: Roster column → values of its readers; empty for all students.
     Column("scope", Json, nullable=False),
     Column("title", Line(200), nullable=False),
     Column("title_en", Line(200), nullable=False, server_default=""),
     Column("body", Prose(), nullable=False),
     Column("body_en", Prose(), nullable=False, server_default=""),
-    #: Whom to ask.
+    #: The contact for questions.
     Column("contact", Line(200), nullable=False, server_default=""),
     Column("opens", Instant, nullable=False),
     Column("closes", Instant),
@@ -72,7 +72,7 @@ announcement = Table(
 appeal = Table(
     "objection",
     desk,
-    #: What a student objects to, or what a reviewer sends back to an office; the office answers.
+    #: A student's appeal, or a step that a reviewer sends back to an office; the office answers.
     Column("objection", Id, key="appeal", primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     Column("student", Number, nullable=False),
@@ -81,13 +81,13 @@ appeal = Table(
     Column("kind", Word, nullable=False),
     #: The key of the obligation it is about; empty for the step as a whole.
     Column("item", Line(300), nullable=False),
-    #: Who raised it, and in which words.
+    #: Its author and text.
     Column("raised_by", Line(100), nullable=False),
     Column("text", Prose(), nullable=False),
-    #: What stood there then: verdict, reason, obligations, as_of.
+    #: The step's status at that time: verdict, reason, obligations, as_of.
     Column("seen", Json, nullable=False),
     Column("at", Instant, nullable=False),
-    #: By when the office is to answer, by its own hours.
+    #: The deadline of the answer, computed from the office's opening hours.
     Column("due", Instant, nullable=False),
     Column("answered_at", Instant),
     Column("answered_by", Line(100)),
@@ -112,10 +112,10 @@ Index(
 upload = Table(
     "upload",
     desk,
-    #: A sheet that somebody has brought, kept until it is confirmed or a day has passed.
+    #: An uploaded sheet, kept until it is confirmed or a day has passed.
     Column("upload", Id, primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
-    #: results: decisions on the named rows; list: the whole list of a source
+    #: results: decisions on the students of its rows; list: the full list of a source
     Column("kind", Word, nullable=False),
     Column("step", Word, nullable=False),
     #: The source whose list it is.
@@ -123,10 +123,10 @@ upload = Table(
     Column("account", Line(100), nullable=False),
     Column("file", Line(200), nullable=False),
     Column("content", LargeBinary, nullable=False),
-    #: What was read of it.
+    #: Its parsed rows.
     Column("rows", Json, nullable=False),
     Column("at", Instant, nullable=False),
-    #: When it was confirmed: with which batch, or by asking the scheduler.
+    #: When it was confirmed, and its batch; NULL for a request to the scheduler.
     Column("confirmed_at", Instant),
     Column("batch", BigInteger),
     Column("mac", LargeBinary),

@@ -1,7 +1,7 @@
-"""The tables of the marks: the roster, what sources answered, what was found, and the ledger.
+"""The tables of the marks: the roster, the sources' records, the findings, and the ledger.
 
-Everything about a student is keyed by cohort. Every time is stored in UTC. Machine and operator write different tables:
-those of `decision_tables.py` are the operators', `flip` is everybody's history, the rest is the sync's.
+All data about a student are keyed by cohort. All times are stored in UTC. Operators write the tables of
+`decision_tables.py`, operators and sync write `flip`, and only the sync writes the other tables.
 """
 
 from sqlalchemy import (
@@ -26,11 +26,11 @@ _VERDICTS = ", ".join(f"'{v}'" for v in Verdict)
 
 
 def is_verdict(column: str) -> CheckConstraint:
-    """Let the column hold a verdict and nothing else."""
+    """Return a constraint that the column is a verdict."""
     return CheckConstraint(f"{column} IN ({_VERDICTS})", name=column)
 
 
-#: Written out in the statement, so that the partial index on it is seen to answer.
+#: A literal in the statement, so that the database can use the partial index on it.
 NOT_ASKED: ColumnElement[str] = literal_column("'not_asked'")
 
 marks = MetaData(naming_convention=NAMES)
@@ -40,7 +40,7 @@ cohort = Table(
     marks,
     Column("cohort", Word, primary_key=True),
     Column("name", Line(100), nullable=False),
-    #: Grows with every change of what stands here; a plan names the one it was made on.
+    #: Increases with every change; a plan contains the revision that it is based on.
     Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
@@ -58,15 +58,15 @@ student = Table(
     Column("category", Line(100), nullable=False),
     #: Every other roster column that is mapped.
     Column("extra", Json, nullable=False),
-    #: NULL for who is listed but not leaving this year.
+    #: NULL for a student who does not leave this year.
     Column("flow", Word),
-    #: On the list as of its last sync.
+    #: On the roster as of its last sync.
     Column("active", Boolean, nullable=False),
-    #: Sources count as having spoken about this student only if asked after this.
+    #: Only sources that were read after this have answered about this student.
     Column("joined_at", Instant, nullable=False),
     Column("left_at", Instant),
     Column("digest", LargeBinary, nullable=False),
-    #: Seals the row and the student's other numbers; NULL only before there is a ledger. So everywhere.
+    #: Seals the row and the student's other numbers; NULL only before there is a ledger, as in all tables.
     Column("mac", LargeBinary),
     sqlite_with_rowid=False,
 )
@@ -84,7 +84,7 @@ alias = Table(
     Column("cohort", Word, primary_key=True),
     Column("alias", Number, primary_key=True),
     Column("student", Number, primary_key=True),
-    #: The roster field it stands in: card, former …
+    #: The roster field that contains it: card, former …
     Column("kind", Word, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -95,41 +95,41 @@ source_state = Table(
     Column("cohort", Word, primary_key=True),
     Column("source", Word, primary_key=True),
     Column("step", Word, nullable=False),
-    #: Digest of the settings that decide what its rows mean, as last applied.
+    #: Digest of the settings that define the meaning of its rows, as last applied.
     Column("settings_digest", LargeBinary),
-    #: Digest of the last good answer and of all that decides its meaning; NULL where records came otherwise.
+    #: Digest of the last successful answer and of all settings that define its meaning; NULL if records have another
+    #: origin.
     Column("fingerprint", LargeBinary),
-    #: Digest of what the source itself told of that answer, and of all that decides its meaning; NULL where it tells
-    #: nothing.
+    #: The source's own fingerprint of that answer, with all settings that define its meaning; NULL if it has none.
     Column("told", LargeBinary),
-    #: When an answer was last read whole.
+    #: When an answer was last read completely.
     Column("compared_at", Instant),
-    #: Grows with every applied change of its records.
+    #: Increases with every applied change of its records.
     Column("revision", BigInteger, nullable=False, server_default="0"),
-    #: The last good snapshot; NULL before the first.
+    #: The last successful snapshot; NULL before the first.
     Column("began", Instant),
     Column("ended", Instant),
     Column("fresh_for_seconds", BigInteger, nullable=False, server_default="0"),
-    #: Of the active students whose flow has its step, as this source alone sees them.
+    #: Counts of the active students whose flow has its step, by this source's verdicts only.
     Column("held", BigInteger, nullable=False, server_default="0"),
     Column("unknown", BigInteger, nullable=False, server_default="0"),
     Column("exempt", BigInteger, nullable=False, server_default="0"),
     Column("done", BigInteger, nullable=False, server_default="0"),
     Column("strangers", BigInteger, key="unmatched_keys", nullable=False, server_default="0"),
-    #: Rows about roster students in the last good pulls since an approval, newest last; at most five.
+    #: The number of rows about roster students in each successful pull since an approval, newest last; at most five.
     Column("recent_rows", Json, nullable=False, server_default="[]"),
     Column("approved_at", Instant),
-    #: Who is asking it now: the run, until when by the database's clock, and where that process lives.
+    #: The current lease: the run, its end by the database's clock, and the process that has it.
     Column("lease_run", BigInteger),
     Column("lease_until", Instant),
     Column("lease_owner", Line(200)),
-    #: Digest of where and how it was asked for the last good answer: address, query, user; no password.
+    #: Digest of address, query and user of the last successful answer; without the password.
     Column("location_digest", LargeBinary),
-    #: The question for which asking about one student was shown to give what the whole answer gives.
+    #: Digest of the query for which a pull of one student was proven to equal the full answer.
     Column("one_proven", LargeBinary),
-    #: The source's own moment of the last good answer, where the settings name one.
+    #: The source's own time of the last successful answer, if the settings define one.
     Column("as_of", Instant),
-    #: Rows in all, with a match hint, without an amount and unreadable, of the last good pull.
+    #: Of the last successful pull: all rows, those with a match hint, without an amount, and unreadable.
     Column("quality", Json),
 )
 
@@ -160,10 +160,10 @@ status = Table(
     Column("step", Word, primary_key=True),
     Column("verdict", Word, nullable=False),
     Column("reason", Word, nullable=False),
-    #: The sorted keys of the obligations behind the finding; NULL when there are none.
+    #: The sorted keys of the finding's obligations; NULL if there are none.
     Column("evidence_keys", Json),
     Column("since", Instant, nullable=False),
-    #: The run that found it; NULL while nobody has been asked.
+    #: The run of the finding; NULL before the first.
     Column("run", BigInteger),
     is_verdict("verdict"),
     sqlite_with_rowid=False,
@@ -183,17 +183,17 @@ run = Table(
     Column("run", Id, primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     Column("source", Word, nullable=False),
-    #: The scheduled moment this run serves; NULL for one started by hand.
+    #: The scheduled time of this run; NULL for one started manually.
     Column("slot", Instant),
     Column("state", Word, nullable=False),
     Column("began", Instant, nullable=False),
     Column("ended", Instant),
     Column("by", Line(100), nullable=False),
-    #: One student only, when it was a recheck.
+    #: The student of a recheck.
     Column("student", Number),
-    #: What happened, and the way out; empty when all went well.
+    #: The error and the fix; empty if the run succeeded.
     Column("message", Prose(), nullable=False, server_default=""),
-    #: Machine-readable kind of failure: unavailable, refused, garbled, interrupted, store …
+    #: The code of the failure: unavailable, refused, garbled, interrupted, store …
     Column("fault", Word),
     #: rows, strangers, held, released, flips …
     Column("counts", Json, nullable=False, server_default="{}"),
@@ -209,22 +209,22 @@ Index("ix_run_source", run.c.cohort, run.c.source, run.c.run)
 pending = Table(
     "pending",
     marks,
-    #: A suspended run's whole snapshot, kept so that approval applies that answer and no other.
+    #: A suspended run's complete snapshot, so that an approval applies exactly this answer.
     Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
     Column("mac", LargeBinary),
-    #: What people are shown of it, as JSON; NULL for one of before looks were kept.
+    #: Its impact as JSON, for display; NULL for runs from before it was stored.
     Column("look", Prose()),
 )
 
 applied_settings = Table(
     "applied_settings",
     marks,
-    #: What the settings meant when the last settings run was applied.
+    #: The meaning of the settings when the last settings run was applied.
     Column("cohort", Word, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
-    #: The meaning itself as JSON, so that a change can be named key by key.
+    #: The meaning as JSON, so that a change can be listed key by key.
     Column("meaning", Prose(), nullable=False),
     #: The run that applied it; NULL for the first, before any student.
     Column("run", BigInteger),
@@ -235,7 +235,7 @@ applied_settings = Table(
 reversal = Table(
     "reversal",
     marks,
-    #: The records that an approved run replaced, packed, so that `runs revert` can plan the way back.
+    #: The records that an approved run replaced, packed, so that `runs revert` can restore them.
     Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
     Column("records", LargeBinary, nullable=False),
     Column("mac", LargeBinary),
@@ -244,7 +244,7 @@ reversal = Table(
 approval_vote = Table(
     "opinion",
     marks,
-    #: What a person said about a suspended run; the sync carries it out.
+    #: A person's vote on a suspended run; the sync carries it out.
     Column("opinion", Id, key="approval_vote", primary_key=True, autoincrement=True),
     Column("run", BigInteger, ForeignKey("run.run"), nullable=False, index=True),
     #: plausible, approve, reject
@@ -252,7 +252,7 @@ approval_vote = Table(
     Column("author", Line(100), nullable=False),
     Column("reason", Prose(), nullable=False),
     Column("at", Instant, nullable=False),
-    #: The run's plan digest then: what was said is said of that change alone.
+    #: The run's plan digest at that time: the vote is valid only for that change.
     Column("digest", LargeBinary, nullable=False),
     Column("mac", LargeBinary),
     UniqueConstraint("run", "digest", "says", "author"),
@@ -262,13 +262,13 @@ approval_vote = Table(
 expected_change = Table(
     "wave",
     marks,
-    #: An office's announcement that many will move at once, so that the guard expects them.
+    #: An office's notice that many students will change at once, so that the guard expects it.
     Column("wave", Id, key="expected_change", primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     Column("source", Word, nullable=False),
-    #: The verdict they move to: cleared, held
+    #: The new verdict: cleared, held
     Column("towards", Word, nullable=False),
-    #: So many in all, from `at` until `until`.
+    #: The largest number of students, from `at` until `until`.
     Column("most", BigInteger, nullable=False),
     Column("until", Instant, nullable=False),
     Column("author", Line(100), nullable=False),
@@ -288,10 +288,10 @@ unmatched_key = Table(
     Column("cohort", Word, primary_key=True),
     Column("source", Word, primary_key=True),
     Column("key", Number, primary_key=True),
-    #: Why it may be somebody we know: ambiguous, leading_zero, number_within, punctuation, letter_added, other_number,
-    #: one_character, same_name; empty when it is nobody near.
+    #: The match hint: ambiguous, leading_zero, number_within, punctuation, letter_added, other_number, one_character,
+    #: same_name; empty without a hint.
     Column("near", Word, nullable=False),
-    #: The roster students it is near to, as they are shown.
+    #: The roster students of the hint, as they are shown.
     Column("student", Number, nullable=False),
     Column("run", BigInteger, nullable=False),
 )
@@ -311,7 +311,7 @@ flip = Table(
     Column("decision", BigInteger),
     Column("at", Instant, nullable=False),
     Column("evidence", Obligations),
-    #: The link of the ledger that covers it; what was there before the ledger lies under its first one.
+    #: The ledger link that covers it; rows from before the ledger are covered by its first link.
     Column("link", BigInteger, nullable=False, server_default="1"),
 )
 Index("ix_flip_student", flip.c.cohort, flip.c.student)
@@ -321,15 +321,15 @@ ledger = Table(
     "ledger",
     marks,
     Column("cohort", Word, primary_key=True),
-    #: From 1 on, without a gap.
+    #: From 1, without gaps.
     Column("link", BigInteger, primary_key=True, autoincrement=False),
     #: run, decision, checkpoint
     Column("kind", Word, nullable=False),
-    #: A checkpoint's is the newest run of before.
+    #: For a checkpoint: the newest run before it.
     Column("run", BigInteger),
     Column("decision", BigInteger),
     Column("at", Instant, nullable=False),
-    #: Name → digest as hex: of every set of sealed rows after this transaction, and of what else it wrote.
+    #: Name → digest as hex: of every set of sealed rows after this transaction, and of its other writes.
     Column("sets", Json, nullable=False),
     Column("mac", LargeBinary, nullable=False),
 )

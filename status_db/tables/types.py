@@ -1,7 +1,7 @@
-"""Column types that take and give the same on every database, and refuse the rest in the same words.
+"""Column types that accept and return the same values on every database, with the same error messages.
 
-SQLite keeps a text of any length, PostgreSQL no more than its column says; PostgreSQL takes no NUL, and neither takes
-half of a surrogate pair. What is asked for is another matter: a text that no row can have finds no row.
+SQLite stores a text of any length, PostgreSQL only up to the column's length. PostgreSQL does not accept NUL, and
+neither accepts half of a surrogate pair. Queries do not raise errors: a text that no row can have finds no row.
 """
 
 import json
@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from config.tables.plain_text import plain
 from status_db.model import Obligation
 
-#: So much of a refused text is shown.
+#: The number of characters of a refused text in its message.
 _SHOWN = 40
 
 
@@ -26,21 +26,22 @@ class TextError(Exception):
 
 
 def storable(value: str, most: int | None = None) -> str:
-    """Return the text. Raises TextError where it is longer than `most`, or no database stores it."""
+    """Return the text. Raises TextError if it is longer than `most` or cannot be stored in every database."""
     if most is not None and len(value) > most:
         raise TextError(
-            f'"{plain(value[:_SHOWN])}…" has {len(value):,} characters, and at most {most} are kept of such a text. '
-            "Make it shorter."
+            f'"{plain(value[:_SHOWN])}…" has {len(value):,} characters; the limit is {most}. Make it shorter.'
         )
     if not value.isascii() and value != _whole(value):
-        raise TextError(f'"{plain(value[:_SHOWN])}" has half of a character, which no database stores. Write it again.')
+        raise TextError(
+            f'"{plain(value[:_SHOWN])}" contains half of a character, which no database stores. Enter it again.'
+        )
     if "\0" in value:
-        raise TextError(f'"{plain(value[:_SHOWN])}" holds a NUL, which not every database stores. Take it out.')
+        raise TextError(f'"{plain(value[:_SHOWN])}" contains a NUL, which not every database stores. Remove it.')
     return value
 
 
 def storable_json(text: str) -> str:
-    """Return JSON text of the same value that every database stores."""
+    """Return JSON text of the same value that every database can store."""
     return text if text.isascii() else _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -52,34 +53,34 @@ def _whole(value: str) -> str:
 
 
 class _Sought(TypeDecorator[str]):
-    """A text that rows are compared with."""
+    """A text in a comparison with rows."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
-        """Put a replacement character where no row can have what is asked for."""
+        """Replace characters that no row can contain by the replacement character."""
         return _whole(value).replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 class _Checked(TypeDecorator[str]):
-    """What both kinds of text share."""
+    """The base of both kinds of text."""
 
     impl: type[TypeEngine[str]] = Text
     cache_ok = True
     most: int | None = None
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
-        """Refuse what not every database takes."""
+        """Refuse text that not every database accepts."""
         return storable(value, self.most) if isinstance(value, str) else value
 
     def coerce_compared_value(self, op: Operators | None, value: Any) -> TypeEngine[Any]:  # type: ignore[override]  # noqa: ANN401, ARG002 - as SQLAlchemy has it
-        """Compare with a text that may be anything."""
+        """Allow comparison with any text."""
         return _Sought()
 
 
 class Line(_Checked):
-    """A text of at most so many characters."""
+    """A text with a largest number of characters."""
 
     impl = String
     cache_ok = True
@@ -92,23 +93,23 @@ class Line(_Checked):
 class Prose(_Checked):
     """A text of any length."""
 
-    # SQLAlchemy asks each class itself.
+    # SQLAlchemy reads this from each class itself.
     cache_ok = True
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware moment: timestamptz on PostgreSQL; on SQLite UTC text of one width, so that it sorts as it reads."""
+    """An aware time: timestamptz on PostgreSQL; on SQLite UTC text of fixed width, so that text order is time order."""
 
     impl = String(32)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the column type for this database."""
+        """Return the column type for this database."""
         kind: TypeEngine[Any] = DateTime(timezone=True) if dialect.name == "postgresql" else String(32)
         return dialect.type_descriptor(kind)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - as SQLAlchemy has it
-        """Refuse naive times; write UTC."""
+        """Refuse naive times; convert to UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -117,14 +118,14 @@ class Instant(TypeDecorator[datetime]):
         return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - as SQLAlchemy has it
-        """Give back an aware time in UTC."""
+        """Return an aware time in UTC."""
         if value is None:
             return None
         return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
 
 
 def json_text(value: object) -> str:
-    """Write compact JSON; half of a character, which no database stores, as its escape."""
+    """Return compact JSON; half of a character, which no database stores, is escaped."""
     return storable_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
@@ -135,22 +136,22 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
-        """Write compact JSON."""
+        """Return compact JSON."""
         return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
-        """Read it back."""
+        """Return the value."""
         return None if value is None else json.loads(value)
 
 
-#: Stands for a due date that the source gave and nobody could read.
+#: Stored for a due date that cannot be read.
 _UNREADABLE = "?"
 
 
 def obligations_to_text(obligations: Iterable[Obligation]) -> str | None:
-    """Write obligations as JSON text: one list each, in the order kind, title, amount, due, reference.
+    """Return obligations as JSON text: one list each, in the order kind, title, amount, due, reference.
 
-    A due date that could not be read is "?".
+    A due date that cannot be read is "?".
     """
     listed = [
         [
@@ -166,7 +167,7 @@ def obligations_to_text(obligations: Iterable[Obligation]) -> str | None:
 
 
 def obligations_from_text(value: str | None) -> tuple[Obligation, ...]:
-    """Read what `obligations_to_text` wrote."""
+    """Return the obligations from their `obligations_to_text` form."""
     if not value:
         return ()
     return tuple(
@@ -183,7 +184,7 @@ def obligations_from_text(value: str | None) -> tuple[Obligation, ...]:
 
 
 def obligations_of_keys(keys: Iterable[str] | None) -> tuple[Obligation, ...]:
-    """Stand in for obligations of which only the keys are at hand."""
+    """Return obligations that have only these keys."""
     return tuple(Obligation(kind=kind, reference=rest) for kind, _, rest in (key.partition(":") for key in keys or ()))
 
 
@@ -194,15 +195,15 @@ class Obligations(TypeDecorator[tuple[Obligation, ...]]):
     cache_ok = True
 
     def process_bind_param(self, value: tuple[Obligation, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write them as JSON text; none at all is NULL."""
+        """Return JSON text; NULL for an empty tuple."""
         return obligations_to_text(value or ())
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Obligation, ...]:  # noqa: ARG002
-        """Read them back."""
+        """Return the obligations."""
         return obligations_from_text(value)
 
 
-#: How constraints are named, the same on every database.
+#: The names of constraints, the same on every database.
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -212,7 +213,7 @@ NAMES = {
 }
 #: A student number, or another key of an office.
 Number = Line(64)
-#: A key of the settings, or a code of ours.
+#: A key of the settings, or a code of this program.
 Word = Line(40)
 # SQLite numbers rows itself only in a column of exactly this type.
 Id = BigInteger().with_variant(Integer, "sqlite")

@@ -162,7 +162,7 @@ class TestDeciding:
             "override", "set", HELD, "library", "held", "--as", "librarian", "--reason", "赔书",
             "--condition", "月底前补齐", code=1,
         )  # fmt: skip
-        assert "only a pass depends on a condition" in said
+        assert "only a pass can have a condition" in said
 
 
 class TestAccounts:

@@ -105,10 +105,10 @@ def test_a_batch_is_taken_back_with_a_reason(university: World, run: Callable[..
     write(row(LIN), row(QIAN, "不通过"))
     run(*results())
     university.later(minutes=1)
-    assert "Say why" in run("undo", "1", "--as", "librarian", "--reason", " ", code=1)
+    assert "needs a reason" in run("undo", "1", "--as", "librarian", "--reason", " ", code=1)
     assert "2 decisions are withdrawn" in run("undo", "1", "--as", "librarian", "--reason", "传错了表")
     assert (verdict(university, LIN), verdict(university, QIAN)) == (Verdict.HELD, Verdict.CLEARED)
-    assert "back already" in run("undo", "1", "--as", "librarian", "--reason", "传错了表", code=1)
+    assert "already withdrew" in run("undo", "1", "--as", "librarian", "--reason", "传错了表", code=1)
     assert "no batch 9" in run("undo", "9", "--as", "librarian", "--reason", "传错了表", code=1)
     assert Audit(university.desk).newest(1)[0].event is AuditEvent.IMPORT_UNDONE
 
@@ -127,7 +127,7 @@ def test_only_a_grant_to_decide_the_step_lets_in_and_only_inside_its_scope(
     assert "Nobody on the roster has this number" in said
     assert LIN.class_name not in said
     run(*results())
-    assert "may not decide about" in run("undo", "1", "--as", "narrow", "--reason", "x", code=1)
+    assert "is not allowed to decide about" in run("undo", "1", "--as", "narrow", "--reason", "x", code=1)
 
 
 def test_a_template_comes_back_filled_in(university: World, run: Callable[..., str]) -> None:

@@ -131,7 +131,7 @@ class TestGrants:
                 world.accounts.grant("li", [Grant(Act.READ, None, scope)])
         with pytest.raises(AccountRefused, match="no account"):
             world.accounts.grant("nobody", [Grant(Act.READ)])
-        with pytest.raises(AccountRefused, match="two accounts"):
+        with pytest.raises(AccountRefused, match="two different accounts"):
             world.accounts.hand_over("li", "LI")
 
     def test_a_list_is_taken_in_whole_or_not_at_all(self, world: World, key: DeskKey) -> None:

@@ -157,7 +157,7 @@ class TestEntering:
 
     def test_wrong_rows_stop_all_until_the_operator_leaves_them_out(self, ready: World, batches: Batches) -> None:
         rows = (row(LIN), row(replace(QIAN, name="钱成")))
-        with pytest.raises(DecisionRefused, match="1 rows are wrong"):
+        with pytest.raises(DecisionRefused, match="1 rows are invalid"):
             enter(ready, batches, *rows)
         assert effective(ready, LIN) is None
         entered = enter(ready, batches, *rows, without_wrong=True)
@@ -177,7 +177,7 @@ class TestEntering:
 
     def test_a_sheet_that_changes_nothing_is_refused(self, ready: World, batches: Batches) -> None:
         enter(ready, batches, row(LIN))
-        with pytest.raises(DecisionRefused, match="nothing to enter"):
+        with pytest.raises(DecisionRefused, match="no row would change anything"):
             enter(ready, batches, row(LIN), row(QIAN, None))
         assert len(batches.batches()) == 1
 
@@ -195,7 +195,7 @@ class TestEntering:
         rows = (row(LIN), row(QIAN))
         digest = look(ready, batches, *rows).digest
         meanwhile(ready)
-        with pytest.raises(Overtaken, match="look at the new one"):
+        with pytest.raises(Overtaken, match="Check the new preview"):
             batches.enter_all(BatchKind.IMPORT, "library", rows, digest, "librarian", ready.now, title="")
         assert effective(ready, LIN) is None
 
@@ -265,13 +265,13 @@ class TestTakingItBack:
 
     def test_it_is_done_once_for_a_reason_and_by_who_may_for_all(self, ready: World, batches: Batches) -> None:
         batch = enter(ready, batches, row(LIN), row(QIAN)).batch
-        with pytest.raises(DecisionRefused, match="Say why"):
+        with pytest.raises(DecisionRefused, match="needs a reason"):
             batches.undo(batch.id, "librarian", " ", ready.now)
-        with pytest.raises(DecisionRefused, match="may not decide about"):
+        with pytest.raises(DecisionRefused, match="is not allowed to decide about"):
             undo(ready, batches, batch.id, ({"college": (QIAN.college,)},))
         assert effective(ready, QIAN) is not None
         undo(ready, batches, batch.id)
-        with pytest.raises(DecisionRefused, match="back already"):
+        with pytest.raises(DecisionRefused, match="already withdrew"):
             undo(ready, batches, batch.id)
         with pytest.raises(DecisionRefused, match="no batch 999"):
             undo(ready, batches, 999)

@@ -137,7 +137,7 @@ class TestOneWord:
         assert words(refused.value.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.ISSUED)
         with pytest.raises(NobodyPassed):
             hold(ready, chosen(ready, FORTY[:2], first=None))
-        with pytest.raises(DecisionRefused, match="nobody was chosen"):
+        with pytest.raises(DecisionRefused, match="no student is chosen"):
             hold(ready, [])
         assert written(ready) == before
 

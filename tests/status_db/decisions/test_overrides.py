@@ -45,7 +45,7 @@ def test_what_may_not_be_decided_is_refused_with_its_code_and_nothing_is_kept(
 
 @pytest.mark.parametrize("early", [timedelta(0), timedelta(hours=1)])
 def test_an_end_that_is_not_in_the_future_is_refused(ready: World, early: timedelta) -> None:
-    with pytest.raises(DecisionRefused, match="its end lies in the past") as refused:
+    with pytest.raises(DecisionRefused, match="its end is in the past") as refused:
         ready.decisions.enter(replace(PASS, until=ready.now - early), "librarian", ready.now)
     assert refused.value.code == "end_in_past"
     ends = ready.now + timedelta(microseconds=1)

@@ -214,7 +214,7 @@ class TestAStepOfWhichNothingIsStored:
         assert f"{wanted.step} does not count as clear" in given[1]
         issued = command("certificates", "issue", QIAN.number, "C-1", "--as", "dean")
         assert issued[0] == 1, issued
-        assert "has no review that stands" in issued[1]
+        assert "has no valid review" in issued[1]
         assert world.reader.certificates(COHORT) == ()
         shown = command("status", QIAN.number)
         assert shown[0] == 0
@@ -320,7 +320,7 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     ]
     assert world.reader.trend(visibility, world.now).students == 1
     assert Reports(world.reading, world.settings).report(visibility, world.now).whole.students == 1
-    refusal = f'{QIAN.number} goes by the flow "undergraduate", which the settings do not have'
+    refusal = f'{QIAN.number} has the flow "undergraduate", which is not configured'
     with pytest.raises(DecisionRefused, match=refusal):
         world.reviews.review(DecisionRequest(QIAN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
     with pytest.raises(DecisionRefused, match=refusal):
@@ -340,7 +340,7 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     assert world.decisions.withdraw(QIAN.number, "college_items", "clerk", world.now).student == QIAN.number
     code, shown = commands(world, monkeypatch)("status", SUN.number)
     assert code == 0, shown
-    assert f'{SUN.number} goes by the flow "undergraduate", which the settings do not have' in shown
+    assert f'{SUN.number} has the flow "undergraduate", which is not configured' in shown
 
 
 def test_a_review_that_stands_before_a_step_does_not_make_anybody_clear_there(reopened: Reopened) -> None:

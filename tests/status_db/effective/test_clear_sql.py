@@ -173,7 +173,7 @@ def store(world: World, students: list[Any], ages: dict[str, timedelta]) -> None
                     step: said_as_of(last[step] if which == "last" else last[step] - timedelta(hours=1))
                     for step, which in review["accepts"].items()
                 }
-                given_on |= {"rests_on": reviewed_versions, "accepts": accepts or None}
+                given_on |= {"reviewed_versions": reviewed_versions, "accepts": accepts or None}
                 at_review = {"cohort": COHORT, "student": number, "step": "final_review"}
                 decided = decide(connection, at_review, verdict=review["verdict"], **given_on)
                 if review["issued"]:

@@ -74,7 +74,7 @@ def test_what_is_not_there_or_is_down_already_is_not_withdrawn(board: Announceme
     number = board.announce("一", "", author="admin", now=MORNING).announcement if twice else 99
     if twice:
         board.withdraw(number, author="admin", now=MORNING)
-    with pytest.raises(AnnouncementRefused, match="Look at the list again"):
+    with pytest.raises(AnnouncementRefused, match="Check the list again"):
         board.withdraw(number, author="admin", now=MORNING)
 
 

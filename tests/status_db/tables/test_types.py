@@ -48,8 +48,8 @@ def test_a_text_that_is_too_long_or_no_text_is_refused_by_every_column_in_the_sa
         if isinstance(column.type, Line):
             most = column.type.most
             said = refused(part, column, "x" * (most or 0) + "y")
-            assert said.endswith(f"at most {most} are kept of such a text. Make it shorter."), column
-        assert "holds a NUL" in refused(part, column, "a\0"), column
+            assert said.endswith(f"the limit is {most}. Make it shorter."), column
+        assert "contains a NUL" in refused(part, column, "a\0"), column
         assert "half of a character" in refused(part, column, "a\ud800"), column
 
 
@@ -64,7 +64,7 @@ def test_what_is_asked_for_may_be_anything_and_finds_nothing(world: World) -> No
 
 def test_rows_in_bulk_are_checked_as_well(world: World) -> None:
     columns, row = ("cohort", "source", "key", "near", "student", "run"), (COHORT, "loans", LONG, "", "", 1)
-    with pytest.raises(StoreError, match="at most 64 are kept"), writing(world.engine, COHORT) as connection:
+    with pytest.raises(StoreError, match="the limit is 64"), writing(world.engine, COHORT) as connection:
         bulk.insert(connection, tables.unmatched_key, columns, [row])
 
 

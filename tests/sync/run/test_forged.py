@@ -118,24 +118,24 @@ class TestAnAuthor:
     def test_whose_grant_was_taken_meanwhile_decides_nothing(self, world: World, librarian: Grant) -> None:
         assert librarian.id is not None
         world.accounts.take_grant(librarian.id)
-        with pytest.raises(DecisionRefused, match="may not do this any more") as refused:
+        with pytest.raises(DecisionRefused, match="is no longer allowed to do this") as refused:
             self.decide(world)
         assert refused.value.code is DecisionCode.NOT_ALLOWED
 
     def test_whose_account_was_shut_meanwhile_decides_nothing(self, world: World, librarian: Grant) -> None:
         world.accounts.add("boss", "x", None, grants=[Grant(Act.MANAGE)], now=world.now)
         world.accounts.deactivate("librarian")
-        with pytest.raises(DecisionRefused, match="may not do this any more"):
+        with pytest.raises(DecisionRefused, match="is no longer allowed to do this"):
             self.decide(world)
 
     def test_decides_for_nobody_beyond_the_grants_scope(self, world: World, librarian: Grant) -> None:
-        with pytest.raises(DecisionRefused, match="may not do this any more"):
+        with pytest.raises(DecisionRefused, match="is no longer allowed to do this"):
             self.decide(world, ({"college": ("地学院",)},))
 
     def test_with_a_forged_grant_issues_and_reviews_nothing(self, world: World, librarian: Grant) -> None:
         forge(world, tables.grant, account="librarian", act="review", step=None, scope={})
         wish = DecisionRequest(LIN.number, "final_review", Verdict.CLEARED, "通过")
-        with pytest.raises(DecisionRefused, match="may not do this any more"):
+        with pytest.raises(DecisionRefused, match="is no longer allowed to do this"):
             Reviews(self.writer(world)).review(wish, "librarian", world.now)
 
     def test_with_a_grant_that_was_widened_past_the_program_decides_nothing(
@@ -143,5 +143,5 @@ class TestAnAuthor:
     ) -> None:
         with world.desk_engine.begin() as connection:
             connection.execute(update(tables.grant).values(step=None))
-        with pytest.raises(DecisionRefused, match="may not do this any more"):
+        with pytest.raises(DecisionRefused, match="is no longer allowed to do this"):
             self.decide(world)

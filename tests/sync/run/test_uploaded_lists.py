@@ -46,7 +46,7 @@ def bring(world: World, content: str, source: str = "checkouts") -> Request:
         source=source,
     )
     requests.ask_list(COHORT, upload, account="warden", now=world.now)
-    with pytest.raises(RequestRefused, match="confirmed already"):
+    with pytest.raises(RequestRefused, match="already confirmed"):
         requests.ask_list(COHORT, upload, account="warden", now=world.now)
     assert serving_of(world).serve() == 1
     asked = requests.about_upload(COHORT, upload)

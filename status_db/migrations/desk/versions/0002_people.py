@@ -1,4 +1,4 @@
-"""What the pages need for people: how each signs in, what was asked for, what was done, what offices announce."""
+"""The tables of the pages: sign-in data, requests, the audit log and announcements."""
 
 import sqlalchemy as sa
 from alembic import op

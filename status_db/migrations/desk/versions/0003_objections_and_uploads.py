@@ -1,4 +1,4 @@
-"""What the desk needs beside decisions: what students object to, and the sheets that offices bring."""
+"""The desk's tables of appeals and uploads."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a request found, for whoever asked: the way back from an approved run, before it is taken."""
+"""The result of a request: the plan of a revert, before it is applied."""
 
 import sqlalchemy as sa
 from alembic import op

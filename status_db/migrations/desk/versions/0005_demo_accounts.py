@@ -1,4 +1,4 @@
-"""Accounts that the demo made: their passwords are public, so they open nothing at a real university."""
+"""A mark for accounts made by the demo: their passwords are public, so they cannot be used in production."""
 
 import sqlalchemy as sa
 from alembic import op

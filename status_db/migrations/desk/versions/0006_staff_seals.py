@@ -1,4 +1,4 @@
-"""Sealed rows of staff, sessions of their own, and chained audit lines."""
+"""Seals for rows of staff, a table for staff sessions, and chained audit lines."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Second factors: passkeys, recovery codes, codes to set up the first one, and what each session has shown."""
+"""Second factors: passkeys, recovery codes, codes to set up the first one, and the factors verified in each session."""
 
 import sqlalchemy as sa
 from alembic import op

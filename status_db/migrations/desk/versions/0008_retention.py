@@ -1,4 +1,4 @@
-"""Retention: since when an account is closed and a document's hash kept, and what each rule has removed."""
+"""Retention: since when an account is deactivated and a document's hash is kept, and the runs of each rule."""
 
 import sqlalchemy as sa
 from alembic import op

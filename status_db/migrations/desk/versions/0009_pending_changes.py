@@ -1,4 +1,4 @@
-"""What one administrator asks for and another confirms; and what was done to an account, found by its kind."""
+"""Account changes that a second administrator confirms, and an index of the audit log by event."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a source itself tells of its last answer, and when one was last read whole."""
+"""The source's own fingerprint of its last answer, and when an answer was last read completely."""
 
 import sqlalchemy as sa
 from alembic import op

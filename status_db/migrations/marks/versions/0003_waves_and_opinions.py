@@ -1,4 +1,4 @@
-"""What offices announce, and what people say about suspended runs."""
+"""Expected changes, and votes on suspended runs."""
 
 import sqlalchemy as sa
 from alembic import op

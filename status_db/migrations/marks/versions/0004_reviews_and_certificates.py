@@ -1,4 +1,4 @@
-"""What a review rests on, when a decision's end was noted, and the certificates that were issued."""
+"""The reviewed versions of a review, when a decision's expiry was recorded, and certificates."""
 
 import sqlalchemy as sa
 from alembic import op

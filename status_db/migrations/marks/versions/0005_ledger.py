@@ -1,4 +1,4 @@
-"""The ledger: its links, and a seal on each row that they cover."""
+"""The ledger: its links, and a seal for each row that they cover."""
 
 import sqlalchemy as sa
 from alembic import op

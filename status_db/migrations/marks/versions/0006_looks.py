@@ -1,4 +1,4 @@
-"""What people are shown of a suspended run, beside its answer."""
+"""The impact of a suspended run, for display, stored with its answer."""
 
 import sqlalchemy as sa
 from alembic import op

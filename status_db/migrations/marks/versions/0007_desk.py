@@ -1,4 +1,4 @@
-"""What the desk writes: decisions in batches and from paper, certificates that wait to be collected."""
+"""The desk's columns: decisions in batches and from paper, and certificates that wait to be collected."""
 
 import sqlalchemy as sa
 from alembic import op

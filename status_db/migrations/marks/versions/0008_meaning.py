@@ -1,4 +1,4 @@
-"""The settings as applied, what a source's question and quality were, and the way back from an approved run."""
+"""The applied settings, the query and quality of a source's last answer, and the data for reverting a run."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Seals of what decisions rest on: expected changes, approvals and batches."""
+"""Seals for the rows that decisions depend on: expected changes, votes and batches."""
 
 import sqlalchemy as sa
 from alembic import op
