@@ -81,11 +81,11 @@ def refuse_override(settings: Settings, request: DecisionRequest, person: Row[An
     if entry is None:
         steps = ", ".join(e.step for e in flow.entries)
         raise DecisionRefused(
-            DecisionCode.NO_SUCH_STEP, f"{wish.student} has no step {wish.step}. Name one of: {steps}"
+            DecisionCode.NO_SUCH_STEP, f"{request.student} has no step {request.step}. Name one of: {steps}"
         )
     if entry.kind == StepKind.REVIEW.value:
         raise DecisionRefused(
-            DecisionCode.IS_A_REVIEW, f"{wish.step} is a review, not an override: have its reviewer give it."
+            DecisionCode.IS_A_REVIEW, f"{request.step} is a review, not an override: have its reviewer give it."
         )
     if request.verdict is Verdict.UNKNOWN:
         raise DecisionRefused(

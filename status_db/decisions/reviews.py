@@ -169,6 +169,6 @@ def _accepted(review: StepStatus, request: DecisionRequest, *, over_old_answers:
             "Wait for a newer answer, or accept the old one and give the reason in the note.",
             *old,
         )
-    if not wish.note.strip():
+    if not request.note.strip():
         raise DecisionRefused(DecisionCode.NO_NOTE, "a review over an answer that is too old needs a note: say why.")
     return old
