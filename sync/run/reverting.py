@@ -1,4 +1,4 @@
-"""What taking an approved run back would change; nothing is written here."""
+"""What reverting an approved run would change; nothing is written here."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -21,7 +21,7 @@ from sync.run.outcome import RunPreview
 
 
 class Reverting:
-    """Plans to take approved runs of one cohort back."""
+    """Plans the revert of approved runs of one cohort."""
 
     def __init__(
         self,
@@ -43,16 +43,16 @@ class Reverting:
         self._clock = clock
 
     def preview(self, number: int, name: str) -> tuple[RunPreview, Reversal]:
-        """Return what taking an approved run back would change, and what is kept of it.
+        """Return what reverting an approved run would change, and the records that it replaced.
 
-        Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
+        Raises ReversalRefused when the run keeps nothing, LedgerRefused when the kept records were altered.
         """
-        reversal, proposal = self._proposed(number, name)
+        reversal, proposal = self._propose(number, name)
         return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons), reversal
 
     def plan(self, number: int, name: str) -> WayBackPlan:
-        """Return the same for a page, with what was given since. Raises as `preview` does."""
-        reversal, proposal = self._proposed(number, name)
+        """Return the same for a page, with the reviews and certificates given since. Raises as `preview` does."""
+        reversal, proposal = self._propose(number, name)
         with reading(self._engine) as connection:
             look = look_at(CurrentState(connection, self._cohort), number, proposal)
         reviews, certificates = self.given_since(reversal)
@@ -68,17 +68,17 @@ class Reverting:
         if name not in self._settings.source:
             raise ReversalRefused(
                 ReversalCode.NO_SOURCE,
-                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
-                "the settings, then run this again.",
+                f"run {number} cannot be reverted: the settings no longer have [source.{name}]. Add it, apply the "
+                "settings, then run this again.",
             )
         return reversal
 
     def given_since(self, reversal: Reversal) -> tuple[tuple[LaterReview, ...], tuple[LaterReview, ...]]:
-        """Return the reviews and the certificates that students have been given since a run had cleared them."""
+        """Return the reviews and certificates that students were given after a run cleared them."""
         review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
         with reading(self._engine) as connection:
             return given_since(connection, self._cohort, reversal.cleared, review_steps, reversal.at)
 
-    def _proposed(self, number: int, name: str) -> tuple[Reversal, Proposal]:
+    def _propose(self, number: int, name: str) -> tuple[Reversal, Proposal]:
         reversal = self.reversal(number, name)
         return reversal, self._applying.propose(name, self._stages(name, revert.at(self._clock(), number)))

@@ -94,7 +94,7 @@ def test_a_vote_is_recorded_once_and_carried_out_when_enough_are_there(strict: W
     ended = vote(run, VoteKind.CONFIRM, author="librarian", now=strict.now).outcome
     assert ended is not None
     assert (ended.run, ended.state) == (run, RunState.APPLIED)
-    with pytest.raises(VoteRefused, match="waits for nobody"):
+    with pytest.raises(VoteRefused, match="does not wait for a vote"):
         vote(run, VoteKind.REJECT, author="third", now=strict.now)
 
 
@@ -139,7 +139,7 @@ def test_nothing_can_be_said_of_a_run_that_waits_for_nobody(world: World) -> Non
     run = suspended(world)
     say(world, run, VoteKind.REJECT, "admin")
     world.approvals.carry_out()
-    with pytest.raises(VoteRefused, match="waits for nobody"):
+    with pytest.raises(VoteRefused, match="does not wait for a vote"):
         say(world, run, VoteKind.APPROVE, "admin")
     with pytest.raises(VoteRefused, match="there is no run 9999"):
         say(world, 9999, VoteKind.APPROVE, "admin")
