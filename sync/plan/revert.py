@@ -1,4 +1,4 @@
-"""Taking back a wrongly approved run: the records that it replaced are put back, where no later answer changed them."""
+"""Revert of a wrongly approved run: the records that it replaced are restored, where no later answer changed them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ _NO_ANSWER = Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
 
 
 class WayBackMoved(Exception):  # noqa: N818 - named by what is so
-    """Taking a run back would change something else than what was looked at."""
+    """The revert of a run would change something else than what was checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RevertRead:
-    """What taking a run back is planned on."""
+    """The marks that the revert of a run is planned on."""
 
     marks: StepMarks
     #: Student → the record that the run replaced, where no later answer has changed it.
@@ -42,7 +42,7 @@ class RevertRead:
 
 
 class RevertStages:
-    """The stages of taking an approved run back. No office is asked, and rows there are none."""
+    """The stages of the revert of an approved run. No office is asked, and there are no rows."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class RevertStages:
         reversal: Callable[[Connection], Reversal],
         seals: Callable[[Connection], Seals],
     ) -> None:
-        """`reversal` reads what the run replaced. With `seals`, an altered announced change raises no limit."""
+        """`reversal` reads what the run replaced. With `seals`, an altered expected change raises no limit."""
         self._settings = settings
         self._cohort = cohort
         self._rule = rule_settings.source_rule(settings, name)
@@ -62,7 +62,7 @@ class RevertStages:
         self._seals = seals
 
     def gather(self, connection: Connection) -> RevertRead:
-        """Read the replaced records that nothing has changed since, and the marks about their students."""
+        """Read the replaced records that have not changed since, and the marks about their students."""
         rule, snapshot, stored = self._rule, self.snapshot, CurrentState(connection, self._cohort)
         reversal = self._reversal(connection)
         state, digests = stored.source(rule.source), stored.digests(rule.source)
@@ -76,9 +76,9 @@ class RevertStages:
         return RevertRead(marks, untouched, reversal, asked_later)
 
     def decide(self, read: RevertRead) -> SourceProposal:
-        """Plan to put the records back, and judge the moves as those of any run.
+        """Plan to restore the records, and judge the moves as those of any run.
 
-        A student who has left the roster, or joined again, is left alone. Raises WayBackMoved.
+        A student that has left the roster, or joined again, is left alone. Raises WayBackMoved.
         """
         rule, snapshot, marks, state = self._rule, self.snapshot, read.marks, read.marks.state
         known = {
@@ -115,7 +115,7 @@ class RevertStages:
             source_base=state.revision,
             asked_later=read.asked_later,
         )
-        reasons, counted = self._judged(plan, marks)
+        reasons, counted = self._guard_result(plan, marks)
         return SourceProposal(
             plan,
             reasons,
@@ -132,8 +132,10 @@ class RevertStages:
             ),
         )
 
-    def _judged(self, plan: reconcile.Plan, marks: StepMarks) -> tuple[tuple[GuardReason, ...], guard.GuardCounts]:
-        """Return why the guard holds the change back, and what it counts; a change that moves nobody passes."""
+    def _guard_result(
+        self, plan: reconcile.Plan, marks: StepMarks
+    ) -> tuple[tuple[GuardReason, ...], guard.GuardCounts]:
+        """Return why the guard suspends the change, and what it counts; a change that moves no student passes."""
         if not plan.changes and not plan.findings:
             return (), guard.NOBODY
         rule = self._rule
@@ -146,5 +148,5 @@ class RevertStages:
 
 
 def at(moment: datetime, run: int) -> WayBack:
-    """Return what stands in the place of an answer where a run is taken back."""
+    """Return the snapshot that replaces an answer where a run is reverted."""
     return WayBack((), (), moment, moment, (), reverts=run)
