@@ -69,7 +69,7 @@ def test_rows_in_bulk_are_checked_as_well(world: World) -> None:
 
 
 def test_a_number_that_no_database_counts_to_is_refused(world: World) -> None:
-    with pytest.raises(StoreError, match="takes no such value"):
+    with pytest.raises(StoreError, match="cannot store a value"):
         world.reader.run(COHORT, 10**30)
 
 
