@@ -143,7 +143,7 @@ class Marks(Runs):
                 "fresh_for_seconds": int(pull.fresh_for.total_seconds()),
                 "settings_digest": pull.settings_digest,
                 "fingerprint": pull.fingerprint,
-                "told": pull.told,
+                "told": pull.reported_fingerprint,
                 "recent_rows": [*kept, pull.roster_rows],
                 "unmatched_keys": pull.unmatched_key_count,
             }

@@ -74,11 +74,11 @@ class ApprovalVotes:
         self._ledger = ledger
 
     def record(
-        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
     ) -> ApprovalVote:
         """Record a vote on a suspended run. Raises VoteRefused when it does not wait, or the person has cast this vote.
 
-        `said_of` is the digest of the change that the person checked: a run whose change has become another is refused.
+        `voted_on` is the digest of the change that the person checked: a run with another change by now is refused.
         """
         table, known = tables.approval_vote, tables.run
         if self._ledger is None:
@@ -96,7 +96,7 @@ class ApprovalVotes:
                     VoteCode.DOES_NOT_WAIT,
                     f"run {run} is {row.state} and does not wait for a vote. See: clearance runs show {run}",
                 )
-            if said_of not in (None, row.plan_digest):
+            if voted_on not in (None, row.plan_digest):
                 raise VoteRefused(
                     VoteCode.MOVED,
                     f"run {run} would now change something else than what was checked. "

@@ -48,7 +48,7 @@ class SourceState:
     #: Digest of the last good snapshot, when its records are all that is stored.
     fingerprint: bytes | None
     #: Digest of the source's own fingerprint of that answer.
-    told: bytes | None
+    reported_fingerprint: bytes | None
     #: When an answer was last read whole.
     compared_at: datetime | None
     revision: int

@@ -67,18 +67,18 @@ class Impact:
     unmatched_count: int = 0
 
 
-def impact_to_text(look: Impact) -> str:
+def impact_to_text(impact: Impact) -> str:
     """Return an impact as JSON text."""
     return json_text(
         {
-            "source": look.source,
-            "reasons": packed(look.reasons),
-            "moved": [[m.college, m.before, m.after, m.students] for m in look.moved],
-            "sample": [_person_to_list(one) for one in look.sample],
-            "spot_check": [_person_to_list(one) for one in look.spot_check],
-            "changes": list(look.changes),
-            "unmatched": [[one.key, one.hint, one.student] for one in look.unmatched],
-            "unmatched_count": look.unmatched_count,
+            "source": impact.source,
+            "reasons": packed(impact.reasons),
+            "moved": [[m.college, m.before, m.after, m.students] for m in impact.moved],
+            "sample": [_person_to_list(one) for one in impact.sample],
+            "spot_check": [_person_to_list(one) for one in impact.spot_check],
+            "changes": list(impact.changes),
+            "unmatched": [[one.key, one.hint, one.student] for one in impact.unmatched],
+            "unmatched_count": impact.unmatched_count,
         }
     )
 

@@ -160,7 +160,7 @@ class Runs:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
 
-    def suspend(self, lease: Lease, ending: RunEnding, snapshot: bytes, look: Impact) -> None:
+    def suspend(self, lease: Lease, ending: RunEnding, snapshot: bytes, impact: Impact) -> None:
         """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
 
         Its impact, which people see, is kept beside it.
@@ -169,7 +169,7 @@ class Runs:
         with writing(self._engine, self._cohort) as connection:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
-            kept = (lease.run, ending.plan_digest, snapshot, impact_to_text(look))
+            kept = (lease.run, ending.plan_digest, snapshot, impact_to_text(impact))
             mac = self._ledger.seals(connection).row("pending", kept)
             values = dict(zip(("run", "digest", "snapshot", "look"), kept, strict=True))
             connection.execute(insert(tables.pending).values(**values, mac=mac))

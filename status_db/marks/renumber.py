@@ -88,7 +88,7 @@ class Renumbering:
         people = raw_rows.people(connection, self._cohort, [old, new])
         self._refuse_merge(connection, people, old, new)
         self._step_on(connection, entry)
-        entry.say({f"renumbered:{old}:{new}": self._ledger.seals(connection).digest("renumbered", (old, new))})
+        entry.add_digests({f"renumbered:{old}:{new}": self._ledger.seals(connection).digest("renumbered", (old, new))})
         flips = self._renumber_flips(connection, old, new, now, merged=new in people)
         if new in people:
             self._remove_student(connection, entry, old, people[old])
@@ -101,7 +101,7 @@ class Renumbering:
         before = people.get(new) or people[old]
         after = raw_rows.people(connection, self._cohort, [new])[new]
         person = tables.student
-        mac = entry.sealed_anew("student", ROSTER_SET, before, after.values)
+        mac = entry.seal_again("student", ROSTER_SET, before, after.values)
         connection.execute(update(person).where(*self._rows_of(person, new)).values(mac=mac))
         unmatched_key = tables.unmatched_key
         connection.execute(update(unmatched_key).where(*self._rows_of(unmatched_key, old)).values(student=new))
@@ -185,7 +185,7 @@ class Renumbering:
         for stored in raw_rows.sealed(connection, record, raw_rows.RECORD, *self._rows_of(record, old)):
             source, values = stored.values[source_at], list(stored.values)
             values[student_at] = new
-            mac = entry.sealed_anew("record", records_of(source), stored, values)
+            mac = entry.seal_again("record", records_of(source), stored, values)
             connection.execute(
                 update(record)
                 .where(*self._rows_of(record, old), record.c.source == source)

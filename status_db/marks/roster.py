@@ -155,7 +155,7 @@ class RosterMarks(Marks):
                 row = dict(zip(raw_rows.STUDENT, stored[listing.student].values, strict=False))
                 row |= dict(zip(columns, news, strict=True)) | {"extra": tables.json_text(dict(listing.extra))}
                 after = (*row.values(), *raw_rows.aliases_covered(listing.aliases))
-                mac = entry.sealed_anew("student", ROSTER_SET, stored[listing.student], after)
+                mac = entry.seal_again("student", ROSTER_SET, stored[listing.student], after)
                 rows.append((*news, mac))
         bulk.update(connection, tables.student, [*columns, "mac"], rows)
 
@@ -167,7 +167,7 @@ class RosterMarks(Marks):
         for student, stored in raw_rows.people(connection, cohort, left).items():
             after = list(stored.values)
             after[at_active], after[at_left] = False, now
-            mac = entry.sealed_anew("student", ROSTER_SET, stored, after)
+            mac = entry.seal_again("student", ROSTER_SET, stored, after)
             rows.append((cohort, student, False, now, mac))
         bulk.update(connection, tables.student, ("cohort", "student", "active", "left_at", "mac"), rows)
         for student in left:

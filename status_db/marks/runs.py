@@ -91,7 +91,7 @@ class Pull:
     #: Digest of the whole answer, to recognise the same one later; None when the stored records differ from it.
     fingerprint: bytes | None
     #: Digest of the source's own fingerprint of that answer; None where it has none.
-    told: bytes | None
+    reported_fingerprint: bytes | None
     #: When the answer was read whole; None where the source only reported that it is unchanged.
     compared_at: datetime | None
     #: Rows about roster students; None for a recheck, which is not about the whole, and for an answer that came

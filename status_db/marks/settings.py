@@ -89,7 +89,7 @@ class SettingsMarks(RosterMarks):
         for student, stored in raw_rows.people(connection, cohort, list(given)).items():
             after = list(stored.values)
             after[at_flow] = given[student]
-            rows.append((cohort, student, given[student], entry.sealed_anew("student", ROSTER_SET, stored, after)))
+            rows.append((cohort, student, given[student], entry.seal_again("student", ROSTER_SET, stored, after)))
         bulk.update(connection, tables.student, ("cohort", "student", "flow", "mac"), rows)
 
     def _write_steps(

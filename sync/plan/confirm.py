@@ -50,12 +50,12 @@ def confirm(
     if isinstance(connector, AsksByNumber):
         again = {student: numbers[student] for student in released(changes, rule.means) - before.asked}
         if again:
-            look = look_again(rule, connector, again)
+            second = ask_again(rule, connector, again)
             after = replace(
                 after,
                 asked=before.asked | again.keys(),
-                kept=before.kept | look.kept,
-                warnings=(*before.warnings, *([look.message] if look.message else [])),
+                kept=before.kept | second.kept,
+                warnings=(*before.warnings, *([second.message] if second.message else [])),
             )
     if after.tried_one:
         return after
@@ -80,7 +80,7 @@ def _some_held(changes: Sequence[Change], stored: Mapping[str, Record]) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class SecondLook:
+class SecondAnswer:
     """The result of asking again."""
 
     asked: int
@@ -90,7 +90,7 @@ class SecondLook:
     message: str
 
 
-def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, Sequence[str]]) -> SecondLook:
+def ask_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, Sequence[str]]) -> SecondAnswer:
     """Ask about these students (student → all their numbers) again, in one call."""
     asked = dict(sorted(numbers.items())[:MOST])
     beyond = frozenset(numbers.keys() - asked.keys())
@@ -98,7 +98,7 @@ def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, 
         answer = connector.pull_these([number for theirs in asked.values() for number in theirs])
     except SourceError as error:
         kept = frozenset(numbers)
-        return SecondLook(
+        return SecondAnswer(
             len(asked), kept, f"{len(kept)} students stay held, because asking about them again failed: {error}"
         )
     still = {student for student, rows in _group_rows(answer, asked).items() if _owes(rule, answer, student, rows)}
@@ -107,7 +107,7 @@ def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, 
     parts += [f"{len(doubtful)} of {len(asked)} students have a doubtful answer"] if doubtful else []
     parts += [f"{len(beyond)} students exceed the limit of one run"] if beyond else []
     message = f"{' and '.join(parts)}: they stay held until the next run" if parts else ""
-    return SecondLook(len(asked), frozenset(still) | doubtful | beyond, message)
+    return SecondAnswer(len(asked), frozenset(still) | doubtful | beyond, message)
 
 
 def _students_with(cells: Iterable[Cell], numbers: Mapping[str, Sequence[str]]) -> frozenset[str]:

@@ -54,7 +54,7 @@ class SourceHistory:
     #: Counted since the last approval or within a day, from the later moment.
     lately: guard.GuardCounts
     #: How many students have the step; read where a missing row means held or cleared.
-    everybody: int
+    with_step: int
     #: Students with a held record; read where the source names branches.
     held: frozenset[str]
     #: Student that may be released → the columns of `GROUPED_BY`.
@@ -64,7 +64,7 @@ class SourceHistory:
 
 
 #: Where no student's step may change.
-NO_PAST = SourceHistory({}, guard.NOBODY, 0, frozenset(), {}, {})
+NO_PAST = SourceHistory({}, guard.NO_MOVES, 0, frozenset(), {}, {})
 
 
 def read_past(
@@ -97,7 +97,7 @@ def read_past(
             for expected_change in expected_changes
         },
         lately=guard.GuardCounts(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
-        everybody=stored.headcount(rule_settings.flows_with(settings, rule.step)) if counts_silent else 0,
+        with_step=stored.headcount(rule_settings.flows_with(settings, rule.step)) if counts_silent else 0,
         held=stored.held_students(name) if "branch" in snapshot.fields else frozenset(),
         columns=stored.groups_of(released) if large else {},
         sizes={c: stored.held_by(name, rule.step, c, without_record=without_record) for c in GROUPED_BY if large},
@@ -111,7 +111,7 @@ def history(
     source = settings.source[rule.source]
     effective = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
     if rule.absent in effective:
-        effective[rule.absent] += past.everybody - state.held - state.done - state.unknown - state.exempt
+        effective[rule.absent] += past.with_step - state.held - state.done - state.unknown - state.exempt
     return guard.History(
         recent_rows=state.recent_rows,
         held=effective[Verdict.HELD],
@@ -183,7 +183,9 @@ def at_branches(
     )
 
 
-def whose(groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: ResolvedKeys) -> dict[Cell, str]:
+def students_of_keys(
+    groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: ResolvedKeys
+) -> dict[Cell, str]:
     """Return the roster student that each number cell certainly means."""
     found: dict[Cell, str] = {}
     for key in groups:

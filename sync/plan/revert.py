@@ -18,7 +18,7 @@ from status_db.stored_counts import RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.gather import GatherRequest, StepMarks, step_marks
-from sync.plan.snapshot_codec import WayBack
+from sync.plan.snapshot_codec import RevertSnapshot
 from sync.plan.source import SourceProposal
 from sync.rule import guard, reconcile
 from sync.rule.answer import Answer
@@ -26,7 +26,7 @@ from sync.rule.answer import Answer
 _NO_ANSWER = Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
 
 
-class WayBackMoved(Exception):  # noqa: N818 - named by what is so
+class RevertMoved(Exception):  # noqa: N818 - named by what is so
     """The revert of a run would change something else than what was checked."""
 
 
@@ -49,7 +49,7 @@ class RevertStages:
         settings: Settings,
         cohort: str,
         name: str,
-        snapshot: WayBack,
+        snapshot: RevertSnapshot,
         reversal: Callable[[Connection], Reversal],
         seals: Callable[[Connection], Seals],
     ) -> None:
@@ -78,7 +78,7 @@ class RevertStages:
     def decide(self, read: RevertRead) -> SourceProposal:
         """Plan to restore the records, and judge the moves as those of any run.
 
-        A student that has left the roster, or joined again, is left alone. Raises WayBackMoved.
+        A student that has left the roster, or joined again, is left alone. Raises RevertMoved.
         """
         rule, snapshot, marks, state = self._rule, self.snapshot, read.marks, read.marks.state
         known = {
@@ -101,15 +101,15 @@ class RevertStages:
             marks.others,
             state.began,
         )
-        if snapshot.looked_at not in (None, plan.digest):
-            raise WayBackMoved
+        if snapshot.checked_digest not in (None, plan.digest):
+            raise RevertMoved
         pull = Pull(
             began=began,
             ended=snapshot.ended,
             fresh_for=rule_settings.fresh_for(self._settings, self._settings.source[rule.source]),
             settings_digest=rule.digest,
             fingerprint=None,
-            told=None,
+            reported_fingerprint=None,
             compared_at=None,
             roster_rows=None,
             source_base=state.revision,
@@ -137,7 +137,7 @@ class RevertStages:
     ) -> tuple[tuple[GuardReason, ...], guard.GuardCounts]:
         """Return why the guard suspends the change, and what it counts; a change that moves no student passes."""
         if not plan.changes and not plan.findings:
-            return (), guard.NOBODY
+            return (), guard.NO_MOVES
         rule = self._rule
         limits = rule_settings.limits(self._settings.source[rule.source])
         before = pasts.history(marks.past, self._settings, rule, marks.state, self.snapshot)
@@ -147,6 +147,6 @@ class RevertStages:
         return reasons, guard.count(plan, rule.means, history)
 
 
-def at(moment: datetime, run: int) -> WayBack:
+def at(moment: datetime, run: int) -> RevertSnapshot:
     """Return the snapshot that replaces an answer where a run is reverted."""
-    return WayBack((), (), moment, moment, (), reverts=run)
+    return RevertSnapshot((), (), moment, moment, (), reverts=run)

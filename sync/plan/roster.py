@@ -164,7 +164,7 @@ class RosterStages:
             fresh_for=rule_settings.fresh_for(self._settings, asked),
             settings_digest=rule_settings.roster_digest(self._settings),
             fingerprint=None,
-            told=None,
+            reported_fingerprint=None,
             compared_at=self.snapshot.began,
             roster_rows=plan.rows,
             location=rule_settings.location(asked),

@@ -37,7 +37,7 @@ def same_answer(
         fresh_for=rule_settings.fresh_for(settings, settings.source[rule.source]),
         settings_digest=rule.digest,
         fingerprint=state.fingerprint,
-        told=None,
+        reported_fingerprint=None,
         compared_at=None,
         roster_rows=state.recent_rows[-1],
         unmatched_key_count=state.unmatched_keys,
@@ -62,14 +62,14 @@ def untouched(
     )
     state, source = stored.source(name), settings.source[name]
     reported = source_fingerprint(rule, rule_settings.location(source), stored.roster_revisions(), fingerprint.value)
-    if reported != state.told or state.compared_at is None:
+    if reported != state.reported_fingerprint or state.compared_at is None:
         return None
     if fingerprint.began >= state.compared_at + source.full_every or is_ahead(state.compared_at, now):
         return None
     proof = Proof(ProofKind.FINGERPRINT_SAME, fingerprint.detail)
     snapshot = Snapshot((), (), fingerprint.began, now, (proof,))
     same = same_answer(stored, settings, rule, state, snapshot, now)
-    return replace(same, pull=replace(same.pull, told=reported)), snapshot
+    return replace(same, pull=replace(same.pull, reported_fingerprint=reported)), snapshot
 
 
 def fingerprint_of(rule: SourceRule, rosters: str, snapshot: Snapshot) -> bytes:

@@ -89,7 +89,7 @@ class SettingsProposal:
             ending,
         )
 
-    def look(self) -> Impact:
+    def impact(self) -> Impact:
         """Return the impact, for people."""
         moved = Counter((self.colleges.get(f.student, ""), f.before, f.after) for f in self.plan.flips)
         return Impact(

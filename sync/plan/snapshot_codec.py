@@ -27,7 +27,7 @@ class StoredSnapshot(Snapshot):
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack(Snapshot):
+class RevertSnapshot(Snapshot):
     """The snapshot of a revert, in place of an answer."""
 
     #: The approved run.
@@ -36,7 +36,7 @@ class WayBack(Snapshot):
     because: str = ""
     #: The digest of the plan that a person has checked: only that one is carried out. None for any that passes the
     #: guard.
-    looked_at: bytes | None = None
+    checked_digest: bytes | None = None
 
 
 def kept_of(
@@ -105,7 +105,7 @@ def pack(snapshot: Snapshot) -> bytes:
                 "unmatched_count": snapshot.unmatched_count,
                 "quality": quality.to_json(snapshot.quality) if snapshot.quality else None,
             }
-        case WayBack():
+        case RevertSnapshot():
             body |= {"reverts": snapshot.reverts, "because": snapshot.because}
         case _:
             pass
@@ -137,7 +137,7 @@ def unpack(kept: bytes) -> Snapshot:
     )
     if "reverts" in body:
         own = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
-        return WayBack(**own, reverts=body["reverts"], because=body.get("because", ""))
+        return RevertSnapshot(**own, reverts=body["reverts"], because=body.get("because", ""))
     if "unmatched" not in body:
         return snapshot
     unmatched = [(key, hint, student) for key, hint, student in body["unmatched"]]

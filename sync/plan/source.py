@@ -25,7 +25,7 @@ from sync.plan.compare import Comparison, compare, match
 from sync.plan.confirm import Confirmation, confirm
 from sync.plan.gather import GatheredState, GatherRequest, Groups, gather
 from sync.plan.same_answer import SameAnswer, fingerprint_of, question_of, same_answer, source_fingerprint
-from sync.plan.snapshot_codec import StoredSnapshot, WayBack, kept_of
+from sync.plan.snapshot_codec import RevertSnapshot, StoredSnapshot, kept_of
 from sync.rule import guard, quality, reconcile
 from sync.rule.answer import UnmatchedKey
 from sync.rule.quality import Quality
@@ -47,7 +47,7 @@ class SourceProposal:
     #: The quality of its rows; None where the answer is not whole.
     quality: Quality | None = None
     #: The students that count in the guard's sums.
-    counted: guard.GuardCounts = guard.NOBODY
+    counted: guard.GuardCounts = guard.NO_MOVES
     #: The counts of a run that reverts another one.
     revert: RunCounts = NO_COUNTS
     #: Why a recheck applies nothing; None where it can.
@@ -86,7 +86,7 @@ class SourceProposal:
 
     def kept(self) -> Snapshot:
         """Return the snapshot without the unmatched rows, but with their list."""
-        if isinstance(self.snapshot, WayBack):
+        if isinstance(self.snapshot, RevertSnapshot):
             return self.snapshot
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
         plan = self.plan
@@ -186,13 +186,13 @@ class SourceStages:
                 f"Wait for the next slot, or ask it again: clearance sync {name}",
             )
         rosters = stored.roster_revisions()
-        told = source_fingerprint(rule, self._where, rosters, snapshot.fingerprint)
+        reported_fingerprint = source_fingerprint(rule, self._where, rosters, snapshot.fingerprint)
         fingerprint = fingerprint_of(rule, rosters, self._snapshot) if self.student is None else None
         if fingerprint is not None and fingerprint == state.fingerprint and not snapshot.unsettled:
             same = same_answer(stored, self._settings, rule, state, snapshot, clock)
             pull = replace(
                 same.pull,
-                told=told,
+                reported_fingerprint=reported_fingerprint,
                 compared_at=snapshot.began,
                 location=self._where,
                 one_proven=self._proven(snapshot),
@@ -211,7 +211,7 @@ class SourceStages:
         keyed_snapshot, groups = self._keyed
         expected_changes = expected(connection, self._cohort, name, snapshot.ended, lambda: self._seals(connection))
         gathered = gather(stored, question, state, expected_changes, keyed_snapshot, groups)
-        return AnswerRead(clock, fingerprint, told, gathered, one_proven)
+        return AnswerRead(clock, fingerprint, reported_fingerprint, gathered, one_proven)
 
     def decide(self, read: "Read") -> SourceProposal:
         """Match, compare, confirm, plan and judge. This asks the office again, but uses no database."""
@@ -281,7 +281,7 @@ class SourceStages:
             fresh_for=rule_settings.fresh_for(self._settings, self._source),
             settings_digest=rule.digest,
             fingerprint=read.fingerprint if settled else None,
-            told=read.told if settled else None,
+            reported_fingerprint=read.reported_fingerprint if settled else None,
             compared_at=snapshot.began,
             roster_rows=plan.roster_rows if whole else None,
             unmatched_keys=unmatched_keys if whole and unmatched_keys != list(gathered.unmatched) else None,
@@ -295,7 +295,7 @@ class SourceStages:
             as_of=snapshot.as_of,
         )
         reasons: tuple[GuardReason, ...] = ()
-        counted = guard.NOBODY
+        counted = guard.NO_MOVES
         if history is not None:
             limits, first_applies = rule_settings.limits(self._source), self._source.first == "apply"
             reasons = guard.judge(plan, rule.means, limits, history, first_applies=first_applies, quality=measured)
@@ -319,7 +319,7 @@ class SourceStages:
             kept = self._snapshot.quality if isinstance(self._snapshot, StoredSnapshot) else None
             return kept, self._history(gathered, plan, pasts.NO_BRANCHES)
         groups, resolved, digests = compared.matched.groups, compared.matched.resolved, gathered.digests
-        people, near = pasts.whose(groups, digests, resolved), pasts.hinted(groups, digests, resolved)
+        people, near = pasts.students_of_keys(groups, digests, resolved), pasts.hinted(groups, digests, resolved)
         branches = pasts.at_branches(marks.past, marks.state, snapshot, people, plan)
         history = self._history(gathered, plan, branches)
         measured = quality.quality_of(
@@ -348,7 +348,7 @@ class AnswerRead:
     #: The current time.
     clock: datetime
     fingerprint: bytes | None
-    told: bytes | None
+    reported_fingerprint: bytes | None
     gathered: GatheredState
     #: Whether it is proven that asking about one student agrees with the whole answer.
     one_proven: bool

@@ -72,7 +72,7 @@ class GuardCounts:
 
 
 #: Where nothing has moved.
-NOBODY = GuardCounts()
+NO_MOVES = GuardCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class History:
     cleared: int
     exempt: int = 0
     #: Counted in its runs since the last approval or within 24 hours, from the later moment.
-    lately: GuardCounts = NOBODY
+    lately: GuardCounts = NO_MOVES
     #: No answer of this source has been applied yet.
     first: bool = False
     #: The settings for the meaning of its rows differ from those last applied.

@@ -18,7 +18,7 @@ from status_db.store.engine import reading
 from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync.plan import snapshot_codec
 from sync.plan.base import Proposal, Stages
-from sync.run.impact import look_at
+from sync.run.impact import impact_of
 from sync.run.outcome import Outcome
 from sync.run.settings_gate import SettingsGate
 
@@ -134,7 +134,7 @@ class AnswerRunner:
         with reading(self._engine) as connection:
             stored = CurrentState(connection, self._cohort)
             waiting = stored.runs.suspended(lease.source, lease.run)
-            seen = look_at(stored, lease.run, proposal)
+            seen = impact_of(stored, lease.run, proposal)
         if waiting is not None:
             message = (
                 f"{why}. Run {waiting} waits already. Check the source, then run `clearance runs approve {waiting}`."

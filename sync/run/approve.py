@@ -33,7 +33,7 @@ class Approvals:
         self._votes = votes
 
     def vote(
-        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
     ) -> VoteResult:
         """Record a vote on a suspended run; approve or reject the run where there are enough votes.
 
@@ -42,7 +42,7 @@ class Approvals:
         source is busy.
         """
         try:
-            self._votes.record(run, says, author=author, reason=reason, now=now, said_of=said_of)
+            self._votes.record(run, says, author=author, reason=reason, now=now, voted_on=voted_on)
         except VoteRefused:
             if all(vote.author != author or vote.says is not says for vote in self._votes.of_run(run)):
                 raise
@@ -66,7 +66,7 @@ class Approvals:
                     why = f"rejected: {against.reason}"
                     yield Outcome(source, RunState.REJECTED, run, why, cohort=self._sync.named)
             elif not self._missing_votes(votes):
-                yield self._sync.approve(run, source, by=last.author, said_of=last.digest)
+                yield self._sync.approve(run, source, by=last.author, voted_on=last.digest)
 
     def _missing_votes(self, votes: list[ApprovalVote]) -> tuple[Missing, ...]:
         source = votes[0].source

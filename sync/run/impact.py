@@ -23,13 +23,13 @@ SPOT_CHECKS = 10
 _SAMPLE = 12
 
 
-def look_at(stored: CurrentState, run: int, proposal: Proposal) -> Impact:
+def impact_of(stored: CurrentState, run: int, proposal: Proposal) -> Impact:
     """Return the impact of a proposal, in the read that it was made in."""
     match proposal:
         case SourceProposal():
             return _source_impact(stored, run, proposal)
         case SettingsProposal():
-            return proposal.look()
+            return proposal.impact()
         case RosterProposal():
             return _roster_impact(proposal)
         case _:

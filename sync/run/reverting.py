@@ -16,7 +16,7 @@ from status_db.store.engine import reading
 from sync.plan import revert
 from sync.plan.base import Proposal, Stages
 from sync.run.applying import AnswerRunner
-from sync.run.impact import look_at
+from sync.run.impact import impact_of
 from sync.run.outcome import RunPreview
 
 
@@ -54,10 +54,10 @@ class Reverting:
         """Return the same for a page, with the reviews and certificates given since. Raises as `preview` does."""
         reversal, proposal = self._propose(number, name)
         with reading(self._engine) as connection:
-            look = look_at(CurrentState(connection, self._cohort), number, proposal)
+            impact = impact_of(CurrentState(connection, self._cohort), number, proposal)
         reviews, certificates = self.given_since(reversal)
         return WayBackPlan(
-            proposal.plan.digest, proposal.plan.empty, look, proposal.counts.left_alone or 0,
+            proposal.plan.digest, proposal.plan.empty, impact, proposal.counts.left_alone or 0,
             reviews, certificates, len(reviews), len(certificates),
         )  # fmt: skip
 

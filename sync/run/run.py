@@ -29,7 +29,7 @@ from sync import rule_settings
 from sync.plan import revert, snapshot_codec
 from sync.plan.base import Stages
 from sync.plan.recheck import RecheckStages
-from sync.plan.revert import RevertStages, WayBackMoved
+from sync.plan.revert import RevertMoved, RevertStages
 from sync.plan.roster import RosterStages
 from sync.plan.same_answer import untouched
 from sync.plan.settings import SettingsStages
@@ -37,7 +37,7 @@ from sync.plan.source import SourceStages, of_same_answer
 from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
 from sync.run.applying import ATTEMPTS, AnswerRunner
-from sync.run.impact import look_at
+from sync.run.impact import impact_of
 from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
 from sync.run.outcome import Outcome, RunPreview, fault_of
 from sync.run.reverting import Reverting
@@ -165,7 +165,7 @@ class Sync:
         slot: datetime | None,
         student: str | None,
         progress: Progress,
-        back: snapshot_codec.WayBack | None = None,
+        back: snapshot_codec.RevertSnapshot | None = None,
         shared: Connector | None = None,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
@@ -202,11 +202,11 @@ class Sync:
         _log_outcome(log, outcome)
         return outcome
 
-    def approve(self, number: int, name: str, *, by: str, said_of: bytes | None = None) -> Outcome:
+    def approve(self, number: int, name: str, *, by: str, voted_on: bytes | None = None) -> Outcome:
         """Apply a suspended run's own snapshot, if what it would change is still exactly what was approved.
 
         Where the marks have moved so that it would change something else, nothing is applied: the run still waits, with
-        what it would change now. `said_of` is the digest of the change that people voted on; a run whose change has
+        what it would change now. `voted_on` is the digest of the change that people voted on; a run whose change has
         become another is left alone.
         """
         message = self._applying.suggest(
@@ -214,7 +214,7 @@ class Sync:
         )
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
         kept = self._kept_answer(number)
-        if kept is None or said_of not in (None, kept[0]):
+        if kept is None or voted_on not in (None, kept[0]):
             return not_waiting
         lease = self._marks.take_up(
             number,
@@ -236,15 +236,17 @@ class Sync:
         _log_outcome(log, outcome)
         return outcome
 
-    def revert(self, number: int, name: str, *, by: str, because: str = "", looked_at: bytes | None = None) -> Outcome:
+    def revert(
+        self, number: int, name: str, *, by: str, because: str = "", checked_digest: bytes | None = None
+    ) -> Outcome:
         """Revert an approved run of a source, in a run of that source: applied, or suspended by the guard.
 
         A record that a later answer has changed stays. The next full pull of the source decides again as usual; until
-        then no recheck clears a student. `looked_at` is the digest of a plan: where the revert would now change
+        then no recheck clears a student. `checked_digest` is the digest of a plan: where the revert would now change
         something else, nothing is done. Raises as `Reverting.preview` does.
         """
         self.reverting.reversal(number, name)
-        back = replace(revert.at(self._clock(), number), because=because, looked_at=looked_at)
+        back = replace(revert.at(self._clock(), number), because=because, checked_digest=checked_digest)
         return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
 
     def look(self, number: int, name: str) -> Impact | None:
@@ -254,7 +256,7 @@ class Sync:
             return None
         proposal = self._applying.propose(name, self._stages(name, snapshot_codec.unpack(kept[1])))
         with reading(self._engine) as connection:
-            return look_at(CurrentState(connection, self._cohort), number, proposal)
+            return impact_of(CurrentState(connection, self._cohort), number, proposal)
 
     def reject(self, number: int, *, by: str, reason: str) -> bool:
         """Close a suspended run for good: nothing of it is applied. False when it no longer waits."""
@@ -293,7 +295,7 @@ class Sync:
             return self._applying.ended(lease, RunState.FAILED, str(error), fault=fault_of(error))
         except SettingsDiffer as differ:
             return self._applying.ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
-        except WayBackMoved:
+        except RevertMoved:
             message = (
                 "the marks have moved since this revert was planned, and it would change something else. Plan it again."
             )
@@ -304,7 +306,7 @@ class Sync:
         lease: Lease,
         student: str | None,
         progress: Progress,
-        back: snapshot_codec.WayBack | None,
+        back: snapshot_codec.RevertSnapshot | None,
         shared: Connector | None,
     ) -> Outcome:
         name = lease.source
@@ -328,7 +330,7 @@ class Sync:
             return SettingsStages(settings, cohort, snapshot)
         if name == ROSTER:
             return RosterStages(settings, cohort, snapshot, self._clock)
-        if isinstance(snapshot, snapshot_codec.WayBack):
+        if isinstance(snapshot, snapshot_codec.RevertSnapshot):
             reverted = snapshot.reverts
             return RevertStages(settings, cohort, name, snapshot, lambda c: self._marks.reversal(c, reverted), seals)
         if student is not None and connector is not None:

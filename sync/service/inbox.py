@@ -91,7 +91,7 @@ class Serving:
             if request.kind is RequestKind.WAY_BACK:
                 return RequestOutcome.DONE, "", plan_to_json(self._sync.reverting.plan(number, run.source))
             outcome = self._sync.revert(
-                number, run.source, by=request.account, because=request.reason, looked_at=request.digest
+                number, run.source, by=request.account, because=request.reason, checked_digest=request.digest
             )
         except (ReversalRefused, LedgerRefused, SettingsDiffer) as refused:
             return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused)), None
@@ -142,7 +142,7 @@ class Serving:
             return RequestOutcome.REFUSED, f"request {request.request} contains no vote on run {run}. Vote again."
         try:
             voted = self._approvals.vote(
-                run, says, author=request.account, reason=request.reason, now=request.at, said_of=digest
+                run, says, author=request.account, reason=request.reason, now=request.at, voted_on=digest
             )
         except VoteRefused as refused:
             return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))

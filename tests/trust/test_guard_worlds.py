@@ -339,7 +339,7 @@ class TestApproval:
         run = held_back(sqlite_world, "loans", 21).run
         assert run is not None
         stood = marks(sqlite_world)
-        assert sqlite_world.sync.approve(run, "loans", by="admin", said_of=b"another").fault == "not_waiting"
+        assert sqlite_world.sync.approve(run, "loans", by="admin", voted_on=b"another").fault == "not_waiting"
         assert marks(sqlite_world) == stood
 
     def test_it_restarts_the_sum(self, sqlite_world: World) -> None:
