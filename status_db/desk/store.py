@@ -81,7 +81,7 @@ class DeskStore:
 
     @contextmanager
     def writing(self, *, first: bool = False) -> Iterator["DeskEntry"]:
-        """Yield the entry that may write the desk's database now; commit at the end, or keep nothing.
+        """Yield the entry for writes to the desk's database; commit at the end, or keep nothing.
 
         Raises StoreError; LedgerRefused where rows are not sealed yet, unless this is the `first` entry, which seals
         them.

@@ -251,7 +251,7 @@ class Ledger:
     def linking(
         self, engine: Engine, *, at: datetime, kind: LinkKind, run: int | None = None
     ) -> Iterator[tuple[Connection, PendingLink]]:
-        """Yield the connection that may write this cohort now, as `engine.writing` does, and its pending link.
+        """Yield the connection for writes to this cohort, as `engine.writing` does, and its pending link.
 
         The link is written last in the same transaction; after the commit the head is logged.
         Raises LedgerRefused when the key is not the ledger's.

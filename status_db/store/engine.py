@@ -257,7 +257,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine, cohort: str, part: Part = "marks") -> Iterator[Connection]:
-    """Yield the only connection that may write this cohort now; commit at the end, or keep nothing.
+    """Yield the only connection for writes to this cohort; commit at the end, or keep nothing.
 
     Raises StoreError when the database cannot store it, or its tables no longer match this program.
     """

@@ -62,12 +62,12 @@ def compare(
                 f"{rule.source} returned {answer.rows} rows, and no student on the roster has its step",
                 "Sync the roster first: clearance sync roster",
             )
-        raise about_nobody(rule.source, answer.rows)
+        raise no_roster_rows(rule.source, answer.rows)
     new = reconcile.records_of(rule, snapshot.fields, answer)
     return Comparison(matched, answer, new, _known_keys(matched, answer, digests))
 
 
-def about_nobody(name: str, rows: int) -> SourceGarbled:
+def no_roster_rows(name: str, rows: int) -> SourceGarbled:
     """Return the refusal of a first answer without rows about roster students."""
     return SourceGarbled(
         f"{name} returned {rows} rows, and none is about a student on the roster",
@@ -87,7 +87,7 @@ def _has_no_roster_rows(snapshot: Snapshot, answer: Answer, gathered: GatheredSt
         return False
     if any(row[0] is not None and normalise_number(row[0]) in resolved.doubtful for row in snapshot.rows):
         return False
-    return not gathered.knows_somebody
+    return not gathered.knows_students
 
 
 def _is_kept_key(key: Cell, digests: Mapping[str, bytes], resolved: ResolvedKeys, moved_to: frozenset[str]) -> bool:

@@ -65,7 +65,7 @@ class GatheredState:
     #: How many students have the step; None where an answer was applied under these settings.
     headcount: int | None
     #: Whether the answer's population contains a roster student; read with `headcount`.
-    knows_somebody: bool
+    knows_students: bool
     #: For asking about some students again: all numbers of each, and students that the source holds.
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: Mapping[str, Record] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def gather(
         unsettled=unsettled,
         unmatched=stored.unmatched_keys(name) if student is None else (),
         headcount=stored.headcount(rule_settings.flows_with(settings, rule.step)) if first else None,
-        knows_somebody=first and _knows_somebody(stored, snapshot),
+        knows_students=first and _knows_students(stored, snapshot),
         numbers=stored.numbers.numbers_of(
             {*may_change, *some_held} if question.tries_one else held if question.asks_again else ()
         ),
@@ -199,7 +199,7 @@ def students_of(stored: CurrentState, cells: Iterable[Cell], student: str | None
     return frozenset(found) if student is None else frozenset(found) & {student}
 
 
-def _knows_somebody(stored: CurrentState, snapshot: Snapshot) -> bool:
+def _knows_students(stored: CurrentState, snapshot: Snapshot) -> bool:
     numbers = {normalise_number(cell) for cell in snapshot.population or () if cell is not None}
     return bool(stored.numbers.listed(numbers) or stored.numbers.owners(numbers))
 

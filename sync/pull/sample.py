@@ -12,7 +12,7 @@ from connectors.port import Cell, Sample, Snapshot, table_of
 from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, Means, Verdict, normalise_number
 from sync import rule_settings
-from sync.plan.compare import about_nobody
+from sync.plan.compare import no_roster_rows
 from sync.plan.matching import resolve
 from sync.plan.people import read_people
 from sync.pull.as_of import stamped
@@ -57,7 +57,7 @@ def refuse_and_warn(
         and not _has_population(settings, name)
         and not rule.is_known_as(stored.source(name).settings_digest)
     ):
-        raise about_nobody(name, len(answer.rows))
+        raise no_roster_rows(name, len(answer.rows))
     which = "of the rows" if sample.whole else f"of the first {len(answer.rows)} rows"
     fix = f"Compare the first row with the roster, and correct columns.student in {table_of(name)} if it is wrong."
     return (*warnings, f"None {which} is about a student on the roster. {fix}")

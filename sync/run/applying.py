@@ -120,7 +120,7 @@ class AnswerRunner:
 
     def _end_overtaken(self, lease: Lease, counts: RunCounts) -> Outcome:
         message = (
-            f"{lease.source} has already given a later answer about {lease.student}, and the later answer stands. Ask "
+            f"{lease.source} has already given a later answer about {lease.student}, and the later answer is kept. Ask "
             "again if it is not what you expect."
         )
         return self.ended(lease, RunState.SKIPPED, message, fault=OVERTAKEN, counts=counts)

@@ -293,7 +293,7 @@ class Tampering:
                 # A number that only grows at the very end is in order still, and says nothing else.
                 rows = [row for row in rows if row["link"] < max(other["link"] for other in rows)]
             row = self.chance.choice(rows)
-            changed = {column.key: self.other(column, row[column.key])}
+            changed = {column.key: self.other(column, row[column.name])}
             connection.execute(update(table).where(*self.where(table, row)).values(changed))
 
         return do
