@@ -1,6 +1,6 @@
-"""Objections: why the guard holds a change back, as a kind with its figures, so that each language can say it. Pure.
+"""Guard reasons: why the guard suspends a change, as a kind with its figures, so that each language words it. Pure.
 
-As text an objection is the English sentence of the command line and the log.
+As text, a guard reason is the English sentence of the command line and the log.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,21 +12,21 @@ Figures: TypeAlias = Mapping[str, str | int]
 
 
 class GuardReasonKind(StrEnum):
-    """What the guard objects to."""
+    """The kinds of guard reasons."""
 
     FIRST_ANSWER = "first_answer"
     SETTINGS_CHANGED = "settings_changed"
     NO_ROWS = "no_rows"
     ROWS_FALL = "rows_fall"
-    #: Too many move one way by this change alone …
+    #: Too many students move in one direction by this change alone …
     AT_ONCE = "at_once"
-    #: … or together with those who have moved lately.
+    #: … or together with those that have moved recently.
     LATELY = "lately"
-    #: One answer releases everybody who is held …
+    #: One answer releases all students that are held …
     ALL_OF_FEW = "all_of_few"
-    #: … or nearly everybody of one college, campus, building or branch, and hardly anybody else.
+    #: … or nearly all students of one college, campus, building or branch, and hardly any others.
     GROUP = "group"
-    #: More rows than before are about somebody uncertain, say no amount, or cannot be read.
+    #: More rows than before have only a match hint, have no amount, or cannot be read.
     QUALITY = "quality"
     #: A list that was about the roster's students is about others.
     OTHER_PEOPLE = "other_people"
@@ -35,7 +35,7 @@ class GuardReasonKind(StrEnum):
     ROSTER_MOVES = "roster_moves"
     #: A change of settings changes students' steps.
     STEPS_CHANGE = "steps_change"
-    #: A review waits for fewer steps by a change of settings.
+    #: After a change of settings, a review waits for fewer steps.
     REVIEW_LOOSENED = "review_loosened"
     #: No flow of the changed settings fits some students.
     UNPLACED = "unplaced"
@@ -45,7 +45,7 @@ class GuardReasonKind(StrEnum):
 
 
 _SENTENCES: Mapping[GuardReasonKind, str] = {
-    GuardReasonKind.FIRST_ANSWER: "this is the first answer of {source}: {records} records wait to be looked at",
+    GuardReasonKind.FIRST_ANSWER: "this is the first answer of {source}: {records} records wait for approval",
     GuardReasonKind.SETTINGS_CHANGED: (
         "the settings of {source} have changed, and with them {records} records and {findings} findings"
     ),
@@ -90,37 +90,36 @@ _SENTENCES: Mapping[GuardReasonKind, str] = {
     ),
 }
 
-#: What figures that are words stand for.
+#: Figures that are words → their text.
 _WORDS: Mapping[str, str] = {
     "cleared_or_unknown": "cleared or unknown",
     "leave_no_more": "no longer leave this year",
-    "begin_anew": "begin anew in another flow",
-    "let_off": "be let off a step",
+    "begin_anew": "start again in another flow",
+    "let_off": "become exempt from a step",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class GuardReason:
-    """One reason to hold a change back."""
+    """One reason to suspend a change."""
 
     kind: GuardReasonKind
-    #: Numbers, and the words that `kind` needs: see the sentences. `wave` is the most of
-    #: an expected change, or 0.
+    #: Numbers, and the words that `kind` needs: see the sentences. `wave` is the size of the expected change, or 0.
     figures: Figures
 
     def __str__(self) -> str:
         expected_change = self.figures.get("wave")
-        said = {name: _WORDS.get(str(value), value) for name, value in self.figures.items()}
+        texts = {name: _WORDS.get(str(value), value) for name, value in self.figures.items()}
         least = f" and {self.figures['count']}" if "count" in self.figures else ""
         beyond = f" beyond the expected change of {expected_change}" if expected_change else ""
-        return _SENTENCES[self.kind].format(**said, beyond=beyond, least=least)
+        return _SENTENCES[self.kind].format(**texts, beyond=beyond, least=least)
 
 
 def packed(reasons: Iterable[GuardReason]) -> list[list[Any]]:
-    """Return objections as plain lists, to be kept as JSON."""
+    """Return guard reasons as plain lists, to be stored as JSON."""
     return [[guard_reason.kind.value, dict(guard_reason.figures)] for guard_reason in reasons]
 
 
 def unpacked(kept: Iterable[Any]) -> tuple[GuardReason, ...]:
-    """Return what `packed` kept."""
+    """Return the guard reasons that `packed` wrote."""
     return tuple(GuardReason(GuardReasonKind(kind), figures) for kind, figures in kept)

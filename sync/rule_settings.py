@@ -1,4 +1,4 @@
-"""From the settings to the values that the rule, the guard and the timetable work with."""
+"""From the settings to the values of the rule, the guard and the timetable."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -22,7 +22,7 @@ _WORD_MEANS = {"done": Verdict.CLEARED, "not_done": Verdict.HELD, "exempt": Verd
 
 
 def source_rule(settings: Settings, name: str) -> SourceRule:
-    """Return what a source's rows mean."""
+    """Return the meaning of a source's rows."""
     source = settings.source[name]
     words = {normalise_word(w): _WORD_MEANS[kind] for kind, listed in source.words.items() for w in listed}
     return SourceRule(
@@ -37,8 +37,8 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         words=words,
         zone=settings.zone_of(source),
         institution_zone=settings.institution.timezone,
-        question=_question(source),
-        former_question=_question(source, former=True),
+        question=_digest_of_question(source),
+        former_question=_digest_of_question(source, former=True),
         own_numbers=source.keys == "student",
         nameless=source.nameless,
         unique_reference=source.unique_reference,
@@ -46,14 +46,14 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
     )
 
 
-def _question(asked: Asked, *, former: bool = False) -> bytes:
-    """Digest what is asked, without the secrets and addresses that may change while the question stays.
+def _digest_of_question(asked: Asked, *, former: bool = False) -> bytes:
+    """Digest the question, without the secrets and addresses that can change while the question stays.
 
-    `former` is as former versions took it: the pace at which single students are asked about was part of it.
+    `former` computes it as former versions did: the pace of questions about single students was part of it.
     """
-    own = _plain(asked.own)
+    own = _question_settings(asked.own)
     if not former:
-        # Whether they are asked about one by one is part of it; what that costs the office is not.
+        # Whether students are asked about one by one is part of the question; the pace is not.
         own |= {key: type(value)().model_dump(mode="python") for key, value in _paces(asked.own)}
     return digest_of(
         [asked.connector.encode(), json.dumps([asked.columns, own], sort_keys=True, default=_masked).encode()]
@@ -65,36 +65,36 @@ def _masked(value: object) -> str:
 
 
 def _paces(own: BaseModel | None) -> Iterator[tuple[str, BaseModel]]:
-    """Give the own keys that hold a table about how to ask."""
+    """Yield the own keys with a table about how to ask."""
     for key, value in own or ():
         if getattr(value, "only_how", False) and key not in getattr(type(own), "how", ()):
             yield key, value
 
 
-#: Own keys that say where and how patiently to ask, not what.
+#: Own keys about where to ask and how long to wait, not about the question.
 _NOT_THE_QUESTION = {
     "url", "base_url", "host", "port", "timeout", "connect_timeout", "longest", "retries", "verify", "auth",
     "tls_minimum", "tls_ciphers", "fingerprint", "limit",
 }  # fmt: skip
 
 
-def _plain(own: BaseModel | None) -> dict[str, object]:
+def _question_settings(own: BaseModel | None) -> dict[str, object]:
     if own is None:
-        # A source that cannot be asked here; nothing of it is compared.
+        # A source that cannot be asked here: nothing of it is compared.
         return {}
     dumped = own.model_dump(mode="python")
-    # A connector whose settings hold the answer itself names those keys; another, its own ones of how to ask.
+    # A connector names its own keys that contain the answer itself, and those about how to ask.
     besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset()) | getattr(type(own), "how", frozenset())
     return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, Secret | Path)}
 
 
 def location(asked: Asked, *, former: bool = False) -> bytes:
-    """Digest where and as which user a source is asked. No password and no other secret goes into it.
+    """Digest the location and the user of a source, without passwords and other secrets.
 
-    A file is taken as the settings write it, so that they and it may move together. `former` is as former
-    versions took it: a file by its place on this machine.
+    A file counts as the settings write it, so that both can move together. `former` computes the digest as former
+    versions did: a file by its path on this machine.
     """
-    # Of a source that cannot be asked, with a connector that is not there, nothing is known of where.
+    # The location is unknown for a source that cannot be asked because its connector is missing.
     own = asked.own.model_dump(mode="python") if asked.own is not None else {}
     where = {key: own[key] for key in sorted(own) if key in _WHERE}
     if asked.path_as_written and not former:
@@ -104,11 +104,11 @@ def location(asked: Asked, *, former: bool = False) -> bytes:
 
 
 def locations(asked: Asked) -> tuple[bytes, bytes]:
-    """Return both digests of where a source is asked: what was stored by an older version is the same place."""
+    """Return both digests of a source's location: one that an older version stored is the same location."""
     return location(asked), location(asked, former=True)
 
 
-#: Own keys that say where a source is and as which user it is asked.
+#: Own keys for the location and the user of a source.
 _WHERE = {"url", "base_url", "host", "port", "path", "auth"}
 
 
@@ -126,7 +126,7 @@ def _without_secret(value: object) -> str:
     try:
         return make_url(value.reveal()).set(password=None).render_as_string()
     except SecretUnusable:
-        # It cannot be asked, either; as a database that is nowhere.
+        # It cannot be asked either: return a database without a location.
         return "sqlite://"
 
 
@@ -136,12 +136,12 @@ def limits(asked: Asked) -> GuardLimits:
 
 
 def fresh_for(settings: Settings, asked: Asked) -> timedelta:
-    """Return how long its answer counts as fresh."""
+    """Return how long a source's answer counts as fresh."""
     return asked.fresh_for or timetable_of(settings, asked).fresh_for()
 
 
 def roster_rule(settings: Settings) -> RosterRule:
-    """Return what the registrar's list means."""
+    """Return the meaning of the registrar's list."""
     flows = tuple(
         FlowRule(f.key, frozenset(f.levels), frozenset(f.categories) if f.categories is not None else None)
         for f in settings.flow
@@ -150,10 +150,10 @@ def roster_rule(settings: Settings) -> RosterRule:
 
 
 def roster_digest(settings: Settings) -> bytes:
-    """Digest how the registrar's list is read, and what is asked."""
+    """Digest how the registrar's list is read, and the question."""
     asked = settings.roster
     words = json.dumps([asked.levels, asked.categories, sorted(asked.aliases)], sort_keys=True, default=str)
-    return digest_of([b"roster", _question(asked), words.encode()])
+    return digest_of([b"roster", _digest_of_question(asked), words.encode()])
 
 
 def steps_of_flows(settings: Settings) -> dict[str, tuple[tuple[str, StepKind], ...]]:
@@ -167,5 +167,5 @@ def flows_with(settings: Settings, step: str) -> tuple[str, ...]:
 
 
 def exemptions(settings: Settings, step: str) -> list[Mapping[str, Collection[str]]]:
-    """Return the roster conditions that let students off a step."""
+    """Return the roster conditions that exempt students from a step."""
     return list(settings.step_named(step).exempt)

@@ -1,1 +1,1 @@
-"""Backups of the status database, and the way back from one."""
+"""Backups of the status database, and their restore."""

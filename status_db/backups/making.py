@@ -1,4 +1,4 @@
-"""Making a backup: written beside its place, read again from end to end, and only then given its name."""
+"""Making a backup: it is written under a temporary name, read again completely, and then renamed."""
 
 import os
 import shutil
@@ -15,10 +15,10 @@ from status_db.backups.manifest import FORMAT, BackedUpDatabase, BackupError, Ba
 from status_db.store import schema_version
 from status_db.store.schema_version import Part
 
-#: How a folder ends that is no backup yet, or none any more.
+#: The suffix of a folder that is not a complete backup.
 _PARTIAL = ".partial"
 
-#: No backup takes longer.
+#: A backup needs less time than this.
 _UNDER_WAY = timedelta(days=1)
 
 _WHAT = "A backup of a Clearance Sync status database. Restore it with: clearance restore FOLDER"
@@ -26,7 +26,7 @@ _WHAT = "A backup of a Clearance Sync status database. Restore it with: clearanc
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """A backup that was made, and the older ones that went for it."""
+    """A backup that was made, and the older ones that were removed."""
 
     folder: Path
     manifest: Manifest
@@ -42,20 +42,20 @@ def make(
     keep: int | None = None,
     tools_folder: Path | None = None,
 ) -> BackupResult:
-    """Back databases up into a new folder inside `folder`, then let only the newest `keep` stay.
+    """Back up databases into a new folder inside `folder`, then keep only the newest `keep` backups.
 
-    Everybody may go on reading and writing meanwhile. Raises StoreError; then nothing is left that looks like a backup,
-    and no older one has gone.
+    Other processes can read and write meanwhile. Raises StoreError; then no incomplete backup is left, and no older one
+    was removed.
     """
     place = folder / manifests.name_of(now)
     with _os_errors(folder):
         make_folder(folder)
         if place.exists():
-            raise BackupError(f"{place} is there already. Run this again in a second.")
+            raise BackupError(f"{place} already exists. Run this again in a second.")
         partial = folder / f".{place.name}.{os.getpid()}{_PARTIAL}"
         partial.mkdir(mode=PRIVATE_FOLDER)
         try:
-            members = [_copied(database, partial, tools_folder) for database in databases]
+            members = [_copy_database(database, partial, tools_folder) for database in databases]
             made = Manifest(FORMAT, _WHAT, now, program, members)
             for file in (*(partial / member.file for member in members), manifests.write(made, partial)):
                 file.chmod(PRIVATE_FILE)
@@ -66,11 +66,11 @@ def make(
             flush(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        _sweep(folder, now)
-        return BackupResult(place, made, _pruned(folder, place, keep) if keep else ())
+        _remove_partials(folder, now)
+        return BackupResult(place, made, _prune(folder, place, keep) if keep else ())
 
 
-def _copied(database: BackedUpDatabase, folder: Path, tools_folder: Path | None) -> BackupMember:
+def _copy_database(database: BackedUpDatabase, folder: Path, tools_folder: Path | None) -> BackupMember:
     file = folder / database.member
     content: sqlite.SqliteContent | postgres.PostgresContent
     if database.kind == "sqlite":
@@ -78,13 +78,13 @@ def _copied(database: BackedUpDatabase, folder: Path, tools_folder: Path | None)
     else:
         content = postgres.dump(database, file, postgres.Tools.found(tools_folder))
         server, schema = content.server, content.schema
-    _refuse_strange(database, content.versions)
+    _refuse_unknown_versions(database, content.versions)
     size, sha256 = file.stat().st_size, manifests.digest(file)
     return BackupMember(database.member, database.kind, server, content.versions, schema, content.rows, size, sha256)
 
 
-def _refuse_strange(database: BackedUpDatabase, found: dict[Part, str]) -> None:
-    """Raise BackupError when a part is not there, or newer than this program: we would not know all its tables."""
+def _refuse_unknown_versions(database: BackedUpDatabase, found: dict[Part, str]) -> None:
+    """Raise BackupError when a part is missing, or newer than this program, which would not know all its tables."""
     for part in database.parts:
         if part not in found:
             raise BackupError(f"{database.name} has no tables of the {part} yet. Run: clearance db upgrade")
@@ -93,36 +93,36 @@ def _refuse_strange(database: BackedUpDatabase, found: dict[Part, str]) -> None:
 
 
 def verify(folder: Path, tools_folder: Path | None) -> Manifest:
-    """Read a backup from end to end and return its manifest. Raises BackupError when anything is not as it says."""
+    """Read a backup completely and return its manifest. Raises BackupError when anything differs from the manifest."""
     made = manifests.read(folder)
     manifests.refuse_damaged(folder, made)
     for member in made.members:
         file = folder / member.file
         if member.database == "sqlite":
-            content = sqlite.look(file)
+            content = sqlite.read_contents(file)
             same = content.rows == member.rows and content.versions == member.versions
         else:
             found = postgres.rows_in(file, postgres.Tools.found(tools_folder))
             same = {table: found.get(table, 0) for table in member.rows} == member.rows
         if not same:
-            raise BackupError(f"{file} holds not what {manifests.MANIFEST} says. Take another backup.")
+            raise BackupError(f"{file} does not match {manifests.MANIFEST}. Make another backup.")
     return made
 
 
-def _pruned(folder: Path, newest: Path, keep: int) -> tuple[Path, ...]:
-    """Let the newest backups stay and remove the rest."""
+def _prune(folder: Path, newest: Path, keep: int) -> tuple[Path, ...]:
+    """Keep the newest backups and remove the rest."""
     found = sorted((f for f in folder.iterdir() if manifests.is_name(f.name) and _is_ours(f)), reverse=True)
     older = [backup for backup in found if backup != newest][keep - 1 :]
     for backup in older:
-        # Half of one must not look like a backup, should this be broken off.
-        going = backup.rename(folder / f".{backup.name}{_PARTIAL}")
-        shutil.rmtree(going)
+        # After an interruption, a partly removed one must not have the name of a backup.
+        partial = backup.rename(folder / f".{backup.name}{_PARTIAL}")
+        shutil.rmtree(partial)
     flush(folder)
     return tuple(older)
 
 
-def _sweep(folder: Path, now: datetime) -> None:
-    """Remove what a backup that was killed has left; one that is younger may be under way."""
+def _remove_partials(folder: Path, now: datetime) -> None:
+    """Remove the folders of killed backups; a younger one may be under way."""
     for left in folder.glob(f".clearance-*{_PARTIAL}"):
         if left.stat().st_mtime < (now - _UNDER_WAY).timestamp():
             shutil.rmtree(left)
@@ -143,5 +143,5 @@ def _os_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise BackupError(
             f"The backup could not be written in {folder}: {error}. "
-            "See that there is room, and that this user may write there; then run this again."
+            "Check that there is space, and that this user can write there; then run this again."
         ) from error

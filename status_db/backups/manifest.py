@@ -1,4 +1,4 @@
-"""What a backup says about itself: a folder with one file for each database, and `manifest.json` beside them."""
+"""The manifest of a backup: a backup is a folder with one file for each database, and `manifest.json`."""
 
 import hashlib
 import re
@@ -17,44 +17,44 @@ from status_db.desk.address import desk_url
 from status_db.store.engine import StoreCode, StoreError
 from status_db.store.schema_version import PARTS, Part, version_table
 
-#: The manifest's own name, and the form of it that this program writes and reads.
+#: The manifest's file name, and its format that this program writes and reads.
 MANIFEST, FORMAT = "manifest.json", 1
 
 _NAME = re.compile(r"clearance-\d{8}T\d{6}Z")
 
-#: Tables that a version of before had and this one has not, for each part: a backup of such a database holds them too.
+#: Tables of former versions that this one does not have, for each part: a backup of such a database has them too.
 FORMER_TABLES: Mapping[Part, tuple[str, ...]] = {"marks": (), "desk": ()}
 
-#: Who has signed out stays out: open sessions are in no backup, nor what they have shown.
+#: A restore must not reopen sessions: no backup contains open sessions and their second-factor steps.
 LEFT_OUT = ("session", "factor_step")
 
 
 class BackupError(StoreError):
-    """A backup could not be made or restored; nothing half is left. The text ends with the way out."""
+    """A backup could not be made or restored; nothing incomplete is left. The text ends with the fix."""
 
     code = StoreCode.BACKUP
 
 
 @dataclass(frozen=True, slots=True)
 class BackedUpDatabase:
-    """One database of the settings, and which parts live in it: the marks, the desk, or both."""
+    """One database of the settings, and its parts: the marks, the desk, or both."""
 
     url: str
     parts: tuple[Part, ...]
 
     @property
     def kind(self) -> Literal["sqlite", "postgresql"]:
-        """Say what it is."""
+        """The kind of database."""
         return "sqlite" if make_url(self.url).get_backend_name() == "sqlite" else "postgresql"
 
     @property
     def file(self) -> Path:
-        """The file of one on SQLite."""
+        """The file of an SQLite database."""
         return Path(make_url(self.url).database or "")
 
     @property
     def name(self) -> str:
-        """Its address, as a message may say it."""
+        """Its address for messages, without the password."""
         return make_url(self.url).render_as_string(hide_password=True)
 
     @property
@@ -72,13 +72,13 @@ class BackupMember:
 
     file: Annotated[str, Field(pattern=r"^[a-z]+\.(db|dump)$")]
     database: Literal["sqlite", "postgresql"]
-    #: Of the database server, or of SQLite's library.
+    #: The version of the database server, or of SQLite's library.
     server: str
     #: The version of the tables of each part in it.
     versions: dict[Part, str]
     #: The schema of its tables, on PostgreSQL.
     schema: str
-    #: How many rows each table had, in the one moment that the copy shows.
+    #: How many rows each table had at the moment of the copy.
     rows: dict[Word, Annotated[int, Field(ge=0)]]
     size: int
     sha256: str
@@ -97,7 +97,7 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """How many rows it holds."""
+        """How many rows it has."""
         return sum(sum(member.rows.values()) for member in self.members)
 
 
@@ -114,12 +114,14 @@ def databases(status_db: StatusDb) -> list[BackedUpDatabase]:
     )
     for database in found:
         if database.kind == "sqlite" and str(database.file) in (".", ":memory:"):
-            raise BackupError(f"{database.name} is no file, and ends with its process. Name a file in [status_db] url.")
+            raise BackupError(
+                f"{database.name} is not a file, and ends with its process. Name a file in [status_db] url."
+            )
     return found
 
 
 def tables_of(parts: tuple[Part, ...]) -> list[str]:
-    """Return every table that these parts have, or had at a version of before, with those of the versions."""
+    """Return every table that these parts have, or had in a former version, with the version tables."""
     names: list[str] = []
     for part in parts:
         metadata = tables.marks if part == "marks" else tables.desk
@@ -133,7 +135,7 @@ def name_of(made_at: datetime) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Say whether a folder is named as a backup is."""
+    """Return whether a folder has the name of a backup."""
     return bool(_NAME.fullmatch(name))
 
 
@@ -151,20 +153,20 @@ def write(manifest: Manifest, folder: Path) -> Path:
 
 
 def read(folder: Path) -> Manifest:
-    """Return what a backup says of itself. Raises BackupError when that is no backup, or one of a newer program."""
+    """Return the manifest of a backup. Raises BackupError when it is not a backup, or one of a newer program."""
     file = folder / MANIFEST
     try:
         text = file.read_bytes()
     except OSError as error:
         raise BackupError(
-            f"{folder} is no backup: {file.name} in it cannot be read ({error.strerror}). "
+            f"{folder} is not a backup: {file.name} in it cannot be read ({error.strerror}). "
             "Name the folder that `clearance backup` made."
         ) from error
     try:
         manifest = _ADAPTER.validate_json(text)
     except ValidationError as error:
         raise BackupError(
-            f"{folder} is damaged, or of a newer program: {MANIFEST} does not read as one. Take another backup."
+            f"{folder} is damaged, or from a newer program: {MANIFEST} is invalid. Use another backup."
         ) from error
     if manifest.format != FORMAT:
         raise BackupError(f"{folder} was made by a newer program ({manifest.program}). Restore it with that one.")
@@ -172,12 +174,12 @@ def read(folder: Path) -> Manifest:
 
 
 def refuse_damaged(folder: Path, manifest: Manifest) -> None:
-    """Raise BackupError unless every file is there, byte for byte as it was written."""
+    """Raise BackupError unless every file exists, byte for byte as it was written."""
     for member in manifest.members:
         file = folder / member.file
         try:
             whole = file.stat().st_size == member.size and digest(file) == member.sha256
         except OSError as error:
-            raise BackupError(f"{file} cannot be read ({error.strerror}). Take another backup.") from error
+            raise BackupError(f"{file} cannot be read ({error.strerror}). Use another backup.") from error
         if not whole:
-            raise BackupError(f"{file} is damaged: it is not what was written. Take another backup.")
+            raise BackupError(f"{file} is damaged: its checksum differs. Use another backup.")

@@ -1,8 +1,8 @@
-"""A dump of a database on PostgreSQL, made and restored by PostgreSQL's own programs.
+"""A dump of a PostgreSQL database, made and restored by PostgreSQL's own programs.
 
-`pg_dump` writes the custom format from a snapshot that we export, so that our count of the rows is of the same moment.
-The way back is one transaction: `pg_restore` turns the dump into SQL, `psql` runs it, and the COMMIT is sent only when
-the whole has come and every table holds the rows it should.
+`pg_dump` writes the custom format from a snapshot that this module exports, so that its row counts are of the same
+moment. A restore is one transaction: `pg_restore` turns the dump into SQL, `psql` runs it, and the COMMIT is sent only
+after the complete dump, when every table has its rows.
 """
 
 import os
@@ -24,12 +24,12 @@ from status_db.backups.manifest import LEFT_OUT, BackedUpDatabase, BackupError, 
 from status_db.store.engine import VERSION_LOCK, open_reading, reading
 from status_db.store.schema_version import Part, version_table
 
-#: So long we wait for a table that somebody else has locked.
+#: How long to wait for a table that another process has locked.
 _LOCK_SECONDS = 30
 
 _COPY = re.compile(rb'^COPY (?:"?[^".]+"?\.)?"?([a-z0-9_]+)"? \(.*\) FROM stdin;$')
 
-#: A setting that the newer programs write and an older server does not know; nought is its default.
+#: A setting that newer programs write and an older server does not know; zero is its default.
 _UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;"
 
 
@@ -40,12 +40,12 @@ class Tools:
     pg_dump: str
     pg_restore: str
     psql: str
-    #: The first number of their version.
+    #: Their major version.
     major: int
 
     @classmethod
     def found(cls, folder: Path | None) -> "Tools":
-        """Find them in the folder named, else on the PATH. Raises BackupError."""
+        """Find them in the given folder, else on the PATH. Raises BackupError."""
         paths: dict[str, str] = {}
         for name in ("pg_dump", "pg_restore", "psql"):
             path = shutil.which(name, path=str(folder) if folder else None)
@@ -56,51 +56,51 @@ class Tools:
                     "the package postgresql-client), or name their folder as postgres_tools in [status_db]."
                 )
             paths[name] = path
-        said = subprocess.run([paths["pg_dump"], "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - found above
-        number = re.search(r"\) (\d+)", said)
+        version = subprocess.run([paths["pg_dump"], "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - found above
+        number = re.search(r"\) (\d+)", version)
         if number is None:
             raise BackupError(
-                f"{paths['pg_dump']} does not say its version ({said.strip()}). Install PostgreSQL's client again."
+                f"{paths['pg_dump']} reports no version ({version.strip()}). Install PostgreSQL's client again."
             )
         return cls(**paths, major=int(number[1]))
 
     def refuse_older(self, server: int) -> None:
-        """Raise BackupError when the server is newer than the programs: they do not know all it has."""
+        """Raise BackupError when the server is newer than the programs, which do not know all its features."""
         if self.major < server:
             raise BackupError(
-                f"{self.pg_dump} is of version {self.major}, and the server of {server}. Install the client programs "
+                f"{self.pg_dump} has version {self.major}, but the server has {server}. Install the client programs "
                 f"of version {server}, and name their folder as postgres_tools in [status_db]."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresContent:
-    """What stands in a database at one moment."""
+    """The contents of a database at one moment."""
 
     #: The server's version.
     server: str
-    #: The schema of the tables; the one where new ones would be made when there are none.
+    #: The schema of the tables; without tables, the schema for new ones.
     schema: str
     versions: dict[Part, str]
     rows: dict[str, int]
 
     @property
     def major(self) -> int:
-        """The first number of the server's version."""
+        """The server's major version."""
         return int(re.split(r"\D", self.server)[0])
 
 
-def look(database: BackedUpDatabase) -> PostgresContent:
-    """Return what the parts of a database hold now. Raises StoreError."""
+def read_contents(database: BackedUpDatabase) -> PostgresContent:
+    """Return the current contents of the parts of a database. Raises StoreError."""
     engine = open_reading(database.url)
     try:
         with reading(engine) as connection:
-            return _content(connection, database)
+            return _read_content(connection, database)
     finally:
         engine.dispose()
 
 
-def _content(connection: Connection, database: BackedUpDatabase) -> PostgresContent:
+def _read_content(connection: Connection, database: BackedUpDatabase) -> PostgresContent:
     server = str(connection.execute(text("SHOW server_version")).scalar_one())
     first = version_table(database.parts[0])
     schema = connection.execute(
@@ -127,22 +127,22 @@ def _content(connection: Connection, database: BackedUpDatabase) -> PostgresCont
 
 
 def dump(database: BackedUpDatabase, to: Path, tools: Tools) -> PostgresContent:
-    """Dump one moment of a database into a file, and return what that moment held. Raises StoreError.
+    """Dump one moment of a database into a file, and return the contents at that moment. Raises StoreError.
 
     Other tables of the same database are left alone.
     """
     engine = open_reading(database.url)
     try:
         with reading(engine) as connection:
-            content = _content(connection, database)
+            content = _read_content(connection, database)
             tools.refuse_older(content.major)
             snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
             tables = [f'--table="{content.schema}"."{name}"' for name in content.rows]
             left_out = [
                 f'--exclude-table-data="{content.schema}"."{name}"' for name in LEFT_OUT if name in content.rows
             ]
-            with _address(database) as (address, environ):
-                _run(
+            with _connection_arguments(database) as (address, environ):
+                _run_tool(
                     [
                         tools.pg_dump, "--format=custom", f"--file={to}", f"--snapshot={snapshot}", "--no-password",
                         f"--lock-wait-timeout={_LOCK_SECONDS}s", *tables, *left_out, f"--dbname={address}",
@@ -157,11 +157,11 @@ def dump(database: BackedUpDatabase, to: Path, tools: Tools) -> PostgresContent:
 
 
 def rows_in(dumped: Path, tools: Tools) -> dict[str, int]:
-    """Read a dump from end to end and return the rows of each table in it. Raises BackupError when it is not sound."""
+    """Read a dump completely and return the row count of each table in it. Raises BackupError when it is damaged."""
     what = f"{dumped} cannot be read as a dump"
-    _run([tools.pg_restore, "--list", str(dumped)], {}, what)
+    _run_tool([tools.pg_restore, "--list", str(dumped)], {}, what)
     found: Counter[str] = Counter()
-    with _script([tools.pg_restore, "--data-only", "--file=-", str(dumped)], what) as lines:
+    with _output_lines([tools.pg_restore, "--data-only", "--file=-", str(dumped)], what) as lines:
         inside = ""
         for line in lines:
             bare = line.rstrip(b"\n")
@@ -176,49 +176,49 @@ def rows_in(dumped: Path, tools: Tools) -> dict[str, int]:
 
 
 def restore(member: BackupMember, dumped: Path, database: BackedUpDatabase, tools: Tools, *, grants: bool) -> None:
-    """Put what was dumped in the place of what stands there, in one transaction. Raises StoreError.
+    """Replace the tables with those of a dump, in one transaction. Raises StoreError.
 
-    Whatever goes wrong before its end, the old tables stay. Writers wait outside meanwhile.
+    After any failure before its end, the old tables stay. Writers wait meanwhile.
     """
-    now = look(database)
+    now = read_contents(database)
     tools.refuse_older(now.major)
     if now.schema != member.schema:
         raise BackupError(
-            f'The backup\'s tables lie in the schema "{member.schema}", and those of {database.name} in '
-            f'"{now.schema}". Have the search_path of that role name the same schema first.'
+            f'The backup\'s tables are in the schema "{member.schema}", but those of {database.name} are in '
+            f'"{now.schema}". Change the search_path of that role so that it names the same schema first.'
         )
-    what = f"{database.name} could not be restored, and stands as it was"
-    told = ["--file=-", "--no-owner", *(() if grants else ("--no-privileges",)), str(dumped)]
-    with _address(database) as (address, environ), tempfile.TemporaryFile() as said:
+    what = f"{database.name} could not be restored, and is unchanged"
+    arguments = ["--file=-", "--no-owner", *(() if grants else ("--no-privileges",)), str(dumped)]
+    with _connection_arguments(database) as (address, environ), tempfile.TemporaryFile() as errors:
         psql = subprocess.Popen(  # noqa: S603 - found by Tools
             [tools.psql, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-", address],
             env={**os.environ, **environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=errors,
         )
         try:
             assert psql.stdin is not None  # noqa: S101 - a pipe was asked for
             try:
-                psql.stdin.write(_before(now.schema, tables_of(database.parts)).encode())
-                with _script([tools.pg_restore, *told], what) as lines:
+                psql.stdin.write(_sql_before(now.schema, tables_of(database.parts)).encode())
+                with _output_lines([tools.pg_restore, *arguments], what) as lines:
                     for line in lines:
                         if line.rstrip() != _UNKNOWN_BEFORE_17:
                             psql.stdin.write(line)
-                psql.stdin.write(_after(member.schema, member.rows).encode())
+                psql.stdin.write(_sql_after(member.schema, member.rows).encode())
                 psql.stdin.close()
             except BrokenPipeError:
-                # It has ended at an error, and says below which.
+                # It has ended with an error, which is read below.
                 pass
             ended = psql.wait()
         finally:
-            _ended(psql)
+            _end_process(psql)
         if ended:
-            said.seek(0)
-            raise BackupError(f"{what}: {_told(said.read(), environ)}")
+            errors.seek(0)
+            raise BackupError(f"{what}: {_failure_text(errors.read(), environ)}")
 
 
-def _before(schema: str, names: Iterable[str]) -> str:
+def _sql_before(schema: str, names: Iterable[str]) -> str:
     listed = ", ".join(f'"{schema}"."{name}"' for name in names)
     return (
         f"BEGIN;\nSET LOCAL lock_timeout = '{_LOCK_SECONDS}s';\nSELECT pg_advisory_xact_lock({{}}, {{}});\n".format(
@@ -228,49 +228,49 @@ def _before(schema: str, names: Iterable[str]) -> str:
     )
 
 
-def _after(schema: str, rows: Mapping[str, int]) -> str:
-    # Counted before the end of the transaction, so that a table that is not whole leaves the old one.
+def _sql_after(schema: str, rows: Mapping[str, int]) -> str:
+    # Counted before the end of the transaction, so that an incomplete table leaves the old one.
     checks = "".join(
         f'IF (SELECT count(*) FROM "{schema}"."{name}") <> {count} THEN '  # noqa: S608 - names by the manifest's pattern
-        f"RAISE EXCEPTION 'the table {name} has not its {count} rows'; END IF;\n"
+        f"RAISE EXCEPTION 'the table {name} does not have its {count} rows'; END IF;\n"
         for name, count in rows.items()
     )
     return f"DO $check$ BEGIN\n{checks}END $check$;\nCOMMIT;\n"
 
 
 @contextmanager
-def _address(database: BackedUpDatabase) -> Iterator[tuple[str, dict[str, str]]]:
-    """Give the address for a command line, without its password, and the environment that holds the password."""
+def _connection_arguments(database: BackedUpDatabase) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the address for a command line, without its password, and the environment with the password."""
     url = make_url(database.url)
     _, wanted = url.get_dialect()().create_connect_args(url)
     password = wanted.pop("password", None)
     yield make_conninfo(**wanted), {"PGPASSWORD": str(password)} if password else {}
 
 
-def _run(command: list[str], environ: dict[str, str], what: str) -> None:
+def _run_tool(command: list[str], environ: dict[str, str], what: str) -> None:
     ended = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, check=False)  # noqa: S603 - found by Tools
     if ended.returncode:
-        raise BackupError(f"{what}: {_told(ended.stderr, environ)}")
+        raise BackupError(f"{what}: {_failure_text(ended.stderr, environ)}")
 
 
 @contextmanager
-def _script(command: list[str], what: str) -> Iterator[IO[bytes]]:
-    """Give the lines a program writes; raise BackupError at their end when it did not end well."""
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)  # noqa: S603 - found by Tools
+def _output_lines(command: list[str], what: str) -> Iterator[IO[bytes]]:
+    """Yield the lines that a program writes; raise BackupError at their end when the program failed."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - found by Tools
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             yield process.stdout
             ended = process.wait()
         finally:
-            _ended(process)
+            _end_process(process)
         if ended:
-            said.seek(0)
-            raise BackupError(f"{what}: {_told(said.read(), {})}")
+            errors.seek(0)
+            raise BackupError(f"{what}: {_failure_text(errors.read(), {})}")
 
 
-def _ended(process: subprocess.Popen[bytes]) -> None:
-    """See that a program has ended, and let go of its pipes."""
+def _end_process(process: subprocess.Popen[bytes]) -> None:
+    """End a program if it still runs, and close its pipes."""
     if process.poll() is None:
         process.kill()
         process.wait()
@@ -282,20 +282,20 @@ def _ended(process: subprocess.Popen[bytes]) -> None:
                 continue
 
 
-def _told(said: bytes, environ: Mapping[str, str]) -> str:
-    """Return what a program said on its way out, with our way out."""
-    lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+def _failure_text(output: bytes, environ: Mapping[str, str]) -> str:
+    """Return the error output of a program, with the fix."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
     words = "; ".join(lines[:3]) or "it was stopped, or could not write"
     if password := environ.get("PGPASSWORD"):
         words = words.replace(password, "***")
     if "No space" in words or "too large" in words or words.startswith("it was"):
-        return f"{words}. Make room there, then run this again."
+        return f"{words}. Free space there, then run this again."
     if "role" in words and "does not exist" in words:
-        return f"{words}. Make that role first, or restore with --without-grants and give the grants anew."
+        return f"{words}. Create that role first, or restore with --without-grants and grant the rights again."
     if "unsupported version" in words:
         return f"{words}. Install PostgreSQL's newer client programs, and name their folder as postgres_tools."
     if "lock timeout" in words:
         return f"{words}. Stop `clearance schedule` and `clearance serve`, then run this again."
     if "password" in words or "authentication" in words:
-        return f"{words}. See that the password in [status_db] is right."
-    return f"{words}. See what that says, mend it, then run this again."
+        return f"{words}. Check the password in [status_db]."
+    return f"{words}. Fix the reported error, then run this again."

@@ -1,4 +1,4 @@
-"""Restoring a backup: everything that could be wrong is looked at before anything that stands is touched."""
+"""Restoring a backup: all checks run before any existing data is changed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from status_db.store.schema_version import PARTS, Part, version_table
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """A backup that stands in its place again."""
+    """A backup that was restored."""
 
     manifest: Manifest
-    #: What was there before, on SQLite.
+    #: The old files, on SQLite.
     kept: tuple[Path, ...]
     #: The parts whose tables are older than this program's.
     older: tuple[Part, ...]
@@ -37,27 +37,27 @@ def restore(
     grants: bool = True,
     tools_folder: Path | None = None,
 ) -> RestoreResult:
-    """Put a backup in the place that the settings name, and see that every table holds the rows it should.
+    """Restore a backup to the databases of the settings, and check that every table has its rows.
 
-    `gone` says whether the process of that name is surely gone, as for a lease. Raises StoreError; a database that was
-    not restored stands as it was.
+    `gone` returns whether the process of that name has certainly ended, as for a lease. Raises StoreError; a database
+    that was not restored is unchanged.
     """
     backup = read(folder)
-    pairs = _paired(backup, databases)
+    pairs = _pair_members(backup, databases)
     for member in backup.members:
         for part, version in member.versions.items():
             if schema_version.newer(part, version):
                 raise BackupError(
-                    f"The backup's {part} are at version {version}, made by program {backup.program}: newer than this "
-                    "one. Install that program, then restore."
+                    f"The backup's {part} are at version {version} of program {backup.program}, which is newer than "
+                    "this one. Install that program, then restore."
                 )
     making.verify(folder, tools_folder)
     for database in databases:
         _refuse_filled(database, replace=replace)
         _refuse_working(database, now, gone)
-    kept = _in_place(folder, pairs, now, grants=grants, tools_folder=tools_folder)
+    kept = _restore_all(folder, pairs, now, grants=grants, tools_folder=tools_folder)
     for member, database in pairs:
-        _confirm(member, database)
+        _confirm_restored(member, database)
     older = [
         p
         for m in backup.members
@@ -67,19 +67,21 @@ def restore(
     return RestoreResult(backup, tuple(kept), tuple(older))
 
 
-def _paired(backup: Manifest, databases: Sequence[BackedUpDatabase]) -> list[tuple[BackupMember, BackedUpDatabase]]:
+def _pair_members(
+    backup: Manifest, databases: Sequence[BackedUpDatabase]
+) -> list[tuple[BackupMember, BackedUpDatabase]]:
     """Pair each database of the backup with the settings' one for the same parts. Raises BackupError."""
     members = {(member.database, tuple(p for p in PARTS if p in member.versions)): member for member in backup.members}
     places = {(database.kind, database.parts): database for database in databases}
     if members.keys() != places.keys():
         raise BackupError(
-            f"The backup holds {_told(list(members))}, and [status_db] names {_told(list(places))}. "
+            f"The backup contains {_parts_text(list(members))}, but [status_db] names {_parts_text(list(places))}. "
             "Set url and desk_url as they were when it was made."
         )
     return [(members[key], places[key]) for key in members]
 
 
-def _told(keys: list[tuple[str, tuple[Part, ...]]]) -> str:
+def _parts_text(keys: list[tuple[str, tuple[Part, ...]]]) -> str:
     names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     return " and ".join(f"the {' and '.join(parts)} on {names[kind]}" for kind, parts in keys)
 
@@ -90,33 +92,37 @@ def _refuse_filled(database: BackedUpDatabase, *, replace: bool) -> None:
     if database.kind == "sqlite":
         rows = sqlite.rows_now(database)
     else:
-        content = postgres.look(database)
+        content = postgres.read_contents(database)
         rows = sum(count for name, count in content.rows.items() if name not in map(version_table, PARTS))
     if rows is None:
         raise BackupError(
-            f"{database.name} cannot be read, and is kept. Say --replace to move it aside and restore in its place."
+            f"{database.name} cannot be read, and is kept. Use --replace to move it aside and restore in its place."
         )
     if rows:
         raise BackupError(
-            f"{database.name} holds {rows:,} rows already. Say --replace to restore in its place"
-            + ("; it is then moved aside." if database.kind == "sqlite" else ". Take a backup of it first.")
+            f"{database.name} already has {rows:,} rows. "
+            + (
+                "Use --replace to move it aside and restore in its place."
+                if database.kind == "sqlite"
+                else "Make a backup of it first, then use --replace to restore in its place."
+            )
         )
 
 
 def _refuse_working(database: BackedUpDatabase, now: datetime, gone: Callable[[str], bool]) -> None:
-    """Raise BackupError while a run holds its source: it would find other marks than it began with."""
+    """Raise BackupError while a run holds a source: the run would find other marks than it began with."""
     if "marks" not in database.parts or (database.kind == "sqlite" and not database.file.exists()):
         return
-    for source, run, owner, until in _leases(database):
+    for source, run, owner, until in _read_leases(database):
         if until > now and not gone(owner):
             raise BackupError(
-                f"{source} is being asked just now, by run {run} ({owner}). "
-                "Stop `clearance schedule` and let that run end; then run this again."
+                f"{source} is being asked now, by run {run} ({owner}). "
+                "Stop `clearance schedule` and wait until that run ends, then run this again."
             )
 
 
-def _leases(database: BackedUpDatabase) -> list[tuple[str, int, str, datetime]]:
-    """Return who holds which source: source, run, owner, until when. Raises StoreError."""
+def _read_leases(database: BackedUpDatabase) -> list[tuple[str, int, str, datetime]]:
+    """Return the leases: source, run, owner, end. Raises StoreError."""
     state = tables.source_state
     asked = select(state.c.source, state.c.lease_run, state.c.lease_owner, state.c.lease_until)
     engine = open_reading(database.url)
@@ -127,14 +133,14 @@ def _leases(database: BackedUpDatabase) -> list[tuple[str, int, str, datetime]]:
             return [tuple(row) for row in connection.execute(asked.where(state.c.lease_run.is_not(None)))]
     except (StoreError, DBAPIError):
         if database.kind == "sqlite" and sqlite.rows_now(database) is None:
-            # A damaged one is what a restore is for; nobody can work on it.
+            # A damaged database can be restored; no process can work on it.
             return []
         raise
     finally:
         engine.dispose()
 
 
-def _in_place(
+def _restore_all(
     folder: Path,
     pairs: Sequence[tuple[BackupMember, BackedUpDatabase]],
     now: datetime,
@@ -142,7 +148,7 @@ def _in_place(
     grants: bool,
     tools_folder: Path | None,
 ) -> list[Path]:
-    """Restore each database, whole or not at all; return what was kept of the old ones. Raises StoreError."""
+    """Restore each database, whole or not at all; return the kept old files. Raises StoreError."""
     done: list[str] = []
     try:
         for member, database in pairs:
@@ -150,15 +156,15 @@ def _in_place(
                 tools = postgres.Tools.found(tools_folder)
                 postgres.restore(member, folder / member.file, database, tools, grants=grants)
                 done += database.parts
-        return _placed(folder, [pair for pair in pairs if pair[1].kind == "sqlite"], now)
+        return _place_sqlite(folder, [pair for pair in pairs if pair[1].kind == "sqlite"], now)
     except StoreError as error:
         if not done:
             raise
         raise BackupError(f"The {' and '.join(done)} are restored already, but the rest is not: {error}") from error
 
 
-def _placed(folder: Path, pairs: Sequence[tuple[BackupMember, BackedUpDatabase]], now: datetime) -> list[Path]:
-    """Put copies on SQLite in their places. Before the first moves, all lie ready and nobody has an old one open."""
+def _place_sqlite(folder: Path, pairs: Sequence[tuple[BackupMember, BackedUpDatabase]], now: datetime) -> list[Path]:
+    """Replace SQLite databases by copies. Before the first one moves, all are ready and no old one is open."""
     staged = [sqlite.place_beside(database) for _, database in pairs]
     moved: list[tuple[list[Path], BackedUpDatabase]] = []
     suffix = f".before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
@@ -179,14 +185,14 @@ def _placed(folder: Path, pairs: Sequence[tuple[BackupMember, BackedUpDatabase]]
     return [file for kept, _ in moved for file in kept]
 
 
-def _confirm(member: BackupMember, database: BackedUpDatabase) -> None:
-    """Raise BackupError unless what the settings' address leads to is what the backup holds.
+def _confirm_restored(member: BackupMember, database: BackedUpDatabase) -> None:
+    """Raise BackupError unless the database at the settings' address has the contents of the backup.
 
     On PostgreSQL the rows were counted before the transaction's end; since then others may have written.
     """
-    found = sqlite.content_now(database) if database.kind == "sqlite" else postgres.look(database)
+    found = sqlite.content_now(database) if database.kind == "sqlite" else postgres.read_contents(database)
     rows = member.database == "postgresql" or found.rows == member.rows
     if not rows or found.versions != member.versions:
         raise BackupError(
-            f"{database.name} does not hold what the backup holds. See that nothing writes there, then restore again."
+            f"{database.name} does not have the contents of the backup. Stop its writers, then restore again."
         )

@@ -1,4 +1,4 @@
-"""A copy of a database on SQLite, made while others write, and the way of one back into its place."""
+"""A copy of an SQLite database, made while others write, and the restore of one."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from status_db.store.schema_version import PARTS, Part, version_table
 
 _BUSY_SECONDS = 30
 
-#: What lies beside a database in WAL mode, and belongs to it.
+#: Suffixes of the files beside a database that belong to it.
 _BESIDE = ("-wal", "-shm", "-journal")
 
 SERVER = sqlite3.sqlite_version
@@ -22,28 +22,28 @@ SERVER = sqlite3.sqlite_version
 
 @dataclass(frozen=True, slots=True)
 class SqliteContent:
-    """What stands in a database: the version of each part that it has, and the rows of each table."""
+    """The contents of a database: the version of each part in it, and the row count of each table."""
 
     versions: dict[Part, str]
     rows: dict[str, int]
 
 
 def copy(database: BackedUpDatabase, to: Path) -> SqliteContent:
-    """Copy one moment of a database into a file, and return what that moment held. Raises BackupError.
+    """Copy one moment of a database into a file, and return the contents at that moment. Raises BackupError.
 
-    The count and the copy are of one read transaction, so writers go on beside it, and each of their transactions is in
-    the copy whole or not at all.
+    The count and the copy are in one read transaction: writers continue meanwhile, and each of their transactions is in
+    the copy as a whole or not at all.
     """
     with (
-        _errors(f"{database.file} could not be copied"),
-        _opened(database.file, "ro") as live,
+        _backup_errors(f"{database.file} could not be copied"),
+        _open_file(database.file, "ro") as live,
         closing(sqlite3.connect(to, isolation_level=None)) as made,
     ):
         live.execute("BEGIN")
-        content = _content(live)
+        content = _read_content(live)
         live.backup(made)
         live.execute("ROLLBACK")
-        # One file that needs no other beside it.
+        # A single file, without others beside it.
         made.execute("PRAGMA journal_mode = DELETE")
         made.execute("PRAGMA secure_delete = ON")
         for table in set(LEFT_OUT) & set(content.rows):
@@ -51,47 +51,47 @@ def copy(database: BackedUpDatabase, to: Path) -> SqliteContent:
     return SqliteContent(content.versions, {t: 0 if t in LEFT_OUT else n for t, n in content.rows.items()})
 
 
-def look(file: Path) -> SqliteContent:
-    """Read a copy from end to end and return what stands in it. Raises BackupError when it is not sound."""
-    with _errors(f"{file} cannot be read"), _opened(file, "ro&immutable=1") as opened:
+def read_contents(file: Path) -> SqliteContent:
+    """Read a copy completely and return its contents. Raises BackupError when it is damaged."""
+    with _backup_errors(f"{file} cannot be read"), _open_file(file, "ro&immutable=1") as opened:
         wrong = [row[0] for row in opened.execute("PRAGMA integrity_check(3)")]
         if wrong != ["ok"] or opened.execute("PRAGMA foreign_key_check").fetchone():
             raise BackupError(
-                f"{file} is not sound ({'; '.join(wrong)}). If the status database itself is damaged, "
-                "restore the last backup that is sound."
+                f"{file} is damaged ({'; '.join(wrong)}). If the status database itself is damaged, "
+                "restore the last good backup."
             )
-        return _content(opened)
+        return _read_content(opened)
 
 
 def rows_now(database: BackedUpDatabase) -> int | None:
-    """Return how many rows the parts of a database hold now, 0 where there is none; None when it cannot be read."""
+    """Return how many rows the parts of a database have now, 0 without a file; None when it cannot be read."""
     file = database.file
     if not file.exists() or not file.stat().st_size:
         return 0
     try:
-        # Whoever may write would fold the log into it at the end, and a damaged one stays as it is.
-        with _opened(file, "ro") as opened:
-            content = _content(opened)
+        # Read-only: a writer would merge the log into it at the end, and a damaged one must stay unchanged.
+        with _open_file(file, "ro") as opened:
+            content = _read_content(opened)
     except sqlite3.Error:
         return None
     return sum(n for table, n in content.rows.items() if table not in {version_table(part) for part in PARTS})
 
 
 def content_now(database: BackedUpDatabase) -> SqliteContent:
-    """Return what stands in a database now. Raises BackupError."""
-    with _errors(f"{database.file} cannot be read"), _opened(database.file, "rw") as opened:
-        return _content(opened)
+    """Return the current contents of a database. Raises BackupError."""
+    with _backup_errors(f"{database.file} cannot be read"), _open_file(database.file, "rw") as opened:
+        return _read_content(opened)
 
 
 def place_beside(database: BackedUpDatabase) -> Path:
-    """Return where a copy is laid ready: on the same disk as the place it will take."""
+    """Return the path for a staged copy: on the same disk as the database."""
     return database.file.with_name(f".{database.file.name}.restored")
 
 
 def stage(member: Path, database: BackedUpDatabase, staged: Path, rows: Mapping[str, int]) -> None:
-    """Lay a copy ready and read it from end to end. Raises BackupError when it has not these rows."""
+    """Stage a copy and read it completely. Raises BackupError when it does not have these rows."""
     target = database.file
-    with _errors(f"{staged} could not be written"):
+    with _backup_errors(f"{staged} could not be written"):
         make_folder(target.parent)
         shutil.copyfile(member, staged)
         staged.chmod(PRIVATE_FILE)
@@ -99,49 +99,48 @@ def stage(member: Path, database: BackedUpDatabase, staged: Path, rows: Mapping[
             was = target.stat()
             staged.chmod(was.st_mode & 0o777)
             with suppress(PermissionError):
-                # The services may run as another user than whoever restores.
+                # The services may run as another user than the operator that restores.
                 os.chown(staged, was.st_uid, was.st_gid)
-        with _opened(staged, "rw") as opened:
-            # As every writer has it; in this mode `settle` sees whoever has it open.
+        with _open_file(staged, "rw") as opened:
+            # As every writer uses it; in this mode `settle` notices other processes that have it open.
             opened.execute("PRAGMA journal_mode = WAL").fetchone()
         flush(staged)
-    if look(staged).rows != rows:
-        raise BackupError(f"{staged} is not as the backup says: the disk under it is failing. Use another.")
+    if read_contents(staged).rows != rows:
+        raise BackupError(f"{staged} does not match the backup: its disk is failing. Use another disk.")
 
 
 def settle(database: BackedUpDatabase) -> None:
-    """Have the old database be one file that nobody has open. Raises BackupError while another process has.
+    """Make the old database a single file that no process has open. Raises BackupError while another process has it.
 
-    Leaving WAL mode does both: it writes the log back and needs the database for itself alone. One that is damaged
-    stays as it is.
+    Leaving WAL mode does both: it writes the log back and needs exclusive access. A damaged database stays unchanged.
     """
     if not database.file.exists() or rows_now(database) is None:
         return
     try:
-        with _opened(database.file, "rw", seconds=1) as opened:
+        with _open_file(database.file, "rw", seconds=1) as opened:
             opened.execute("PRAGMA journal_mode = DELETE").fetchone()
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
-            raise BackupError(f"{database.file} cannot be moved aside: {error}. {_way_out(str(error))}") from error
+            raise BackupError(f"{database.file} cannot be moved aside: {error}. {_fix_text(str(error))}") from error
         raise BackupError(
-            f"{database.file} is open in another process, which would go on with the old marks. "
+            f"{database.file} is open in another process, which would continue with the old marks. "
             "Stop `clearance schedule` and `clearance serve`, then run this again."
         ) from error
 
 
 def take_place(staged: Path, database: BackedUpDatabase, suffix: str) -> list[Path]:
-    """Put a staged copy in its place and return what was kept of the old. Raises BackupError.
+    """Replace the database by a staged copy and return the kept old files. Raises BackupError.
 
-    At every moment one whole database has the place: the old one has its second name before it loses its first.
+    At every moment a complete database has the name: the old one gets its second name before it loses the first.
     """
     target, kept = database.file, []
-    with _errors(f"{target} could not be replaced"):
+    with _backup_errors(f"{target} could not be replaced"):
         if target.exists():
             aside = target.with_name(target.name + suffix)
-            _named_too(target, aside)
+            _give_second_name(target, aside)
             kept.append(aside)
         for beside in _BESIDE:
-            # Of a damaged one only: a log left here would be taken for the new one's.
+            # Only of a damaged one: a log left here would be read as the new one's.
             log = target.with_name(target.name + beside)
             if log.exists():
                 kept.append(log.rename(target.with_name(target.name + suffix + beside)))
@@ -150,13 +149,13 @@ def take_place(staged: Path, database: BackedUpDatabase, suffix: str) -> list[Pa
     return kept
 
 
-def _named_too(target: Path, aside: Path) -> None:
+def _give_second_name(target: Path, aside: Path) -> None:
     try:
         os.link(target, aside)
     except FileExistsError:
         raise
     except OSError:
-        # A disk that gives a file no second name; for a moment the place is empty.
+        # A disk without hard links: for a moment there is no database.
         target.rename(aside)
 
 
@@ -168,13 +167,13 @@ def put_back(kept: Sequence[Path], database: BackedUpDatabase, suffix: str) -> N
 
 
 @contextmanager
-def _opened(file: Path, mode: str, seconds: int = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+def _open_file(file: Path, mode: str, seconds: int = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
     address = f"{file.absolute().as_uri()}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)) as opened:
         yield opened
 
 
-def _content(opened: sqlite3.Connection) -> SqliteContent:
+def _read_content(opened: sqlite3.Connection) -> SqliteContent:
     listed = opened.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
     )
@@ -189,18 +188,18 @@ def _content(opened: sqlite3.Connection) -> SqliteContent:
 
 
 @contextmanager
-def _errors(what: str) -> Iterator[None]:
+def _backup_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"{what}: {error}. {_way_out(str(error))}") from error
+        raise BackupError(f"{what}: {error}. {_fix_text(str(error))}") from error
 
 
-def _way_out(said: str) -> str:
-    if any(word in said for word in ("full", "No space", "disk I/O", "too large")):
-        return "Make room there, then run this again."
-    if "unable to open" in said:
-        return "See that [status_db] url is right, and run this as the user that owns the file."
-    if "malformed" in said or "not a database" in said:
-        return "It is damaged: restore the last backup that is sound."
-    return "Run this again as a user who may read and write there."
+def _fix_text(error: str) -> str:
+    if any(word in error for word in ("full", "No space", "disk I/O", "too large")):
+        return "Free space there, then run this again."
+    if "unable to open" in error:
+        return "Check [status_db] url, and run this as the user that owns the file."
+    if "malformed" in error or "not a database" in error:
+        return "It is damaged: restore the last good backup."
+    return "Run this again as a user that can read and write there."

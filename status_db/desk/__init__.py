@@ -1,1 +1,1 @@
-"""The database of accounts and requests: how it is written and sealed."""
+"""The database of accounts and requests: its writes and its seals."""

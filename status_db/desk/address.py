@@ -1,4 +1,4 @@
-"""Where the desk's database is: accounts, sessions, requests and the audit log."""
+"""The address of the desk's database: accounts, sessions, requests and the audit log."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from config.tables.secrets import DatabaseUrl
 
 
 def desk_url(status_db: StatusDb) -> str:
-    """Return where accounts and sessions live.
+    """Return the address of the database of accounts and sessions.
 
-    Unless the settings say, that is the marks' own database on PostgreSQL, and on SQLite a file beside theirs, so that
-    signing in never waits for a sync that writes: `clearance.db` has `clearance-desk.db` beside it.
+    Without a setting, it is the marks' own database on PostgreSQL, and on SQLite a file beside theirs, so that signing
+    in never waits for a sync that writes: `clearance.db` has `clearance-desk.db` beside it.
     """
     if status_db.desk_url is not None:
         return status_db.desk_url.reveal()
@@ -24,5 +24,5 @@ def desk_url(status_db: StatusDb) -> str:
 
 
 def desk_secret(status_db: StatusDb) -> DatabaseUrl:
-    """Return what holds the password of `desk_url`."""
+    """Return the secret with the password of `desk_url`."""
     return status_db.desk_url or status_db.url

@@ -1,4 +1,4 @@
-"""The chains of the audit log, and their heads: which line is the newest, and what the sets of sealed rows come to."""
+"""The chains of the audit log, and their heads: the newest line, and the digests of the sets of sealed rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +20,14 @@ LINES_BEFORE = "lines before"
 
 
 class RowAltered(StoreError):  # noqa: N818 - named by what is so
-    """A sealed row is not as it was sealed: somebody has written it past this program."""
+    """A sealed row does not match its seal: another program has written it."""
 
     code = StoreCode.ALTERED
 
 
 @dataclass(slots=True)
 class AuditHead:
-    """The head of a chain: its newest line, from where it is kept, and what the sets come to."""
+    """The head of a chain: its newest line, its last removed line, and the digests of the sets."""
 
     link: int
     line_mac: bytes
@@ -36,7 +36,7 @@ class AuditHead:
     sets: dict[str, str]
 
     def columns(self, chain: str) -> dict[str, Any]:
-        """Return it as its row has it, without the seal."""
+        """Return the columns of its row, without the seal."""
         return {
             "chain": chain,
             "link": self.link,
@@ -48,7 +48,7 @@ class AuditHead:
 
 
 def any_sealed(connection: Connection) -> bool:
-    """Say whether any row is sealed with the ledger's key."""
+    """Return whether any row is sealed with the ledger's key."""
     if connection.execute(select(exists().where(tables.audit_head.c.chain == WITH_LEDGER))).scalar_one():
         return True
     found = (select(exists().where(each.table.c.mac.is_not(None))) for each in SEALED.values())

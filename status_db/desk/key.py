@@ -1,6 +1,6 @@
-"""The desk's key: what keyed hashes, sealed secrets and slips are made with. A file of its own, never in a database.
+"""The desk's key, for keyed hashes, sealed secrets and slips. It is in its own file, never in a database.
 
-Every use derives a key of its own from it, so that what is made for one is worth nothing for another.
+Every use derives a key of its own from it, so that a value made for one use is not valid for another.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ _NAME = "The desk's key"
 
 @dataclass(frozen=True, slots=True)
 class DeskKey:
-    """One key file, read when first used, and made when it is not there."""
+    """One key file, read on first use, and created when it is missing."""
 
     file: Path
 
     def of(self, use: str) -> bytes:
-        """Return the 32 bytes for one use; make the file where it is not there. Raises KeyRefused."""
+        """Return the 32 bytes for one use; create the file where it is missing. Raises KeyRefused."""
         return self.existing(use) or _derived(keys.make(self.file, _NAME, "key_file in [portal]"), use)
 
     def existing(self, use: str) -> bytes | None:
-        """Return the same; None where the file is not there, and none is made. Raises KeyRefused."""
+        """Return the same; None where the file is missing, which is not created. Raises KeyRefused."""
         key = keys.read(self.file, _NAME)
         return None if key is None else _derived(key, use)
 
@@ -33,9 +33,9 @@ class DeskKey:
         return hmac.digest(self.of(use), value.encode(), hashlib.sha256)
 
     def log_key(self) -> bytes | None:
-        """Return the key of student numbers in logs; None where the file is not there. Raises KeyRefused.
+        """Return the key of student numbers in logs; None where the file is missing. Raises KeyRefused.
 
-        A log line does not make the key: only what needs it for its own work does.
+        A log line does not create the key.
         """
         return self.existing("log")
 

@@ -34,7 +34,7 @@ from status_db.desk.store import DeskEntry, DeskStore
 from status_db.model import RunState
 from status_db.store.engine import reading, writing
 
-#: Rows of one transaction, and transactions of one run of a rule: the next run goes on.
+#: Rows of one transaction, and transactions of one run of a rule: the next run continues.
 AT_ONCE = 1000
 _BATCHES = 500
 
@@ -56,7 +56,7 @@ class RetentionRun:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a rule removes: the rows of a table whose `age`, among those it is `about`, is before the cutoff."""
+    """The rows that a rule removes: rows of a table that match `about` and have an `age` before the cutoff."""
 
     table: Table
     age: ColumnElement[datetime]
@@ -71,7 +71,7 @@ class _Rule:
         return key
 
     def old(self, cutoff: datetime) -> ColumnElement[bool]:
-        """Return which rows are old enough."""
+        """Return the condition for rows that are old enough."""
         return and_(self.about, self.age < cutoff)
 
     def first(self, connection: Connection, cutoff: datetime, most: int) -> list[Any]:
@@ -121,7 +121,7 @@ _OF_AN_ACCOUNT = tuple(
     if table is not tables.grant and any(key.references(_ACCOUNT) for key in table.foreign_keys)
 )
 
-#: Closed accounts of students. Whoever may or might decide stays by name: decisions and certificates name them.
+#: Closed accounts of students. Accounts with grants stay: decisions and certificates name them.
 _CLOSED = and_(
     not_(_ACCOUNT.c.active),
     _ACCOUNT.c.closed_at.is_not(None),
@@ -151,18 +151,18 @@ _DESK_RULES: Mapping[str, tuple[_Rule, ...]] = {
     "identities": (_Rule(_ACCOUNT, _ACCOUNT.c.identity_at, _ACCOUNT.c.identity.is_not(None), _remove_identities),),
 }
 
-#: The rules whose time begins with the first run that finds a row: where that is noted, and of which rows.
+#: Rules with a time that begins with the first run that finds a row: the column for it, and the condition for rows.
 _BEGINS: Mapping[str, tuple[Column[datetime], ColumnElement[bool]]] = {
     "closed_accounts": (_ACCOUNT.c.closed_at, not_(_ACCOUNT.c.active)),
     "identities": (_ACCOUNT.c.identity_at, _ACCOUNT.c.identity.is_not(None)),
 }
 
-#: States in which a run may still need the answer that was kept for it.
+#: States in which a run may still need its kept answer.
 _UNDER_WAY = (RunState.RUNNING, RunState.SUSPENDED)
 
 
 def _snapshots(cohort: str) -> _Rule:
-    """Return the rule for answers kept for runs of a cohort that are over."""
+    """Return the rule for kept answers of runs of a cohort that have ended."""
     run, pending = tables.run, tables.pending
     over = select(run.c.run).where(run.c.cohort == cohort, run.c.state.not_in(_UNDER_WAY))
     age = select(func.coalesce(run.c.decided_at, run.c.ended, run.c.began)).where(run.c.run == pending.c.run)
@@ -170,7 +170,7 @@ def _snapshots(cohort: str) -> _Rule:
 
 
 class RetentionRunner:
-    """Carries the rules out, each batch in a transaction of its own. Every method raises StoreError."""
+    """Carries out the rules, each batch in its own transaction. Every method raises StoreError."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class RetentionRunner:
     ) -> None:
         """`spans`: rule → how long its rows are kept; None where they are never removed.
 
-        `pages` is the store that the students' pages write audit lines with: theirs are a chain of their own.
+        `pages` is the store for the audit lines of the students' pages, which have their own chain.
         """
         self._desk = desk_store.of(desk)
         self._pages = pages
@@ -199,22 +199,26 @@ class RetentionRunner:
         return tuple(name for name, span in self._spans.items() if span is None)
 
     def carry_out(self, rule: str, now: datetime, by: str, *, dry_run: bool = False) -> RetentionRun:
-        """Carry one rule out, and note that; with `dry_run` count what it would remove, and write nothing."""
+        """Carry out one rule, and record the run; with `dry_run` count what it would remove, and write nothing."""
         span = self._spans[rule]
-        assert span is not None  # noqa: S101 - rules() gives those that have one
+        assert span is not None  # noqa: S101 - rules() returns only rules with a span
         cutoff = now - span
         if not dry_run:
-            self._begin(rule, now)
+            self._record_begin(rule, now)
         removed, unfinished = 0, False
-        parts = tuple(self._parts(rule))
+        parts = tuple(self._table_rules(rule))
         for cohort, part in parts:
             if dry_run:
-                removed += self._count(self._engine(cohort), part, cutoff)
+                removed += self._count_old(self._engine_of(cohort), part, cutoff)
                 continue
-            done, left = self._remove_from_desk(part, cutoff) if cohort is None else self._drop(cohort, part, cutoff)
+            done, left = (
+                self._remove_from_desk(part, cutoff)
+                if cohort is None
+                else self._remove_from_marks(cohort, part, cutoff)
+            )
             removed, unfinished = removed + done, unfinished or left
         but_before = cutoff if dry_run else None
-        ages = [age for cohort, part in parts if (age := _oldest(self._engine(cohort), part, but_before))]
+        ages = [age for cohort, part in parts if (age := _oldest(self._engine_of(cohort), part, but_before))]
         run = RetentionRun(rule, now, cutoff, removed, min(ages, default=None), unfinished, by[:100])
         if not dry_run:
             table = tables.retention_run
@@ -224,8 +228,8 @@ class RetentionRunner:
                 entry.added(RETENTION_RUN, entry.connection.execute(noted).scalar_one())
         return run
 
-    def _begin(self, rule: str, now: datetime) -> None:
-        """Note since when rows are there whose time begins with the first run that finds them."""
+    def _record_begin(self, rule: str, now: datetime) -> None:
+        """Record the time for rows of a rule with a time that begins with the first run that finds them."""
         begins = _BEGINS.get(rule)
         if begins is None:
             return
@@ -240,29 +244,29 @@ class RetentionRunner:
                 entry.connection.execute(update(_ACCOUNT).where(these).values({column: now}))
 
     def due(self, slot: datetime) -> tuple[str, ...]:
-        """Return the rules that nobody has carried out since a scheduled moment."""
+        """Return the rules that have not been carried out since a scheduled moment."""
         last = RetentionRuns(self._desk.engine).last()
         return tuple(rule for rule in self.rules() if rule not in last or last[rule].at < slot)
 
-    def _parts(self, rule: str) -> Iterator[tuple[str | None, _Rule]]:
-        """Give what a rule removes: of the desk, or of each cohort."""
+    def _table_rules(self, rule: str) -> Iterator[tuple[str | None, _Rule]]:
+        """Yield the parts of a rule: for the desk, or for each cohort."""
         if rule in _DESK_RULES:
             yield from ((None, part) for part in _DESK_RULES[rule])
             return
         for cohort in self._cohorts:
             yield cohort, _snapshots(cohort)
 
-    def _engine(self, cohort: str | None) -> Engine:
+    def _engine_of(self, cohort: str | None) -> Engine:
         return self._desk.engine if cohort is None else self._marks
 
     @staticmethod
-    def _count(engine: Engine, rule: _Rule, cutoff: datetime) -> int:
+    def _count_old(engine: Engine, rule: _Rule, cutoff: datetime) -> int:
         with reading(engine) as connection:
             query = select(func.count()).select_from(rule.table).where(rule.old(cutoff))
             return connection.execute(query).scalar_one()
 
     def _remove_from_desk(self, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
-        """Remove in batches; say how many rows went, and whether some were left for the next run."""
+        """Remove rows in batches; return how many, and whether some are left for the next run."""
         chained = [self._pages] if rule.table is tables.audit and self._pages is not None else []
 
         def remove(store: DeskStore) -> int:
@@ -272,8 +276,8 @@ class RetentionRunner:
         done = [_in_batches(partial(remove, store)) for store in (self._desk, *chained)]
         return sum(removed for removed, _ in done), any(unfinished for _, unfinished in done)
 
-    def _drop(self, cohort: str, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
-        """Remove rows of the marks likewise."""
+    def _remove_from_marks(self, cohort: str, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
+        """Remove rows of the marks in the same way."""
 
         def remove() -> int:
             with writing(self._marks, cohort) as connection:
@@ -284,18 +288,18 @@ class RetentionRunner:
 
 
 def _in_batches(remove: Callable[[], int]) -> tuple[int, bool]:
-    """Remove batch after batch; return how many rows went, and whether some were left for the next run."""
+    """Remove batch after batch; return how many rows were removed, and whether some are left for the next run."""
     removed = 0
     for _ in range(_BATCHES):
-        gone = remove()
-        removed += gone
-        if gone < AT_ONCE:
+        count = remove()
+        removed += count
+        if count < AT_ONCE:
             return removed, False
     return removed, True
 
 
 def _oldest(engine: Engine, rule: _Rule, but_before: datetime | None) -> datetime | None:
-    """Return the age of the oldest row that stays; of a dry run, that would stay."""
+    """Return the age of the oldest row that stays; for a dry run, of the oldest that would stay."""
     stays = and_(rule.about, rule.age >= but_before) if but_before is not None else rule.about
     with reading(engine) as connection:
         row = connection.execute(
@@ -305,33 +309,33 @@ def _oldest(engine: Engine, rule: _Rule, but_before: datetime | None) -> datetim
 
 
 class RetentionRuns:
-    """Reads what was carried out. An engine of `open_reading` will do. Raises StoreError."""
+    """Reads the runs of rules. An engine of `open_reading` is enough. Raises StoreError."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def last(self) -> dict[str, RetentionRun]:
-        """Return rule → when it was last carried out."""
+        """Return rule → its last run."""
         table = tables.retention_run
         newest = select(func.max(table.c.retention_run)).group_by(table.c.rule)
         with reading(self._engine) as connection:
             rows = connection.execute(select(table).where(table.c.retention_run.in_(newest)))
-            return {row.rule: _run(row) for row in rows}
+            return {row.rule: _run_from_row(row) for row in rows}
 
     def removed(self) -> dict[str, int]:
-        """Return rule → the rows it has removed in all."""
+        """Return rule → how many rows it has removed in total."""
         table = tables.retention_run
         with reading(self._engine) as connection:
             rows = connection.execute(select(table.c.rule, func.sum(table.c.removed)).group_by(table.c.rule))
             return {rule: int(total) for rule, total in rows}
 
     def listed(self, limit: int = 1000) -> tuple[RetentionRun, ...]:
-        """Return the newest, the newest first."""
+        """Return the newest runs, the newest first."""
         table = tables.retention_run
         with reading(self._engine) as connection:
             rows = connection.execute(select(table).order_by(table.c.retention_run.desc()).limit(limit))
-            return tuple(map(_run, rows))
+            return tuple(map(_run_from_row, rows))
 
 
-def _run(row: object) -> RetentionRun:
+def _run_from_row(row: object) -> RetentionRun:
     return RetentionRun(**{name: getattr(row, name) for name in RetentionRun.__slots__})

@@ -1,6 +1,6 @@
-"""What of the desk's tables is sealed with the ledger's key: writing to the database alone gives nobody a say.
+"""The desk's tables that are sealed with the ledger's key: access to the database alone grants no right.
 
-A seal covers a row's columns as the driver takes and gives them; the columns named `moves` are left out, because
+A seal covers a row's columns as the driver accepts and returns them; the columns in `moves` are left out, because
 processes without the key write them. Pure: rows in, seals out.
 """
 
@@ -26,16 +26,16 @@ class SealedTable:
     """How the rows of one table of the desk are sealed."""
 
     table: Table
-    #: Columns that a process without the key may write.
+    #: Columns that a process without the key is allowed to write.
     moves: frozenset[str] = frozenset()
-    #: Whether a row must be sealed. A student's own rows are written by the students' pages, which hold no key.
+    #: Whether a row must be sealed. The students' pages, which have no key, write the students' own rows.
     when: Callable[[Columns], bool] = _always
     #: Whether the sealed rows are counted as a set, so that a missing row shows.
     counted: bool = True
 
     @property
     def name(self) -> str:
-        """The table's name, which is its set's, too."""
+        """The table's name, which is also the name of its set."""
         return self.table.name
 
     @property
@@ -44,12 +44,12 @@ class SealedTable:
         return tuple(c.key for c in self.table.columns if c.name != "mac" and c.name not in self.moves)
 
     def key(self, row: Columns) -> str:
-        """Name a row for the log and for reports; of a long key its beginning."""
+        """Return the key of a row, for the log and for reports; of a long key its beginning."""
         values = (row[column.key] for column in self.table.primary_key)
         return "/".join(value.hex()[:12] if isinstance(value, bytes) else str(value) for value in values)
 
     def values(self, row: Columns) -> tuple[Any, ...]:
-        """Return what a seal covers of a row, as the driver has it."""
+        """Return the values of a row that its seal covers, as the driver returns them."""
         return tuple(_as_driven(self.table, name, row[name]) for name in self.covered)
 
     def seal(self, seals: Seals, row: Columns) -> bytes:
@@ -57,7 +57,7 @@ class SealedTable:
         return seals.desk_row(self.name, self.values(row))
 
     def agrees(self, seals: Seals, row: Columns) -> bool:
-        """Say whether a row is as it was sealed; a row that needs no seal, and has none, is."""
+        """Return whether a row matches its seal; True for a row that needs no seal and has none."""
         if row["mac"] is None:
             return not self.when(row)
         return bool(self.seal(seals, row) == row["mac"])
@@ -84,10 +84,10 @@ def _by_staff(row: Columns) -> bool:
 ACCOUNT = SealedTable(tables.account, when=_of_staff)
 GRANT = SealedTable(tables.grant)
 STAFF_SESSION = SealedTable(tables.staff_session, moves=frozenset({"seen_at"}))
-#: A student uses a code up on the students' pages; one that is deleted only opens nothing.
+#: A student redeems a code on the students' pages; a deleted code only cannot be used.
 CODE = SealedTable(tables.code, moves=frozenset({"used_at"}), when=lambda _row: False, counted=False)
 TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}))
-#: The sync notes how a request ended.
+#: The sync records how a request ended.
 REQUEST = SealedTable(tables.request, moves=frozenset({"served_at", "outcome", "message", "found"}), when=_decides)
 ANNOUNCEMENT = SealedTable(tables.announcement)
 APPEAL = SealedTable(tables.appeal, when=_by_staff)
@@ -95,7 +95,7 @@ UPLOAD = SealedTable(tables.upload)
 
 PASSKEY = SealedTable(tables.passkey)
 RECOVERY_CODE = SealedTable(tables.recovery_code)
-#: One that is deleted only has a second factor asked again.
+#: After a deletion, the second factor is only asked for again.
 FACTOR_STEP = SealedTable(tables.factor_step, counted=False)
 RETENTION_RUN = SealedTable(tables.retention_run)
 PENDING_CHANGE = SealedTable(tables.pending_change)
@@ -108,25 +108,25 @@ SEALED: Mapping[str, SealedTable] = {
     )
 }
 
-#: What of the desk is not sealed, and why: `clearance verify` cannot find a change there.
+#: The desk's tables that are not sealed, and why: `clearance verify` cannot find a change there.
 NOT_SEALED: Mapping[str, str] = {
-    "session": "students' own sessions: the students' pages open them, and hold no key",
-    "attempt": "counters of failed sign-ins: they only slow somebody down",
+    "session": "students' own sessions: the students' pages open them, and have no key",
+    "attempt": "counters of failed sign-ins: they only delay further attempts",
     "used_ticket": "used tickets of a provider, which forgets them within minutes",
-    "version_desk": "the version of the tables: another one stops every process",
+    "version_desk": "the version of the tables: another version stops every process",
 }
 
-#: What an audit line's seal covers, after its chain and its place in it.
+#: The columns that an audit line's seal covers, after its chain and its link.
 LINE = ("at", "account", "event", "cohort", "student", "run", "detail", "address")
 
 
 def line_values(chain: str, link: int, row: Columns) -> tuple[Any, ...]:
-    """Return what the seal of an audit line covers."""
+    """Return the values that the seal of an audit line covers."""
     return (chain, link, *(_as_driven(tables.audit, name, row[name]) for name in LINE))
 
 
 def head_values(row: Columns) -> tuple[Any, ...]:
-    """Return what the seal of a chain's head covers."""
+    """Return the values that the seal of a chain's head covers."""
     return tuple(
         _as_driven(tables.audit_head, c.name, row[c.name]) for c in tables.audit_head.columns if c.name != "mac"
     )

@@ -1,9 +1,9 @@
-"""The desk's database as one process may write it: with the ledger's key, with the desk's key, or with neither.
+"""Writing the desk's database: with the ledger's key, with the desk's key, or with neither.
 
-A process with the ledger's key seals the rows it writes (`status_db.desk.seals`), and counts sealed rows into sets.
+A process with the ledger's key seals the rows it writes (`status_db.desk.seals`), and adds sealed rows to sets.
 Each line of the audit log belongs to a chain, and covers the line before it: `desk` is written with the ledger's key;
-`pages` with the desk's key, by the students' pages. A chain's head says which line is the newest and what the sets
-come to.
+`pages` with the desk's key, by the students' pages. A chain's head contains its newest line and the digests of the
+sets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,29 +38,29 @@ from status_db.store.turns import DESK
 
 @dataclass(frozen=True, slots=True)
 class DeskStore:
-    """One database of the desk, and how this process seals what it writes there."""
+    """One database of the desk, and how this process seals its writes."""
 
     engine: Engine
-    #: The ledger's key file; None for a process that must not hold it.
+    #: The ledger's key file; None for a process that must not have it.
     ledger_key_file: Path | None = None
-    #: The desk's key, for a process without the ledger's.
+    #: The desk's key, for a process without the ledger's key.
     key: DeskKey | None = None
     _seals: list[Seals] = field(default_factory=list, repr=False)
 
     @property
     def chain(self) -> str | None:
-        """The chain that its audit lines belong to; None for a store that only reads."""
+        """The chain of its audit lines; None for a store that only reads."""
         if self.ledger_key_file is not None:
             return WITH_LEDGER
         return OF_PAGES if self.key is not None else None
 
     @property
     def seals_rows(self) -> bool:
-        """Whether it holds the ledger's key."""
+        """Whether it has the ledger's key."""
         return self.ledger_key_file is not None
 
     def seals(self) -> Seals:
-        """Return what its chain is sealed with. Raises LedgerRefused, KeyRefused."""
+        """Return the seals of its chain. Raises LedgerRefused, KeyRefused."""
         if not self._seals:
             if self.ledger_key_file is not None:
                 found = ledger_key.read(self.ledger_key_file)
@@ -68,29 +68,30 @@ class DeskStore:
                     with reading(self.engine) as connection:
                         if any_sealed(connection):
                             raise LedgerRefused(
-                                f"The desk's rows are sealed, and the ledger's key {self.ledger_key_file} is not "
-                                "there. Put that file back from where you keep it; no backup of the database holds it."
+                                f"The desk's rows are sealed, but the ledger's key {self.ledger_key_file} is missing. "
+                                "Restore that file from your own copy; no backup of the database contains it."
                             )
                     found = ledger_key.make(self.ledger_key_file)
                 self._seals.append(found)
             elif self.key is not None:
                 self._seals.append(Seals(self.key.of("audit chain")))
             else:
-                raise StoreError("this process has no key to write the audit log with. Give it key_file in [portal].")
+                raise StoreError("this process has no key for the audit log. Set key_file in [portal].")
         return self._seals[0]
 
     @contextmanager
     def writing(self, *, first: bool = False) -> Iterator["DeskEntry"]:
-        """Give what may write the desk's database now; commit at the end, or keep nothing.
+        """Yield the entry for writes to the desk's database; commit at the end, or keep nothing.
 
-        Raises StoreError; LedgerRefused where rows have yet to be sealed, unless this is the `first` to seal them.
+        Raises StoreError; LedgerRefused where rows are not sealed yet, unless this is the `first` entry, which seals
+        them.
         """
-        # Read before the turn is taken: reading the key may ask the database.
+        # Read before the lock is acquired: reading the key may query the database.
         seals = self.seals() if self.chain is not None else None
         with writing(self.engine, DESK, "desk") as connection:
             entry = DeskEntry(connection, self.chain, seals, seals_rows=self.seals_rows)
             if self.seals_rows and not first:
-                # Before anything is written: what stands decides whether seals have begun here.
+                # Before any write: the stored rows decide whether seals have begun here.
                 entry.head()
             yield entry
             head = entry.close()
@@ -98,9 +99,9 @@ class DeskStore:
             structlog.get_logger("clearance.audit").info("audit head", chain=head[0], link=head[1], mac=head[2].hex())
 
     def vouches(self, sealed: SealedTable, row: Row[Any] | RowMapping) -> bool:
-        """Say whether a row is as it was sealed; a process without the ledger's key cannot tell, and takes it as it is.
+        """Return whether a row matches its seal; a process without the ledger's key cannot check it, and returns True.
 
-        A row that is not is named in the log.
+        A row that does not match is logged.
         """
         if not self.seals_rows:
             return True
@@ -111,16 +112,16 @@ class DeskStore:
         return False
 
     def seal_all(self, now: datetime) -> int:
-        """Seal every row as it is, once, in a database that has no seals yet; return how many.
+        """Seal every row as it is, once, in a database without seals; return how many.
 
-        Raises LedgerRefused where there are seals already: a new seal would cover up what somebody has altered.
+        Raises LedgerRefused where there are seals already: a new seal would hide an alteration.
         """
         with self.writing(first=True) as entry:
             return entry.begin(now)
 
 
 def of(desk: Engine | DeskStore) -> DeskStore:
-    """Return a store; one of an engine alone seals nothing."""
+    """Return a store; a store made from an engine alone seals nothing."""
     return desk if isinstance(desk, DeskStore) else DeskStore(desk)
 
 
@@ -131,7 +132,7 @@ class DeskEntry:
         self.connection = connection
         self._chain = chain
         self._made = seals
-        #: Whether it holds the ledger's key.
+        #: Whether it has the ledger's key.
         self.seals_rows = seals_rows
         self._known: AuditHead | None = None
         self._fresh = False
@@ -140,23 +141,22 @@ class DeskEntry:
 
     @contextmanager
     def changing(self, sealed: SealedTable, *where: ColumnElement[bool], also: bool = False) -> Iterator[None]:
-        """Seal again the rows that this block writes, among those that `where` finds before it or after it.
+        """Seal again the rows that this block writes, among those that `where` finds before or after it.
 
-        A row that does not agree with its seal keeps that seal: a new one would cover up that it was altered. `also`
-        seals rows that need none. A process without the ledger's key raises StoreError where it has changed a sealed
-        row.
+        A row that does not match its seal keeps that seal: a new one would hide that it was altered. `also` seals rows
+        that need no seal. A process without the ledger's key raises StoreError where it has changed a sealed row.
         """
-        before = self._rows(sealed, where)
+        before = self._rows_by_key(sealed, where)
         yield
-        self._seal(sealed, before, self._rows(sealed, where), also=also)
+        self._seal_rows(sealed, before, self._rows_by_key(sealed, where), also=also)
 
     def added(self, sealed: SealedTable, *key: Any) -> None:  # noqa: ANN401 - any column's value
         """Seal the row with this primary key, which this transaction has added.
 
-        It is named by its key, so that no row that somebody else has written is sealed with it.
+        The key prevents that rows of other writers are sealed with it.
         """
         this = [column == value for column, value in zip(sealed.table.primary_key, key, strict=True)]
-        self._seal(sealed, {}, self._rows(sealed, tuple(this)))
+        self._seal_rows(sealed, {}, self._rows_by_key(sealed, tuple(this)))
 
     def note(
         self,
@@ -196,8 +196,8 @@ class DeskEntry:
     def remove_lines(self, before: datetime, most: int) -> int:
         """Remove the oldest lines of this chain, up to the first that is not older; return how many, at most `most`.
 
-        The head keeps the place and the seal of the last one, so that the rest can still be verified. A process with
-        the ledger's key also removes lines that are older than the chains.
+        The head keeps the link and the seal of the last removed line, so that the rest can still be verified. A process
+        with the ledger's key also removes lines that are older than the chains.
         """
         if self._chain is None:
             return 0
@@ -236,26 +236,26 @@ class DeskEntry:
         return len(lines)
 
     def begin(self, now: datetime) -> int:
-        """Seal every row as it is, and note that. Raises LedgerRefused where there are seals already."""
+        """Seal every row as it is, and log it in the audit log. Raises LedgerRefused where there are seals already."""
         if self._chain != WITH_LEDGER:
-            raise StoreError("this process does not hold the ledger's key. Run this where [status_db] names it.")
+            raise StoreError("this process does not have the ledger's key. Run this where [status_db] names it.")
         if any_sealed(self.connection):
             raise LedgerRefused(
-                "The desk's rows are sealed already. Where some are not, somebody has altered them: clearance verify"
+                "The desk's rows are sealed already, so rows without a seal were altered. Run: clearance verify"
             )
-        self._known = self._blank()
+        self._known = self._blank_head()
         self._fresh = self._moved = True
         count, owners = 0, tables.account.c.account.in_(select(tables.grant.c.account))
         for sealed in SEALED.values():
-            self._seal(sealed, {}, self._rows(sealed, ()))
-            count += len(self._rows(sealed, (sealed.table.c.mac.is_not(None),)))
+            self._seal_rows(sealed, {}, self._rows_by_key(sealed, ()))
+            count += len(self._rows_by_key(sealed, (sealed.table.c.mac.is_not(None),)))
         with self.changing(ACCOUNT, owners, also=True):
             pass
         self.note("sealed", account="", now=now, detail={"rows": count})
         return count
 
     def close(self) -> tuple[str, int, bytes] | None:
-        """Write the head where it has moved; return chain, newest line and its seal where lines were added."""
+        """Write the head where it has changed; return chain, newest line and its seal where lines were added."""
         if self._chain is None or not self._moved:
             return None
         head, table = self.head(), tables.audit_head
@@ -279,51 +279,53 @@ class DeskEntry:
         table = tables.audit_head
         row = self.connection.execute(select(table).where(table.c.chain == self._chain)).mappings().one_or_none()
         if row is None:
-            self._known = self._begun()
+            self._known = self._new_head()
             self._fresh = True
             return self._known
         if self._seals.desk_row("audit_head", desk_seals.head_values(row)) != row["mac"]:
             raise RowAltered(
-                f"The head of the audit log's chain {self._chain} is not as it was sealed: it was altered, or the key "
-                "is another one. Put the right key file back, or restore a backup; clearance verify says what differs."
+                f"The head of the audit log's chain {self._chain} does not match its seal: it was altered, or the key "
+                "is another one. See what differs with `clearance verify`, then restore the right key file or a backup."
             )
         self._known = AuditHead(row["link"], row["line_mac"], row["removed_to"], row["removed_mac"], dict(row["sets"]))
         return self._known
 
-    def _begun(self) -> AuditHead:
-        """Return the head of a new chain. Raises LedgerRefused where rows that exist have not been sealed."""
+    def _new_head(self) -> AuditHead:
+        """Return the head of a new chain. Raises LedgerRefused where existing rows are not sealed."""
         if self._chain == WITH_LEDGER:
             if any_sealed(self.connection):
                 raise LedgerRefused(
-                    "The head of the desk's seals is gone, and rows that were sealed under it are still there, so an "
-                    "altered row cannot be recognised. Restore a backup that verifies: clearance restore FOLDER"
+                    "The head of the desk's seals is missing, but rows that were sealed under it exist, so an altered "
+                    "row cannot be recognised. Restore a backup that verifies: clearance restore FOLDER"
                 )
-            if self._unsealed():
+            if self._has_unsealed():
                 raise LedgerRefused(
-                    "The accounts and grants here are not sealed yet. See that each is right (clearance accounts "
-                    "list), then run: clearance accounts seal"
+                    "The accounts and grants here are not sealed yet. Check each of them (clearance accounts list), "
+                    "then run: clearance accounts seal"
                 )
-        return self._blank()
+        return self._blank_head()
 
-    def _blank(self) -> AuditHead:
+    def _blank_head(self) -> AuditHead:
         sets: dict[str, str] = {}
         if self._chain == WITH_LEDGER and (before := digest_of_lines_before(self.connection, self._seals)):
             sets[LINES_BEFORE] = before
         return AuditHead(0, NOTHING, 0, NOTHING, sets)
 
-    def _unsealed(self) -> bool:
-        """Say whether rows stand that must be sealed, and are not."""
+    def _has_unsealed(self) -> bool:
+        """Return whether there are rows that must be sealed, and are not."""
         for sealed in SEALED.values():
-            if any(sealed.when(row) for row in self._rows(sealed, (sealed.table.c.mac.is_(None),)).values()):
+            if any(sealed.when(row) for row in self._rows_by_key(sealed, (sealed.table.c.mac.is_(None),)).values()):
                 return True
         return False
 
-    def _rows(self, sealed: SealedTable, where: tuple[ColumnElement[bool], ...]) -> dict[tuple[Any, ...], RowMapping]:
+    def _rows_by_key(
+        self, sealed: SealedTable, where: tuple[ColumnElement[bool], ...]
+    ) -> dict[tuple[Any, ...], RowMapping]:
         keys = [c.key for c in sealed.table.primary_key]
         found = self.connection.execute(select(sealed.table).where(*where)).mappings()
         return {tuple(row[key] for key in keys): row for row in found}
 
-    def _seal(
+    def _seal_rows(
         self,
         sealed: SealedTable,
         before: Mapping[tuple[Any, ...], RowMapping],
@@ -332,7 +334,10 @@ class DeskEntry:
         also: bool = False,
     ) -> None:
         if not self.seals_rows:
-            if any(row["mac"] is not None and _covered(sealed, row, after.get(key)) for key, row in before.items()):
+            if any(
+                row["mac"] is not None and _is_covered_change(sealed, row, after.get(key))
+                for key, row in before.items()
+            ):
                 raise StoreError(
                     f"a row of {sealed.name} that is sealed can be changed at the desk alone, which holds the key. "
                     "Change it there, or on the command line of the server."
@@ -344,10 +349,10 @@ class DeskEntry:
                 by -= weight(row["mac"])
         for key, row in after.items():
             old = before.get(key)
-            if old is not None and not _covered(sealed, old, row) and not (also and old["mac"] is None):
+            if old is not None and not _is_covered_change(sealed, old, row) and not (also and old["mac"] is None):
                 continue
             mac = row["mac"]
-            # A row that was not there before is new, unless it has a seal: then it was another row's key.
+            # A row that did not exist before is new, unless it has a seal: then its key was changed.
             if (old is None and mac is None) or (old is not None and sealed.agrees(self._seals, old)):
                 wanted = also or mac is not None or sealed.when(row) or not sealed.counted
                 mac = sealed.seal(self._seals, row) if wanted else None
@@ -360,13 +365,13 @@ class DeskEntry:
             self.connection.execute(update(sealed.table).where(*same).values(mac=mac))
         if by and sealed.counted:
             head = self.head()
-            stood = bytes.fromhex(head.sets.get(sealed.name, NOTHING.hex()))
-            head.sets[sealed.name] = moved(stood, by).hex()
+            before_digest = bytes.fromhex(head.sets.get(sealed.name, NOTHING.hex()))
+            head.sets[sealed.name] = moved(before_digest, by).hex()
             self._moved = True
 
 
-def _covered(sealed: SealedTable, before: RowMapping, after: RowMapping | None) -> bool:
-    """Say whether what a seal covers has changed."""
+def _is_covered_change(sealed: SealedTable, before: RowMapping, after: RowMapping | None) -> bool:
+    """Return whether the values that a seal covers have changed."""
     return after is None or sealed.values(before) != sealed.values(after)
 
 

@@ -1,7 +1,8 @@
-"""The ledger, written: one link for each transaction that applies or confirms a run, or enters a decision.
+"""Writing the ledger: one link for each transaction that applies or confirms a run, or enters a decision.
 
-A link names what the cohort's sets of sealed rows come to after it, and covers the link before it; nobody without the
-key can add, alter or drop one unseen, but for the newest. Those go to the log as well. docs/decisions/0006 says why.
+A link contains the digests of the cohort's sets of sealed rows after it, and covers the link before it. Without the
+key, no link except the newest can be added, altered or dropped unnoticed. The newest are also in the log. For the
+reasons, see docs/decisions/0006.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ class LinkKind(StrEnum):
 
     RUN = "run"
     DECISION = "decision"
-    #: The settings that a cohort begins with.
+    #: The first settings of a cohort.
     SETTINGS = "settings"
     #: A student number that was corrected.
     RENUMBER = "renumber"
@@ -53,7 +54,7 @@ class LinkKind(StrEnum):
     EXPECTED = "expected"
     #: A vote on a suspended run.
     APPROVAL = "approval"
-    #: Over all that stands, where a ledger begins.
+    #: All stored rows, where a ledger begins.
     CHECKPOINT = "checkpoint"
 
 
@@ -63,12 +64,12 @@ class LedgerHead:
 
     link: int
     mac: bytes
-    #: What it carries on: name → digest as hex.
+    #: The digests that every link repeats: name → digest as hex.
     words: Mapping[str, str]
 
 
 class PendingLink:
-    """One link in the making: it is told what its transaction writes, and closed last."""
+    """One link while its transaction is open: it collects what the transaction writes, and is closed last."""
 
     def __init__(
         self, connection: Connection, seals: Seals, cohort: str, before: LedgerHead, *, at: datetime, kind: LinkKind
@@ -89,40 +90,40 @@ class PendingLink:
         self._carries: dict[str, str] = {}
         self._log = structlog.get_logger("clearance.ledger")
 
-    def say(self, words: Mapping[str, str]) -> None:
-        """Have the link say this, too: name → digest as hex."""
+    def add_digests(self, words: Mapping[str, str]) -> None:
+        """Add these digests to the link: name → digest as hex."""
         self._says |= words
 
     def watch_states(self, sources: Iterable[str]) -> None:
-        """Have the link say how these sources' own rows stand when it is closed; called before any of them is written.
+        """Add the digests of these sources' own rows when the link is closed; call it before any of them is written.
 
-        The guard and the freshness go by these rows. One that is not as the last link about it left it is told of in
-        this link, for good: once it is written on, nothing else would show that it was altered.
+        The guard and the freshness depend on these rows. A row that does not match the last link about it is recorded
+        as altered in this link: after the next write, nothing else would show it.
         """
         fresh = set(sources) - self._sources
         self._sources |= fresh
         for source, values in raw_rows.states(self._connection, self._cohort, fresh):
-            digest, said = self._seals.digest("source", values), self._before.words.get(state_of(source))
+            digest, known = self._seals.digest("source", values), self._before.words.get(state_of(source))
             if (
                 self._kind is LinkKind.CHECKPOINT
-                or digest == said
-                or (said is None and values[2:] == raw_rows.BLANK_STATE)
+                or digest == known
+                or (known is None and values[2:] == raw_rows.BLANK_STATE)
             ):
                 continue
             self._log.error("stored row altered", table="source_state", cohort=self._cohort, source=source)
             self._says[altered(state_of(source))] = digest
 
     def seal_flip(self, values: bulk.Values) -> bytes:
-        """Take in a flip as it goes to the driver."""
+        """Add a flip as it is passed to the driver."""
         self._flips.add(values)
         return b""
 
     def sealing(
         self, table: Table, name: str, more: Callable[[bulk.Values], Sequence[str]] = lambda _: ()
     ) -> Callable[[bulk.Values], bytes]:
-        """Return what seals new rows of a table as they go to the driver, and counts them into the set.
+        """Return a function that seals new rows of a table as they are passed to the driver, and adds them to the set.
 
-        `more` gives what a row's seal covers beyond its own columns.
+        `more` returns the values that a row's seal covers beyond its own columns.
         """
         seals, moves = self._seals, self._moves
         moves.setdefault(name, 0)
@@ -135,13 +136,13 @@ class PendingLink:
         return seal
 
     def gone(self, name: str, macs: Iterable[bytes | None]) -> None:
-        """Count rows out of a set by the seals they had."""
+        """Remove rows from a set, by their seals."""
         self._moves[name] = self._moves.get(name, 0) - sum(map(self._seals.weight, macs))
 
-    def sealed_anew(self, table: str, name: str, stored: raw_rows.SealedRow, values: Sequence[Any]) -> bytes:
-        """Return the seal of a stored row that is written in part, and exchange it in the set.
+    def seal_again(self, table: str, name: str, stored: raw_rows.SealedRow, values: Sequence[Any]) -> bytes:
+        """Return the new seal of a stored row that is partly written, and replace it in the set.
 
-        A row that does not agree with its own seal keeps that seal: a new one would cover up that somebody altered it.
+        A row that does not match its seal keeps that seal: a new one would hide that it was altered.
         """
         agrees = stored.mac is not None and self._seals.row(table, stored.values) == stored.mac
         if not agrees:
@@ -154,19 +155,19 @@ class PendingLink:
         return mac
 
     def seal_decision(self, number: int, stored: raw_rows.SealedRow | None = None) -> None:
-        """Seal a decision as it stands now; `stored` is how it stood before, if it did."""
-        self._seal(tables.decision, DECISION_SET, number, stored)
+        """Seal a decision as it is now; `stored` is the row before, if there was one."""
+        self._seal_row(tables.decision, DECISION_SET, number, stored)
 
     def seal_certificate(self, number: int, stored: raw_rows.SealedRow | None = None) -> None:
-        """Seal a certificate likewise."""
-        self._seal(tables.certificate, CERTIFICATE_SET, number, stored)
+        """Seal a certificate in the same way."""
+        self._seal_row(tables.certificate, CERTIFICATE_SET, number, stored)
 
     def seal_behind(self, table: Table, number: int, stored: raw_rows.SealedRow | None = None) -> None:
-        """Seal an announced change, a vote or a batch likewise."""
-        self._seal(table, BEHIND[table.name], number, stored)
+        """Seal an expected change, a vote or a batch in the same way."""
+        self._seal_row(table, BEHIND[table.name], number, stored)
 
     def begin_sets(self) -> None:
-        """Seal what decisions rest on, as it is, in a ledger that is older than those seals."""
+        """Seal the rows that decisions depend on, as they are, in a ledger that is older than those seals."""
         for name, of in BEHIND.items():
             if of in self._before.words:
                 continue
@@ -180,23 +181,23 @@ class PendingLink:
                 mac = self.sealing(table, of)(row.values)
                 self._connection.execute(update(table).where(key == row.values[at]).values(mac=mac))
 
-    def _seal(self, table: Table, name: str, number: int, stored: raw_rows.SealedRow | None) -> None:
+    def _seal_row(self, table: Table, name: str, number: int, stored: raw_rows.SealedRow | None) -> None:
         (key,) = table.primary_key
         (now,) = raw_rows.sealed(self._connection, table, raw_rows.SEALED[table.name], key == number)
         if stored is not None:
-            mac = self.sealed_anew(table.name, name, stored, now.values)
+            mac = self.seal_again(table.name, name, stored, now.values)
         else:
             mac = self.sealing(table, name)(now.values)
         self._connection.execute(update(table).where(key == number).values(mac=mac))
 
     def seal_applied(self, values: bulk.Values) -> bytes:
-        """Return the seal of the applied settings' row, and have this link and the later ones say it."""
+        """Return the seal of the applied settings' row, and add it to this link and the later ones."""
         mac = self._seals.row("applied_settings", values)
         self._carries[APPLIED_SETTINGS] = mac.hex()
         return mac
 
     def replace_records(self, source: str, students: Collection[str]) -> None:
-        """Count the records that stand about these students out of the source's set: they are about to go."""
+        """Remove the stored records of these students from the source's set, before they are replaced."""
         table = tables.record
         where = (table.c.cohort == self._cohort, table.c.source == source)
         self.gone(records_of(source), raw_rows.macs(self._connection, table, students, *where))
@@ -206,15 +207,15 @@ class PendingLink:
         carried = dict(self._before.words) | self._carries
         for name, by in self._moves.items():
             carried[name] = moved(bytes.fromhex(carried.get(name, NOTHING.hex())), by).hex()
-        said = dict(self._says)
+        once = dict(self._says)
         if self._flips.rows:
-            said[FLIPS] = self._flips.digest()
+            once[FLIPS] = self._flips.digest()
         if self.run is not None and self._kind is LinkKind.RUN:
             (row,) = raw_rows.rows(self._connection, tables.run, raw_rows.RUN, tables.run.c.run == self.run)
-            said[RUN] = self._seals.digest(RUN, row)
+            once[RUN] = self._seals.digest(RUN, row)
         for source, values in raw_rows.states(self._connection, self._cohort, self._sources):
             carried[state_of(source)] = self._seals.digest("source", values)
-        words = dict(sorted((carried | said).items()))
+        words = dict(sorted((carried | once).items()))
         text = tables.json_text(words)
         values = (self._cohort, self.link, str(self._kind), self.run, self.decision, self._at, text)
         mac = self._seals.link(self._before.mac, values)
@@ -237,7 +238,7 @@ class Ledger:
     """Writes one cohort's ledger."""
 
     def __init__(self, key_file: Path, cohort: str) -> None:
-        """`key_file` is read, or made for a ledger that has no link yet, when it is first needed."""
+        """`key_file` is read on first use; for a ledger without links it is created then."""
         self._file = key_file
         self._cohort = cohort
         self._seals: Seals | None = None
@@ -250,9 +251,9 @@ class Ledger:
     def linking(
         self, engine: Engine, *, at: datetime, kind: LinkKind, run: int | None = None
     ) -> Iterator[tuple[Connection, PendingLink]]:
-        """Give the connection that may write this cohort now, as `engine.writing` does, and its link in the making.
+        """Yield the connection for writes to this cohort, as `engine.writing` does, and its pending link.
 
-        The link is written last in the same transaction; after the commit the head goes to the log.
+        The link is written last in the same transaction; after the commit the head is logged.
         Raises LedgerRefused when the key is not the ledger's.
         """
         with writing(engine, self._cohort) as connection:
@@ -260,7 +261,7 @@ class Ledger:
                 connection,
                 self.seals(connection),
                 self._cohort,
-                self._head(connection) or self._begin(connection, at),
+                self._newest_head(connection) or self._begin_ledger(connection, at),
                 at=at,
                 kind=kind,
             )
@@ -268,46 +269,46 @@ class Ledger:
             entry.begin_sets()
             yield connection, entry
             head = entry.close()
-        self._tell(head)
+        self._log_head(head)
 
     def open(self, engine: Engine, at: datetime) -> None:
-        """See that the key is the ledger's, and begin the ledger where there is none. Raises LedgerRefused."""
+        """Check that the key is the ledger's, and begin the ledger where there is none. Raises LedgerRefused."""
         with reading(engine) as connection:
-            if self._head(connection) is not None:
+            if self._newest_head(connection) is not None:
                 self.seals(connection)
                 return
         with writing(engine, self._cohort) as connection:
-            begun = None if self._head(connection) else self._begin(connection, at)
+            begun = None if self._newest_head(connection) else self._begin_ledger(connection, at)
         if begun is not None:
-            self._tell(begun)
+            self._log_head(begun)
 
     def seals(self, connection: Connection) -> Seals:
-        """Return what seals with the ledger's key. Raises LedgerRefused."""
+        """Return the seals of the ledger's key. Raises LedgerRefused."""
         if self._seals is None:
-            self._seals = self._agreed(connection)
+            self._seals = self._checked_seals(connection)
         return self._seals
 
-    def _agreed(self, connection: Connection) -> Seals:
+    def _checked_seals(self, connection: Connection) -> Seals:
         first = first_link(connection, self._cohort)
         seals = ledger_key.read(self._file)
         if first is None:
             return seals or ledger_key.make(self._file)
         if seals is None:
             raise LedgerRefused(
-                f"The ledger has links, and its key {self._file} is not there. "
-                "Put that file back from where you keep it; no backup of the database holds it."
+                f"The ledger has links, but its key {self._file} is missing. "
+                "Restore that file from your own copy; no backup of the database contains it."
             )
         if seals.link(NOTHING, first.values) != first.mac:
             raise LedgerRefused(
-                f"{self._file} is not the key that this ledger was begun with. "
-                "Put the right file back, or name it as ledger_key_file in [status_db]; then run: clearance verify"
+                f"{self._file} is not the key of this ledger. "
+                "Restore the right file, or name it as ledger_key_file in [status_db]; then run: clearance verify"
             )
         return seals
 
-    def _tell(self, head: LedgerHead) -> None:
+    def _log_head(self, head: LedgerHead) -> None:
         self._log.info("ledger head", cohort=self._cohort, link=head.link, mac=head.mac.hex())
 
-    def _head(self, connection: Connection) -> LedgerHead | None:
+    def _newest_head(self, connection: Connection) -> LedgerHead | None:
         table = tables.ledger
         row = connection.execute(
             select(table.c.link, table.c.mac, table.c.sets)
@@ -319,13 +320,13 @@ class Ledger:
             return None
         return LedgerHead(row.link, row.mac, {name: digest for name, digest in row.sets.items() if is_carried(name)})
 
-    def _begin(self, connection: Connection, at: datetime) -> LedgerHead:
-        """Write the first link: a checkpoint over all that stands, each row of it sealed."""
+    def _begin_ledger(self, connection: Connection, at: datetime) -> LedgerHead:
+        """Write the first link: a checkpoint over all stored rows, each of them sealed."""
         seals = self.seals(connection)
         if raw_rows.any_sealed(connection, self._cohort):
             raise LedgerRefused(
-                f"The ledger of {self._cohort} is gone, and what it sealed is still there. Restore a backup; "
-                "what stands now cannot be told from what somebody has altered."
+                f"The ledger of {self._cohort} is missing, but rows with its seals exist, so altered rows cannot be "
+                "recognised. Restore a backup."
             )
         entry = PendingLink(
             connection, seals, self._cohort, LedgerHead(0, NOTHING, {}), at=at, kind=LinkKind.CHECKPOINT
@@ -339,7 +340,7 @@ class Ledger:
         ):
             over.add(values)
         if over.rows:
-            entry.say({RUNS: over.digest()})
+            entry.add_digests({RUNS: over.digest()})
         flip = tables.flip
         for values in raw_rows.pages(
             connection, flip, ("flip", *raw_rows.FLIP), flip.c.flip, flip.c.cohort == self._cohort
@@ -352,13 +353,13 @@ class Ledger:
         self._seal_pending(connection, seals)
         entry.begin_sets()
         head = entry.close()
-        # Over rows it is worth a look: their past is vouched for by nobody.
-        tell = self._log.warning if rows else self._log.info
-        tell("ledger begun", cohort=self._cohort, over_rows=rows)
+        # With rows it is a warning: nothing proves their past.
+        write_log = self._log.warning if rows else self._log.info
+        write_log("ledger begun", cohort=self._cohort, over_rows=rows)
         return head
 
     def _seal_all(self, connection: Connection, entry: PendingLink) -> int:
-        """Seal every row that stands and count it into its set; return how many there were."""
+        """Seal every stored row and add it to its set; return how many there were."""
         entry.gone(ROSTER_SET, ())
         entry.gone(DECISION_SET, ())
         count = 0
@@ -381,7 +382,7 @@ class Ledger:
         return count
 
     def _seal_pending(self, connection: Connection, seals: Seals) -> None:
-        """Seal what suspended runs have kept, so that they can still be approved."""
+        """Seal the kept answers of suspended runs, so that they can still be approved."""
         pending, run = tables.pending, tables.run
         mine = pending.c.run.in_(select(run.c.run).where(run.c.cohort == self._cohort))
         for number, digest, snapshot in raw_rows.rows(connection, pending, ("run", "digest", "snapshot"), mine):
@@ -390,7 +391,7 @@ class Ledger:
 
 
 def first_link(connection: Connection, cohort: str) -> raw_rows.SealedRow | None:
-    """Return the first link of this cohort, or else of any other: the key must be the one that sealed it."""
+    """Return the first link of this cohort, or of another: the key must be the one that sealed it."""
     table = tables.ledger
     found = raw_rows.sealed(connection, table, raw_rows.LINK, table.c.link == 1)
     mine = [row for row in found if row.values[0] == cohort]

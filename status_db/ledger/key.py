@@ -11,19 +11,19 @@ _NAME = "The ledger's key"
 
 
 class LedgerRefused(KeyRefused):
-    """The ledger cannot be written with what there is; nothing was. The text ends with the way out."""
+    """The ledger cannot be written; nothing was written. The text ends with the fix."""
 
     code = StoreCode.LEDGER
 
 
 def read(file: Path) -> Seals | None:
-    """Return what makes seals with the key in a file; None when there is no such file. Raises KeyRefused."""
+    """Return the seals of the key in a file; None when there is no such file. Raises KeyRefused."""
     key = keys.read(file, _NAME)
     return Seals(key) if key is not None else None
 
 
 def make(file: Path) -> Seals:
-    """Make a key, readable by this user alone, and return what seals with it; another writer's, if one was quicker.
+    """Make a key, readable by this user alone, and return its seals; those of another writer's key, if it was first.
 
     Raises KeyRefused.
     """

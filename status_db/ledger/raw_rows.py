@@ -1,6 +1,6 @@
-"""Rows as they lie in the database, undecoded, for those who seal them and those who look whether they still agree.
+"""Rows as they are stored, undecoded, for sealing and for checking seals.
 
-What a seal covers is what the driver takes and gives: a value that is altered shows, whatever it would be read as.
+A seal covers the values as the driver accepts and returns them, so that any altered value shows.
 """
 
 from collections import defaultdict
@@ -16,45 +16,45 @@ from status_db.model import RunState
 
 Values: TypeAlias = tuple[Any, ...]
 
-#: So many students are read at once, and so many rows of a history.
+#: How many students, or rows of a history, are read at once.
 _AT_ONCE = 4_000
 
-#: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
+#: How many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
 _CHUNK = 5_000
 _MOST_NAMED = 20_000
 
 
-def _covered(table: Table, *but: str) -> tuple[str, ...]:
+def _covered_columns(table: Table, *but: str) -> tuple[str, ...]:
     return tuple(column.key for column in table.columns if column.name not in but)
 
 
-def _default(column: Column[Any]) -> int | str | None:
-    """Return what stands in a column that nobody has written, as the driver gives it."""
+def _default_value(column: Column[Any]) -> int | str | None:
+    """Return the default of a column, as the driver returns it."""
     if not isinstance(column.server_default, DefaultClause):
         return None
     text = str(column.server_default.arg)
     return int(text) if text.isdigit() else text
 
 
-#: What a seal or a link covers of each table, in this order.
-RECORD = _covered(tables.record, "mac")
-STUDENT = _covered(tables.student, "mac")
-DECISION = _covered(tables.decision, "mac")
-CERTIFICATE = _covered(tables.certificate, "mac")
-LINK = _covered(tables.ledger, "mac")
-APPLIED = _covered(tables.applied_settings, "mac")
-#: A flip's number is given by the database; that it keeps to the links' order is looked at on its own.
-FLIP = _covered(tables.flip, "flip")
-RUN = _covered(tables.run)
-#: A lease comes and goes between links, and the step is what the settings say whenever a run begins. Any other column
-#: that is to move without a link must be named here.
-STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease_owner")
-#: What a source's own row says, behind its key, before it was ever asked with success: its columns' defaults.
-BLANK_STATE = tuple(_default(tables.source_state.c[name]) for name in STATE[2:])
+#: The columns of each table that a seal or a link covers, in this order.
+RECORD = _covered_columns(tables.record, "mac")
+STUDENT = _covered_columns(tables.student, "mac")
+DECISION = _covered_columns(tables.decision, "mac")
+CERTIFICATE = _covered_columns(tables.certificate, "mac")
+LINK = _covered_columns(tables.ledger, "mac")
+APPLIED = _covered_columns(tables.applied_settings, "mac")
+#: The database assigns a flip's number; its order is checked separately.
+FLIP = _covered_columns(tables.flip, "flip")
+RUN = _covered_columns(tables.run)
+#: A lease changes between links, and the step comes from the settings at the beginning of each run. Name any other
+#: column here that must change without a link.
+STATE = _covered_columns(tables.source_state, "step", "lease_run", "lease_until", "lease_owner")
+#: A source's own row without its key, before its first good answer: its columns' defaults.
+BLANK_STATE = tuple(_default_value(tables.source_state.c[name]) for name in STATE[2:])
 
-EXPECTED_CHANGE = _covered(tables.expected_change, "mac")
-APPROVAL_VOTE = _covered(tables.approval_vote, "mac")
-BATCH = _covered(tables.batch, "mac")
+EXPECTED_CHANGE = _covered_columns(tables.expected_change, "mac")
+APPROVAL_VOTE = _covered_columns(tables.approval_vote, "mac")
+BATCH = _covered_columns(tables.batch, "mac")
 
 SEALED: Mapping[str, tuple[str, ...]] = {
     "record": RECORD,
@@ -68,7 +68,7 @@ SEALED: Mapping[str, tuple[str, ...]] = {
 
 
 def of_cohort(table: Table, cohort: str) -> ColumnElement[bool]:
-    """Return what finds a cohort's rows; of a table that names a run alone, by that run."""
+    """Return the condition for a cohort's rows; for a table with a run and no cohort, by that run."""
     if "cohort" in table.c:
         return table.c.cohort == cohort
     run = tables.run
@@ -77,7 +77,7 @@ def of_cohort(table: Table, cohort: str) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class SealedRow:
-    """A row's values, all that its seal covers, and that seal."""
+    """A row's values that its seal covers, and that seal."""
 
     values: Values
     mac: bytes | None
@@ -85,9 +85,9 @@ class SealedRow:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """Everything about the students in one range of numbers, those included whom the roster does not have."""
+    """Everything about the students in one range of numbers, including numbers that are not on the roster."""
 
-    #: A student's other numbers follow the columns.
+    #: A student's aliases follow the columns.
     people: list[SealedRow]
     records: list[SealedRow]
     decisions: list[SealedRow]
@@ -95,12 +95,12 @@ class NumberRange:
     statuses: list[Values]
     #: (flip, *FLIP), in the order in which they were made.
     flips: list[Values]
-    #: Aliases of numbers that are no student's.
+    #: Aliases of numbers that belong to no student.
     astray: list[tuple[str, str]]
 
 
 def fetched(connection: Connection, query: Select[Any]) -> list[Values]:
-    """Return a query's rows as the driver gives them."""
+    """Return a query's rows as the driver returns them."""
     with connection.execute(query) as result:
         return [tuple(row) for row in result.cursor.fetchall()]
 
@@ -132,23 +132,23 @@ def macs(
 
 
 def people(connection: Connection, cohort: str, students: Collection[str]) -> dict[str, SealedRow]:
-    """Return student → row, with what its seal covers beyond it: the student's other numbers."""
+    """Return student → row, followed by the aliases, which its seal covers too."""
     person, alias = tables.student, tables.alias
     found: dict[str, SealedRow] = {}
     for chunk in chunked(sorted(students), _CHUNK):
         found |= _with_aliases(
             sealed(connection, person, STUDENT, person.c.cohort == cohort, person.c.student.in_(chunk)),
-            _aliases(connection, alias.c.cohort == cohort, alias.c.student.in_(chunk)),
+            _aliases_by_student(connection, alias.c.cohort == cohort, alias.c.student.in_(chunk)),
         )
     return found
 
 
 def aliases_covered(aliases: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return a student's other numbers as the seal covers them: number and kind by turns, in the numbers' order."""
+    """Return a student's aliases as the seal covers them: number and kind alternately, in the numbers' order."""
     return tuple(word for pair in sorted(aliases) for word in pair)
 
 
-def _aliases(connection: Connection, *where: ColumnElement[bool]) -> dict[str, list[tuple[str, str]]]:
+def _aliases_by_student(connection: Connection, *where: ColumnElement[bool]) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for student, alias, kind in rows(connection, tables.alias, ("student", "alias", "kind"), *where):
         found[student].append((alias, kind))
@@ -173,7 +173,7 @@ def states(connection: Connection, cohort: str, sources: Collection[str]) -> lis
 
 
 def any_sealed(connection: Connection, cohort: str) -> bool:
-    """Say whether any row of the cohort has a seal."""
+    """Return whether any row of the cohort has a seal."""
     return any(
         connection.execute(select(exists().where(table.c.cohort == cohort, table.c.mac.is_not(None)))).scalar_one()
         for table in (tables.decision, tables.student, tables.record, tables.certificate)
@@ -183,7 +183,7 @@ def any_sealed(connection: Connection, cohort: str) -> bool:
 def pages(
     connection: Connection, table: Table, columns: Sequence[str], key: Column[int], *where: ColumnElement[bool]
 ) -> Iterator[Values]:
-    """Give rows in the order of `key`, the first of the columns, some at a time."""
+    """Yield rows in the order of `key`, the first of the columns, some at a time."""
     query = select(*(table.c[name] for name in columns)).where(*where).order_by(key).limit(_AT_ONCE)
     page = fetched(connection, query)
     while page:
@@ -192,7 +192,7 @@ def pages(
 
 
 def past_runs(cohort: str, newest: int) -> tuple[ColumnElement[bool], ...]:
-    """Return what finds the runs up to this one that were applied or confirmed, and have no link of their own."""
+    """Return the condition for runs up to this one that were applied or confirmed, and have no link of their own."""
     run, ledger = tables.run, tables.ledger
     own_link = exists().where(ledger.c.cohort == cohort, ledger.c.run == run.c.run, ledger.c.kind == "run")
     done = run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
@@ -200,9 +200,9 @@ def past_runs(cohort: str, newest: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def shares(connection: Connection, cohort: str) -> Iterator[tuple[str | None, str | None]]:
-    """Cut the student numbers into ranges (above the first, up to the second), each with a bounded number of students.
+    """Yield ranges of student numbers (above the first, up to the second), each with a bounded number of students.
 
-    Every row about any number lies in exactly one of them.
+    Every row about any number is in exactly one of them.
     """
     person, low = tables.student, None
     while True:
@@ -227,7 +227,7 @@ def share(connection: Connection, cohort: str, low: str | None, high: str | None
     person, record, decision, status, flip = (
         tables.student, tables.record, tables.decision, tables.status, tables.flip,
     )  # fmt: skip
-    aliases = _aliases(connection, *within(tables.alias))
+    aliases = _aliases_by_student(connection, *within(tables.alias))
     found = _with_aliases(sealed(connection, person, STUDENT, *within(person)), aliases)
     flips = rows(connection, flip, ("flip", *FLIP), *within(flip))
     return NumberRange(
@@ -235,7 +235,7 @@ def share(connection: Connection, cohort: str, low: str | None, high: str | None
         records=sealed(connection, record, RECORD, *within(record)),
         decisions=sealed(connection, decision, DECISION, *within(decision)),
         certificates=sealed(connection, tables.certificate, CERTIFICATE, *within(tables.certificate)),
-        statuses=rows(connection, status, _covered(status), *within(status)),
+        statuses=rows(connection, status, _covered_columns(status), *within(status)),
         flips=sorted(flips, key=lambda values: int(values[0])),
         astray=[(student, alias) for student, pairs in aliases.items() if student not in found for alias, _ in pairs],
     )

@@ -1,4 +1,4 @@
-"""The ledger, read: which rows are as they were sealed, and what `verify` needs to know, some rows at a time."""
+"""Reading the ledger: the rows that match their seals, and what `verify` needs, some rows at a time."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from status_db.model import RunState
 
 @dataclass(frozen=True, slots=True)
 class AppliedRun:
-    """What a finding may say of the run that found it."""
+    """What a finding can name about the run that found it."""
 
     source: str
-    #: As the driver gives it.
+    #: As the driver returns it.
     ended: Any
     student: str | None
 
@@ -31,7 +31,7 @@ class LedgerReader:
         self._cohort = cohort
 
     def links(self) -> Iterator[raw_rows.SealedRow]:
-        """Give every link in order."""
+        """Yield every link in order."""
         table = tables.ledger
         columns = ("link", *raw_rows.LINK, "mac")
         for values in raw_rows.pages(self._connection, table, columns, table.c.link, table.c.cohort == self._cohort):
@@ -51,7 +51,7 @@ class LedgerReader:
         return found[0] if found else None
 
     def flips(self) -> Iterator[raw_rows.Values]:
-        """Give every flip, its number first, in the order in which they were made."""
+        """Yield every flip, its number first, in the order in which they were made."""
         table = tables.flip
         columns = ("flip", *raw_rows.FLIP)
         return raw_rows.pages(self._connection, table, columns, table.c.flip, table.c.cohort == self._cohort)
@@ -63,12 +63,12 @@ class LedgerReader:
         return {values[0]: values for values in found}
 
     def past_runs(self, newest: int) -> Iterator[raw_rows.Values]:
-        """Give the runs applied or confirmed before the ledger was begun."""
+        """Yield the runs applied or confirmed before the ledger was begun."""
         run = tables.run
         return raw_rows.pages(self._connection, run, raw_rows.RUN, run.c.run, *raw_rows.past_runs(self._cohort, newest))
 
     def unlinked_runs(self, after: int) -> list[int]:
-        """Return runs later than `after` that say they were applied or confirmed, and have no link; some of them."""
+        """Return runs later than `after` that are marked as applied or confirmed without a link; at most 100."""
         run, ledger = tables.run, tables.ledger
         query = (
             select(run.c.run)
@@ -93,7 +93,7 @@ class LedgerReader:
         return {v[0]: AppliedRun(*v[1:]) for v in raw_rows.rows(self._connection, run, columns, *where)}
 
     def rechecked(self) -> dict[str, set[str]]:
-        """Return student → the sources that were asked with success about that one alone."""
+        """Return student → the sources with a good recheck of that student."""
         run = tables.run
         where = (
             run.c.cohort == self._cohort,
@@ -117,7 +117,7 @@ class LedgerReader:
         return dict(raw_rows.rows(self._connection, state, ("source", "step"), state.c.cohort == self._cohort))
 
     def shares(self) -> Iterator[raw_rows.NumberRange]:
-        """Give everything about all students, some students at a time."""
+        """Yield everything about all students, some students at a time."""
         for low, high in raw_rows.shares(self._connection, self._cohort):
             yield raw_rows.share(self._connection, self._cohort, low, high)
 
@@ -127,14 +127,14 @@ class LedgerReader:
         return raw_rows.sealed(self._connection, table, raw_rows.SEALED[name], raw_rows.of_cohort(table, self._cohort))
 
     def any_sealed(self) -> bool:
-        """Say whether any row has a seal."""
+        """Return whether any row has a seal."""
         return raw_rows.any_sealed(self._connection, self._cohort)
 
 
 def vouched(
     connection: Connection, table: Table, columns: Sequence[str], seals: Seals, *where: ColumnElement[bool]
 ) -> frozenset[int]:
-    """Return the numbers (first columns) of the rows that are as they were sealed; name the others in the log."""
+    """Return the numbers (first columns) of the rows that match their seals; log the others."""
     found: set[int] = set()
     for row in raw_rows.sealed(connection, table, columns, *where):
         if row.mac is not None and seals.row(table.name, row.values) == row.mac:

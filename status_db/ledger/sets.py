@@ -1,4 +1,4 @@
-"""What a link of the ledger names: the sets of sealed rows, and what else it says of a cohort."""
+"""The names in a link of the ledger: the sets of sealed rows, and the other digests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from status_db.ledger import raw_rows
 #: The sets of sealed rows; each source's records are one more.
 ROSTER_SET, DECISION_SET, CERTIFICATE_SET = "roster", "decisions", "certificates"
 
-#: What decisions rest on: announced changes, votes on suspended runs, and batches. Table → its set.
+#: The rows that decisions depend on: expected changes, votes on suspended runs, and batches. Table → its set.
 BEHIND: Mapping[str, str] = {"wave": "expected changes", "opinion": "approvals", "batch": "batches"}
 
-#: How the settings stand that were last applied.
+#: The applied settings.
 APPLIED_SETTINGS = "settings"
 
-#: What a link says of this transaction alone, and the cohort's sets never are named.
+#: Digests of one transaction alone; they are never names of sets.
 FLIPS, RUN, RUNS = "flips", "run", "runs"
 
 
@@ -27,22 +27,22 @@ def records_of(source: str) -> str:
 
 
 def state_of(source: str) -> str:
-    """Return the name under which a link says how a source's own row stands."""
+    """Return the name of the digest of a source's own row."""
     return f"source:{source}"
 
 
 def is_set(name: str) -> bool:
-    """Say whether a link's word is about a set of sealed rows."""
+    """Return whether a name is that of a set of sealed rows."""
     return name in (ROSTER_SET, DECISION_SET, CERTIFICATE_SET, *BEHIND.values()) or name.startswith("records:")
 
 
 def is_carried(name: str) -> bool:
-    """Say whether a link's word stands in every later link, too, until that one has another."""
+    """Return whether every later link repeats the digest of this name, until it changes."""
     return is_set(name) or name.startswith("source:") or name == APPLIED_SETTINGS
 
 
 def altered(name: str) -> str:
-    """Return the name under which a link says that something was not as the links before it had left it."""
+    """Return the name under which a link records that a row did not match the links before it."""
     return f"altered:{name}"
 
 

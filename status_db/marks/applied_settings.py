@@ -1,6 +1,6 @@
-"""The settings as applied: what they meant when a settings run was last applied, beside the marks that follow.
+"""The applied settings: their meaning when a settings run was last applied, stored beside the marks.
 
-A process whose own settings mean something else may show what is stored; it may not review, issue or apply an answer.
+A process with settings of another meaning can show what is stored; it must not review, issue or apply an answer.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from status_db.model import ROSTER
 
 
 class SettingsDifferCode(StrEnum):
-    """What becomes of the change."""
+    """The state of the change."""
 
-    #: Nobody has proposed it yet; it waits for a person.
+    #: No run has proposed it yet; or it waits for a person.
     NOT_APPLIED = "not_applied"
     WAITS = "waits"
 
 
 class SettingsDiffer(Refused[SettingsDifferCode]):
-    """The settings of this process are not the applied ones; the text says what to do."""
+    """The settings of this process are not the applied ones; the text ends with the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def digest(connection: Connection, cohort: str) -> bytes | None:
     return connection.execute(select(table.c.digest).where(table.c.cohort == cohort)).scalar()
 
 
-#: What a process is told that may not review or issue.
+#: The refusal of a review or an issue by a process with other settings.
 DIFFER = (
     "the settings of this process are not the ones that are applied, and nothing is reviewed or issued until they are. "
     "See the change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
@@ -64,14 +64,14 @@ DIFFER = (
 
 
 def same(connection: Connection, settings: Settings, cohort: str) -> bool:
-    """Say, inside a transaction that reviews or issues, whether these settings are the applied ones."""
+    """Return, inside a transaction that reviews or issues, whether these settings are the applied ones."""
     return digest(connection, cohort) == meaning_of(settings.of_cohort(cohort)).digest
 
 
 def write(
     connection: Connection, entry: PendingLink, cohort: str, meaning: Meaning, now: datetime, run: int | None
 ) -> None:
-    """Record what the settings mean from now on, sealed, and have the link say so."""
+    """Record what the settings mean from now on, sealed, and add it to the link."""
     table = tables.applied_settings
     values = (cohort, meaning.digest, meaning.to_text(), run, now)
     row = dict(zip(raw_rows.APPLIED, values, strict=True)) | {"mac": entry.seal_applied(values)}
@@ -84,7 +84,7 @@ def write(
 def note_source(
     connection: Connection, entry: PendingLink, cohort: str, name: str, own: Meaning, now: datetime
 ) -> None:
-    """Record that an answer of a source, or the roster, was applied in the meaning that `own` gives it, if not yet."""
+    """Record that an answer of a source, or the roster, was applied with its meaning in `own`, if not yet recorded."""
     before = read(connection, cohort)
     if before is None:
         return

@@ -1,7 +1,7 @@
 """The marks: records, findings and the flips that runs make. Only the sync writes here.
 
 Every write is one short transaction. A run is closed in the transaction that applies it, so that a crash leaves the old
-state or the new one, and a stalled owner that wakes late writes nothing.
+state or the new one, and a stalled owner that resumes late writes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from status_db.marks.runs import AnswerOvertaken, BaseMoved, Lease, Pull, RunEnd
 from status_db.model import Cause, Finding, Verdict
 from status_db.store import bulk
 
-#: So many row counts of good pulls are kept for the guard.
+#: How many row counts of good pulls are kept for the guard.
 _RECENT = 5
 
 
@@ -32,21 +32,21 @@ class Marks(Runs):
     """Writes one cohort's marks."""
 
     def __init__(self, engine: Engine, cohort: str, ledger: Ledger, meaning: Meaning | None = None) -> None:
-        """`meaning` is what the settings mean: an answer that is applied is applied in it."""
+        """`meaning` is what the settings mean: answers are applied with it."""
         super().__init__(engine, cohort, ledger)
         self._meaning = meaning
 
     @contextmanager
     def _linking(self, lease: Lease, ending: RunEnding) -> Iterator[tuple[Connection, PendingLink]]:
-        """Give the connection that may write now, and the link of the run that ends with it."""
+        """Yield the connection for the writes, and the link of the run that ends with them."""
         with self._ledger.linking(self._engine, at=ending.at, kind=LinkKind.RUN, run=lease.run) as (connection, entry):
             entry.watch_states([lease.source])
             yield connection, entry
 
     def unchanged(self, lease: Lease, base: int, pull: Pull, ending: RunEnding) -> None:
-        """Close a run whose source says what is stored: freshness moves, and no record, finding or status row does.
+        """Close a run without a change: its freshness moves, and no record, finding or status row does.
 
-        Raises as `apply` does: who has joined since `base`, and what the answer was compared with, would be others.
+        Raises as `apply` does: otherwise the students, and what the answer was compared with, could be others.
         """
         with self._linking(lease, ending) as (connection, entry):
             self._stand(connection, base)
@@ -58,8 +58,8 @@ class Marks(Runs):
     def apply(self, lease: Lease, writes: Writes, pull: Pull, ending: RunEnding, *, approved: bool = False) -> None:
         """Write a plan whole, and close its run, in one transaction.
 
-        Raises BaseMoved when the marks are not at the plan's base any more, LeaseLost when the source is another's,
-        and AnswerOvertaken when a recheck's question is older than what the marks hold about the student.
+        Raises BaseMoved when the marks are no longer at the plan's base, LeaseLost when another run holds the source,
+        and AnswerOvertaken when a recheck is older than what the marks hold about the student.
         """
         with self._linking(lease, ending) as (connection, entry):
             self._move(connection, writes.base)
@@ -73,7 +73,7 @@ class Marks(Runs):
                 reversals.keep(connection, self._ledger.seals(connection), lease.run, ending.at, writes.replaced)
 
     def reversal(self, connection: Connection, number: int) -> Reversal:
-        """Return the way back from an approved run. Raises ReversalRefused, LedgerRefused."""
+        """Return what an approved run replaced. Raises ReversalRefused, LedgerRefused."""
         return reversals.read(connection, self._ledger.seals(connection), number)
 
     def _move(self, connection: Connection, base: int) -> None:
@@ -86,15 +86,15 @@ class Marks(Runs):
             raise BaseMoved
 
     def _stand(self, connection: Connection, base: int) -> None:
-        """See that the cohort's revision is still `base`."""
+        """Raise BaseMoved unless the cohort's revision is still `base`."""
         table = tables.cohort
         if connection.execute(select(table.c.revision).where(table.c.cohort == self._cohort)).scalar() != base:
             raise BaseMoved
 
     def _keep_order(self, connection: Connection, lease: Lease, pull: Pull) -> None:
-        """Let no older answer take the place of a newer one, whichever of two that overlap is written first.
+        """Prevent an older answer from replacing a newer one, whichever of two that overlap is written first.
 
-        Raises AnswerOvertaken for a recheck that is too old, BaseMoved for a full run that one has come before since it
+        Raises AnswerOvertaken for a recheck that is too old, BaseMoved for a full run with a recheck stored since it
         was planned: planned again, it leaves that student alone.
         """
         stored = CurrentState(connection, lease.cohort)
@@ -143,7 +143,7 @@ class Marks(Runs):
                 "fresh_for_seconds": int(pull.fresh_for.total_seconds()),
                 "settings_digest": pull.settings_digest,
                 "fingerprint": pull.fingerprint,
-                "told": pull.told,
+                "told": pull.reported_fingerprint,
                 "recent_rows": [*kept, pull.roster_rows],
                 "unmatched_keys": pull.unmatched_key_count,
             }
@@ -168,7 +168,7 @@ class Marks(Runs):
     def _note_meaning(
         self, connection: Connection, entry: PendingLink, lease: Lease, pull: Pull, now: datetime
     ) -> None:
-        """Record in which meaning a whole answer was applied, where that is another than before."""
+        """Record the meaning with which a whole answer was applied, where it differs from the one before."""
         own = self._meaning
         if (
             own is not None

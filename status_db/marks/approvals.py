@@ -1,6 +1,6 @@
-"""Votes on suspended runs, as they are recorded: sealed, each of one change. A vote alone changes no mark.
+"""Votes on suspended runs, as they are recorded: sealed, each on one change. A vote alone changes no mark.
 
-Whether somebody may vote is checked by the caller; `sync.run.approve` records votes and carries them out.
+The caller checks whether a person is allowed to vote; `sync.run.approve` records votes and carries them out.
 """
 
 from collections.abc import Sequence
@@ -25,23 +25,23 @@ APPROVAL_OPEN_FOR = timedelta(hours=72)
 
 
 class VoteCode(StrEnum):
-    """Why a vote is not taken."""
+    """Why a vote is refused."""
 
     NO_SUCH_RUN = "no_such_run"
     DOES_NOT_WAIT = "does_not_wait"
-    #: It would change something else by now.
+    #: It would now change something else.
     MOVED = "moved"
-    #: The same person has voted so already.
+    #: The same person has cast this vote already.
     TWICE = "twice"
 
 
 class VoteRefused(Refused[VoteCode]):
-    """A vote that is not taken; the text says why, and what would do."""
+    """A vote that is refused; the text states why, and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalVote:
-    """What one person voted on one run."""
+    """One person's vote on one run."""
 
     run: int
     source: str
@@ -49,16 +49,16 @@ class ApprovalVote:
     author: str
     reason: str
     at: datetime
-    #: The run's plan digest: it was said of that change, and of no other that the run may come to.
+    #: The run's plan digest: the vote is on that change, and on no other that the run may contain later.
     digest: bytes
 
 
 class Missing(StrEnum):
     """What a run still lacks before it is approved."""
 
-    #: The office's own word.
+    #: The confirmation of the office.
     OFFICE = "office"
-    #: An approval; two, where nobody has approved and two must; one by another person.
+    #: An approval; two, where none is there and two are required; one by another person.
     APPROVAL = "approval"
     TWO_APPROVALS = "two_approvals"
     SECOND_APPROVAL = "second_approval"
@@ -68,17 +68,17 @@ class ApprovalVotes:
     """Records and reads the votes on one cohort's suspended runs."""
 
     def __init__(self, engine: Engine, cohort: str, ledger: Ledger | None = None) -> None:
-        """Without a ledger they can be read, and nothing is checked against its seal."""
+        """Without a ledger, votes can be read, and no seal is checked."""
         self._engine = engine
         self._cohort = cohort
         self._ledger = ledger
 
     def record(
-        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
     ) -> ApprovalVote:
-        """Record a vote on a run that waits. Raises VoteRefused when it does not, or when that was voted already.
+        """Record a vote on a suspended run. Raises VoteRefused when it does not wait, or the person has cast this vote.
 
-        `said_of` is the digest of the change that was looked at: a run that has come to another since is refused.
+        `voted_on` is the digest of the change that the person checked: a run with another change by now is refused.
         """
         table, known = tables.approval_vote, tables.run
         if self._ledger is None:
@@ -94,18 +94,18 @@ class ApprovalVotes:
             if row.state != RunState.SUSPENDED:
                 raise VoteRefused(
                     VoteCode.DOES_NOT_WAIT,
-                    f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}",
+                    f"run {run} is {row.state} and does not wait for a vote. See: clearance runs show {run}",
                 )
-            if said_of not in (None, row.plan_digest):
+            if voted_on not in (None, row.plan_digest):
                 raise VoteRefused(
                     VoteCode.MOVED,
-                    f"run {run} would change something else by now than what was looked at. "
-                    f"Look again: clearance runs show {run}",
+                    f"run {run} would now change something else than what was checked. "
+                    f"Check it again: clearance runs show {run}",
                 )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
                 raise VoteRefused(
                     VoteCode.TWICE,
-                    f"{author} has said so of run {run} already: another person is needed. "
+                    f"{author} has already cast this vote on run {run}: another person is needed. "
                     f"See: clearance runs show {run}",
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
@@ -114,12 +114,12 @@ class ApprovalVotes:
         return ApprovalVote(run, row.source, says, author, reason, now, row.plan_digest)
 
     def of_run(self, run: int) -> tuple[ApprovalVote, ...]:
-        """Return the votes on a run as it stands, in order."""
+        """Return the votes on the current change of a run, in order."""
         with reading(self._engine) as connection:
             return _of_run(connection, run)
 
     def waiting(self) -> tuple[ApprovalVote, ...]:
-        """Return the votes on runs that still wait, in order; nothing that is not as it was sealed."""
+        """Return the votes on runs that still wait, in order; leave out any with a wrong seal."""
         table, run = tables.approval_vote, tables.run
         with reading(self._engine) as connection:
             waits = [run.c.cohort == self._cohort, run.c.state == RunState.SUSPENDED]
@@ -129,13 +129,13 @@ class ApprovalVotes:
                 waits.append(
                     table.c.approval_vote.in_(vouched(connection, table, raw_rows.APPROVAL_VOTE, seals, numbers))
                 )
-            return _read(connection, *waits)
+            return _read_votes(connection, *waits)
 
 
 def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing, ...]:
-    """Return what is still missing before a run is approved, what comes first first; nothing when enough is there.
+    """Return what is still missing before a run is approved, in order; nothing when the votes are enough.
 
-    A change of settings, and a source that the settings no longer have, is under no guard.
+    A change of settings, and a source that the settings no longer have, have no guard.
     """
     approved, two = approvers(votes), guard is not None and guard.two_approve
     office_first = guard is not None and guard.office_first
@@ -148,15 +148,15 @@ def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing
 
 
 def approvers(votes: Sequence[ApprovalVote]) -> tuple[str, ...]:
-    """Return who has approved, each once, in order."""
+    """Return the persons that have approved, each once, in order."""
     return tuple(dict.fromkeys(o.author for o in votes if o.says is VoteKind.APPROVE))
 
 
 def _of_run(connection: Connection, run: int) -> tuple[ApprovalVote, ...]:
-    return _read(connection, tables.approval_vote.c.run == run)
+    return _read_votes(connection, tables.approval_vote.c.run == run)
 
 
-def _read(connection: Connection, *conditions: Any) -> tuple[ApprovalVote, ...]:  # noqa: ANN401 - SQLAlchemy's conditions
+def _read_votes(connection: Connection, *conditions: Any) -> tuple[ApprovalVote, ...]:  # noqa: ANN401 - SQLAlchemy's conditions
     table, run = tables.approval_vote, tables.run
     same = and_(run.c.run == table.c.run, run.c.plan_digest == table.c.digest)
     query = select(table, run.c.source).join(run, same).where(*conditions)

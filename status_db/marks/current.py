@@ -1,7 +1,7 @@
-"""What stands in the marks, read for planning: all inside one consistent read, so that a plan names one revision.
+"""The current marks, read for planning: all inside one consistent read, so that a plan names one revision.
 
-Cost follows change: the stored records of one source come as student and digest; everything else is read only for
-the students whom the new answer touches.
+Cost follows change: the stored records of one source are read as student and digest; everything else is read only for
+the students that the new answer affects.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,10 +33,10 @@ from status_db.model import (
 #: More students than these are read without naming them.
 _MOST_NAMED = 20_000
 
-#: The roster columns by which the guard looks at groups.
+#: The roster columns by which the guard checks groups.
 GROUPED_BY = ("college", "campus", "building")
 
-#: So many values fit into one IN on every database.
+#: How many values fit into one IN on every database.
 _CHUNK = 5_000
 
 
@@ -45,10 +45,10 @@ class SourceState:
     """What is stored about a source itself."""
 
     settings_digest: bytes | None
-    #: Of the last good snapshot, when its records are all that is stored.
+    #: Digest of the last good snapshot, when its records are all that is stored.
     fingerprint: bytes | None
-    #: Of what the source itself told of that answer.
-    told: bytes | None
+    #: Digest of the source's own fingerprint of that answer.
+    reported_fingerprint: bytes | None
     #: When an answer was last read whole.
     compared_at: datetime | None
     revision: int
@@ -62,9 +62,9 @@ class SourceState:
     approved_at: datetime | None
     #: Digest of where it was asked for the last good answer; None before the first.
     location_digest: bytes | None = None
-    #: The question for which asking about one student was shown to give what the whole answer gives.
+    #: The question for which asking about one student was proven to agree with the whole answer.
     one_proven: bytes | None = None
-    #: How good the last good pull's rows were, as plain values; None before one was measured.
+    #: The quality of the last good pull's rows, as plain values; None before one was measured.
     quality: Mapping[str, Any] | None = None
 
 
@@ -82,16 +82,16 @@ class CurrentPerson:
 
 
 class CurrentState:
-    """One cohort as it stands in one consistent read."""
+    """One cohort's current marks in one consistent read."""
 
     def __init__(self, connection: Connection, cohort: str, others: Collection[str] = ()) -> None:
-        """`others` are the other open cohorts, whose students a source may speak about as well."""
+        """`others` are the other open cohorts: a source can contain rows about their students too."""
         self._connection = connection
         self._cohort = cohort
         self._others = tuple(others)
         #: Students by their numbers.
         self.numbers = RosterNumbers(connection, cohort, others)
-        #: What ran before.
+        #: The past runs.
         self.runs = PastRuns(connection, cohort)
 
     def revision(self) -> int:
@@ -146,7 +146,7 @@ class CurrentState:
     def digests(self, source: str) -> dict[str, bytes]:
         """Return student → digest for every stored record of a source."""
         table = tables.record
-        # Plain tuples straight from the driver: these are the only rows that an unchanged run reads in number.
+        # Plain tuples straight from the driver: an unchanged run reads no other rows in large numbers.
         with self._connection.execute(
             select(table.c.student, table.c.digest).where(table.c.cohort == self._cohort, table.c.source == source)
         ) as result:
@@ -165,9 +165,9 @@ class CurrentState:
         }
 
     def asked_about(self, source: str, student: str, now: datetime | None = None) -> datetime | None:
-        """Return when the latest question began whose answer about this student is stored; None before the first.
+        """Return when the latest stored answer about this student began; None before the first.
 
-        One that lies ahead of `now` was asked under a wrong clock and is left out.
+        An answer that lies ahead of `now` was stored under a wrong clock and is left out.
         """
         table = tables.run
         moments = self._connection.execute(
@@ -182,7 +182,7 @@ class CurrentState:
         return max((m for m in known if now is None or not is_ahead(m, now)), default=None)
 
     def with_step(self, step: str, student: str | None = None) -> frozenset[str]:
-        """Return everybody on the roster whose flow has the step; of one `student` only, at most that one."""
+        """Return all roster students with the step in their flow; with `student`, at most that one."""
         person, status = tables.student, tables.status
         whom = true() if student is None else status.c.student == student
         return frozenset(
@@ -203,18 +203,18 @@ class CurrentState:
     def people(
         self, step: str, students: Collection[str], columns: Sequence[str], now: datetime
     ) -> list[CurrentPerson]:
-        """Return the named students who have the step, and everybody for whom it has not been asked about yet."""
-        found = {person.student: person for person in self._people(step, None, columns, now)}
+        """Return the named students that have the step, and all students for whom it has not been asked about yet."""
+        found = {person.student: person for person in self._read_people(step, None, columns, now)}
         missing = [s for s in students if s not in found]
         if len(missing) > _MOST_NAMED:
             wanted = set(missing)
-            found |= {p.student: p for p in self._people(step, (), columns, now) if p.student in wanted}
+            found |= {p.student: p for p in self._read_people(step, (), columns, now) if p.student in wanted}
         else:
             for chunk in chunked(sorted(missing), _CHUNK):
-                found |= {p.student: p for p in self._people(step, chunk, columns, now)}
+                found |= {p.student: p for p in self._read_people(step, chunk, columns, now)}
         return list(found.values())
 
-    def _people(
+    def _read_people(
         self, step: str, students: Sequence[str] | None, columns: Sequence[str], now: datetime
     ) -> Iterator[CurrentPerson]:
         """Read people of a step: the named ones, all of them (none named), or those not asked about (None)."""
@@ -243,7 +243,7 @@ class CurrentState:
             .where(status.c.cohort == self._cohort, status.c.step == step, person.c.active)
         )
         if students is None:
-            # Written out, so that both databases see that the partial index answers it.
+            # Written as a constant, so that both databases use the partial index.
             query = query.where(status.c.reason == tables.NOT_ASKED)
         elif students:
             query = query.where(status.c.student.in_(list(students)))
@@ -284,19 +284,19 @@ class CurrentState:
         return {row.student: record_from(row) for row in self._connection.execute(query.limit(most))}
 
     def anybody(self) -> bool:
-        """Say whether anybody was ever on the roster."""
+        """Return whether the roster ever had a student."""
         table = tables.student
         found = select(table.c.student).where(table.c.cohort == self._cohort).limit(1)
         return self._connection.execute(found).first() is not None
 
     def asked_sources(self) -> set[str]:
-        """Return every source of which an answer was applied; the roster is none of them."""
+        """Return every source of which an answer was applied, without the roster."""
         table = tables.source_state
         asked = select(table.c.source).where(table.c.cohort == self._cohort, table.c.settings_digest.is_not(None))
         return set(self._connection.execute(asked).scalars()) - {ROSTER, SETTINGS}
 
     def ahead_of(self, now: datetime) -> dict[str, datetime]:
-        """Return what was stored under a clock that was ahead: source → its answer's moment, `roster` → who joined."""
+        """Return what was stored under a clock that was ahead: source → its answer's moment, `roster` → a joining."""
         state, person = tables.source_state, tables.student
         limit = now + CLOCKS_DIFFER
         asked = select(state.c.source, state.c.began).where(state.c.cohort == self._cohort, state.c.began > limit)
@@ -365,7 +365,7 @@ class CurrentState:
         return {name or "": count for name, count in self._connection.execute(query)}
 
     def groups_of(self, students: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return student → what they have in the columns of `GROUPED_BY`."""
+        """Return student → the values of the columns of `GROUPED_BY`."""
         table = tables.student
         query = select(table.c.student, *(table.c[column] for column in GROUPED_BY))
         found: dict[str, tuple[str, ...]] = {}
@@ -375,7 +375,7 @@ class CurrentState:
         return found
 
     def unmatched_keys(self, source: str) -> list[tuple[str, str, str]]:
-        """Return the listed strangers of a source: key, near, student; in key order."""
+        """Return the listed unmatched keys of a source: key, near, student; in key order."""
         table = tables.unmatched_key
         return [
             (row.key, row.near, row.student)
@@ -395,5 +395,5 @@ class CurrentState:
 
 
 def finding_of(verdict: Verdict, reason: Reason, keys: list[str] | None) -> Finding:
-    """Rebuild a finding as far as comparing goes: its verdict, its reason and its obligations' keys."""
+    """Rebuild a finding for a comparison: its verdict, its reason and its obligations' keys."""
     return Finding(verdict, reason, tables.obligations_of_keys(keys))

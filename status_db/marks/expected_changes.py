@@ -1,4 +1,4 @@
-"""Waves: an office announces that many students will move at once, so that the guard expects them and no more.
+"""Expected changes: an office announces that many students will move, so that the guard allows them and no more.
 
 Operators write here, through the command line and the desk; the sync reads.
 """
@@ -22,7 +22,7 @@ from status_db.store.engine import reading
 
 
 class ExpectedChangeCode(StrEnum):
-    """Why a wave is refused."""
+    """Why an expected change is refused."""
 
     END_IN_PAST = "end_in_past"
     MOVES_NOBODY = "moves_nobody"
@@ -30,18 +30,18 @@ class ExpectedChangeCode(StrEnum):
 
 
 class ExpectedChangeRefused(Refused[ExpectedChangeCode]):
-    """A wave that cannot be announced or withdrawn so; the text says why, and what would do."""
+    """An expected change that cannot be announced or withdrawn; the text states why, and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedChange:
-    """So many students may move towards a verdict, by one source, within a time."""
+    """How many students can move towards a verdict, by one source, within a time."""
 
     id: int
     source: str
     #: CLEARED or HELD.
     towards: Verdict
-    #: In all, since it was announced.
+    #: The limit of students in all, since it was announced.
     most: int
     until: datetime
     author: str
@@ -50,12 +50,12 @@ class ExpectedChange:
     withdrawn_at: datetime | None = None
 
     def active(self, now: datetime) -> bool:
-        """Say whether the guard expects it at `now`."""
+        """Return whether the guard expects it at `now`."""
         return self.withdrawn_at is None and self.until > now
 
 
 class ExpectedChanges:
-    """Announces and withdraws the waves of one cohort."""
+    """Announces and withdraws the expected changes of one cohort."""
 
     def __init__(self, engine: Engine, cohort: str, ledger: Ledger) -> None:
         self._engine = engine
@@ -65,16 +65,16 @@ class ExpectedChanges:
     def announce(
         self, source: str, towards: Verdict, most: int, until: datetime, *, author: str, note: str, now: datetime
     ) -> ExpectedChange:
-        """Announce a wave; one that is expected of that source in that direction already is withdrawn.
+        """Announce an expected change, and withdraw an earlier one of that source in that direction.
 
-        Raises WaveRefused when it would be over before it begins, or would move nobody anywhere.
+        Raises ExpectedChangeRefused when its end is in the past, or it would move no student.
         """
         if until <= now:
-            raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, "its end lies in the past. Give a later one.")
+            raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, "its end is in the past. Give a later one.")
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
             raise ExpectedChangeRefused(
                 ExpectedChangeCode.MOVES_NOBODY,
-                "a wave moves at least one student, to cleared or to held. Say how many, and which.",
+                "an expected change moves at least one student, to cleared or to held. Give a number and a direction.",
             )
         table = tables.expected_change
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
@@ -85,7 +85,7 @@ class ExpectedChanges:
                 table.c.withdrawn_at.is_(None),
             )
             for stored in raw_rows.sealed(connection, table, raw_rows.EXPECTED_CHANGE, *same):
-                _withdraw(connection, entry, stored, author, now)
+                _withdraw_stored(connection, entry, stored, author, now)
             announced = insert(table).values(
                 cohort=self._cohort,
                 source=source,
@@ -101,7 +101,7 @@ class ExpectedChanges:
             return expected_change
 
     def withdraw(self, number: int, *, author: str, now: datetime) -> ExpectedChange:
-        """Withdraw a wave: the guard's ordinary limits hold again. Raises WaveRefused when there is none."""
+        """Withdraw an expected change: the ordinary limits apply. Raises ExpectedChangeRefused when there is none."""
         table = tables.expected_change
         effective = (table.c.expected_change == number, table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None))
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
@@ -110,18 +110,18 @@ class ExpectedChanges:
                 raise ExpectedChangeRefused(
                     ExpectedChangeCode.GONE, f"there is no wave {number} to withdraw. See: clearance expect list"
                 )
-            _withdraw(connection, entry, stored[0], author, now)
+            _withdraw_stored(connection, entry, stored[0], author, now)
             return _expected_change(connection.execute(select(table).where(table.c.expected_change == number)).one())
 
     def listed(self) -> tuple[ExpectedChange, ...]:
-        """Return every wave ever announced, the newest first."""
+        """Return every expected change ever announced, the newest first."""
         table = tables.expected_change
         query = select(table).where(table.c.cohort == self._cohort).order_by(table.c.expected_change.desc())
         with reading(self._engine) as connection:
             return tuple(_expected_change(row) for row in connection.execute(query))
 
 
-def _withdraw(
+def _withdraw_stored(
     connection: Connection, entry: PendingLink, stored: raw_rows.SealedRow, author: str, now: datetime
 ) -> None:
     table, number = tables.expected_change, stored.values[raw_rows.EXPECTED_CHANGE.index("expected_change")]
@@ -134,9 +134,9 @@ def _withdraw(
 def expected(
     connection: Connection, cohort: str, source: str, now: datetime, seals: Callable[[], Seals] | None = None
 ) -> Sequence[ExpectedChange]:
-    """Return the waves that are expected of a source at `now`, at most one in each direction.
+    """Return the expected changes of a source at `now`, at most one in each direction.
 
-    With `seals`, one that is not as it was sealed is expected by nobody.
+    With `seals`, one with a wrong seal is left out.
     """
     table = tables.expected_change
     query = select(table).where(

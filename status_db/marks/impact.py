@@ -1,7 +1,7 @@
-"""What a person sees of a run that waits: whom it would move by college, some of its changes, what to look up.
+"""The impact of a suspended run: the students it would move by college, some of its changes, whom to check.
 
-The sync makes it when it holds a run back and keeps it beside the run's answer, so that the pages can show it. A seal
-covers both: a run whose look was altered cannot be approved.
+The sync computes it when it suspends a run and keeps it beside the run's answer, so that the pages can show it. A seal
+covers both: a run with an altered impact cannot be approved.
 """
 
 import json
@@ -26,7 +26,7 @@ class VerdictChange:
 
 @dataclass(frozen=True, slots=True)
 class ImpactPerson:
-    """One student, what the source would say, and what it rests on."""
+    """One student, the source's verdict before and after, and the evidence."""
 
     student: str
     name: str
@@ -42,9 +42,9 @@ class Unmatched:
     """A key of the answer that is about nobody on the roster for certain."""
 
     key: str
-    #: Why it may be somebody all the same, as one word; empty where nothing resembles it.
+    #: Why it may still be a roster student, as one word; empty where nothing resembles it.
     hint: str
-    #: Whom it may mean; empty where nobody.
+    #: The student it may mean; empty where none.
     student: str
 
 
@@ -53,13 +53,13 @@ class Impact:
     """What a suspended run would do."""
 
     source: str
-    #: Why the guard holds it back; empty when it would pass by now.
+    #: Why the guard suspends it; empty when it would pass now.
     reasons: tuple[GuardReason, ...]
     moved: tuple[VerdictChange, ...]
     sample: tuple[ImpactPerson, ...]
-    #: Students to look up on the office's own screen: the same ones each time one asks about this run.
+    #: Students to check in the office's own system: the same ones each time this run is shown.
     spot_check: tuple[ImpactPerson, ...]
-    #: For a change of settings: what differs, key by key.
+    #: For a change of settings: the differences, key by key.
     changes: tuple[str, ...] = ()
     #: Unmatched rows of this very answer by key, those with a match hint first; at most 200 are listed.
     unmatched: tuple[Unmatched, ...] = ()
@@ -67,24 +67,24 @@ class Impact:
     unmatched_count: int = 0
 
 
-def impact_to_text(look: Impact) -> str:
-    """Write a look as JSON text."""
+def impact_to_text(impact: Impact) -> str:
+    """Return an impact as JSON text."""
     return json_text(
         {
-            "source": look.source,
-            "reasons": packed(look.reasons),
-            "moved": [[m.college, m.before, m.after, m.students] for m in look.moved],
-            "sample": [_listed(one) for one in look.sample],
-            "spot_check": [_listed(one) for one in look.spot_check],
-            "changes": list(look.changes),
-            "unmatched": [[one.key, one.hint, one.student] for one in look.unmatched],
-            "unmatched_count": look.unmatched_count,
+            "source": impact.source,
+            "reasons": packed(impact.reasons),
+            "moved": [[m.college, m.before, m.after, m.students] for m in impact.moved],
+            "sample": [_person_to_list(one) for one in impact.sample],
+            "spot_check": [_person_to_list(one) for one in impact.spot_check],
+            "changes": list(impact.changes),
+            "unmatched": [[one.key, one.hint, one.student] for one in impact.unmatched],
+            "unmatched_count": impact.unmatched_count,
         }
     )
 
 
 def impact_from_text(text: str) -> Impact:
-    """Read what `impact_to_text` wrote."""
+    """Return the impact that `impact_to_text` wrote."""
     kept = json.loads(text)
     return Impact(
         source=kept["source"],
@@ -93,21 +93,21 @@ def impact_from_text(text: str) -> Impact:
             VerdictChange(college, Verdict(before), Verdict(after), students)
             for college, before, after, students in kept["moved"]
         ),
-        sample=tuple(_looked(one) for one in kept["sample"]),
-        spot_check=tuple(_looked(one) for one in kept["spot_check"]),
+        sample=tuple(_person_from_list(one) for one in kept["sample"]),
+        spot_check=tuple(_person_from_list(one) for one in kept["spot_check"]),
         changes=tuple(kept.get("changes", ())),
-        # A look that was kept before these were has none.
+        # An impact that was stored before these fields has none.
         unmatched=tuple(Unmatched(*one) for one in kept.get("unmatched", ())),
         unmatched_count=kept.get("unmatched_count", 0),
     )
 
 
-def _listed(one: ImpactPerson) -> list[Any]:
+def _person_to_list(one: ImpactPerson) -> list[Any]:
     evidence = obligations_to_text(one.evidence)
     return [one.student, one.name, one.college, one.class_name, one.before, one.after, evidence]
 
 
-def _looked(kept: Sequence[Any]) -> ImpactPerson:
+def _person_from_list(kept: Sequence[Any]) -> ImpactPerson:
     student, name, college, class_name, before, after, evidence = kept
     return ImpactPerson(
         student, name, college, class_name, Verdict(before), Verdict(after), obligations_from_text(evidence)

@@ -1,6 +1,6 @@
-"""A cohort's runs: opened under a lease on their source, held, ended, and kept while they wait for approval.
+"""A cohort's runs: opened under a lease on their source, renewed, ended, and kept while they wait for approval.
 
-When a lease ends, and whether it is over, the database's own clock says; all other times are the caller's.
+The database's own clock decides when a lease ends; all other times are the caller's.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ from status_db.model import RunState
 from status_db.store.clock import time_there
 from status_db.store.engine import reading, writing
 
-#: A recheck takes seconds or minutes. One that is this old and still under way has lost its process.
+#: A recheck lasts seconds or minutes. The process of one that is this old and still under way has ended.
 _RECHECK_ENDS_WITHIN = timedelta(hours=1)
 
 
@@ -34,11 +34,11 @@ class Runs:
         self._ledger = ledger
 
     def open_ledger(self, now: datetime) -> None:
-        """See that the ledger's key is at hand, and begin the ledger where there is none. Raises LedgerRefused."""
+        """Check that the ledger's key is available, and begin the ledger where there is none. Raises LedgerRefused."""
         self._ledger.open(self._engine, now)
 
     def open_cohort(self, name: str) -> None:
-        """Make the cohort's own row, or give it its new name."""
+        """Make the cohort's own row, or update its name."""
         with writing(self._engine, self._cohort) as connection:
             table = tables.cohort
             known = connection.execute(select(table.c.name).where(table.c.cohort == self._cohort)).scalar()
@@ -60,10 +60,11 @@ class Runs:
         slot: datetime | None = None,
         student: str | None = None,
     ) -> Lease:
-        """Open a run and take the lease on its source; `owner` is of this one turn alone.
+        """Open a run and acquire the lease on its source; `owner` belongs to this turn alone.
 
-        A lease whose time is over by the database's clock, or whose owner is `gone`, is taken over, and its run marked
-        abandoned. Raises RunUnderWay while another run holds the source, and SlotTaken when the slot has its run.
+        A lease that has expired by the database's clock, or that has an owner that is `gone`, passes to this run, and
+        its old run is marked abandoned. Raises RunUnderWay while another run holds the source, and SlotTaken when the
+        slot has its run.
         """
         state = tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
@@ -73,7 +74,7 @@ class Runs:
             if row is None:
                 connection.execute(insert(state).values(cohort=self._cohort, source=source, step=step))
             elif student is None and row.lease_run is not None:
-                self._take_over(connection, row, now, gone)
+                self._take_over_lease(connection, row, now, gone)
             self._abandon(connection, now, *self._rechecks_of(source, now))
             number = self._open_run(connection, source, now=now, by=by, slot=slot, student=student)
             if student is None:
@@ -81,8 +82,10 @@ class Runs:
                 connection.execute(update(state).where(*mine).values(step=step))
         return Lease(self._cohort, source, number, "" if student else owner, student)
 
-    def _take_over(self, connection: Connection, held: Row[Any], now: datetime, gone: Callable[[str], bool]) -> None:
-        """Mark the run abandoned whose lease is over. Raises RunUnderWay where it is not."""
+    def _take_over_lease(
+        self, connection: Connection, held: Row[Any], now: datetime, gone: Callable[[str], bool]
+    ) -> None:
+        """Mark the run of an expired lease abandoned. Raises RunUnderWay where the lease is valid."""
         run = tables.run
         if held.lease_until > time_there(connection) and not gone(held.lease_owner):
             since = connection.execute(select(run.c.began).where(run.c.run == held.lease_run)).scalar_one()
@@ -99,7 +102,7 @@ class Runs:
         )
 
     def _rechecks_of(self, source: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-        """Name the rechecks whose process must have ended: they hold no lease that would show it."""
+        """Return the condition for rechecks that have lost their process: no lease of theirs would show it."""
         run = tables.run
         return (
             run.c.cohort == self._cohort,
@@ -129,25 +132,25 @@ class Runs:
             .values(
                 state=RunState.ABANDONED,
                 ended=now,
-                message="its process ended, or stalled past its lease, before it was done. Nothing of it was written.",
+                message="Abandoned: its process ended or stalled until the lease expired. No changes were written.",
             )
         )
 
     def renew(self, lease: Lease, lease_for: timedelta) -> bool:
-        """Hold the source so much longer from now on; False when it has been handed to another run."""
+        """Extend the lease by this time from now; False when another run holds the source."""
         state = tables.source_state
         with writing(self._engine, self._cohort) as connection:
             until = time_there(connection) + lease_for
-            found = connection.execute(update(state).where(*self._held(lease)).values(lease_until=until))
+            found = connection.execute(update(state).where(*self._lease_condition(lease)).values(lease_until=until))
             return bool(found.rowcount == 1)
 
-    def _held(self, lease: Lease) -> tuple[Any, ...]:
+    def _lease_condition(self, lease: Lease) -> tuple[Any, ...]:
         state = tables.source_state
         return (
             state.c.cohort == lease.cohort,
             state.c.source == lease.source,
             state.c.lease_run == lease.run,
-            # An approved run keeps its number when another process takes it up again.
+            # An approved run keeps its number when another process resumes it.
             state.c.lease_owner == lease.owner,
         )
 
@@ -157,16 +160,16 @@ class Runs:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
 
-    def suspend(self, lease: Lease, ending: RunEnding, snapshot: bytes, look: Impact) -> None:
+    def suspend(self, lease: Lease, ending: RunEnding, snapshot: bytes, impact: Impact) -> None:
         """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
 
-        What people are shown of it is kept beside it.
+        Its impact, which people see, is kept beside it.
         """
         assert ending.plan_digest is not None  # noqa: S101 - a suspended run always has a plan
         with writing(self._engine, self._cohort) as connection:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
-            kept = (lease.run, ending.plan_digest, snapshot, impact_to_text(look))
+            kept = (lease.run, ending.plan_digest, snapshot, impact_to_text(impact))
             mac = self._ledger.seals(connection).row("pending", kept)
             values = dict(zip(("run", "digest", "snapshot", "look"), kept, strict=True))
             connection.execute(insert(tables.pending).values(**values, mac=mac))
@@ -190,7 +193,7 @@ class Runs:
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
     def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
-        """Close a suspended run for good; its snapshot goes. False when it is not suspended any more."""
+        """Close a suspended run for good and drop its snapshot. False when it is no longer suspended."""
         run = tables.run
         with writing(self._engine, self._cohort) as connection:
             rejected = connection.execute(
@@ -214,26 +217,26 @@ class Runs:
         lease_for: timedelta,
         gone: Callable[[str], bool],
     ) -> Lease | None:
-        """Take the lease for a suspended run that was approved; None when it is not suspended any more."""
+        """Acquire the lease for a suspended run that was approved; None when it is no longer suspended."""
         run, state = tables.run, tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
         with writing(self._engine, self._cohort) as connection:
             self._expire(connection, now)
             row = connection.execute(select(state).where(*mine)).one()
             if row.lease_run is not None:
-                self._take_over(connection, row, now, gone)
-            taken = connection.execute(
+                self._take_over_lease(connection, row, now, gone)
+            decided = connection.execute(
                 update(run)
                 .where(run.c.run == number, run.c.state == RunState.SUSPENDED)
                 .values(decided_by=by, decided_at=now)
             )
-            if taken.rowcount != 1:
+            if decided.rowcount != 1:
                 return None
             self._hold(connection, source, number, owner, lease_for)
         return Lease(self._cohort, source, number, owner)
 
     def kept_snapshot(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return a suspended run's plan digest and snapshot; None when it is not kept any more.
+        """Return a suspended run's plan digest and snapshot; None when it is no longer kept.
 
         Raises LedgerRefused when they are not the ones it was suspended with.
         """
@@ -242,12 +245,13 @@ class Runs:
             row = connection.execute(select(table).where(table.c.run == number)).one_or_none()
             if row is None:
                 return None
-            # A run that was suspended before looks were kept has none, and its seal covers none.
+            # A run that was suspended before impacts were kept has none, and its seal covers none.
             kept = (number, row.digest, row.snapshot, *(() if row.look is None else (row.look,)))
             if self._ledger.seals(connection).row("pending", kept) != row.mac:
                 raise LedgerRefused(
-                    f"What is kept of run {number} is not what it was suspended with: it cannot be approved. Find out "
-                    f'who could write to the status database, then: clearance runs reject {number} --reason "altered"'
+                    f"The stored answer of run {number} was altered after it was suspended, so it cannot be approved. "
+                    "Find out who can write to the status database, then: "
+                    f'clearance runs reject {number} --reason "altered"'
                 )
             return row.digest, row.snapshot
 
@@ -255,12 +259,14 @@ class Runs:
         if lease.student is None:
             state = tables.source_state
             freed = connection.execute(
-                update(state).where(*self._held(lease)).values(lease_run=None, lease_until=None, lease_owner=None)
+                update(state)
+                .where(*self._lease_condition(lease))
+                .values(lease_run=None, lease_until=None, lease_owner=None)
             )
             if freed.rowcount != 1:
                 raise LeaseLost(lease.source, lease.run)
         run = tables.run
-        # Which of two overlapping answers is the newer is told by when each question began.
+        # Of two overlapping answers, the one with the later beginning is the newer.
         asked = {"began": pull.began} if pull is not None and lease.student is not None else {}
         closed = connection.execute(
             update(run)
@@ -269,7 +275,7 @@ class Runs:
                 **asked,
                 state=ending.state,
                 ended=ending.at,
-                # It quotes offices and drivers, and has to be stored whatever they said.
+                # It quotes offices and drivers, and must be storable whatever they contain.
                 message=plain(ending.message),
                 fault=ending.fault,
                 counts=ending.counts.stored(),
@@ -291,7 +297,7 @@ class Runs:
         )
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
-            over = literal(f"Run {lease.run} was within the limits, so nothing is left to decide. It had said: ")
+            over = literal(f"Superseded: run {lease.run} was within the limits. Original reason: ")
             connection.execute(
                 update(run).where(*waiting).values(state=RunState.SUPERSEDED, message=over + run.c.message)
             )

@@ -1,4 +1,4 @@
-"""Everybody who has a flow, with all that is stored about them: what a change of settings is planned on."""
+"""All students with a flow, and everything stored about them: the input of a plan for changed settings."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from status_db.model import (
 
 @dataclass(frozen=True, slots=True)
 class PlacedStudent:
-    """An active student who has a flow, with everything that is stored about them."""
+    """An active student with a flow, and everything stored about them."""
 
     student: str
     flow: str
@@ -36,7 +36,7 @@ class PlacedStudent:
 
 
 def placed_students(connection: Connection, cohort: str, now: datetime, columns: Sequence[str]) -> list[PlacedStudent]:
-    """Return every active student who has a flow; the whole cohort is read."""
+    """Return every active student with a flow; this reads the whole cohort."""
     person, status, record, decision = tables.student, tables.status, tables.record, tables.decision
     steps: dict[str, dict[str, Finding]] = defaultdict(dict)
     for row in connection.execute(select(status).where(status.c.cohort == cohort)):

@@ -1,8 +1,8 @@
-"""Correcting a student number within a season: what is stored under the old one goes on under the new one.
+"""Correction of a student number within a season: what is stored under the old number moves to the new one.
 
 The history is not rewritten: flips and runs keep the number they were written with, and the old number stays with the
-student as another number of theirs, so that offices' rows and the history under it still find them. Rows that carry a
-seal are sealed again in one transaction, whose link says what was renumbered.
+student as another number of theirs, so that offices' rows and the history under it still match. Sealed rows are sealed
+again in one transaction; its link records the two numbers.
 """
 
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ from status_db.store.engine import StoreCode, StoreError, reading
 
 
 class RenumberRefused(StoreError):  # noqa: N818 - named by the reaction
-    """A number that cannot be corrected so; nothing was changed. The text ends with the fix."""
+    """A number that cannot be corrected; nothing was changed. The text ends with the fix."""
 
     code = StoreCode.NUMBER
 
 
 @dataclass(frozen=True, slots=True)
 class RenumberResult:
-    """What went over to the new number."""
+    """What moved to the new number."""
 
     old: str
     new: str
     decisions: int
     certificates: int
-    #: False where the marks had it already, as after a first attempt that was broken off.
+    #: False where the marks had it already, as after an interrupted first attempt.
     moved: bool = True
 
 
@@ -50,9 +50,9 @@ class Renumbering:
         self._ledger = ledger
 
     def renumber(self, old: str, new: str, now: datetime) -> RenumberResult:
-        """Put `new` in the place of `old`. Raises RenumberRefused.
+        """Replace `old` with `new`. Raises RenumberRefused.
 
-        The marks are changed first, then accounts and appeals; run again, it goes on where it was broken off.
+        The marks are changed first, then accounts and appeals. After an interruption, a second call continues.
         """
         old, new = normalise_number(old), normalise_number(new)
         if not new or old == new:
@@ -60,9 +60,9 @@ class Renumbering:
         done = self._done_before(old, new)
         if done is None:
             with self._ledger.linking(self._marks, at=now, kind=LinkKind.RENUMBER) as (connection, entry):
-                done = self._move(connection, entry, old, new, now)
+                done = self._renumber(connection, entry, old, new, now)
         with self._desk.writing() as on_desk:
-            # Who signs in as before sees the new number's page.
+            # The student's account shows the page of the new number.
             for sealed in (APPEAL, REQUEST, ACCOUNT):
                 table = sealed.table
                 of_cohort = [table.c.cohort == self._cohort] if "cohort" in table.c else []
@@ -82,16 +82,18 @@ class Renumbering:
             found = connection.execute(select(exists().where(*here, alias.c.kind == RENUMBERED))).scalar_one()
         return RenumberResult(old, new, 0, 0, moved=False) if found else None
 
-    def _move(self, connection: Connection, entry: PendingLink, old: str, new: str, now: datetime) -> RenumberResult:
+    def _renumber(
+        self, connection: Connection, entry: PendingLink, old: str, new: str, now: datetime
+    ) -> RenumberResult:
         people = raw_rows.people(connection, self._cohort, [old, new])
-        self._refuse(connection, people, old, new)
+        self._refuse_merge(connection, people, old, new)
         self._step_on(connection, entry)
-        entry.say({f"renumbered:{old}:{new}": self._ledger.seals(connection).digest("renumbered", (old, new))})
-        flips = self._flips(connection, old, new, now, merged=new in people)
+        entry.add_digests({f"renumbered:{old}:{new}": self._ledger.seals(connection).digest("renumbered", (old, new))})
+        flips = self._renumber_flips(connection, old, new, now, merged=new in people)
         if new in people:
-            self._drop(connection, entry, old, people[old])
+            self._remove_student(connection, entry, old, people[old])
         else:
-            self._take_over(connection, old, new)
+            self._rename_rows(connection, old, new)
             self._move_records(connection, entry, old, new)
         decisions = self._reassign(connection, entry, tables.decision, old, new)
         certificates = self._reassign(connection, entry, tables.certificate, old, new)
@@ -99,20 +101,20 @@ class Renumbering:
         before = people.get(new) or people[old]
         after = raw_rows.people(connection, self._cohort, [new])[new]
         person = tables.student
-        mac = entry.sealed_anew("student", ROSTER_SET, before, after.values)
-        connection.execute(update(person).where(*self._of(person, new)).values(mac=mac))
+        mac = entry.seal_again("student", ROSTER_SET, before, after.values)
+        connection.execute(update(person).where(*self._rows_of(person, new)).values(mac=mac))
         unmatched_key = tables.unmatched_key
-        connection.execute(update(unmatched_key).where(*self._of(unmatched_key, old)).values(student=new))
+        connection.execute(update(unmatched_key).where(*self._rows_of(unmatched_key, old)).values(student=new))
         write_flips(connection, entry, self._cohort, flips, now, Cause.ROSTER)
         return RenumberResult(old, new, decisions, certificates)
 
-    def _of(self, table: Table, number: str) -> tuple[ColumnElement[bool], ...]:
+    def _rows_of(self, table: Table, number: str) -> tuple[ColumnElement[bool], ...]:
         return table.c.cohort == self._cohort, table.c.student == number
 
-    def _refuse(self, connection: Connection, people: dict[str, raw_rows.SealedRow], old: str, new: str) -> None:
+    def _refuse_merge(self, connection: Connection, people: dict[str, raw_rows.SealedRow], old: str, new: str) -> None:
         if old not in people:
             raise RenumberRefused(
-                f"{old} is not on the roster of {self._cohort}. Look at the number: clearance status {old}"
+                f"{old} is not on the roster of {self._cohort}. Check the number: clearance status {old}"
             )
         if new not in people:
             return
@@ -120,31 +122,31 @@ class Renumbering:
         if people[old].values[active] and people[new].values[active]:
             raise RenumberRefused(
                 f"{old} and {new} are both on the roster of {self._cohort}: these are two students. If they are one, "
-                "have the registrar take one of them off the list, sync the roster, then run this again."
+                "have the registrar remove one of them from the list, sync the roster, then run this again."
             )
         for table, what in ((tables.decision, "decisions"), (tables.certificate, "certificates")):
-            if connection.execute(select(exists().where(*self._of(table, new)))).scalar_one():
+            if connection.execute(select(exists().where(*self._rows_of(table, new)))).scalar_one():
                 raise RenumberRefused(
-                    f"{new} has {what} of its own, and those of {old} cannot be put beside them. Withdraw what stands "
-                    f"under {old}, and enter it under {new}."
+                    f"{new} has {what} of its own, so those of {old} cannot be moved to it. Withdraw the {what} of "
+                    f"{old}, and enter them under {new}."
                 )
 
     def _step_on(self, connection: Connection, entry: PendingLink) -> None:
-        """Have every plan that was made before be made again, and every answer compared again."""
+        """Increase the revisions, so that earlier plans are made again and answers are compared again."""
         cohort, state = tables.cohort, tables.source_state
         entry.watch_states([ROSTER])
         connection.execute(update(cohort).where(cohort.c.cohort == self._cohort).values(revision=cohort.c.revision + 1))
         mine = (state.c.cohort == self._cohort, state.c.source == ROSTER)
         connection.execute(update(state).where(*mine).values(revision=state.c.revision + 1))
 
-    def _flips(self, connection: Connection, old: str, new: str, now: datetime, *, merged: bool) -> list[Flip]:
-        """Return what ends under the old number and begins under the new one, as it counts."""
+    def _renumber_flips(self, connection: Connection, old: str, new: str, now: datetime, *, merged: bool) -> list[Flip]:
+        """Return the flips that end what counts under the old number and begin it under the new one."""
         status, decision = tables.status, tables.decision
         query = select(status.c.student, status.c.step, status.c.verdict, status.c.reason).where(
             status.c.cohort == self._cohort, status.c.student.in_([old, new])
         )
         found = {(row.student, row.step): (Verdict(row.verdict), row.reason) for row in connection.execute(query)}
-        effective = select(decision).where(*self._of(decision, old), decision.c.withdrawn_at.is_(None))
+        effective = select(decision).where(*self._rows_of(decision, old), decision.c.withdrawn_at.is_(None))
         decided = {
             row.step: Verdict(row.verdict)
             for row in connection.execute(effective)
@@ -161,37 +163,41 @@ class Renumbering:
                 flips.append(Flip(new, step, before, after, RENUMBERED))
         return flips
 
-    def _take_over(self, connection: Connection, old: str, new: str) -> None:
+    def _rename_rows(self, connection: Connection, old: str, new: str) -> None:
         for table in (tables.student, tables.status, tables.alias):
-            connection.execute(update(table).where(*self._of(table, old)).values(student=new))
+            connection.execute(update(table).where(*self._rows_of(table, old)).values(student=new))
 
-    def _drop(self, connection: Connection, entry: PendingLink, old: str, stored: raw_rows.SealedRow) -> None:
-        """Let go of a student who has left under the old number and is listed under the new one."""
+    def _remove_student(self, connection: Connection, entry: PendingLink, old: str, stored: raw_rows.SealedRow) -> None:
+        """Remove a student that has left under the old number and is listed under the new one."""
         entry.gone(ROSTER_SET, [stored.mac])
         record = tables.record
-        gone = connection.execute(delete(record).where(*self._of(record, old)).returning(record.c.source, record.c.mac))
+        gone = connection.execute(
+            delete(record).where(*self._rows_of(record, old)).returning(record.c.source, record.c.mac)
+        )
         for source, mac in gone.all():
             entry.gone(records_of(source), [mac])
         for table in (tables.status, tables.alias, tables.student):
-            connection.execute(delete(table).where(*self._of(table, old)))
+            connection.execute(delete(table).where(*self._rows_of(table, old)))
 
     def _move_records(self, connection: Connection, entry: PendingLink, old: str, new: str) -> None:
         record = tables.record
         source_at, student_at = raw_rows.RECORD.index("source"), raw_rows.RECORD.index("student")
-        for stored in raw_rows.sealed(connection, record, raw_rows.RECORD, *self._of(record, old)):
+        for stored in raw_rows.sealed(connection, record, raw_rows.RECORD, *self._rows_of(record, old)):
             source, values = stored.values[source_at], list(stored.values)
             values[student_at] = new
-            mac = entry.sealed_anew("record", records_of(source), stored, values)
+            mac = entry.seal_again("record", records_of(source), stored, values)
             connection.execute(
-                update(record).where(*self._of(record, old), record.c.source == source).values(student=new, mac=mac)
+                update(record)
+                .where(*self._rows_of(record, old), record.c.source == source)
+                .values(student=new, mac=mac)
             )
 
     def _reassign(self, connection: Connection, entry: PendingLink, table: Table, old: str, new: str) -> int:
         """Move decisions, or certificates, and seal each again."""
         (key,) = table.primary_key
         columns = raw_rows.SEALED[table.name]
-        found = raw_rows.sealed(connection, table, columns, *self._of(table, old))
-        connection.execute(update(table).where(*self._of(table, old)).values(student=new))
+        found = raw_rows.sealed(connection, table, columns, *self._rows_of(table, old))
+        connection.execute(update(table).where(*self._rows_of(table, old)).values(student=new))
         seal = entry.seal_decision if table is tables.decision else entry.seal_certificate
         for stored in found:
             seal(stored.values[columns.index(key.name)], stored)
@@ -200,6 +206,6 @@ class Renumbering:
     def _keep_number(self, connection: Connection, old: str, new: str) -> None:
         alias = tables.alias
         for number in (old, new):
-            # The new number may have been known as another number of theirs, and is their own now.
-            connection.execute(delete(alias).where(*self._of(alias, new), alias.c.alias == number))
+            # The new number may have been an alias of theirs, and is now their own.
+            connection.execute(delete(alias).where(*self._rows_of(alias, new), alias.c.alias == number))
         connection.execute(insert(alias).values(cohort=self._cohort, alias=old, student=new, kind=RENUMBERED))

@@ -1,4 +1,4 @@
-"""Reversals: the records that an approved run replaced, kept so that a wrong approval can be taken back.
+"""Reversals: the records that an approved run replaced, kept so that a wrong approval can be reverted.
 
 The sync keeps them in the transaction that applies the run, under a seal, and never changes them.
 """
@@ -21,21 +21,21 @@ from status_db.marks.revert_plans import LaterReview
 from status_db.model import Reason, Record, Verdict
 from status_db.tables import json_text, obligations_from_text, obligations_to_text
 
-#: So many values fit into one IN on every database.
+#: How many values fit into one IN on every database.
 _CHUNK = 5_000
 
 
 class ReversalCode(StrEnum):
-    """Why a run is not taken back."""
+    """Why a run is not reverted."""
 
-    #: It keeps nothing of what it replaced.
+    #: It kept no records that it replaced.
     NOTHING_KEPT = "nothing_kept"
-    #: The settings have no such source any more.
+    #: The settings no longer have its source.
     NO_SOURCE = "no_source"
 
 
 class ReversalRefused(Refused[ReversalCode]):
-    """A run that cannot be taken back; the text says why, and ends with the fix."""
+    """A run that cannot be reverted; the text states why, and ends with the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ReplacedRecord:
     student: str
     #: The record before; None where there was none.
     before: Record | None
-    #: The digest of the record that the run wrote; empty where it took the record away.
+    #: The digest of the record that the run wrote; empty where it removed the record.
     after: bytes
     #: The run cleared the student, in the source's own verdict.
     cleared: bool
@@ -53,7 +53,7 @@ class ReplacedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """The way back from one approved run."""
+    """The records that one approved run replaced."""
 
     run: int
     at: datetime
@@ -61,14 +61,14 @@ class Reversal:
 
     @property
     def cleared(self) -> frozenset[str]:
-        """Return the students whom the run cleared."""
+        """Return the students that the run cleared."""
         return frozenset(one.student for one in self.replaced if one.cleared)
 
 
 def keep(connection: Connection, seals: Seals, run: int, at: datetime, replaced: Iterable[ReplacedRecord]) -> None:
     """Keep what an approved run replaces."""
     listed = [
-        [one.student, _listed(one.before), one.after.hex(), one.cleared]
+        [one.student, _record_to_list(one.before), one.after.hex(), one.cleared]
         for one in sorted(replaced, key=lambda r: r.student)
     ]
     records = zlib.compress(json_text({"at": at.isoformat(), "replaced": listed}).encode("utf-8", "surrogatepass"))
@@ -77,23 +77,23 @@ def keep(connection: Connection, seals: Seals, run: int, at: datetime, replaced:
 
 
 def read(connection: Connection, seals: Seals, run: int) -> Reversal:
-    """Return the way back from a run. Raises ReversalRefused where none is kept, LedgerRefused for an altered one."""
+    """Return what a run replaced. Raises ReversalRefused where nothing is kept, LedgerRefused for altered records."""
     table = tables.reversal
     row = connection.execute(select(table).where(table.c.run == run)).one_or_none()
     if row is None:
         raise ReversalRefused(
             ReversalCode.NOTHING_KEPT,
-            f"run {run} cannot be taken back: only a run of a source that was approved after it was suspended keeps "
+            f"run {run} cannot be reverted: only a run of a source that was approved after it was suspended keeps "
             f"what it replaced. See how it ended: clearance runs show {run}",
         )
     if seals.row("reversal", (run, row.records)) != row.mac:
         raise LedgerRefused(
-            f"What run {run} replaced is not what was kept when it was approved: it cannot be taken back. Find out who "
-            "could write to the status database, and restore a backup that verifies."
+            f"The stored records of run {run} were altered after it was approved, so it cannot be reverted. Find out "
+            "who can write to the status database, and restore a backup that verifies."
         )
     kept = json.loads(zlib.decompress(row.records).decode("utf-8", "surrogatepass"))
     replaced = (
-        ReplacedRecord(student, _record(student, before), bytes.fromhex(after), cleared)
+        ReplacedRecord(student, _record_from_list(student, before), bytes.fromhex(after), cleared)
         for student, before, after, cleared in kept["replaced"]
     )
     return Reversal(run, datetime.fromisoformat(kept["at"]), tuple(replaced))
@@ -102,7 +102,7 @@ def read(connection: Connection, seals: Seals, run: int) -> Reversal:
 def given_since(
     connection: Connection, cohort: str, students: Collection[str], review_steps: Collection[str], since: datetime
 ) -> tuple[tuple[LaterReview, ...], tuple[LaterReview, ...]]:
-    """Return the reviews passed and the certificates issued for these students since; none that was taken back."""
+    """Return the reviews passed and the certificates issued for these students since, unless withdrawn."""
     decision, certificate = tables.decision, tables.certificate
     reviews: list[LaterReview] = []
     issued: list[LaterReview] = []
@@ -126,14 +126,14 @@ def given_since(
     return tuple(reviews), tuple(issued)
 
 
-def _listed(record: Record | None) -> list[object] | None:
+def _record_to_list(record: Record | None) -> list[object] | None:
     if record is None:
         return None
     evidence = obligations_to_text(record.obligations)
     return [record.verdict, record.reason, evidence, record.doubt, record.digest.hex()]
 
 
-def _record(student: str, kept: list[str] | None) -> Record | None:
+def _record_from_list(student: str, kept: list[str] | None) -> Record | None:
     if kept is None:
         return None
     verdict, reason, evidence, doubt, digest = kept

@@ -1,4 +1,4 @@
-"""What taking an approved run back would change: planned by the sync, and shown on a page before it is done."""
+"""What reverting an approved run would change: planned by the sync, and shown on a page before it is done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class LaterReview:
-    """A review or a certificate that a student has been given since a run."""
+    """A review or a certificate that a student was given after a run."""
 
     student: str
     #: The review's step, or the certificate's number.
@@ -24,17 +24,17 @@ class LaterReview:
 
 @dataclass(frozen=True, slots=True)
 class WayBackPlan:
-    """What taking a run back would change, on the marks as they were when it was planned."""
+    """What reverting a run would change, on the marks as they were when it was planned."""
 
-    #: Of the plan: only this very change is made.
+    #: Digest of the plan: only exactly this change is made.
     digest: bytes
-    #: Nothing would change: everything that the run wrote has changed since, or is as it was before.
+    #: Nothing would change: every record that the run wrote has changed since, or is as it was before.
     empty: bool
     #: Why the guard would suspend it, the students it moves by college, and some of its changes.
     look: Impact
     #: Students whose records are left as they are: they have changed since the run.
     left_alone: int
-    #: Given since the run to students it had cleared. A plan read from JSON lists at most 200 of each.
+    #: Given after the run to students that it cleared. A plan read from JSON lists at most 200 of each.
     reviews: tuple[LaterReview, ...]
     certificates: tuple[LaterReview, ...]
     #: How many there are, listed or not.
@@ -43,36 +43,36 @@ class WayBackPlan:
 
 
 def plan_to_json(plan: WayBackPlan) -> dict[str, Any]:
-    """Write a plan as values that JSON has."""
+    """Return a plan as JSON values."""
     return {
         "digest": plan.digest.hex(),
         "empty": plan.empty,
         "look": impact_to_text(plan.look),
         "left_alone": plan.left_alone,
-        "reviews": _listed(plan.reviews),
-        "certificates": _listed(plan.certificates),
+        "reviews": _given_to_lists(plan.reviews),
+        "certificates": _given_to_lists(plan.certificates),
         "review_count": plan.review_count,
         "certificate_count": plan.certificate_count,
     }
 
 
 def plan_from_json(kept: dict[str, Any]) -> WayBackPlan:
-    """Read what `plan_to_json` wrote."""
+    """Return the plan that `plan_to_json` wrote."""
     return WayBackPlan(
         digest=bytes.fromhex(kept["digest"]),
         empty=kept["empty"],
         look=impact_from_text(kept["look"]),
         left_alone=kept["left_alone"],
-        reviews=_given(kept["reviews"]),
-        certificates=_given(kept["certificates"]),
+        reviews=_given_from_lists(kept["reviews"]),
+        certificates=_given_from_lists(kept["certificates"]),
         review_count=kept["review_count"],
         certificate_count=kept["certificate_count"],
     )
 
 
-def _listed(given: Sequence[LaterReview]) -> list[list[str]]:
+def _given_to_lists(given: Sequence[LaterReview]) -> list[list[str]]:
     return [[one.student, one.what, one.by, one.at.isoformat()] for one in given[:_LISTED]]
 
 
-def _given(kept: Sequence[Sequence[str]]) -> tuple[LaterReview, ...]:
+def _given_from_lists(kept: Sequence[Sequence[str]]) -> tuple[LaterReview, ...]:
     return tuple(LaterReview(student, what, by, datetime.fromisoformat(at)) for student, what, by, at in kept)

@@ -1,4 +1,4 @@
-"""The roster's marks: who is listed, with which other numbers, and each student's steps from the first moment on."""
+"""The roster's marks: the listed students, their other numbers, and each student's steps from the beginning."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from status_db.store import bulk
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One student's row, in the words of the table."""
+    """One student's row, with the table's column values."""
 
     student: str
     #: name, level, college, class, campus, building, category
@@ -36,9 +36,9 @@ class RosterWrites:
     """A roster plan, spelled out as rows."""
 
     base: int
-    #: Whose steps begin anew: new, back on the list, or in another flow.
+    #: Students whose steps start again: new, back on the list, or in another flow.
     joined: Sequence[Listing]
-    #: Those of them who were stored before.
+    #: Those of them that were stored before.
     returning: Collection[str]
     changed: Sequence[Listing]
     left: Sequence[str]
@@ -69,11 +69,11 @@ class RosterMarks(Marks):
             writes = _with_former_numbers(connection, cohort, writes)
             self._end_old_steps(connection, entry, lease, writes, now)
             joined = sorted(writes.joined, key=lambda listing: listing.student)
-            # Sources have spoken about a student only if asked from now on: what was asked before, as while the list
-            # waited for approval, was not compared with who was not on it.
+            # An answer counts for these students only if it was asked from now on: earlier answers, as while the list
+            # waited for approval, were not compared with students outside the roster.
             numbers = {listing.student: raw_rows.aliases_covered(listing.aliases) for listing in joined}
             seal = entry.sealing(tables.student, ROSTER_SET, lambda values: numbers[values[1]])
-            rows = (_row(cohort, x, now) for x in joined)
+            rows = (_student_row(cohort, x, now) for x in joined)
             bulk.upsert(connection, tables.student, _COLUMNS, rows, seal)
             first = ("cohort", "student", "step", "verdict", "reason", "since")
             bulk.insert(connection, tables.status, first, _first_statuses(cohort, joined, writes.flows, now))
@@ -90,7 +90,7 @@ class RosterMarks(Marks):
     def _end_old_steps(
         self, connection: Connection, entry: PendingLink, lease: Lease, writes: RosterWrites, now: datetime
     ) -> None:
-        """Take back what was found about returning students, with a flip wherever what counts changes."""
+        """Remove the findings of returning students, with a flip wherever what counts changes."""
         status, decision = tables.status, tables.decision
         flips: list[Flip] = []
         person = tables.student
@@ -127,12 +127,12 @@ class RosterMarks(Marks):
                 elif row.decision is None and before is not Verdict.UNKNOWN:
                     first = FIRST_FINDING[kinds[row.step]]
                     flips.append(Flip(student, row.step, before, first.verdict, first.reason))
-            self._forget(connection, entry, lease.cohort, student)
+            self._drop_records(connection, entry, lease.cohort, student)
             connection.execute(delete(status).where(status.c.cohort == lease.cohort, status.c.student == student))
         write_flips(connection, entry, lease.cohort, flips, now, Cause.ROSTER, run=lease.run)
 
-    def _forget(self, connection: Connection, entry: PendingLink, cohort: str, student: str) -> None:
-        """Drop what sources said about a student: it was said of somebody on another list."""
+    def _drop_records(self, connection: Connection, entry: PendingLink, cohort: str, student: str) -> None:
+        """Drop the records of a student: they belong to an earlier listing."""
         record = tables.record
         gone = connection.execute(
             delete(record)
@@ -150,12 +150,12 @@ class RosterMarks(Marks):
         stored = raw_rows.people(connection, cohort, [listing.student for listing in changed])
         rows: list[tuple[Any, ...]] = []
         for listing in changed:
-            news = _particulars(cohort, listing)
+            news = _particulars_row(cohort, listing)
             if listing.student in stored:
                 row = dict(zip(raw_rows.STUDENT, stored[listing.student].values, strict=False))
                 row |= dict(zip(columns, news, strict=True)) | {"extra": tables.json_text(dict(listing.extra))}
                 after = (*row.values(), *raw_rows.aliases_covered(listing.aliases))
-                mac = entry.sealed_anew("student", ROSTER_SET, stored[listing.student], after)
+                mac = entry.seal_again("student", ROSTER_SET, stored[listing.student], after)
                 rows.append((*news, mac))
         bulk.update(connection, tables.student, [*columns, "mac"], rows)
 
@@ -167,11 +167,11 @@ class RosterMarks(Marks):
         for student, stored in raw_rows.people(connection, cohort, left).items():
             after = list(stored.values)
             after[at_active], after[at_left] = False, now
-            mac = entry.sealed_anew("student", ROSTER_SET, stored, after)
+            mac = entry.seal_again("student", ROSTER_SET, stored, after)
             rows.append((cohort, student, False, now, mac))
         bulk.update(connection, tables.student, ("cohort", "student", "active", "left_at", "mac"), rows)
         for student in left:
-            self._forget(connection, entry, cohort, student)
+            self._drop_records(connection, entry, cohort, student)
 
     def _write_aliases(self, connection: Connection, cohort: str, writes: RosterWrites) -> None:
         listings = [*writes.joined, *writes.changed]
@@ -181,7 +181,7 @@ class RosterMarks(Marks):
         bulk.insert(connection, tables.alias, ("cohort", "alias", "student", "kind"), rows)
 
     def _recount(self, connection: Connection, entry: PendingLink, cohort: str) -> None:
-        """Count each source's records again, after some have gone with their students."""
+        """Count each source's records again, after some were removed with their students."""
         state, record, status, person = tables.source_state, tables.record, tables.status, tables.student
         entry.watch_states(connection.execute(select(state.c.source).where(state.c.cohort == cohort)).scalars().all())
         rows = connection.execute(
@@ -209,7 +209,7 @@ class RosterMarks(Marks):
 
 
 def _with_former_numbers(connection: Connection, cohort: str, writes: RosterWrites) -> RosterWrites:
-    """Keep the numbers that were corrected, which no registrar's list names, beside the list's own."""
+    """Add the corrected numbers, which the registrar's list does not have, to the list's own."""
     alias = tables.alias
     query = select(alias.c.student, alias.c.alias).where(alias.c.cohort == cohort, alias.c.kind == RENUMBERED)
     former: dict[str, list[str]] = {}
@@ -228,14 +228,14 @@ def _with_former_numbers(connection: Connection, cohort: str, writes: RosterWrit
     return replace(writes, joined=[*map(kept, writes.joined)], changed=[*map(kept, writes.changed)])
 
 
-def _row(cohort: str, listing: Listing, joined_at: datetime) -> tuple[Any, ...]:
+def _student_row(cohort: str, listing: Listing, joined_at: datetime) -> tuple[Any, ...]:
     return (
         cohort, listing.student, *listing.columns, dict(listing.extra), listing.flow, True, joined_at, None,
         listing.digest,
     )  # fmt: skip
 
 
-def _particulars(cohort: str, listing: Listing) -> tuple[Any, ...]:
+def _particulars_row(cohort: str, listing: Listing) -> tuple[Any, ...]:
     return (cohort, listing.student, *listing.columns, dict(listing.extra), listing.digest)
 
 

@@ -1,4 +1,4 @@
-"""A run as it is written: its lease, how it ends, what its answer leaves, and why it may not begin or go on."""
+"""A run as it is written: its lease, its ending, what its answer stores, and why it cannot begin or continue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from status_db.stored_counts import NO_COUNTS, RunCounts
 
 
 class LeaseCode(StrEnum):
-    """Why a run may not ask its source, or not write."""
+    """Why a run cannot ask its source, or cannot write."""
 
     UNDER_WAY = "under_way"
     LOST = "lost"
@@ -27,7 +27,7 @@ class RunUnderWay(Refused[LeaseCode]):
         super().__init__(
             LeaseCode.UNDER_WAY,
             f"{source} is being asked already, by run {run} since {since:%H:%M:%S} UTC ({owner}). "
-            "Let it end, or stop that process; then run this again.",
+            "Wait until it ends, or stop that process, then run this again.",
         )
 
 
@@ -44,13 +44,13 @@ class AnswerOvertaken(Exception):  # noqa: N818 - named by what is so
 
 
 class LeaseLost(Refused[LeaseCode]):
-    """The run is over by another's word, or its source another's: this one may write nothing any more."""
+    """Another process closed the run or took over its source: this process must not write any more."""
 
     def __init__(self, source: str, run: int) -> None:
         super().__init__(
             LeaseCode.LOST,
-            f"run {run} of {source} took too long and another run took over, or somebody closed it: nothing of it was "
-            "written. The next run asks anew.",
+            f"run {run} of {source} lost its lease: it exceeded its time and another run took over, or a person closed "
+            "it. No changes were written. Run it again.",
         )
 
 
@@ -61,7 +61,7 @@ class Lease:
     cohort: str
     source: str
     run: int
-    #: Who took it, and in which turn; empty for a recheck.
+    #: The process that holds it, and in which turn; empty for a recheck.
     owner: str = ""
     #: A recheck of one student; it holds no source, so a full run need not wait for it.
     student: str | None = None
@@ -69,7 +69,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class RunEnding:
-    """How a run ended, as its row says."""
+    """How a run ended, as stored in its row."""
 
     state: RunState
     at: datetime
@@ -82,34 +82,34 @@ class RunEnding:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """What a good snapshot leaves on its source, whether it changed anything or not."""
+    """What a good snapshot stores on its source, whether it changed anything or not."""
 
     began: datetime
     ended: datetime
     fresh_for: timedelta
     settings_digest: bytes
-    #: Digest of the whole answer, so that the same one is known again; None when it is not all that is stored then.
+    #: Digest of the whole answer, to recognise the same one later; None when the stored records differ from it.
     fingerprint: bytes | None
-    #: Digest of what the source itself told of that answer; None where it tells nothing.
-    told: bytes | None
-    #: When the answer was read whole; None where the source only told that it is still the same.
+    #: Digest of the source's own fingerprint of that answer; None where it has none.
+    reported_fingerprint: bytes | None
+    #: When the answer was read whole; None where the source only reported that it is unchanged.
     compared_at: datetime | None
-    #: Rows about roster students; None for a recheck, which says nothing about the whole, and for an answer that came
-    #: before anything could be looked at: it is not noted.
+    #: Rows about roster students; None for a recheck, which is not about the whole, and for an answer that came
+    #: before the roster: it is not recorded.
     roster_rows: int | None
     unmatched_keys: Sequence[tuple[str, str, str]] | None = None
     unmatched_key_count: int = 0
-    #: The source's revision it was compared with; None for the roster, which none but its own runs move.
+    #: The source's revision it was compared with; None for the roster, which only its own runs change.
     source_base: int | None = None
-    #: Students asked about on their own after it began, as far as was known then: they were left alone.
+    #: Students with a recheck after it began, as known when it was planned: they were left alone.
     asked_later: frozenset[str] = frozenset()
     #: Digest of where and as which user the source was asked.
     location: bytes | None = None
     #: The question for which asking about one student was shown to give the same; None leaves what is stored.
     one_proven: bytes | None = None
-    #: How good its rows are, as plain values for the guard; None to leave what is known.
+    #: The quality of its rows, as plain values for the guard; None to leave what is stored.
     quality: Mapping[str, Any] | None = None
-    #: By what time it was judged which stored moments lie ahead; None where none is left out.
+    #: The time by which stored moments lie in the future; None where none is left out.
     judged_at: datetime | None = None
     #: The source's own moment of the answer, from which its freshness counts; None where it names none.
     as_of: datetime | None = None
@@ -127,5 +127,5 @@ class Writes:
     flips: Sequence[Flip]
     #: How the counts of held, unknown, exempt and done records move.
     moves: Mapping[Verdict, int]
-    #: What an approved run replaces, to be kept for the way back.
+    #: What an approved run replaces, kept for a revert.
     replaced: Sequence[ReplacedRecord] = ()

@@ -1,4 +1,4 @@
-"""A change of settings, written: other steps for students, marks of removed sources retired, the settings recorded."""
+"""Writes of a change of settings: other steps for students, marks of removed sources retired, settings recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class SettingsWrites:
 
 
 class SettingsMarks(RosterMarks):
-    """Writes what a change of settings does to one cohort."""
+    """Writes a change of settings to one cohort."""
 
     def begin_settings(self, meaning: Meaning, now: datetime) -> None:
         """Record the settings of a cohort that has no student yet; nothing where there are some already."""
@@ -55,7 +55,7 @@ class SettingsMarks(RosterMarks):
         """Write a settings plan whole, and close its run, in one transaction. Raises BaseMoved or LeaseLost."""
         cohort, now = lease.cohort, ending.at
         with self._linking(lease, ending) as (connection, entry):
-            entry.watch_states(self._sources(connection))
+            entry.watch_states(self._source_names(connection))
             self._move(connection, writes.base)
             self._close(connection, lease, ending)
             self._give_flows(connection, entry, cohort, writes.flows)
@@ -66,15 +66,17 @@ class SettingsMarks(RosterMarks):
             self._give_steps(connection, writes.meaning)
             self._recount(connection, entry, cohort)
             applied_settings.write(connection, entry, cohort, writes.meaning, now, lease.run)
-            self._end_waiting(connection, f"Run {lease.run} changed the settings. It had said: ", but=writes.meaning)
+            self._end_waiting(
+                connection, f"Superseded: run {lease.run} changed the settings. Original reason: ", but=writes.meaning
+            )
             self._drop_pending(connection, [lease.run])
 
     def drop_waiting_settings(self, because: str) -> None:
-        """Close a change of settings that waits and is not wanted any more."""
+        """Close a waiting change of settings that is no longer needed."""
         with writing(self._engine, self._cohort) as connection:
             self._end_waiting(connection, because)
 
-    def _sources(self, connection: Connection) -> Sequence[str]:
+    def _source_names(self, connection: Connection) -> Sequence[str]:
         state = tables.source_state
         return connection.execute(select(state.c.source).where(state.c.cohort == self._cohort)).scalars().all()
 
@@ -83,11 +85,11 @@ class SettingsMarks(RosterMarks):
     ) -> None:
         at_flow, rows = raw_rows.STUDENT.index("flow"), []
         given = dict(flows)
-        # What the seal covers beyond a student's own columns follows them.
+        # The values that the seal covers beyond a student's own columns follow them.
         for student, stored in raw_rows.people(connection, cohort, list(given)).items():
             after = list(stored.values)
             after[at_flow] = given[student]
-            rows.append((cohort, student, given[student], entry.sealed_anew("student", ROSTER_SET, stored, after)))
+            rows.append((cohort, student, given[student], entry.seal_again("student", ROSTER_SET, stored, after)))
         bulk.update(connection, tables.student, ("cohort", "student", "flow", "mac"), rows)
 
     def _write_steps(
@@ -104,7 +106,7 @@ class SettingsMarks(RosterMarks):
         write_findings(connection, cohort, writes.findings, now, run)
 
     def _retire(self, connection: Connection, entry: PendingLink, source: str) -> None:
-        """Drop what a removed source said; should it come back, its first answer waits as a new source's does."""
+        """Drop the records of a removed source; if it is added again, its first answer waits as a new source's does."""
         record, state, unmatched_key = tables.record, tables.source_state, tables.unmatched_key
         gone = connection.execute(
             delete(record).where(record.c.cohort == self._cohort, record.c.source == source).returning(record.c.mac)
@@ -130,7 +132,7 @@ class SettingsMarks(RosterMarks):
             )
 
     def _end_waiting(self, connection: Connection, because: str, *, but: Meaning | None = None) -> None:
-        """Close what waits: changes of settings, and, where settings are given, runs of sources they do not have."""
+        """Close waiting changes of settings; with settings given, waiting runs of sources that they do not have."""
         run = tables.run
         waiting = (run.c.cohort == self._cohort, run.c.state == RunState.SUSPENDED)
         stays = set() if but is None else {ROSTER, *but.sources}

@@ -1,10 +1,10 @@
-"""Writing many rows at the database's own speed: COPY on PostgreSQL, prepared executemany on SQLite.
+"""Fast writes of many rows: COPY on PostgreSQL, prepared executemany on SQLite.
 
-Rows are tuples in the order of the named columns; values are what the columns' types take. On PostgreSQL an update, an
-upsert or a delete of many rows is staged by COPY into a temporary table and then done by one statement.
+Rows are tuples in the order of the named columns; values are those that the columns' types accept. On PostgreSQL an
+update, an upsert or a delete of many rows is staged by COPY into a temporary table and then done by one statement.
 
-Given a `seal`, each new row passes through it as it goes to the driver, and what it returns is stored as the row's
-`mac`, where the table has one.
+With a `seal`, each new row is passed to it before the driver, and the result is stored as the row's `mac`, where the
+table has this column.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,114 +16,118 @@ Values: TypeAlias = tuple[Any, ...]
 
 Seal: TypeAlias = Callable[[Values], bytes]
 
-#: Fewer rows than this change no plan.
+#: Fewer rows than this do not change a query plan.
 _MANY = 1_000
 
 
 def insert(
     connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values], seal: Seal | None = None
 ) -> None:
-    """Insert rows that are not there yet."""
-    rows = _bound(connection, table, columns, rows)
+    """Insert new rows."""
+    rows = _bind_rows(connection, table, columns, rows)
     if seal is not None:
-        columns, rows = _sealed(table, columns, rows, seal)
+        columns, rows = _with_seals(table, columns, rows, seal)
     if connection.dialect.name == "postgresql":
-        name = _quoted(connection, table)
-        _learn(connection, name, _copy(connection, name, columns, rows))
+        name = _quoted_table(connection, table)
+        _analyze_if_grown(connection, name, _copy(connection, name, columns, rows))
         return
     marks = ", ".join("?" * len(columns))
-    _execute_many(connection, f"INSERT INTO {_quoted(connection, table)} ({_list(columns)}) VALUES ({marks})", rows)
+    _execute_many(
+        connection, f"INSERT INTO {_quoted_table(connection, table)} ({_column_list(columns)}) VALUES ({marks})", rows
+    )
 
 
 def upsert(
     connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values], seal: Seal | None = None
 ) -> None:
-    """Insert rows, or replace these columns where a row of the same primary key stands."""
-    rows = _bound(connection, table, columns, rows)
+    """Insert rows, or replace these columns where a row with the same primary key exists."""
+    rows = _bind_rows(connection, table, columns, rows)
     if seal is not None:
-        columns, rows = _sealed(table, columns, rows, seal)
+        columns, rows = _with_seals(table, columns, rows, seal)
     keys = [c.name for c in table.primary_key]
-    news = ", ".join(f"{_name(c)} = excluded.{_name(c)}" for c in columns if c not in keys)
-    name = _quoted(connection, table)
-    conflict = f"ON CONFLICT ({_list(keys)}) DO UPDATE SET {news}"
+    news = ", ".join(f"{_quoted_column(c)} = excluded.{_quoted_column(c)}" for c in columns if c not in keys)
+    name = _quoted_table(connection, table)
+    conflict = f"ON CONFLICT ({_column_list(keys)}) DO UPDATE SET {news}"
     if connection.dialect.name == "postgresql":
         staged = _stage(connection, table, columns, rows)
         done = connection.exec_driver_sql(
-            f"INSERT INTO {name} ({_list(columns)}) SELECT {_list(columns)} FROM {staged} {conflict}"
+            f"INSERT INTO {name} ({_column_list(columns)}) SELECT {_column_list(columns)} FROM {staged} {conflict}"
         )
-        _drop(connection, staged)
-        _learn(connection, name, done.rowcount)
+        _drop_staged(connection, staged)
+        _analyze_if_grown(connection, name, done.rowcount)
         return
     marks = ", ".join("?" * len(columns))
-    _execute_many(connection, f"INSERT INTO {name} ({_list(columns)}) VALUES ({marks}) {conflict}", rows)
+    _execute_many(connection, f"INSERT INTO {name} ({_column_list(columns)}) VALUES ({marks}) {conflict}", rows)
 
 
 def update(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
-    """Set these columns in the rows that the primary key, named first among the columns, finds."""
+    """Set these columns in the rows with the given primary keys, which are the first of the columns."""
     keys = [c.name for c in table.primary_key]
     news = [c for c in columns if c not in keys]
-    name = _quoted(connection, table)
-    rows = _bound(connection, table, columns, rows)
+    name = _quoted_table(connection, table)
+    rows = _bind_rows(connection, table, columns, rows)
     if connection.dialect.name == "postgresql":
         staged = _stage(connection, table, columns, rows)
-        sets = ", ".join(f"{_name(c)} = {staged}.{_name(c)}" for c in news)
-        same = " AND ".join(f"{name}.{_name(k)} = {staged}.{_name(k)}" for k in keys)
+        sets = ", ".join(f"{_quoted_column(c)} = {staged}.{_quoted_column(c)}" for c in news)
+        same = " AND ".join(f"{name}.{_quoted_column(k)} = {staged}.{_quoted_column(k)}" for k in keys)
         connection.exec_driver_sql(f"UPDATE {name} SET {sets} FROM {staged} WHERE {same}")
-        _drop(connection, staged)
+        _drop_staged(connection, staged)
         return
-    sets = ", ".join(f"{_name(c)} = ?" for c in news)
-    same = " AND ".join(f"{_name(k)} = ?" for k in keys)
+    sets = ", ".join(f"{_quoted_column(c)} = ?" for c in news)
+    same = " AND ".join(f"{_quoted_column(k)} = ?" for k in keys)
     turned = (values[len(keys) :] + values[: len(keys)] for values in rows)
     _execute_many(connection, f"UPDATE {name} SET {sets} WHERE {same}", turned)
 
 
 def delete(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
-    """Delete the rows whose named columns have these values."""
-    name = _quoted(connection, table)
-    rows = _bound(connection, table, columns, rows)
+    """Delete the rows with these values in the named columns."""
+    name = _quoted_table(connection, table)
+    rows = _bind_rows(connection, table, columns, rows)
     if connection.dialect.name == "postgresql":
         staged = _stage(connection, table, columns, rows)
-        same = " AND ".join(f"{name}.{_name(c)} = {staged}.{_name(c)}" for c in columns)
+        same = " AND ".join(f"{name}.{_quoted_column(c)} = {staged}.{_quoted_column(c)}" for c in columns)
         connection.exec_driver_sql(f"DELETE FROM {name} USING {staged} WHERE {same}")
-        _drop(connection, staged)
+        _drop_staged(connection, staged)
         return
-    same = " AND ".join(f"{_name(c)} = ?" for c in columns)
+    same = " AND ".join(f"{_quoted_column(c)} = ?" for c in columns)
     _execute_many(connection, f"DELETE FROM {name} WHERE {same}", rows)
 
 
-def _name(column: str) -> str:
+def _quoted_column(column: str) -> str:
     return f'"{column}"'
 
 
-def _list(columns: Iterable[str]) -> str:
-    return ", ".join(map(_name, columns))
+def _column_list(columns: Iterable[str]) -> str:
+    return ", ".join(map(_quoted_column, columns))
 
 
-def _quoted(connection: Connection, table: Table) -> str:
+def _quoted_table(connection: Connection, table: Table) -> str:
     return connection.dialect.identifier_preparer.format_table(table)
 
 
-def _bound(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> Iterable[Values]:
-    """Turn values into what the driver takes, where a column's type asks for it."""
+def _bind_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]
+) -> Iterable[Values]:
+    """Convert values for the driver, where a column's type requires it."""
     dialect = connection.dialect
     turns: list[tuple[int, Callable[[Any], Any]]] = []
     for at, column in enumerate(columns):
         kind = table.c[column].type
         processor = kind.dialect_impl(dialect).bind_processor(dialect)
-        # Both drivers take bytes as they are; only our own types (Instant, Json, Obligations) need turning.
+        # Both drivers accept bytes; only our own types (Instant, Json, Obligations) need a conversion.
         if processor is not None and not isinstance(kind, LargeBinary):
             turns.append((at, processor))
     if not turns:
         return rows
-    return _turned(rows, turns)
+    return _turn_values(rows, turns)
 
 
-def _turned(rows: Iterable[Values], turns: Sequence[tuple[int, Callable[[Any], Any]]]) -> Iterator[Values]:
+def _turn_values(rows: Iterable[Values], turns: Sequence[tuple[int, Callable[[Any], Any]]]) -> Iterator[Values]:
     last: dict[int, tuple[Any, Any]] = {}
     for row in rows:
         values = list(row)
         for at, turn in turns:
-            # Neighbouring rows mostly share their moment; turning it once is enough.
+            # Neighbouring rows mostly share their moment: convert it once.
             value = values[at]
             known = last.get(at)
             if known is not None and known[0] is value:
@@ -134,15 +138,15 @@ def _turned(rows: Iterable[Values], turns: Sequence[tuple[int, Callable[[Any], A
         yield tuple(values)
 
 
-def _sealed(
+def _with_seals(
     table: Table, columns: Sequence[str], rows: Iterable[Values], seal: Seal
 ) -> tuple[Sequence[str], Iterable[Values]]:
     if "mac" in table.c:
         return (*columns, "mac"), ((*row, seal(row)) for row in rows)
-    return columns, _seen(rows, seal)
+    return columns, _pass_to_seal(rows, seal)
 
 
-def _seen(rows: Iterable[Values], seal: Seal) -> Iterator[Values]:
+def _pass_to_seal(rows: Iterable[Values], seal: Seal) -> Iterator[Values]:
     for row in rows:
         seal(row)
         yield row
@@ -151,7 +155,7 @@ def _seen(rows: Iterable[Values], seal: Seal) -> Iterator[Values]:
 def _execute_many(connection: Connection, statement: str, rows: Iterable[Values]) -> None:
     cursor = connection.connection.cursor()
     try:
-        cursor.executemany(statement, rows)  # type: ignore[arg-type]  # sqlite3 takes any iterable
+        cursor.executemany(statement, rows)  # type: ignore[arg-type]  # sqlite3 accepts any iterable
     finally:
         cursor.close()
 
@@ -159,7 +163,7 @@ def _execute_many(connection: Connection, statement: str, rows: Iterable[Values]
 def _copy(connection: Connection, into: str, columns: Sequence[str], rows: Iterable[Values]) -> int:
     cursor: Any = connection.connection.cursor()
     try:
-        with cursor.copy(f"COPY {into} ({_list(columns)}) FROM STDIN") as copy:
+        with cursor.copy(f"COPY {into} ({_column_list(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
         return int(cursor.rowcount)
@@ -167,10 +171,10 @@ def _copy(connection: Connection, into: str, columns: Sequence[str], rows: Itera
         cursor.close()
 
 
-def _learn(connection: Connection, name: str, written: int) -> None:
-    """Have PostgreSQL look at a table that these rows have made another one.
+def _analyze_if_grown(connection: Connection, name: str, written: int) -> None:
+    """Analyze a PostgreSQL table that these rows have enlarged considerably.
 
-    Until its own housekeeping comes by, it would plan as if the table were empty, and read it row by row for each row.
+    Until autovacuum analyzes it, the planner would assume an empty table, and scan it for each row.
     """
     if written < _MANY:
         return
@@ -181,14 +185,14 @@ def _learn(connection: Connection, name: str, written: int) -> None:
 
 def _stage(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> str:
     staged = f"staged_{table.name}"
-    name = _quoted(connection, table)
+    name = _quoted_table(connection, table)
     connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS SELECT {_list(columns)} FROM {name} WITH NO DATA"
+        f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS SELECT {_column_list(columns)} FROM {name} WITH NO DATA"
     )
     _copy(connection, staged, columns, rows)
     connection.exec_driver_sql(f"ANALYZE {staged}")
     return staged
 
 
-def _drop(connection: Connection, staged: str) -> None:
+def _drop_staged(connection: Connection, staged: str) -> None:
     connection.exec_driver_sql(f"DROP TABLE {staged}")

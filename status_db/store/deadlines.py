@@ -1,4 +1,4 @@
-"""Deadlines of statements on SQLite, which has no limit of its own: it asks at intervals whether to go on."""
+"""Deadlines of statements on SQLite, which has no limit of its own: it calls a handler at intervals."""
 
 import sqlite3
 import threading
@@ -11,31 +11,31 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-#: SQLite asks after this many steps of its virtual machine: about a millisecond.
+#: SQLite calls the handler after this many steps of its virtual machine: about a millisecond.
 _EVERY = 20_000
 
-#: By when this thread's statements end, whatever each connection allows.
+#: The deadline of this thread's statements, in addition to that of each connection.
 _THREAD = threading.local()
 
 
 class _Deadline:
-    """By when the newest statement of one connection ends."""
+    """The deadline of the newest statement of one connection."""
 
     def __init__(self, at_most: float) -> None:
         self._at_most = at_most
         self._until = inf
 
     def begin(self) -> None:
-        """Count from now."""
+        """Start the time for a statement."""
         self._until = time.monotonic() + self._at_most
 
     def is_over(self) -> bool:
-        """Say whether the statement is to be broken off."""
+        """Return whether the statement has to be interrupted."""
         return time.monotonic() > min(self._until, getattr(_THREAD, "until", inf))
 
 
 def limit_statements(engine: Engine, at_most: timedelta | None) -> None:
-    """Break off each statement of an SQLite engine that takes longer, or longer than `within` allows."""
+    """Interrupt each statement of an SQLite engine that runs longer than this, or longer than `within` allows."""
     seconds = inf if at_most is None else at_most.total_seconds()
 
     def connected(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's record
@@ -51,7 +51,7 @@ def limit_statements(engine: Engine, at_most: timedelta | None) -> None:
 
 @contextmanager
 def within(longest: timedelta) -> Iterator[None]:
-    """Have all statements in here, in this thread, end within this time together. Holds for SQLite alone."""
+    """Limit the total time of all statements in this block, in this thread. This works for SQLite only."""
     _THREAD.until = time.monotonic() + longest.total_seconds()
     try:
         yield

@@ -1,28 +1,28 @@
-"""Whether the database server keeps what it has acknowledged: PostgreSQL can be set to forget the last seconds.
+"""Checks that the database server keeps acknowledged writes: PostgreSQL can be configured to lose the last seconds.
 
-SQLite is set by `status_db.store.engine` itself, and needs no looking at.
+`status_db.store.engine` configures SQLite itself, which needs no check.
 """
 
 from sqlalchemy import Engine, text
 
 from status_db.store.engine import reading
 
-#: Setting → what is lost while it is off. As the PostgreSQL manual has them, under "Write Ahead Log".
+#: Setting → what can be lost while it is off. See "Write Ahead Log" in the PostgreSQL manual.
 _LOST_WHEN_OFF = {
-    "fsync": "a power cut may ruin the whole database",
+    "fsync": "a power failure can destroy the whole database",
     "synchronous_commit": "a crash of the server loses decisions and runs that were acknowledged before it",
-    "full_page_writes": "a power cut may leave half-written pages, and with them lost marks",
+    "full_page_writes": "a power failure can leave half-written pages, and marks can be lost",
 }
 
 
 def warnings(engine: Engine) -> tuple[str, ...]:
-    """Say which of the server's settings put acknowledged writes at risk, and how to mend them.
+    """Return a warning, with the fix, for each server setting that puts acknowledged writes at risk.
 
     Raises StoreError when the database does not answer.
     """
     if engine.dialect.name != "postgresql":
         with reading(engine) as connection:
-            # A file that is lost or damaged shows itself only when it is read.
+            # A lost or damaged file is noticed only when it is read.
             connection.execute(text("SELECT count(*) FROM sqlite_master"))
         return ()
     with reading(engine) as connection:

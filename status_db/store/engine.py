@@ -1,9 +1,8 @@
-"""Opening the status database: one code for SQLite and PostgreSQL.
+"""Opening the status database: the same code for SQLite and PostgreSQL.
 
-SQLite: WAL, synchronous FULL, foreign keys on; whoever writes begins with BEGIN IMMEDIATE. PostgreSQL: writers of a
-cohort take one advisory lock, and no longer than they may. Whoever writes looks at the version of the tables first, so
-that a process that was started before an upgrade writes nothing after it. `open_reading` gives a handle that cannot
-write.
+SQLite: WAL, synchronous FULL, foreign keys on; a writer begins with BEGIN IMMEDIATE. PostgreSQL: the writers of a
+cohort use one advisory lock, for a limited time. Each writer checks the version of the tables first, so that a process
+from before an upgrade writes nothing after it. `open_reading` returns an engine that cannot write.
 """
 
 import json
@@ -53,38 +52,38 @@ from status_db.tables.types import TextError
 
 _BUSY_SECONDS = 30
 
-#: An error's text leaves out the values of its statement: names, numbers and hashes must not get into a log.
+#: An error's text leaves out the values of its statement: names, numbers and hashes must not be logged.
 _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 
-#: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, apart from the cohorts' locks.
-#: Writers share it; who changes the tables has it alone.
+#: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, separate from the cohorts' locks.
+#: Writers share it; a change of the tables holds it exclusively.
 VERSION_LOCK = (int.from_bytes(b"clea"), 0)
-#: PostgreSQL ends the session of a writer that stands still for so long in its transaction: then it is others' turn.
+#: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write.
 _STALLED_SECONDS = 300
 
-#: What the databases say of a statement that took too long.
-_BROKEN_OFF = ("statement timeout", "interrupted")
+#: Words of the databases' errors for a statement that was interrupted.
+_INTERRUPTED = ("statement timeout", "interrupted")
 
 
 class StoreCode(StrEnum):
-    """What the status database could not do."""
+    """Why the status database failed."""
 
     FAILED = "failed"
     TOO_SLOW = "too_slow"
-    #: A value that no column takes.
+    #: A value that no column accepts.
     VALUE = "value"
-    #: A key that cannot be read or made; the ledger cannot be written with what there is.
+    #: A key that cannot be read or created; a ledger that cannot be written.
     KEY = "key"
     LEDGER = "ledger"
-    #: A sealed row was altered past this program.
+    #: A sealed row was altered by another program.
     ALTERED = "altered"
     BACKUP = "backup"
-    #: A student's number cannot be corrected so.
+    #: A student number that cannot be corrected.
     NUMBER = "number"
 
 
 class StoreError(Refused[StoreCode]):
-    """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
+    """The status database failed; nothing of the transaction is kept. The text ends with the fix."""
 
     code = StoreCode.FAILED
 
@@ -93,24 +92,24 @@ class StoreError(Refused[StoreCode]):
 
 
 class TookTooLong(StoreError):  # noqa: N818 - named by what is so
-    """A statement took longer than it may, and was broken off."""
+    """A statement exceeded its time limit, and was interrupted."""
 
     code = StoreCode.TOO_SLOW
 
 
 class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
-    """A value was given that no column takes: too large, too long, or no text. The database itself is well."""
+    """A value that no column accepts: too large, too long, or not text. The database itself works."""
 
     code = StoreCode.VALUE
 
 
 def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None = None) -> Engine:
-    """Return an engine whose transactions may write. Opens nothing yet.
+    """Return an engine for transactions that write. Opens no connection yet.
 
-    With its `secret`, each new connection of a PostgreSQL is made with the user and the password that it holds then.
+    With a `secret`, each new PostgreSQL connection uses the user and the password that the secret contains then.
 
-    An SQLite file that is not there is made only with `create`, and its folder with it, for this user alone: an empty
-    one in the place of a lost one would be taken for a season that has not begun.
+    A missing SQLite file is created only with `create`, together with its folder, for this user alone: an empty file in
+    place of a lost one would look like a season that has not begun.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -119,20 +118,20 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
         options = " ".join(
             [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
         )
-        server = _engine(
+        server = _create_engine(
             parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
         )
         return _with_current_password(server, secret)
     file = sqlite_file(url)
     if create and file is not None:
         make_folder(file.parent)
-        # Its log and its index get the rights of the database.
+        # Its log and its index get the permissions of the database file.
         make_file(file)
-    # Kept open between transactions: the last connection to close would copy the whole log back each time.
+    # Kept open between transactions: closing the last connection would copy the whole log back each time.
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-    engine = _engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
+    engine = _create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
     if not create and file is not None:
-        event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
+        event.listen(engine, "do_connect", partial(_require_file, file))
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -146,16 +145,16 @@ def sqlite_file(url: str) -> Path | None:
     return Path(name)
 
 
-def _see_that_it_is_there(file: Path, *_connecting: object) -> None:
+def _require_file(file: Path, *_connecting: object) -> None:
     if not file.exists():
         raise StoreError(
-            f"The status database {file} is not there. If it was lost, put a backup in its place: "
-            "clearance restore FOLDER. If it has yet to be made: clearance db upgrade"
+            f"The status database {file} does not exist. If it was lost, restore a backup: "
+            "clearance restore FOLDER. If it is new, create it: clearance db upgrade"
         )
 
 
 def _with_current_password(engine: Engine, secret: DatabaseUrl | None) -> Engine:
-    """Have each new connection look its password up: it may have been changed since the engine was made."""
+    """Read the password for each new connection: it may have changed since the engine was made."""
     if secret is None:
         return engine
 
@@ -170,11 +169,11 @@ def _with_current_password(engine: Engine, secret: DatabaseUrl | None) -> Engine
     return engine
 
 
-def _engine(url: URL, **options: Any) -> Engine:  # noqa: ANN401 - as SQLAlchemy takes them
-    """Return an engine. Raises StoreError for a kind of database, or a driver, that the program does not use."""
+def _create_engine(url: URL, **options: Any) -> Engine:  # noqa: ANN401 - as SQLAlchemy accepts them
+    """Return an engine. Raises StoreError for a database or a driver that the program does not support."""
     fix = "Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE, as the url in [status_db]."
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"The status database cannot be one of {plain(url.get_backend_name()[:40])}. {fix}")
+        raise StoreError(f"The status database cannot be {plain(url.get_backend_name()[:40])}. {fix}")
     try:
         return create_engine(url, **options)
     except (ArgumentError, ImportError):
@@ -184,51 +183,51 @@ def _engine(url: URL, **options: Any) -> Engine:  # noqa: ANN401 - as SQLAlchemy
 def open_reading(url: str, *, at_most: timedelta | None = None, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
 
-    On PostgreSQL only the role's grants hold against somebody who means it; the read-only default protects against
-    our own mistakes. A statement that takes longer than `at_most` is broken off, and raises TookTooLong: its asker may
-    be long gone.
+    On PostgreSQL only the role's grants stop a deliberate attack; the read-only default protects against mistakes of
+    this program. A statement that runs longer than `at_most` is interrupted, and raises TookTooLong: the visitor may no
+    longer wait.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         options = "-c default_transaction_read_only=on"
         if at_most is not None:
             options += f" -c statement_timeout={round(at_most.total_seconds() * 1000)}"
-        server = _engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
+        server = _create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
         return _with_current_password(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     arguments = {"check_same_thread": False}
-    engine = _engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
+    engine = _create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
     if (file := sqlite_file(url)) is not None:
-        event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
+        event.listen(engine, "do_connect", partial(_require_file, file))
     event.listen(engine, "connect", _forbid_writing)
     limit_statements(engine, at_most)
     return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    _lend_functions(connection)
-    # The driver's own transactions begin deferred, and a deferred transaction that turns into a writer fails at once.
+    _add_functions(connection)
+    # The driver's own transactions begin deferred, and a deferred transaction that begins to write can fail at once.
     connection.isolation_level = None
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _lend_functions(connection: sqlite3.Connection) -> None:
+def _add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("keys_within", 2, _keys_within, deterministic=True)
 
 
 def _keys_within(keys: str, among: str | None) -> bool:
-    """Say whether every key of the first JSON list stands in the second."""
+    """Return whether the second JSON list contains every key of the first."""
     return among is not None and set(json.loads(keys)) <= set(json.loads(among))
 
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-#: Each tells something; two would set something when given a value.
+#: They return a value; with an argument they would set one.
 _READ_PRAGMAS = {"query_only", "data_version"}
 
 
 def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
-    _lend_functions(connection)
+    _add_functions(connection)
     connection.execute("PRAGMA query_only = ON").close()
 
     def allow(action: int, first: str | None, second: str | None, *_rest: Any) -> int:  # noqa: ANN401 - as sqlite3 calls it
@@ -243,7 +242,7 @@ def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Give a connection that sees one consistent state from its first read to its end."""
+    """Yield a connection that sees one consistent state from its first read to its end."""
     isolated = (
         engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
     )
@@ -258,9 +257,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine, cohort: str, part: Part = "marks") -> Iterator[Connection]:
-    """Give the only connection that may write this cohort now; commit at the end, or keep nothing.
+    """Yield the only connection for writes to this cohort; commit at the end, or keep nothing.
 
-    Raises StoreError when the database cannot take it, or its tables are not this program's any more.
+    Raises StoreError when the database cannot store it, or its tables no longer match this program.
     """
     sqlite = engine.dialect.name == "sqlite"
     with store_errors(engine), engine.connect() as connection:
@@ -279,7 +278,7 @@ def writing(engine: Engine, cohort: str, part: Part = "marks") -> Iterator[Conne
             raise
 
 
-# The version is read in a statement of its own: what a statement sees is settled before it waits for a lock.
+# The version is read in a statement of its own: a statement's snapshot is made before it waits for a lock.
 _WRITERS_TURN = text("SELECT pg_advisory_xact_lock_shared({}, {}), pg_advisory_xact_lock(:key)".format(*VERSION_LOCK))
 _VERSIONS: dict[Part, Select[str]] = {
     part: select(column("version_num", String)).select_from(table(schema_version.version_table(part)))
@@ -288,7 +287,7 @@ _VERSIONS: dict[Part, Select[str]] = {
 
 
 def hold_version(connection: Connection) -> None:
-    """Keep every writer of a PostgreSQL out until this transaction ends: it changes the tables."""
+    """Block every PostgreSQL writer until this transaction ends, which changes the tables."""
     connection.execute(text("SELECT pg_advisory_xact_lock({}, {})".format(*VERSION_LOCK)))
 
 
@@ -296,7 +295,7 @@ def _confirm_version(connection: Connection, part: Part) -> None:
     try:
         version: str | None = connection.execute(_VERSIONS[part]).scalar()
     except ProgrammingError:
-        # PostgreSQL's word for a table that is not there.
+        # PostgreSQL's error for a missing table.
         version = None
     if wrong := schema_version.unlike(part, version, connection.engine.url.render_as_string(hide_password=True)):
         raise StoreError(wrong)
@@ -309,76 +308,76 @@ def roll_back(connection: Connection, *, sqlite: bool) -> None:
             connection.exec_driver_sql("ROLLBACK")
         connection.rollback()
     except DBAPIError:
-        # SQLite has already rolled back by itself (a full disk does that); the connection is of no more use.
+        # SQLite has already rolled back by itself (as with a full disk); the connection cannot be used again.
         connection.invalidate()
 
 
 @contextmanager
 def store_errors(engine: Engine) -> Iterator[None]:
-    """Turn the database's own errors into StoreError with the way out."""
-    # Rows written in bulk go through the driver itself, so its own errors come as well.
+    """Turn the database's own errors into StoreError with the fix."""
+    # Bulk writes use the driver directly, so its own errors are caught too.
     driver = engine.dialect.loaded_dbapi
     try:
         yield
     except TextError as error:
         raise ValueRefused(str(error)) from None
     except (DataError, driver.DataError, OverflowError) as error:
-        raise ValueRefused(_beyond(error)) from None
+        raise ValueRefused(_value_refusal(error)) from None
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
             raise
-        raise _failed(engine, str(error.orig)) from error
+        raise _store_error(engine, str(error.orig)) from error
     except StatementError as error:
-        # What a column's own type refuses comes wrapped in the statement.
+        # The refusal of a column's own type is wrapped in a statement error.
         if not isinstance(error.orig, TextError):
             raise
         raise ValueRefused(str(error.orig)) from None
     except driver.DatabaseError as error:
         if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
             raise
-        raise _failed(engine, str(error)) from error
+        raise _store_error(engine, str(error)) from error
 
 
-def _failed(engine: Engine, said: str) -> StoreError:
-    kind = TookTooLong if any(word in said for word in _BROKEN_OFF) else StoreError
-    return kind(_explained(engine, said))
+def _store_error(engine: Engine, reported: str) -> StoreError:
+    kind = TookTooLong if any(word in reported for word in _INTERRUPTED) else StoreError
+    return kind(_error_text(engine, reported))
 
 
-def _beyond(error: Exception) -> str:
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
+def _value_refusal(error: Exception) -> str:
+    lines = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
     return (
-        f"The status database takes no such value ({said[0] if said else type(error).__name__}). Look at the numbers "
-        "and texts that were given: one is larger than any that is kept."
+        f"The status database cannot store a value ({lines[0] if lines else type(error).__name__}): a number or a text "
+        "is too large. Check the numbers and texts that were given."
     )
 
 
-def _damaged(engine: Engine, said: str) -> bool:
-    """Say whether SQLite means that the file itself is no sound database; it says so by a kind of error of its own."""
-    return engine.dialect.name == "sqlite" and ("malformed" in said or "not a database" in said)
+def _damaged(engine: Engine, reported: str) -> bool:
+    """Return whether SQLite reports that the file itself is damaged; it has separate errors for that."""
+    return engine.dialect.name == "sqlite" and ("malformed" in reported or "not a database" in reported)
 
 
-def _explained(engine: Engine, said: str) -> str:
+def _error_text(engine: Engine, reported: str) -> str:
     where = engine.url.render_as_string(hide_password=True)
-    said = said.strip().splitlines()[0] if said.strip() else "no reason given"
-    if _damaged(engine, said):
+    reported = reported.strip().splitlines()[0] if reported.strip() else "no reason given"
+    if _damaged(engine, reported):
         what = "its file is damaged"
         fix_text = (
-            "Stop the services, keep that file, and put a backup in its place: clearance restore FOLDER --replace"
+            "Stop the services, keep that file, and restore a backup in its place: clearance restore FOLDER --replace"
         )
-    elif "full" in said or "No space" in said or "disk I/O" in said:
-        what, fix_text = "its disk is full or failing", "Make room there, then run this again."
-    elif "idle-in-transaction" in said:
-        what, fix_text = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
-    elif any(word in said for word in _BROKEN_OFF):
-        what, fix_text = "a question took too long", "Run ANALYZE on the database, then try again."
-    elif "locked" in said or "busy" in said or "lock timeout" in said:
-        what, fix_text = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
-    elif 'database "' in said and "does not exist" in said:
+    elif "full" in reported or "No space" in reported or "disk I/O" in reported:
+        what, fix_text = "its disk is full or failing", "Free space there, then run this again."
+    elif "idle-in-transaction" in reported:
+        what, fix_text = f"this process was idle for {_STALLED_SECONDS} s in a transaction", "Run this again."
+    elif any(word in reported for word in _INTERRUPTED):
+        what, fix_text = "a query exceeded its time limit", "Run ANALYZE on the database, then try again."
+    elif "locked" in reported or "busy" in reported or "lock timeout" in reported:
+        what, fix_text = f"another writer has locked it for {_BUSY_SECONDS} s", "Try again when that one has ended."
+    elif 'database "' in reported and "does not exist" in reported:
         what, fix_text = "there is no database of that name", "Create it on the server, then run this again."
-    elif "no such table" in said or "does not exist" in said:
-        what, fix_text = "it has not all its tables yet", "Run: clearance db upgrade"
-    elif "unable to open" in said:
+    elif "no such table" in reported or "does not exist" in reported:
+        what, fix_text = "some of its tables are missing", "Run: clearance db upgrade"
+    elif "unable to open" in reported:
         what, fix_text = "it cannot be opened", "Run `clearance db upgrade` as the user that owns its folder."
     else:
-        what, fix_text = "it did not answer", "See that it runs, and that [status_db] url is right."
-    return f"The status database failed: {what} ({said}; {where}). {fix_text}"
+        what, fix_text = "it did not answer", "Check that it runs, and that [status_db] url is right."
+    return f"The status database failed: {what} ({reported}; {where}). {fix_text}"

@@ -1,4 +1,4 @@
-"""Bringing a status database to this program's tables, and refusing one that is newer or older than they are."""
+"""The upgrade of a status database to this program's tables, and the refusal of a newer or older one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +13,17 @@ __all__ = ["Part", "check", "upgrade"]
 
 
 def upgrade(url: str, part: Part) -> tuple[str | None, str]:
-    """Bring one part to the newest tables; return its version before and after. Raises StoreError.
+    """Upgrade one part to the newest tables; return its version before and after. Raises StoreError.
 
-    It is one transaction that no writer runs beside: whoever writes next finds the old tables whole, or the new ones
-    and their version.
+    It is one transaction without concurrent writers: the next writer finds the old tables, or the new ones with their
+    version.
     """
-    from alembic import command  # noqa: PLC0415 - every command looks at the version, and only this one needs Alembic
+    from alembic import command  # noqa: PLC0415 - every command checks the version, and only this one needs Alembic
 
     engine = open_writing(url, create=True)
     try:
-        with _alone(engine) as connection:
-            before = _version(connection, part)
+        with _exclusive(engine) as connection:
+            before = _read_version(connection, part)
             if too_new := schema_version.newer(part, before):
                 raise StoreError(too_new)
             if before == schema_version.newest(part):
@@ -38,7 +38,7 @@ def upgrade(url: str, part: Part) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
+def _exclusive(engine: Engine) -> Iterator[Connection]:
     sqlite = engine.dialect.name == "sqlite"
     with store_errors(engine), engine.connect() as connection:
         if sqlite:
@@ -56,14 +56,14 @@ def _alone(engine: Engine) -> Iterator[Connection]:
 
 
 def check(engine: Engine, part: Part) -> None:
-    """Raise StoreError unless the tables are exactly this program's."""
+    """Raise StoreError unless the tables have exactly this program's version."""
     with store_errors(engine), engine.connect() as connection:
-        version = _version(connection, part)
+        version = _read_version(connection, part)
     if wrong := schema_version.unlike(part, version, engine.url.render_as_string(hide_password=True)):
         raise StoreError(wrong)
 
 
-def _version(connection: Connection, part: Part) -> str | None:
+def _read_version(connection: Connection, part: Part) -> str | None:
     table = schema_version.version_table(part)
     if not inspect(connection).has_table(table):
         return None

@@ -1,4 +1,4 @@
-"""Checks that a PostgreSQL role may do nothing beyond the rights it is given here."""
+"""Checks that a PostgreSQL role has no rights beyond those it is given here."""
 
 from collections.abc import Collection
 
@@ -10,12 +10,12 @@ from status_db.store.schema_version import Part
 
 
 def is_superuser(connection: Connection) -> bool:
-    """Say whether this connection is a superuser's."""
+    """Return whether this connection is a superuser's."""
     return bool(connection.execute(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")).scalar_one())
 
 
 def owns(connection: Connection, role: str, parts: Collection[Part]) -> bool:
-    """Say whether a role owns the tables, is a member of their owner, or a superuser, who is a member of all."""
+    """Return whether a role owns the tables, is a member of their owner, or is a superuser."""
     owner = text(
         "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(:names) "
         "AND pg_has_role(:role, tableowner, 'MEMBER') LIMIT 1"
@@ -24,7 +24,7 @@ def owns(connection: Connection, role: str, parts: Collection[Part]) -> bool:
     return connection.execute(owner, {"role": role, "names": names}).first() is not None
 
 
-#: Roles of the server itself whose members read or write past every right on a table.
+#: Roles of the server itself: their members read or write regardless of the rights on a table.
 _MIGHTY = (
     "pg_read_all_data", "pg_write_all_data", "pg_maintain", "pg_read_server_files", "pg_write_server_files",
     "pg_execute_server_program", "pg_signal_backend", "pg_create_subscription",
@@ -32,7 +32,7 @@ _MIGHTY = (
 
 
 def may_too_much(connection: Connection, role: str, roles: Collection[str]) -> str:
-    """Say what a role may do beside all rights on tables: as an attribute of its own, or as a member of another."""
+    """Return what gives a role more than its rights on tables: an attribute or a membership; empty without one."""
     attributes = text(
         "SELECT rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = :role"
     )
@@ -50,7 +50,7 @@ def may_too_much(connection: Connection, role: str, roles: Collection[str]) -> s
 
 
 def warnings(engine: Engine) -> tuple[str, ...]:
-    """Say what the role that reads the marks may do beside its work, where it is not their owner. Raises StoreError."""
+    """Return warnings about excess rights of the role that reads the marks, unless it owns them. Raises StoreError."""
     if engine.dialect.name != "postgresql":
         return ()
     ask = text(
@@ -64,12 +64,12 @@ def warnings(engine: Engine) -> tuple[str, ...]:
     with store_errors(engine), engine.connect() as connection:
         found = connection.execute(ask).one()
     if found.owns is not False:
-        # The owner, which needs no rights given; or no tables yet.
+        # The owner, which needs no granted rights; or there are no tables yet.
         return ()
-    fix = "Run clearance db roles again; what needs a superuser of the server is printed by clearance db roles --print"
+    fix = "Run clearance db roles again; for statements that need a superuser, run clearance db roles --print"
     wrong = {
-        "may store large objects, which no right on a table holds back": found.lo,
-        "may make tables beside the program's": found.creates,
-        "finds tables by a search_path of its own": not found.pinned,
+        "can store large objects, which no right on a table prevents": found.lo,
+        "can create tables beside the program's": found.creates,
+        "has a search_path of its own": not found.pinned,
     }
     return tuple(f"the status database's role {what}. {fix}." for what, so in wrong.items() if so)

@@ -1,18 +1,17 @@
-"""The database's roles: who may do what on PostgreSQL, said by the server itself.
+"""The PostgreSQL roles: the server itself enforces what each process is allowed to do.
 
-Five of them, so that a process that is taken can do no more than its role:
+There are five, so that a compromised process can do no more than its role:
 
 * sync writes the marks, and serves requests;
-* operator enters decisions, certificates and their links, and reads the marks: the desk's pages;
-* desk writes what the pages of staff write: accounts, grants, sessions, requests, announcements, tokens; it does not
-  even read marks;
-* students writes what the students' pages write: students' own sessions, passwords, appeals and requests for a
-  recheck; it sees no account of staff (`status_db.store.desk_roles`);
+* operator enters decisions, certificates and their links, and reads the marks, for the desk's pages;
+* desk writes for the staff pages: accounts, grants, sessions, requests, announcements, tokens; it does not read marks;
+* students writes for the students' pages: students' own sessions, passwords, appeals and requests for a recheck; it
+  sees no staff account (`status_db.store.desk_roles`);
 * portal reads the marks, and nothing else.
 
-None of them makes, alters or drops a table: that is the role's that runs `db upgrade`, which owns them all. Lines of
-the audit log are added and read by who writes there; nobody changes one. The sync's role removes what retention lets
-go; of the audit log the server lets it delete no line of the last 180 days.
+None of them creates, alters or drops a table: the role that runs `db upgrade` owns all tables. The roles that write to
+the audit log add and read its lines; none can change one. The sync's role removes rows for retention; the server does
+not allow it to delete lines of the audit log from the last 180 days.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -31,7 +30,7 @@ from status_db.store.schema_version import Part
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The five roles' names; two of them may have the same name, and that role may then do what both may."""
+    """The five roles' names; two of them can have the same name, and that role then has the rights of both."""
 
     sync: str
     desk: str
@@ -48,17 +47,17 @@ class Roles:
 _KNOWS_MAINTAIN = 170000
 
 
-def _name(name: str) -> str:
+def _quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 def _all_but_keys(table: Table) -> str:
-    """Name every column outside the key: changing those cannot move a row to another student."""
-    return ", ".join(_name(column.name) for column in table.columns if not column.primary_key)
+    """Return every column outside the key: a change of these cannot move a row to another student."""
+    return ", ".join(_quoted_name(column.name) for column in table.columns if not column.primary_key)
 
 
-#: What the sync and the commands beside it do with each table of the marks, as their statements are. Findings
-#: are replaced and deleted; decisions and history are only added to. A table that is not named is only read.
+#: The rights of the sync and the commands beside it on each table of the marks, as their statements need them. Findings
+#: are replaced and deleted; decisions and history only get new rows. A table that is not named is only read.
 _SYNC_OF_MARKS = {
     tables.cohort: "SELECT, INSERT, UPDATE (name, revision)",
     tables.student: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.student)})",
@@ -70,7 +69,7 @@ _SYNC_OF_MARKS = {
         "SELECT, INSERT, UPDATE (state, began, ended, message, fault, counts, proofs, plan_digest, decided_by, "
         "decided_at)"
     ),
-    # A first ledger seals the rows that are there already; after that a row is added and deleted.
+    # A first ledger seals the existing rows; after that, rows are only added and deleted.
     tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
     tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
     tables.reversal: ADDED_TO,
@@ -81,15 +80,15 @@ _SYNC_OF_MARKS = {
     tables.unmatched_key: "SELECT, INSERT, DELETE",
     tables.flip: ADDED_TO,
     tables.ledger: ADDED_TO,
-    # That a decision has ended by itself.
+    # For the end date of a decision.
     tables.decision: "SELECT, UPDATE (ended_at, mac)",
     tables.certificate: "SELECT, UPDATE (mac)",
 }
 
-#: Written in bulk: the planner must know of many rows as soon as they are there. The right allows every lock, too.
+#: Written in bulk: they are analyzed at once, for the planner. The right also allows every lock.
 _ANALYZED = (tables.student, tables.status, tables.alias, tables.record, tables.unmatched_key, tables.flip)
 
-#: What entering decisions writes of the marks. What was found, and who is on the roster, is none of it.
+#: The rights of the operator on the marks, for decisions. Findings and the roster are not included.
 _OPERATORS_OWN = {
     tables.cohort: "UPDATE (revision)",
     tables.batch: "INSERT, UPDATE (counts, undone_at, undone_by, undone_because, mac)",
@@ -105,7 +104,7 @@ _OPERATORS_OWN = {
 }
 
 
-#: Every function that makes, reads or writes a large object, which no right on a table holds back.
+#: Every function that creates, reads or writes a large object, which no right on a table prevents.
 _LARGE_OBJECTS = (
     "lo_close(integer)", "lo_creat(integer)", "lo_create(oid)", "lo_export(oid, text)", "lo_from_bytea(oid, bytea)",
     "lo_get(oid)", "lo_get(oid, bigint, integer)", "lo_import(text)", "lo_import(text, oid)",
@@ -114,7 +113,7 @@ _LARGE_OBJECTS = (
     "lo_truncate64(integer, bigint)", "lo_unlink(oid)", "loread(integer, integer)", "lowrite(integer, bytea)",
 )  # fmt: skip
 
-#: Every function that takes a lock by number.
+#: Every function that acquires a lock by number.
 _ADVISORY = tuple(
     f"pg_{tries}advisory_{until}lock{shared}({key})"
     for tries in ("", "try_")
@@ -122,9 +121,9 @@ _ADVISORY = tuple(
     for shared in ("", "_shared")
     for key in ("bigint", "integer, integer")
 )
-#: Those that whoever writes takes turns by: see `status_db.store.engine`.
+#: The locks of writers: see `status_db.store.engine`.
 _TURNS = ("pg_advisory_xact_lock(bigint)", "pg_advisory_xact_lock_shared(integer, integer)")
-#: Likewise for who changes the tables.
+#: The locks of the tables' owner.
 _OWNERS_TURNS = (*_TURNS, "pg_advisory_xact_lock(integer, integer)")
 
 
@@ -151,28 +150,28 @@ def statements(
     analyzes: bool = True,
     owns_database: bool = True,
 ) -> Planned:
-    """Return the statements that give each role what it needs in one database, and nothing else; all at once, or again.
+    """Return the statements that give each role the rights it needs in one database, and no others; repeatable.
 
-    The database holds these parts of the tables, which `owner` has, in this schema. From version 17 on the server
-    knows a right by which others than the owner may have a table analyzed. Where the tables' owner does not own the
-    database, what concerns it is a superuser's.
+    The database has these parts of the tables in this schema, owned by `owner`. From version 17 on, the server has a
+    right to analyze tables of another owner. Where the tables' owner does not own the database, a superuser has to run
+    the statements about the database.
     """
-    names = _name(database), _name(schema)
+    names = _quoted_name(database), _quoted_name(schema)
     owners = tuple(_statements(roles, parts, *names, analyzes=analyzes))
     path = (f"ALTER DATABASE {names[0]} SET search_path TO {names[1]}, pg_temp",)
-    superusers = tuple(_superusers(roles, *names, _name(owner) if owner else ""))
+    superusers = tuple(_superuser_statements(roles, *names, _quoted_name(owner) if owner else ""))
     return Planned(owners + path, superusers) if owns_database else Planned(owners, path + superusers)
 
 
-def _superusers(roles: Roles, database: str, schema: str, owner: str) -> Iterator[str]:
-    # The database's own search_path does the same, unless a role has been given another.
-    for role in map(_name, roles.names()):
+def _superuser_statements(roles: Roles, database: str, schema: str, owner: str) -> Iterator[str]:
+    # The database's own search_path has the same effect, unless a role has another one.
+    for role in map(_quoted_name, roles.names()):
         yield f"ALTER ROLE {role} IN DATABASE {database} SET search_path TO {schema}, pg_temp"
     for function in (*_LARGE_OBJECTS, *_ADVISORY):
         yield f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC"
-        for role in map(_name, roles.names()):
+        for role in map(_quoted_name, roles.names()):
             yield f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM {role}"
-    for role in map(_name, dict.fromkeys((roles.sync, roles.desk, roles.operator, roles.students))):
+    for role in map(_quoted_name, dict.fromkeys((roles.sync, roles.desk, roles.operator, roles.students))):
         for function in _TURNS:
             yield f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {role}"
     for function in _OWNERS_TURNS if owner else ():
@@ -180,70 +179,70 @@ def _superusers(roles: Roles, database: str, schema: str, owner: str) -> Iterato
 
 
 def _statements(roles: Roles, parts: Collection[Part], database: str, schema: str, *, analyzes: bool) -> Iterator[str]:
-    # What everybody has by default: a way in, room for tables of their own behind which ours could be hidden, and the
-    # use of every function.
+    # The default rights of all roles: to connect, to create tables that could hide the program's tables, and to use
+    # every function.
     yield f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC"
     yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC"
     yield f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC"
     yield "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
-    for role in map(_name, roles.names()):
+    for role in map(_quoted_name, roles.names()):
         yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}"
         yield f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role}"
         yield f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM {role}"
         yield f"REVOKE CREATE ON SCHEMA {schema} FROM {role}"
     if "marks" in parts:
-        yield from _marks(roles, database, schema, analyzes=analyzes)
+        yield from _marks_statements(roles, database, schema, analyzes=analyzes)
     if "desk" in parts:
-        yield from _desk(roles, database, schema)
-    yield from _later(roles, parts, schema)
+        yield from _desk_statements(roles, database, schema)
+    yield from _default_statements(roles, parts, schema)
 
 
-def _entry(part: Part, users: Iterable[str], database: str, schema: str) -> Iterator[str]:
+def _entry_statements(part: Part, users: Iterable[str], database: str, schema: str) -> Iterator[str]:
     for role in dict.fromkeys(users):
         yield f"GRANT CONNECT ON DATABASE {database} TO {role}"
         yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
-        # Whoever writes, and whoever starts, looks at the version first.
-        yield f"GRANT SELECT ON {schema}.{_name(schema_version.version_table(part))} TO {role}"
+        # Every process checks the version when it starts, and before it writes.
+        yield f"GRANT SELECT ON {schema}.{_quoted_name(schema_version.version_table(part))} TO {role}"
 
 
-def _marks(roles: Roles, database: str, schema: str, *, analyzes: bool) -> Iterator[str]:
-    sync, portal, operator = _name(roles.sync), _name(roles.portal), _name(roles.operator)
-    yield from _entry("marks", (sync, portal, operator), database, schema)
-    # Many rows are staged in a table of the transaction's own.
+def _marks_statements(roles: Roles, database: str, schema: str, *, analyzes: bool) -> Iterator[str]:
+    sync, portal, operator = _quoted_name(roles.sync), _quoted_name(roles.portal), _quoted_name(roles.operator)
+    yield from _entry_statements("marks", (sync, portal, operator), database, schema)
+    # Bulk writes are staged in a temporary table.
     yield f"GRANT TEMPORARY ON DATABASE {database} TO {sync}"
     for table in tables.marks.sorted_tables:
-        yield from _grant(_SYNC_OF_MARKS.get(table, "SELECT"), table, schema, sync)
-        yield from _grant("SELECT", table, schema, portal)
-        yield from _grant("SELECT", table, schema, operator)
+        yield from _grant_statements(_SYNC_OF_MARKS.get(table, "SELECT"), table, schema, sync)
+        yield from _grant_statements("SELECT", table, schema, portal)
+        yield from _grant_statements("SELECT", table, schema, operator)
         if table in _OPERATORS_OWN:
-            yield from _grant(_OPERATORS_OWN[table], table, schema, operator)
+            yield from _grant_statements(_OPERATORS_OWN[table], table, schema, operator)
         if analyzes and table in _ANALYZED:
-            yield f"GRANT MAINTAIN ON {schema}.{_name(table.name)} TO {sync}"
+            yield f"GRANT MAINTAIN ON {schema}.{_quoted_name(table.name)} TO {sync}"
 
 
-def _desk(roles: Roles, database: str, schema: str) -> Iterator[str]:
-    sync, desk, students = _name(roles.sync), _name(roles.desk), _name(roles.students)
-    yield from _entry("desk", (sync, desk, students), database, schema)
+def _desk_statements(roles: Roles, database: str, schema: str) -> Iterator[str]:
+    sync, desk, students = _quoted_name(roles.sync), _quoted_name(roles.desk), _quoted_name(roles.students)
+    yield from _entry_statements("desk", (sync, desk, students), database, schema)
     for table in tables.desk.sorted_tables:
-        yield from _grant(desk_roles.for_desk(table), table, schema, desk)
-        yield from _grant(desk_roles.for_sync(table), table, schema, sync)
+        yield from _grant_statements(desk_roles.for_desk(table), table, schema, desk)
+        yield from _grant_statements(desk_roles.for_sync(table), table, schema, sync)
         if table in desk_roles.STUDENTS_OWN:
-            yield from _grant(desk_roles.STUDENTS_OWN[table], table, schema, students)
+            yield from _grant_statements(desk_roles.STUDENTS_OWN[table], table, schema, students)
     yield from desk_roles.policies(schema, desk, sync, students)
 
 
-def _grant(what: str, table: Table, schema: str, role: str) -> Iterator[str]:
-    yield f"GRANT {what} ON {schema}.{_name(table.name)} TO {role}"
+def _grant_statements(what: str, table: Table, schema: str, role: str) -> Iterator[str]:
+    yield f"GRANT {what} ON {schema}.{_quoted_name(table.name)} TO {role}"
     counter = table.autoincrement_column
     if "INSERT" in what and counter is not None:
-        yield f"GRANT USAGE ON SEQUENCE {schema}.{_name(f'{table.name}_{counter.name}_seq')} TO {role}"
+        yield f"GRANT USAGE ON SEQUENCE {schema}.{_quoted_name(f'{table.name}_{counter.name}_seq')} TO {role}"
 
 
-def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
-    """Say what each may do with tables that an upgrade makes, until these statements are run again.
+def _default_statements(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
+    """Yield the rights on tables that an upgrade creates, until these statements are run again.
 
-    Where marks and desk are one database, a new table may be either's: then nobody may write it but the sync.
+    Where marks and desk share a database, a new table may belong to either: then only the sync can write it.
     """
     readers = dict.fromkeys((roles.portal, roles.operator), "SELECT" if "marks" in parts else "")
     wanted = readers | {roles.sync: ALL if "marks" in parts else ""}
@@ -251,72 +250,72 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
         wanted[roles.desk] = ALL
     head = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"
     for role in roles.names():
-        yield f"{head} REVOKE ALL ON TABLES FROM {_name(role)}"
-        yield f"{head} REVOKE ALL ON SEQUENCES FROM {_name(role)}"
+        yield f"{head} REVOKE ALL ON TABLES FROM {_quoted_name(role)}"
+        yield f"{head} REVOKE ALL ON SEQUENCES FROM {_quoted_name(role)}"
     for role, what in wanted.items():
         if what:
-            yield f"{head} GRANT {what} ON TABLES TO {_name(role)}"
+            yield f"{head} GRANT {what} ON TABLES TO {_quoted_name(role)}"
         if what == ALL:
-            yield f"{head} GRANT USAGE ON SEQUENCES TO {_name(role)}"
+            yield f"{head} GRANT USAGE ON SEQUENCES TO {_quoted_name(role)}"
 
 
 def planned(url: str, roles: Roles, parts: Collection[Part]) -> Planned:
     """Return the statements for the database at this address. Raises StoreError."""
-    engine = _server(url)
+    engine = _open_server(url)
     try:
         with store_errors(engine), engine.connect() as connection:
-            return _of(connection, roles, parts)
+            return _read_plan(connection, roles, parts)
     finally:
         engine.dispose()
 
 
 def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
-    """Run the statements in one transaction, as the owner of the tables, or as a superuser all of them.
+    """Run the statements in one transaction: as the owner of the tables, or all of them as a superuser.
 
     Returns how many were run, and how many are left to a superuser. Raises StoreError.
     """
-    engine = _server(url)
+    engine = _open_server(url)
     try:
         with store_errors(engine), engine.begin() as connection:
-            missing = [role for role in roles.names() if not _is_there(connection, role)]
+            missing = [role for role in roles.names() if not _role_exists(connection, role)]
             if missing:
-                made = " ".join(f"CREATE ROLE {_name(role)} LOGIN;" for role in missing)
+                made = " ".join(f"CREATE ROLE {_quoted_name(role)} LOGIN;" for role in missing)
                 raise StoreError(f"There is no role {', '.join(missing)}. Have the server's administrator run: {made}")
             if mighty := [role for role in roles.names() if owns(connection, role, parts)]:
                 raise StoreError(
-                    f"{', '.join(mighty)} may do everything here: it owns the tables, or is as good as their owner. "
-                    "Name roles of their own that are members of nothing."
+                    f"{', '.join(mighty)} has all rights here: it owns the tables, or has the rights of their owner. "
+                    "Name separate roles that are members of no other role."
                 )
             for role in roles.names():
                 if why := may_too_much(connection, role, roles.names()):
                     raise StoreError(
-                        f"{role} {why}, so rights on tables do not limit it. Have the server's administrator take "
-                        "that away, or name a role of its own."
+                        f"{role} {why}, so rights on tables do not limit it. Have the server's administrator revoke "
+                        "that, or name a separate role."
                     )
-            planned = _of(connection, roles, parts)
+            planned = _read_plan(connection, roles, parts)
             run = planned.all if is_superuser(connection) else planned.owners
             for statement in run:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
             return len(run), len(planned.all) - len(run)
     except ProgrammingError as error:
-        said = str(error.orig).strip().splitlines()[0]
+        reported = str(error.orig).strip().splitlines()[0]
         fix_text = "Run `clearance db upgrade` first, and this as the role that ran it."
-        raise StoreError(f"The rights could not be given ({said}). {fix_text}") from error
+        raise StoreError(f"The rights could not be granted ({reported}). {fix_text}") from error
     finally:
         engine.dispose()
 
 
-def _server(url: str) -> Engine:
+def _open_server(url: str) -> Engine:
     engine = open_writing(url)
     if engine.dialect.name != "postgresql":
         engine.dispose()
         raise StoreError(
-            "Only PostgreSQL has roles. An SQLite file is guarded by its folder's rights: see docs/running.md."
+            "Only PostgreSQL has roles. For SQLite, set the permissions of its folder: see docs/running.md."
         )
     return engine
 
 
-def _of(connection: Connection, roles: Roles, parts: Collection[Part]) -> Planned:
+def _read_plan(connection: Connection, roles: Roles, parts: Collection[Part]) -> Planned:
     database, schema = connection.execute(text("SELECT current_database(), current_schema()")).one()
     version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
     owned = text("SELECT tableowner FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(:names)")
@@ -337,6 +336,6 @@ def _of(connection: Connection, roles: Roles, parts: Collection[Part]) -> Planne
     )
 
 
-def _is_there(connection: Connection, role: str) -> bool:
+def _role_exists(connection: Connection, role: str) -> bool:
     found = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
     return found.first() is not None

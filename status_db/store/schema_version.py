@@ -1,11 +1,11 @@
-"""Which versions of the tables this program knows, and what is wrong with a database that is at another."""
+"""The versions of the tables that this program knows, and the messages about a database at another version."""
 
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    # Every command looks at the version, and only an upgrade needs Alembic.
+    # Every command checks the version, and only an upgrade needs Alembic.
     from alembic.config import Config
 
 Part = Literal["marks", "desk"]
@@ -16,7 +16,7 @@ _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def migrations(part: Part) -> "Config":
-    """Return where a part's migrations are, as Alembic asks for it."""
+    """Return Alembic's configuration for a part's migrations."""
     from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
@@ -25,40 +25,40 @@ def migrations(part: Part) -> "Config":
 
 
 def version_table(part: Part) -> str:
-    """Return the table that holds a part's version."""
+    """Return the table with a part's version."""
     return f"version_{part}"
 
 
 @cache
 def newest(part: Part) -> str:
-    """Return the version this program works with."""
+    """Return the version of this program."""
     if not known(part):
-        raise RuntimeError("this program has no migrations: it was not installed whole")
+        raise RuntimeError("this program has no migrations: its installation is incomplete. Install it again.")
     return max(known(part))
 
 
 @cache
 def known(part: Part) -> frozenset[str]:
-    """Return every version this program can bring to its own: its migrations' files begin with them."""
+    """Return every version that this program can upgrade: the names of its migration files begin with them."""
     files = (_MIGRATIONS / part / "versions").glob("[0-9]*_*.py")
     return frozenset(file.name.partition("_")[0] for file in files)
 
 
 def newer(part: Part, version: str | None) -> str:
-    """Say, with the way out, that a database is newer than this program; nothing when it is not."""
+    """Return the message, with the fix, that a database is newer than this program; empty when it is not."""
     if version is None or version in known(part):
         return ""
     return (
-        f"The status database is at version {version}, which this program does not know. "
-        "It was written by a newer one: install that, or restore a backup of before."
+        f"The status database is at version {version}, which this program does not know: a newer program wrote it. "
+        "Install the newer program, or restore a backup from before the upgrade."
     )
 
 
 def unlike(part: Part, version: str | None, where: str) -> str:
-    """Say, with the way out, that a database is not at this program's version; nothing when it is."""
+    """Return the message, with the fix, that a database is not at this program's version; empty when it is."""
     if version == newest(part):
         return ""
-    stands = f"at version {version}" if version else "without tables"
+    state = f"at version {version}" if version else "without tables"
     return newer(part, version) or (
-        f"The status database is {stands}, and this program needs {newest(part)} ({where}). Run: clearance db upgrade"
+        f"The status database is {state}, but this program needs {newest(part)} ({where}). Run: clearance db upgrade"
     )

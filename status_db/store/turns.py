@@ -1,3 +1,3 @@
-"""By what name the writers of the desk take turns on one PostgreSQL, as the writers of a cohort do."""
+"""The name of the lock of the desk's writers on PostgreSQL, as the cohort's key is for its writers."""
 
 DESK = "desk"

@@ -1,1 +1,1 @@
-"""What an answer would change: read once, matched, compared, confirmed and judged."""
+"""What an answer would change: gathered in one read, then matched, compared, confirmed and judged."""

@@ -1,6 +1,6 @@
-"""What one answer would change, whoever gave it: a source's answer and the registrar's list are proposed alike.
+"""Proposals: what one answer would change. A source's answer and the registrar's list have the same form.
 
-A proposal was decided in full on one read of the marks, says whether the guard lets it go, and is written whole.
+A proposal is decided in full on one read of the marks, contains the guard's reasons, and is written whole.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from status_db.stored_counts import RunCounts
 
 
 class PlannedChange(Protocol):
-    """A difference from the marks, and what it was made on."""
+    """A difference from the marks, and the revision it was made on."""
 
     @property
     def base(self) -> int:
@@ -37,14 +37,14 @@ class PlannedChange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Withholding:
-    """Why a proposal is neither applied nor kept for a person."""
+    """Why a proposal is neither applied nor kept for approval."""
 
     message: str
     fault: str | None = None
 
 
 class Proposal(Protocol):
-    """A plan with what it takes to judge and to carry it out."""
+    """A plan, with all that is needed to judge it and to carry it out."""
 
     @property
     def plan(self) -> PlannedChange:
@@ -58,36 +58,36 @@ class Proposal(Protocol):
 
     @property
     def flips(self) -> tuple[Flip, ...]:
-        """What counts before and after, for everybody for whom that changes."""
+        """What counts before and after, for all students for whom that changes."""
         ...
 
     @property
     def reasons(self) -> tuple[GuardReason, ...]:
-        """Why the guard holds it back; empty when it does not."""
+        """Why the guard suspends it; empty when it passes."""
         ...
 
     @property
     def counts(self) -> RunCounts:
-        """Figures for the run."""
+        """The counts of the run."""
         ...
 
     @property
     def pull(self) -> Pull:
-        """What the snapshot leaves on its source."""
+        """What the snapshot stores on its source."""
         ...
 
     @property
     def snapshot(self) -> Snapshot:
-        """What it was made of."""
+        """The snapshot it was made of."""
         ...
 
     @property
     def held(self) -> Withholding | None:
-        """Why it is neither applied nor kept for a person; None where it may be applied."""
+        """Why it is neither applied nor kept for approval; None where it can be applied."""
         ...
 
     def kept(self) -> Snapshot:
-        """Return the snapshot as far as it may be kept: without strangers."""
+        """Return the snapshot as it is kept: without unmatched rows."""
         ...
 
     def apply(self, marks: SettingsMarks, lease: Lease, ending: RunEnding, *, approved: bool) -> None:
@@ -99,7 +99,7 @@ ReadT = TypeVar("ReadT")
 
 
 class Stages(Protocol[ReadT]):
-    """The way from an answer to a proposal: everything is read once, then decided without the database."""
+    """The stages from an answer to a proposal: everything is read once, then decided without the database."""
 
     @property
     def snapshot(self) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Match and compare: whose each row is, and which records an answer changes. Pure."""
+"""Match and compare: the student of each row, and the records that an answer changes. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from sync.rule.records import Rows, SourceRule
 
 @dataclass(frozen=True, slots=True)
 class RowMatches:
-    """Whose the rows are."""
+    """The rows by key, and the students of the keys."""
 
     groups: Groups
     resolved: ResolvedKeys
@@ -27,81 +27,81 @@ class Comparison:
 
     matched: RowMatches
     answer: Answer
-    #: Student → new record; None for one that goes.
+    #: Student → new record; None for one that is removed.
     new: Mapping[str, Record | None]
-    #: The number cells whose rows are kept with an answer that waits: those about somebody on the roster.
+    #: The number cells of the rows that are kept with a suspended answer: those about roster students.
     known: frozenset[Cell]
 
 
 def match(
     rule: SourceRule, snapshot: Snapshot, groups: Groups, gathered: GatheredState, student: str | None
 ) -> RowMatches:
-    """Find out whose the rows are; for a recheck, keep those that mean this `student`, or may."""
+    """Match the rows to students; for a recheck, keep the rows that mean or may mean this `student`."""
     digests = gathered.digests
     resolved = resolve(gathered.people, snapshot.fields, groups, digests, own_numbers=rule.own_numbers)
-    return RowMatches(groups if student is None else _only(student, groups, digests, resolved), resolved)
+    return RowMatches(groups if student is None else _rows_about(student, groups, digests, resolved), resolved)
 
 
 def compare(
     rule: SourceRule, snapshot: Snapshot, matched: RowMatches, gathered: GatheredState, student: str | None
 ) -> Comparison:
-    """Return the records that an answer changes. Raises SourceGarbled for a first answer that is about nobody."""
+    """Return the records that an answer changes. Raises SourceGarbled for a first answer without roster students."""
     groups, resolved, digests = matched.groups, matched.resolved, gathered.digests
     answer = differences(rule, groups, digests, resolved, gathered.outside, gathered.later, gathered.fresh)
     if student is not None:
-        # A key in doubt means others, too. What this answer says of them, only one about everybody may write.
-        changed = {who: said for who, said in answer.changed.items() if who == student}
+        # A key in doubt means others, too. Only an answer about all students writes their records.
+        changed = {number: record for number, record in answer.changed.items() if number == student}
         answer = replace(answer, changed=changed, vanished=answer.vanished & {student})
     if "reference" in snapshot.fields and (answer.unmatched or student is not None):
-        said = gathered.marks.records
-        before = {s: said[rule.source, s] for s in (*answer.changed, *answer.vanished) if s in digests}
+        records = gathered.marks.records
+        before = {s: records[rule.source, s] for s in (*answer.changed, *answer.vanished) if s in digests}
         answer = with_moved(rule, snapshot.fields, groups, answer, resolved, before, whole=student is None)
-    if gathered.headcount is not None and _about_nobody(snapshot, answer, gathered, resolved):
+    if gathered.headcount is not None and _has_no_roster_rows(snapshot, answer, gathered, resolved):
         if not gathered.headcount:
             raise SourceGarbled(
-                f"{rule.source} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
+                f"{rule.source} returned {answer.rows} rows, and no student on the roster has its step",
                 "Sync the roster first: clearance sync roster",
             )
-        raise about_nobody(rule.source, answer.rows)
+        raise no_roster_rows(rule.source, answer.rows)
     new = reconcile.records_of(rule, snapshot.fields, answer)
     return Comparison(matched, answer, new, _known_keys(matched, answer, digests))
 
 
-def about_nobody(name: str, rows: int) -> SourceGarbled:
-    """Return the refusal of a first answer whose rows are about nobody."""
+def no_roster_rows(name: str, rows: int) -> SourceGarbled:
+    """Return the refusal of a first answer without rows about roster students."""
     return SourceGarbled(
-        f"{name} returned {rows} rows, and not one is about anybody on the roster",
-        f"See columns.student in {table_of(name)}: it must name the column with the student numbers. Where the "
-        "office's students simply owe nothing, let the source name its population, too.",
+        f"{name} returned {rows} rows, and none is about a student on the roster",
+        f"Check columns.student in {table_of(name)}: it must name the column with the student numbers. If no roster "
+        "student owes anything there, configure the source's population too.",
     )
 
 
 def _known_keys(matched: RowMatches, answer: Answer, digests: Mapping[str, bytes]) -> frozenset[Cell]:
     resolved, moved_to = matched.resolved, answer.moved_to
-    return frozenset(k for k in matched.groups if k in digests or _is_known(k, digests, resolved, moved_to))
+    return frozenset(k for k in matched.groups if k in digests or _is_kept_key(k, digests, resolved, moved_to))
 
 
-def _about_nobody(snapshot: Snapshot, answer: Answer, gathered: GatheredState, resolved: ResolvedKeys) -> bool:
-    """Say whether an answer has rows, and neither a row nor its population is about anybody on the roster."""
+def _has_no_roster_rows(snapshot: Snapshot, answer: Answer, gathered: GatheredState, resolved: ResolvedKeys) -> bool:
+    """Return whether an answer has rows, and neither a row nor its population is about a roster student."""
     if not answer.rows or answer.roster_rows or answer.staying:
         return False
     if any(row[0] is not None and normalise_number(row[0]) in resolved.doubtful for row in snapshot.rows):
         return False
-    return not gathered.knows_somebody
+    return not gathered.knows_students
 
 
-def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: ResolvedKeys, moved_to: frozenset[str]) -> bool:
+def _is_kept_key(key: Cell, digests: Mapping[str, bytes], resolved: ResolvedKeys, moved_to: frozenset[str]) -> bool:
     number = "" if key is None else normalise_number(key)
-    # Under an unmatched key may be what a student owes: without those rows an approval would clear the student.
+    # An unmatched key may hide a student's debt: without its rows, an approval would clear that student.
     return number in digests or number in resolved.students or number in resolved.doubtful or number in moved_to
 
 
-def _only(student: str, groups: Groups, digests: Mapping[str, bytes], resolved: ResolvedKeys) -> dict[Cell, Rows]:
-    """Keep the rows that mean this student, or may: an office may answer with more than it was asked."""
+def _rows_about(student: str, groups: Groups, digests: Mapping[str, bytes], resolved: ResolvedKeys) -> dict[Cell, Rows]:
+    """Keep the rows that mean or may mean this student: an office may return more than was asked."""
     kept: dict[Cell, Rows] = {}
     for key, rows in groups.items():
         number = "" if key is None else normalise_number(key)
-        whom = [number] if number in digests else [resolved.students.get(number, "")]
-        if student in (whom if number not in resolved.doubtful else resolved.doubtful[number][0]):
+        students = [number] if number in digests else [resolved.students.get(number, "")]
+        if student in (students if number not in resolved.doubtful else resolved.doubtful[number][0]):
             kept[key] = rows
     return kept

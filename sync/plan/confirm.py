@@ -1,7 +1,7 @@
 """Confirm: before an answer releases students, the office is asked about them once more.
 
-Between the pages of one answer a book can move; a cache can be old. Both say of a student that nothing is owed, once.
-What this cannot see is an office that says the same wrong thing twice: for that there is the guard.
+A book can move between the pages of one answer, and a cache can be old: then a debt is missing once. Where an office
+gives the same wrong answer again, this check does not find it; the guard does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +13,20 @@ from sync.rule.guard import released
 from sync.rule.reconcile import Change
 from sync.rule.records import Rows, SourceRule, digest_of_rows, record_from_rows
 
-#: The most students that are asked about again in one run. The others stay held until the next run.
+#: The maximum of students that are asked about again in one run. The others stay held until the next run.
 MOST = 1_000
 
-#: How many held students are asked about one by one, to show that this gives what the whole answer gives.
+#: How many held students are asked about one by one, to prove that this agrees with the whole answer.
 PROVEN_BY = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What asking the office again has shown so far, in one run: each student is asked about once."""
+    """The result of asking the office again in one run: each student is asked about once."""
 
     #: Asked about again.
     asked: frozenset[str] = frozenset()
-    #: Of these, who is not released: they still owe, or were not answered.
+    #: Those of them that are not released: they still owe, or have no answer.
     kept: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()
@@ -44,18 +44,18 @@ def confirm(
 ) -> Confirmation:
     """Ask the office again about the students that these changes release; ask about some held students one by one.
 
-    `numbers` are every number of each student who may be asked about, `held` stored records of held students.
+    `numbers` are all numbers of each student to ask about, `held` stored records of held students.
     """
     after = before
     if isinstance(connector, AsksByNumber):
         again = {student: numbers[student] for student in released(changes, rule.means) - before.asked}
         if again:
-            look = look_again(rule, connector, again)
+            second = ask_again(rule, connector, again)
             after = replace(
                 after,
                 asked=before.asked | again.keys(),
-                kept=before.kept | look.kept,
-                warnings=(*before.warnings, *([look.message] if look.message else [])),
+                kept=before.kept | second.kept,
+                warnings=(*before.warnings, *([second.message] if second.message else [])),
             )
     if after.tried_one:
         return after
@@ -64,14 +64,14 @@ def confirm(
     if not one:
         return after
     if differs := disagreement(rule, connector, one, numbers):
-        remedy = "Until they agree a recheck of one student holds and never clears: correct `one` in the settings"
+        remedy = "Until they agree, a recheck of one student never clears. Correct `one` in the settings"
         return replace(after, warnings=(*after.warnings, f"{differs}. {remedy}"))
     shown = Proof(ProofKind.ONE_AGREES, f"{len(one)} held students, asked one by one")
     return replace(after, proofs=(*after.proofs, shown))
 
 
 def _some_held(changes: Sequence[Change], stored: Mapping[str, Record]) -> dict[str, Record]:
-    """Return some students whom an answer holds, with their records by it."""
+    """Return some students that an answer holds, with their records from it."""
     changed = {c.student for c in changes}
     held = {c.student: c.after for c in changes if c.after is not None and c.after.verdict is Verdict.HELD}
     if len(held) < PROVEN_BY:
@@ -80,38 +80,38 @@ def _some_held(changes: Sequence[Change], stored: Mapping[str, Record]) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class SecondLook:
-    """What asking once more showed."""
+class SecondAnswer:
+    """The result of asking again."""
 
     asked: int
-    #: Students who are not released: they still owe, were not answered, or were beyond the most.
+    #: Students that are not released: they still owe, have no answer, or exceed the maximum.
     kept: frozenset[str]
-    #: For people; empty where everybody was confirmed.
+    #: For people; empty where all were confirmed.
     message: str
 
 
-def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, Sequence[str]]) -> SecondLook:
-    """Ask about these students (student → every number of theirs) once more, in one go."""
+def ask_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, Sequence[str]]) -> SecondAnswer:
+    """Ask about these students (student → all their numbers) again, in one call."""
     asked = dict(sorted(numbers.items())[:MOST])
     beyond = frozenset(numbers.keys() - asked.keys())
     try:
         answer = connector.pull_these([number for theirs in asked.values() for number in theirs])
     except SourceError as error:
         kept = frozenset(numbers)
-        return SecondLook(
-            len(asked), kept, f"{len(kept)} students would be released, and asking about them again failed: {error}"
+        return SecondAnswer(
+            len(asked), kept, f"{len(kept)} students stay held, because asking about them again failed: {error}"
         )
-    still = {student for student, rows in _by_student(answer, asked).items() if _owes(rule, answer, student, rows)}
-    doubtful = _among(answer.unsettled, asked) - still
-    parts = [f"{len(still)} of {len(asked)} students still owe when they are asked about again"] if still else []
-    parts += [f"{len(doubtful)} of {len(asked)} are answered about doubtfully"] if doubtful else []
-    parts += [f"{len(beyond)} more than can be asked about in one run"] if beyond else []
+    still = {student for student, rows in _group_rows(answer, asked).items() if _owes(rule, answer, student, rows)}
+    doubtful = _students_with(answer.unsettled, asked) - still
+    parts = [f"{len(still)} of {len(asked)} students still owe when asked about again"] if still else []
+    parts += [f"{len(doubtful)} of {len(asked)} students have a doubtful answer"] if doubtful else []
+    parts += [f"{len(beyond)} students exceed the limit of one run"] if beyond else []
     message = f"{' and '.join(parts)}: they stay held until the next run" if parts else ""
-    return SecondLook(len(asked), frozenset(still) | doubtful | beyond, message)
+    return SecondAnswer(len(asked), frozenset(still) | doubtful | beyond, message)
 
 
-def _among(cells: Iterable[Cell], numbers: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Return the students to whom one of these numbers belongs."""
+def _students_with(cells: Iterable[Cell], numbers: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Return the students that have one of these numbers."""
     named = {normalise_number(cell) for cell in cells if cell is not None}
     return frozenset(s for s, theirs in numbers.items() if named.intersection(map(normalise_number, theirs)))
 
@@ -120,7 +120,7 @@ def _owes(rule: SourceRule, answer: Snapshot, student: str, rows: Rows) -> bool:
     return record_from_rows(rule, answer.fields, student, rows, b"").verdict not in CLEAR
 
 
-def _by_student(answer: Snapshot, numbers: Mapping[str, Sequence[str]]) -> dict[str, Rows]:
+def _group_rows(answer: Snapshot, numbers: Mapping[str, Sequence[str]]) -> dict[str, Rows]:
     owner = {normalise_number(number): student for student, theirs in numbers.items() for number in theirs}
     found: dict[str, Rows] = {}
     for row in answer.rows:
@@ -133,26 +133,26 @@ def _by_student(answer: Snapshot, numbers: Mapping[str, Sequence[str]]) -> dict[
 def disagreement(
     rule: SourceRule, connector: Connector, held: Mapping[str, Record], numbers: Mapping[str, Sequence[str]]
 ) -> str:
-    """Ask about some held students one by one; return what shows that it is not what the whole answer gave, or nothing.
+    """Ask about some held students one by one; return the first difference from the whole answer, or nothing.
 
-    `held` are their records by the whole answer, `numbers` every number of theirs.
+    `held` are their records by the whole answer, `numbers` all their numbers.
     """
     for student, record in sorted(held.items())[:PROVEN_BY]:
         try:
             answers = [connector.pull_one(number) for number in numbers.get(student, (student,))]
         except SourceError as error:
             return f"asking about {student} alone failed: {error}"
-        # A list for each answer: two numbers of one student may bring the same row twice.
+        # A list for each answer: two numbers of one student may return the same row.
         rows: Rows = []
         for answer in answers:
-            rows += [row for row in _by_student(answer, {student: numbers.get(student, (student,))}).get(student, [])
+            rows += [row for row in _group_rows(answer, {student: numbers.get(student, (student,))}).get(student, [])
                      if row not in rows]  # fmt: skip
         if not rows:
-            return f"asking about {student} alone gave nothing, and the whole answer holds them"
+            return f"asking about {student} alone returned nothing, but the whole answer holds them"
         alone = record_from_rows(rule, answers[0].fields, student, rows, digest_of_rows(rule.digest, rows))
         if (alone.verdict, sorted(o.key for o in alone.obligations)) != (
             record.verdict,
             sorted(o.key for o in record.obligations),
         ):
-            return f"asking about {student} alone gave something else than the whole answer"
+            return f"asking about {student} alone returned something else than the whole answer"
     return ""

@@ -1,7 +1,7 @@
-"""Gather: everything of the marks that one answer is planned on, out of one consistent read.
+"""Gather: read all marks that one answer is planned on, in one consistent read.
 
-Cost follows change: the stored records of a source come as student and digest; everything else is read for the students
-that the answer may change.
+Cost follows change: the stored records of a source are read as student and digest; everything else is read for the
+students that the answer may change.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,12 +28,12 @@ Groups: TypeAlias = Mapping[Cell, Rows]
 
 @dataclass(frozen=True, slots=True)
 class StepMarks:
-    """One source's marks, and those of its step, about the students that a change may touch."""
+    """One source's marks, and those of its step, about the students that a change may affect."""
 
-    #: The cohort's revision: a plan is applied on that one only.
+    #: The cohort's revision: a plan is applied on this one only.
     base: int
     state: SourceState
-    #: Students whose step may change, and everybody for whom it has not been asked about yet.
+    #: Students with a step that may change, and all students for whom it has not been asked about yet.
     touched: tuple[reconcile.AffectedStudent, ...]
     #: (source, student) → stored record, of all the step's sources.
     records: Mapping[tuple[str, str], Record]
@@ -44,46 +44,46 @@ class StepMarks:
 
 @dataclass(frozen=True, slots=True)
 class GatheredState:
-    """What an answer of a source is matched, compared, confirmed, planned and judged on."""
+    """The marks that an answer of a source is matched, compared, confirmed, planned and judged on."""
 
     marks: StepMarks
     #: Student → digest of every stored record of the source; for a recheck, of one student's.
     digests: Mapping[str, bytes]
-    #: Student → rows and their digest, where one key alone brings the student's rows.
+    #: Student → rows and their digest, where one key alone has the student's rows.
     fresh: Mapping[str, tuple[Rows, bytes]]
     people: People
     #: Roster students that a source with a population does not know.
     outside: frozenset[str]
-    #: Students who were asked about on their own since the answer began.
+    #: Students with a recheck since the answer began.
     asked_later: frozenset[str]
-    #: Those, and who has joined since: this answer says nothing about them.
+    #: Those, and the students that joined since: this answer is not about them.
     later: frozenset[str]
-    #: Students about whom the readings of one pull differ.
+    #: Students with different readings in one pull.
     unsettled: frozenset[str]
-    #: The unmatched rows that are listed of the source.
+    #: The listed unmatched rows of the source.
     unmatched: Sequence[tuple[str, str, str]]
-    #: How many students have the step; None where some answer was applied under these settings.
+    #: How many students have the step; None where an answer was applied under these settings.
     headcount: int | None
-    #: Whether the answer's population has anybody on the roster; read with `headcount`.
-    knows_somebody: bool
-    #: For asking about some students again: every number of each, and students that the source holds.
+    #: Whether the answer's population contains a roster student; read with `headcount`.
+    knows_students: bool
+    #: For asking about some students again: all numbers of each, and students that the source holds.
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class GatherRequest:
-    """What is gathered: for which source, and for what purpose."""
+    """What to gather: for which source, and for what purpose."""
 
     settings: Settings
     rule: SourceRule
-    #: What time it is; an answer may be read long before.
+    #: The current time; an answer may be read long before.
     clock: datetime | None
-    #: About this student alone.
+    #: The student of a recheck.
     student: str | None = None
-    #: The source can be asked about some numbers again.
+    #: Whether the source can be asked about some numbers again.
     asks_again: bool = False
-    #: Asking about one student has yet to be shown to give what the whole answer gives, and can be.
+    #: Whether it has to be proven, and can be, that asking about one student agrees with the whole answer.
     tries_one: bool = False
 
 
@@ -100,7 +100,7 @@ def gather(
     name = rule.source
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     people = read_people(stored, snapshot.fields, groups, digests, own_numbers=rule.own_numbers)
-    # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
+    # An answer from before a student joined, as one that waited for approval, is not about that student.
     asked_later = stored.runs.asked_later(name, snapshot.began, question.clock) if student is None else frozenset()
     later = asked_later | stored.runs.joined_later(snapshot.began)
     unsettled = students_of(stored, snapshot.unsettled, student) - later
@@ -110,7 +110,7 @@ def gather(
     if student is not None:
         may_change = {student}
     elif state.settings_digest not in (None, rule.digest):
-        # With other settings the same rows, or none, may give another verdict.
+        # With other settings the same rows, or no row, may result in another verdict.
         may_change |= stored.with_step(rule.step)
     marks = step_marks(stored, question, state, expected_changes, snapshot, may_change)
     held = {s for s in may_change if _may_be_held(rule, marks, s)}
@@ -127,7 +127,7 @@ def gather(
         unsettled=unsettled,
         unmatched=stored.unmatched_keys(name) if student is None else (),
         headcount=stored.headcount(rule_settings.flows_with(settings, rule.step)) if first else None,
-        knows_somebody=first and _knows_somebody(stored, snapshot),
+        knows_students=first and _knows_students(stored, snapshot),
         numbers=stored.numbers.numbers_of(
             {*may_change, *some_held} if question.tries_one else held if question.asks_again else ()
         ),
@@ -165,7 +165,7 @@ def step_marks(
 def _may_change(
     rule: SourceRule, groups: Groups, digests: Mapping[str, bytes], people: People, outside: frozenset[str]
 ) -> tuple[dict[str, tuple[Rows, bytes]], set[str]]:
-    """Return rows and digest of each student that one key names, and every student whose record may change."""
+    """Return rows and digest of each student that one key names, and all students with a record that may change."""
     fresh: dict[str, tuple[Rows, bytes]] = {}
     several: set[str] = set()
     for key, rows in groups.items():
@@ -189,7 +189,7 @@ def _may_be_held(rule: SourceRule, marks: StepMarks, student: str) -> bool:
 
 
 def students_of(stored: CurrentState, cells: Iterable[Cell], student: str | None) -> frozenset[str]:
-    """Return the roster students whose numbers, own or other, these are; of one `student` only, at most that one."""
+    """Return the roster students that have these numbers, own or alias; with `student`, at most that one."""
     numbers = {normalise_number(cell) for cell in cells if cell is not None}
     if not numbers:
         return frozenset()
@@ -199,7 +199,7 @@ def students_of(stored: CurrentState, cells: Iterable[Cell], student: str | None
     return frozenset(found) if student is None else frozenset(found) & {student}
 
 
-def _knows_somebody(stored: CurrentState, snapshot: Snapshot) -> bool:
+def _knows_students(stored: CurrentState, snapshot: Snapshot) -> bool:
     numbers = {normalise_number(cell) for cell in snapshot.population or () if cell is not None}
     return bool(stored.numbers.listed(numbers) or stored.numbers.owners(numbers))
 
@@ -213,7 +213,7 @@ def _outside(
 ) -> frozenset[str]:
     """Return the roster students that a source with a population does not know.
 
-    A contested number, one student's own and another's card, shows of neither that the source knows them.
+    A contested number, one student's own and another's card, does not prove that the source knows either.
     """
     if snapshot.population is None:
         return frozenset()
@@ -221,15 +221,15 @@ def _outside(
     if rule.own_numbers:
         return stored.with_step(rule.step, student) - known
     known -= contested.keys()
-    everybody = stored.with_step(rule.step, student)
-    owners = stored.numbers.owners(known - everybody)
-    return everybody - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}
+    with_step = stored.with_step(rule.step, student)
+    owners = stored.numbers.owners(known - with_step)
+    return with_step - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}
 
 
 def _touched(
     stored: CurrentState, settings: Settings, step: str, students: Collection[str], now: datetime
 ) -> list[reconcile.AffectedStudent]:
-    """Return these students, where they have the step, and everybody for whom it has not been asked about yet."""
+    """Return these students, where they have the step, and all students for whom it has not been asked about yet."""
     conditions = rule_settings.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
     people = stored.people(step, students, columns, now)
@@ -237,7 +237,7 @@ def _touched(
         reconcile.AffectedStudent(
             p.student,
             p.joined_at,
-            bool(conditions) and roster.exempt(conditions, _particulars(p)),
+            bool(conditions) and roster.exempt(conditions, _roster_columns(p)),
             p.finding,
             p.decided,
         )
@@ -245,7 +245,7 @@ def _touched(
     ]
 
 
-def _particulars(person: CurrentPerson) -> dict[str, str]:
+def _roster_columns(person: CurrentPerson) -> dict[str, str]:
     return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
 
 
@@ -254,7 +254,7 @@ def others_of(
 ) -> dict[str, reconcile.SourceAnswered]:
     """Return the step's sources besides `name`, as stored; `meaning` is that of the applied settings.
 
-    What no row of another source means follows from the settings in which its own answer was applied.
+    The meaning of no row in another source follows from the settings with which its own answer was applied.
     """
     return {
         other: reconcile.SourceAnswered(_absent(settings, other, meaning), stored.source(other).began)

@@ -1,4 +1,4 @@
-"""What the guard knows of a source before an answer, and what it compares of the answer."""
+"""What the guard knows about a source before an answer, and what it compares in the answer."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,56 +16,55 @@ from sync.rule.answer import ResolvedKeys
 from sync.rule.reconcile import Plan
 from sync.rule.records import Rows, SourceRule
 
-#: What has moved is summed over a day. Two nightly runs of a source that starts a little earlier today than yesterday
-#: are two nights all the same.
+#: Moves are summed over a day. Two nightly runs count as two nights also where the second starts a little earlier.
 SUM_OVER = timedelta(hours=24) - timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class AtBranches:
-    """Whom a source's branches hold: before an answer, as last measured, and after it."""
+    """How many students a source's branches hold: before an answer, as last measured, and after it."""
 
     #: Branch → students held there; empty where the source names no branches.
     before: Mapping[str, int]
     after: Mapping[str, int]
-    #: Branch → students who were held, have a row there still, and stay held.
+    #: Branch → students that were held, still have a row there, and stay held.
     staying: Mapping[str, int]
 
     def groups(self) -> tuple[guard.GuardGroup, ...]:
-        """Return each branch beside all the others."""
-        gone = {name: max(0, held - self.staying.get(name, 0)) for name, held in self.before.items()}
-        everybody, all_gone = sum(self.before.values()), sum(gone.values())
+        """Return each branch compared with all the others."""
+        released = {name: max(0, held - self.staying.get(name, 0)) for name, held in self.before.items()}
+        all_held, all_released = sum(self.before.values()), sum(released.values())
         return tuple(
-            guard.GuardGroup("branch", name, held, gone[name], everybody - held, all_gone - gone[name])
+            guard.GuardGroup("branch", name, held, released[name], all_held - held, all_released - released[name])
             for name, held in sorted(self.before.items())
-            if gone[name]
+            if released[name]
         )
 
 
-#: Of a source that names no branches.
+#: For a source that names no branches.
 NO_BRANCHES = AtBranches({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
 class SourceHistory:
-    """What is stored of a source's past, and of the groups of whoever it may release."""
+    """What is stored about a source's past, and about the groups of the students that it may release."""
 
-    #: What the office has announced, by the verdict towards which students will move.
+    #: The office's announcements, by the verdict towards which students will move.
     announced: Mapping[Verdict, guard.Allowance]
-    #: Counted since the last approval or within a day, whichever is later.
+    #: Counted since the last approval or within a day, from the later moment.
     lately: guard.GuardCounts
-    #: Students who have the step; read where a missing row means held or cleared.
-    everybody: int
-    #: Students whose record is held; read where the source names branches.
+    #: How many students have the step; read where a missing row means held or cleared.
+    with_step: int
+    #: Students with a held record; read where the source names branches.
     held: frozenset[str]
-    #: Student who may be released → the columns of `GROUPED_BY`.
+    #: Student that may be released → the columns of `GROUPED_BY`.
     columns: Mapping[str, Sequence[str]]
     #: Column → name → students held there.
     sizes: Mapping[str, Mapping[str, int]]
 
 
-#: Where nobody's step may change.
-NO_PAST = SourceHistory({}, guard.NOBODY, 0, frozenset(), {}, {})
+#: Where no student's step may change.
+NO_PAST = SourceHistory({}, guard.NO_MOVES, 0, frozenset(), {}, {})
 
 
 def read_past(
@@ -78,9 +77,9 @@ def read_past(
     clock: datetime | None,
     released: Collection[str],
 ) -> SourceHistory:
-    """Read a source's past; `released` are the students who may be released, or more.
+    """Read a source's past; `released` contains at least the students that may be released.
 
-    `clock` is what time it is, which may be long after the answer was read.
+    `clock` is the current time, which may be long after the answer was read.
     """
     name, now, limits = rule.source, clock or snapshot.ended, rule_settings.limits(settings.source[rule.source])
     since = now - SUM_OVER
@@ -98,7 +97,7 @@ def read_past(
             for expected_change in expected_changes
         },
         lately=guard.GuardCounts(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
-        everybody=stored.headcount(rule_settings.flows_with(settings, rule.step)) if counts_silent else 0,
+        with_step=stored.headcount(rule_settings.flows_with(settings, rule.step)) if counts_silent else 0,
         held=stored.held_students(name) if "branch" in snapshot.fields else frozenset(),
         columns=stored.groups_of(released) if large else {},
         sizes={c: stored.held_by(name, rule.step, c, without_record=without_record) for c in GROUPED_BY if large},
@@ -108,11 +107,11 @@ def read_past(
 def history(
     past: SourceHistory, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot
 ) -> guard.History:
-    """Return what the guard knows of a source before this answer, without its groups. Pure."""
+    """Return what the guard knows about a source before this answer, without its groups. Pure."""
     source = settings.source[rule.source]
     effective = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
     if rule.absent in effective:
-        effective[rule.absent] += past.everybody - state.held - state.done - state.unknown - state.exempt
+        effective[rule.absent] += past.with_step - state.held - state.done - state.unknown - state.exempt
     return guard.History(
         recent_rows=state.recent_rows,
         held=effective[Verdict.HELD],
@@ -130,28 +129,33 @@ def history(
 
 
 def without_rows(known: guard.History, found: Sequence[guard.GuardGroup] = ()) -> guard.History:
-    """Return the history for a change that says nothing about how many rows there are in all."""
+    """Return the history for a change that does not show how many rows there are in all."""
     return replace(known, recent_rows=(), after_a_night=False, groups=found)
 
 
 def groups(
     past: SourceHistory, rule: SourceRule, limits: guard.GuardLimits, plan: Plan, held: int, at_branches: AtBranches
 ) -> tuple[guard.GuardGroup, ...]:
-    """Return the groups of which a plan releases students: by the roster's columns and by the source's branches. Pure.
+    """Return the groups from which a plan releases students: by the roster's columns and the source's branches. Pure.
 
-    `held` are all the students that the source holds now. Groups that are too small for a limit may be left out.
+    `held` is the number of students that the source holds now. Groups that are too small for a limit may be left out.
     """
-    gone = guard.released(plan.changes, rule.means)
-    if len(gone) < limits.group_count * limits.group_percent / 100:
+    released_students = guard.released(plan.changes, rule.means)
+    if len(released_students) < limits.group_count * limits.group_percent / 100:
         return at_branches.groups()
     found: list[guard.GuardGroup] = []
-    shared = [past.columns[student] for student in gone]
+    shared = [past.columns[student] for student in released_students]
     for at, column in enumerate(GROUPED_BY):
         moved = Counter(columns[at] for columns in shared if columns[at])
         sizes = past.sizes[column]
         found += [
             guard.GuardGroup(
-                column, name, sizes.get(name, 0), count, max(0, held - sizes.get(name, 0)), len(gone) - count
+                column,
+                name,
+                sizes.get(name, 0),
+                count,
+                max(0, held - sizes.get(name, 0)),
+                len(released_students) - count,
             )
             for name, count in sorted(moved.items())
         ]
@@ -161,7 +165,7 @@ def groups(
 def at_branches(
     past: SourceHistory, state: SourceState, snapshot: Snapshot, people: Mapping[Cell, str], plan: Plan
 ) -> AtBranches:
-    """Return whom the source's branches hold; `people` are the roster students that its number cells mean. Pure."""
+    """Return how many students the branches hold; `people` are the roster students of the number cells. Pure."""
     if "branch" not in snapshot.fields:
         return NO_BRANCHES
     at = list(snapshot.fields).index("branch")
@@ -179,11 +183,13 @@ def at_branches(
     )
 
 
-def whose(groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: ResolvedKeys) -> dict[Cell, str]:
-    """Return the roster student that each number cell surely means."""
+def students_of_keys(
+    groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: ResolvedKeys
+) -> dict[Cell, str]:
+    """Return the roster student that each number cell certainly means."""
     found: dict[Cell, str] = {}
     for key in groups:
-        number = _number(key)
+        number = _normalised_key(key)
         student = number if number in digests else resolved.students.get(number)
         if student is not None and number not in resolved.doubtful:
             found[key] = student
@@ -191,12 +197,14 @@ def whose(groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: R
 
 
 def hinted(groups: Iterable[Cell], digests: Mapping[str, bytes], resolved: ResolvedKeys) -> frozenset[Cell]:
-    """Return the number cells that have no more than a match hint."""
+    """Return the number cells that have only a match hint."""
     if not (resolved.near or resolved.doubtful):
         return frozenset()
     cells = (key for key in groups if key not in digests or key in resolved.doubtful)
-    return frozenset(key for key in cells if _number(key) in resolved.near or _number(key) in resolved.doubtful)
+    return frozenset(
+        key for key in cells if _normalised_key(key) in resolved.near or _normalised_key(key) in resolved.doubtful
+    )
 
 
-def _number(key: Cell) -> str:
+def _normalised_key(key: Cell) -> str:
     return "" if key is None else normalise_number(key)

@@ -1,8 +1,8 @@
-"""Whom a source's keys mean: roster students by number or alias, somebody doubtful, somebody who stays, or a stranger.
+"""Match a source's keys: to a roster student by number or alias, to a doubt, to a student that stays, or to none.
 
-A number is exact after its one normalisation; nothing near is ever taken for the thing itself. What can mean certain
-students and no others, as after a lost leading zero or with words or a letter around the number, is doubtful for each
-of them. What is merely near is listed for a person to look at.
+Numbers match exactly after normalisation. Near matches are never accepted. A key that can only mean certain students,
+as after a lost leading zero or with words or a letter around the number, is a doubt for each of them. A key that
+resembles a number in another way is listed as a match hint, for a person to check.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ def resolve(
     *,
     own_numbers: bool = False,
 ) -> ResolvedKeys:
-    """Find out whom those keys mean that are no student with a stored record, and which keys nobody can tell.
+    """Match the keys that are not the number of a student with a stored record.
 
     `own_numbers`: the source sends students' own numbers only, so that no key is a card or a former number.
     """
@@ -53,7 +53,7 @@ def resolve(
         else:
             doubtful[alias] = (tuple(owners), AMBIGUOUS)
     rest -= found.keys() | doubtful.keys() | near.keys()
-    # Students of another open cohort: known, and nobody here.
+    # Students of another open cohort: known, but not in this cohort.
     elsewhere = people.elsewhere & rest
     staying |= elsewhere
     rest -= elsewhere
@@ -64,13 +64,13 @@ def resolve(
     near |= {key: hint for key, hint in hinted.items() if key in rest}
     rest -= near.keys()
     if rest:
-        spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
-        near |= _namesakes(people, fields, groups, rest, spoken_of) | _one_character(people, rest)
+        with_rows = {str(key) for key in groups if key in digests} | set(found.values())
+        near |= _namesakes(people, fields, groups, rest, with_rows) | _one_character(people, rest)
     return ResolvedKeys(found, doubtful, near, staying)
 
 
 def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Return all students that each key may mean; one that was found in several ways counts as containing numbers."""
+    """Return all students that each key may mean; a key of several kinds counts as containing numbers."""
     merged: dict[str, tuple[tuple[str, ...], str]] = {}
     for kind in kinds:
         for key, (students, why) in kind.items():
@@ -80,9 +80,9 @@ def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tupl
 
 
 def _numbers_within(people: People, keys: set[str], *, own_numbers: bool) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Find keys that contain a student's number as a whole token, or are one but for blanks, hyphens and punctuation.
+    """Find keys that contain a student's number as a whole token, or equal one except for blanks and punctuation.
 
-    Only keys with other characters than digits and letters are taken apart; each number is looked up once.
+    Only keys with other characters than digits and letters are split; each number is looked up once.
     """
     if not keys:
         return {}
@@ -103,7 +103,7 @@ def _numbers_within(people: People, keys: set[str], *, own_numbers: bool) -> dic
         name(student, [student])
     for alias, owners in {} if own_numbers else people.owners(within.keys()).items():
         name(alias, owners)
-    # Of numbers that hold punctuation themselves no index knows the bare form.
+    # No index has the bare form of numbers that contain punctuation themselves.
     for number, students in people.punctuated.items():
         plain = bare(number)
         if plain in keys:
@@ -116,7 +116,7 @@ def _numbers_within(people: People, keys: set[str], *, own_numbers: bool) -> dic
 
 
 def _lost_zeros(people: People, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely.
+    """Find keys that match exactly one student after leading zeros are added: likely that student, but never certainly.
 
     The digits may have words around them, or separators of thousands within.
     """
@@ -134,10 +134,10 @@ def _lost_zeros(people: People, keys: set[str]) -> dict[str, tuple[tuple[str, ..
 def _additions(
     people: People, keys: set[str]
 ) -> tuple[dict[str, tuple[tuple[str, ...], str]], dict[str, tuple[str, str]]]:
-    """Find keys that are a student's number with zeros or a letter before it, or a letter behind it.
+    """Find keys that are a student's number with zeros or a letter before it, or a letter after it.
 
-    Where numbers on the roster look as such a key does, it may as well be the number of somebody who does not leave:
-    then it is a hint, and no doubt.
+    Where numbers on the roster have the form of such a key, it may also be the number of a student that does not
+    leave: then it is a hint, and not a doubt.
     """
     candidates: dict[str, set[str]] = {}
     for key in keys:
@@ -160,9 +160,9 @@ def _additions(
 
 
 def _one_character(people: People, keys: set[str]) -> dict[str, tuple[str, str]]:
-    """Find keys that become one student's number when letters are read as digits, or one character comes or goes.
+    """Find keys that become one student's number when letters are read as digits, or one character is added or removed.
 
-    Another digit in a place is not looked for: students' neighbours, who do not leave, have such numbers.
+    A different digit is not searched for: other students, who do not leave, have such numbers.
     """
     spelled: dict[str, set[str]] = {}
     for key in sorted(keys)[:HINTED_KEYS]:
@@ -176,13 +176,13 @@ def _one_character(people: People, keys: set[str]) -> dict[str, tuple[str, str]]
 
 
 def _namesakes(
-    people: People, fields: Sequence[str], groups: Mapping[Cell, Rows], keys: set[str], spoken_of: set[str]
+    people: People, fields: Sequence[str], groups: Mapping[Cell, Rows], keys: set[str], with_rows: set[str]
 ) -> dict[str, tuple[str, str]]:
-    """Find keys whose rows bear the name of one student, and of one about whom nothing came by the own number."""
+    """Find keys with the name of exactly one student, where no row has that student's own number."""
     names = names_of(fields, groups, keys)
     fits = {key: people.named.get(name, ()) for key, name in names.items()}
     return {
         key: (SAME_NAME, namesakes[0])
         for key, namesakes in fits.items()
-        if len(namesakes) == 1 and namesakes[0] not in spoken_of
+        if len(namesakes) == 1 and namesakes[0] not in with_rows
     }

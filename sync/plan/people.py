@@ -1,4 +1,4 @@
-"""The roster as far as an answer's keys name it: read in one go, so that matching needs no database."""
+"""The part of the roster that an answer's keys name: read at once, so that matching needs no database."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from status_db.student_numbers import bare, numbers_within, with_lost_zeros, wit
 from sync.rule.answer import keys_to_resolve
 from sync.rule.records import Rows
 
-#: Among how many unmatched keys match hints are looked for.
+#: How many unmatched keys are searched for match hints.
 HINTED_KEYS = 2_000
 
-#: Letters that are read, and typed, for digits.
+#: Letters that are misread, or mistyped, for digits.
 _LOOK_ALIKE = str.maketrans("OQDILZSB", "00011258")
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Every student that the keys of one answer may mean, and what distinguishes them."""
+    """Every student that the keys of one answer may mean, with what matching needs."""
 
-    #: Numbers that were looked up. Another one cannot be asked about.
+    #: Numbers that were looked up. Others cannot be matched.
     looked_up: frozenset[str]
     #: Leaving students that a key means or may mean; match hints are not counted.
     meant: frozenset[str]
     #: Student's own number → whether the student leaves.
     own: Mapping[str, bool]
-    #: Other number, such as a card → the leaving students who have it, in order.
+    #: Alias, such as a card → the leaving students that have it, in order.
     aliases: Mapping[str, Sequence[str]]
     #: Number that is one student's own and another's alias → both.
     contested: Mapping[str, Sequence[str]]
@@ -35,7 +35,7 @@ class People:
     elsewhere: frozenset[str]
     #: Number with punctuation of its own → leaving students, where a key has its bare form.
     punctuated: Mapping[str, Collection[str]]
-    #: Name → the leaving students who bear it, in order.
+    #: Name → the leaving students that have it, in order.
     named: Mapping[str, Sequence[str]]
     #: Length, first and last character of every own number on the roster.
     ends: frozenset[tuple[int, str, str]]
@@ -43,21 +43,21 @@ class People:
     lengths: frozenset[int]
 
     def listed(self, numbers: Iterable[str]) -> dict[str, bool]:
-        """Return those of the numbers that are students on the roster, and whether each is leaving."""
-        return {number: self.own[number] for number in self._asked(numbers) if number in self.own}
+        """Return the numbers that are students on the roster, and whether each is leaving."""
+        return {number: self.own[number] for number in self._known_numbers(numbers) if number in self.own}
 
     def leaving(self, numbers: Iterable[str]) -> set[str]:
-        """Return those of the numbers that are leaving students on the roster."""
-        return {number for number in self._asked(numbers) if self.own.get(number)}
+        """Return the numbers that are leaving students on the roster."""
+        return {number for number in self._known_numbers(numbers) if self.own.get(number)}
 
     def owners(self, numbers: Iterable[str]) -> dict[str, Sequence[str]]:
-        """Return alias → the leaving students on the roster who have it, in order."""
-        return {number: self.aliases[number] for number in self._asked(numbers) if number in self.aliases}
+        """Return alias → the leaving students on the roster that have it, in order."""
+        return {number: self.aliases[number] for number in self._known_numbers(numbers) if number in self.aliases}
 
-    def _asked(self, numbers: Iterable[str]) -> Iterator[str]:
+    def _known_numbers(self, numbers: Iterable[str]) -> Iterator[str]:
         for number in numbers:
             if number not in self.looked_up:
-                # An owner who was not read would look like nobody, and their debt like nobody's.
+                # Without this check, a debt of an owner that was not read would match no student.
                 raise LookupError(f"{number} was not looked up on the roster before matching")
             yield number
 
@@ -85,18 +85,18 @@ def read_people(
     rest -= elsewhere
     within = {key: numbers_within(key) for key in rest}
     near = {key: within[key] | with_lost_zeros(key) | without_addition(key) for key in rest}
-    tokens, others = _all(within.values()), _all(near.values())
+    tokens, others = _merged_numbers(within.values()), _merged_numbers(near.values())
     own |= stored.numbers.listed(others)
     if not own_numbers:
         aliases |= stored.numbers.owners(tokens)
     odd = stored.numbers.punctuated(own=own_numbers) if rest else {}
     punctuated = {n: students for n, students in odd.items() if bare(n) in rest or bare(n) in tokens}
-    # Those for which something nearer than a hint may be found: as many more keys are read for hints.
+    # Keys that may have a better match than a hint: this many more keys are read for hints.
     held = own.keys() | aliases.keys() | {bare(number) for number in punctuated}
     most = HINTED_KEYS + sum(1 for key in rest if key in held or not held.isdisjoint(near[key]))
     meant = {number for number, leaves in own.items() if leaves}
-    spoken_of = {normalise_number(key) for key in groups if key is not None} if contested else frozenset()
-    doubtful = (owners for number, owners in contested.items() if number in spoken_of)
+    all_keys = {normalise_number(key) for key in groups if key is not None} if contested else frozenset()
+    doubtful = (owners for number, owners in contested.items() if number in all_keys)
     for owners in (*aliases.values(), *doubtful, *punctuated.values()):
         meant.update(owners)
     lengths = stored.numbers.lengths() if rest else frozenset()
@@ -116,12 +116,12 @@ def read_people(
     )
 
 
-def _all(sets: Iterable[Iterable[str]]) -> set[str]:
+def _merged_numbers(sets: Iterable[Iterable[str]]) -> set[str]:
     return {number for numbers in sets for number in numbers}
 
 
 def spellings(key: str, lengths: Collection[int]) -> Iterator[str]:
-    """Give what a mistyped key may have meant; numbers have one of these lengths."""
+    """Yield the numbers that a mistyped key may mean; numbers have one of these lengths."""
     read = key.translate(_LOOK_ALIKE)
     if read != key:
         yield read
@@ -136,7 +136,7 @@ def spellings(key: str, lengths: Collection[int]) -> Iterator[str]:
 def names_of(
     fields: Sequence[str], groups: Mapping[Cell, Rows], keys: Collection[str], most: int = HINTED_KEYS
 ) -> dict[str, str]:
-    """Return the name in the first row of each of these keys, without blanks; of `most` keys that have one."""
+    """Return the name in the first row of each of these keys, without blanks; at most `most` names."""
     if "name" not in fields:
         return {}
     at, names = fields.index("name"), dict[str, str]()

@@ -1,4 +1,4 @@
-"""A source's answer about one student. It may hold at any time, and clears only what a full answer would clear."""
+"""A source's answer about one student. It can hold at any time, and clears only what a full answer would clear."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,30 +35,27 @@ class RecheckStages(SourceStages):
         self._needs_no_proof = reads_all_for_one(connector)
 
     def gather(self, connection: Connection) -> Read:
-        """Read the same as for everybody, about one student, and how the last full run ended."""
+        """Read the same as for a full answer, about one student, and how the last full run ended."""
         read = super().gather(connection)
         assert isinstance(read, AnswerRead)  # noqa: S101 - an answer about one student has no fingerprint
         return replace(read, last_full=CurrentState(connection, self._cohort).runs.last_full_run(self._rule.source))
 
     def decide(self, read: Read) -> SourceProposal:
-        """Decide as for everybody, and say why nothing is applied where it must not be."""
+        """Decide as for a full answer, and add the reason where nothing must be applied."""
         proposal = super().decide(read)
-        return proposal if isinstance(read, SameAnswer) else replace(proposal, held=self._held(read, proposal))
+        return proposal if isinstance(read, SameAnswer) else replace(proposal, held=self._withholding(read, proposal))
 
-    def _held(self, read: AnswerRead, proposal: SourceProposal) -> Withholding | None:
+    def _withholding(self, read: AnswerRead, proposal: SourceProposal) -> Withholding | None:
         name, student = self._rule.source, self.student
         if proposal.clears and read.last_full not in (RunState.APPLIED, RunState.UNCHANGED):
-            return Withholding(
-                f"{name} would clear {student}, but its last full run {read.last_full or 'has yet to come'}. "
-                f"Sync {name} first; then ask again."
-            )
+            last = f"its last full run is {read.last_full}" if read.last_full else "it has no full run yet"
+            return Withholding(f"{name} would clear {student}, but {last}. Sync {name} first, then ask again.")
         if proposal.clears and not (self._needs_no_proof or read.one_proven):
             return Withholding(
-                f"{name} would clear {student}, but asking about one student has not been shown to give "
-                f"what the whole answer gives, and so never clears. Sync {name}: a full run shows it, or "
-                "says what differs."
+                f"{name} would clear {student}, but it is not proven that asking about one student agrees with the "
+                f"whole answer. Sync {name}: a full run proves it, or reports the difference."
             )
         if proposal.reasons:
-            said = "; ".join(map(str, proposal.reasons))
-            return Withholding(f"{said}. Look at the source, then sync {name} as a whole.", "suspended")
+            reasons = "; ".join(map(str, proposal.reasons))
+            return Withholding(f"{reasons}. Check the source, then sync {name} as a whole.", "suspended")
         return None

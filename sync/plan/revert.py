@@ -1,4 +1,4 @@
-"""Taking back a wrongly approved run: the records that it replaced are put back, where no later answer changed them."""
+"""Revert of a wrongly approved run: the records that it replaced are restored, where no later answer changed them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from status_db.stored_counts import RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.gather import GatherRequest, StepMarks, step_marks
-from sync.plan.snapshot_codec import WayBack
+from sync.plan.snapshot_codec import RevertSnapshot
 from sync.plan.source import SourceProposal
 from sync.rule import guard, reconcile
 from sync.rule.answer import Answer
@@ -26,13 +26,13 @@ from sync.rule.answer import Answer
 _NO_ANSWER = Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
 
 
-class WayBackMoved(Exception):  # noqa: N818 - named by what is so
-    """Taking a run back would change something else than what was looked at."""
+class RevertMoved(Exception):  # noqa: N818 - named by what is so
+    """The revert of a run would change something else than what was checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RevertRead:
-    """What taking a run back is planned on."""
+    """The marks that the revert of a run is planned on."""
 
     marks: StepMarks
     #: Student → the record that the run replaced, where no later answer has changed it.
@@ -42,18 +42,18 @@ class RevertRead:
 
 
 class RevertStages:
-    """The stages of taking an approved run back. No office is asked, and rows there are none."""
+    """The stages of the revert of an approved run. No office is asked, and there are no rows."""
 
     def __init__(
         self,
         settings: Settings,
         cohort: str,
         name: str,
-        snapshot: WayBack,
+        snapshot: RevertSnapshot,
         reversal: Callable[[Connection], Reversal],
         seals: Callable[[Connection], Seals],
     ) -> None:
-        """`reversal` reads what the run replaced. With `seals`, an altered announced change raises no limit."""
+        """`reversal` reads what the run replaced. With `seals`, an altered expected change raises no limit."""
         self._settings = settings
         self._cohort = cohort
         self._rule = rule_settings.source_rule(settings, name)
@@ -62,7 +62,7 @@ class RevertStages:
         self._seals = seals
 
     def gather(self, connection: Connection) -> RevertRead:
-        """Read the replaced records that nothing has changed since, and the marks about their students."""
+        """Read the replaced records that have not changed since, and the marks about their students."""
         rule, snapshot, stored = self._rule, self.snapshot, CurrentState(connection, self._cohort)
         reversal = self._reversal(connection)
         state, digests = stored.source(rule.source), stored.digests(rule.source)
@@ -76,9 +76,9 @@ class RevertStages:
         return RevertRead(marks, untouched, reversal, asked_later)
 
     def decide(self, read: RevertRead) -> SourceProposal:
-        """Plan to put the records back, and judge the moves as those of any run.
+        """Plan to restore the records, and judge the moves as those of any run.
 
-        A student who has left the roster, or joined again, is left alone. Raises WayBackMoved.
+        A student that has left the roster, or joined again, is left alone. Raises RevertMoved.
         """
         rule, snapshot, marks, state = self._rule, self.snapshot, read.marks, read.marks.state
         known = {
@@ -101,21 +101,21 @@ class RevertStages:
             marks.others,
             state.began,
         )
-        if snapshot.looked_at not in (None, plan.digest):
-            raise WayBackMoved
+        if snapshot.checked_digest not in (None, plan.digest):
+            raise RevertMoved
         pull = Pull(
             began=began,
             ended=snapshot.ended,
             fresh_for=rule_settings.fresh_for(self._settings, self._settings.source[rule.source]),
             settings_digest=rule.digest,
             fingerprint=None,
-            told=None,
+            reported_fingerprint=None,
             compared_at=None,
             roster_rows=None,
             source_base=state.revision,
             asked_later=read.asked_later,
         )
-        reasons, counted = self._judged(plan, marks)
+        reasons, counted = self._guard_result(plan, marks)
         return SourceProposal(
             plan,
             reasons,
@@ -132,10 +132,12 @@ class RevertStages:
             ),
         )
 
-    def _judged(self, plan: reconcile.Plan, marks: StepMarks) -> tuple[tuple[GuardReason, ...], guard.GuardCounts]:
-        """Return why the guard holds the change back, and what it counts; a change that moves nobody passes."""
+    def _guard_result(
+        self, plan: reconcile.Plan, marks: StepMarks
+    ) -> tuple[tuple[GuardReason, ...], guard.GuardCounts]:
+        """Return why the guard suspends the change, and what it counts; a change that moves no student passes."""
         if not plan.changes and not plan.findings:
-            return (), guard.NOBODY
+            return (), guard.NO_MOVES
         rule = self._rule
         limits = rule_settings.limits(self._settings.source[rule.source])
         before = pasts.history(marks.past, self._settings, rule, marks.state, self.snapshot)
@@ -145,6 +147,6 @@ class RevertStages:
         return reasons, guard.count(plan, rule.means, history)
 
 
-def at(moment: datetime, run: int) -> WayBack:
-    """Return what stands in the place of an answer where a run is taken back."""
-    return WayBack((), (), moment, moment, (), reverts=run)
+def at(moment: datetime, run: int) -> RevertSnapshot:
+    """Return the snapshot that replaces an answer where a run is reverted."""
+    return RevertSnapshot((), (), moment, moment, (), reverts=run)

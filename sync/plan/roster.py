@@ -22,7 +22,7 @@ from sync.rule import reconcile, roster
 from sync.rule.guard import GuardGroup
 from sync.rule.step import SourcePart, of_step
 
-#: What stands in the place of the digest in a database from before it was recorded.
+#: The value of the digest in a database from before it was recorded.
 _UNRECORDED = b"roster"
 
 
@@ -39,17 +39,17 @@ class RosterProposal:
 
     @property
     def clears(self) -> bool:
-        """Say whether particulars alone would let anybody off."""
+        """Return whether changed particulars alone would clear or exempt a student."""
         return any(finding.verdict in CLEAR for _, _, finding in self.writes.findings)
 
     @property
     def flips(self) -> tuple[Flip, ...]:
-        """What particulars alone would flip; what joining and leaving does is found when it is written."""
+        """The flips from changed particulars; those from joining and leaving are computed when they are written."""
         return tuple(self.writes.flips)
 
     @property
     def counts(self) -> RunCounts:
-        """Figures for the run."""
+        """The counts of the run."""
         plan = self.plan
         return RunCounts(
             rows=plan.rows,
@@ -72,7 +72,7 @@ class RosterProposal:
 
 @dataclass(frozen=True, slots=True)
 class StepPeople:
-    """What is stored of one step about students whose particulars have changed."""
+    """What is stored about one step of students with changed particulars."""
 
     people: tuple[CurrentPerson, ...]
     #: The step's sources, as stored, and their records about these students.
@@ -86,13 +86,13 @@ class RosterRead:
 
     base: int
     state: SourceState
-    #: Number → student on the list, under the number that is right now.
+    #: Number → student on the list, under the corrected number.
     listed: Mapping[str, roster.RosterEntry]
-    #: Everybody ever listed in this cohort.
+    #: All students ever listed in this cohort.
     known: Mapping[str, roster.CurrentStudent]
     #: Student → the columns of `GROUPED_BY`.
     columns: Mapping[str, Mapping[str, str]]
-    #: Step with exemptions → what is stored of those whose particulars have changed.
+    #: Step with exemptions → what is stored about students with changed particulars.
     steps: Mapping[str, StepPeople]
 
 
@@ -100,9 +100,9 @@ class RosterStages:
     """The stages of the registrar's list: no office is asked again."""
 
     def __init__(self, settings: Settings, cohort: str, snapshot: Snapshot, clock: Callable[[], datetime]) -> None:
-        """Students stored as having joined ahead of `clock` were listed under a wrong clock, and join now.
+        """Students that are stored as joined after `clock` were listed under a wrong clock, and join now.
 
-        Otherwise no answer would count as given after that.
+        Otherwise no answer would count as later than that.
         """
         self._settings = settings
         self._cohort = cohort
@@ -110,7 +110,7 @@ class RosterStages:
         self._clock = clock
 
     def gather(self, connection: Connection) -> RosterRead:
-        """Read the roster, and the steps of those whose particulars have changed. Raises SourceGarbled."""
+        """Read the roster, and the steps of students with changed particulars. Raises SourceGarbled."""
         stored, now = CurrentState(connection, self._cohort), self._clock()
         listed = _renumbered(
             roster.entries(rule_settings.roster_rule(self._settings), self.snapshot), stored.numbers.renumbered()
@@ -128,11 +128,11 @@ class RosterStages:
             listed,
             known,
             columns,
-            self._steps(stored, changed) if changed else {},
+            self._read_steps(stored, changed) if changed else {},
         )
 
-    def _steps(self, stored: CurrentState, students: Sequence[str]) -> dict[str, StepPeople]:
-        """Read what depends on roster columns about these students."""
+    def _read_steps(self, stored: CurrentState, students: Sequence[str]) -> dict[str, StepPeople]:
+        """Read the steps of these students that depend on roster columns."""
         flows = rule_settings.steps_of_flows(self._settings).values()
         synced = {step for steps in flows for step, kind in steps if kind is StepKind.SYNCED}
         meaning, found = stored.meaning(), dict[str, StepPeople]()
@@ -164,24 +164,26 @@ class RosterStages:
             fresh_for=rule_settings.fresh_for(self._settings, asked),
             settings_digest=rule_settings.roster_digest(self._settings),
             fingerprint=None,
-            told=None,
+            reported_fingerprint=None,
             compared_at=self.snapshot.began,
             roster_rows=plan.rows,
             location=rule_settings.location(asked),
         )
-        return RosterProposal(plan, writes, self._reasons(read, plan, writes), pull, self.snapshot)
+        return RosterProposal(plan, writes, self._guard_reasons(read, plan, writes), pull, self.snapshot)
 
-    def _reasons(self, read: RosterRead, plan: roster.RosterPlan, writes: RosterWrites) -> tuple[GuardReason, ...]:
+    def _guard_reasons(
+        self, read: RosterRead, plan: roster.RosterPlan, writes: RosterWrites
+    ) -> tuple[GuardReason, ...]:
         leaving = {n for n, entry in read.known.items() if entry.active and entry.flow}
-        let_off = {
+        newly_exempt = {
             flip.student for flip in writes.flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED
         }
-        dropped = frozenset(n for n in leaving if not _leaves(read.listed.get(n)))
+        dropped = frozenset(n for n in leaving if not _is_leaving(read.listed.get(n)))
         groups: tuple[GuardGroup, ...] = ()
         if dropped and read.state.recent_rows:
             groups = roster.groups_of({n: read.columns[n] for n in read.known if n in leaving}, dropped)
         limits = rule_settings.limits(self._settings.roster)
-        reasons = roster.judge(plan, limits, read.state.recent_rows, len(leaving), len(let_off), groups)
+        reasons = roster.judge(plan, limits, read.state.recent_rows, len(leaving), len(newly_exempt), groups)
         if plan.empty or not self._is_read_otherwise(read.state):
             return reasons
         moved = len(plan.joined) + len(plan.changed) + len(plan.left)
@@ -189,14 +191,14 @@ class RosterStages:
         return (*reasons, GuardReason(GuardReasonKind.SETTINGS_CHANGED, figures))
 
     def _is_read_otherwise(self, state: SourceState) -> bool:
-        """Say whether the list is read by other settings, or at another place, than the last one."""
+        """Return whether the list is read by other settings, or from another location, than the last one."""
         digest, places = rule_settings.roster_digest(self._settings), rule_settings.locations(self._settings.roster)
         return state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (None, *places)
 
     def _reconsidered(
         self, plan: roster.RosterPlan, read: RosterRead
     ) -> tuple[list[tuple[str, str, Finding]], list[Flip]]:
-        """Find again what depends on roster columns, for students whose particulars have changed."""
+        """Derive again the findings that depend on roster columns, for students with changed particulars."""
         particulars = {
             e.student: dict(zip(roster.COLUMNS, e.columns, strict=True)) | dict(e.extra) for e in plan.changed
         }
@@ -208,7 +210,7 @@ class RosterStages:
                 if person.student not in particulars:
                     continue
                 exempt = roster.exempt(conditions, particulars[person.student])
-                finding = of_step(_parts(stored, person), exempt=exempt)
+                finding = of_step(_source_parts(stored, person), exempt=exempt)
                 if (finding.verdict, finding.reason) == (person.finding.verdict, person.finding.reason):
                     continue
                 findings.append((person.student, step, finding))
@@ -220,7 +222,7 @@ class RosterStages:
         return findings, flips
 
 
-def _parts(stored: StepPeople, person: CurrentPerson) -> list[SourcePart]:
+def _source_parts(stored: StepPeople, person: CurrentPerson) -> list[SourcePart]:
     return [
         SourcePart(
             stored.records.get((name, person.student)),
@@ -231,14 +233,14 @@ def _parts(stored: StepPeople, person: CurrentPerson) -> list[SourcePart]:
     ]
 
 
-def _leaves(entry: roster.RosterEntry | None) -> bool:
+def _is_leaving(entry: roster.RosterEntry | None) -> bool:
     return entry is not None and entry.flow is not None
 
 
 def _renumbered(
     listed: Mapping[str, roster.RosterEntry], corrected: Mapping[str, str]
 ) -> Mapping[str, roster.RosterEntry]:
-    """Return the list with corrected numbers, while the registrar's still has the old ones."""
+    """Return the list with corrected numbers, while the registrar's list still has the old ones."""
     found: dict[str, roster.RosterEntry] = {}
     for number, entry in listed.items():
         right = corrected.get(number, number)

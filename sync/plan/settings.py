@@ -37,7 +37,7 @@ class SettingsProposal:
 
     @property
     def clears(self) -> bool:
-        """Say whether anything counts as clear that did not."""
+        """Return whether anything counts as clear that did not."""
         return any(flip.after in CLEAR and flip.before not in CLEAR for flip in self.plan.flips)
 
     @property
@@ -47,7 +47,7 @@ class SettingsProposal:
 
     @property
     def counts(self) -> RunCounts:
-        """Figures for the run."""
+        """The counts of the run."""
         plan = self.plan
         return RunCounts(
             students=plan.students,
@@ -62,12 +62,12 @@ class SettingsProposal:
 
     @property
     def pull(self) -> Pull:
-        """Return what stands for a pull: nothing was asked."""
+        """Return an empty pull: no source was asked."""
         now = self.snapshot.ended
         return Pull(now, now, timedelta(0), b"", None, None, None, None)
 
     def kept(self) -> Snapshot:
-        """Return what is kept of it: the settings are in their file."""
+        """Return the snapshot to keep: the settings themselves are in their file."""
         return self.snapshot
 
     def apply(self, marks: SettingsMarks, lease: Lease, ending: RunEnding, *, approved: bool) -> None:
@@ -89,8 +89,8 @@ class SettingsProposal:
             ending,
         )
 
-    def look(self) -> Impact:
-        """Show it to people."""
+    def impact(self) -> Impact:
+        """Return the impact, for people."""
         moved = Counter((self.colleges.get(f.student, ""), f.before, f.after) for f in self.plan.flips)
         return Impact(
             SETTINGS,
@@ -102,8 +102,8 @@ class SettingsProposal:
         )
 
     def by_step(self) -> list[str]:
-        """Say for each step how many students get it, lose it, or find something else there."""
-        return _by_step(self.plan)
+        """Return for each step how many students get it, lose it, or have another finding."""
+        return _change_lines(self.plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,10 @@ class SettingsRead:
     """One read of the whole cohort, for a change of settings."""
 
     base: int
-    #: What the settings meant when they were last applied.
+    #: The meaning of the applied settings.
     before: Meaning | None
     people: tuple[PlacedStudent, ...]
-    #: Source, or the roster → when its last good answer began; and those of which none was applied.
+    #: Source, or the roster → when its last good answer began; and those without an applied answer.
     began: Mapping[str, datetime]
     never_asked: frozenset[str]
     asked: frozenset[str]
@@ -129,17 +129,17 @@ class SettingsStages:
         self.snapshot = snapshot
 
     def gather(self, connection: Connection) -> SettingsRead:
-        """Read everybody, with everything that is stored about them."""
+        """Read all students, with everything stored about them."""
         stored, known = CurrentState(connection, self._cohort), applied_settings.read(connection, self._cohort)
         before = known.meaning if known is not None else None
-        began, never_asked = _asked(stored, before, self._meaning)
+        began, never_asked = _asked_times(stored, before, self._meaning)
         people = tuple(placed_students(connection, self._cohort, self.snapshot.ended, roster.COLUMNS))
         return SettingsRead(
             stored.revision(), before, people, began, frozenset(never_asked), frozenset(stored.asked_sources())
         )
 
     def decide(self, read: SettingsRead) -> SettingsProposal:
-        """Plan the change from the settings as applied to these, and judge it."""
+        """Plan the change from the applied settings to these, and judge it."""
         placed = [
             settings_plan.FlowStudent(
                 student=p.student,
@@ -157,18 +157,18 @@ class SettingsStages:
         )
         flipped = {flip.student for flip in plan.flips}
         colleges = {p.student: p.columns["college"] for p in read.people if p.student in flipped}
-        return SettingsProposal(plan, _reasons(plan), self.snapshot, colleges)
+        return SettingsProposal(plan, _guard_reasons(plan), self.snapshot, colleges)
 
 
-def _asked(stored: CurrentState, before: Meaning | None, own: Meaning) -> tuple[dict[str, datetime], set[str]]:
+def _asked_times(stored: CurrentState, before: Meaning | None, own: Meaning) -> tuple[dict[str, datetime], set[str]]:
     names = {*own.sources, *(before.sources if before is not None else ()), ROSTER}
     states = {name: stored.source(name) for name in names}
     began = {name: state.began for name, state in states.items() if state.began is not None}
     return began, {name for name, state in states.items() if state.settings_digest is None}
 
 
-def _reasons(plan: settings_plan.SettingsPlan) -> tuple[GuardReason, ...]:
-    """Have a person look at every change of settings that changes a student's step or what is found for it."""
+def _guard_reasons(plan: settings_plan.SettingsPlan) -> tuple[GuardReason, ...]:
+    """Return the guard reasons: a person approves changes of steps or findings."""
     if plan.moves_nobody:
         return ()
     moved = plan.moved()
@@ -188,7 +188,7 @@ def _reasons(plan: settings_plan.SettingsPlan) -> tuple[GuardReason, ...]:
     return tuple(reasons)
 
 
-def _by_step(plan: settings_plan.SettingsPlan) -> list[str]:
+def _change_lines(plan: settings_plan.SettingsPlan) -> list[str]:
     lines: list[str] = []
     for what, steps in (
         ("new for", Counter(step for _, step, _ in plan.added)),
@@ -196,10 +196,10 @@ def _by_step(plan: settings_plan.SettingsPlan) -> list[str]:
     ):
         lines += [f"{step}: {what} {count} students" for step, count in sorted(steps.items())]
     for (step, before, after), count in sorted(plan.moved().items()):
-        word = "ends" if after is Verdict.EXEMPT and (step not in _steps(plan)) else str(after)
+        word = "ends" if after is Verdict.EXEMPT and (step not in _step_names(plan)) else str(after)
         lines.append(f"{step}: {before} → {word} for {count} students")
     return lines
 
 
-def _steps(plan: settings_plan.SettingsPlan) -> set[str]:
+def _step_names(plan: settings_plan.SettingsPlan) -> set[str]:
     return {step for flow in plan.meaning.flows.values() for step, *_ in flow.entries}

@@ -1,7 +1,7 @@
-"""A change of settings, planned: which steps each student has from now on, and what is found for each. Pure.
+"""The plan of a change of settings: the steps that each student has from now on, and the finding for each. Pure.
 
-Findings are derived from what is stored, never from a new answer: what a source said stays what it said, wherever its
-step goes. A step without a word from its sources is unknown.
+Findings are derived from stored records, never from a new answer: a source's records stay, also where its step
+changes. A step without records or answers from its sources is unknown.
 """
 
 from collections import Counter
@@ -26,16 +26,16 @@ class CurrentStep:
 
 @dataclass(frozen=True, slots=True)
 class FlowStudent:
-    """One active student whose flow is set, as stored."""
+    """One active student with a flow, as stored."""
 
     student: str
     flow: str
     joined_at: datetime
     #: Roster column → value, level and category included.
     columns: Mapping[str, str]
-    #: Step → what is stored of it.
+    #: Step → its stored finding and decision.
     steps: Mapping[str, CurrentStep]
-    #: Source → what it said.
+    #: Source → its record.
     records: Mapping[str, Record]
     #: Step → the verdict of the decision that counts now, for steps that are not stored too.
     decided: Mapping[str, Verdict]
@@ -43,39 +43,39 @@ class FlowStudent:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPlan:
-    """All that a change of settings would do, made in full before the first write."""
+    """All changes of a settings run, planned in full before the first write."""
 
     cohort: str
     base: int
-    #: Digest of the settings as applied; None where none are recorded.
+    #: Digest of the applied settings; None where none are recorded.
     before: bytes | None
-    #: What is recorded once this is applied.
+    #: The meaning that is recorded when this is applied.
     meaning: Meaning
-    #: What differs, key by key, for people.
+    #: The differences, key by key, for people.
     lines: tuple[str, ...]
     #: (student, flow) for each student who gets another flow.
     flows: tuple[tuple[str, str], ...]
-    #: Steps that a student gets, loses, or for which something else is found.
+    #: Steps that a student gets or loses, and steps with another finding.
     added: tuple[tuple[str, str, Finding], ...]
     removed: tuple[tuple[str, str], ...]
     findings: tuple[tuple[str, str, Finding], ...]
     flips: tuple[Flip, ...]
-    #: Sources that are no longer asked: their records go.
+    #: Sources that are no longer asked: their records are removed.
     retired: tuple[str, ...]
     #: (flow, review, steps) for each review that would no longer wait for these steps.
     loosened: tuple[tuple[str, str, tuple[str, ...]], ...]
-    #: Active students whom no flow fits: they keep what is stored, and no step of theirs counts.
+    #: Active students that fit no flow: they keep what is stored, and none of their steps counts.
     unplaced: tuple[str, ...]
     students: int
 
     @property
     def empty(self) -> bool:
-        """Say whether there is nothing to record."""
+        """Return whether there is nothing to record."""
         return self.before == self.meaning.digest
 
     @property
     def moves_nobody(self) -> bool:
-        """Say whether no student's steps or findings change."""
+        """Return whether no student's steps or findings change."""
         return not (self.flows or self.added or self.removed or self.findings or self.unplaced or self.loosened)
 
     @property
@@ -106,10 +106,10 @@ def plan(
     never_asked: Collection[str],
     stored_sources: Collection[str],
 ) -> SettingsPlan:
-    """Return what it takes to bring the stored steps to the structure of `own`.
+    """Return the changes that bring the stored steps to the structure of `own`.
 
-    `began` is when each source's last good snapshot began; `never_asked` are the sources (and the roster) of which no
-    answer was ever applied, `stored_sources` those that have a row of their own.
+    `began` is when each source's last good snapshot began; `never_asked` are the sources (and the roster) without an
+    applied answer, `stored_sources` those with a row of their own.
     """
     target = applied.with_structure(own, never_asked) if applied is not None else own
     rows = _StudentRows()
@@ -121,7 +121,7 @@ def plan(
         if flow is None:
             unplaced.append(person.student)
         else:
-            _move(rows, target, person, flow, began)
+            _place_student(rows, target, person, flow, began)
     return SettingsPlan(
         cohort=cohort,
         base=base,
@@ -142,7 +142,7 @@ def plan(
 
 @dataclass(slots=True)
 class _StudentRows:
-    """What a change of settings writes about students, student by student."""
+    """The rows that a change of settings writes about students."""
 
     flows: list[tuple[str, str]] = field(default_factory=list)
     added: list[tuple[str, str, Finding]] = field(default_factory=list)
@@ -151,8 +151,10 @@ class _StudentRows:
     flips: list[Flip] = field(default_factory=list)
 
 
-def _move(rows: _StudentRows, target: Meaning, person: FlowStudent, flow: str, began: Mapping[str, datetime]) -> None:
-    """Add what brings one student to the steps of a flow."""
+def _place_student(
+    rows: _StudentRows, target: Meaning, person: FlowStudent, flow: str, began: Mapping[str, datetime]
+) -> None:
+    """Add the rows that bring one student to the steps of a flow."""
     if flow != person.flow:
         rows.flows.append((person.student, flow))
     kinds = {step: StepKind(kind) for step, kind, _ in target.flows[flow].entries}
@@ -161,11 +163,11 @@ def _move(rows: _StudentRows, target: Meaning, person: FlowStudent, flow: str, b
         was = person.steps[step]
         rows.flips.append(Flip(person.student, step, was.decided or was.finding.verdict, Verdict.EXEMPT, NOT_IN_FLOW))
     for step, kind in sorted(kinds.items()):
-        finding = _found(target, person, step, kind, began)
+        finding = _finding_of_step(target, person, step, kind, began)
         stored = person.steps.get(step)
         if stored is None:
             rows.added.append((person.student, step, finding))
-        elif not _same(stored.finding, finding):
+        elif not _is_same_finding(stored.finding, finding):
             rows.findings.append((person.student, step, finding))
         before = stored.finding.verdict if stored is not None else Verdict.UNKNOWN
         if person.decided.get(step) is None and before is not finding.verdict:
@@ -173,7 +175,7 @@ def _move(rows: _StudentRows, target: Meaning, person: FlowStudent, flow: str, b
 
 
 def _loosened(before: Meaning, after: Meaning) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Give each review that waits for fewer steps than it did, with the steps that it waits for no longer."""
+    """Yield each review that waits for fewer steps than before, with the steps that it no longer waits for."""
     for key, flow in after.flows.items():
         known = before.flows.get(key)
         waited = {step: waits for step, _, waits in known.entries} if known is not None else {}
@@ -187,16 +189,18 @@ def flow_of(meaning: Meaning, person: FlowStudent) -> str | None:
     """Return the flow that fits a student's level and category; else the stored one while it exists; else None."""
     level, category = person.columns.get("level", ""), person.columns.get("category", "")
     for key, flow in meaning.flows.items():
-        if _fits(flow, level, category):
+        if _flow_fits(flow, level, category):
             return key
     return person.flow if person.flow in meaning.flows else None
 
 
-def _fits(flow: FlowMeaning, level: str, category: str) -> bool:
+def _flow_fits(flow: FlowMeaning, level: str, category: str) -> bool:
     return level in flow.levels and (flow.categories is None or category in flow.categories)
 
 
-def _found(meaning: Meaning, person: FlowStudent, step: str, kind: StepKind, began: Mapping[str, datetime]) -> Finding:
+def _finding_of_step(
+    meaning: Meaning, person: FlowStudent, step: str, kind: StepKind, began: Mapping[str, datetime]
+) -> Finding:
     if kind is not StepKind.SYNCED:
         return FIRST_FINDING[kind]
     sources = meaning.sources_of(step)
@@ -208,18 +212,18 @@ def _found(meaning: Meaning, person: FlowStudent, step: str, kind: StepKind, beg
         )
         for name in sources
     ]
-    let_off = exempt(meaning.exempt.get(step, ()), person.columns)
+    is_exempt = exempt(meaning.exempt.get(step, ()), person.columns)
     stored = person.steps.get(step)
     if _still_first(stored, parts):
-        # Nobody has been asked yet: who is exempt is found with the first answer, here as everywhere.
+        # No source has been asked yet: an exemption is found with the first answer, as in every run.
         return FIRST_FINDING[kind]
-    return of_step(parts, exempt=let_off) if parts else FIRST_FINDING[kind]
+    return of_step(parts, exempt=is_exempt) if parts else FIRST_FINDING[kind]
 
 
 def _still_first(stored: CurrentStep | None, parts: Sequence[SourcePart]) -> bool:
-    untouched = stored is None or _same(stored.finding, FIRST_FINDING[StepKind.SYNCED])
+    untouched = stored is None or _is_same_finding(stored.finding, FIRST_FINDING[StepKind.SYNCED])
     return untouched and not any(part.asked or part.record is not None for part in parts)
 
 
-def _same(one: Finding, other: Finding) -> bool:
+def _is_same_finding(one: Finding, other: Finding) -> bool:
     return (one.verdict, one.reason, one.keys) == (other.verdict, other.reason, other.keys)

@@ -1,4 +1,4 @@
-"""Keeping a suspended run's snapshot: compressed JSON, cell by cell, so that exactly what was read comes back."""
+"""The stored form of a suspended run's snapshot: compressed JSON, cell by cell, so that it is restored exactly."""
 
 import json
 import zlib
@@ -16,26 +16,27 @@ _TAGS = {Decimal: "decimal", datetime: "datetime", date: "date", time: "time", b
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot(Snapshot):
-    """A source's answer as it is kept: without the rows about nobody on the roster, and with what is shown of these."""
+    """A source's answer as it is kept: without unmatched rows, but with their list."""
 
-    #: What was listed of the unmatched rows: key, match hint, and whom it may mean.
+    #: The listed unmatched rows: key, match hint, and the student it may mean.
     unmatched: Sequence[tuple[str, str, str]] = ()
     #: Unmatched keys in all.
     unmatched_count: int = 0
-    #: How good the whole answer's rows were.
+    #: The quality of the whole answer's rows.
     quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack(Snapshot):
-    """In place of an answer: the records that an approved run replaced."""
+class RevertSnapshot(Snapshot):
+    """The snapshot of a revert, in place of an answer."""
 
     #: The approved run.
     reverts: int = 0
-    #: Why it is taken back.
+    #: Why it is reverted.
     because: str = ""
-    #: The digest of the plan that somebody has looked at: only that is carried out. None for whatever passes the guard.
-    looked_at: bytes | None = None
+    #: The digest of the plan that a person has checked: only that one is carried out. None for any that passes the
+    #: guard.
+    checked_digest: bytes | None = None
 
 
 def kept_of(
@@ -54,9 +55,9 @@ def _pack(cell: Cell) -> object:
     tag = _TAGS.get(type(cell))
     match tag:
         case "bytes":
-            return {tag: bytes(cell).hex()}  # type: ignore[call-overload]  # the tag says it is bytes
+            return {tag: bytes(cell).hex()}  # type: ignore[call-overload]  # the tag means bytes
         case "datetime" | "date" | "time":
-            return {tag: cell.isoformat()}  # type: ignore[attr-defined]  # the tag says it is a date or time
+            return {tag: cell.isoformat()}  # type: ignore[attr-defined]  # the tag means a date or time
         case _:
             return {tag or "text": str(cell)}
 
@@ -104,20 +105,20 @@ def pack(snapshot: Snapshot) -> bytes:
                 "unmatched_count": snapshot.unmatched_count,
                 "quality": quality.to_json(snapshot.quality) if snapshot.quality else None,
             }
-        case WayBack():
+        case RevertSnapshot():
             body |= {"reverts": snapshot.reverts, "because": snapshot.because}
         case _:
             pass
     return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def _fingerprint(packed: object) -> bytes | None:
+def _unpack_fingerprint(packed: object) -> bytes | None:
     cell = _unpack(packed)
     return cell if isinstance(cell, bytes) else None
 
 
 def unpack(kept: bytes) -> Snapshot:
-    """Return what `pack` kept."""
+    """Return the snapshot that `pack` wrote."""
     body = json.loads(zlib.decompress(kept).decode("utf-8", "surrogatepass"))
     population = body["population"]
     snapshot = Snapshot(
@@ -128,7 +129,7 @@ def unpack(kept: bytes) -> Snapshot:
         proofs=tuple(Proof(ProofKind(kind), detail) for kind, detail in body["proofs"]),
         population=None if population is None else [_unpack(cell) for cell in population],
         candidates=body.get("candidates"),
-        fingerprint=_fingerprint(body.get("fingerprint")),
+        fingerprint=_unpack_fingerprint(body.get("fingerprint")),
         unsettled=tuple(_unpack(cell) for cell in body.get("unsettled", ())),
         as_of=datetime.fromisoformat(as_of) if (as_of := body.get("as_of")) else None,
         places=body.get("places"),
@@ -136,7 +137,7 @@ def unpack(kept: bytes) -> Snapshot:
     )
     if "reverts" in body:
         own = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
-        return WayBack(**own, reverts=body["reverts"], because=body.get("because", ""))
+        return RevertSnapshot(**own, reverts=body["reverts"], because=body.get("because", ""))
     if "unmatched" not in body:
         return snapshot
     unmatched = [(key, hint, student) for key, hint, student in body["unmatched"]]

@@ -1,4 +1,4 @@
-"""A source's answer: gathered, matched, compared, confirmed, planned and judged, each once."""
+"""A source's answer: gathered, matched, compared, confirmed, planned and judged, each stage once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from sync.plan.compare import Comparison, compare, match
 from sync.plan.confirm import Confirmation, confirm
 from sync.plan.gather import GatheredState, GatherRequest, Groups, gather
 from sync.plan.same_answer import SameAnswer, fingerprint_of, question_of, same_answer, source_fingerprint
-from sync.plan.snapshot_codec import StoredSnapshot, WayBack, kept_of
+from sync.plan.snapshot_codec import RevertSnapshot, StoredSnapshot, kept_of
 from sync.rule import guard, quality, reconcile
 from sync.rule.answer import UnmatchedKey
 from sync.rule.quality import Quality
@@ -42,15 +42,15 @@ class SourceProposal:
     pull: Pull
     snapshot: Snapshot
     known: frozenset[Cell]
-    #: What no row of the source means.
+    #: The meaning of no row.
     absent: Verdict
-    #: How good its rows are; None where nothing is said about the whole.
+    #: The quality of its rows; None where the answer is not whole.
     quality: Quality | None = None
-    #: The students that the guard's sums count.
-    counted: guard.GuardCounts = guard.NOBODY
-    #: The counts of a run that takes another one back.
+    #: The students that count in the guard's sums.
+    counted: guard.GuardCounts = guard.NO_MOVES
+    #: The counts of a run that reverts another one.
     revert: RunCounts = NO_COUNTS
-    #: Why a recheck applies nothing; None where it may.
+    #: Why a recheck applies nothing; None where it can.
     held: Withholding | None = None
 
     @property
@@ -65,7 +65,7 @@ class SourceProposal:
 
     @property
     def counts(self) -> RunCounts:
-        """Figures for the run."""
+        """The counts of the run."""
         plan = self.plan
         return replace(
             self.revert,
@@ -85,8 +85,8 @@ class SourceProposal:
         )
 
     def kept(self) -> Snapshot:
-        """Return the snapshot without the unmatched rows, and with what is shown of these."""
-        if isinstance(self.snapshot, WayBack):
+        """Return the snapshot without the unmatched rows, but with their list."""
+        if isinstance(self.snapshot, RevertSnapshot):
             return self.snapshot
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
         plan = self.plan
@@ -110,23 +110,23 @@ class SourceProposal:
             findings=plan.findings,
             flips=plan.flips,
             moves=moves,
-            replaced=[_replaced(change) for change in plan.changes] if approved else (),
+            replaced=[_replaced_record(change) for change in plan.changes] if approved else (),
         )
         marks.apply(lease, writes, self.pull, ending, approved=approved)
 
 
-def _replaced(change: reconcile.Change) -> ReplacedRecord:
+def _replaced_record(change: reconcile.Change) -> ReplacedRecord:
     cleared = change.concerned and change.verdict_before not in CLEAR and change.verdict_after in CLEAR
     return ReplacedRecord(change.student, change.before, change.after.digest if change.after else b"", cleared)
 
 
 def unmatched_of(plan: reconcile.Plan) -> list[tuple[str, str, str]]:
-    """Return the unmatched rows that a plan lists: key, match hint, and the student it may mean; in key order."""
+    """Return the listed unmatched rows of a plan: key, match hint, and the student it may mean; in key order."""
     return sorted((s.key, s.near, s.student) for s in plan.unmatched_keys)
 
 
 class SourceStages:
-    """The stages of one answer of a source about everybody; `recheck` has those of an answer about one student."""
+    """The stages of one answer of a source about all students; `recheck` has those of an answer about one student."""
 
     student: str | None = None
 
@@ -140,9 +140,9 @@ class SourceStages:
         seals: Callable[[Connection], Seals],
         connector: Connector | None = None,
     ) -> None:
-        """`connector` is whom the answer is confirmed by; an answer that waited for approval has none.
+        """`connector` confirms the answer; an answer that waited for approval has none.
 
-        With the ledger's `seals`, an announced change that is not as it was sealed raises no limit.
+        With the ledger's `seals`, an expected change with a wrong seal raises no limit.
         """
         self._settings = settings
         self._cohort = cohort
@@ -157,7 +157,7 @@ class SourceStages:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The answer, with what confirming it has shown."""
+        """The answer, with the result of the confirmation."""
         confirmed = self._confirmed
         return replace(
             self._snapshot,
@@ -173,26 +173,26 @@ class SourceStages:
     def gather(self, connection: Connection) -> "Read":
         """Read everything that the answer is planned on.
 
-        Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when it was asked about
+        Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when the question was about
         another revision of it.
         """
         rule, name, snapshot, clock = self._rule, self._rule.source, self.snapshot, self._clock()
         stored = CurrentState(connection, self._cohort, self._settings.open_beside(self._cohort))
         state = stored.source(name)
         if self.student is None and snapshot.candidates not in (None, stored.source(ROSTER).revision):
-            # Nobody would have been asked about who has joined since, nor by a number that was given since.
+            # Students that joined since, and numbers that were added since, were not in the question.
             raise SourceUnavailable(
                 f"{name} was asked about the students of a roster that has changed since",
-                f"Ask it again: clearance sync {name}. The next slot does, too.",
+                f"Wait for the next slot, or ask it again: clearance sync {name}",
             )
         rosters = stored.roster_revisions()
-        told = source_fingerprint(rule, self._where, rosters, snapshot.fingerprint)
+        reported_fingerprint = source_fingerprint(rule, self._where, rosters, snapshot.fingerprint)
         fingerprint = fingerprint_of(rule, rosters, self._snapshot) if self.student is None else None
         if fingerprint is not None and fingerprint == state.fingerprint and not snapshot.unsettled:
             same = same_answer(stored, self._settings, rule, state, snapshot, clock)
             pull = replace(
                 same.pull,
-                told=told,
+                reported_fingerprint=reported_fingerprint,
                 compared_at=snapshot.began,
                 location=self._where,
                 one_proven=self._proven(snapshot),
@@ -211,32 +211,32 @@ class SourceStages:
         keyed_snapshot, groups = self._keyed
         expected_changes = expected(connection, self._cohort, name, snapshot.ended, lambda: self._seals(connection))
         gathered = gather(stored, question, state, expected_changes, keyed_snapshot, groups)
-        return AnswerRead(clock, fingerprint, told, gathered, one_proven)
+        return AnswerRead(clock, fingerprint, reported_fingerprint, gathered, one_proven)
 
     def decide(self, read: "Read") -> SourceProposal:
-        """Match, compare, confirm, plan and judge. Asks the office again; reads and writes nothing."""
+        """Match, compare, confirm, plan and judge. This asks the office again, but uses no database."""
         if isinstance(read, SameAnswer):
             return of_same_answer(self._cohort, self._rule, read, self.snapshot)
         keyed_snapshot, groups = self._keyed
         matched = match(self._rule, keyed_snapshot, groups, read.gathered, self.student)
         compared = compare(self._rule, keyed_snapshot, matched, read.gathered, self.student)
-        self._confirm(read, compared)
+        self._confirm_releases(read, compared)
         plan = self._plan(read.gathered, compared)
-        return self._judged(read, compared, plan)
+        return self._proposal(read, compared, plan)
 
     def _proven(self, snapshot: Snapshot) -> bytes | None:
-        """Return the question for which an answer has shown that asking about one student agrees with it."""
+        """Return the question for which the answer proves that asking about one student agrees with it."""
         shown = any(proof.kind is ProofKind.ONE_AGREES for proof in snapshot.proofs)
         return question_of(self._rule, self._where) if shown else None
 
-    def _confirm(self, read: "AnswerRead", compared: Comparison) -> None:
+    def _confirm_releases(self, read: "AnswerRead", compared: Comparison) -> None:
         if self._connector is None:
             return
         rule, gathered, marks = self._rule, read.gathered, read.gathered.marks
         if read.one_proven:
             self._confirmed = replace(self._confirmed, tried_one=True)
         if self._confirmed.tried_one and not isinstance(self._connector, AsksByNumber):
-            # Nothing is left to ask: the changes need not be worked out twice.
+            # Nothing is left to ask, so the changes are not needed yet.
             return
         people = {person.student: person for person in marks.touched}
         new = reconcile.kept_back(rule, compared.new, marks.records, gathered.unsettled)
@@ -263,12 +263,12 @@ class SourceStages:
         return _with_what_was_kept(plan, self._snapshot) if isinstance(self._snapshot, StoredSnapshot) else plan
 
     def _unsettled(self, gathered: GatheredState) -> frozenset[str]:
-        """Return the students that nothing may release: readings of them differ, or they were not confirmed."""
+        """Return the students that must not be released: their readings differ, or they were not confirmed."""
         kept = self._confirmed.kept
         contested = {owner for student in kept for owner in gathered.people.contested.get(student, ())}
         return gathered.unsettled | ((kept | contested) - gathered.later)
 
-    def _judged(self, read: "AnswerRead", compared: Comparison, plan: reconcile.Plan) -> SourceProposal:
+    def _proposal(self, read: "AnswerRead", compared: Comparison, plan: reconcile.Plan) -> SourceProposal:
         rule, gathered = self._rule, read.gathered
         measured, history = self._measured(gathered, compared, plan)
         unmatched_keys = unmatched_of(plan)
@@ -281,7 +281,7 @@ class SourceStages:
             fresh_for=rule_settings.fresh_for(self._settings, self._source),
             settings_digest=rule.digest,
             fingerprint=read.fingerprint if settled else None,
-            told=read.told if settled else None,
+            reported_fingerprint=read.reported_fingerprint if settled else None,
             compared_at=snapshot.began,
             roster_rows=plan.roster_rows if whole else None,
             unmatched_keys=unmatched_keys if whole and unmatched_keys != list(gathered.unmatched) else None,
@@ -295,14 +295,14 @@ class SourceStages:
             as_of=snapshot.as_of,
         )
         reasons: tuple[GuardReason, ...] = ()
-        counted = guard.NOBODY
+        counted = guard.NO_MOVES
         if history is not None:
             limits, first_applies = rule_settings.limits(self._source), self._source.first == "apply"
             reasons = guard.judge(plan, rule.means, limits, history, first_applies=first_applies, quality=measured)
             counted = guard.count(plan, rule.means, history)
         elif gathered.marks.state.settings_digest is None and self._source.first != "apply":
-            # An answer with nothing to look at, before the roster or while another source waits, is not the first one:
-            # it leaves nothing behind on which somebody could be cleared later.
+            # An answer without changes, before the roster or while another source waits, is not the first one: it
+            # stores nothing that could clear a student later.
             pull = replace(pull, roster_rows=None)
         keyed_snapshot = replace(snapshot, rows=self._keyed[0].rows, places=self._keyed[0].places)
         return SourceProposal(plan, reasons, pull, keyed_snapshot, compared.known, rule.absent, measured, counted)
@@ -310,16 +310,16 @@ class SourceStages:
     def _measured(
         self, gathered: GatheredState, compared: Comparison, plan: reconcile.Plan
     ) -> tuple[Quality | None, guard.History | None]:
-        """Return how good an answer's rows are, and the history that its changes are judged by; None without a change.
+        """Return the quality of an answer's rows, and the history that judges its changes; None without a change.
 
-        An answer about one student has no quality, one that waited for approval has the one that was measured then.
+        An answer about one student has no quality; one that waited for approval has the quality measured at that time.
         """
         rule, snapshot, marks = self._rule, self._keyed[0], gathered.marks
         if isinstance(self._snapshot, StoredSnapshot) or self.student is not None:
             kept = self._snapshot.quality if isinstance(self._snapshot, StoredSnapshot) else None
             return kept, self._history(gathered, plan, pasts.NO_BRANCHES)
         groups, resolved, digests = compared.matched.groups, compared.matched.resolved, gathered.digests
-        people, near = pasts.whose(groups, digests, resolved), pasts.hinted(groups, digests, resolved)
+        people, near = pasts.students_of_keys(groups, digests, resolved), pasts.hinted(groups, digests, resolved)
         branches = pasts.at_branches(marks.past, marks.state, snapshot, people, plan)
         history = self._history(gathered, plan, branches)
         measured = quality.quality_of(
@@ -335,7 +335,7 @@ class SourceStages:
         rule, marks = self._rule, gathered.marks
         history = pasts.history(marks.past, self._settings, rule, marks.state, self._snapshot)
         if self.student is not None:
-            # One student's rows say nothing about how many there are in all.
+            # One student's rows do not show how many there are in all.
             return pasts.without_rows(history)
         limits = rule_settings.limits(self._source)
         return replace(history, groups=pasts.groups(marks.past, rule, limits, plan, history.held, branches))
@@ -345,12 +345,12 @@ class SourceStages:
 class AnswerRead:
     """One read of the marks, for an answer that differs from the last one."""
 
-    #: What time it was.
+    #: The current time.
     clock: datetime
     fingerprint: bytes | None
-    told: bytes | None
+    reported_fingerprint: bytes | None
     gathered: GatheredState
-    #: Asking about one student has been shown to give what the whole answer gives.
+    #: Whether it is proven that asking about one student agrees with the whole answer.
     one_proven: bool
     #: For a recheck: how the last full run ended; None where there was none.
     last_full: RunState | None = None
@@ -360,7 +360,7 @@ Read = AnswerRead | SameAnswer
 
 
 def of_same_answer(cohort: str, rule: SourceRule, read: SameAnswer, snapshot: Snapshot) -> SourceProposal:
-    """Propose nothing, for the very answer that the stored records came from."""
+    """Return an empty proposal, for the same answer that the stored records came from."""
     plan = reconcile.Plan(
         cohort=cohort,
         source=rule.source,
@@ -382,7 +382,7 @@ def of_same_answer(cohort: str, rule: SourceRule, read: SameAnswer, snapshot: Sn
 
 
 def _with_what_was_kept(plan: reconcile.Plan, kept: StoredSnapshot) -> reconcile.Plan:
-    """Return the plan of a kept answer with the unmatched rows of the whole one: these were not kept themselves."""
+    """Return the plan of a kept answer with the list of unmatched rows of the whole answer."""
     found = {key: UnmatchedKey(key, hint, student) for key, hint, student in kept.unmatched}
     found |= {one.key: one for one in plan.unmatched_keys}
     return replace(plan, unmatched_keys=tuple(found.values()), unmatched_key_count=kept.unmatched_count)

@@ -1,1 +1,1 @@
-"""Pull: what a source is asked, and what its answer must show before anything is planned on it."""
+"""Pull: ask a source, and check that its answer is whole before anything is planned on it."""

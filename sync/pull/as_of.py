@@ -1,4 +1,4 @@
-"""The moment up to which a source's data reach, where a column of its answer says it."""
+"""The moment up to which a source's data reach, where its answer has a column for it."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,16 +7,16 @@ from config.settings import Settings
 from connectors.databases.as_of import moment_of
 from connectors.port import Snapshot
 
-#: Our field for the column that `as_of` names; it is taken out before rows are compared.
+#: The field for the column that `as_of` names; it is removed before rows are compared.
 FIELD = "as_of"
 
 
 def stamped(settings: Settings, name: str, snapshot: Snapshot, now: datetime) -> Snapshot:
-    """Return the snapshot with its own moment, and without the column that gives it.
+    """Return the snapshot with its own moment, and without the column for it.
 
     The moment is the earliest of all rows: the answer is not newer than its oldest row. An answer without rows has no
-    such moment; it counts from its beginning, and says so. Raises SourceGarbled where a row gives no moment, or one
-    in the future.
+    such moment; its freshness counts from its beginning, with a warning. Raises SourceGarbled where a row has no
+    moment, or one in the future.
     """
     if FIELD not in snapshot.fields or name not in settings.source:
         return snapshot
@@ -24,7 +24,7 @@ def stamped(settings: Settings, name: str, snapshot: Snapshot, now: datetime) ->
     zone = settings.zone_of(source)
     moments = {row[at] for row in snapshot.rows}
     earliest = min((moment_of(cell, zone, now, name) for cell in moments), default=None)
-    warning = () if moments else ("no row, so as_of says nothing: freshness counts from when it was asked",)
+    warning = () if moments else ("no rows, so as_of has no value: freshness counts from the time of the question",)
     return replace(
         snapshot,
         fields=tuple(field for field in snapshot.fields if field != FIELD),

@@ -1,4 +1,4 @@
-"""An answer by roster student: whose rows it has, and where it differs from what is stored. Pure."""
+"""An answer by roster student: the rows of each, and the differences from what is stored. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,35 +13,35 @@ from status_db.model import (
 from status_db.student_numbers import LONGEST, is_empty
 from sync.rule.records import Rows, SourceRule, digest_of_rows
 
-#: So many strangers are listed by key; all are counted.
+#: How many unmatched keys are listed; all are counted.
 LISTED_UNMATCHED = 200
 
 
-#: Stands for the rows of a roster student whom the source does not know at all.
+#: In a digest: replaces the rows of a roster student that the source does not know.
 _OUTSIDE = b"outside"
 
 
-#: Sets the digest of doubtful rows apart from that of sure ones.
+#: In a digest: distinguishes doubtful rows from certain ones.
 _DOUBT = b"doubt"
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedKeys:
-    """Whom the source's own keys mean."""
+    """The students of a source's keys."""
 
     #: Normalised key → roster student.
     students: Mapping[str, str]
-    #: Normalised key → those it might mean, and why it is doubtful: they become unknown, never held or cleared.
+    #: Normalised key → the students it may mean, and why it is doubtful: they become unknown, never held or cleared.
     doubtful: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
-    #: Normalised key → why it resembles somebody, and whom: they are listed for a person, and nothing follows.
+    #: Normalised key → why it resembles a student's number, and which student: listed for a person, without effect.
     near: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    #: Normalised keys of students who are listed and do not leave: no strangers, and nothing follows either.
+    #: Normalised keys of students that are listed and do not leave: not unmatched, and without effect.
     staying: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedKey:
-    """A key about nobody on the roster; `near` says why it might be somebody, `student` whom."""
+    """A key without a roster student; `near` is why it resembles one, `student` which."""
 
     key: str
     near: str = ""
@@ -50,49 +50,49 @@ class UnmatchedKey:
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """What a source says about one roster student."""
+    """The rows of a source about one roster student."""
 
-    #: The rows that are surely theirs; none for who is outside the source's population.
+    #: The rows that are certainly theirs; none for a student outside the source's population.
     rows: Rows
     digest: bytes
-    #: Why other rows may be theirs too; empty when none may.
+    #: Why other rows may be theirs too; empty when there are none.
     doubt: str = ""
-    #: Obligations of theirs that now stand under a key that is nobody's.
+    #: Obligations of theirs that are now under an unmatched key.
     moved: tuple[Obligation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A snapshot's rows by roster student, as far as they differ from what is stored."""
+    """A snapshot's rows by roster student, where they differ from what is stored."""
 
-    #: Student → what is said, where its digest is new.
+    #: Student → rows with a new digest.
     changed: Mapping[str, SourceRecord]
-    #: Students with a stored record about whom the source says nothing any more.
+    #: Students with a stored record, for whom the source no longer has rows.
     vanished: frozenset[str]
     unmatched_keys: tuple[UnmatchedKey, ...]
     unmatched_key_count: int
-    #: Students who are on the list and do not leave.
+    #: Students that are on the list and do not leave.
     staying: int
     rows: int
     #: Rows about roster students.
     roster_rows: int
     #: Rows without any student number.
     nameless: int
-    #: Normalised key → its rows, where it is surely nobody's on the roster, or doubtful; "" for rows without a key.
+    #: Normalised key → its rows, where it has no roster student or is doubtful; "" for rows without a key.
     unmatched: Mapping[str, Rows] = field(default_factory=dict)
-    #: Those of its keys under which obligations of roster students now stand.
+    #: The unmatched keys that now have obligations of roster students.
     moved_to: frozenset[str] = frozenset()
 
 
 def keys_to_resolve(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes]) -> set[str]:
-    """Return the normalised keys that are no student with a stored record: the roster must say whom they mean."""
+    """Return the normalised keys that have to be looked up on the roster: no student with them has a stored record."""
     unknown = [key for key in groups if key not in stored]
-    return {number for number in map(_number, unknown) if number and number not in stored}
+    return {number for number in map(_normalised_key, unknown) if number and number not in stored}
 
 
 @dataclass(slots=True)
 class _Sorted:
-    """Rows by whom they are about, while they are sorted."""
+    """Rows by student, while they are sorted."""
 
     sure: dict[str, Rows] = field(default_factory=dict)
     #: Student → why each key is doubtful, and the rows of these keys.
@@ -105,13 +105,13 @@ class _Sorted:
     rows: int = 0
 
     def add(self, student: str, rows: Rows) -> None:
-        """Add rows that are surely about a student."""
+        """Add rows that are certainly about a student."""
         self.roster_rows += len(rows)
-        _add(self.sure, student, rows)
+        _append_rows(self.sure, student, rows)
 
 
 def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: ResolvedKeys) -> _Sorted:
-    """Sort rows by whom their keys mean."""
+    """Sort rows by the students of their keys."""
     found = _Sorted()
     for key, rows in groups.items():
         found.rows += len(rows)
@@ -119,10 +119,10 @@ def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: Re
         if key in stored and key not in resolved.doubtful:
             found.add(str(key), rows)
             continue
-        number = _number(key)
+        number = _normalised_key(key)
         if not number:
             found.nameless += len(rows)
-            _add(found.unmatched, "", rows)
+            _append_rows(found.unmatched, "", rows)
         elif number in resolved.doubtful:
             students, near = resolved.doubtful[number]
             for suspect in students:
@@ -130,14 +130,14 @@ def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: Re
                 whys.append(f"{near} {shown_key(number)}")
                 suspect_rows += rows
             found.unmatched_keys[number] = UnmatchedKey(shown_key(number), near, shown_students(students))
-            _add(found.unmatched, number, rows)
+            _append_rows(found.unmatched, number, rows)
         elif number in stored or number in resolved.students:
             found.add(number if number in stored else resolved.students[number], rows)
         elif number in resolved.staying:
             found.staying.add(number)
         else:
             found.unmatched_keys[number] = UnmatchedKey(shown_key(number), *resolved.near.get(number, ()))
-            _add(found.unmatched, number, rows)
+            _append_rows(found.unmatched, number, rows)
     return found
 
 
@@ -152,8 +152,8 @@ def differences(
 ) -> Answer:
     """Return where an answer differs from what is stored, by student and digest.
 
-    `stored` maps each student with a record to its digest. `outside` are the roster students whom the source does not
-    know, when it names a population. Who was `asked_later` on their own is left alone. `fresh` are rows whose digest
+    `stored` maps each student with a record to its digest. `outside` are the roster students that the source does not
+    know, when it has a population. Students that were `asked_later` are left alone. `fresh` are rows with a digest that
     is known already.
     """
     salt, found = rule.digest, _sort(groups, stored, resolved)
@@ -167,9 +167,9 @@ def differences(
         if stored.get(student) != digest and student not in asked_later:
             changed[student] = SourceRecord(rows, digest)
     changed |= {
-        student: said
-        for student, said in _uncertain(salt, sure, doubtful, outside)
-        if stored.get(student) != said.digest and student not in asked_later
+        student: record
+        for student, record in _uncertain(salt, sure, doubtful, outside)
+        if stored.get(student) != record.digest and student not in asked_later
     }
     vanished = (s for s in stored if s not in sure and s not in doubtful and s not in outside and s not in asked_later)
     return Answer(
@@ -187,14 +187,14 @@ def differences(
     )
 
 
-def _add(to: dict[str, Rows], name: str, rows: Rows) -> None:
-    """Add rows to a name's; the lists of rows themselves are never changed."""
+def _append_rows(to: dict[str, Rows], name: str, rows: Rows) -> None:
+    """Add rows under a name; the lists of rows themselves are never changed."""
     before = to.get(name)
     to[name] = rows if before is None else before + rows
 
 
 def shown_key(number: str) -> str:
-    """Return a key as it is stored and shown: one that is longer than a number can be is shortened, and stays unique.
+    """Return a key as it is stored and shown: a key that is too long for a number is shortened, and stays unique.
 
     Half of a surrogate pair, which no database stores, becomes a "?".
     """
@@ -208,7 +208,7 @@ def shown_key(number: str) -> str:
 
 
 def shown_students(students: Sequence[str]) -> str:
-    """Return the students that a key may mean, as they are stored and shown: as many as there is room for."""
+    """Return the students that a key may mean, as they are stored and shown: as many as fit."""
     shown = ", ".join(students)
     left = len(students)
     while len(shown) > LONGEST and left > 1:
@@ -217,14 +217,14 @@ def shown_students(students: Sequence[str]) -> str:
     return shown if len(shown) <= LONGEST else students[0]
 
 
-def _number(key: Cell) -> str:
+def _normalised_key(key: Cell) -> str:
     return "" if is_empty(key) else normalise_number(key)
 
 
 def _uncertain(
     salt: bytes, sure: Mapping[str, Rows], doubtful: Mapping[str, tuple[list[str], Rows]], outside: Iterable[str]
 ) -> Iterator[tuple[str, SourceRecord]]:
-    """Give everybody about whom something doubtful is said, or nothing by a source that should know them."""
+    """Yield the students with doubtful rows, and those outside the source's population without rows."""
     for student, (whys, rows) in doubtful.items():
         certain = sure.get(student, [])
         parts = [digest_of_rows(salt, certain)] if certain else []
@@ -239,7 +239,7 @@ def _uncertain(
 
 
 def outside_digest(rule: SourceRule) -> bytes:
-    """Return the digest of the record of a student whom the source does not know."""
+    """Return the digest of the record of a student that the source does not know."""
     return _outside_digest(rule.digest)
 
 

@@ -1,6 +1,6 @@
-"""What single cells mean: amounts of money and days. Pure.
+"""The meaning of single cells: amounts of money and days. Pure.
 
-What cannot be read is said to be that, and is never taken for a number or a day that it may not be.
+A cell that cannot be read raises Unreadable, and is never read as another number or day.
 """
 
 import re
@@ -18,18 +18,18 @@ DateOrder: TypeAlias = Literal["ymd", "dmy", "mdy"]
 _YUAN = Decimal(1)
 _FEN = Decimal("0.01")
 
-#: No student owes more, in yuan: beyond it a cell is a number of something else.
+#: The highest amount, in yuan: a larger number is not an amount.
 _MOST = Decimal(10) ** 12
 
 
 class Unreadable(Exception):  # noqa: N818 - named by what is so
-    """A cell holds something, and it cannot be read."""
+    """A cell is not empty, and cannot be read."""
 
 
 _CURRENCY = "(?:¥|RMB|CNY|人民币)"
 _SIGN = "[-+−]"
 _DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
-#: In this order: currency and sign, bracket, sign, currency, the digits, unit, and what closes or follows them.
+#: In this order: currency, bracket, sign, currency, digits, unit, sign, bracket, unit.
 _AMOUNT = re.compile(
     rf"(?:(?P<front>{_CURRENCY})\s*)?(?P<open>\()?\s*(?P<sign>{_SIGN})?\s*(?P<mark>{_CURRENCY})?\s*(?P<digits>{_DIGITS})\s*"
     rf"(?P<unit>元整?|分|RMB|CNY)?\s*(?P<after>[-−])?\s*(?P<close>\))?\s*(?P<last>元整?|分)?",
@@ -40,7 +40,8 @@ _AMOUNT = re.compile(
 def amount_in_yuan(value: Cell, unit: Decimal = _YUAN) -> Decimal | None:
     """Return an amount in yuan, where a plain number counts `unit` yuan; None for an empty cell.
 
-    A comma separates thousands, in groups of three before the point. Brackets, or a minus behind, are a negative sign.
+    A comma separates thousands, in groups of three before the point. Brackets, or a minus after the number, mean
+    negative.
     A yuan sign or 元 means yuan whatever the unit; 分 means hundredths. Raises Unreadable for everything else, such as
     other units, two numbers in one cell, or a number in scientific notation as text.
     """
@@ -51,7 +52,7 @@ def amount_in_yuan(value: Cell, unit: Decimal = _YUAN) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise Unreadable
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    return _bounded(number, unit)
+    return _in_yuan(number, unit)
 
 
 def _amount_of_text(value: str, unit: Decimal) -> Decimal | None:
@@ -72,28 +73,28 @@ def _amount_of_text(value: str, unit: Decimal) -> Decimal | None:
         unit = _FEN
     elif named or match["front"] or match["mark"]:
         unit = _YUAN
-    number = _bounded(Decimal(match["digits"].replace(",", "")), unit)
+    number = _in_yuan(Decimal(match["digits"].replace(",", "")), unit)
     return -number if negative else number
 
 
-def _bounded(number: Decimal, unit: Decimal) -> Decimal:
+def _in_yuan(number: Decimal, unit: Decimal) -> Decimal:
     if not number.is_finite() or abs(number) > _MOST:
         raise Unreadable
     return number * unit
 
 
 def _visible(text: str) -> str:
-    """Return a text in its one form, without invisible characters and outer blanks."""
+    """Return the normalised text (NFKC), without invisible characters and outer blanks."""
     plain = unicodedata.normalize("NFKC", text)
     return "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Cc")).strip()
 
 
 #: Day numbers of Excel: from 1954 to 2119.
 _SERIALS = (20_000, 80_000)
-#: The day before Excel's first, with the leap day of 1900 that Excel believes in.
-_EXCEL_BEGINS = datetime(1899, 12, 30)  # noqa: DTZ001 - a day number is of no zone
+#: Day 0 of Excel, which counts a leap day in 1900.
+_EXCEL_BEGINS = datetime(1899, 12, 30)  # noqa: DTZ001 - a day number has no zone
 
-#: How many digits a number of seconds, or of milliseconds, since 1970 has.
+#: Digits of a number since 1970 → its units in a second: seconds, or milliseconds.
 _EPOCHS = {10: 1, 13: 1_000}
 
 _YEAR_FIRST = r"(?P<y>\d{4})\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*(?P<d>\d{1,2})\s*日?"
@@ -107,19 +108,19 @@ _DAY_FORMS = tuple(re.compile(form + _TIME + _BEFORE, re.ASCII | re.IGNORECASE) 
 _RUN_TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 
-#: Milliseconds since 1970 as ASP.NET writes them; the offset behind is that of who wrote them, and changes nothing.
+#: Milliseconds since 1970 as ASP.NET writes them; the offset after them does not change the moment.
 _DOT_NET = re.compile(r"/Date\((\d{12,13})(?:[-+]\d{4})?\)/", re.ASCII | re.IGNORECASE)
 
-#: What databases and programs keep where there is no day.
+#: What databases and programs store where there is no day.
 _NO_DAY = re.compile(r"0+|0000-00-00.*|0001-01-01.*|-?infinity", re.ASCII | re.DOTALL)
 
 
 def day(value: Cell, zone: ZoneInfo, institution_zone: ZoneInfo, order: DateOrder = "ymd") -> date | None:
-    """Return the day a due date falls on where the institution is; None for an empty cell.
+    """Return the day of a due date in the institution's zone; None for an empty cell.
 
     A time with a zone of its own is converted; one without is in `zone`. A whole number is a date (8 digits), a day
-    number of Excel, or seconds (10 digits) or milliseconds (13) since 1970; the same as text. `order` says how dates
-    with the year behind are written. Raises Unreadable for everything else.
+    number of Excel, or seconds (10 digits) or milliseconds (13) since 1970; the same as text. `order` is the order of
+    dates with the year last. Raises Unreadable for everything else.
     """
     try:
         match value:
@@ -150,7 +151,7 @@ def _day_of_number(number: Decimal, zone: ZoneInfo, institution_zone: ZoneInfo) 
     whole = int(number)
     if _SERIALS[0] <= whole <= _SERIALS[1]:
         moment = _EXCEL_BEGINS + timedelta(days=float(number))
-        # A whole number is a day, and no midnight that another zone could move.
+        # A whole number is a day, not a midnight that another zone could move.
         return moment.date() if number == whole else _day_here(moment, zone, institution_zone)
     digits = str(whole)
     if len(digits) == 8 and number == whole:
@@ -181,10 +182,10 @@ def _day_of_text(text: str, zone: ZoneInfo, institution_zone: ZoneInfo, order: D
         raise Unreadable
     if found["H"] is None:
         return on
-    return _day_here(_moment(on, found), zone, institution_zone)
+    return _day_here(_moment_of_match(on, found), zone, institution_zone)
 
 
-def _moment(on: date, found: re.Match[str]) -> datetime:
+def _moment_of_match(on: date, found: re.Match[str]) -> datetime:
     hour, minute, second = int(found["H"]), int(found["M"]), int(found["S"] or 0)
     if half := found["half"]:
         if not 1 <= hour <= 12:

@@ -1,7 +1,7 @@
-"""The guard: an abnormal change is held back whole, in both directions, until a person has looked. Pure.
+"""The guard: an abnormal change is suspended as a whole, in both directions, until a person approves it. Pure.
 
 It judges one source's own verdicts about roster students, before steps and decisions are combined. A limit with a count
-and a percentage is passed only when both are.
+and a percentage is exceeded only when both are exceeded.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,11 +18,11 @@ from sync.rule.reconcile import Change, Plan
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
-    """How much may change without a person; percentages are of those it concerns. The settings have the defaults."""
+    """How much can change without an approval; percentages are of the students concerned. Defaults: see settings."""
 
     rows_fall_percent: Decimal
     rows_fall_count: int
-    #: No rows at all are looked at when there were so many, or more.
+    #: An answer without rows is suspended when there were this many rows, or more.
     no_rows_after: int
     clear_count: int
     clear_percent: Decimal
@@ -31,9 +31,9 @@ class GuardLimits:
     unknown_count: int
     unknown_percent: Decimal
     sum_percent: Decimal
-    #: After so long without a good pull, `sum_percent` alone limits what moves at once.
+    #: After this time without a good pull, only `sum_percent` limits the moves of one answer.
     night: timedelta
-    #: So many held, or more, are never all released at once.
+    #: This many held students, or more, are never all released at once.
     all_of: int
     group_count: int
     group_percent: Decimal
@@ -44,26 +44,26 @@ class GuardLimits:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """An expected change that the office has announced: so many may move one way, of whom so many have."""
+    """An expected change of an office: how many students can move in one direction, and how many have moved."""
 
     most: int
     moved: int = 0
 
     @property
     def left(self) -> int:
-        """How many more may move."""
+        """How many more can move."""
         return max(0, self.most - self.moved)
 
 
-#: What an office has announced that has announced nothing.
+#: No expected change.
 NOTHING = Allowance(0)
 
 
 @dataclass(frozen=True, slots=True)
 class GuardCounts:
-    """Whom the limits count, beyond those announced: in one plan, or of late."""
+    """How many students the limits count, beyond expected changes: in one plan, or recently."""
 
-    #: No longer held: cleared, let off, or left unknown.
+    #: No longer held: cleared, exempt or unknown.
     cleared: int = 0
     #: Held, where they counted as clear.
     held: int = 0
@@ -72,17 +72,17 @@ class GuardCounts:
 
 
 #: Where nothing has moved.
-NOBODY = GuardCounts()
+NO_MOVES = GuardCounts()
 
 
 @dataclass(frozen=True, slots=True)
 class GuardGroup:
-    """Students who share something: how many of them are affected at once, beside everybody else."""
+    """Students with the same value in a column: how many of them are affected at once, compared with all others."""
 
-    #: What they share: a roster column, or `branch`.
+    #: The column: of the roster, or `branch`.
     column: str
     name: str
-    #: Held now (of a roster: leaving now), and how many of these an answer would release (of a roster: drop).
+    #: Held now (for a roster: leaving now), and how many of them an answer would release (for a roster: drop).
     size: int
     moved: int
     others: int
@@ -91,35 +91,35 @@ class GuardGroup:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the guard knows of a source before this run."""
+    """What the guard knows about a source before this run."""
 
     #: Rows about roster students in the last good pulls since an approval; at most five.
     recent_rows: Sequence[int]
-    #: Roster students it holds, clears and lets off now.
+    #: How many roster students are now held, cleared and exempt.
     held: int
     cleared: int
     exempt: int = 0
-    #: Counted in its runs since the last approval or within 24 hours, whichever is later.
-    lately: GuardCounts = NOBODY
-    #: Nothing of this source has ever been applied.
+    #: Counted in its runs since the last approval or within 24 hours, from the later moment.
+    lately: GuardCounts = NO_MOVES
+    #: No answer of this source has been applied yet.
     first: bool = False
-    #: The settings that decide what its rows mean are others than those last applied.
+    #: The settings for the meaning of its rows differ from those last applied.
     question_changed: bool = False
-    #: What the office has announced: an expected change towards cleared, one towards held.
+    #: The office's expected changes: one towards cleared, one towards held.
     clearing: Allowance = NOTHING
     holding: Allowance = NOTHING
     #: Longer than `GuardLimits.night` has passed since the last good pull began.
     after_a_night: bool = False
-    #: The groups of which students are released; those without any may be left out.
+    #: The groups with released students; those without any may be left out.
     groups: Sequence[GuardGroup] = ()
-    #: How good the last good pull's rows were; None when that is not known.
+    #: The quality of the last good pull's rows; None when it is not known.
     quality: Quality | None = None
 
 
 def released(changes: Iterable[Change], means: Means) -> frozenset[str]:
-    """Return the students whom a plan takes out of the held: cleared, let off or left unknown.
+    """Return the students that a plan releases: held before; cleared, exempt or unknown after.
 
-    Whom an explicit row of a status source lets go is shown, and not limited.
+    Students that an explicit row of a status source releases are shown, and not limited.
     """
     return frozenset(
         c.student
@@ -129,10 +129,10 @@ def released(changes: Iterable[Change], means: Means) -> frozenset[str]:
 
 
 def count(plan: Plan, means: Means, history: History) -> GuardCounts:
-    """Count whom the limits concern, without those whom the office has announced.
+    """Count the students that the limits concern, without expected changes.
 
-    Who was held and becomes unknown counts like one who is cleared, announced or not: the next answer may clear them,
-    and nobody would count that.
+    A held student that becomes unknown counts as cleared, expected or not: the next answer may clear the student, and
+    that move would not be counted.
     """
     lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
     freed = len(released(plan.changes, means)) - lost
@@ -142,7 +142,7 @@ def count(plan: Plan, means: Means, history: History) -> GuardCounts:
 
 
 def _let_go(change: Change, means: Means) -> bool:
-    """Say whether a student is let go; by a status, only where no row says so: one that does is shown, not limited."""
+    """Return whether a student is released. In a status source a student with a row is shown, and not limited."""
     return change.verdict_after in CLEAR and not (means is Means.STATUS and change.after is not None)
 
 
@@ -155,9 +155,9 @@ def judge(
     first_applies: bool,
     quality: Quality | None = None,
 ) -> tuple[GuardReason, ...]:
-    """Return every reason to hold the plan back: what, how many of how many, and the limit. No reason lets it go.
+    """Return every reason to suspend the plan: what, how many of how many, and the limit. Without one, it passes.
 
-    `quality` is that of the answer's rows; None for an answer that says nothing about the whole.
+    `quality` is that of the answer's rows; None for an answer that is not whole.
     """
     if not (plan.changes or plan.findings):
         return ()
@@ -167,7 +167,7 @@ def judge(
         return (GuardReason(GuardReasonKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
     asked: tuple[GuardReason, ...] = ()
     if history.question_changed:
-        # It waits in any case; whoever approves it sees beside that what would hold back any other answer.
+        # It waits in any case; the person that approves it also sees the reasons that would suspend any other answer.
         figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
         asked = (GuardReason(GuardReasonKind.SETTINGS_CHANGED, figures),)
     counted, lately = count(plan, means, history), history.lately
@@ -184,25 +184,27 @@ def judge(
     )  # fmt: skip
     return (
         *asked,
-        *_rows(plan, limits, history),
+        *_row_reasons(plan, limits, history),
         *(reason for way in ways for reason in _too_many(way, limits, after_a_night=history.after_a_night)),
         *_all_of_few(len(released(plan.changes, means)), limits, history, no_longer_held),
         *of_groups(history.groups, limits, GuardReasonKind.GROUP, {"now": "held", "then": no_longer_held}),
-        *_quality(quality, limits, history),
+        *_quality_reasons(quality, limits, history),
     )
 
 
-def _rows(plan: Plan, limits: GuardLimits, history: History) -> list[GuardReason]:
-    """Judge how many rows there are about roster students."""
+def _row_reasons(plan: Plan, limits: GuardLimits, history: History) -> list[GuardReason]:
+    """Judge the number of rows about roster students."""
     before = median(history.recent_rows) if history.recent_rows else 0
     rows = plan.roster_rows
     if not rows:
         figures: Figures = {"before": f"{before:g}"}
         return [GuardReason(GuardReasonKind.NO_ROWS, figures)] if before >= limits.no_rows_after else []
     if history.after_a_night and history.recent_rows:
-        # Five nightly pulls are a week, in which a third of all debts may well be settled.
+        # Five nightly pulls are a week, and a third of all debts can be settled in a week.
         before = min(before, history.recent_rows[-1])
-    if Decimal(before) - rows > limits.rows_fall_count and rows < Decimal(before) * _rest(limits.rows_fall_percent):
+    if Decimal(before) - rows > limits.rows_fall_count and rows < Decimal(before) * _remaining_share(
+        limits.rows_fall_percent
+    ):
         figures = {
             "before": f"{before:g}",
             "rows": rows,
@@ -213,28 +215,28 @@ def _rows(plan: Plan, limits: GuardLimits, history: History) -> list[GuardReason
     return []
 
 
-def _rest(percent: Decimal) -> Decimal:
+def _remaining_share(percent: Decimal) -> Decimal:
     return (100 - percent) / 100
 
 
 def _too_many(
     way: tuple[int, int, int, int, Decimal, tuple[str, str, int]], limits: GuardLimits, *, after_a_night: bool
 ) -> list[GuardReason]:
-    """Judge one direction: at once, and, where that passes, together with what has moved lately."""
+    """Judge one direction: the moves at once and, where they pass, together with the recent moves."""
     moved, lately, base, most, part, (now, then, expected_change) = way
-    said: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": expected_change}
+    words: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": expected_change}
     if not after_a_night and moved > max(Decimal(most), base * part / 100):
-        at_once = said | {"students": moved, "base": base, "percent": plain(part)}
+        at_once = words | {"students": moved, "base": base, "percent": plain(part)}
         return [GuardReason(GuardReasonKind.AT_ONCE, at_once)]
     total, before = moved + lately, base + lately
     if moved and total > max(Decimal(most), before * limits.sum_percent / 100):
-        together = said | {"students": total, "base": before, "percent": plain(limits.sum_percent)}
+        together = words | {"students": total, "base": before, "percent": plain(limits.sum_percent)}
         return [GuardReason(GuardReasonKind.LATELY, together)]
     return []
 
 
 def _all_of_few(gone: int, limits: GuardLimits, history: History, then: str) -> list[GuardReason]:
-    """Judge whether an answer releases everybody who is held."""
+    """Judge whether an answer releases all held students."""
     if limits.all_of <= history.held <= gone:
         return [
             GuardReason(
@@ -245,15 +247,15 @@ def _all_of_few(gone: int, limits: GuardLimits, history: History, then: str) -> 
 
 
 def of_groups(
-    groups: Iterable[GuardGroup], limits: GuardLimits, kind: GuardReasonKind, said: Mapping[str, str]
+    groups: Iterable[GuardGroup], limits: GuardLimits, kind: GuardReasonKind, words: Mapping[str, str]
 ) -> tuple[GuardReason, ...]:
-    """Name each group of which nearly all are affected, and far more than of everybody else; the largest first."""
-    found = [g for g in groups if _stands_out(g, limits)]
+    """Return a reason for each group with nearly all students affected, and far more than others; the largest first."""
+    found = [g for g in groups if _is_outlier(g, limits)]
     return tuple(
         GuardReason(
             kind,
             {
-                **said,
+                **words,
                 "column": g.column,
                 "group": g.name,
                 "students": g.moved,
@@ -268,7 +270,7 @@ def of_groups(
     )
 
 
-def _stands_out(group: GuardGroup, limits: GuardLimits) -> bool:
+def _is_outlier(group: GuardGroup, limits: GuardLimits) -> bool:
     return (
         group.size >= limits.group_count
         and group.moved >= group.size * limits.group_percent / 100
@@ -276,8 +278,8 @@ def _stands_out(group: GuardGroup, limits: GuardLimits) -> bool:
     )
 
 
-def _quality(quality: Quality | None, limits: GuardLimits, history: History) -> list[GuardReason]:
-    """Judge how many rows are about somebody uncertain, say no amount, or cannot be read, beside the last good pull."""
+def _quality_reasons(quality: Quality | None, limits: GuardLimits, history: History) -> list[GuardReason]:
+    """Compare how many rows are uncertain, without an amount or unreadable with the last good pull."""
     before = history.quality
     if quality is None or before is None:
         return []
@@ -303,10 +305,10 @@ def _quality(quality: Quality | None, limits: GuardLimits, history: History) -> 
 
 
 def _about_others(before: Quality, now: Quality) -> bool:
-    """Say whether a list that was mostly about the roster is mostly about others: last year's, by the look of it.
+    """Return whether a list that was mostly about the roster is now mostly about others, as last year's list is.
 
-    A small office's list has too few rows for the other limits. A whole library's rows are mostly about students who
-    do not leave, and stay so.
+    A small office's list has too few rows for the other limits. A library's rows are always mostly about students that
+    do not leave.
     """
     return (
         before.about >= 2
@@ -318,5 +320,5 @@ def _about_others(before: Quality, now: Quality) -> bool:
 
 
 def plain(value: Decimal) -> str:
-    """Write a figure without needless noughts."""
+    """Return a figure without trailing zeros."""
     return f"{value.normalize():f}"

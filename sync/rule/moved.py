@@ -1,7 +1,7 @@
-"""Obligations that vanish from a student while their reference appears under a key that is nobody's. Pure.
+"""Obligations that vanish from a student while their reference appears under an unmatched key. Pure.
 
-A mistyped number looks like that: the student would be cleared, and the debt be nobody's. The rule looks at levels, not
-at events: while the reference stays where it is, each comparison says the same.
+A mistyped number has this effect: the student would be cleared, and the debt would match no student. The rule compares
+states, not events: while the reference stays there, each comparison gives the same result.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from status_db.student_numbers import is_empty
 from sync.rule.answer import Answer, ResolvedKeys, SourceRecord, shown_key
 from sync.rule.records import Rows, SourceRule, due_of, text_of
 
-#: Why a record is in doubt: something of it stands under a key that is nobody's.
+#: Why a record is in doubt: one of its obligations is under an unmatched key.
 MOVED = "moved"
 
 
@@ -28,43 +28,45 @@ def with_moved(
     *,
     whole: bool,
 ) -> Answer:
-    """Return the answer in which a student whose obligation has moved to an unmatched key is in doubt.
+    """Return the answer with a doubt for each student with an obligation that has moved to an unmatched key.
 
-    `stored` are the source's records about everybody who changes or vanishes. An answer that is not `whole` cannot
-    show other keys: there a doubt of this kind lasts until the next whole one.
+    `stored` are the source's records about all students that change or vanish. An answer that is not `whole` does not
+    contain other keys: there a doubt of this kind lasts until the next whole answer.
     """
     if "reference" not in fields or (whole and not answer.unmatched):
         return answer
     concerned = sorted({*answer.changed, *answer.vanished})
-    lost = {student: gone for student in concerned if (gone := _lost(fields, answer, student, stored.get(student)))}
+    lost = {s: missing for s in concerned if (missing := _lost(fields, answer, s, stored.get(s)))}
     if not lost:
         return answer
-    sightings = _sightings(rule, fields, groups, {o.reference for gone in lost.values() for o in gone})
+    sightings = _sightings(rule, fields, groups, {o.reference for missing in lost.values() for o in missing})
     changed, vanished, moved_to = dict(answer.changed), set(answer.vanished), set[str]()
-    for student, gone in lost.items():
+    for student, missing in lost.items():
         record = stored[student]
         if whole:
             found = {
-                o: key for o in gone if (key := _where(o, student, sightings, answer.unmatched, resolved)) is not None
+                o: key
+                for o in missing
+                if (key := _moved_to_key(o, student, sightings, answer.unmatched, resolved)) is not None
             }
             why = "; ".join(f"{MOVED} {shown_key(key)}".strip() for key in sorted(set(found.values())))
         else:
-            found = dict.fromkeys(gone, "") if record.doubt.startswith(MOVED) else {}
+            found = dict.fromkeys(missing, "") if record.doubt.startswith(MOVED) else {}
             why = record.doubt
         if not found:
             continue
-        said = changed.pop(student, SourceRecord([], rule.digest))
+        known = changed.pop(student, SourceRecord([], rule.digest))
         vanished.discard(student)
         moved_to |= set(found.values())
         moved = tuple(sorted(found, key=repr))
-        digest = digest_of([said.digest, MOVED.encode(), why.encode(), *(repr(o).encode() for o in moved)])
+        digest = digest_of([known.digest, MOVED.encode(), why.encode(), *(repr(o).encode() for o in moved)])
         if digest != record.digest:
-            changed[student] = SourceRecord(said.rows, digest, "; ".join(filter(None, (why, said.doubt))), moved)
+            changed[student] = SourceRecord(known.rows, digest, "; ".join(filter(None, (why, known.doubt))), moved)
     return replace(answer, changed=changed, vanished=frozenset(vanished), moved_to=frozenset(moved_to))
 
 
 def _lost(fields: Sequence[str], answer: Answer, student: str, record: Record | None) -> tuple[Obligation, ...]:
-    """Return the obligations that the stored record has, and the student's own rows have no more."""
+    """Return the obligations that the stored record has, and the student's own rows no longer have."""
     if record is None or record.verdict not in (Verdict.HELD, Verdict.UNKNOWN):
         return ()
     at = list(fields).index("reference")
@@ -75,7 +77,7 @@ def _lost(fields: Sequence[str], answer: Answer, student: str, record: Record | 
 def _sightings(
     rule: SourceRule, fields: Sequence[str], groups: Mapping[Cell, Rows], wanted: Collection[str]
 ) -> dict[str, list[tuple[str, date | None]]]:
-    """Return where the wanted references are: by each the normalised keys, with the day on which it is due there."""
+    """Return reference → the normalised keys that have it, each with the due date there."""
     reference = list(fields).index("reference")
     due = list(fields).index("due") if "due" in fields else None
     found: dict[str, list[tuple[str, date | None]]] = {}
@@ -89,16 +91,17 @@ def _sightings(
     return {text: sorted(seen, key=repr) for text, seen in found.items()}
 
 
-def _where(
+def _moved_to_key(
     obligation: Obligation,
     student: str,
     sightings: Mapping[str, Sequence[tuple[str, date | None]]],
     unmatched: Mapping[str, Rows],
     resolved: ResolvedKeys,
 ) -> str | None:
-    """Return the unmatched key under which an obligation is now; None where there is none.
+    """Return the unmatched key that an obligation has moved to; None where there is none.
 
-    A reference under several keys, such as the code of a fee, tells no thing from another: then a hint must say so.
+    A reference under several keys, such as the code of a fee, does not identify an obligation: then only a match hint
+    counts.
     """
     seen = sightings.get(obligation.reference, ())
     for key, _ in seen:

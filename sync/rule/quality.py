@@ -1,4 +1,4 @@
-"""How good an answer's rows are: about whom, with an amount, readable; and whom an office's branches hold. Pure."""
+"""The quality of an answer's rows (matched, with an amount, readable), and the held students by branch. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,37 +13,37 @@ from sync.rule.records import SourceRule, normalise_word
 #: The fields of a balance that hold an amount.
 _AMOUNTS = ("amount", "paid", "waived", "refunded")
 
-#: So many branches are kept, the largest first.
+#: How many branches are kept, the largest first.
 _BRANCHES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Of one answer's rows, how many are in which way poor."""
+    """How many of one answer's rows are poor, by the reason."""
 
     #: In all.
     rows: int
     #: About a roster student.
     about: int
-    #: About nobody on the roster for certain, with a match hint.
+    #: Not certainly about a roster student, with a match hint.
     hinted: int
-    #: Of a balance, without an amount.
+    #: In a balance, without an amount.
     no_amount: int
     #: With an amount or a word that cannot be read.
     unreadable: int
-    #: Poor in any of these three ways.
+    #: Poor for any of these three reasons.
     poor: int
     #: Branch → how many students it holds; empty where the source names none.
     branches: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def poor_percent(self) -> Decimal:
-        """Return which part of the rows is poor."""
+        """Return the percentage of poor rows."""
         return Decimal(100 * self.poor) / self.rows if self.rows else Decimal(0)
 
 
 def to_json(quality: Quality) -> dict[str, Any]:
-    """Return it as plain values, to be kept as JSON."""
+    """Return it as plain values, to be stored as JSON."""
     return {
         "rows": quality.rows,
         "about": quality.about,
@@ -56,7 +56,7 @@ def to_json(quality: Quality) -> dict[str, Any]:
 
 
 def from_json(kept: Mapping[str, Any] | None) -> Quality | None:
-    """Return what `to_json` kept; None for nothing."""
+    """Return the quality that `to_json` wrote; None for nothing."""
     return Quality(**kept) if kept else None
 
 
@@ -68,7 +68,7 @@ def quality_of(
     about: int,
     branches: Mapping[str, int],
 ) -> Quality:
-    """Return the quality of these rows. `hinted` are the number cells, as the source writes them, with a match hint."""
+    """Return the quality of these rows. `hinted` are the number cells, as the source writes them, with a hint."""
     fields = list(fields)
     amount = fields.index("amount") if rule.means is Means.BALANCE else None
     amounts = [fields.index(name) for name in _AMOUNTS if name in fields] if amount is not None else []
@@ -87,14 +87,14 @@ def quality_of(
             cell = row[at]
             known = readable.get((type(cell), cell))
             if known is None:
-                known = readable[type(cell), cell] = _readable(rule, cell)
+                known = readable[type(cell), cell] = _is_readable(rule, cell)
             garbled = garbled or not known
         near, none, unreadable = near + hint, none + missing, unreadable + garbled
         poor += hint or missing or garbled
     return Quality(total, about, near, none, unreadable, poor, branches)
 
 
-def _readable(rule: SourceRule, cell: Cell) -> bool:
+def _is_readable(rule: SourceRule, cell: Cell) -> bool:
     if rule.means is Means.STATUS:
         return normalise_word(cell) in rule.words
     try:
@@ -105,14 +105,14 @@ def _readable(rule: SourceRule, cell: Cell) -> bool:
 
 
 def held_by_branch(at_branches: Mapping[str, Collection[str]], held: Collection[str]) -> dict[str, int]:
-    """Return branch → how many of the held students have a row there, where any has."""
+    """Return branch → how many of the held students have a row there; only branches with some."""
     counted = {branch: len([s for s in students if s in held]) for branch, students in at_branches.items()}
     largest = sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:_BRANCHES]
     return {branch: students for branch, students in largest if students}
 
 
 def held_after(held: Iterable[str], changes: Iterable[tuple[str, Verdict]]) -> frozenset[str]:
-    """Return the held students once these have come to these verdicts of the source."""
+    """Return the held students after these changes of the source's verdicts."""
     after = set(held)
     for student, verdict in changes:
         (after.add if verdict is Verdict.HELD else after.discard)(student)

@@ -1,7 +1,7 @@
-"""From an answer's differences and the stored records to the plan of what would change. Pure.
+"""From an answer's differences and the stored records to the plan of the changes. Pure.
 
-A row becomes held or clear in `sync.rule.records`, a step in `sync.rule.step`; here both are compared with what is
-stored. The same input gives the same plan, in any order of rows. A finding that a decision covers flips nothing.
+`sync.rule.records` decides whether a row holds, `sync.rule.step` decides the finding of a step; here both are compared
+with what is stored. The same input gives the same plan, in any order of rows. A finding under a decision flips nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ from sync.rule.answer import Answer, UnmatchedKey
 from sync.rule.records import SourceRule, record_from_rows
 from sync.rule.step import SourcePart, of_source, of_step
 
-#: Stands for the rows of a student about whom the readings of one pull differ.
+#: In a digest: replaces the rows of a student with different readings in one pull.
 _UNSETTLED = b"unsettled"
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedStudent:
-    """A roster student whose step the new answer may change, as stored."""
+    """A roster student with a step that the new answer may change, as stored."""
 
     student: str
     joined_at: datetime
@@ -48,7 +48,7 @@ class SourceAnswered:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One record that would change: what the source said, and what it says."""
+    """One record that would change: before and after."""
 
     student: str
     before: Record | None
@@ -56,23 +56,23 @@ class Change:
     #: Before and after in the source's own verdict, its absence included.
     verdict_before: Verdict
     verdict_after: Verdict
-    #: The student's flow has the step; a record about who has not is stored all the same, and counts nowhere.
+    #: The student's flow has the step; a record about any other student is stored too, and does not count.
     concerned: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run would change, on a named revision; made in full before the first write."""
+    """All changes of a run, on a named revision; planned in full before the first write."""
 
     cohort: str
     source: str
     step: str
-    #: The cohort's revision it was made on: it is applied on that one only.
+    #: The cohort's revision it was made on: it is applied on this one only.
     base: int
-    #: The source's own revision then: an approval stands while this does.
+    #: The source's own revision at that time: an approval is valid for this revision only.
     source_base: int
     changes: tuple[Change, ...]
-    #: Records that are the same but for their digest: the spelling or the settings changed, the meaning did not.
+    #: Records that are the same except for their digest: the spelling or the settings changed, the meaning did not.
     respelled: tuple[Record, ...]
     #: Student → finding, where it differs from the stored one.
     findings: tuple[tuple[str, Finding], ...]
@@ -83,12 +83,12 @@ class Plan:
     rows: int
     roster_rows: int
     nameless: int
-    #: For how many students it makes clear, in the source's word or in the finding, what was not.
+    #: How many students it clears, in the source's verdict or in the finding.
     clears: int = 0
 
     @property
     def empty(self) -> bool:
-        """Say whether applying it would change nothing at all."""
+        """Return whether applying it would change nothing."""
         return not (self.changes or self.respelled or self.findings)
 
     @property
@@ -101,15 +101,15 @@ class Plan:
         return digest_of(parts)
 
     def count(self, before: Verdict, after: Verdict) -> int:
-        """Count the roster students whom the source itself moves from one verdict to another."""
+        """Count the roster students that the source itself moves from one verdict to another."""
         return sum(1 for c in self.changes if c.verdict_before is before and c.verdict_after is after)
 
 
 def records_of(rule: SourceRule, fields: Sequence[str], answer: Answer) -> dict[str, Record | None]:
-    """Return the new record of each student about whom an answer says something else; None for one that goes."""
+    """Return the new record of each student that an answer changes; None for a record that is removed."""
     new: dict[str, Record | None] = {
-        student: record_from_rows(rule, fields, student, said.rows, said.digest, said.doubt[:200], said.moved)
-        for student, said in answer.changed.items()
+        student: record_from_rows(rule, fields, student, source.rows, source.digest, source.doubt[:200], source.moved)
+        for student, source in answer.changed.items()
     }
     return new | dict.fromkeys(answer.vanished)
 
@@ -120,9 +120,9 @@ def kept_back(
     stored: Mapping[tuple[str, str], Record],
     unsettled: Iterable[str],
 ) -> dict[str, Record | None]:
-    """Return the new records where nobody of the unsettled is released.
+    """Return the new records, changed so that no unsettled student is released.
 
-    Who is held stays so, and who would be clear is unknown.
+    A held student stays held, and a student that would be clear becomes unknown.
     """
     kept = dict(new)
     for student in unsettled:
@@ -137,15 +137,15 @@ def changes_of(
     people: Mapping[str, AffectedStudent],
     asked_before: datetime | None,
 ) -> tuple[list[Change], list[Record]]:
-    """Return the records that would change, and those that stay the same but for their digest."""
+    """Return the records that would change, and those that stay the same except for their digest."""
     changes: list[Change] = []
     respelled: list[Record] = []
     for student, after in new.items():
         before = stored.get((rule.source, student))
-        if before is not None and after is not None and _same(before, after):
+        if before is not None and after is not None and _is_same_record(before, after):
             respelled.append(after)
             continue
-        changes.append(_change(rule, student, before, after, people.get(student), asked_before))
+        changes.append(_change_of(rule, student, before, after, people.get(student), asked_before))
     return changes, respelled
 
 
@@ -162,11 +162,11 @@ def plan(
     others: Mapping[str, SourceAnswered],
     asked_before: datetime | None,
 ) -> Plan:
-    """Return the plan for these new records of one source, None for one that goes.
+    """Return the plan for these new records of one source, None for one that is removed.
 
-    `touched` are the roster students whose step may change; `stored` maps (source, student) to the stored records of
-    all the step's sources about them; `others` are the step's other sources; `began` is when this answer began, and
-    `asked_before` when the source's last good one did.
+    `touched` are the roster students with a step that may change; `stored` maps (source, student) to the stored records
+    of all the step's sources about them; `others` are the step's other sources; `began` is when this answer began, and
+    `asked_before` when the source's last good answer began.
     """
     people = {person.student: person for person in touched}
     changes, respelled = changes_of(rule, new, stored, people, asked_before)
@@ -202,7 +202,7 @@ def _differing(
     stored: Mapping[tuple[str, str], Record],
     others: Mapping[str, SourceAnswered],
 ) -> Iterator[tuple[AffectedStudent, Finding]]:
-    """Give each of these people for whom something else is found now."""
+    """Yield each of these students with another finding now, with that finding."""
     silent: dict[tuple[bool, ...], Finding] = {}
     names = sorted(others)
     absents = [rule.absent, *(others[name].absent for name in names)]
@@ -225,32 +225,32 @@ def _differing(
 
 
 def _keep_back(rule: SourceRule, student: str, new: dict[str, Record | None], before: Record | None) -> None:
-    """Have an answer that is not settled about a student release nobody."""
+    """Change the new record of an unsettled student so that it does not release the student."""
     after = new.get(student, before)
     if after is not None and after.verdict is Verdict.HELD:
         return
     if before is not None and before.verdict is Verdict.HELD:
         new.pop(student, None)
     elif after is None or after.verdict is not Verdict.UNKNOWN:
-        doubt = "the source's answer about them changed while it was read, did not come, or does not add up"
+        doubt = "the source's answer about them changed while it was read, is missing, or contradicts itself"
         digest = digest_of([rule.digest, _UNSETTLED])
         new[student] = Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
 
 
 def flip_between(person: AffectedStudent, finding: Finding, step: str) -> Flip | None:
-    """Return the flip of what counts when this finding replaces the stored one; None when a decision covers it."""
+    """Return the flip when this finding replaces the stored one; None when a decision covers it."""
     if person.decided is not None or finding.verdict is person.finding.verdict:
         return None
     return Flip(person.student, step, person.finding.verdict, finding.verdict, finding.reason, finding.evidence)
 
 
-def _same(before: Record, after: Record) -> bool:
+def _is_same_record(before: Record, after: Record) -> bool:
     return (before.verdict, before.reason, before.obligations, before.doubt) == (
         after.verdict, after.reason, after.obligations, after.doubt,
     )  # fmt: skip
 
 
-def _change(
+def _change_of(
     rule: SourceRule,
     student: str,
     before: Record | None,
@@ -258,7 +258,7 @@ def _change(
     person: AffectedStudent | None,
     asked_before: datetime | None,
 ) -> Change:
-    """Put a record's change in the source's own verdicts."""
+    """Return a record's change in the source's own verdicts."""
     if person is None:
         return Change(student, before, after, Verdict.UNKNOWN, Verdict.UNKNOWN, concerned=False)
     was_asked = asked_before is not None and asked_before >= person.joined_at

@@ -1,7 +1,7 @@
-"""From the rows of a snapshot to records: what each office's cells mean. Pure.
+"""From the rows of a snapshot to records: the meaning of each office's cells. Pure.
 
-Reading is split in two, so that cost follows change: `group` and `digest_of_rows` touch every row and do no more than
-they must; `record_from_rows` reads amounts, dates and words, and runs only for students whose digest has changed.
+Reading has two parts, so that cost follows change: `group` and `digest_of_rows` process every row, and do only what is
+needed; `record_from_rows` reads amounts, dates and words, and runs only for students with a changed digest.
 """
 
 import hashlib
@@ -20,60 +20,60 @@ from sync.rule.cells import DateOrder, Unreadable, amount_in_yuan, day
 
 Rows: TypeAlias = list[tuple[Cell, ...]]
 
-#: Changes when the meaning of rows changes in this code: then every record is read again.
+#: Increase it when the meaning of rows changes in this code: then every record is read again.
 RULE_VERSION = 2
 
 _FEN = Decimal("0.01")
 
-#: What lessens or raises the amount of a row: paid and let off, paid back.
+#: Fields that reduce or raise the amount of a row → sign.
 _BESIDES = {"paid": -1, "waived": -1, "refunded": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRule:
-    """What the settings say about the meaning of one source's rows."""
+    """The meaning of one source's rows, from the settings."""
 
     source: str
     step: str
     means: Means
-    #: What no row means: CLEARED or UNKNOWN; for a status also HELD.
+    #: The meaning of no row: CLEARED or UNKNOWN; for a status also HELD.
     absent: Verdict
-    #: What kind of thing a row is.
+    #: The kind of obligation of a row.
     obligation: str
-    #: A title for rows that bring none.
+    #: The title for rows without one.
     item_title: str
     tolerance: Decimal
-    #: What amounts are multiplied with to become yuan.
+    #: The factor from the source's amounts to yuan.
     yuan: Decimal
-    #: The office's word, normalised → CLEARED (done), HELD (not done) or EXEMPT; only for a status.
+    #: The office's word, normalised → CLEARED (done), HELD (not done) or EXEMPT; for a status only.
     words: Mapping[str, Verdict]
     #: The zone of times without one.
     zone: ZoneInfo
-    #: The zone whose days are shown.
+    #: The zone in which days are shown.
     institution_zone: ZoneInfo
-    #: Digest of the query and mapping behind it: another one is another question.
+    #: Digest of the query and the mapping: another digest is another question.
     question: bytes
-    #: The same as former versions took it, with the pace in it.
+    #: The same digest as former versions computed it, including the pace.
     former_question: bytes = b""
-    #: It sends students' own numbers only: never a card, nor a former number.
+    #: It sends students' own numbers only: never a card or a former number.
     own_numbers: bool = False
-    #: What a row without a number is: a reason to refuse the answer, a row about whom the row above is, or nothing.
+    #: What a row without a number does: refuse the answer, belong to the student of the row above, or nothing.
     nameless: Literal["refuse", "above", "ignore"] = "refuse"
-    #: A reference names one thing only, so that a row that repeats another is that row again.
+    #: A reference names one obligation only, so that a row that repeats another is a duplicate.
     unique_reference: bool = False
-    #: How dates are written whose year stands behind.
+    #: The order of dates with the year last.
     date_order: DateOrder = "ymd"
 
     @property
     def digest(self) -> bytes:
-        """Digest of everything that decides what a row means."""
-        return self._digest(self.question)
+        """Digest of everything that decides the meaning of a row."""
+        return self._digest_with(self.question)
 
     def is_known_as(self, digest: bytes | None) -> bool:
-        """Say whether a stored digest is of this very question, whichever version took it."""
-        return digest in (self.digest, self._digest(self.former_question or self.question))
+        """Return whether a stored digest is of this question, computed by this or a former version."""
+        return digest in (self.digest, self._digest_with(self.former_question or self.question))
 
-    def _digest(self, question: bytes) -> bytes:
+    def _digest_with(self, question: bytes) -> bytes:
         words = ",".join(f"{w}={v}" for w, v in sorted(self.words.items()))
         parts = (
             RULE_VERSION, self.means, self.absent, self.obligation, self.item_title, self.tolerance, self.yuan, words,
@@ -85,7 +85,7 @@ class SourceRule:
 def group(snapshot: Snapshot) -> dict[Cell, Rows]:
     """Return the rows by the student cell as the source wrote it.
 
-    Raises SourceGarbled where such a cell is a list or a table of its own.
+    Raises SourceGarbled where such a cell is a list or a table.
     """
     groups: dict[Cell, Rows] = {}
     row: tuple[Cell, ...] = (None,)
@@ -105,7 +105,7 @@ def group(snapshot: Snapshot) -> dict[Cell, Rows]:
 
 
 def digest_of_rows(salt: bytes, rows: Rows) -> bytes:
-    """Return the digest of one student's rows, whatever their order, under the rule whose digest is `salt`."""
+    """Return the digest of one student's rows, independent of their order; `salt` is the rule's digest."""
     text = repr(rows[0]) if len(rows) == 1 else "\n".join(sorted(map(repr, rows)))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=salt).digest()
 
@@ -119,40 +119,40 @@ def record_from_rows(
     doubt: str = "",
     moved: tuple[Obligation, ...] = (),
 ) -> Record:
-    """Return what `rows` say about one student.
+    """Return the record of one student from `rows`.
 
-    `doubt` says why there may be more about this student than these rows: then they may hold, but not clear. `moved`
-    are the obligations that now stand under somebody else's key: they stay part of the record.
+    `doubt` is why there may be more rows about this student: then these rows can hold, but not clear. `moved` are the
+    obligations that are now under an unmatched key: they stay part of the record.
     """
     record = _plain_record(rule, fields, student, rows, digest)
     if doubt and record.verdict is not Verdict.HELD:
         return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, moved, doubt, digest)
     if moved:
-        return replace(record, obligations=_in_order((*record.obligations, *moved)), doubt=doubt)
+        return replace(record, obligations=_in_due_order((*record.obligations, *moved)), doubt=doubt)
     return record
 
 
 def _plain_record(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
     if not rows:
         return Record(student, Verdict.UNKNOWN, Reason.OUTSIDE_POPULATION, (), "", digest)
-    # In an order of their own: which of two words is told as the doubtful one must not hang on the office's.
+    # Sorted: which of two words is reported as the doubtful one must not depend on the office's order.
     ordered = sorted(rows, key=repr)
     match rule.means:
         case Means.ITEMS:
             cells = [dict(zip(fields, row, strict=True)) for row in _shown_once(rule, fields, ordered)]
             owed = tuple(_obligation(rule, cell, _amount_if_any(rule, cell.get("amount"))) for cell in cells)
-            return Record(student, Verdict.HELD, Reason.OWED, _in_order(owed), "", digest)
+            return Record(student, Verdict.HELD, Reason.OWED, _in_due_order(owed), "", digest)
         case Means.BALANCE:
-            return _balance(rule, fields, student, ordered, digest)
+            return _balance_record(rule, fields, student, ordered, digest)
         case Means.STATUS:
             cells = [dict(zip(fields, row, strict=True)) for row in _shown_once(rule, fields, ordered)]
-            return _status(rule, student, cells, digest)
+            return _status_record(rule, student, cells, digest)
 
 
 def _shown_once(rule: SourceRule, fields: Sequence[str], rows: Rows) -> Rows:
-    """Drop the repeats of a thing that is owed as such: no verdict hangs on them, and a page shows the thing once.
+    """Drop duplicates of an item: they do not change the verdict, and a page shows the item once.
 
-    A row with an amount is dropped only where the settings say that its reference is unique.
+    A row with an amount is dropped only where the settings declare its reference unique.
     """
     if "amount" in fields and not rule.unique_reference:
         return rows
@@ -160,32 +160,32 @@ def _shown_once(rule: SourceRule, fields: Sequence[str], rows: Rows) -> Rows:
 
 
 def _without_repeats(fields: Sequence[str], rows: Rows) -> Rows:
-    """Return each row with a reference once, where it is alike in every mapped column."""
+    """Return the rows without duplicates: rows with a reference that are equal in every mapped column."""
     if len(rows) == 1 or "reference" not in fields:
         return rows
     at = list(fields).index("reference")
     kept: Rows = []
     seen: set[str] = set()
     for row in rows:
-        if not text_of(row[at]) or _alike(row) not in seen:
+        if not text_of(row[at]) or _duplicate_key(row) not in seen:
             kept.append(row)
-        seen.add(_alike(row))
+        seen.add(_duplicate_key(row))
     return kept
 
 
-def _alike(row: tuple[Cell, ...]) -> str:
-    """Return what two rows about one student share that are alike; by which number they came does not matter."""
+def _duplicate_key(row: tuple[Cell, ...]) -> str:
+    """Return the key by which rows of one student are duplicates; the number in the row does not matter."""
     return repr(row[1:])
 
 
-def _balance(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
-    """Sum the rows. What can only hold always counts; what could release, and is in doubt, releases nobody."""
+def _balance_record(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
+    """Sum the rows. An amount that can only hold always counts; a doubtful amount never releases the student."""
     if rule.unique_reference:
         rows = _without_repeats(fields, rows)
     doubts: list[str] = []
     parts: list[Obligation] = []
     total = Decimal(0)
-    counted = Counter(map(_alike, rows))
+    counted = Counter(map(_duplicate_key, rows))
     for row in rows:
         cell = dict(zip(fields, row, strict=True))
         try:
@@ -194,15 +194,15 @@ def _balance(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, 
             return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), str(error), digest)
         if amount is None:
             doubts.append("a row has no amount")
-        elif amount < 0 and counted[_alike(row)] > 1:
-            doubts.append("two rows that are alike would both lessen the sum")
+        elif amount < 0 and counted[_duplicate_key(row)] > 1:
+            doubts.append("two equal rows would both reduce the sum")
         if amount is None or amount:
             parts.append(_obligation(rule, cell, amount))
         total += amount or Decimal(0)
     if rule.unique_reference and _shared_reference(fields, rows):
-        doubts.append("two rows that differ have one reference, which the settings call unique")
+        doubts.append("two different rows have the same reference, which the settings declare unique")
     total = total.quantize(_FEN, ROUND_HALF_UP)
-    owed = _in_order(tuple(parts))
+    owed = _in_due_order(tuple(parts))
     if total > rule.tolerance:
         return Record(student, Verdict.HELD, Reason.OWED, owed, "", digest)
     if doubts:
@@ -220,8 +220,8 @@ class _UnreadableAmountError(Exception):
 def _sum_of_row(rule: SourceRule, cell: Mapping[str, Cell]) -> Decimal | None:
     """Return what a row adds to the balance; None where it has no amount.
 
-    An empty amount is not 0: nobody knows what it would say. What was paid, let off or paid back is 0 where it is
-    empty, since a row that has none of it leaves it so.
+    An empty amount is not 0: it is unknown. An empty paid, waived or refunded field is 0, because rows without such a
+    payment leave it empty.
     """
     total: Decimal | None = Decimal(0)
     for field, sign in {"amount": 1, **_BESIDES}.items():
@@ -237,7 +237,7 @@ def _sum_of_row(rule: SourceRule, cell: Mapping[str, Cell]) -> Decimal | None:
 
 
 def _shared_reference(fields: Sequence[str], rows: Rows) -> bool:
-    """Say whether two rows have one reference."""
+    """Return whether two rows have the same reference."""
     if "reference" not in fields:
         return False
     at = list(fields).index("reference")
@@ -245,16 +245,16 @@ def _shared_reference(fields: Sequence[str], rows: Rows) -> bool:
     return len(set(references)) < len(references)
 
 
-def _status(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest: bytes) -> Record:
-    said = [(rule.words.get(normalise_word(cell["status"])), cell) for cell in cells]
-    undone = tuple(_obligation(rule, cell, None) for verdict, cell in said if verdict is Verdict.HELD)
+def _status_record(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest: bytes) -> Record:
+    verdicts = [(rule.words.get(normalise_word(cell["status"])), cell) for cell in cells]
+    undone = tuple(_obligation(rule, cell, None) for verdict, cell in verdicts if verdict is Verdict.HELD)
     if undone:
-        return Record(student, Verdict.HELD, Reason.NOT_DONE, _in_order(undone), "", digest)
-    for verdict, cell in said:
+        return Record(student, Verdict.HELD, Reason.NOT_DONE, _in_due_order(undone), "", digest)
+    for verdict, cell in verdicts:
         if verdict is None:
             doubt = f"the word {str(cell['status'])[:40]!r} is not in the settings' words"
             return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
-    if all(verdict is Verdict.EXEMPT for verdict, _ in said):
+    if all(verdict is Verdict.EXEMPT for verdict, _ in verdicts):
         return Record(student, Verdict.EXEMPT, Reason.EXEMPT_BY_OFFICE, (), "", digest)
     return Record(student, Verdict.CLEARED, Reason.DONE, (), "", digest)
 
@@ -272,21 +272,21 @@ def _obligation(rule: SourceRule, cell: Mapping[str, Cell], amount: Decimal | No
 
 
 def due_of(rule: SourceRule, cell: Cell) -> tuple[date | None, bool]:
-    """Return the day a due date falls on, if any, and whether there is one that cannot be read."""
+    """Return the day of a due date, if any, and whether the cell cannot be read."""
     try:
         return day(cell, rule.zone, rule.institution_zone, rule.date_order), False
     except Unreadable:
         return None, True
 
 
-def _in_order(obligations: tuple[Obligation, ...]) -> tuple[Obligation, ...]:
+def _in_due_order(obligations: tuple[Obligation, ...]) -> tuple[Obligation, ...]:
     return tuple(sorted(obligations, key=lambda o: (o.due or date.max, o.title, o.reference, o.amount or Decimal(0))))
 
 
 def text_of(value: Cell) -> str:
     """Return a cell as text on one line.
 
-    Half of a surrogate pair, which no database stores, becomes a "?"; a NUL, which not every one does, U+FFFD.
+    Half of a surrogate pair, which no database stores, becomes a "?"; a NUL, which some do not store, U+FFFD.
     """
     if value is None:
         return ""
@@ -297,12 +297,12 @@ def text_of(value: Cell) -> str:
 
 
 def normalise_word(value: Cell) -> str:
-    """Return a status word in its one form: NFKC, no surrounding blanks, lower case."""
+    """Return a status word in its normal form: NFKC, no surrounding blanks, lower case."""
     return unicodedata.normalize("NFKC", text_of(value)).strip().lower()
 
 
 def _amount_if_any(rule: SourceRule, value: Cell) -> Decimal | None:
-    """Return the amount of a thing that is owed as such; one that cannot be read is left out."""
+    """Return the amount of an item; one that cannot be read is left out."""
     try:
         return amount_in_yuan(value, rule.yuan)
     except Unreadable:

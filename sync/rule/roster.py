@@ -1,4 +1,4 @@
-"""The roster: from the registrar's list to who joins, changes and leaves. Pure."""
+"""The roster: from the registrar's list to the students that join, change and leave. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -16,13 +16,13 @@ from sync.rule.guard import GuardGroup, GuardLimits, of_groups, plain
 from sync.rule.records import text_of
 from sync.rule.row_keys import refuse_what_is_no_number
 
-#: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
+#: The roster's own columns; every other mapped column is kept under `extra`.
 COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
 
 
 @dataclass(frozen=True, slots=True)
 class FlowRule:
-    """Whom a flow is for."""
+    """The students that a flow is for."""
 
     key: str
     levels: frozenset[str]
@@ -32,34 +32,34 @@ class FlowRule:
 
 @dataclass(frozen=True, slots=True)
 class RosterRule:
-    """What the settings say about the meaning of the registrar's list."""
+    """The meaning of the registrar's list, from the settings."""
 
-    #: The registrar's word → our level.
+    #: The registrar's word → the level.
     levels: Mapping[str, str]
-    #: The registrar's word → whether such a student leaves this year; without any, everybody does.
+    #: The registrar's word → whether such a student leaves this year; without any word, all students leave.
     categories: Mapping[str, Literal["leaving", "staying"]]
-    #: Fields that hold another number of the same student.
+    #: Fields with another number of the same student.
     aliases: tuple[str, ...]
-    #: In order: the first that fits is the student's.
+    #: In order: a student gets the first that fits.
     flows: tuple[FlowRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RosterEntry:
-    """One student as the registrar lists them."""
+    """One student of the registrar's list."""
 
     student: str
-    #: In the order of COLUMNS, the level in our word.
+    #: In the order of COLUMNS, with the level from the settings.
     columns: tuple[str, ...]
     extra: Mapping[str, str]
-    #: None for who does not leave this year.
+    #: None for a student that does not leave this year.
     flow: str | None
     #: (number, field) for each other number.
     aliases: tuple[tuple[str, str], ...]
 
     @property
     def digest(self) -> bytes:
-        """Tell whether anything about the student differs."""
+        """Digest of everything about the student."""
         parts = (self.student, *self.columns, self.flow or "", repr(sorted(self.extra.items())), repr(self.aliases))
         return digest_of(part.encode() for part in parts)
 
@@ -71,45 +71,45 @@ class CurrentStudent:
     digest: bytes
     active: bool
     flow: str | None
-    #: It says that the student joined later than now: it was listed under a wrong clock.
+    #: Its joining is later than now: the student was listed under a wrong clock.
     ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RosterPlan:
-    """What a roster run would change, on a named revision."""
+    """The changes of a roster run, on a named revision."""
 
     base: int
     source_base: int
-    #: New on the list, back on it, or in another flow: their steps begin anew.
+    #: New on the list, back on it, or in another flow: their steps start again.
     joined: tuple[RosterEntry, ...]
     #: The same flow, other particulars.
     changed: tuple[RosterEntry, ...]
-    #: Off the list.
+    #: No longer on the list.
     left: tuple[str, ...]
     rows: int
-    #: How many of the list leave this year.
+    #: How many students of the list leave this year.
     leaving: int
-    #: How many of those who were leaving would no longer be.
+    #: How many leaving students would no longer leave.
     dropped: int
-    #: How many of those who were leaving would begin anew in another flow.
+    #: How many leaving students would start again in another flow.
     restarted: int = 0
 
     @property
     def empty(self) -> bool:
-        """Say whether it changes nothing."""
+        """Return whether it changes nothing."""
         return not (self.joined or self.changed or self.left)
 
     @property
     def digest(self) -> bytes:
-        """Digest of the difference and of what it is made on."""
+        """Digest of the difference and of the revision it is made on."""
         parts = [str(self.source_base).encode()]
         parts += [entry.digest for entry in (*self.joined, *self.changed)]
         return digest_of([*parts, *(student.encode() for student in self.left)])
 
 
 def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, RosterEntry]:
-    """Return the list by student number. Raises SourceGarbled for a list that cannot be trusted whole."""
+    """Return the list by student number. Raises SourceGarbled for a list with a row that cannot be used."""
     found: dict[str, RosterEntry] = {}
     for at, row in enumerate(snapshot.rows):
         cells = dict(zip(snapshot.fields, row, strict=True))
@@ -120,24 +120,24 @@ def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, RosterEntry]:
             raise SourceGarbled(
                 f"the roster has a row without a student number: row {place} "
                 f"({text_of(cells.get('name')) or 'no name either'})",
-                "Have the registrar complete it, or leave the row out.",
+                "Have the registrar complete or remove the row.",
             )
-        entry = _entry(rule, number, cells)
+        entry = _read_entry(rule, number, cells)
         for one in (number, *(alias for alias, _ in entry.aliases)):
             if len(one) > LONGEST:
                 raise SourceGarbled(
-                    f'the roster has a number of {len(one):,} characters ("{one[:40]}…"), and none has over {LONGEST}',
+                    f'the roster has a number of {len(one):,} characters ("{one[:40]}…"); the limit is {LONGEST}',
                     "Have the registrar correct it, or correct columns in [roster].",
                 )
         if found.setdefault(number, entry) != entry:
             raise SourceGarbled(
-                f"the roster lists student {number} twice, and differently",
-                "Have the registrar take one of the two rows out.",
+                f"the roster has two different rows for student {number}",
+                "Have the registrar remove one of the two rows.",
             )
     return found
 
 
-def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> RosterEntry:
+def _read_entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> RosterEntry:
     values = {key: text_of(value) for key, value in cells.items() if key != "student"}
     level = rule.levels.get(values["level"])
     if level is None:
@@ -156,20 +156,20 @@ def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> RosterEn
     for column, most in LONGEST_OF_ROSTER.items():
         if len(text := values.get(column, "")) > most:
             raise SourceGarbled(
-                f'the roster gives student {number} a {column} of {len(text):,} characters ("{text[:40]}…"), and at '
-                f"most {most} are kept",
+                f'the roster has a {column} of {len(text):,} characters for student {number} ("{text[:40]}…"); the '
+                f"limit is {most}",
                 f"Have the registrar shorten it, or correct columns.{column} in [roster].",
             )
     return RosterEntry(
         student=number,
         columns=tuple(values.get(column, "") for column in COLUMNS),
         extra={k: v for k, v in values.items() if k not in COLUMNS and k not in rule.aliases},
-        flow=_flow(rule, number, level, category) if leaves == "leaving" else None,
-        aliases=_aliases(rule, number, cells),
+        flow=_flow_of(rule, number, level, category) if leaves == "leaving" else None,
+        aliases=_read_aliases(rule, number, cells),
     )
 
 
-def _flow(rule: RosterRule, number: str, level: str, category: str) -> str:
+def _flow_of(rule: RosterRule, number: str, level: str, category: str) -> str:
     for flow in rule.flows:
         if level in flow.levels and (flow.categories is None or category in flow.categories):
             return flow.key
@@ -179,7 +179,7 @@ def _flow(rule: RosterRule, number: str, level: str, category: str) -> str:
     )
 
 
-def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[tuple[str, str], ...]:
+def _read_aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     for kind in rule.aliases:
         alias = "" if is_empty(cells[kind]) else normalise_number(cells[kind])
@@ -191,7 +191,7 @@ def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[
 def plan(
     base: int, source_base: int, listed: Mapping[str, RosterEntry], stored: Mapping[str, CurrentStudent]
 ) -> RosterPlan:
-    """Return what would change: `listed` is what the registrar says, `stored` everybody ever listed in this cohort."""
+    """Return the plan: `listed` is the registrar's list, `stored` all students ever listed in this cohort."""
     joined: list[RosterEntry] = []
     changed: list[RosterEntry] = []
     for number, entry in sorted(listed.items()):
@@ -222,13 +222,13 @@ def judge(
     limits: GuardLimits,
     recent_rows: Sequence[int],
     active: int,
-    let_off: int = 0,
+    newly_exempt: int = 0,
     groups: Sequence[GuardGroup] = (),
 ) -> tuple[GuardReason, ...]:
-    """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
+    """Return every reason to suspend the roster: a person approves a list that moves many students' steps at once.
 
-    `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
-    that does not count as clear, `groups` the colleges, campuses and buildings that some would be dropped from.
+    `active` is the number of leaving students, `newly_exempt` how many of them new particulars would exempt from a step
+    that does not count as clear, `groups` the colleges, campuses and buildings that would lose some.
     """
     if roster.empty or not recent_rows:
         return ()
@@ -245,7 +245,7 @@ def judge(
     for moved, count, part, what in (
         (roster.dropped, limits.clear_count, limits.clear_percent, "leave_no_more"),
         (roster.restarted, limits.unknown_count, limits.unknown_percent, "begin_anew"),
-        (let_off, limits.clear_count, limits.clear_percent, "let_off"),
+        (newly_exempt, limits.clear_count, limits.clear_percent, "let_off"),
     ):
         if moved > max(Decimal(count), active * part / 100):
             figures: Figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
@@ -257,25 +257,25 @@ def judge(
 
 
 def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]) -> tuple[GuardGroup, ...]:
-    """Return the groups that some are dropped from: `columns` maps each leaving student to the columns they share."""
-    size, gone = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    """Return the groups with dropped students: `columns` maps each leaving student to its columns."""
+    size, lost = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for student, shared in columns.items():
         size.update(shared.items())
         if student in dropped:
-            gone.update(shared.items())
-    everybody, all_gone = len(columns), sum(1 for student in columns if student in dropped)
+            lost.update(shared.items())
+    total, all_lost = len(columns), sum(1 for student in columns if student in dropped)
     return tuple(
-        GuardGroup(column, name, size[column, name], moved, everybody - size[column, name], all_gone - moved)
-        for (column, name), moved in sorted(gone.items())
+        GuardGroup(column, name, size[column, name], moved, total - size[column, name], all_lost - moved)
+        for (column, name), moved in sorted(lost.items())
         if name
     )
 
 
 def exempt(conditions: Sequence[Mapping[str, Collection[str]]], person: Mapping[str, str]) -> bool:
-    """Say whether roster columns let a student off a step: one condition, matched in all its columns, is enough."""
+    """Return whether roster columns exempt a student: one condition that matches in all its columns is enough."""
     return any(all(person.get(column, "") in values for column, values in c.items()) for c in conditions)
 
 
 def asked_since(began: datetime | None, joined_at: datetime) -> bool:
-    """Say whether a snapshot that began then says anything about a student who joined then."""
+    """Return whether a snapshot began after the student joined."""
     return began is not None and began >= joined_at

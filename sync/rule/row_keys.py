@@ -1,4 +1,4 @@
-"""The student cell of each row, before anybody asks whom it means: what is no number, and what is missing. Pure."""
+"""The student cell of each row, before it is matched: cells that are not a number, and missing ones. Pure."""
 
 import re
 import unicodedata
@@ -11,15 +11,15 @@ from status_db.student_numbers import is_empty
 from sync.rule.cells import Unreadable, amount_in_yuan
 from sync.rule.records import Rows, SourceRule, group, text_of
 
-#: So many rows are named in a message, with so many cells each, of so many letters.
-_NAMED = 3
+#: How many rows a message names, with how many cells each, and how many letters of a cell.
+_MOST_ROWS = 3
 _CELLS = 3
 _LETTERS = 20
 
-#: From here on a binary float no longer keeps every digit of a whole number.
+#: From here on, a binary float no longer keeps every digit of a whole number.
 _EXACT = 2.0**53
 
-#: What a closing row calls itself.
+#: The words of a totals row.
 _TOTALS = frozenset(
     {
         "合计", "总计", "小计", "共计", "累计", "总合计", "本页合计", "本页小计", "合计金额", "总计金额", "合计人数",
@@ -33,10 +33,10 @@ _COUNT = re.compile(r"共?\d+(?:人|条|行|笔|项|rows?)", re.IGNORECASE)
 
 
 def keyed(rule: SourceRule, snapshot: Snapshot) -> tuple[Snapshot, dict[Cell, Rows]]:
-    """Return the answer with a student cell in every row that the settings give one, and its rows by that cell.
+    """Return the answer with missing student cells filled as the settings define, and its rows by that cell.
 
-    Rows of totals are left out. Raises SourceGarbled for a cell that can be no number, and for rows without a number
-    unless the settings say what such a row is.
+    Totals rows are left out. Raises SourceGarbled for a cell that cannot be a number, and for rows without a number
+    unless the settings define what such a row is.
     """
     groups = group(snapshot)
     refuse_what_is_no_number(rule.source, groups)
@@ -47,7 +47,7 @@ def keyed(rule: SourceRule, snapshot: Snapshot) -> tuple[Snapshot, dict[Cell, Ro
     snapshot = _filled(snapshot) if rule.nameless == "above" else _without_totals(snapshot)
     nameless = [at for at, row in enumerate(snapshot.rows) if is_empty(row[0])]
     if nameless and rule.nameless != "ignore":
-        raise SourceGarbled(_without_number(rule, snapshot, nameless), _remedy(rule))
+        raise SourceGarbled(_nameless_message(rule, snapshot, nameless), _nameless_fix(rule))
     return snapshot, group(snapshot)
 
 
@@ -57,17 +57,17 @@ def refuse_what_is_no_number(source: str, keys: Iterable[Cell]) -> None:
     for key in keys:
         if isinstance(key, bytes | bytearray | memoryview):
             raise SourceGarbled(
-                f"{source} sends student numbers as bytes ({bytes(key)[:20]!r}), and bytes are no number",
-                f"Set bytes_as in {at} to how they are to be read, or convert the column in the query.",
+                f"{source} returned student numbers as bytes ({bytes(key)[:20]!r}), which cannot be read as numbers",
+                f"Set bytes_as in {at}, or convert the column in the query.",
             )
         if _is_scientific(key):
             raise SourceGarbled(
-                f"{source} sends student numbers in scientific notation ({key}), and digits have been lost",
-                "Have the office send the column as text, from where its digits are whole.",
+                f"{source} returned student numbers in scientific notation ({key}), so digits have been lost",
+                "Have the office send the column as text, from a source with all digits.",
             )
         if isinstance(key, float) and abs(key) >= _EXACT:
             raise SourceGarbled(
-                f"{source} sends student numbers as floating-point numbers, and {key!r} has lost digits",
+                f"{source} returned student numbers as floating-point numbers, and {key!r} has lost digits",
                 "Have the office send the column as text.",
             )
 
@@ -81,7 +81,7 @@ def _is_scientific(key: Cell) -> bool:
 
 
 def _filled(snapshot: Snapshot) -> Snapshot:
-    """Give each row without a key the key of the row above it. Below a row of totals nothing is above."""
+    """Fill missing keys with the key of the row above; not below a totals row."""
     rows: Rows = []
     kept: list[int] = []
     above: Cell = None
@@ -93,26 +93,26 @@ def _filled(snapshot: Snapshot) -> Snapshot:
             continue
         rows.append(row if above is None else (above, *row[1:]))
         kept.append(at)
-    return replace(snapshot, rows=rows, places=_places(snapshot, kept))
+    return replace(snapshot, rows=rows, places=_row_places(snapshot, kept))
 
 
 def _without_totals(snapshot: Snapshot) -> Snapshot:
     kept = [at for at, row in enumerate(snapshot.rows) if not (is_empty(row[0]) and _is_total(row))]
-    return replace(snapshot, rows=[snapshot.rows[at] for at in kept], places=_places(snapshot, kept))
+    return replace(snapshot, rows=[snapshot.rows[at] for at in kept], places=_row_places(snapshot, kept))
 
 
-def _places(snapshot: Snapshot, kept: Sequence[int]) -> Sequence[int]:
-    """Return where the kept rows are in the office's list; by their count where nobody knows better."""
+def _row_places(snapshot: Snapshot, kept: Sequence[int]) -> Sequence[int]:
+    """Return the places of the kept rows in the office's list; their row numbers where no places are known."""
     return [at + 1 if snapshot.places is None else snapshot.places[at] for at in kept]
 
 
 def _is_total(row: tuple[Cell, ...]) -> bool:
-    """Say whether a row without a key closes a list: it calls itself so, and names nothing else."""
-    words = [word for cell in row[1:] if isinstance(cell, str) and (word := _word(cell))]
+    """Return whether a row without a key is a totals row: it has a word for totals, and otherwise only figures."""
+    words = [word for cell in row[1:] if isinstance(cell, str) and (word := _bare_word(cell))]
     return any(word in _TOTALS for word in words) and all(word in _TOTALS or _is_figure(word) for word in words)
 
 
-def _word(cell: str) -> str:
+def _bare_word(cell: str) -> str:
     return "".join(unicodedata.normalize("NFKC", cell).split()).strip(":").lower()
 
 
@@ -126,25 +126,26 @@ def _is_figure(word: str) -> bool:
     return True
 
 
-def _without_number(rule: SourceRule, snapshot: Snapshot, nameless: Sequence[int]) -> str:
+def _nameless_message(rule: SourceRule, snapshot: Snapshot, nameless: Sequence[int]) -> str:
     places = snapshot.places
     named = "; ".join(
-        f"row {places[at] if places is not None else at + 1} ({_cells(snapshot.rows[at])})" for at in nameless[:_NAMED]
+        f"row {places[at] if places is not None else at + 1} ({_row_text(snapshot.rows[at])})"
+        for at in nameless[:_MOST_ROWS]
     )
-    more = f"; and {len(nameless) - _NAMED} more" if len(nameless) > _NAMED else ""
-    above = ", and nothing above gives them one" if rule.nameless == "above" else ""
+    more = f"; and {len(nameless) - _MOST_ROWS} more" if len(nameless) > _MOST_ROWS else ""
+    above = ", and no number in a row above" if rule.nameless == "above" else ""
     rows = "1 row" if len(nameless) == 1 else f"{len(nameless)} rows"
     return f"{rule.source}: {rows} without a student number{above}: {named}{more}"
 
 
-def _cells(row: tuple[Cell, ...]) -> str:
+def _row_text(row: tuple[Cell, ...]) -> str:
     written = [text for cell in row[1:] if (text := text_of(cell))]
     return ", ".join(text[:_LETTERS] for text in written[:_CELLS]) or "no other cell is filled"
 
 
-def _remedy(rule: SourceRule) -> str:
+def _nameless_fix(rule: SourceRule) -> str:
     if rule.nameless == "above":
-        return "Have the office complete the numbers, or sort the list as it was written."
+        return "Have the office complete the numbers, or send the list in its original order."
     return (
         f'Have the office complete the numbers, or set nameless in [source.{rule.source}]: "above" gives such a row '
         'the number of the row above it, "ignore" leaves it out.'

@@ -1,4 +1,4 @@
-"""What is found for one step, from what all its sources say. Pure."""
+"""The finding of one step, from all its sources. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from status_db.model import (
 
 @dataclass(frozen=True, slots=True)
 class SourcePart:
-    """What one source of a step says about one student, as far as the step's rule is concerned."""
+    """One source's part in the finding of a step for one student."""
 
     record: Record | None
-    #: What no row means.
+    #: The meaning of no row.
     absent: Verdict
     #: The source has a good snapshot that began after the student joined.
     asked: bool
 
 
 def of_source(part: SourcePart) -> tuple[Verdict, Reason]:
-    """Return what one source says about one student."""
+    """Return one source's verdict and reason for one student."""
     match part:
         case SourcePart(record=Record() as record):
             return record.verdict, record.reason
@@ -39,16 +39,16 @@ def of_source(part: SourcePart) -> tuple[Verdict, Reason]:
 
 
 def of_step(parts: Sequence[SourcePart], *, exempt: bool) -> Finding:
-    """Return the finding for one step from all its sources; `exempt` says that roster columns let the student off."""
-    said = [of_source(part) for part in parts]
-    verdicts = {verdict for verdict, _ in said}
-    spoken = all(part.record is not None for part in parts)
-    # The roster beats a row that is missing, and never one that holds.
-    let_off = exempt and not any(part.record is not None and part.record.verdict is Verdict.HELD for part in parts)
+    """Return the finding for one step from all its sources; `exempt`: roster columns exempt the student."""
+    results = [of_source(part) for part in parts]
+    verdicts = {verdict for verdict, _ in results}
+    all_recorded = all(part.record is not None for part in parts)
+    # An exemption replaces a missing row, and never a row that holds.
+    exempt_now = exempt and not any(part.record is not None and part.record.verdict is Verdict.HELD for part in parts)
     match verdicts:
-        case _ if Verdict.HELD in verdicts and not let_off:
+        case _ if Verdict.HELD in verdicts and not exempt_now:
             verdict = Verdict.HELD
-        case _ if exempt and not (spoken and verdicts == {Verdict.CLEARED}):
+        case _ if exempt and not (all_recorded and verdicts == {Verdict.CLEARED}):
             return Finding(Verdict.EXEMPT, Reason.EXEMPT_BY_ROSTER)
         case _ if Verdict.UNKNOWN in verdicts:
             verdict = Verdict.UNKNOWN
@@ -56,12 +56,12 @@ def of_step(parts: Sequence[SourcePart], *, exempt: bool) -> Finding:
             verdict = Verdict.EXEMPT
         case _:
             verdict = Verdict.CLEARED
-    reasons = {reason for said_verdict, reason in said if said_verdict is verdict}
+    reasons = {reason for source_verdict, reason in results if source_verdict is verdict}
     evidence = evidence_behind(verdict, (part.record for part in parts if part.record is not None))
     return Finding(verdict, min(reasons, key=_WEIGHT.__getitem__), evidence)
 
 
-#: When sources of one step agree on the verdict for different reasons, the first of these is the step's.
+#: When sources of one step have the same verdict for different reasons, the step gets the first of these.
 _WEIGHT = {
     reason: weight
     for weight, reason in enumerate(

@@ -1,1 +1,1 @@
-"""One run: pull, plan, apply; and the way back from one."""
+"""One run: pull, plan, apply; and how to revert one."""

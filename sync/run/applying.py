@@ -18,19 +18,19 @@ from status_db.store.engine import reading
 from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync.plan import snapshot_codec
 from sync.plan.base import Proposal, Stages
-from sync.run.impact import look_at
+from sync.run.impact import impact_of
 from sync.run.outcome import Outcome
 from sync.run.settings_gate import SettingsGate
 
-#: An answer is planned again this many times when the marks move under it.
+#: How many times an answer is planned when the marks move meanwhile.
 ATTEMPTS = 8
 
-#: How a recheck ends where a later answer about the student is stored already: what was asked for has been answered.
+#: The fault of a recheck where a later answer about the student is stored already: the request has its answer.
 OVERTAKEN = "overtaken"
 
 
 class AnswerRunner:
-    """Carries answers through their stages and ends their runs."""
+    """Plans and applies answers, and ends their runs."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AnswerRunner:
         self.named = cohort if len(settings.cohort) > 1 else ""
 
     def propose(self, name: str, stages: Stages[Any]) -> Proposal:
-        """Return what an answer would change. Raises SourceError, and SettingsDiffer before a change of settings."""
+        """Return what an answer would change. Raises SourceError; SettingsDiffer while changed settings are pending."""
         with reading(self._engine) as connection:
             if name != SETTINGS:
                 self._gate.demand(connection)
@@ -67,7 +67,7 @@ class AnswerRunner:
             proposal = self.propose(lease.source, stages)
             granted = approved is not None and approved == proposal.plan.digest
             moved = approved is not None and not granted
-            counts = _counts(proposal, stages, granted=granted)
+            counts = _run_counts(proposal, stages, granted=granted)
             try:
                 if proposal.plan.empty:
                     return self.unchanged(lease, proposal, counts)
@@ -75,7 +75,7 @@ class AnswerRunner:
                     held = proposal.held
                     return self.ended(lease, RunState.SKIPPED, held.message, fault=held.fault, counts=counts)
                 if moved or (proposal.reasons and not granted):
-                    return self._suspended(lease, proposal, counts)
+                    return self._suspend(lease, proposal, counts)
                 ending = RunEnding(
                     RunState.APPLIED,
                     self._clock(),
@@ -87,11 +87,11 @@ class AnswerRunner:
             except BaseMoved:
                 continue
             except AnswerOvertaken:
-                return self._overtaken(lease, counts)
+                return self._end_overtaken(lease, counts)
             return Outcome(
                 lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self.named
             )
-        message = "the marks kept changing while this was planned. Run it again."
+        message = "the marks changed during every planning attempt. Run it again."
         return self.ended(lease, RunState.FAILED, message, fault="busy")
 
     def unchanged(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
@@ -118,31 +118,31 @@ class AnswerRunner:
         """Return a message in which each suggested command names this cohort, where there are several."""
         return naming(self._settings, self._cohort, message)
 
-    def _overtaken(self, lease: Lease, counts: RunCounts) -> Outcome:
+    def _end_overtaken(self, lease: Lease, counts: RunCounts) -> Outcome:
         message = (
-            f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
-            "answer stands. Ask again if it is not what you expect."
+            f"{lease.source} has already given a later answer about {lease.student}, and the later answer is kept. Ask "
+            "again if it is not what you expect."
         )
         return self.ended(lease, RunState.SKIPPED, message, fault=OVERTAKEN, counts=counts)
 
-    def _suspended(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
-        """Keep an answer for a person to look at; where another one waits, this one is skipped."""
+    def _suspend(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
+        """Keep an answer until a person approves or rejects it; where another one waits, skip this one."""
         why = (
-            _said(proposal.reasons)
-            or "the marks have moved since this was looked at, and it would change something else"
+            _joined_reasons(proposal.reasons)
+            or "the marks have moved since this was checked, and it would change something else"
         )
         with reading(self._engine) as connection:
             stored = CurrentState(connection, self._cohort)
             waiting = stored.runs.suspended(lease.source, lease.run)
-            seen = look_at(stored, lease.run, proposal)
+            seen = impact_of(stored, lease.run, proposal)
         if waiting is not None:
             message = (
-                f"{why}. Run {waiting} waits already: look at the source, then `clearance runs approve {waiting}`."
+                f"{why}. Run {waiting} waits already. Check the source, then run `clearance runs approve {waiting}`."
             )
             return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
         what = "the change with `clearance runs show {0}`" if lease.source == SETTINGS else "the source"
         message = self.suggest(
-            f"{why}: look at {what.format(lease.run)}, then `clearance runs approve {lease.run}`, or "
+            f"{why}. Check {what.format(lease.run)}, then run `clearance runs approve {lease.run}` or "
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
         ending = RunEnding(
@@ -152,7 +152,7 @@ class AnswerRunner:
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self.named)
 
 
-def _counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> RunCounts:
+def _run_counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> RunCounts:
     warnings = tuple(stages.snapshot.warnings)
     return replace(proposal.counts, approved=granted, warnings=warnings, reasons=tuple(proposal.reasons))
 
@@ -161,5 +161,5 @@ def _proofs(proposal: Proposal) -> list[tuple[str, str]]:
     return [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
 
 
-def _said(reasons: Iterable[GuardReason]) -> str:
+def _joined_reasons(reasons: Iterable[GuardReason]) -> str:
     return "; ".join(map(str, reasons))

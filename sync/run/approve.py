@@ -1,6 +1,6 @@
-"""Votes on suspended runs: recorded, and carried out as soon as enough of them are there.
+"""Votes on suspended runs: recorded, and carried out as soon as there are enough.
 
-The inbox of the pages, and the command line without it, vote by the one function here.
+The pages (through the inbox) and the command line (directly) use the same function here.
 """
 
 from collections.abc import Iterable
@@ -16,16 +16,16 @@ from sync.run.run import Sync
 
 @dataclass(frozen=True, slots=True)
 class VoteResult:
-    """What came of a vote."""
+    """The result of a vote."""
 
-    #: How the run ended by it; None where it waits on.
+    #: How the run ended; None where it still waits.
     outcome: Outcome | None
     #: What is still missing before it is approved.
     missing: tuple[Missing, ...] = ()
 
 
 class Approvals:
-    """Takes votes on one cohort's suspended runs, and carries them out."""
+    """Records votes on one cohort's suspended runs, and carries them out."""
 
     def __init__(self, settings: Settings, sync: Sync, votes: ApprovalVotes) -> None:
         self._settings = settings
@@ -33,30 +33,31 @@ class Approvals:
         self._votes = votes
 
     def vote(
-        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
     ) -> VoteResult:
-        """Record a vote on a run that waits, and carry the run out where enough votes are there.
+        """Record a vote on a suspended run; approve or reject the run where there are enough votes.
 
-        A vote that is recorded already is carried out again: whoever recorded it may have stopped before that. Raises
-        VoteRefused as `ApprovalVotes.record` does otherwise; RunUnderWay when the vote is recorded and the source busy.
+        A vote that is recorded already is carried out again: the process that recorded it may have stopped before that.
+        Otherwise raises VoteRefused as `ApprovalVotes.record` does; RunUnderWay when the vote is recorded and the
+        source is busy.
         """
         try:
-            self._votes.record(run, says, author=author, reason=reason, now=now, said_of=said_of)
+            self._votes.record(run, says, author=author, reason=reason, now=now, voted_on=voted_on)
         except VoteRefused:
             if all(vote.author != author or vote.says is not says for vote in self._votes.of_run(run)):
                 raise
         votes = [vote for vote in self._votes.waiting() if vote.run == run]
-        ended = next(iter(self._carried_out({run: votes} if votes else {})), None)
-        return VoteResult(ended, self._missing(votes) if ended is None and votes else ())
+        ended = next(iter(self._carry_out_votes({run: votes} if votes else {})), None)
+        return VoteResult(ended, self._missing_votes(votes) if ended is None and votes else ())
 
     def carry_out(self) -> list[Outcome]:
         """Approve and reject every suspended run with enough votes; return how each ended."""
         votes: dict[int, list[ApprovalVote]] = {}
         for vote in self._votes.waiting():
             votes.setdefault(vote.run, []).append(vote)
-        return list(self._carried_out(votes))
+        return list(self._carry_out_votes(votes))
 
-    def _carried_out(self, by_run: dict[int, list[ApprovalVote]]) -> Iterable[Outcome]:
+    def _carry_out_votes(self, by_run: dict[int, list[ApprovalVote]]) -> Iterable[Outcome]:
         for run, votes in by_run.items():
             source, last = votes[0].source, votes[-1]
             against = next((vote for vote in votes if vote.says is VoteKind.REJECT), None)
@@ -64,10 +65,10 @@ class Approvals:
                 if self._sync.reject(run, by=against.author, reason=against.reason):
                     why = f"rejected: {against.reason}"
                     yield Outcome(source, RunState.REJECTED, run, why, cohort=self._sync.named)
-            elif not self._missing(votes):
-                yield self._sync.approve(run, source, by=last.author, said_of=last.digest)
+            elif not self._missing_votes(votes):
+                yield self._sync.approve(run, source, by=last.author, voted_on=last.digest)
 
-    def _missing(self, votes: list[ApprovalVote]) -> tuple[Missing, ...]:
+    def _missing_votes(self, votes: list[ApprovalVote]) -> tuple[Missing, ...]:
         source = votes[0].source
         asked = self._settings.roster if source == ROSTER else self._settings.source.get(source)
         # A change of settings, or a source of the past, needs one approval.

@@ -1,6 +1,6 @@
-"""What a person sees of a run that waits: the cause, whom it would move by college, and what to look up at the office.
+"""The impact of a suspended run: the cause, the students it would move by college, and whom to check at the office.
 
-The kept answer is planned anew on the marks as they stand, exactly as an approval would plan it.
+The kept answer is planned again on the current marks, exactly as an approval plans it.
 """
 
 from collections import Counter
@@ -16,35 +16,35 @@ from sync.plan.settings import SettingsProposal
 from sync.plan.source import SourceProposal
 from sync.rule.reconcile import Change
 
-#: So many held and so many cleared students are looked up at the office, spread over the colleges.
+#: How many held and how many cleared students are checked at the office, spread over the colleges.
 SPOT_CHECKS = 10
 
-#: So many changes are shown.
+#: How many changes are shown.
 _SAMPLE = 12
 
 
-def look_at(stored: CurrentState, run: int, proposal: Proposal) -> Impact:
-    """Show what a proposal would do, in the read that it was made in."""
+def impact_of(stored: CurrentState, run: int, proposal: Proposal) -> Impact:
+    """Return the impact of a proposal, in the read that it was made in."""
     match proposal:
         case SourceProposal():
-            return _of_source(stored, run, proposal)
+            return _source_impact(stored, run, proposal)
         case SettingsProposal():
-            return proposal.look()
+            return proposal.impact()
         case RosterProposal():
-            return _of_roster(proposal)
+            return _roster_impact(proposal)
         case _:
-            raise TypeError(f"nobody can look at a {type(proposal).__name__}")
+            raise TypeError(f"a {type(proposal).__name__} has no impact")
 
 
-def _of_source(stored: CurrentState, run: int, proposal: SourceProposal) -> Impact:
+def _source_impact(stored: CurrentState, run: int, proposal: SourceProposal) -> Impact:
     plan = proposal.plan
     concerned = {change.student: change for change in plan.changes if change.concerned}
-    everybody = stored.with_step(plan.step)
-    silent = everybody - concerned.keys() - stored.digests(plan.source).keys()
+    with_step = stored.with_step(plan.step)
+    silent = with_step - concerned.keys() - stored.digests(plan.source).keys()
     held = _spread(run, stored, [s for s, c in concerned.items() if c.verdict_after is Verdict.HELD])
     cleared = _spread(run, stored, [s for s, c in concerned.items() if c.verdict_after is Verdict.CLEARED])
     if not cleared and proposal.absent is Verdict.CLEARED:
-        # Who owes nothing has no row: those are cleared by the source's silence, and looked up all the same.
+        # Students that owe nothing have no row. The missing row clears them, and some of them are checked too.
         cleared = _spread(run, stored, silent)
     sample = sorted(concerned.values(), key=lambda c: (c.verdict_before is c.verdict_after, c.student))[:_SAMPLE]
     people = stored.described({*concerned, *held, *cleared})
@@ -58,8 +58,10 @@ def _of_source(stored: CurrentState, run: int, proposal: SourceProposal) -> Impa
         plan.source,
         proposal.reasons,
         tuple(m for m in moved if m.before is not m.after),
-        tuple(_looked(people, change.student, change, proposal.absent) for change in sample),
-        tuple(_looked(people, student, concerned.get(student), proposal.absent) for student in (*held, *cleared)),
+        tuple(_impact_person(people, change.student, change, proposal.absent) for change in sample),
+        tuple(
+            _impact_person(people, student, concerned.get(student), proposal.absent) for student in (*held, *cleared)
+        ),
         unmatched=tuple(
             Unmatched(s.key, s.near, s.student) for s in sorted(plan.unmatched_keys, key=lambda s: (not s.near, s.key))
         ),
@@ -67,7 +69,7 @@ def _of_source(stored: CurrentState, run: int, proposal: SourceProposal) -> Impa
     )
 
 
-def _of_roster(proposal: RosterProposal) -> Impact:
+def _roster_impact(proposal: RosterProposal) -> Impact:
     plan = proposal.plan
     colleges = Counter(entry.columns[2] for entry in plan.joined)
     moved = tuple(
@@ -77,9 +79,9 @@ def _of_roster(proposal: RosterProposal) -> Impact:
 
 
 def _spread(run: int, stored: CurrentState, students: Collection[str]) -> list[str]:
-    """Choose some, one college after the other; a run's choice is the same each time, and nobody can foretell it."""
+    """Choose some, one college after the other; the choice of a run is stable, and cannot be predicted."""
     mixed = sorted(students, key=lambda student: digest_of([str(run).encode(), student.encode()]))
-    # A college in a hundred would be missed by fewer.
+    # With fewer, a college with one student in a hundred would be missed.
     people = stored.described(mixed[: 100 * SPOT_CHECKS])
     by_college: dict[str, list[str]] = {}
     for student in mixed:
@@ -89,7 +91,7 @@ def _spread(run: int, stored: CurrentState, students: Collection[str]) -> list[s
     return [student for each in rounds for student in each if student is not None][:SPOT_CHECKS]
 
 
-def _looked(
+def _impact_person(
     people: Mapping[str, tuple[str, str, str]], student: str, change: Change | None, absent: Verdict
 ) -> ImpactPerson:
     name, college, class_name = people.get(student, ("", "", ""))

@@ -1,4 +1,4 @@
-"""While a run is under way: its lease is renewed, and no garbage is collected."""
+"""What happens while a run is under way: its lease is renewed, and garbage collection is paused."""
 
 import gc
 import threading
@@ -17,8 +17,8 @@ LEASE_FOR = timedelta(minutes=2)
 class Collector:
     """The collector of cyclic garbage, paused while runs are under way.
 
-    A run makes hundreds of thousands of small values, and no cycles; looking for some among them, again and again,
-    would take up to a third of its time.
+    A run makes hundreds of thousands of small values, and no cycles. Searching them for cycles again and again
+    would cost up to a third of its time.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ def renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterato
                 if not marks.renew(lease, lease_for):
                     return
             except StoreError:
-                # The next beat tries again; until then the lease holds.
+                # The next attempt follows; until then the lease is valid.
                 continue
 
     thread = threading.Thread(target=beat, name=f"lease of {lease.source}", daemon=True)

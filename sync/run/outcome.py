@@ -21,7 +21,7 @@ class Outcome:
 
     source: str
     state: RunState
-    #: None when nothing was opened at all: a plan, or a source held by another run.
+    #: None when no run was opened: a plan, or a source held by another run.
     run: int | None = None
     message: str = ""
     fault: str | None = None
@@ -36,14 +36,14 @@ class RunPreview:
     """What a sync of one source would change now."""
 
     source: str
-    #: Why it cannot be told: the source failed; else empty.
+    #: The fault of the source where it failed; else None.
     fault: str | None
     message: str
     counts: RunCounts
     flips: tuple[Flip, ...]
-    #: Why the guard would hold it back.
+    #: Why the guard would suspend it.
     reasons: tuple[GuardReason, ...]
-    #: For a change of settings: what differs, key by key, and what it does to steps.
+    #: For a change of settings: the differences, key by key, and what it does to steps.
     changes: tuple[str, ...] = ()
     #: Nothing else is planned or applied before it.
     blocks: bool = False
@@ -52,7 +52,7 @@ class RunPreview:
 
     @property
     def pending(self) -> bool:
-        """Say whether there is something to apply."""
+        """Return whether there is something to apply."""
         counts = self.counts
         return bool(self.changes) or (
             self.fault is None and any((counts.records, counts.flips, counts.joined, counts.changed, counts.left))

@@ -1,4 +1,4 @@
-"""Who holds a source: named so that another process of the same machine can tell whether it still lives."""
+"""Names of lease owners: another process of the same machine can check whether an owner still runs."""
 
 import itertools
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 _turns = itertools.count(1)
 
 
-def _born(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks, where the system tells: numbers of processes come again."""
+def _started_at(pid: int) -> str:
+    """Return when a process started, in kernel ticks; empty where unknown. Process numbers are reused."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -17,17 +17,17 @@ def _born(pid: int) -> str:
 
 
 def this_process() -> str:
-    """Name this process."""
-    return f"{socket.gethostname()} process {os.getpid()} {_born(os.getpid())}".strip()
+    """Return the name of this process."""
+    return f"{socket.gethostname()} process {os.getpid()} {_started_at(os.getpid())}".strip()
 
 
 def next_turn() -> str:
-    """Name this process and which of its turns this is: no two leases have the same owner."""
+    """Return the name of this process with a new turn number: no two leases have the same owner."""
     return f"{this_process()} #{next(_turns)}"
 
 
 def is_gone(owner: str) -> bool:
-    """Say whether the process of that name is surely gone; of another machine's nobody here can say so."""
+    """Return whether the process of that name has certainly ended; False for a process of another machine."""
     host, _, rest = owner.partition(" process ")
     if host != socket.gethostname() or not rest:
         return False
@@ -39,4 +39,4 @@ def is_gone(owner: str) -> bool:
     except (PermissionError, ValueError):
         return False
     born = next((word for word in words if not word.startswith("#")), "")
-    return bool(born) and born != _born(int(pid))
+    return bool(born) and born != _started_at(int(pid))

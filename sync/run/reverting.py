@@ -1,4 +1,4 @@
-"""What taking an approved run back would change; nothing is written here."""
+"""What reverting an approved run would change; nothing is written here."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,12 +16,12 @@ from status_db.store.engine import reading
 from sync.plan import revert
 from sync.plan.base import Proposal, Stages
 from sync.run.applying import AnswerRunner
-from sync.run.impact import look_at
+from sync.run.impact import impact_of
 from sync.run.outcome import RunPreview
 
 
 class Reverting:
-    """Plans to take approved runs of one cohort back."""
+    """Plans the revert of approved runs of one cohort."""
 
     def __init__(
         self,
@@ -43,21 +43,21 @@ class Reverting:
         self._clock = clock
 
     def preview(self, number: int, name: str) -> tuple[RunPreview, Reversal]:
-        """Return what taking an approved run back would change, and what is kept of it.
+        """Return what reverting an approved run would change, and the records that it replaced.
 
-        Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
+        Raises ReversalRefused when the run keeps nothing, LedgerRefused when the kept records were altered.
         """
-        reversal, proposal = self._proposed(number, name)
+        reversal, proposal = self._propose(number, name)
         return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons), reversal
 
     def plan(self, number: int, name: str) -> WayBackPlan:
-        """Return the same for a page, with what was given since. Raises as `preview` does."""
-        reversal, proposal = self._proposed(number, name)
+        """Return the same for a page, with the reviews and certificates given since. Raises as `preview` does."""
+        reversal, proposal = self._propose(number, name)
         with reading(self._engine) as connection:
-            look = look_at(CurrentState(connection, self._cohort), number, proposal)
+            impact = impact_of(CurrentState(connection, self._cohort), number, proposal)
         reviews, certificates = self.given_since(reversal)
         return WayBackPlan(
-            proposal.plan.digest, proposal.plan.empty, look, proposal.counts.left_alone or 0,
+            proposal.plan.digest, proposal.plan.empty, impact, proposal.counts.left_alone or 0,
             reviews, certificates, len(reviews), len(certificates),
         )  # fmt: skip
 
@@ -68,17 +68,17 @@ class Reverting:
         if name not in self._settings.source:
             raise ReversalRefused(
                 ReversalCode.NO_SOURCE,
-                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
-                "the settings, then run this again.",
+                f"run {number} cannot be reverted: the settings no longer have [source.{name}]. Add it, apply the "
+                "settings, then run this again.",
             )
         return reversal
 
     def given_since(self, reversal: Reversal) -> tuple[tuple[LaterReview, ...], tuple[LaterReview, ...]]:
-        """Return the reviews and the certificates that students have been given since a run had cleared them."""
+        """Return the reviews and certificates that students were given after a run cleared them."""
         review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
         with reading(self._engine) as connection:
             return given_since(connection, self._cohort, reversal.cleared, review_steps, reversal.at)
 
-    def _proposed(self, number: int, name: str) -> tuple[Reversal, Proposal]:
+    def _propose(self, number: int, name: str) -> tuple[Reversal, Proposal]:
         reversal = self.reversal(number, name)
         return reversal, self._applying.propose(name, self._stages(name, revert.at(self._clock(), number)))

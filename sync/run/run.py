@@ -1,7 +1,7 @@
 """One run: pull, gather, match, compare, confirm, plan, guard, apply. A run changes all that its plan says, or nothing.
 
-Nothing is held open while a source is asked. The plan is made on one consistent read of the marks and applied on that
-revision only; if the marks have moved meanwhile, the same snapshot is planned and judged again.
+No transaction is open while a source is asked. The plan is made on one consistent read of the marks and applied on
+that revision only; if the marks have moved meanwhile, the same snapshot is planned and judged again.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from sync import rule_settings
 from sync.plan import revert, snapshot_codec
 from sync.plan.base import Stages
 from sync.plan.recheck import RecheckStages
-from sync.plan.revert import RevertStages, WayBackMoved
+from sync.plan.revert import RevertMoved, RevertStages
 from sync.plan.roster import RosterStages
 from sync.plan.same_answer import untouched
 from sync.plan.settings import SettingsStages
@@ -37,7 +37,7 @@ from sync.plan.source import SourceStages, of_same_answer
 from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
 from sync.run.applying import ATTEMPTS, AnswerRunner
-from sync.run.impact import look_at
+from sync.run.impact import impact_of
 from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
 from sync.run.outcome import Outcome, RunPreview, fault_of
 from sync.run.reverting import Reverting
@@ -70,7 +70,7 @@ class Sync:
         self._applying = AnswerRunner(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
         self._named = self._applying.named
-        #: What taking an approved run back would change.
+        #: Plans the revert of approved runs.
         self.reverting = Reverting(settings, cohort, engine, self._marks, self._applying, self._stages, clock)
 
     @property
@@ -83,7 +83,7 @@ class Sync:
         return (ROSTER, *self._settings.source)
 
     def open_cohort(self, *, by: str = "settings") -> Outcome | None:
-        """Make the cohort's row, close suspensions that nobody decided in time, and apply a change of settings.
+        """Make the cohort's row, close suspensions that were not decided in time, and apply a change of settings.
 
         Return how the change of settings ended: None where the settings are the applied ones.
         """
@@ -94,7 +94,7 @@ class Sync:
         return self._settle(by)
 
     def _settle(self, by: str) -> Outcome | None:
-        """Bring the marks to these settings: at once where no student's steps change, else once a person approves."""
+        """Apply these settings to the marks: at once where no student's steps change, else after a person approves."""
         proposal = self._gate.proposal()
         if proposal is None:
             return None
@@ -102,20 +102,22 @@ class Sync:
             self._marks.begin_settings(self._gate.meaning, self._clock())
             return None
         waiting = self._gate.waiting()
-        kept = self._kept(waiting) if waiting is not None else None
+        kept = self._kept_answer(waiting) if waiting is not None else None
         if proposal.plan.empty:
             if waiting is not None:
-                self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
+                self._marks.drop_waiting_settings(
+                    "Superseded: the settings are the applied ones again. Original reason: "
+                )
             return None
         if waiting is not None and kept is not None and kept[0] == proposal.plan.digest:
             message = self._applying.suggest(waits_already(waiting))
             return Outcome(SETTINGS, RunState.SKIPPED, waiting, message, "suspended", cohort=self._named)
         if waiting is not None:
-            self._marks.drop_waiting_settings("The settings have changed once more. It had said: ")
+            self._marks.drop_waiting_settings("Superseded: the settings have changed again. Original reason: ")
         return self._run(SETTINGS, by=by, slot=None, student=None, progress=no_progress)
 
     def preview_change(self) -> RunPreview | None:
-        """Say what applying these settings would change; None where they are the applied ones."""
+        """Return what applying these settings would change; None where they are the applied ones."""
         pending = self._gate.pending()
         if pending is None:
             return None
@@ -126,13 +128,13 @@ class Sync:
         )  # fmt: skip
 
     def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> RunPreview:
-        """Ask a source and say what a sync would change; write nothing. `shared` as for `run`."""
+        """Ask a source and return what a sync would change; write nothing. `shared` as for `run`."""
         try:
             snapshot = pull(self._settings, name, shared or self._connect(name), progress, self._clock())
             proposal = self._applying.propose(name, self._stages(name, snapshot))
         except SourceError as error:
-            said = self._applying.suggest(str(error))
-            return RunPreview(name, fault_of(error), said, NO_COUNTS, (), (), cohort=self._named)
+            message = self._applying.suggest(str(error))
+            return RunPreview(name, fault_of(error), message, NO_COUNTS, (), (), cohort=self._named)
         return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons, cohort=self._named)
 
     def run(
@@ -144,15 +146,15 @@ class Sync:
         progress: Progress = no_progress,
         shared: Connector | None = None,
     ) -> Outcome:
-        """Ask a source about everybody and apply what it says.
+        """Ask a source about all students and apply its answer.
 
-        `shared` asks once for several cohorts and is asked in place of the cohort's own connector.
+        `shared` asks once for several cohorts and replaces the cohort's own connector.
         Raises SlotTaken when the slot has its run, StoreError when the marks cannot be written.
         """
         return self._run(name, by=by, slot=slot, student=None, progress=progress, shared=shared)
 
     def recheck(self, name: str, student: str, *, by: str) -> Outcome:
-        """Ask a source about one student. It may hold at any time; it may clear only if the last full run stands."""
+        """Ask a source about one student. It can hold at any time; it can clear only after a valid full run."""
         return self._run(name, by=by, slot=None, student=student, progress=no_progress)
 
     def _run(
@@ -163,7 +165,7 @@ class Sync:
         slot: datetime | None,
         student: str | None,
         progress: Progress,
-        back: snapshot_codec.WayBack | None = None,
+        back: snapshot_codec.RevertSnapshot | None = None,
         shared: Connector | None = None,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
@@ -190,29 +192,29 @@ class Sync:
             return Outcome(
                 name, RunState.SKIPPED, message=self._applying.suggest(str(busy)), fault="under_way", cohort=self._named
             )
-        # Entered at once: what breaks off from here on closes the run.
+        # Entered at once: whatever interrupts it from here on closes the run.
         with self._closing(lease), COLLECTOR.paused():
             log = self._log.bind(source=name, run=lease.run)
             log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
             for weaker in weaker_connection(self._settings, name) if name != SETTINGS else ():
                 log.warning("weaker connection", because=weaker)
-            outcome = self._ended_well(lease, lambda: self._carried_out(lease, student, progress, back, shared))
-        _logged(log, outcome)
+            outcome = self._run_to_end(lease, lambda: self._carry_out(lease, student, progress, back, shared))
+        _log_outcome(log, outcome)
         return outcome
 
-    def approve(self, number: int, name: str, *, by: str, said_of: bytes | None = None) -> Outcome:
+    def approve(self, number: int, name: str, *, by: str, voted_on: bytes | None = None) -> Outcome:
         """Apply a suspended run's own snapshot, if what it would change is still exactly what was approved.
 
-        Where the marks have moved so that it would change something else, nothing is applied: the run waits on, with
-        what it would change now. `said_of` is the digest of the change that people spoke of; a run that has come to
-        another one since is left alone.
+        Where the marks have moved so that it would change something else, nothing is applied: the run still waits, with
+        what it would change now. `voted_on` is the digest of the change that people voted on; a run whose change has
+        become another is left alone.
         """
         message = self._applying.suggest(
-            f"run {number} does not wait for approval any more. See: clearance runs show {number}"
+            f"run {number} no longer waits for approval. See: clearance runs show {number}"
         )
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
-        kept = self._kept(number)
-        if kept is None or said_of not in (None, kept[0]):
+        kept = self._kept_answer(number)
+        if kept is None or voted_on not in (None, kept[0]):
             return not_waiting
         lease = self._marks.take_up(
             number,
@@ -230,32 +232,34 @@ class Sync:
             log = self._log.bind(source=name, run=number)
             log.info("run approved", by=by)
             stages = self._stages(name, snapshot_codec.unpack(packed))
-            outcome = self._ended_well(lease, lambda: self._applying.carry(lease, stages, approved=digest))
-        _logged(log, outcome)
+            outcome = self._run_to_end(lease, lambda: self._applying.carry(lease, stages, approved=digest))
+        _log_outcome(log, outcome)
         return outcome
 
-    def revert(self, number: int, name: str, *, by: str, because: str = "", looked_at: bytes | None = None) -> Outcome:
-        """Take an approved run of a source back, in a run of that source: applied, or suspended by the guard.
+    def revert(
+        self, number: int, name: str, *, by: str, because: str = "", checked_digest: bytes | None = None
+    ) -> Outcome:
+        """Revert an approved run of a source, in a run of that source: applied, or suspended by the guard.
 
-        What a later answer has changed since stays. The next full pull of the source speaks again as always; until
-        then nobody is cleared by a recheck. `looked_at` is the digest of a plan: where it would change something else
-        by now, nothing is done. Raises as `Reverting.preview` does.
+        A record that a later answer has changed stays. The next full pull of the source decides again as usual; until
+        then no recheck clears a student. `checked_digest` is the digest of a plan: where the revert would now change
+        something else, nothing is done. Raises as `Reverting.preview` does.
         """
         self.reverting.reversal(number, name)
-        back = replace(revert.at(self._clock(), number), because=because, looked_at=looked_at)
+        back = replace(revert.at(self._clock(), number), because=because, checked_digest=checked_digest)
         return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
 
     def look(self, number: int, name: str) -> Impact | None:
-        """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
-        kept = self._kept(number)
+        """Return what a suspended run would do now; None when its answer is no longer kept. Raises SourceError."""
+        kept = self._kept_answer(number)
         if kept is None:
             return None
         proposal = self._applying.propose(name, self._stages(name, snapshot_codec.unpack(kept[1])))
         with reading(self._engine) as connection:
-            return look_at(CurrentState(connection, self._cohort), number, proposal)
+            return impact_of(CurrentState(connection, self._cohort), number, proposal)
 
     def reject(self, number: int, *, by: str, reason: str) -> bool:
-        """Close a suspended run for good: nothing of it is applied. False when it does not wait any more."""
+        """Close a suspended run for good: nothing of it is applied. False when it no longer waits."""
         if not self._marks.reject(number, by, reason, self._clock()):
             return False
         self._log.info("run rejected", run=number, by=by)
@@ -263,17 +267,18 @@ class Sync:
 
     @contextmanager
     def _closing(self, lease: Lease) -> Iterator[None]:
-        """Keep the lease while the run goes on; when it is broken off, say so in the run and let go of the source."""
+        """Keep the lease while the run continues; when it is interrupted, record that and release the source."""
         with renewed(self._marks, lease, self._lease_for):
             try:
                 yield
             except StoreError as error:
-                # The database may take this one small write where it had no room for the whole; if not, the lease ends.
+                # The database may have room for this small write when it had none for the whole; else the lease ends.
                 self._give_up(lease, "store", str(error))
                 raise
             except BaseException as error:
-                what = "it was stopped" if isinstance(error, KeyboardInterrupt | SystemExit) else f"it broke: {error!r}"
-                self._give_up(lease, "interrupted", f"{what}. Nothing of it was written; run it again.")
+                stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+                what = "Interrupted" if stopped else f"Failed with an internal error: {error!r}"
+                self._give_up(lease, "interrupted", f"{what}. No changes were written. It is safe to run again.")
                 raise
 
     def _give_up(self, lease: Lease, fault: str, message: str) -> None:
@@ -282,39 +287,38 @@ class Sync:
         except (StoreError, LeaseLost) as error:
             self._log.warning("run not closed", source=lease.source, run=lease.run, because=str(error))
 
-    def _ended_well(self, lease: Lease, carry: Callable[[], Outcome]) -> Outcome:
-        """End a run also where the source failed, or the marks or the settings are others by now."""
+    def _run_to_end(self, lease: Lease, carry: Callable[[], Outcome]) -> Outcome:
+        """Carry a run out, and end it also where the source failed, or the marks or the settings have changed."""
         try:
             return carry()
         except SourceError as error:
             return self._applying.ended(lease, RunState.FAILED, str(error), fault=fault_of(error))
         except SettingsDiffer as differ:
             return self._applying.ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
-        except WayBackMoved:
+        except RevertMoved:
             message = (
-                "the marks have moved since this way back was looked at, and it would change something else. Look at "
-                "it again."
+                "the marks have moved since this revert was planned, and it would change something else. Plan it again."
             )
             return self._applying.ended(lease, RunState.SKIPPED, message, fault="moved")
 
-    def _carried_out(
+    def _carry_out(
         self,
         lease: Lease,
         student: str | None,
         progress: Progress,
-        back: snapshot_codec.WayBack | None,
+        back: snapshot_codec.RevertSnapshot | None,
         shared: Connector | None,
     ) -> Outcome:
         name = lease.source
         if back is not None or name == SETTINGS:
             return self._applying.carry(lease, self._stages(name, back or self._gate.nothing_asked()))
         connector = self._connect(name)
-        if student is None and (outcome := self._untouched(lease, shared or connector)):
+        if student is None and (outcome := self._end_untouched(lease, shared or connector)):
             return outcome
         if student is None:
             snapshot = pull(self._settings, name, shared or connector, progress, self._clock())
         else:
-            snapshot = pull_one(self._settings, name, connector, self._numbers(student), self._clock())
+            snapshot = pull_one(self._settings, name, connector, self._numbers_of(student), self._clock())
         return self._applying.carry(lease, self._stages(name, snapshot, student, connector))
 
     def _stages(
@@ -326,18 +330,18 @@ class Sync:
             return SettingsStages(settings, cohort, snapshot)
         if name == ROSTER:
             return RosterStages(settings, cohort, snapshot, self._clock)
-        if isinstance(snapshot, snapshot_codec.WayBack):
+        if isinstance(snapshot, snapshot_codec.RevertSnapshot):
             reverted = snapshot.reverts
             return RevertStages(settings, cohort, name, snapshot, lambda c: self._marks.reversal(c, reverted), seals)
         if student is not None and connector is not None:
             return RecheckStages(settings, cohort, name, snapshot, self._clock, seals, student, connector)
         return SourceStages(settings, cohort, name, snapshot, self._clock, seals, connector)
 
-    def _untouched(self, lease: Lease, connector: Connector) -> Outcome | None:
+    def _end_untouched(self, lease: Lease, connector: Connector) -> Outcome | None:
         """End a run without a pull, where the source reports that its answer is the one that is stored."""
         name = lease.source
         if name == ROSTER or self._settings.source[name].as_of:
-            # The moment that its data reach up to may have moved, though its rows have not.
+            # The `as_of` of its data may have moved, though its rows have not.
             return None
         fingerprint = connector.fingerprint() if isinstance(connector, Fingerprinted) else None
         if fingerprint is None:
@@ -354,23 +358,23 @@ class Sync:
                 return self._applying.unchanged(lease, proposal, counts)
         return None
 
-    def _numbers(self, student: str) -> tuple[str, ...]:
+    def _numbers_of(self, student: str) -> tuple[str, ...]:
         with reading(self._engine) as connection:
             return (student, *CurrentState(connection, self._cohort).numbers.aliases_of(student))
 
-    def _kept(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return what a suspended run would change, and its answer. Raises LedgerRefused when they were altered."""
+    def _kept_answer(self, number: int) -> tuple[bytes, bytes] | None:
+        """Return the plan digest of a suspended run, and its answer. Raises LedgerRefused when they were altered."""
         try:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:
             raise LedgerRefused(self._applying.suggest(str(refused))) from refused
 
 
-def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
-    # The message gives the objections.
+def _log_outcome(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
+    # The message contains the guard reasons.
     figures = {k: v for k, v in replace(outcome.counts, reasons=()).stored().items() if v}
-    tell = log.warning if outcome.fault else log.info
-    tell(
+    write_log = log.warning if outcome.fault else log.info
+    write_log(
         "run finished",
         state=outcome.state.value,
         **figures,

@@ -1,8 +1,8 @@
 """The cohorts that are served together: each with its own roster and marks, each source asked once for all of them.
 
-An office is asked once, however many cohorts are open; its answer is handed to each cohort's run, which judges and
-applies it by itself. A source that is asked by number is asked about the students of all of them, and each run sees the
-revision of its own roster at which they were read.
+An office is asked once, however many cohorts are open. Each cohort's run gets its answer, judges it and applies it on
+its own. A source that is asked by number is asked about the students of all cohorts, and each run sees the revision of
+its own roster at which they were read.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,19 +39,19 @@ class CohortMember:
     #: With this cohort's roster.
     settings: Settings
     sync: Sync
-    #: Reads whom a source may be asked about by number.
+    #: Reads the students that a source is asked about by number.
     candidates: Callable[[str], Candidates] = lambda _name: Candidates()
-    #: Says whether any student of the cohort has the step that a source decides, as far as the roster is known.
+    #: Returns whether any student of the cohort has the step that a source decides, as far as the roster is known.
     uses: Callable[[str], bool] = lambda _name: True
 
 
 @dataclass(frozen=True, slots=True)
 class CohortTurn:
-    """One cohort's run of a source, to be made after the ones before it."""
+    """One cohort's run of a source, in the order of the cohorts."""
 
     cohort: str
     sync: Sync
-    #: What asks for all cohorts, where there are several; None where the cohort's own connector does.
+    #: The connector that asks for all cohorts, where there are several; None where the cohort's own connector asks.
     shared: Connector | None = None
 
     def run(self, name: str, *, by: str, slot: datetime | None = None, progress: Progress = no_progress) -> Outcome:
@@ -67,7 +67,7 @@ class Season:
         members: Sequence[CohortMember],
         connect: Callable[[str, Callable[[], Candidates]], Connector] | None = None,
     ) -> None:
-        """`connect` makes a source's connector for all members, who may be asked about by number given."""
+        """`connect` makes a source's connector for all members, given how to read the students to ask about."""
         self._members = tuple(members)
         self._connect = connect
 
@@ -77,14 +77,14 @@ class Season:
         return tuple(member.cohort for member in self._members)
 
     def timetables(self) -> Mapping[tuple[str, str], Timetable]:
-        """Return when what is asked: (source, "") for all cohorts, and (roster, cohort) for each cohort's own list."""
+        """Return the timetables: (source, "") for all cohorts, and (roster, cohort) for each cohort's own list."""
         rosters = {(ROSTER, m.cohort): timetable_of(m.settings, m.settings.roster) for m in self._members}
         shared = self._members[0].settings if self._members else None
         sources = {(name, ""): timetable_of(shared, source) for name, source in shared.source.items()} if shared else {}
         return rosters | sources
 
     def open_cohorts(self, *, by: str = "settings") -> list[Outcome]:
-        """Make each cohort's row, close suspensions that nobody decided in time, and apply changed settings.
+        """Make each cohort's row, close suspensions that were not decided in time, and apply changed settings.
 
         Return how changes of settings ended.
         """
@@ -107,7 +107,7 @@ class Season:
 
 
 def for_each(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """Make each call, whatever becomes of the ones before it; then raise the first fault, if there was any."""
+    """Make each call, also after an earlier one failed; then raise the first fault, if any."""
     results: list[T] = []
     faults: list[Exception] = []
     for call in calls:
@@ -121,7 +121,7 @@ def for_each(calls: Iterable[Callable[[], T]]) -> list[T]:
 
 
 class _Once:
-    """A source that is asked once; whoever comes later is given the same answer, or the same fault."""
+    """A source that is asked once; every later caller gets the same answer, or the same fault."""
 
     def __init__(
         self, name: str, members: Sequence[CohortMember], connect: Callable[[str, Callable[[], Candidates]], Connector]
@@ -135,7 +135,7 @@ class _Once:
         self._fingerprint: list[Fingerprint | None] = []
 
     def connector(self) -> Connector:
-        """Return what asks about the students of all cohorts. Raises SourceError."""
+        """Return the connector that asks about the students of all cohorts. Raises SourceError."""
         if self._connector is None:
             self._connector = self._connect(self._name, self._candidates)
         return self._connector
@@ -144,7 +144,7 @@ class _Once:
         numbers: dict[str, tuple[str, ...]] = {}
         for member in self._members:
             found = member.candidates(self._name)
-            # The first reading is what an answer is judged by: whoever joins later is not in it.
+            # The answer is judged by the first reading: students that join later are not in it.
             self._revisions.setdefault(member.cohort, found.revision)
             for student, theirs in found.numbers.items():
                 numbers[student] = tuple(dict.fromkeys((*numbers.get(student, ()), *theirs)))
@@ -165,7 +165,7 @@ class _Once:
         return replace(self._answer, candidates=self._revisions[cohort])
 
     def fingerprint(self) -> Fingerprint | None:
-        """Return the source's own word on whether its answer is another one. Raises SourceError."""
+        """Return the source's own fingerprint of its answer. Raises SourceError."""
         if not self._fingerprint:
             connector = self.connector()
             self._fingerprint.append(connector.fingerprint() if isinstance(connector, Fingerprinted) else None)
@@ -184,13 +184,13 @@ class _Share:
         return self._once.snapshot(self._cohort, progress)
 
     def pull_one(self, student: str) -> Snapshot:
-        """Ask about one student; this is nobody else's answer."""
+        """Ask about one student; no other cohort shares this answer."""
         return self._once.connector().pull_one(student)
 
     def check(self) -> Sample:
-        """Show one row."""
+        """Read one row."""
         return self._once.connector().check()
 
     def fingerprint(self) -> Fingerprint | None:
-        """Return the source's own word on whether its answer is another one; None where it has none."""
+        """Return the source's own fingerprint of its answer; None where it has none."""
         return self._once.fingerprint()

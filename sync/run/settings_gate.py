@@ -1,4 +1,4 @@
-"""Whether the settings of this process are the applied ones, and what applying them would change."""
+"""The comparison of this process's settings with the applied ones, and what applying them would change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class PendingSettings:
     """A change of settings that is not applied yet."""
 
     proposal: SettingsProposal
-    #: What differs, key by key, and what it does to each step.
+    #: The differences, key by key, and what they do to each step.
     lines: tuple[str, ...]
 
 
@@ -38,28 +38,28 @@ class SettingsGate:
         self.meaning = meaning_of(settings)
 
     def demand(self, connection: Connection) -> None:
-        """See that students have the steps that these settings give them. Raises SettingsDiffer."""
+        """Raise SettingsDiffer unless students have the steps that these settings give them."""
         if applied_settings.digest(connection, self._cohort) == self.meaning.digest:
             return
         known, stored = applied_settings.read(connection, self._cohort), CurrentState(connection, self._cohort)
         if known is not None and known.meaning.structure == self.meaning.structure:
-            # What the rows of a source mean changes with its own next answer.
+            # The meaning of a source's rows changes with its own next answer.
             return
         if known is None and not stored.anybody():
-            # A plan before the first run: there is nobody whose steps could be others.
+            # A plan before the first run: no student has steps that could differ.
             return
         waiting = stored.runs.suspended(SETTINGS, 0)
         if waiting is not None:
             raise SettingsDiffer(SettingsDifferCode.WAITS, waits_already(waiting))
         raise SettingsDiffer(
             SettingsDifferCode.NOT_APPLIED,
-            "the settings of this process are not the ones that are applied, so no answer is applied. Look at the "
-            "change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
-            "settings file that was applied.",
+            "the settings of this process are not the ones that are applied, so no answer is applied. Check the change "
+            "with `clearance plan` and apply it with `clearance sync`, or restart this process with the settings file "
+            "that was applied.",
         )
 
     def pending(self) -> PendingSettings | None:
-        """Plan the change that is not applied yet; None where there is none, or nobody is listed."""
+        """Plan the change that is not applied yet; None where there is none, or the roster is empty."""
         with reading(self._engine) as connection:
             known = applied_settings.read(connection, self._cohort)
             if known is not None and known.digest == self.meaning.digest:
@@ -84,7 +84,7 @@ class SettingsGate:
             return CurrentState(connection, self._cohort).runs.suspended(SETTINGS, 0)
 
     def nothing_asked(self) -> Snapshot:
-        """Return what stands in the place of an answer: a change of settings asks no office."""
+        """Return an empty snapshot in place of an answer: a change of settings asks no office."""
         now = self._clock()
         return Snapshot(("student",), (), now, now, ())
 
@@ -94,9 +94,9 @@ class SettingsGate:
 
 
 def waits_already(run: int) -> str:
-    """Say that a change of settings waits, and how it is decided."""
+    """Return the message that a change of settings waits for approval, with the fix."""
     return (
-        f"a change of settings waits for approval as run {run}, and no answer is applied before it: look at it with "
-        f"`clearance runs show {run}`, then `clearance runs approve {run}`, or restart with the settings file that was "
-        "applied."
+        f"a change of settings waits for approval as run {run}, and no answer is applied before it. Check it with "
+        f"`clearance runs show {run}`, then run `clearance runs approve {run}`, or restart with the settings file that "
+        "was applied."
     )

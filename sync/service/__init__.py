@@ -1,1 +1,1 @@
-"""What runs by itself: the schedule, and what people ask for on the pages."""
+"""The background work: the schedule, and the requests that people make on the pages."""

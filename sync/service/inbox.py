@@ -1,4 +1,4 @@
-"""Serving what people ask for on the pages: asking sources, saying something about a run, taking a list as brought."""
+"""The requests that people make on the pages: ask sources, vote on a run, revert one, and use an uploaded list."""
 
 import os
 import tempfile
@@ -27,7 +27,7 @@ from sync.run.run import Sync
 
 
 class Serving:
-    """Serves one cohort's requests. Two that serve at once do no harm: asking twice changes nothing."""
+    """Serves one cohort's requests. Two processes can serve at once: a second question changes nothing."""
 
     def __init__(
         self,
@@ -51,103 +51,106 @@ class Serving:
         self._log = structlog.get_logger("clearance.serving")
 
     def serve(self) -> int:
-        """Serve what waits, the oldest first, and return how many; then carry out what was voted elsewhere.
+        """Serve the waiting requests, the oldest first, and return how many; then carry out votes recorded elsewhere.
 
         Raises StoreError.
         """
         waiting = self._requests.waiting(self._cohort)
         for request in waiting:
-            outcome, message, found = self._served(request)
+            outcome, message, found = self._serve_one(request)
             self._requests.served(request.request, outcome, message, self._clock(), found)
             self._log.info("request served", request=request.request, kind=request.kind, outcome=outcome)
         self._approvals.carry_out()
         return len(waiting)
 
-    def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
+    def _serve_one(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
         """Return how a request ended, the reason, and its result for the account that asked."""
         if request.altered:
-            message = "Somebody wrote this request to the database past this program, so it is not carried out."
+            message = "This request was written to the database by another program, so it is not carried out."
             return RequestOutcome.REFUSED, f"{message} Run: clearance verify", None
         match request.kind:
             case RequestKind.WAY_BACK | RequestKind.REVERT:
-                return self._way_back(request)
+                return self._revert(request)
             case RequestKind.RECHECK:
-                return (*self._rechecked(request), None)
+                return (*self._recheck(request), None)
             case RequestKind.VOTE:
-                return (*self._voted(request), None)
+                return (*self._vote(request), None)
             case RequestKind.ASK:
                 outcomes = [self._sync.run(name, by=request.account) for name in self._settings.source]
-                return (*_together(outcomes), None)
+                return (*_worst_outcome(outcomes), None)
             case RequestKind.LIST:
-                return (*self._taken(request), None)
+                return (*self._use_upload(request), None)
 
-    def _way_back(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
-        """Plan the way back from an approved run, or take it; the plan, or the run that takes it, is what was found."""
+    def _revert(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
+        """Plan the revert of an approved run, or carry it out; return the plan, or the run, as the result."""
         number = request.run or 0
         run = self._reader.run(self._cohort, number)
         if run is None:
-            return RequestOutcome.REFUSED, f"there is no run {number}. Look at the list of runs.", None
+            return RequestOutcome.REFUSED, f"there is no run {number}. Check the list of runs.", None
         try:
             if request.kind is RequestKind.WAY_BACK:
                 return RequestOutcome.DONE, "", plan_to_json(self._sync.reverting.plan(number, run.source))
             outcome = self._sync.revert(
-                number, run.source, by=request.account, because=request.reason, looked_at=request.digest
+                number, run.source, by=request.account, because=request.reason, checked_digest=request.digest
             )
         except (ReversalRefused, LedgerRefused, SettingsDiffer) as refused:
             return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused)), None
-        ended, message = _together([outcome])
+        ended, message = _worst_outcome([outcome])
         return ended, message, {"run": outcome.run, "state": outcome.state.value, "fault": outcome.fault}
 
-    def _taken(self, request: Request) -> tuple[RequestOutcome, str]:
-        """Take a sheet that was brought as its source's own list, and ask that source.
+    def _use_upload(self, request: Request) -> tuple[RequestOutcome, str]:
+        """Store an uploaded sheet as its source's own list, and ask that source.
 
-        One that the source cannot read is taken away again: the list before it is back in its place.
+        Where the source cannot read it, the list before it is restored.
         """
         kept = self._uploads.list_of(request.upload or 0)
         if kept is None or kept[0] not in self._settings.source:
-            return RequestOutcome.REFUSED, "The sheet is not kept any more. Bring it again."
+            return RequestOutcome.REFUSED, "The sheet is no longer kept. Upload it again."
         source, content = kept
         own = self._settings.source[source].own
         if not getattr(own, "brought", False):
             return (
                 RequestOutcome.REFUSED,
-                f"{source} reads its list elsewhere: nobody brings it. See [source.{source}].",
+                f"{source} does not read an uploaded list. See [source.{source}].",
             )
         path: Path = own.path
         try:
             before = path.read_bytes() if path.exists() else None
-            _put(path, content)
+            _replace_file(path, content)
             outcome = self._sync.run(source, by=request.account)
             if outcome.fault in ("garbled", "refused") and before is not None:
-                _put(path, before)
+                _replace_file(path, before)
         except OSError as error:
-            return RequestOutcome.FAILED, f"The list could not be put at {path} ({error.strerror}). See its folder."
-        return _together([outcome])
+            return (
+                RequestOutcome.FAILED,
+                f"The list could not be written to {path} ({error.strerror}). Check its folder.",
+            )
+        return _worst_outcome([outcome])
 
-    def _rechecked(self, request: Request) -> tuple[RequestOutcome, str]:
+    def _recheck(self, request: Request) -> tuple[RequestOutcome, str]:
         number = request.student or ""
         student = self._reader.student(self._cohort, number, self._clock())
         own = {status.step for status in student.steps} if student is not None else set()
         names = [name for name, source in self._settings.source.items() if source.step in own]
         if not names:
             return RequestOutcome.REFUSED, f"{number} does not leave with {self._cohort}: there is nothing to ask."
-        return _together([self._sync.recheck(name, number, by=request.account) for name in names])
+        return _worst_outcome([self._sync.recheck(name, number, by=request.account) for name in names])
 
-    def _voted(self, request: Request) -> tuple[RequestOutcome, str]:
+    def _vote(self, request: Request) -> tuple[RequestOutcome, str]:
         run, says, digest = request.run or 0, request.says, request.digest
         if says is None or digest is None:
-            return RequestOutcome.REFUSED, f"request {request.request} does not say what of run {run}."
+            return RequestOutcome.REFUSED, f"request {request.request} contains no vote on run {run}. Vote again."
         try:
             voted = self._approvals.vote(
-                run, says, author=request.account, reason=request.reason, now=request.at, said_of=digest
+                run, says, author=request.account, reason=request.reason, now=request.at, voted_on=digest
             )
         except VoteRefused as refused:
             return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))
         return RequestOutcome.DONE, voted.outcome.message if voted.outcome else ""
 
 
-def _put(path: Path, content: bytes) -> None:
-    """Put a file in its place whole: whoever reads there has the one before or this one."""
+def _replace_file(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: a reader gets the old one or the new one."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         try:
             file.write(content)
@@ -155,14 +158,14 @@ def _put(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
             Path(file.name).replace(path)
         except OSError:
-            # A full disk is not filled further by what was begun.
+            # Leave no partial file on a full disk.
             Path(file.name).unlink(missing_ok=True)
             raise
 
 
-def _together(outcomes: list[Outcome]) -> tuple[RequestOutcome, str]:
-    """Say how asking several sources ended: the gravest."""
-    # A later answer than the one that was asked for is as good as that.
+def _worst_outcome(outcomes: list[Outcome]) -> tuple[RequestOutcome, str]:
+    """Return how asking several sources ended: the most severe outcome."""
+    # A later answer than the requested one serves as well.
     outcomes = [o for o in outcomes if o.fault != OVERTAKEN]
     messages = " ".join(o.message for o in outcomes if o.message)
     if any(o.fault and o.fault != "suspended" for o in outcomes):

@@ -1,4 +1,4 @@
-"""The schedule: one job per source, each slot run once, whatever was missed caught up at the start."""
+"""The schedule: one job per source, each slot run once, a missed slot run at the start."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,21 +16,21 @@ from status_db.model import ROSTER
 from status_db.store.engine import StoreError
 from sync.run.season import CohortTurn, Season
 
-#: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
+#: A job that could not start in time (the machine slept, all workers were busy) still runs within this time.
 _GRACE = timedelta(hours=6)
 
 _WORKERS = 4
 
-#: How often the inbox is read: requests from the pages, and votes on suspended runs.
+#: Poll interval of the inbox (requests from the pages, votes on suspended runs), in seconds.
 _SERVES = 2
 
-#: How often decisions are checked for having ended.
+#: Poll interval for decisions that have ended, in seconds.
 _SWEEPS = 60
 
 #: The job that prints sheets.
 _PAPER = "paper"
 
-#: The job that removes what has been kept long enough.
+#: The job that removes rows whose retention period is over.
 _RETENTION = "retention"
 
 
@@ -46,7 +46,7 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no type
 
 
 class Schedule:
-    """Keeps the sources of the open cohorts asked: each roster by its own timetable, each source once for all."""
+    """Asks the sources of the open cohorts: each roster by its own timetable, each source once for all cohorts."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Schedule:
         printing: Callable[[datetime], int] | None = None,
         retention: Callable[[], RetentionRunner] | None = None,
     ) -> None:
-        """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for.
+        """`sweep` records the decisions that have ended by the given moment; `serving` serves the pages' requests.
 
-        `printing` writes the sheets of a night's slot, unless they are there, and returns how many it wrote; it is
-        asked where the settings say when. `retention` gives what carries out the rules of the settings once a day.
+        `printing` writes the sheets of a night's slot, unless they exist, and returns how many it wrote; it runs where
+        the settings name a folder. `retention` returns the runner of the retention rules, which runs once a day.
         """
         self._season = season
         self._settings = settings
@@ -86,11 +86,11 @@ class Schedule:
         )
 
     def start(self) -> None:
-        """Start asking: first the slots that nobody has run, then each as its time comes."""
+        """Start asking: first the slots that were missed, then each at its time."""
         for changed in self._season.open_cohorts(by="schedule"):
-            tell = self._log.warning if changed.fault else self._log.info
-            tell("settings changed", state=changed.state.value, message=changed.message)
-        self._name_unusable()
+            write_log = self._log.warning if changed.fault else self._log.info
+            write_log("settings changed", state=changed.state.value, message=changed.message)
+        self._log_unusable()
         for name, (_, _, timetable) in self._jobs.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
@@ -100,7 +100,7 @@ class Schedule:
         for name in self._jobs:
             self.serve(name)
         if self._printing is not None:
-            # Last night's first, where nobody was there to print them.
+            # First last night's sheets, where no process printed them.
             self._scheduler.add_job(self.print_sheets, id=f"{_PAPER} now", name=_PAPER)
             self._scheduler.add_job(self.print_sheets, SlotTrigger(self._nights), id=_PAPER, name=_PAPER)
         if self._retention is not None:
@@ -108,30 +108,30 @@ class Schedule:
             self._scheduler.add_job(self.retain, SlotTrigger(self._retention_times), id=_RETENTION, name=_RETENTION)
 
     def stop(self) -> None:
-        """Stop; runs under way are let end."""
+        """Stop after the runs under way have ended."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
         self._log.info("schedule stopped")
 
-    def _name_unusable(self) -> None:
-        """Say which sources cannot be asked by this process at all; the others are."""
+    def _log_unusable(self) -> None:
+        """Log the sources that this process cannot ask; it asks the others."""
         rosters = {f"{ROSTER} {key}": roster for key, roster in self._settings.rosters.items()}
         for name, one in {**(rosters or {ROSTER: self._settings.roster}), **self._settings.source}.items():
             for why in one.unusable:
                 self._log.error("source cannot be asked", source=name, message=why)
 
     def serve(self, name: str) -> None:
-        """Run the slot that now belongs to, for every cohort where it has not been run."""
+        """Run the current slot, for every cohort where it has not been run."""
         source, cohort, timetable = self._jobs[name]
         try:
             slot, turns = timetable.at(self._clock()), self._season.turns(source, cohort)
-        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+        except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("run not begun", source=name)
             return
         for turn in turns:
-            self._run(name, source, slot, turn)
+            self._run_turn(name, source, slot, turn)
 
-    def _run(self, name: str, source: str, slot: datetime, turn: CohortTurn) -> None:
+    def _run_turn(self, name: str, source: str, slot: datetime, turn: CohortTurn) -> None:
         try:
             turn.run(source, by="schedule", slot=slot)
         except SlotTaken:
@@ -141,33 +141,33 @@ class Schedule:
         except StoreError as error:
             self._log.error("run not stored", source=name, slot=slot.isoformat(), message=str(error))
         except Exception:  # noqa: BLE001 - see below
-            # One source that breaks must not end the others' schedule; the next slot tries again.
+            # One source that fails must not end the others' schedule; the next slot tries again.
             self._log.exception("run broke", source=name, slot=slot.isoformat())
 
     def answer(self) -> None:
-        """Serve what people have asked for on the pages, and carry out their votes."""
+        """Serve the requests of the pages, and carry out votes."""
         try:
             self._serving()
         except StoreError as error:
             self._log.error("requests not served", message=str(error))
         except RunUnderWay as busy:
-            # It has the source; when it has ended, this comes by again.
+            # Another run holds the source; the next poll tries again.
             self._log.debug("requests wait", message=str(busy))
-        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+        except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("requests broke")
 
     def sweep(self) -> None:
-        """Note the decisions whose end has come; they stopped counting by themselves."""
+        """Record the decisions that have ended; they stopped counting at that moment."""
         try:
             if ended := self._sweep(self._clock()):
                 self._log.info("decisions ended", count=ended)
         except StoreError as error:
             self._log.error("decisions not swept", message=str(error))
-        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+        except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("sweep broke")
 
     def print_sheets(self) -> None:
-        """Write the sheets of the night that it is, for when the machines are down; no source is asked for it."""
+        """Write the sheets of the current night, for an outage; no source is asked."""
         if self._printing is None:
             return
         slot = self._nights.at(self._clock())
@@ -176,11 +176,11 @@ class Schedule:
                 self._log.info("sheets printed", slot=slot.isoformat(), files=written)
         except (StoreError, OSError) as error:
             self._log.error("sheets not printed", slot=slot.isoformat(), message=str(error))
-        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+        except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("printing broke", slot=slot.isoformat())
 
     def retain(self) -> None:
-        """Carry out each rule of retention that nobody has carried out since its last time."""
+        """Carry out each retention rule that is due."""
         if self._retention is None:
             return
         try:
@@ -189,7 +189,7 @@ class Schedule:
         except StoreError as error:
             self._log.error("retention not carried out", message=str(error))
             return
-        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+        except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("retention broke")
             return
         for rule in due:
@@ -205,5 +205,5 @@ class Schedule:
                     )
             except StoreError as error:
                 self._log.error("retention not carried out", rule=rule, message=str(error))
-            except Exception:  # noqa: BLE001 - as with a run that breaks: the other rules go on
+            except Exception:  # noqa: BLE001 - as with a run that fails: the other rules continue
                 self._log.exception("retention broke", rule=rule)

@@ -1,1 +1,1 @@
-"""Whether what is stored agrees with the ledger, with itself, and with the rule."""
+"""Checks that the stored rows agree with the ledger, with each other, and with the rule."""

@@ -1,4 +1,4 @@
-"""The chain: each link's seal, and what it says of its run and its flips."""
+"""The chain: each link's seal, and its digests of its run and flips."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from status_db.ledger.seals import NOTHING, Seals
 from status_db.ledger.sets import FLIPS, RUN, RUNS, altered, is_carried
 from sync.verify.disagreements import DisagreementList
 
-#: So many links are held at once.
+#: How many links are in memory at once.
 _AT_ONCE = 1_000
 
 _FLIP_LINK = 1 + raw_rows.FLIP.index("link")
@@ -32,14 +32,14 @@ class Chain:
         self._seals = seals
         self._found = found
         self.looked_at = {"links": 0, "runs": 0, "flips": 0}
-        #: What the newest link that says anything of it says: name → digest as hex, and the link.
+        #: Name → the newest digest as hex, and its link.
         self.newest: dict[str, tuple[str, int]] = {}
         self._began: Any = None
         self._flips: Iterator[_Group] = iter(())
         self._next_flips: _Group | None = None
 
     def follow(self, heads: Mapping[int, str]) -> None:
-        """Look at every link in order, with its run and flips, and whether the logged heads are among them."""
+        """Check every link in order, with its run and flips, and that the logged heads are among them."""
         groups = groupby(self._reader.flips(), key=lambda flip: int(flip[_FLIP_LINK]))
         self._flips = ((link, flips) for link, flips in groups)
         self._next_flips = next(self._flips, None)
@@ -54,17 +54,17 @@ class Chain:
                 if number != expected:
                     self._found.add("ledger", "gap", f"link {expected}", "is missing")
                 elif self._seals.link(before, link.values) != link.mac:
-                    self._found.add("ledger", "seal", f"link {number}", "is not as it was sealed")
-                said = self._said(number, link.values)
+                    self._found.add("ledger", "seal", f"link {number}", "does not match its seal")
+                words = self._read_words(number, link.values)
                 if kind == LinkKind.CHECKPOINT:
                     watermark, self._began = run or 0, link.values[raw_rows.LINK.index("at")]
-                    self._look_at_past_runs(watermark, said)
+                    self._check_past_runs(watermark, words)
                 else:
-                    self._look_at_run(number, run, runs.get(run), said)
-                self._look_at_flips(link.values, said)
+                    self._check_run(number, run, runs.get(run), words)
+                self._check_flips(link.values, words)
                 logged = waiting.pop(number, None)
                 if logged is not None and logged != (link.mac or b"").hex():
-                    self._found.add("ledger", "head", f"link {number}", "is not the one whose seal the log has")
+                    self._found.add("ledger", "head", f"link {number}", "does not match the seal in the log")
                 before, expected = link.mac or b"", number + 1
                 self.looked_at["links"] += 1
         for number in sorted(waiting):
@@ -72,19 +72,19 @@ class Chain:
                 "ledger",
                 "cut",
                 f"link {number}",
-                f"is in the log, and the ledger ends at {expected - 1}: it was cut off",
+                f"is in the log, but the ledger ends at {expected - 1}: it was cut off",
             )
         while self._next_flips is not None:
-            self._out_of_place(self._next_flips)
+            self._add_misplaced(self._next_flips)
         for run in self._reader.unlinked_runs(watermark):
-            self._found.add("run", "unlinked", f"run {run}", "says it was applied or confirmed, and no link says so")
+            self._found.add("run", "unlinked", f"run {run}", "is marked as applied or confirmed, but has no link")
 
-    def _said(self, number: int, values: raw_rows.Values) -> dict[str, str]:
+    def _read_words(self, number: int, values: raw_rows.Values) -> dict[str, str]:
         try:
-            said = json.loads(values[raw_rows.LINK.index("sets")])
-            words = {str(name): str(digest) for name, digest in said.items()}
+            sets = json.loads(values[raw_rows.LINK.index("sets")])
+            words = {str(name): str(digest) for name, digest in sets.items()}
         except (ValueError, TypeError, AttributeError):
-            # Its seal has shown already that it was altered.
+            # The check of its seal has already reported that it was altered.
             return {}
         for name, digest in words.items():
             if name.startswith(altered("source:")):
@@ -94,30 +94,30 @@ class Chain:
             elif name not in (FLIPS, RUN, RUNS):
                 self.newest[name] = digest, number
         for name in [n for n, (_, link) in self.newest.items() if is_carried(n) and link != number]:
-            # Each link carries these on; one that is not told any more was dropped by whoever altered the link.
+            # Each link repeats these; a missing one was dropped by an alteration of the link.
             del self.newest[name]
         return words
 
-    def _look_at_past_runs(self, newest: int, said: Mapping[str, str]) -> None:
+    def _check_past_runs(self, newest: int, words: Mapping[str, str]) -> None:
         over = self._seals.running(RUNS)
         for values in self._reader.past_runs(newest):
             over.add(values)
-        if said.get(RUNS) != (over.digest() if over.rows else None):
-            self._found.add("run", "past", f"runs up to {newest}", "are not as they were when the ledger was begun")
+        if words.get(RUNS) != (over.digest() if over.rows else None):
+            self._found.add("run", "past", f"runs up to {newest}", "have changed since the ledger was begun")
 
-    def _look_at_run(self, link: int, run: int | None, row: raw_rows.Values | None, said: Mapping[str, str]) -> None:
-        if RUN not in said:
+    def _check_run(self, link: int, run: int | None, row: raw_rows.Values | None, words: Mapping[str, str]) -> None:
+        if RUN not in words:
             return
         self.looked_at["runs"] += 1
         if row is None:
-            self._found.add("run", "gone", f"run {run}", f"is not there, and link {link} is about it")
-        elif self._seals.digest(RUN, row) != said[RUN]:
-            self._found.add("run", "row", f"run {run}", f"is not as link {link} closed it")
+            self._found.add("run", "gone", f"run {run}", f"is missing, but link {link} is about it")
+        elif self._seals.digest(RUN, row) != words[RUN]:
+            self._found.add("run", "row", f"run {run}", f"does not match link {link}, which closed it")
 
-    def _look_at_flips(self, link: raw_rows.Values, said: Mapping[str, str]) -> None:
+    def _check_flips(self, link: raw_rows.Values, words: Mapping[str, str]) -> None:
         number: int = link[1]
         while self._next_flips is not None and self._next_flips[0] < number:
-            self._out_of_place(self._next_flips)
+            self._add_misplaced(self._next_flips)
         digest, key, suspect = None, f"link {number}", ""
         if self._next_flips is not None and self._next_flips[0] == number:
             over, first, last = self._seals.running(FLIPS), None, None
@@ -126,24 +126,24 @@ class Chain:
                 over.add(flip[1:])
                 first, last = first if first is not None else flip[0], flip[0]
                 if not suspect and link[2] != LinkKind.CHECKPOINT and [flip[at] for at in _FLIP_OF] != wanted:
-                    suspect = _named(flip)
+                    suspect = _flip_text(flip)
             digest = over.digest()
             self.looked_at["flips"] += over.rows
             key = f"flips {first} to {last} of link {number}" if first != last else f"flip {first} of link {number}"
             self._next_flips = next(self._flips, None)
-        if digest != said.get(FLIPS):
-            what = "are gone" if digest is None else "are not those it was closed with"
-            self._found.add("flip", "link", suspect or key, what if key.startswith(("flips", "link")) else "is another")
-
-    def _out_of_place(self, group: _Group) -> None:
-        for flip in group[1]:
+        if digest != words.get(FLIPS):
+            what = "are missing" if digest is None else "do not match the link that closed them"
             self._found.add(
-                "flip", "place", _named(flip), f"does not stand where link {group[0]} has its flips, if any"
+                "flip", "link", suspect or key, what if key.startswith(("flips", "link")) else "belongs to another link"
             )
+
+    def _add_misplaced(self, group: _Group) -> None:
+        for flip in group[1]:
+            self._found.add("flip", "place", _flip_text(flip), f"is not among the flips of link {group[0]}")
         self._next_flips = next(self._flips, None)
 
     def notes(self, zone: ZoneInfo) -> tuple[str, ...]:
-        """Say since when the ledger vouches for what stands."""
+        """Return since when the ledger covers the stored rows."""
         began = self._began
         if isinstance(began, str):
             try:
@@ -153,8 +153,8 @@ class Chain:
         if not isinstance(began, datetime):
             return ()
         since = f"{began.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-        return (f"the ledger was begun on {since}: whatever stood before that it took as it was",)
+        return (f"the ledger was begun on {since}: earlier rows were sealed without a check",)
 
 
-def _named(flip: Sequence[Any]) -> str:
+def _flip_text(flip: Sequence[Any]) -> str:
     return f"flip {flip[0]} ({flip[1 + raw_rows.FLIP.index('student')]} {flip[1 + raw_rows.FLIP.index('step')]})"

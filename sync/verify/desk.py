@@ -1,4 +1,4 @@
-"""The desk's rows: each seal, what their sets come to, and the chains of the audit log."""
+"""The desk's rows: each seal, the digests of their sets, and the chains of the audit log."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _CHAINED = (WITH_LEDGER, OF_PAGES)
 
 @dataclass(frozen=True, slots=True)
 class DeskReport:
-    """What was looked at in the desk's database, and what does not agree."""
+    """What was checked in the desk's database, and what does not agree."""
 
     looked_at: Mapping[str, int]
     #: Chain → its newest line and that line's seal as hex, as the log has them.
@@ -30,24 +30,26 @@ class DeskReport:
 
     @property
     def sound(self) -> bool:
-        """Say whether everything agrees."""
+        """Return whether everything agrees."""
         return not self.disagreements
 
 
 def verify_desk(
     connection: Connection, seals: Seals, of_pages: Seals | None, heads: Mapping[tuple[str, int], str] | None = None
 ) -> DeskReport:
-    """Look at every sealed row and every audit line of the desk, in the one consistent read that `connection` is in.
+    """Check every sealed row and every audit line of the desk, in the one consistent read of `connection`.
 
     `seals` are made with the ledger's key, `of_pages` with the desk's. `heads` are chain and line → the line's seal as
-    hex, out of the log: only they can show that the newest lines were cut off together with what they cover.
+    hex, from the log: only they can show that the newest lines were cut off together with the rows they cover.
     """
-    look = _Look(connection, {WITH_LEDGER: seals} | ({OF_PAGES: of_pages} if of_pages is not None else {}), heads or {})
-    look.at_everything()
-    return DeskReport(look.looked_at, look.newest, look.found.listed(), look.notes)
+    check = _DeskCheck(
+        connection, {WITH_LEDGER: seals} | ({OF_PAGES: of_pages} if of_pages is not None else {}), heads or {}
+    )
+    check.check_all()
+    return DeskReport(check.looked_at, check.newest, check.found.listed(), check.notes)
 
 
-class _Look:
+class _DeskCheck:
     def __init__(self, connection: Connection, seals: dict[str, Seals], heads: Mapping[tuple[str, int], str]) -> None:
         self._connection = connection
         self._seals = seals
@@ -57,33 +59,35 @@ class _Look:
         self.newest: dict[str, tuple[int, str]] = {}
         self.notes: tuple[str, ...] = ()
 
-    def at_everything(self) -> None:
-        heads = {row["chain"]: row for row in self._rows(tables.audit_head)}
+    def check_all(self) -> None:
+        heads = {row["chain"]: row for row in self._raw_rows(tables.audit_head)}
         if WITH_LEDGER not in heads:
             if any_sealed(self._connection) or any(chain == WITH_LEDGER for chain, _ in self._logged):
-                self.found.add("audit_head", "gone", WITH_LEDGER, "is not there, and rows are sealed under it")
+                self.found.add("audit_head", "gone", WITH_LEDGER, "is missing, but rows are sealed under it")
             elif self._any_staff():
-                self.notes = ("accounts and grants are not sealed yet: clearance accounts seal",)
+                self.notes = ("accounts and grants are not sealed yet. Seal them: clearance accounts seal",)
             return
         for chain in sorted(heads.keys() - set(_CHAINED)):
-            self.found.add("audit_head", "unknown", str(chain), "is the head of no chain that this program writes")
+            self.found.add("audit_head", "unknown", str(chain), "is not the head of a chain that this program writes")
         line = tables.audit.c
         for number, chain in raw_rows.fetched(
             self._connection, select(line.line, line.chain).where(line.chain.not_in(_CHAINED)).order_by(line.line)
         ):
-            self.found.add("audit", "unknown", f"line {number}", f"is of no chain that this program writes ({chain})")
-        sets = self._at_head(WITH_LEDGER, heads[WITH_LEDGER])
+            self.found.add(
+                "audit", "unknown", f"line {number}", f"is not in a chain that this program writes ({chain})"
+            )
+        sets = self._check_head(WITH_LEDGER, heads[WITH_LEDGER])
         for sealed in SEALED.values():
-            self._at_rows(sealed, sets.get(sealed.name, NOTHING.hex()))
+            self._check_rows(sealed, sets.get(sealed.name, NOTHING.hex()))
         if (digest_of_lines_before(self._connection, self._seals[WITH_LEDGER]) or None) != sets.get(LINES_BEFORE):
-            self.found.add("audit", "before", "lines without a chain", "are not as they were when the chain was begun")
+            self.found.add("audit", "before", "lines without a chain", "have changed since the chain was begun")
         for chain in _CHAINED:
             if chain not in self._seals:
-                self.notes += (f"the key of the audit log's chain {chain} is not there: its lines were not looked at",)
+                self.notes += (f"the key of the audit log's chain {chain} is missing: its lines were not checked",)
                 continue
             if chain in heads and chain != WITH_LEDGER:
-                self._at_head(chain, heads[chain])
-            self._at_chain(chain, heads.get(chain))
+                self._check_head(chain, heads[chain])
+            self._check_chain(chain, heads.get(chain))
         left_out = ", ".join(f"{table} ({why})" for table, why in NOT_SEALED.items())
         self.notes += (f"not sealed: {left_out}",)
 
@@ -92,60 +96,60 @@ class _Look:
         query = select(account.c.account).where(account.c.student.is_(None)).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def _rows(self, table: Table) -> list[dict[str, Any]]:
-        """Return rows as the driver gives them: an altered value shows, whatever it would be read as."""
+    def _raw_rows(self, table: Table) -> list[dict[str, Any]]:
+        """Return rows as the driver returns them, so that any altered value shows."""
         columns = tuple(column.key for column in table.columns)
         return [dict(zip(columns, values, strict=True)) for values in raw_rows.rows(self._connection, table, columns)]
 
-    def _at_head(self, chain: str, head: Mapping[str, Any]) -> dict[str, str]:
+    def _check_head(self, chain: str, head: Mapping[str, Any]) -> dict[str, str]:
         values = desk_seals.head_values(head)
         if self._seals[chain].desk_row("audit_head", values) != head["mac"]:
-            self.found.add("audit_head", "seal", chain, "is not as it was sealed")
+            self.found.add("audit_head", "seal", chain, "does not match its seal")
         try:
             sets = tables.Json().process_result_value(head["sets"], self._connection.dialect)
         except ValueError:
             return {}
         return sets if isinstance(sets, dict) else {}
 
-    def _at_rows(self, sealed: SealedTable, said: str) -> None:
+    def _check_rows(self, sealed: SealedTable, expected: str) -> None:
         seals, weight = self._seals[WITH_LEDGER], 0
-        for row in self._rows(sealed.table):
+        for row in self._raw_rows(sealed.table):
             key = sealed.key(row)
             self.looked_at[sealed.name] = self.looked_at.get(sealed.name, 0) + 1
             weight += seals.weight(row["mac"])
             if row["mac"] is None:
                 if sealed.when(row):
-                    self.found.add(sealed.name, "unsealed", key, "has no seal: it did not come by this program")
+                    self.found.add(sealed.name, "unsealed", key, "has no seal: another program wrote it")
             elif not sealed.agrees(seals, row):
-                self.found.add(sealed.name, "seal", key, "is not as it was sealed")
-        if sealed.counted and moved(NOTHING, weight).hex() != said:
-            what = "are not those that the head counts: rows were taken away, added, or put back as they were"
+                self.found.add(sealed.name, "seal", key, "does not match its seal")
+        if sealed.counted and moved(NOTHING, weight).hex() != expected:
+            what = "do not match the set in the head: rows were removed, added, or restored to an older state"
             self.found.add(sealed.name, "set", f"rows of {sealed.name}", what)
 
-    def _at_chain(self, chain: str, head: Mapping[str, Any] | None) -> None:
+    def _check_chain(self, chain: str, head: Mapping[str, Any] | None) -> None:
         removed, before = (head["removed_to"], head["removed_mac"]) if head is not None else (0, NOTHING)
         expected, seals, last = removed + 1, self._seals[chain], before
-        for row in self._lines(chain):
+        for row in self._chain_lines(chain):
             link = row["link"]
             if link != expected:
                 self.found.add("audit", "gap", f"{chain} {expected}", "is missing")
             elif seals.link(last, desk_seals.line_values(chain, link, row)) != row["mac"]:
-                self.found.add("audit", "seal", f"{chain} {link}", "is not as it was written")
+                self.found.add("audit", "seal", f"{chain} {link}", "does not match its seal")
             logged = self._logged.get((chain, link))
             if logged is not None and logged != bytes(row["mac"] or b"").hex():
-                self.found.add("audit", "head", f"{chain} {link}", "is another line than the log has")
+                self.found.add("audit", "head", f"{chain} {link}", "does not match the seal in the log")
             expected, last = (link if isinstance(link, int) else expected) + 1, row["mac"] or b""
             self.looked_at["audit"] = self.looked_at.get("audit", 0) + 1
         newest = expected - 1
-        said = (head["link"], head["line_mac"]) if head is not None else (0, NOTHING)
-        if (newest, last) != said:
-            self.found.add("audit", "newest", f"{chain} {said[0]}", "is not the newest line, and the head says it is")
+        in_head = (head["link"], head["line_mac"]) if head is not None else (0, NOTHING)
+        if (newest, last) != in_head:
+            self.found.add("audit", "newest", f"{chain} {in_head[0]}", "is not the newest line, but the head names it")
         for at, link in self._logged:
             if at == chain and link > newest:
-                self.found.add("audit", "cut", f"{chain} {link}", "is in the log, and not there: lines were cut off")
+                self.found.add("audit", "cut", f"{chain} {link}", "is in the log, but missing here: lines were cut off")
         self.newest[chain] = (newest, bytes(last).hex())
 
-    def _lines(self, chain: str) -> Iterator[dict[str, Any]]:
+    def _chain_lines(self, chain: str) -> Iterator[dict[str, Any]]:
         table = tables.audit
         # Some at a time: a log of three years has many.
         for values in raw_rows.pages(self._connection, table, _LINE, table.c.link, table.c.chain == chain):

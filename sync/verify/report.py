@@ -1,8 +1,8 @@
-"""Verify: whether what stands agrees with the ledger, with itself, and with the rule.
+"""Verify: check that the stored rows agree with the ledger, with each other, and with the rule.
 
-Nothing is trusted that the key does not vouch for; findings are found again from stored records. What does not agree is
-named by table and key, the first of each kind, with how many more there are. Settings that have changed since are no
-disagreement: they are told as a note.
+Only rows with a valid seal are trusted; findings are derived again from stored records. A disagreement is reported by
+table and key: the first of each kind, with how many more there are. Settings that have changed since are not a
+disagreement: they are reported as a note.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ from sync.verify.rows import Rows
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was looked at, and what does not agree."""
+    """What was checked, and what does not agree."""
 
     cohort: str
-    #: The newest link and its seal as hex, as the log has them; None where there is no ledger.
+    #: The newest link and its seal as hex, as in the log; None where there is no ledger.
     head: tuple[int, str] | None
     #: links, runs, flips, students, records, decisions, statuses
     looked_at: Mapping[str, int]
@@ -33,7 +33,7 @@ class VerifyReport:
 
     @property
     def sound(self) -> bool:
-        """Say whether everything agrees."""
+        """Return whether everything agrees."""
         return not self.disagreements
 
 
@@ -45,9 +45,9 @@ def verify(
     now: datetime,
     heads: Mapping[int, str] | None = None,
 ) -> VerifyReport:
-    """Look at everything about a cohort, in the one consistent read that `connection` is in.
+    """Check everything about a cohort, in the one consistent read of `connection`.
 
-    `heads` are links and their seals as hex, out of the log: only they can show that the newest links were cut off.
+    `heads` are links and their seals as hex, from the log: only they can show that the newest links were cut off.
     """
     reader, found = LedgerReader(connection, cohort), DisagreementList()
     newest = reader.last_two()
@@ -55,13 +55,16 @@ def verify(
         return _without_a_ledger(reader, cohort, found, heads or {})
     if not _is_the_key(reader, seals):
         found.add(
-            "ledger", "key", "link 1", "is not sealed with this key, nor is the newest: the key is another ledger's"
+            "ledger",
+            "key",
+            "link 1",
+            "is not sealed with this key, nor is the newest link: the key belongs to another ledger",
         )
         return VerifyReport(cohort, None, {}, found.listed(), ())
     chain = Chain(reader, seals, found)
     chain.follow(heads or {})
     rows = Rows(reader, settings, seals, found, chain, now)
-    rows.look()
+    rows.check()
     return VerifyReport(
         cohort,
         (newest[0].values[1], (newest[0].mac or b"").hex()),
@@ -72,7 +75,7 @@ def verify(
 
 
 def _is_the_key(reader: LedgerReader, seals: Seals) -> bool:
-    """Say whether the key seals the first link, or else the newest: not both can be altered by chance."""
+    """Return whether the key seals the first link or the newest: it is unlikely that both were altered."""
     first = next(reader.links())
     if seals.link(NOTHING, first.values) == first.mac:
         return True
@@ -84,7 +87,7 @@ def _without_a_ledger(
     reader: LedgerReader, cohort: str, found: DisagreementList, heads: Mapping[int, str]
 ) -> VerifyReport:
     if reader.any_sealed() or heads:
-        found.add("ledger", "gone", "link 1", "is not there, nor any other: the ledger was taken away")
+        found.add("ledger", "gone", "link 1", "is missing, as all links are: the ledger was removed")
     return VerifyReport(
         cohort, None, {}, found.listed(), ("there is no ledger yet: the next run or decision begins it",)
     )

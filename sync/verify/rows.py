@@ -1,4 +1,4 @@
-"""The rows: each seal, what the sets come to, and how the sources stand."""
+"""The rows: each seal, the digests of the sets, and the sources' own rows."""
 
 from collections import Counter
 from datetime import datetime
@@ -25,7 +25,7 @@ from sync.verify.findings import ShareFindings, basis_of, decision_key
 _CERTIFICATE_NUMBER = raw_rows.CERTIFICATE.index("number")
 _STATE = {name: at for at, name in enumerate(raw_rows.STATE)}
 
-#: The verdict of a record → where its source counts it.
+#: The verdict of a record → the column in which its source counts it.
 _COUNTED = {"held": "held", "unknown": "unknown", "exempt": "exempt", "cleared": "done"}
 
 _UNRECORDED = (
@@ -38,7 +38,7 @@ _PENDING = (
 
 
 class Rows:
-    """Looks at everything about each student, and then at what the sets and the sources come to."""
+    """Checks everything about each student, then the sets and the sources."""
 
     def __init__(
         self,
@@ -59,26 +59,26 @@ class Rows:
         self._weights: Counter[str] = Counter()
         self._states = reader.states()
         self._steps = reader.steps()
-        # Told of a flip already, what flips end in would be told as a fault of other rows.
+        # Where a flip is altered already, its result would be reported as a fault of other rows.
         self._basis = basis_of(reader, settings, now, folds=not found.anything_in("flip"))
 
-    def look(self) -> None:
-        """Look at all students, some at a time, then at the sets and the sources."""
+    def check(self) -> None:
+        """Check all students, some at a time, then the sets and the sources."""
         for share in self._reader.shares():
-            self._look_at_seals(share)
-            ShareFindings(self._basis, self._found, share).look()
-        self._look_behind()
-        self._look_at_sets()
-        self._look_at_settings()
+            self._check_seals(share)
+            ShareFindings(self._basis, self._found, share).check()
+        self._check_behind()
+        self._check_sets()
+        self._check_settings()
         for name, row in sorted(self._states.items()):
-            self._look_at_state(name, row)
+            self._check_state(name, row)
         for name, (_, link) in sorted(self._chain.newest.items()):
             if name.startswith("source:") and name.removeprefix("source:") not in self._states:
                 key = name.removeprefix("source:")
-                self._found.add("source_state", "gone", key, f"is not there, and link {link} says how it stands")
+                self._found.add("source_state", "gone", key, f"is missing, but link {link} covers it")
 
     def notes(self) -> tuple[str, ...]:
-        """Name the changes of settings that are not applied yet: they are no disagreement."""
+        """Return the changes of settings that are not applied yet: they are not a disagreement."""
         if not self._basis.recorded:
             return (_UNRECORDED,)
         own = meaning_of(self._settings)
@@ -86,73 +86,75 @@ class Rows:
             return ()
         return (_PENDING, *differences(self._basis.meaning, own))
 
-    def _look_at_settings(self) -> None:
-        """See that the applied settings are as the newest link says."""
-        row, (said, _) = self._reader.applied_settings(), self._chain.newest.get(APPLIED_SETTINGS, (None, 0))
+    def _check_settings(self) -> None:
+        """Check the applied settings against the newest link."""
+        row, (sealed, _) = self._reader.applied_settings(), self._chain.newest.get(APPLIED_SETTINGS, (None, 0))
         if row is None:
-            if said is not None:
-                self._found.add("applied_settings", "gone", "the settings", "are not there, and the ledger has them")
-        elif row.mac is None or self._seals.row("applied_settings", row.values) != row.mac or row.mac.hex() != said:
-            self._found.add("applied_settings", "seal", "the settings", "are not as they were recorded")
+            if sealed is not None:
+                self._found.add("applied_settings", "gone", "the settings", "are missing, but the ledger has them")
+        elif row.mac is None or self._seals.row("applied_settings", row.values) != row.mac or row.mac.hex() != sealed:
+            self._found.add("applied_settings", "seal", "the settings", "do not match their seal")
 
-    def _look_at_seals(self, share: raw_rows.NumberRange) -> None:
+    def _check_seals(self, share: raw_rows.NumberRange) -> None:
         for row in share.people:
-            self._look_at_seal("student", ROSTER_SET, str(row.values[raw_rows.STUDENT.index("student")]), row)
+            self._check_seal("student", ROSTER_SET, str(row.values[raw_rows.STUDENT.index("student")]), row)
         for row in share.records:
             _, source, student, *_ = row.values
-            self._look_at_seal("record", records_of(source), f"{source} {student}", row)
+            self._check_seal("record", records_of(source), f"{source} {student}", row)
         for row in share.decisions:
-            self._look_at_seal("decision", DECISION_SET, decision_key(row.values), row)
+            self._check_seal("decision", DECISION_SET, decision_key(row.values), row)
         for row in share.certificates:
-            self._look_at_seal("certificate", CERTIFICATE_SET, f"certificate {row.values[_CERTIFICATE_NUMBER]}", row)
+            self._check_seal("certificate", CERTIFICATE_SET, f"certificate {row.values[_CERTIFICATE_NUMBER]}", row)
         self.looked_at["certificates"] += len(share.certificates)
         self.looked_at["students"] += len(share.people)
         self.looked_at["records"] += len(share.records)
         self.looked_at["decisions"] += len(share.decisions)
         self.looked_at["statuses"] += len(share.statuses)
 
-    def _look_behind(self) -> None:
-        """Look at announced changes, votes and batches, once the ledger seals them."""
+    def _check_behind(self) -> None:
+        """Check expected changes, votes and batches, where the ledger seals them."""
         for table, name in BEHIND.items():
             if name in self._chain.newest:
                 for row in self._reader.behind(table):
-                    self._look_at_seal(table, name, f"{table} {row.values[0]}", row)
+                    self._check_seal(table, name, f"{table} {row.values[0]}", row)
 
-    def _look_at_seal(self, table: str, name: str, key: str, row: raw_rows.SealedRow) -> None:
+    def _check_seal(self, table: str, name: str, key: str, row: raw_rows.SealedRow) -> None:
         self._weights[name] += self._seals.weight(row.mac)
         if row.mac is None:
-            self._found.add(table, "unsealed", key, "has no seal: it did not come by this program")
+            self._found.add(table, "unsealed", key, "has no seal: another program wrote it")
         elif self._seals.row(table, row.values) != row.mac:
-            self._found.add(table, "seal", key, "is not as it was sealed")
+            self._found.add(table, "seal", key, "does not match its seal")
 
-    def _look_at_sets(self) -> None:
-        said = {name: digest for name, (digest, _) in self._chain.newest.items() if is_set(name)}
+    def _check_sets(self) -> None:
+        sealed = {name: digest for name, (digest, _) in self._chain.newest.items() if is_set(name)}
         table_of = {ROSTER_SET: "student", DECISION_SET: "decision", CERTIFICATE_SET: "certificate"}
         table_of |= {name: table for table, name in BEHIND.items()}
-        for name in sorted({*said, *self._weights}):
-            if moved(NOTHING, self._weights[name]).hex() != said.get(name, NOTHING.hex()):
+        for name in sorted({*sealed, *self._weights}):
+            if moved(NOTHING, self._weights[name]).hex() != sealed.get(name, NOTHING.hex()):
                 self._found.add(
                     table_of.get(name, "record"), "set", name,
-                    "is not what the newest link says it is: rows were taken away, added, or put back as they were",
+                    "does not match the newest link: rows were removed, added, or restored to an older state",
                 )  # fmt: skip
 
-    def _look_at_state(self, name: str, row: raw_rows.Values) -> None:
-        said, _ = self._chain.newest.get(state_of(name), (None, 0))
-        if said is None:
+    def _check_state(self, name: str, row: raw_rows.Values) -> None:
+        sealed, _ = self._chain.newest.get(state_of(name), (None, 0))
+        if sealed is None:
             if row[2:] != raw_rows.BLANK_STATE:
-                self._found.add("source_state", "row", name, "says it was asked, and no link says so")
-        elif self._seals.digest("source", row) != said:
-            self._found.add("source_state", "row", name, "is not as the newest link says")
-        self._look_at_step(name)
+                self._found.add("source_state", "row", name, "is marked as asked, but has no link")
+        elif self._seals.digest("source", row) != sealed:
+            self._found.add("source_state", "row", name, "does not match the newest link")
+        self._check_step(name)
         if name in self._basis.meaning.sources and not self._found.anything_in("record", "student", "status"):
             counted = self._basis.counts.get(name, Counter())
             for verdict, column in _COUNTED.items():
                 if row[_STATE[column]] != counted[verdict]:
-                    what = f"counts {row[_STATE[column]]} records that are {verdict}, and there are {counted[verdict]}"
+                    what = f"counts {row[_STATE[column]]} records as {verdict}, but there are {counted[verdict]}"
                     self._found.add("source_state", "counts", name, what)
 
-    def _look_at_step(self, name: str) -> None:
-        """See that a source's row has the step that the applied settings give it."""
+    def _check_step(self, name: str) -> None:
+        """Check that a source's row has the step from the applied settings."""
         source, step = self._basis.meaning.sources.get(name), self._steps.get(name)
         if self._basis.recorded and source is not None and step != source.step:
-            self._found.add("source_state", "step", name, f"counts for {step}, and the settings have {source.step}")
+            self._found.add(
+                "source_state", "step", name, f"counts for {step}, but the applied settings have {source.step}"
+            )

@@ -118,7 +118,7 @@ def test_a_disk_that_is_full(unharmed: University) -> None:
         timeout=PATIENCE,
     )
     assert process.returncode == 1, process.stdout + process.stderr
-    assert "Make room there, then run this again" in process.stderr
+    assert "Free space there, then run this again" in process.stderr
 
 
 def test_after_any_of_these_the_next_run_heals(university: University) -> None:

@@ -122,7 +122,7 @@ def test_who_is_doubtful_when_asked_again_is_not_released(university: University
     library.befalls = befalls
     said = university.run("sync", "loans")
     assert asked_about.count(HELD) == 2
-    assert "1 of 1 are answered about doubtfully" in said
+    assert "1 of 1 students have a doubtful answer" in said
     assert university.states()[HELD] == "held"
 
 

@@ -158,7 +158,7 @@ class TestStarved:
         for name, number in play.chosen(12):
             if name in ("pwrite64", "ftruncate", "fallocate"):
                 told.add(self.said(play, f"{name}:error=ENOSPC:when={number}+"))
-        assert any("Make room there, then run this again." in text for text in told)
+        assert any("Free space there, then run this again." in text for text in told)
 
     def test_by_a_disk_that_fails_once_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()

@@ -39,7 +39,7 @@ NO_PERSON_READS = {
     "status_db.marks.runs.AnswerOvertaken": "the later answer stays",
     "status_db.marks.runs.SlotTaken": "the scheduler goes on",
     "status_db.tables.types.TextError": "ValueRefused with its text",
-    "sync.plan.revert.WayBackMoved": "the run ends with its own text",
+    "sync.plan.revert.RevertMoved": "the run ends with its own text",
     "sync.rule.cells.Unreadable": "a finding about the row",
 }
 

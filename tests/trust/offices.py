@@ -292,7 +292,7 @@ class Offices(RuleBasedStateMachine):
         held = self.model.leases.get(lease.source, (0,))[0] == lease.run
         answer = self.answer(lease.source)
         try:
-            outcome = self.world.sync._carried_out(lease, None, no_progress, None, None)
+            outcome = self.world.sync._carry_out(lease, None, no_progress, None, None)
         except LeaseLost:
             assert not held
         else:

@@ -307,13 +307,13 @@ LIMITS = {
         borrowing(100, 0),
         listed_otherwise(50, 培养层次="硕士"),
         ROSTER,
-        "51 of 100 students would begin anew in another flow (limit 10 % and 50)",
+        "51 of 100 students would start again in another flow (limit 10 % and 50)",
     ),
     "let off by the roster": Limit(
         borrowing(100, 0),
         listed_otherwise(20, 楼栋="校外走读"),
         ROSTER,
-        "21 of 100 students would be let off a step (limit 10 % and 20)",
+        "21 of 100 students would become exempt from a step (limit 10 % and 20)",
     ),
 }
 
@@ -375,7 +375,7 @@ class TestTheFirstAnswer:
     def test_it_waits_whatever_it_says(self, new: World, borrowers: int) -> None:
         new.says["loans"] = lent(numbers(borrowers))
         outcome = held_back(new, "loans")
-        assert f"this is the first answer of loans: {borrowers} records wait to be looked at" in outcome.message
+        assert f"this is the first answer of loans: {borrowers} records wait for approval" in outcome.message
         assert outcome.run is not None
         stood = marks(new)
         new.sync.approve(outcome.run, "loans", by="librarian")

@@ -139,13 +139,13 @@ class TestAskingAgain:
     def test_nobody_clicks_themselves_clear_while_a_change_waits(self, town: World, chance: Random) -> None:
         town.says["loans"] = []
         held_back(town, "loans", 40)
-        self._click(town, chance, "its last full run suspended")
+        self._click(town, chance, "its last full run is suspended")
 
     def test_nobody_clicks_themselves_clear_during_an_outage(self, town: World, chance: Random) -> None:
         town.fails["loans"] = SourceUnavailable("no answer", "Wait.")
         assert town.run("loans").state is RunState.FAILED
         town.fails, town.says["loans"] = {}, []
-        self._click(town, chance, "its last full run failed")
+        self._click(town, chance, "its last full run is failed")
 
     def test_who_is_unknown_cannot_click_either(self, town: World) -> None:
         """A student joins, and another was doubtful; the library has been down since."""
@@ -162,7 +162,7 @@ class TestAskingAgain:
             town.later(minutes=1)
             outcome = town.sync.recheck("fees", who, by="student")
             assert outcome.state is RunState.SKIPPED, who
-            assert "its last full run failed" in outcome.message
+            assert "its last full run is failed" in outcome.message
         assert marks(town) == stood
 
     def test_a_hold_by_asking_again_counts_at_any_time(self, town: World) -> None:

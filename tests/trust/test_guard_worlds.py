@@ -134,7 +134,7 @@ class TestWhoseRows:
         new.says["loans"] = lent([f"X{i}" for i in range(rows)])
         outcome = new.run("loans")
         assert (outcome.state, outcome.fault) == (RunState.FAILED, "garbled")
-        assert "not one is about anybody on the roster" in outcome.message
+        assert "none is about a student on the roster" in outcome.message
         assert "columns.student" in outcome.message
 
     def test_readers_who_are_on_the_roster_are_enough(self, new: World) -> None:
@@ -329,7 +329,7 @@ class TestApproval:
         stood = marks(world)
         outcome = world.sync.approve(run, "loans", by="admin")
         assert outcome.state is RunState.SUSPENDED
-        assert "the marks have moved since this was looked at" in outcome.message
+        assert "the marks have moved since this was checked" in outcome.message
         assert marks(world) == stood
         assert world.sync.approve(run, "loans", by="admin").state is RunState.APPLIED
 
@@ -339,7 +339,7 @@ class TestApproval:
         run = held_back(sqlite_world, "loans", 21).run
         assert run is not None
         stood = marks(sqlite_world)
-        assert sqlite_world.sync.approve(run, "loans", by="admin", said_of=b"another").fault == "not_waiting"
+        assert sqlite_world.sync.approve(run, "loans", by="admin", voted_on=b"another").fault == "not_waiting"
         assert marks(sqlite_world) == stood
 
     def test_it_restarts_the_sum(self, sqlite_world: World) -> None:

@@ -1,1 +1,1 @@
-"""What `CurrentState` in `status_db/marks/current.py` reads apart: the past runs, and students by their numbers."""
+"""Parts of `CurrentState` in `status_db/marks/current.py`: the past runs, and students by their numbers."""

@@ -1,4 +1,4 @@
-"""The past runs of a source, as far as they decide what a new answer may do."""
+"""The past runs of a source, as far as they decide what a new answer can do."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,7 +25,7 @@ class PastRuns:
     def asked_later(self, source: str, began: datetime, now: datetime | None = None) -> frozenset[str]:
         """Return the students who were asked about on their own after `began`.
 
-        An answer that lies ahead of `now` was taken under a wrong clock, and gives way to this one.
+        An answer that lies ahead of `now` was stored under a wrong clock, and this one replaces it.
         """
         table = tables.run
         return frozenset(
@@ -42,9 +42,9 @@ class PastRuns:
         )
 
     def last_full_run(self, source: str) -> RunState | None:
-        """Return how the latest full run that has ended did so; None when there was none.
+        """Return the state of the latest full run that has ended; None when there was none.
 
-        None, too, when it took back what an approved run had done: the source has not been asked since.
+        Also None when it reverted an approved run: the source has not been asked since.
         """
         table = tables.run
         row = self._connection.execute(
@@ -78,7 +78,7 @@ class PastRuns:
         ).scalar()
 
     def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
-        """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
+        """Return how many this source's runs have moved to cleared and to held since an announcement."""
         moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
         for counts in self._counts_since(source, since):
             moved[Verdict.CLEARED] += counts.released or 0
@@ -86,11 +86,11 @@ class PastRuns:
         return moved
 
     def counted_since(self, source: str, since: datetime, now: datetime | None = None) -> dict[Verdict, int]:
-        """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
+        """Return how many the guard has counted as moved to cleared, held and unknown since then, rechecks included.
 
-        What ended ahead of `now`, under a wrong clock, does not count for ever.
+        A run that ended ahead of `now`, under a wrong clock, is left out.
 
-        Asked since an approval, it leaves that run itself out: a person has looked at it.
+        With the moment of an approval as `since`, the approved run is left out: a person has checked it.
         """
         counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
         for counts in self._counts_since(source, since, now):
@@ -128,5 +128,5 @@ class PastRuns:
 
 
 def _either(counted: int | None, moved: int | None) -> int:
-    """Return what the guard counted; of a run from before that was kept, what moved."""
+    """Return what the guard counted; for a run from before that was stored, what moved."""
     return counted if counted is not None else moved or 0

@@ -1,4 +1,4 @@
-"""Students by their numbers: own numbers, other ones such as cards, and those that two students share."""
+"""Students by their numbers: own numbers, aliases such as cards, and numbers that two students share."""
 
 from collections.abc import Collection, Iterator
 
@@ -10,7 +10,7 @@ from status_db.model import (
     RENUMBERED,
 )  # fmt: skip
 
-#: So many values fit into one IN on every database.
+#: How many values fit into one IN on every database.
 _CHUNK = 5_000
 
 
@@ -18,7 +18,7 @@ class RosterNumbers:
     """The numbers of one cohort's roster in one consistent read."""
 
     def __init__(self, connection: Connection, cohort: str, others: Collection[str] = ()) -> None:
-        """`others` are the other open cohorts, whose students a source may speak about as well."""
+        """`others` are the other open cohorts: a source can contain rows about their students too."""
         self._connection = connection
         self._cohort = cohort
         self._others = tuple(others)
@@ -145,7 +145,7 @@ class RosterNumbers:
         return {student: tuple(numbers) for student, numbers in found.items()}
 
     def contested(self) -> dict[str, list[str]]:
-        """Return every number that is one student's own and another's alias: nobody can tell whom it means."""
+        """Return every number that is one student's own and another's alias: it is unclear whom it means."""
         alias, person = tables.alias, tables.student
         rows = self._connection.execute(
             select(alias.c.alias, alias.c.student)
@@ -161,7 +161,7 @@ class RosterNumbers:
         return found
 
     def _contested_with_others(self) -> Iterator[tuple[str, str]]:
-        """Give every number that is one's own in an open cohort and an alias in another, with who has it here."""
+        """Yield every own number of one open cohort that is an alias in another, with its student here."""
         if not self._others:
             return
         alias, person, bearer = tables.alias, tables.student, tables.student.alias("bearer")

@@ -43,7 +43,7 @@ class TestTheDrill:
         after = marks(university)
         assert after != before
         said = university.run("restore", str(folder), code=1)
-        assert "Say --replace" in said
+        assert "se --replace to restore in its place" in said
         assert marks(university) == after
         said = university.run("restore", str(folder), "--replace")
         assert "Restored as of" in said
@@ -116,7 +116,7 @@ class TestWhatIsKept:
         )
         assert ended.returncode == 1
         assert "could not be copied" in ended.stderr
-        assert "Make room there" in ended.stderr
+        assert "Free space there" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert backups(university) == []
 
@@ -133,4 +133,4 @@ class TestWhatIsKept:
         assert [member["file"] for member in said["manifest"]["members"]] == ["marks.db", "desk.db"]
 
     def test_what_is_no_backup_is_not_restored(self, university: University) -> None:
-        assert "is no backup" in university.run("restore", str(university.folder), code=1)
+        assert "is not a backup" in university.run("restore", str(university.folder), code=1)

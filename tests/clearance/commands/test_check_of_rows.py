@@ -94,15 +94,15 @@ def test_a_first_answer_about_nobody_is_refused_by_both(site: Small) -> None:
     nobody_of_ours(site)
     checked = site.ended("check", "fines")
     assert checked.code, checked
-    assert "not one is about anybody on the roster" in checked.err
-    assert "not one is about anybody on the roster" in site.ended("sync", "fines").err
+    assert "none is about a student on the roster" in checked.err
+    assert "none is about a student on the roster" in site.ended("sync", "fines").err
 
 
 def test_rows_about_nobody_are_named_where_no_sync_refuses_them(site: Small) -> None:
     site.fines([("99", "2.3", "逾期")])
     checked = site.ended("check", "fines")
     assert checked.code == 0
-    assert "None of the rows is about anybody on the roster. Compare the first row" in checked.err
+    assert "None of the rows is about a student on the roster. Compare the first row" in checked.err
 
 
 def test_what_would_leave_students_unknown_is_named_with_the_fix(site: Small) -> None:

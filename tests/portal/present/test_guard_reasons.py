@@ -11,7 +11,7 @@ from portal.i18n import languages
 from portal.present import guard_reasons
 from status_db.guard_reasons import GuardReason, GuardReasonKind, packed, unpacked
 from status_db.model import NOT_ASKED, Means, Verdict
-from sync.plan.settings import _reasons
+from sync.plan.settings import _guard_reasons
 from sync.plan.settings_plan import SettingsPlan
 from sync.rule import roster
 from sync.rule.guard import Allowance, GuardCounts, GuardGroup, judge
@@ -72,7 +72,7 @@ def raised() -> Iterator[GuardReason]:
     for worse in (replace(good, hinted=200, poor=200), replace(good, about=50)):
         known = replace(CALM, quality=good)
         yield from judge(moving(HELD, CLEARED, 1), Means.BALANCE, LIMITS, known, first_applies=False, quality=worse)
-    yield from _reasons(CHANGE)
+    yield from _guard_reasons(CHANGE)
 
 
 APPEALS = tuple(raised())

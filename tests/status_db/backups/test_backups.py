@@ -138,7 +138,7 @@ class TestWhatABackupIs:
                 damage(path)
 
         monkeypatch.setattr(making, "flush", damaged)
-        with pytest.raises(BackupError, match="Take another backup"):
+        with pytest.raises(BackupError, match=r"(Make|Use) another backup"):
             house.back_up()
         assert house.names == []
 
@@ -151,7 +151,7 @@ class TestWhatABackupIs:
     def test_a_newer_database_is_not_backed_up(self, house: House) -> None:
         with house.world.engine.begin() as connection:
             connection.execute(text("UPDATE version_marks SET version_num = '9999'"))
-        with pytest.raises(BackupError, match="written by a newer one"):
+        with pytest.raises(BackupError, match="a newer program wrote it"):
             house.back_up()
         assert house.names == []
 
@@ -208,5 +208,5 @@ class TestKeeping:
     def test_two_in_one_second_are_refused(self, sqlite_house: House) -> None:
         sqlite_house.back_up()
         sqlite_house.world.later(minutes=-1)
-        with pytest.raises(BackupError, match="there already"):
+        with pytest.raises(BackupError, match="already exists"):
             sqlite_house.back_up()

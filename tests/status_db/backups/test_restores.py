@@ -36,18 +36,18 @@ class TestWhatIsNotRestored:
         with pytest.raises(BackupError, match="cannot be read"):
             house.restore(made, replace=True)
         (made.folder / "manifest.json").unlink()
-        with pytest.raises(BackupError, match="is no backup"):
+        with pytest.raises(BackupError, match="is not a backup"):
             house.restore(made, replace=True)
 
     def test_one_whose_manifest_is_cut(self, house: House, made: BackupResult) -> None:
         file = made.folder / "manifest.json"
         file.write_bytes(file.read_bytes()[:200])
-        with pytest.raises(BackupError, match="does not read as one"):
+        with pytest.raises(BackupError, match=r"manifest\.json is invalid"):
             house.restore(made, replace=True)
 
     def test_one_whose_counts_are_others(self, house: House, made: BackupResult) -> None:
         told_otherwise(made, rows={**made.manifest.members[0].rows, "run": 3})
-        with pytest.raises(BackupError, match=r"holds not what manifest\.json says"):
+        with pytest.raises(BackupError, match=r"does not match manifest\.json"):
             house.restore(made, replace=True)
 
     def test_one_of_a_newer_schema(self, house: House, made: BackupResult) -> None:
@@ -60,7 +60,7 @@ class TestWhatIsNotRestored:
             house.restore(made, [BackedUpDatabase("sqlite:///x.db", schema_version.PARTS)], replace=True)
 
     def test_any_over_rows_that_stand_unless_told_so(self, house: House, made: BackupResult) -> None:
-        with pytest.raises(BackupError, match=r"rows already\. Say --replace"):
+        with pytest.raises(BackupError, match=r"already has .* rows\. .*--replace"):
             house.restore(made)
 
     def test_any_while_a_run_is_under_way(self, house: House, made: BackupResult) -> None:
@@ -69,7 +69,7 @@ class TestWhatIsNotRestored:
         with house.world.engine.begin() as connection:
             connection.execute(update(state).where(state.c.source == "fees").values(**held))
         house.stop()
-        with pytest.raises(BackupError, match="fees is being asked just now, by run 1"):
+        with pytest.raises(BackupError, match="fees is being asked now, by run 1"):
             house.restore(made, replace=True)
         with house.world.engine.begin() as connection:
             connection.execute(update(state).where(state.c.source == "fees").values(dict.fromkeys(held, None)))

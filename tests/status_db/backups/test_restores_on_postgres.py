@@ -37,7 +37,7 @@ class TestOnPostgres:
         before = house.rows()
         with engine.begin() as connection:
             connection.execute(text("CREATE VIEW seen AS SELECT run FROM run"))
-        with pytest.raises(BackupError, match=r"stands as it was.*view seen depends"):
+        with pytest.raises(BackupError, match=r"is unchanged.*view seen depends"):
             house.restore(made, replace=True)
         assert house.rows() == before
 
@@ -48,7 +48,7 @@ class TestOnPostgres:
         (member,) = made.manifest.members
         lying = replace(member, rows={**member.rows, "run": 3})
         tools = postgres.Tools.found(house.tools)
-        with pytest.raises(BackupError, match="the table run has not its 3 rows"):
+        with pytest.raises(BackupError, match="the table run does not have its 3 rows"):
             postgres.restore(lying, made.folder / member.file, house.place[0], tools, grants=True)
         assert house.rows() == before
 
@@ -59,7 +59,7 @@ class TestOnPostgres:
         dumped = made.folder / member.file
         os.truncate(dumped, dumped.stat().st_size - 200)
         tools = postgres.Tools.found(house.tools)
-        with pytest.raises(BackupError, match="stands as it was"):
+        with pytest.raises(BackupError, match="is unchanged"):
             postgres.restore(member, dumped, house.place[0], tools, grants=True)
         assert house.rows() == before
 
@@ -158,6 +158,6 @@ class TestOnPostgres:
             program.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n", encoding="utf-8")
             program.chmod(0o755)
         house.tools = tmp_path
-        with pytest.raises(BackupError, match="is of version 9, and the server of"):
+        with pytest.raises(BackupError, match="has version 9, but the server has"):
             house.back_up()
         assert house.names == []

@@ -95,7 +95,7 @@ class TestOnSqlite:
         file.write_bytes(b"not a database at all" * 1000)
         log = file.with_name(f"{file.name}-wal")
         log.write_bytes(b"nor a log")
-        with pytest.raises(BackupError, match=r"cannot be read, and is kept\. Say --replace"):
+        with pytest.raises(BackupError, match=r"cannot be read, and is kept\. Use --replace"):
             sqlite_house.restore(made)
         kept = sqlite_house.restore(made, replace=True).kept
         assert [f.read_bytes()[:5] for f in kept[:2]] == [b"not a", b"nor a"]

@@ -325,12 +325,12 @@ class TestWhoeverWritesTheDatabaseAlone:
     def test_has_nothing_written_over_an_altered_head(self, world: World) -> None:
         forge(world, lambda c: c.execute(update(tables.audit_head).values(removed_to=1)))
         for store in (world.desk, pages_store(world)):
-            with pytest.raises(RowAltered, match="not as it was sealed"):
+            with pytest.raises(RowAltered, match="does not match its seal"):
                 Audit(store).note(AuditEvent.SIGNED_IN, account="x", now=world.now)
 
     def test_cannot_have_the_seals_begin_again(self, world: World) -> None:
         forge(world, lambda c: c.execute(delete(tables.audit_head)))
-        with pytest.raises(LedgerRefused, match="is gone"):
+        with pytest.raises(LedgerRefused, match="is missing"):
             Audit(world.desk).note(AuditEvent.SIGNED_IN, account="x", now=world.now)
         with pytest.raises(LedgerRefused, match="sealed already"):
             world.desk.seal_all(world.now)
@@ -347,7 +347,7 @@ class TestTheStudentsPages:
             accounts.open_session(b"z" * 32, "librarian", world.now, longest=LONG)
 
     def test_change_no_account_of_staff(self, world: World) -> None:
-        with pytest.raises(StoreError, match="at the desk alone"):
+        with pytest.raises(StoreError, match="only at the desk"):
             Accounts(pages_store(world)).set_password("librarian", "mine", now=world.now)
         assert verified(world).sound
 
@@ -402,7 +402,7 @@ def test_rows_of_before_are_sealed_once_by_hand(tmp_path: Path) -> None:
         old = Accounts(unsealed)
         old.add("librarian", "馆员", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)
         Audit(unsealed).note(AuditEvent.ACCOUNT_MADE, account="root", now=world.now)
-        assert verified(world).notes == ("accounts and grants are not sealed yet: clearance accounts seal",)
+        assert verified(world).notes == ("accounts and grants are not sealed yet. Seal them: clearance accounts seal",)
         account = Accounts(world.desk).find("librarian")
         assert account is not None
         assert not account.active

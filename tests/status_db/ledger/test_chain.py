@@ -159,7 +159,7 @@ class TestTheKey:
     def test_without_it_nothing_is_written_any_more(self, begun: World) -> None:
         self.file(begun).unlink()
         before = links(begun)
-        with pytest.raises(LedgerRefused, match=r"is not there. Put that file back"):
+        with pytest.raises(LedgerRefused, match=r"is missing. Restore that file"):
             decided(begun, LIN.number)
         assert not self.file(begun).exists(), "a new one would seal over what the old one vouched for"
         assert links(begun) == before
@@ -168,7 +168,7 @@ class TestTheKey:
     def test_with_another_one_nothing_is_written_either(self, begun: World) -> None:
         self.file(begun).unlink()
         ledger_key.make(self.file(begun))
-        with pytest.raises(LedgerRefused, match="is not the key that this ledger was begun with"):
+        with pytest.raises(LedgerRefused, match="is not the key of this ledger"):
             decided(begun, LIN.number)
 
     @pytest.mark.parametrize("said", ["", "abcd", "not hex at all", "é"])
@@ -187,7 +187,7 @@ class TestTheKey:
         """A new checkpoint would vouch for whatever somebody has altered."""
         with begun.engine.begin() as connection:
             connection.execute(delete(tables.ledger))
-        with pytest.raises(LedgerRefused, match="is gone"):
+        with pytest.raises(LedgerRefused, match="is missing"):
             decided(begun, LIN.number)
         assert links(begun) == []
 
@@ -211,7 +211,7 @@ class TestWhatIsKeptForApproval:
         run, table = self.held_back(world), tables.pending
         with world.engine.begin() as connection:
             connection.execute(update(table).values({column: value}))
-        with pytest.raises(LedgerRefused, match="not what it was suspended with"):
+        with pytest.raises(LedgerRefused, match="was altered after it was suspended"):
             world.sync.approve(run, "loans", by="admin")
         assert world.verdict(LIN.number, "library") is Verdict.HELD
 

@@ -26,7 +26,7 @@ def _never_ends(engine: Engine) -> None:
 def test_a_statement_ends_with_its_time(world: World) -> None:
     engine = open_reading(world.url, at_most=_MOMENT)
     for _ in range(2):
-        with pytest.raises(TookTooLong, match="a question took too long"):
+        with pytest.raises(TookTooLong, match="a query exceeded its time limit"):
             _never_ends(engine)
         assert _ask(engine) == 1
     engine.dispose()

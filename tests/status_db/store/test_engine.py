@@ -66,7 +66,7 @@ def test_the_reading_handle_refuses_it(sqlite_world: World, tmp_path: Path, stat
 def test_a_question_that_takes_too_long_is_broken_off_on_postgresql(postgres_url: str) -> None:
     engine = open_reading(postgres_url, at_most=timedelta(seconds=1))
     for_ever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    with pytest.raises(StoreError, match=r"took too long .* Run ANALYZE"), reading(engine) as connection:
+    with pytest.raises(StoreError, match=r"exceeded its time limit .* Run ANALYZE"), reading(engine) as connection:
         connection.execute(text(for_ever)).all()
     engine.dispose()
 
@@ -89,8 +89,8 @@ def test_an_error_of_the_database_names_no_value_of_its_statement(world: World) 
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://db/marks", "cannot be one of http"),
-        ("mysql+pymysql://db/marks", "cannot be one of mysql"),
+        ("http://db/marks", "cannot be http"),
+        ("mysql+pymysql://db/marks", "cannot be mysql"),
         ("postgresql+nothing://db/marks", r"no driver postgresql\+nothing"),
         ("sqlite+nothing:///marks.db", r"no driver sqlite\+nothing"),
     ],

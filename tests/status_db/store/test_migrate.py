@@ -56,7 +56,7 @@ def test_a_newer_database_is_refused_by_an_older_program(status_url: str, engine
     with engine.begin() as connection:
         connection.execute(text("UPDATE version_marks SET version_num = '9999'"))
     for refuse in (lambda: check(engine, "marks"), lambda: upgrade(status_url, "marks")):
-        with pytest.raises(StoreError, match="written by a newer one"):
+        with pytest.raises(StoreError, match="a newer program wrote it"):
             refuse()
 
 

@@ -45,7 +45,7 @@ class TestAnUpgradeWhileAProcessRuns:
         world.run_all()
         before = everything(newcomer)
         upgraded_beside(newcomer)
-        with pytest.raises(StoreError, match="written by a newer one: install that"):
+        with pytest.raises(StoreError, match=r"a newer program wrote it\. Install the newer program"):
             world.run("loans")
         assert everything(newcomer) == before
 
@@ -62,7 +62,7 @@ class TestAnUpgradeWhileAProcessRuns:
 
         monkeypatch.setattr(VoteKind, "pull", pull)
         world.says["fees"] = [{"XH": "20151001", "QFJE": "100"}]
-        with pytest.raises(StoreError, match="written by a newer one"):
+        with pytest.raises(StoreError, match="a newer program wrote it"):
             world.run("fees")
         after = everything(newcomer)
         for kept in ("record", "status", "flip"):
@@ -71,7 +71,7 @@ class TestAnUpgradeWhileAProcessRuns:
     def test_no_account_is_written_after_one_of_the_desk(self, world: World, status_url: str, newcomer: Engine) -> None:
         desk = create_engine(world.desk_engine.url, poolclass=NullPool)
         upgraded_beside(desk, "desk")
-        with pytest.raises(StoreError, match="written by a newer one"):
+        with pytest.raises(StoreError, match="a newer program wrote it"):
             Accounts(world.desk).add("dean", "Dean", "hash", now=world.now)
         with desk.connect() as connection:
             assert connection.execute(select(tables.account)).all() == []

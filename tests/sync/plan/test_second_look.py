@@ -96,7 +96,7 @@ def test_who_still_owes_when_asked_again_stays_held_and_the_run_says_so(library:
     outcome = library.run("loans")
     assert at_the_library(library, LIN.number) is Verdict.HELD
     assert outcome.counts.warnings == (
-        "1 of 1 students still owe when they are asked about again: they stay held until the next run",
+        "1 of 1 students still owe when asked about again: they stay held until the next run",
     )
     assert library.asked_again == [(LIN.number, LIN.card)]
 
@@ -183,7 +183,7 @@ class TestAskingAboutOne:
             assert "asking about" in outcome.counts.warnings[0]
             refused = library.sync.recheck("loans", LIN.number, by="test")
             assert refused.state is RunState.SKIPPED
-            assert "has not been shown to give what the whole answer gives" in refused.message
+            assert "it is not proven that asking about one student agrees with the whole answer" in refused.message
             assert at_the_library(library, LIN.number) is Verdict.HELD
             library.one = [GEOLOGY_LOAN | {"CARD": SUN.number, "BARCODE": "B3"}]
             assert library.sync.recheck("loans", SUN.number, by="test").state is RunState.APPLIED

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.port import Proof, ProofKind, Snapshot
-from sync.plan.snapshot_codec import WayBack, kept_of, pack, unpack
+from sync.plan.snapshot_codec import RevertSnapshot, kept_of, pack, unpack
 from sync.rule.quality import Quality
 
 CELLS = st.one_of(
@@ -43,7 +43,7 @@ def test_what_is_shown_of_the_unmatched_rows_comes_back_without_their_rows() -> 
 
 
 def test_a_way_back_comes_back() -> None:
-    way_back = WayBack((), [], NOW, NOW, (), reverts=7)
+    way_back = RevertSnapshot((), [], NOW, NOW, (), reverts=7)
     assert unpack(pack(way_back)) == way_back
 
 

@@ -77,7 +77,7 @@ def test_a_row_without_a_number_takes_the_one_above_where_the_settings_say_so() 
 def test_the_first_row_without_a_number_is_refused_where_nothing_is_above() -> None:
     said = refusal(ROOM, A, nameless="above")
     assert "row 1 (住宿费, 1200)" in said
-    assert "nothing above gives them one" in said
+    assert "no number in a row above" in said
     assert "nameless" not in said
 
 

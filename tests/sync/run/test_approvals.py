@@ -94,7 +94,7 @@ def test_a_vote_is_recorded_once_and_carried_out_when_enough_are_there(strict: W
     ended = vote(run, VoteKind.CONFIRM, author="librarian", now=strict.now).outcome
     assert ended is not None
     assert (ended.run, ended.state) == (run, RunState.APPLIED)
-    with pytest.raises(VoteRefused, match="waits for nobody"):
+    with pytest.raises(VoteRefused, match="does not wait for a vote"):
         vote(run, VoteKind.REJECT, author="third", now=strict.now)
 
 
@@ -126,20 +126,20 @@ def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> Non
 def test_a_run_that_has_come_to_another_change_is_not_approved_by_what_was_said_before(world: World) -> None:
     """Between reading what people said and carrying it out, it may have come to wait for another change."""
     run = suspended(world)
-    outcome = world.sync.approve(run, "loans", by="admin", said_of=b"another change")
+    outcome = world.sync.approve(run, "loans", by="admin", voted_on=b"another change")
     assert (outcome.state, outcome.fault) == (RunState.SKIPPED, "not_waiting")
     assert world.verdict("20150007", "library") is Verdict.HELD
     found = world.reader.run(COHORT, run)
     assert found is not None
     assert found.state is RunState.SUSPENDED
-    assert world.sync.approve(run, "loans", by="admin", said_of=found.digest).state is RunState.APPLIED
+    assert world.sync.approve(run, "loans", by="admin", voted_on=found.digest).state is RunState.APPLIED
 
 
 def test_nothing_can_be_said_of_a_run_that_waits_for_nobody(world: World) -> None:
     run = suspended(world)
     say(world, run, VoteKind.REJECT, "admin")
     world.approvals.carry_out()
-    with pytest.raises(VoteRefused, match="waits for nobody"):
+    with pytest.raises(VoteRefused, match="does not wait for a vote"):
         say(world, run, VoteKind.APPROVE, "admin")
     with pytest.raises(VoteRefused, match="there is no run 9999"):
         say(world, 9999, VoteKind.APPROVE, "admin")

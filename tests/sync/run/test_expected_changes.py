@@ -94,5 +94,5 @@ class TestAnnounced:
         assert returned.run("loans").state is RunState.SUSPENDED
 
     def test_a_wave_without_a_future_is_refused(self, returned: World) -> None:
-        with pytest.raises(ExpectedChangeRefused, match="lies in the past"):
+        with pytest.raises(ExpectedChangeRefused, match="is in the past"):
             self.announce(returned, hours=0)

@@ -105,7 +105,7 @@ class TestAFullRunAndARecheck:
         between(world.sync._applying, "propose", asked_about_everybody)
         outcome = recheck(world, GEOLOGY_LOAN)
         assert outcome.state is RunState.SKIPPED
-        assert "the later answer stands" in outcome.message
+        assert "the later answer is kept" in outcome.message
         assert outcome.fault == OVERTAKEN
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 

@@ -286,7 +286,7 @@ class TestSuspension:
         stored = world.reader.run(COHORT, run)
         assert stored is not None
         assert stored.state is RunState.SUPERSEDED
-        assert "nothing is left to decide" in stored.message
+        assert "was within the limits" in stored.message
 
     def test_after_two_days_it_can_still_be_approved(self, world: World) -> None:
         run = self.suspended(world)

@@ -83,4 +83,4 @@ def test_a_list_goes_through_the_guard(dormitory: World) -> None:
 def test_nobody_brings_the_list_of_a_source_that_reads_it_elsewhere(dormitory: World, tmp_path: Path) -> None:
     ended = bring(dormitory, HEAD, source="loans")
     assert ended.outcome is RequestOutcome.REFUSED
-    assert "reads its list elsewhere" in ended.message
+    assert "does not read an uploaded list" in ended.message
