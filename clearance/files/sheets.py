@@ -15,7 +15,7 @@ from connectors.port import Cell, SourceError, SourceUnavailable
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable
 
 #: What reading one sheet may take.
-_LIMITS = SandboxLimits(memory=512_000_000, longest=timedelta(minutes=1), told_in="[desk]")
+_LIMITS = SandboxLimits(memory=512_000_000, longest=timedelta(minutes=1), settings_table="[desk]")
 _MOST_UNPACKED = 300_000_000
 
 #: So many are read at a time; the next one waits.
@@ -93,7 +93,7 @@ class Sheets:
         """Read it apart. Raises SheetUnreadable."""
         asked = ListAsked(
             named=name,
-            told_in="[desk]",
+            settings_table="[desk]",
             columns=tuple(needed),
             sheet="",
             header_row=None,

@@ -176,7 +176,7 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
         f"<table>{TOP}<tr><td>2015150001<td>学费<td><input value=5000></table>",
         "ucccc",
     ),
-    "Excel's last row": (book(to_the_last_row), "1: it goes on to row 1048576, the last that such a file can hold"),
+    "Excel's last row": (book(to_the_last_row), "1: it goes on to row 1048576, the last row of such a file"),
     # Other kinds of file.
     "a zip archive with a password": (archive("list.xlsx", locked=True), "1: it is a zip archive with a password"),
     "Apple Numbers": (archive("Index/Document.iwa"), "1: it is a document of Apple Numbers"),
