@@ -66,7 +66,7 @@ ANSWERS: dict[str, tuple[str | bytes, str]] = {
         '1: has its list at "data.rows" as a text that holds JSON',
     ),
     "gzip that no header names": (gzip.compress(rows(OWES).encode()), "1: it is packed with gzip, and no Content-Enc"),
-    "JSONP": (f"cb({rows(OWES)});", "1: is no whole JSON, nor its beginning, in its own words: cb({"),
+    "JSONP": (f"cb({rows(OWES)});", "1: is not JSON, in its own words: cb({"),
 }
 
 

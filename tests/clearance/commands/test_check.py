@@ -157,7 +157,7 @@ class TestApis:
         assert site.check(rest(served())).row == {"student": "20151001", "title": "x"}
 
     def test_a_wrong_port(self, site: Site) -> None:
-        assert "nobody listens on 127.0.0.1" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
+        assert "no program listens on 127.0.0.1" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
 
     def test_a_wrong_path(self, site: Site, served: Any) -> None:
         assert "Look at the url" in fault(site, SourceRefused, rest(served(b"{}", status=404)))
