@@ -146,7 +146,7 @@ class TestLettersThatAConnectionCannotHold:
         finance.office(f"{TABLE} CHARACTER SET {columns}")
         finance.office(f"INSERT INTO f VALUES ('2015150001', UNHEX('{'学费住宿'.encode(truly).hex()}'), 5000)")
         snapshot = finance.connector().pull()
-        assert [f"{truly} that was read as Latin-1" in warning for warning in snapshot.warnings] == [True]
+        assert [f"{truly}, but was read as Latin-1" in warning for warning in snapshot.warnings] == [True]
         assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
 
     def test_a_number_whose_letters_were_replaced_is_refused_where_it_fits_a_student(
