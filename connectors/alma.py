@@ -1,12 +1,12 @@
-"""Alma of Ex Libris, asked through its REST API: loans, fees or blocks of the roster's students, one after the other.
+"""Alma of Ex Libris, by its REST API: loans, fees or blocks of the roster's students, one after the other.
 
-As the Developer Network has it (developers.exlibrisgroup.com, Users and Fulfillment): below `/almaws/v1/users/{id}`
-are `/loans` (`limit` up to 100, `offset`, `loan_status`), `/fees` (`status`, by default ACTIVE, so that what is in
-dispute or has been exported must be asked for by itself) and, in the user's own record, `user_block`. `user_id_type`
-says which of a user's identifiers is meant. Lists have `total_record_count`; with 0 the list itself may be missing.
-The key goes into the header `Authorization: apikey …`. Failures are an `errorList`: a user that Alma does not know is
-HTTP 400 with the code 401861, or 401890; the quota of the day is HTTP 429 with DAILY_THRESHOLD, too many questions in a
-second PER_SECOND_THRESHOLD. There is no list of everybody's loans.
+As documented in the Developer Network (developers.exlibrisgroup.com, Users and Fulfillment): under
+`/almaws/v1/users/{id}` are `/loans` (`limit` up to 100, `offset`, `loan_status`), `/fees` (`status`, by default
+ACTIVE, so disputed and exported fees need their own questions) and, in the user's own record, `user_block`.
+`user_id_type` selects the identifier of a user. Lists have `total_record_count`; with 0 the list itself can be
+missing. The key is sent in the header `Authorization: apikey …`. Failures are an `errorList`: an unknown user is HTTP
+400 with the code 401861, or 401890; the daily quota is HTTP 429 with DAILY_THRESHOLD, too many questions in a second
+PER_SECOND_THRESHOLD. There is no list of all users' loans.
 """
 
 import time
@@ -48,7 +48,7 @@ _COLUMNS = {
     "blocks": {"student": ASKED_NUMBER, "title": "block_description.desc", "kind": "block_type.desc"},
 }
 
-#: Alma gives no more loans on a page.
+#: The most loans that Alma returns on a page.
 _MOST = 100
 
 _NO_SUCH_USER = frozenset({"401861", "401890"})
@@ -57,7 +57,7 @@ _TOO_FAST = "PER_SECOND_THRESHOLD"
 
 
 class Settings(EachPatronSettings):
-    """Where Alma is, with which key it is asked, what is asked, and by which identifier."""
+    """Where Alma is, its key, what is asked, and by which identifier."""
 
     mappings = _COLUMNS
 
@@ -65,9 +65,9 @@ class Settings(EachPatronSettings):
     url: Text
     key: Secret
     asks: Literal["loans", "fees", "blocks"]
-    #: Which identifier of a user the student number is, as Alma calls it.
+    #: Alma's name of the identifier that is the student number.
     id_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] = "all_unique"
-    #: States of fees that are owed; each is a question of its own.
+    #: The states of fees that are owed; each is a separate question.
     fees: Annotated[tuple[Literal["ACTIVE", "INDISPUTE", "EXPORTED"], ...], Field(min_length=1)] = (
         "ACTIVE",
         "INDISPUTE",
@@ -77,18 +77,18 @@ class Settings(EachPatronSettings):
 
 
 class AlmaPatronReader:
-    """Asks about one student at a time; by several questions where one does not answer everything."""
+    """Asks about one student at a time, with several questions where they are needed."""
 
     def __init__(self, parts: Sequence[rest.Rest]) -> None:
         self._parts = parts
 
     def fresh(self) -> Self:
-        """Return one that asks the same and takes no answer out of a cache."""
+        """Return a reader with the same questions that accepts no answer from a cache."""
         return type(self)([part.fresh() for part in self._parts])
 
     @contextmanager
     def asking(self, pause: Pause = time.sleep) -> Iterator[Callable[[str], Snapshot]]:
-        """Open what asks about one number after the other. The population is that number, or nobody."""
+        """Open a session and return a function that asks about one number. The population is that number, or empty."""
         with ExitStack() as stack:
             parts = [stack.enter_context(part.asking(pause)) for part in self._parts]
 
@@ -98,21 +98,21 @@ class AlmaPatronReader:
                     answers.append(part(student))
                     if not answers[-1].population:
                         break
-                # Somebody who was deleted in between is unknown; what was found before may hold them all the same.
+                # A user that was deleted in between is unknown; what was found before may still hold the student.
                 known = all(answer.population for answer in answers)
                 return replace(together(answers), population=[student] if known else [])
 
             yield ask
 
     def check_one(self, student: str) -> Sample:
-        """Look at the first answer about a student that has a record."""
+        """Return the first answer about a student that has a record."""
         samples = (part.check_one(student) for part in self._parts)
         first = next(samples)
         return first if first.row is not None else next((s for s in samples if s.row is not None), first)
 
 
 def _questions(settings: Settings) -> Iterator[tuple[str, Mapping[str, str], str, str]]:
-    """Give the path below a user, the parameters, where the records are and where their total is."""
+    """Yield the path below a user, the parameters, the path of the records and the path of their total."""
     match settings.asks:
         case "loans":
             yield "/loans", {"loan_status": "Active"}, "item_loan", "total_record_count"
@@ -148,13 +148,13 @@ def _part(
 
 
 class Answers:
-    """Reads what an answer of Alma holds beside its records."""
+    """Reads the errors and states in Alma's answers."""
 
     def __init__(self, source: str) -> None:
         self._source = source
 
     def failing(self, status: int, body: Any) -> SourceError | Unknown | None:  # noqa: ANN401 - whatever JSON holds
-        """Return what a failure means, by the codes in its errorList."""
+        """Return the meaning of a failure, by the codes in its errorList."""
         errors = _errors(body)
         codes = {code for code, _ in errors}
         words = "; ".join(f"{code}: {message}" if message else code for code, message in errors)[:300]
@@ -162,30 +162,30 @@ class Answers:
             return UNKNOWN
         if _QUOTA in codes:
             return SourceRefused(
-                f"{self._source}: Alma's quota of questions for today is used up ({words})",
-                "It is renewed at midnight UTC. Ask less often (every), or have the library see in the Developer "
-                "Network what else uses it up; nothing of this pull counts.",
+                f"{self._source}: Alma's daily quota of questions is used up ({words})",
+                "It is renewed at midnight UTC; nothing of this pull counts. Ask less often (every), or have the "
+                "library check in the Developer Network what else uses the quota.",
             )
         if _TOO_FAST in codes:
             return SourceUnavailable(
-                f"{self._source}: Alma is asked too often in a second ({words})",
-                "Lower per_second and at_once in per_student; other programs of the library count, too.",
+                f"{self._source}: Alma gets too many questions in a second ({words})",
+                "Other programs of the library count, too. Lower per_second and at_once in per_student.",
             )
         if status in (401, 403) or codes & {"UNAUTHORIZED", "FORBIDDEN", "INVALID_API_KEY"}:
             return SourceRefused(
-                f"{self._source}: Alma does not let us in (HTTP {status}{f', {words}' if words else ''})",
-                "Have the library look at the key in the Developer Network: it needs read access to Users in the "
+                f"{self._source}: Alma refused the key (HTTP {status}{f', {words}' if words else ''})",
+                "Have the library check the key in the Developer Network: it needs read access to Users in the "
                 "production area, and url must be the address of its region.",
             )
         if errors and 400 <= status < 429:
             return SourceRefused(
                 f"{self._source}: Alma does not understand the question (HTTP {status}, {words})",
-                "Look at url and id_type, and whether the key may read Users.",
+                "Check url and id_type, and that the key is allowed to read Users.",
             )
         return None
 
     def whole(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return an answer as it is. Raises where it is an error that HTTP calls a success."""
+        """Return an answer as it is. Raises where it is an error with a successful HTTP status."""
         errors = _errors(body)
         found = self.failing(400, body) if errors else None
         if isinstance(found, SourceError):
@@ -193,30 +193,30 @@ class Answers:
         listed = [body.get(name) for name in ("item_loan", "fee")] if isinstance(body, dict) else []
         strange = any(isinstance(records, list) and any(not isinstance(r, dict) for r in records) for records in listed)
         if errors or strange:
-            what = f"an error that HTTP calls a success ({errors[0][0]})" if errors else "a list of other than records"
+            what = f"an error with HTTP 200 ({errors[0][0]})" if errors else "a list that has other things than records"
             raise changed_on_the_way(self._source, "Alma", what)
         return body
 
     def blocks(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the blocks of a user's record that hold now. Raises SourceGarbled for another answer."""
+        """Return the active blocks of a user's record. Raises SourceGarbled for another answer."""
         body = self.whole(body)
         if not isinstance(body, dict) or "primary_id" not in body:
             raise SourceGarbled(
                 f"{self._source}: Alma did not answer with a user's record",
-                "Look at url: it is the address of the region, without a path.",
+                "Check url: it is the address of the region, without a path.",
             )
         blocks = body.get("user_block") or []
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise SourceGarbled(
                 f"{self._source}: user_block in a user's record is not a list",
-                "Have the library look at that user; it may be another release of Alma.",
+                "It may be another release of Alma. Have the library check that user.",
             )
-        # One without a state may hold: it is shown.
+        # A block without a state may be active: it is shown.
         return {"user_block": [block for block in blocks if block.get("block_status", "ACTIVE") == "ACTIVE"]}
 
 
 def _errors(body: object) -> list[tuple[str, str]]:
-    """Return the codes and messages of an errorList, in whichever of its forms."""
+    """Return the codes and messages of an errorList, in any of its forms."""
     listed = body.get("errorList") if isinstance(body, dict) else None
     errors = listed.get("error") if isinstance(listed, dict) else None
     if isinstance(errors, dict):

@@ -1,10 +1,10 @@
-"""共享数据平台, a university's data centre: one platform, one API for each question, the data of many offices.
+"""共享数据平台, a university's data centre: one platform with the data of many offices, one API for each question.
 
-By what is public of the platforms that several universities run: for a key and a secret
-`/open_api/authentication/get_access_token` gives a token that is good for 7200 s; `/open_api/customization/API/full`
-gives the data of one API by `page` and `per_page`, with `total` and `max_page` beside each page; columns are upper
-case; a failure comes as HTTP 200 with a `code` other than 10000. That some give fewer records to a page than they are
-asked for, and count `max_page` by their own size, is a guess that is provided for.
+From public descriptions of the platforms of several universities: for a key and a secret,
+`/open_api/authentication/get_access_token` returns a token that is valid for 7200 s; `/open_api/customization/API/full`
+returns the data of one API by `page` and `per_page`, with `total` and `max_page` on each page; columns are upper case;
+a failure is HTTP 200 with a `code` other than 10000. That some platforms return fewer records per page than requested,
+and count `max_page` by their own page size, is a guess; the connector handles it.
 """
 
 from typing import Annotated, Literal, Self
@@ -17,38 +17,38 @@ from connectors.http.paging import PagePaging
 from connectors.http.settings import HttpTimeouts, Ok, TokenAuth
 from connectors.port import Question
 
-#: What the connector itself says to the platform.
+#: Parameters that the connector itself sets.
 _OWN = frozenset({"page", "per_page", "access_token"})
 
 
 class Settings(HttpTimeouts):
-    """Where the platform is, who asks, and which of its APIs."""
+    """Where the platform is, the account, and which of its APIs is asked."""
 
-    #: The platform's root; several sources may name the same.
+    #: The platform's root; several sources can use the same.
     url: Text
     key: Text
     secret: Secret
-    #: The name of the API, as the platform writes it in its address.
+    #: The name of the API in its address.
     api: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-    #: How the token is asked for: some platforms take one way only.
+    #: The method of the login: some platforms accept only one.
     login: Literal["GET", "POST"] = "GET"
     per_page: Annotated[int, Field(ge=1)] = 500
-    #: Parameters by which the platform picks records, and any other that it wants.
+    #: Parameters that select records, and any others that the platform needs.
     filters: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: The parameter that picks one student's records; left out, everybody is asked for and one is kept.
+    #: The parameter that selects one student's records; left out, all records are read and one student's kept.
     one: str = ""
-    #: Codes by which the platform says that it cannot answer now and may later.
+    #: The codes that mean: not now, try again later.
     later: tuple[int | str, ...] = ()
-    #: Fields that a record may leave out.
+    #: Fields that a record can leave out.
     optional: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _says_nothing_twice(self) -> Self:
-        twice = sorted(_OWN & {*self.filters, self.one})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is said by the connector itself: take it out of filters and one")
+    def _has_no_own_parameter(self) -> Self:
+        own = sorted(_OWN & {*self.filters, self.one})
+        if own:
+            raise ValueError(f"{', '.join(own)} is set by the connector itself: remove it from filters and one")
         if "student" in self.optional:
-            raise ValueError('a record without its student is about nobody: take "student" out of optional')
+            raise ValueError('a record needs its student: remove "student" from optional')
         return self
 
 

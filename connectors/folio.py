@@ -1,11 +1,11 @@
-"""FOLIO, asked through its gateway: open loans, or open accounts, joined with the users who stand behind them.
+"""FOLIO, by its gateway: open loans, or open accounts, joined with their users.
 
-As FOLIO's API documentation has it: `/circulation/loans` and `/accounts` name a user's id and no number, `/users` leads
-from there to the bar code or the external id; `limit` is 10 unless told; `totalRecords` is an estimate for large
-answers unless `totalRecords=exact` is asked for. A page is asked for after the last id that came (`id>`, `sortBy id`),
-so that no record slips while others come and go. `/authn/login-with-expiry` leaves an access token of ten minutes in a
-cookie, and a refresh token that is good once. An expired token is answered by logging in anew: the refresh token is
-never used.
+As documented in FOLIO's API: `/circulation/loans` and `/accounts` have a user's id and no number, `/users` has the bar
+code or the external id; `limit` is 10 by default; `totalRecords` is an estimate for large answers unless
+`totalRecords=exact` is set. Each page is requested after the last id (`id>`, `sortBy id`), so that no record is missed
+while others are added or removed. `/authn/login-with-expiry` sets an access token of ten minutes in a cookie, and a
+refresh token that is valid once. When the token has expired, the connector logs in again and does not use the refresh
+token.
 """
 
 import re
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.http.join import JoinWords, joined, plain
+from connectors.http.join import JoinWords, id_text, joined
 from connectors.http.paging import KeyPaging
 from connectors.http.settings import HttpTimeouts, TokenAuth, column_key
 from connectors.own_keys.questions import KnownQuestions
@@ -40,15 +40,15 @@ _PATHS = {"loans": ("circulation/loans", "loans"), "accounts": ("accounts", "acc
 _ALL = "cql.allRecords=1"
 _OPEN = 'status.name=="Open"'
 
-#: So many numbers or ids stand in one question: its address must not grow too long.
+#: The most numbers or ids in one question: its address must not be too long.
 _CHUNK = 50
 
-#: What may stand in a question about one user as it is; anything else is asked for as a whole.
+#: Numbers that are safe in a query; for any other number, all records are read.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Settings(KnownQuestions, HttpTimeouts):
-    """Where the gateway is, whose library, what is asked, and where the student number stands."""
+    """Where the gateway is, the tenant, what is asked, and the field of the student number."""
 
     mappings = _COLUMNS
 
@@ -62,36 +62,36 @@ class Settings(KnownQuestions, HttpTimeouts):
 
 
 class Folio:
-    """Asks for users and for what they owe, and joins the two; all of both, or nothing."""
+    """A connector that joins users with what they owe; both whole, or nothing."""
 
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
         self._question = question
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """Return every open loan, or account, by its user's number; one whose user has none is nobody's."""
-        return self._joined(_ALL, _OPEN, progress)
+        """Return every open loan, or account, by its user's number; without a number, its student cell is empty."""
+        return self._pull_joined(_ALL, _OPEN, progress)
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return those of one student; a number that would not be plain in a question is looked for among all."""
+        """Return those of one student; for a number that is not safe in a query, all records are read."""
         if not _PLAIN.fullmatch(student):
             return self.pull().about(student)
         users = self._users(f'{self._settings.number}=="{student}"')
         ids = " or ".join(str(row[0]) for row in users.rows)
         owed = f"userId==({ids}) and {_OPEN}" if ids else f'userId=="" and {_OPEN}'
-        return self._with(users, owed, no_progress).about(student)
+        return self._join_owed(users, owed, no_progress).about(student)
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return those of the students with these numbers, so many at a time and never out of a cache."""
+        """Return those of the students with these numbers, in chunks and never from a cache."""
         wanted = {normalise_number(number) for number in numbers}
         if not wanted or not all(_PLAIN.fullmatch(number) for number in numbers):
-            whole = self._with(self._users_rest(_ALL, fresh=True).pull(), _OPEN, progress, fresh=True)
+            whole = self._join_owed(self._users_rest(_ALL, fresh=True).pull(), _OPEN, progress, fresh=True)
         else:
             users = together(
-                [self._among(self._users_rest, self._settings.number, some) for some in chunked(numbers, _CHUNK)]
+                [self._records_with(self._users_rest, self._settings.number, some) for some in chunked(numbers, _CHUNK)]
             )
-            ids = [plain(user[0]) for user in users.rows]
-            owed = [self._among(self._owed_rest, "userId", some, _OPEN) for some in chunked(ids, _CHUNK)]
+            ids = [id_text(user[0]) for user in users.rows]
+            owed = [self._records_with(self._owed_rest, "userId", some, _OPEN) for some in chunked(ids, _CHUNK)]
             progress(len(numbers), len(numbers))
             things = together(owed or [self._owed_rest(f'userId=="" and {_OPEN}', fresh=True).pull()])
             whole = joined(self._question, users, things, JoinWords("users", self._settings.asks))
@@ -100,24 +100,26 @@ class Folio:
         return replace(whole, rows=rows, population=known)
 
     def check(self) -> Sample:
-        """Log in, and show the first user's column and the first record."""
+        """Log in, and return the first record with the number of its user."""
         users = self._users_rest(_ALL).check()
         sample = self._owed_rest(_OPEN).check()
         row, warnings = sample.row, (*users.warnings, *sample.warnings)
-        if row is not None and _PLAIN.fullmatch(plain(row["student"])):
+        if row is not None and _PLAIN.fullmatch(id_text(row["student"])):
             owners = self._users(f'id=="{row["student"]}"').rows
             row = {**row, "student": owners[0][1] if owners else None}
         return Sample(sample.where, ("number", *sample.columns), row, warnings, rows=row_alone(row))
 
-    def _among(self, asked: Callable[..., rest.Rest], field: str, values: Sequence[str], besides: str = "") -> Snapshot:
+    def _records_with(
+        self, asked: Callable[..., rest.Rest], field: str, values: Sequence[str], besides: str = ""
+    ) -> Snapshot:
         """Ask for the records with one of these values."""
         among = " or ".join(f'"{value}"' for value in values)
         return asked(f"{field}==({among})" + (f" and {besides}" if besides else ""), fresh=True).pull()
 
-    def _joined(self, users: str, owed: str, progress: Progress) -> Snapshot:
-        return self._with(self._users(users), owed, progress)
+    def _pull_joined(self, users: str, owed: str, progress: Progress) -> Snapshot:
+        return self._join_owed(self._users(users), owed, progress)
 
-    def _with(self, users: Snapshot, owed: str, progress: Progress, *, fresh: bool = False) -> Snapshot:
+    def _join_owed(self, users: Snapshot, owed: str, progress: Progress, *, fresh: bool = False) -> Snapshot:
         things = self._owed_rest(owed, fresh=fresh).pull(progress)
         return joined(self._question, users, things, JoinWords("users", self._settings.asks))
 
@@ -126,7 +128,7 @@ class Folio:
 
     def _users_rest(self, query: str, *, fresh: bool = False) -> rest.Rest:
         columns = {"student": "id", "name": self._settings.number, "reference": "id"}
-        return self._rest("users", "users", query, columns, ("name",), fresh=fresh)
+        return self._list_reader("users", "users", query, columns, ("name",), fresh=fresh)
 
     def _owed_rest(self, query: str, *, fresh: bool = False) -> rest.Rest:
         path, records = _PATHS[self._settings.asks]
@@ -134,9 +136,9 @@ class Folio:
             field: "userId" if field == "student" else column for field, column in self._question.columns.items()
         }
         optional = tuple(field for field in columns if field != "student")
-        return self._rest(path, records, query, columns, optional, fresh=fresh)
+        return self._list_reader(path, records, query, columns, optional, fresh=fresh)
 
-    def _rest(
+    def _list_reader(
         self,
         path: str,
         records: str,

@@ -1,14 +1,14 @@
-"""图创 Interlib, asked through its open interface (openlib): loans, or debts, joined with the readers behind them.
+"""图创 Interlib, by its open interface (openlib): loans, or debts, joined with their readers.
 
-What is public of it, in programs of libraries that use it: `service/barcode/token` gives a token for an `appid` and a
-`secret`, which is sent as the parameter `token`; answers are JSON with `success` and, where that is false, words in
-`messagelist`, as HTTP 200; a reader's `rdid` is not the student number, which stands in `workcardno`; `rdcfstate` is 1
-valid, 2 to be verified, 3 lost, 4 paused, 5 cancelled, in newer releases 10 valid on credit;
-`service/barcode/currentloan` and `service/reader/searchdebt` tell of one `rdid`; `service/reader/searchreaderlist`
-looks readers up.
+Public knowledge, from programs of libraries that use it: `service/barcode/token` returns a token for an `appid` and a
+`secret`, which is sent as the parameter `token`; answers are JSON with `success` and, where that is false, an error
+text in `messagelist`, as HTTP 200; a reader's `rdid` is not the student number, which is in `workcardno`; `rdcfstate`
+is 1 valid, 2 to be verified, 3 lost, 4 paused, 5 cancelled, in newer releases 10 valid on credit;
+`service/barcode/currentloan` and `service/reader/searchdebt` answer about one `rdid`;
+`service/reader/searchreaderlist` finds readers.
 
-Guesses, each of them a setting: that these addresses also tell of everybody, what their lists and their total are
-called, and the columns of a loan and of a debt. Where the interface has no list of everybody, the database has: see
+Guesses, each of them a setting: that these addresses also answer about all readers, the names of their lists and their
+total, and the columns of a loan and of a debt. Where the interface has no list of all readers, use the database: see
 `interlib_views`.
 """
 
@@ -24,11 +24,11 @@ from pydantic import Field, model_validator
 from config.tables.secrets import Secret, Text
 from connectors import rest
 from connectors.by_student.each_student import about_these
-from connectors.http.join import JoinWords, joined, plain
+from connectors.http.join import JoinWords, id_text, joined
 from connectors.http.paging import PagePaging
 from connectors.http.records import ASKED_NUMBER
 from connectors.http.settings import HttpTimeouts, Ok, TokenAuth, column_key
-from connectors.http.worker_pool import OwnPace, Pause, walk
+from connectors.http.worker_pool import OwnPace, Pause, ask_each
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Cell,
@@ -49,7 +49,7 @@ _COLUMNS = {
     "debts": {"student": "workcardno", "title": "title", "amount": "money", "reference": "tranid"},
 }
 
-#: Where each is asked for, and where its list stands.
+#: The path of each question, and the name of its list.
 _OWED = {
     "loans": ("service/barcode/currentloan", "loanlist"),
     "debts": ("service/reader/searchdebt", "debtdetails"),
@@ -57,7 +57,7 @@ _OWED = {
 
 
 class Settings(KnownQuestions, HttpTimeouts):
-    """Where the interface is, what is asked, and what its addresses and columns are called there."""
+    """Where the interface is, what is asked, and the names of its addresses and columns."""
 
     mappings = _COLUMNS
 
@@ -67,47 +67,47 @@ class Settings(KnownQuestions, HttpTimeouts):
     secret: Secret
     asks: Literal["loans", "debts"]
     login: str = "service/barcode/token"
-    #: Where the token stands in the answer.
+    #: The path of the token in the answer.
     token: str = "messagelist.0.token"  # noqa: S105 - the name of a field
-    #: Where readers are listed, with which parameters, and where the list stands in the answer.
+    #: The path of the list of readers, its parameters, and the name of the list in the answer.
     readers: str = "service/reader/searchreaderlist"
     readers_params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
     readers_list: str = "readerlist"
-    #: The same for what is owed; left out, as `asks` says.
+    #: The same for what is owed; left out, the defaults for `asks` apply.
     owed: str = ""
     owed_params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
     owed_list: str = ""
-    #: Parameters that pick one student's readers, with {student}, and what one of them owes, with {reader}; unless both
-    #: are given, everybody is asked for and one is kept.
+    #: Parameters that select one student's readers, with {student}, and what a reader owes, with {reader}. Without
+    #: them, all records are read and one student's kept.
     one_reader: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
     one_owed: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
     #: The column that names the reader in both lists.
     reader: str = "rdid"
-    #: The column of a reader's state, and the states that are no longer a reader's; empty where there is none.
+    #: The column of a reader's state, and the states of former readers; empty where there is no state.
     state: str = "rdcfstate"
     cancelled: tuple[str, ...] = ("5",)
-    #: The parameters of paging, and where the number of all records stands.
+    #: The parameters of paging, and the name of the number of all records.
     page: str = "page"
     rows: str = "rows"
     per_page: Annotated[int, Field(ge=1)] = 500
     total: str = "total"
     proofs: Annotated[tuple[Literal["total", "end_of_pages", "second_pass"], ...], Field(min_length=1)] = ("total",)
-    #: Fields that a record of what is owed may leave out.
+    #: Fields that a record of what is owed can leave out.
     optional: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _keys_fit_together(self) -> Self:
         if "total" in self.proofs and not self.total:
             raise ValueError("nothing would show that an answer is whole: name total, or accept other proofs")
         if "student" in self.optional:
-            raise ValueError('what is nobody\'s cannot be joined: take "student" out of optional')
+            raise ValueError('a record without its student cannot be joined: remove "student" from optional')
         if bool(self.one_reader) != bool(self.one_owed):
-            raise ValueError("one_reader and one_owed go together: give both or neither")
+            raise ValueError("one_reader and one_owed depend on each other: set both or neither")
         return self
 
 
 class Interlib:
-    """Asks for readers and for what they owe, and joins the two; all of both, or nothing."""
+    """A connector that joins readers with what they owe; both whole, or nothing."""
 
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
@@ -115,17 +115,17 @@ class Interlib:
         self._words = JoinWords("readers", settings.asks)
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """Return everything owed by its reader's number; what a reader without one owes is nobody's."""
+        """Return everything owed by its reader's number; without a number, the student cell is empty."""
         readers = self._readers().pull()
-        return self._joined(readers, self._owed().pull(progress))
+        return self._join_readers(readers, self._owed_rest().pull(progress))
 
     @property
     def one_reads_all(self) -> bool:
-        """Say whether one student's records are kept out of the whole answer."""
+        """Return whether the whole answer is read for one student."""
         return not self._settings.one_reader
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return what one student owes: by each of their readers, else by asking for everybody and keeping theirs."""
+        """Return what one student owes: by each of their readers, else from the whole answer."""
         if self.one_reads_all:
             return self.pull().about(student)
         with self._asking_one() as ask:
@@ -133,64 +133,64 @@ class Interlib:
 
     @contextmanager
     def _asking_one(self, pause: Pause = time.sleep, *, fresh: bool = False) -> Iterator[Callable[[str], Snapshot]]:
-        """Open what asks about one student after the other; with `fresh` never out of a cache."""
+        """Open a session and return a function that asks about one student; with `fresh`, never from a cache."""
         settings = self._settings
         one_owed = {name: text.replace("{reader}", ASKED_NUMBER) for name, text in settings.one_owed.items()}
-        readers, owed = self._readers(settings.one_reader, fresh=fresh), self._owed(one_owed, fresh=fresh)
+        readers, owed = self._readers(settings.one_reader, fresh=fresh), self._owed_rest(one_owed, fresh=fresh)
         with readers.asking(pause) as find, owed.asking(pause) as ask_reader:
-            yield lambda student: self._of_one(student, find(student), ask_reader)
+            yield lambda student: self._join_one(student, find(student), ask_reader)
 
-    def _of_one(self, student: str, found: Snapshot, ask_reader: Callable[[str], Snapshot]) -> Snapshot:
+    def _join_one(self, student: str, found: Snapshot, ask_reader: Callable[[str], Snapshot]) -> Snapshot:
         """Join one student's readers with what each of them owes."""
         asked = normalise_number(student)
-        readers = replace(found, rows=[row for row in found.rows if normalise_number(plain(row[1])) == asked])
+        readers = replace(found, rows=[row for row in found.rows if normalise_number(id_text(row[1])) == asked])
         rows: list[tuple[Cell, ...]] = []
-        told: list[tuple[Proof, ...]] = []
+        proofs_of_each: list[tuple[Proof, ...]] = []
         at = tuple(self._question.columns).index("student")
-        for reader in dict.fromkeys(plain(row[0]) for row in readers.rows):
+        for reader in dict.fromkeys(id_text(row[0]) for row in readers.rows):
             owed = ask_reader(reader)
-            # A parameter that the system overlooks would bring what others owe, once for each reader.
-            rows += [row for row in owed.rows if plain(row[at]) == reader]
-            told.append(owed.proofs)
-        proofs = _every(told) if told else readers.proofs
+            # If the system ignores the parameter, it returns what others owe, once for each reader.
+            rows += [row for row in owed.rows if id_text(row[at]) == reader]
+            proofs_of_each.append(owed.proofs)
+        proofs = _shared_proofs(proofs_of_each) if proofs_of_each else readers.proofs
         fields = tuple(self._question.columns)
         owed_by_them = Snapshot(fields, rows, readers.began, self._question.clock(), proofs)
-        return self._joined(readers, owed_by_them).about(student)
+        return self._join_readers(readers, owed_by_them).about(student)
 
     def check(self) -> Sample:
-        """Log in, read the readers, show the first record of what is owed, and ask about its student alone."""
+        """Log in, read the readers, return the first record of what is owed, and ask about its student separately."""
         readers = self._readers().pull()
-        sample = self._owed().check()
+        sample = self._owed_rest().check()
         row = sample.row
         if row is not None:
-            numbers = {plain(reader[0]): reader[1] for reader in readers.rows}
+            numbers = {id_text(reader[0]): reader[1] for reader in readers.rows}
             row = {
-                field: numbers.get(plain(row["reader"])) if field == "student" else row[field]
+                field: numbers.get(id_text(row["reader"])) if field == "student" else row[field]
                 for field in self._question.columns
             }
         columns = (self._question.columns["student"], *sample.columns)
-        warnings = (*sample.warnings, *self._one_tried(row))
+        warnings = (*sample.warnings, *self._check_one_reader(row))
         return Sample(sample.where, columns, row, warnings, rows=row_alone(row))
 
-    def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
-        """Ask about the first record's student alone, and warn where that does not bring the record."""
-        student = "" if row is None else plain(row["student"])
+    def _check_one_reader(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
+        """Ask about the first record's student, and warn where the answer lacks the record."""
+        student = "" if row is None else id_text(row["student"])
         if self.one_reads_all or row is None or not student:
             return ()
         table = f"{table_of(self._question.source)}"
-        fix = f"Correct one_reader and one_owed in {table}; until then no recheck of a student counts."
+        fix = f"No recheck of a student counts until this is corrected. Correct one_reader and one_owed in {table}."
         try:
             found = self.pull_one(student).rows
         except SourceError as error:
-            return (f"Asked about one student of the list alone, it fails: {error.what}. {fix}",)
+            return (f"A question about one student of the list fails: {error.what}. {fix}",)
         known = tuple(row.values()) in found
-        return () if known else (f"Asked about one student of the list alone, it leaves out what they owe. {fix}",)
+        return () if known else (f"The answer about one student of the list lacks what they owe. {fix}",)
 
-    def _joined(self, readers: Snapshot, owed: Snapshot) -> Snapshot:
-        return joined(self._question, readers, owed, self._words, self._counts)
+    def _join_readers(self, readers: Snapshot, owed: Snapshot) -> Snapshot:
+        return joined(self._question, readers, owed, self._words, self._is_active)
 
-    def _counts(self, reader: tuple[Cell, ...]) -> bool:
-        return not self._settings.state or plain(reader[2]) not in self._settings.cancelled
+    def _is_active(self, reader: tuple[Cell, ...]) -> bool:
+        return not self._settings.state or id_text(reader[2]) not in self._settings.cancelled
 
     def _readers(self, one: Mapping[str, str] | None = None, *, fresh: bool = False) -> rest.Rest:
         s = self._settings
@@ -200,9 +200,9 @@ class Interlib:
         called = {column_key("number", columns["number"]): "columns.student", column_key("state", s.state): "state"}
         called |= {"records": "readers_list", "params": "readers_params", column_key("reference", s.reader): "reader"}
         optional = ("number",)
-        return self._rest(s.readers, s.readers_params, s.readers_list, columns, optional, one, called, fresh=fresh)
+        return self._make_rest(s.readers, s.readers_params, s.readers_list, columns, optional, one, called, fresh=fresh)
 
-    def _owed(self, one: Mapping[str, str] | None = None, *, fresh: bool = False) -> rest.Rest:
+    def _owed_rest(self, one: Mapping[str, str] | None = None, *, fresh: bool = False) -> rest.Rest:
         s = self._settings
         path, records = _OWED[s.asks]
         columns = {
@@ -211,9 +211,9 @@ class Interlib:
         }
         listed = s.owed_list or records
         called = {"records": "owed_list", "params": "owed_params"}
-        return self._rest(s.owed or path, s.owed_params, listed, columns, s.optional, one, called, fresh=fresh)
+        return self._make_rest(s.owed or path, s.owed_params, listed, columns, s.optional, one, called, fresh=fresh)
 
-    def _rest(
+    def _make_rest(
         self,
         path: str,
         params: Mapping[str, str | int],
@@ -252,21 +252,21 @@ class Interlib:
 
 
 class InterlibByNumber(Interlib):
-    """Asks an interface that can also be asked about one student's readers, and about what one reader owes."""
+    """A connector to an interface that also answers about one student's readers, and about what one reader owes."""
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return what it says now about these numbers, each asked about alone and never out of a cache."""
+        """Return what these numbers owe now, each asked separately and never answered from a cache."""
         began = self._question.clock()
-        # One after the other: a new token may end the one before, and no more is public of it.
+        # One after the other: a new token may end the one before; nothing more is public about it.
         limits = OwnPace(at_once=1)
         opening = partial(self._asking_one, fresh=True)
-        answers = walk(numbers, opening, limits, self._question.source, progress)
+        answers = ask_each(numbers, opening, limits, self._question.source, progress)
         return about_these(self._question, list(answers.values()), began)
 
 
-def _every(told: list[tuple[Proof, ...]]) -> tuple[Proof, ...]:
-    """Return what each of several answers shows."""
-    by_kind = [{proof.kind: proof.detail for proof in proofs} for proofs in told]
+def _shared_proofs(proofs_of_each: list[tuple[Proof, ...]]) -> tuple[Proof, ...]:
+    """Return the proofs that each of several answers has."""
+    by_kind = [{proof.kind: proof.detail for proof in proofs} for proofs in proofs_of_each]
     return tuple(
         Proof(kind, "; ".join(details[kind] for details in by_kind))
         for kind in by_kind[0]
@@ -275,5 +275,5 @@ def _every(told: list[tuple[Proof, ...]]) -> tuple[Proof, ...]:
 
 
 def connect(settings: Settings, question: Question) -> Interlib:
-    """Return the connector, with `pull_these` where it can be asked about one student; it opens nothing yet."""
+    """Return the connector, with `pull_these` where it can ask about one student; it opens nothing yet."""
     return (InterlibByNumber if settings.one_reader else Interlib)(settings, question)

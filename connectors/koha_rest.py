@@ -1,12 +1,12 @@
-"""Koha, asked through its REST API: books on loan, or what is owed on the accounts of the roster's students.
+"""Koha, by its REST API: books on loan, or what is owed on the accounts of the roster's students.
 
-As Koha's own description of its API has it (api.koha-community.org): `/api/v1/checkouts` names a patron's and an item's
-id and no number, title or bar code; `/api/v1/patrons` leads from there to the card number, the user id, or an extended
-attribute, which must be asked for by the header `x-koha-embed`; `/api/v1/items` leads to bar code and, embedded, title.
-An account stands under each patron, and only there, so that it is asked for once for each patron on the roster. Lists
-come in pages (`_per_page`) and tell their total in `X-Total-Count`; a parameter that Koha does not know is refused. A
-page is asked for after the last id that came (`q`, `_order_by`), so that no record slips while others come and go.
-OAuth2 tokens last an hour; one that has expired is answered by logging in anew.
+As documented in Koha's API (api.koha-community.org): `/api/v1/checkouts` has a patron's and an item's id and no number,
+title or bar code; `/api/v1/patrons` has the card number, the user id, or an extended attribute, which must be requested
+by the header `x-koha-embed`; `/api/v1/items` has the bar code and, embedded, the title. An account is available only
+under its patron, so there is one question for each patron on the roster. Lists are paged (`_per_page`) and have their
+total in `X-Total-Count`; Koha refuses an unknown parameter. Each page is requested after the last id (`q`,
+`_order_by`), so that no record is missed while others are added or removed. OAuth2 tokens last an hour; when one has
+expired, the connector logs in again.
 """
 
 import json
@@ -18,12 +18,12 @@ from pydantic import Field, model_validator
 
 from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.by_student.each_student import joined, on_the_roster
+from connectors.by_student.each_student import joined, roster_candidates
 from connectors.http.koha_answers import open_lines, with_numbers, with_titles
 from connectors.http.paging import KeyPaging, PagePaging, Paging
 from connectors.http.records import ASKED_NUMBER
 from connectors.http.settings import Auth, BasicAuth, HttpTimeouts, TokenAuth, column_key
-from connectors.http.worker_pool import PerStudent, walk
+from connectors.http.worker_pool import PerStudent, ask_each
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Cell,
@@ -49,18 +49,18 @@ _COLUMNS = {
     },
 }
 
-#: Columns of a loan that Koha's list of checkouts does not have, and an item's own record does.
+#: Columns of a loan that are in the item's record, and not in Koha's list of checkouts.
 _OF_THE_ITEM = frozenset({"title", "reference"})
 
-#: So many numbers or ids stand in one question: its address must not grow too long.
+#: The most numbers or ids in one question: its address must not be too long.
 _CHUNK = 100
 
-#: A check looks for a record with so many patrons.
+#: The most patrons that a check asks about to find a record.
 _SAMPLED = 10
 
 
 class Settings(KnownQuestions, HttpTimeouts):
-    """Where Koha's staff interface is, who asks, what is asked, and where the student number stands."""
+    """Where Koha's staff interface is, the account, what is asked, and the field of the student number."""
 
     mappings = _COLUMNS
 
@@ -75,29 +75,27 @@ class Settings(KnownQuestions, HttpTimeouts):
     asks: Literal["loans", "fines"]
     #: The field of a patron with the student number …
     number: Literal["cardnumber", "userid", "statistics_1", "statistics_2"] = "cardnumber"
-    #: … or the code of the extended attribute that holds it; where both are given, `number` is for patrons without it.
+    #: … or the code of the extended attribute with it; where both are set, `number` is for patrons without it.
     attribute: str = ""
-    #: Loans come with title and bar code; without, the account need not read the catalogue.
+    #: Read the title and bar code of loans; without, the account does not need to read the catalogue.
     titles: bool = True
-    #: Books read in the reading room count as loans, too, as in Koha's own discharge.
+    #: Count books in the reading room as loans, as Koha's own discharge does.
     onsite: bool = True
     per_page: Annotated[int, Field(ge=1, le=10_000)] = 500
     per_student: PerStudent = PerStudent()
 
     @model_validator(mode="after")
-    def _somebody_asks(self) -> Self:
+    def _has_one_login(self) -> Self:
         key, basic = bool(self.client_id and self.client_secret), bool(self.user and self.password)
         if key == basic:
-            raise ValueError(
-                "Koha lets nobody in without a name: give client_id and client_secret, or user and password"
-            )
+            raise ValueError("Koha requires a login: set client_id and client_secret, or user and password")
         return self
 
     def auth(self) -> Auth:
-        """Return how to come in."""
+        """Return the login."""
         if self.password is not None:
             return BasicAuth(kind="basic", user=self.user, password=self.password)
-        assert self.client_secret is not None  # noqa: S101 - the validator has seen to it
+        assert self.client_secret is not None  # noqa: S101 - checked by the validator
         return TokenAuth(
             kind="token",
             url=f"{self.url.rstrip('/')}/api/v1/oauth/token",
@@ -109,7 +107,7 @@ class Settings(KnownQuestions, HttpTimeouts):
 
 
 class KohaRest:
-    """Asks for patrons and for what they have or owe, and joins the two; all of both, or nothing."""
+    """A connector that joins patrons with what they have or owe; both whole, or nothing."""
 
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
@@ -118,25 +116,29 @@ class KohaRest:
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every loan by its patron's number; or what every patron on the roster owes."""
         if self._settings.asks == "fines":
-            return self._fines(progress)
+            return self._pull_fines(progress)
         patrons = self._patrons_rest().pull()
-        return self._with(_numbers(patrons), patrons, self._checkouts_rest().pull(progress))
+        return self._join_numbers(_numbers_by_patron(patrons), patrons, self._checkouts_rest().pull(progress))
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return the loans, or the accounts, of the students with these numbers, never out of a cache."""
+        """Return the loans, or the accounts, of the students with these numbers, never from a cache."""
         patrons = self._patrons_with(numbers, fresh=True)
-        known = _of(patrons, numbers)
+        known = _patrons_having(patrons, numbers)
         if self._settings.asks == "loans":
-            loans = self._among(self._checkouts_rest(chosen=True, fresh=True), list(known), progress) if known else None
-            return self._with(known, patrons, loans)
+            loans = (
+                self._records_among(self._checkouts_rest(chosen=True, fresh=True), list(known), progress)
+                if known
+                else None
+            )
+            return self._join_numbers(known, patrons, loans)
         limits, source = self._settings.per_student, self._question.source
-        answers = walk(known, self._accounts_rest(fresh=True).asking, limits, source, progress)
+        answers = ask_each(known, self._accounts_rest(fresh=True).asking, limits, source, progress)
         return self._with_accounts(known, patrons, answers)
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the loans, or the account, of one student."""
         patrons = self._patrons_with([student])
-        numbers = _of(patrons, [student])
+        numbers = _patrons_having(patrons, [student])
         things = self._accounts_rest() if self._settings.asks == "fines" else self._checkouts_rest(chosen=True)
         with things.asking() as ask:
             answers = {patron: ask(patron) for patron in numbers}
@@ -145,50 +147,52 @@ class KohaRest:
     def _with_accounts(
         self, numbers: Mapping[str, Cell], patrons: Snapshot, answers: Mapping[str, Snapshot]
     ) -> Snapshot:
-        """Join what was said of each patron alone; one whom Koha does not know any more is outside."""
+        """Join the answers about single patrons; a patron that Koha no longer knows is outside the population."""
         known = {patron: answer for patron, answer in answers.items() if answer.population}
         still = {patron: numbers[patron] for patron in known}
-        return self._with(still, patrons, together(tuple(known.values())) if known else None)
+        return self._join_numbers(still, patrons, together(tuple(known.values())) if known else None)
 
     def check(self) -> Sample:
-        """Log in, look at the patrons and at the first loans with their items, or at accounts of the roster."""
-        everybody = self._patrons_rest().check()
+        """Log in, and read the patrons and the first loans with their items, or accounts of the roster."""
+        patrons_sample = self._patrons_rest().check()
         if self._settings.asks == "loans":
-            sample, loans = self._checkouts_rest().look()
-            described = self._described(loans)[0]
+            sample, loans = self._checkouts_rest().check_with_rows()
+            described = self._add_item_fields(loans)[0]
             row = None if sample.row is None else dict(sample.row)
             if row is not None and described:
-                shown = dict(zip(self._question.columns, described[0], strict=True))
-                row = {**shown, "student": self._number_of(row["student"])}
+                first = dict(zip(self._question.columns, described[0], strict=True))
+                row = {**first, "student": self._number_of(row["student"])}
             columns = ("number", *sorted(_OF_THE_ITEM), *sample.columns)
-            warnings = (*everybody.warnings, *sample.warnings)
+            warnings = (*patrons_sample.warnings, *sample.warnings)
             return replace(sample, columns=columns, row=row, warnings=warnings, rows=row_alone(row), whole=False)
-        known = _of(patrons := self._patrons_with(numbers := on_the_roster(self._question).every_number()), numbers)
+        known = _patrons_having(
+            patrons := self._patrons_with(numbers := roster_candidates(self._question).every_number()), numbers
+        )
         sample = Sample(f"{self._base}/patrons", tuple(patrons.fields), None)
         for patron in list(known)[:_SAMPLED]:
             sample = self._accounts_rest().check_one(patron)
             if sample.row is not None:
                 break
-        warnings = (*everybody.warnings, *sample.warnings)
+        warnings = (*patrons_sample.warnings, *sample.warnings)
         return replace(sample, columns=("number", *sample.columns), warnings=warnings, rows=(), whole=False)
 
     def _number_of(self, patron: Cell) -> Cell:
-        """Return the number of one patron for a check to show; the id where only the whole list would tell it."""
+        """Return the number of one patron for a check; the id where only the whole list has the number."""
         if self._settings.attribute:
             return patron
-        patrons = self._among(self._patrons_rest(chosen=True, among="patron_id"), [str(patron)])
-        return next(iter(_numbers(patrons).values()), None)
+        patrons = self._records_among(self._patrons_rest(chosen=True, among="patron_id"), [str(patron)])
+        return next(iter(_numbers_by_patron(patrons).values()), None)
 
-    def _fines(self, progress: Progress) -> Snapshot:
-        began, candidates = self._question.clock(), on_the_roster(self._question)
+    def _pull_fines(self, progress: Progress) -> Snapshot:
+        began, candidates = self._question.clock(), roster_candidates(self._question)
         patrons = self._patrons_with(candidates.every_number())
-        numbers = _of(patrons, candidates.every_number())
+        numbers = _patrons_having(patrons, candidates.every_number())
         limits, source = self._settings.per_student, self._question.source
-        answers = walk(numbers, self._accounts_rest().asking, limits, source, progress)
+        answers = ask_each(numbers, self._accounts_rest().asking, limits, source, progress)
         by_number = [
             replace(
                 answer,
-                rows=self._numbered(answer.rows, numbers),
+                rows=self._rows_with_numbers(answer.rows, numbers),
                 population=[numbers[patron] for patron in map(str, answer.population or ())],
                 unsettled=[numbers.get(patron) for patron in map(str, answer.unsettled)],
             )
@@ -197,29 +201,29 @@ class KohaRest:
         found = f"; {len(numbers)} patrons have one of them"
         return joined(self._question, candidates, by_number, began, found)
 
-    def _with(self, numbers: Mapping[str, Cell], patrons: Snapshot, things: Snapshot | None) -> Snapshot:
-        """Join what patrons have or owe with their numbers; what one without a number has is nobody's."""
+    def _join_numbers(self, numbers: Mapping[str, Cell], patrons: Snapshot, things: Snapshot | None) -> Snapshot:
+        """Join what patrons have or owe with their numbers; without a number, the student cell is empty."""
         rows: Sequence[tuple[Cell, ...]] = [] if things is None else things.rows
         warnings = patrons.warnings if things is None else (*patrons.warnings, *things.warnings)
         if self._settings.asks == "loans":
-            rows, of_items = self._described(rows)
+            rows, of_items = self._add_item_fields(rows)
             warnings = (*warnings, *of_items)
-        told = {proof.kind: proof.detail for proof in patrons.proofs}
+        details = {proof.kind: proof.detail for proof in patrons.proofs}
         proofs = [
-            Proof(p.kind, f"patrons: {told.get(p.kind, 'found')}; {self._settings.asks}: {p.detail}")
+            Proof(p.kind, f"patrons: {details.get(p.kind, 'found')}; {self._settings.asks}: {p.detail}")
             for p in (patrons if things is None else things).proofs
             if p.kind is not ProofKind.COLUMNS_PRESENT
         ]
         proofs.append(Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())))
         if self._settings.asks == "fines":
-            # Also where there are none: what is said of a student's several numbers must have a proof in common.
+            # Also without accounts: the answers about a student's several numbers must have a proof in common.
             proofs = [proof for proof in proofs if proof.kind is not ProofKind.END_REACHED]
             proofs.append(Proof(ProofKind.END_REACHED, f"{len(numbers)} accounts, of every patron with the number"))
         known = [number for number in numbers.values() if number not in (None, "")]
         unsettled = [*patrons.unsettled, *(() if things is None else things.unsettled)]
         return Snapshot(
             tuple(self._question.columns),
-            self._numbered(rows, numbers),
+            self._rows_with_numbers(rows, numbers),
             patrons.began if things is None else min(patrons.began, things.began),
             self._question.clock(),
             tuple(proofs),
@@ -228,47 +232,49 @@ class KohaRest:
             warnings=warnings,
         )
 
-    def _numbered(self, rows: Sequence[tuple[Cell, ...]], numbers: Mapping[str, Cell]) -> list[tuple[Cell, ...]]:
+    def _rows_with_numbers(
+        self, rows: Sequence[tuple[Cell, ...]], numbers: Mapping[str, Cell]
+    ) -> list[tuple[Cell, ...]]:
         at = tuple(self._question.columns).index("student")
         return [tuple(numbers.get(str(cell)) if i == at else cell for i, cell in enumerate(row)) for row in rows]
 
-    def _described(self, rows: Sequence[tuple[Cell, ...]]) -> tuple[list[tuple[Cell, ...]], tuple[str, ...]]:
-        """Return loans with what their items' records tell, and the reservations these were read with."""
+    def _add_item_fields(self, rows: Sequence[tuple[Cell, ...]]) -> tuple[list[tuple[Cell, ...]], tuple[str, ...]]:
+        """Return loans with the fields of their items' records, and the warnings about these records."""
         columns = tuple(self._question.columns.values())
         loans = [row[:-1] for row in rows if self._settings.onsite or not row[-1]]
         of_the_item = [at for at, column in enumerate(columns) if column in _OF_THE_ITEM]
         ids = {row[at] for row in loans for at in of_the_item if row[at] is not None}
-        found = self._items(ids) if self._settings.titles and ids else None
+        found = self._items_by_id(ids) if self._settings.titles and ids else None
         items = {row[0]: (row[1], row[2]) for row in found.rows} if found else {}
 
-        def told(column: str, item: Cell) -> Cell:
+        def item_field(column: str, item: Cell) -> Cell:
             title, barcode = items.get(item, (None, None))
             return title if column == "title" else barcode or item
 
         described = [
-            tuple(told(columns[at], cell) if at in of_the_item else cell for at, cell in enumerate(row))
+            tuple(item_field(columns[at], cell) if at in of_the_item else cell for at, cell in enumerate(row))
             for row in loans
         ]
         return described, found.warnings if found else ()
 
-    def _items(self, ids: Iterable[Cell]) -> Snapshot:
+    def _items_by_id(self, ids: Iterable[Cell]) -> Snapshot:
         """Return the items with these ids: id, title and bar code."""
         columns = {"student": "item_id", "title": "biblio.title", "reference": "external_id"}
-        items = self._rest(
+        items = self._list_reader(
             "items", columns, order="item_id", among="item_id", chosen=True, embed="biblio", shape=self._with_titles
         )
-        return self._among(items, sorted(map(str, ids)))
+        return self._records_among(items, sorted(map(str, ids)))
 
     def _patrons_with(self, numbers: Sequence[str], *, fresh: bool = False) -> Snapshot:
-        """Return the patrons with these numbers; everybody, where the number stands in an extended attribute."""
+        """Return the patrons with these numbers; all patrons, where the number is in an extended attribute."""
         if self._settings.attribute:
             return self._patrons_rest(fresh=fresh).pull()
-        return self._among(self._patrons_rest(chosen=True, fresh=fresh), [json.dumps(n) for n in numbers])
+        return self._records_among(self._patrons_rest(chosen=True, fresh=fresh), [json.dumps(n) for n in numbers])
 
-    def _among(self, asked: rest.Rest, values: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+    def _records_among(self, asked: rest.Rest, values: Sequence[str], progress: Progress = no_progress) -> Snapshot:
         """Ask for the records with one of these values, a hundred at a time."""
         chunks = [",".join(values[start : start + _CHUNK]) for start in range(0, max(len(values), 1), _CHUNK)]
-        answers = walk(chunks, asked.asking, self._settings.per_student, self._question.source, progress)
+        answers = ask_each(chunks, asked.asking, self._settings.per_student, self._question.source, progress)
         return together(tuple(answers.values()))
 
     def _patrons_rest(self, *, chosen: bool = False, among: str = "", fresh: bool = False) -> rest.Rest:
@@ -276,10 +282,12 @@ class KohaRest:
         columns = {"student": "patron_id", "name": "number" if s.attribute else s.number, "reference": "patron_id"}
         if not s.attribute:
             among = among or s.number
-            return self._rest("patrons", columns, order="patron_id", among=among, chosen=chosen, fresh=fresh)
-        # Embedded attributes have a patron's id of their own, so that an order by it would be ambiguous.
+            return self._list_reader("patrons", columns, order="patron_id", among=among, chosen=chosen, fresh=fresh)
+        # Embedded attributes have their own patron id, so sorting by it would be ambiguous.
         shape = self._with_numbers
-        return self._rest("patrons", columns, order="cardnumber", embed="extended_attributes", shape=shape, fresh=fresh)
+        return self._list_reader(
+            "patrons", columns, order="cardnumber", embed="extended_attributes", shape=shape, fresh=fresh
+        )
 
     def _checkouts_rest(self, *, chosen: bool = False, fresh: bool = False) -> rest.Rest:
         columns = {
@@ -287,21 +295,23 @@ class KohaRest:
             for field, column in self._question.columns.items()
         }
         columns["onsite"] = "onsite_checkout"
-        return self._rest("checkouts", columns, order="checkout_id", among="patron_id", chosen=chosen, fresh=fresh)
+        return self._list_reader(
+            "checkouts", columns, order="checkout_id", among="patron_id", chosen=chosen, fresh=fresh
+        )
 
     def _accounts_rest(self, *, fresh: bool = False) -> rest.Rest:
         columns = {f: "{student}" if f == "student" else column for f, column in self._question.columns.items()}
-        own = self._told() | {
+        own = self._exchange_settings() | {
             "one_url": f"{self._base}/patrons/{{student}}/account",
             "per_student": self._settings.per_student,
             "proofs": ("one_answer",),
             "records": "lines",
-            # A patron may have been deleted or merged since the list of patrons was read.
+            # A patron can be deleted or merged after the list of patrons was read.
             "missing": "outside",
         }
-        return self._made(own, columns, lambda account: open_lines(account, self._question.source), fresh=fresh)
+        return self._make_rest(own, columns, lambda account: open_lines(account, self._question.source), fresh=fresh)
 
-    def _rest(
+    def _list_reader(
         self,
         path: str,
         columns: Mapping[str, str],
@@ -313,9 +323,9 @@ class KohaRest:
         shape: Callable[[Any], Any] | None = None,
         fresh: bool = False,
     ) -> rest.Rest:
-        """Return what reads one of Koha's lists, whole, or, `chosen`, the records whose field `among` has some values.
+        """Return the reader of one of Koha's lists: whole, or, with `chosen`, the records with some values in `among`.
 
-        A parameter of the field's own name would do for neither: Koha looks for such a text within the field.
+        A parameter with the field's own name cannot be used: Koha searches for such a text within the field.
         """
         s = self._settings
         paging: Paging = PagePaging(kind="page", page="_page", size="_per_page", per_page=s.per_page)
@@ -332,7 +342,7 @@ class KohaRest:
                 kind="key", after="q", expression=question, key=order, counts="rest", size="_per_page",
                 per_page=s.per_page,
             )  # fmt: skip
-        own = self._told() | {
+        own = self._exchange_settings() | {
             "url": f"{self._base}/{path}",
             "params": {"_order_by": f"+{order}"},
             "headers": {"x-koha-embed": embed} if embed else {},
@@ -340,13 +350,13 @@ class KohaRest:
             "paging": paging,
             "one": {"q": f'{{"{among}":{{{some}}}}}'} if chosen and among else {},
         }
-        return self._made(own, columns, shape, fresh=fresh)
+        return self._make_rest(own, columns, shape, fresh=fresh)
 
-    def _told(self) -> dict[str, Any]:
-        """Return what every exchange is told."""
+    def _exchange_settings(self) -> dict[str, Any]:
+        """Return the settings of every exchange."""
         return {"auth": self._settings.auth()} | self._settings.patience()
 
-    def _made(
+    def _make_rest(
         self, own: Mapping[str, Any], columns: Mapping[str, str], shape: Callable[[Any], Any] | None, *, fresh: bool
     ) -> rest.Rest:
         called = {column_key("name", self._settings.number): "number"}
@@ -366,14 +376,18 @@ class KohaRest:
         return with_titles(items, self._question.source, f"{self._question.source}: {self._base}/items")
 
 
-def _of(patrons: Snapshot, numbers: Iterable[str]) -> dict[str, Cell]:
-    """Return the ids of the patrons who have one of these numbers, each with it as Koha writes it."""
+def _patrons_having(patrons: Snapshot, numbers: Iterable[str]) -> dict[str, Cell]:
+    """Return the ids of the patrons with one of these numbers, each with the number as Koha writes it."""
     wanted = {normalise_number(number) for number in numbers}
-    return {patron: n for patron, n in _numbers(patrons).items() if n is not None and normalise_number(n) in wanted}
+    return {
+        patron: n
+        for patron, n in _numbers_by_patron(patrons).items()
+        if n is not None and normalise_number(n) in wanted
+    }
 
 
-def _numbers(patrons: Snapshot) -> dict[str, Cell]:
-    """Return every patron's id, with the number, if there is one."""
+def _numbers_by_patron(patrons: Snapshot) -> dict[str, Cell]:
+    """Return every patron's id with its number, or None."""
     return {str(row[0]): row[1] for row in patrons.rows}
 
 

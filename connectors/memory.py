@@ -1,4 +1,4 @@
-"""A source whose rows stand in the settings file itself: a few keys to a reading room, or a list tried out beforehand.
+"""A source with its rows in the settings file itself: a few keys to a reading room, or a list for a trial.
 
 ```toml
 [source.keys]
@@ -27,9 +27,9 @@ from connectors.port import (
 
 
 class Settings(Table):
-    """The rows, each by the source's own column names, and, if there is one, the list of everybody it knows."""
+    """The rows, each by the source's own column names, and the optional list of all students it knows."""
 
-    #: The answer itself stands here: other rows are another answer, and no other question.
+    #: These keys are the answer itself: other rows are another answer, and not another question.
     answers: ClassVar[frozenset[str]] = frozenset({"rows", "population"})
 
     rows: tuple[dict[str, Any], ...] = ()
@@ -37,9 +37,9 @@ class Settings(Table):
 
 
 class Memory:
-    """Answers with the rows it was given."""
+    """A connector that answers with the rows of its settings."""
 
-    #: One student's rows are kept out of the whole answer.
+    #: For one student, the whole answer is read and filtered.
     one_reads_all = True
 
     def __init__(self, settings: Settings, question: Question) -> None:
@@ -50,7 +50,7 @@ class Memory:
         """Return every row. Raises SourceGarbled when one lacks a mapped column, or has a broken student number."""
         began = self._question.clock()
         rows = [self._cells(number, row) for number, row in enumerate(self._settings.rows, 1)]
-        letters = Letters(self._question.source, self._question.columns, "Write it anew in the settings file.")
+        letters = Letters(self._question.source, self._question.columns, "Write it again in the settings file.")
         letters.look(rows, 0)
         letters.finish(rows, self._question.candidates)
         progress(len(rows), len(rows))

@@ -1,12 +1,12 @@
-"""What a connector is: something that asks one office system one question and brings back a whole Snapshot, or raises.
+"""What a connector is: it asks one office system one question and returns a whole Snapshot, or raises.
 
 A connector is one module of this package with two names in it:
 
 - `Settings`: a frozen pydantic model of the connector's own keys in a `[source.NAME]` table;
-- `connect(settings, question) -> Connector`: makes one; it opens nothing yet.
+- `connect(settings, question) -> Connector`: returns the connector; it opens nothing yet.
 
-There are three ways to fail, named by what somebody must do about it: `SourceUnavailable` (try again),
-`SourceRefused` (call someone), `SourceGarbled` (mend the mapping, or the source).
+There are three errors, named by the reaction to them: `SourceUnavailable` (try again), `SourceRefused` (change an
+account, a right or an address), `SourceGarbled` (correct the mapping, or the source).
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ Cell: TypeAlias = object
 #: Called while rows arrive, with the number read so far and the number expected, if that is known.
 Progress: TypeAlias = Callable[[int, int | None], None]
 
-#: Tells the time, aware.
+#: Returns the current time, with its zone.
 Clock: TypeAlias = Callable[[], datetime]
 
 
@@ -41,7 +41,7 @@ class ProofKind(StrEnum):
     TOTAL_AGREES = "total_agrees"
     #: The source's own end was seen: the last page, the end of the file's structure.
     END_REACHED = "end_reached"
-    #: Every page came once: none lost, none doubled.
+    #: Every page arrived once: no page is missing, none is a duplicate.
     NO_PAGE_LOST = "no_page_lost"
     #: Reading ended before any row limit.
     LIMIT_NOT_HIT = "limit_not_hit"
@@ -51,17 +51,17 @@ class ProofKind(StrEnum):
     CHARSET_SANE = "charset_sane"
     #: The settings accept a weaker proof in place of a total, by its name.
     ACCEPTED = "accepted"
-    #: The source's own fingerprint is the one of the last answer that was read whole, so nothing was brought.
+    #: The source's own fingerprint equals that of the last answer that was read whole, so nothing was read.
     FINGERPRINT_SAME = "fingerprint_same"
-    #: Asking about some held students one by one gave what the whole answer gave.
+    #: Questions about single held students returned the same as the whole answer.
     ONE_AGREES = "one_agrees"
-    #: A second pass brought the same rows.
+    #: A second pass returned the same rows.
     SECOND_PASS_AGREES = "second_pass_agrees"  # noqa: S105 - a pass over rows, not a word to enter with
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One thing that was shown about a pull, with the figures it rests on."""
+    """One fact that a pull has shown, with its figures."""
 
     kind: ProofKind
     detail: str
@@ -69,11 +69,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Who may be asked about by number: the roster's students who have the source's step, at one of its revisions."""
+    """The students that a source is asked about by number: those on the roster that have the source's step."""
 
     #: Student → every number of theirs, the student's own first.
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: The roster's revision they were read at; None when there is no roster to read.
+    #: The roster's revision at which they were read; None when there is no roster.
     revision: int | None = None
 
     def every_number(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class Candidates:
         return tuple(sorted({number for theirs in self.numbers.values() for number in theirs}))
 
     def chunks(self, most: int) -> list[tuple[str, ...]]:
-        """Return every number, about `most` at a time; all of one student's stand in one chunk, each once."""
+        """Return every number once, in chunks of about `most`; all numbers of one student are in one chunk."""
         chunks: list[dict[str, None]] = []
         for _, theirs in sorted(self.numbers.items()):
             if not chunks or len(chunks[-1]) + len(theirs) > most:
@@ -90,40 +90,40 @@ class Candidates:
         return [tuple(chunk) for chunk in chunks]
 
 
-def nobody() -> Candidates:
-    """Name no candidates, where a question is asked without a roster."""
+def no_candidates() -> Candidates:
+    """Return no candidates, for a question that is asked without a roster."""
     return Candidates()
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, in words that every connector understands."""
+    """What is asked, in a form that every connector understands."""
 
     #: The source's name in the settings, for messages.
     source: str
     #: Our field → the source's column, as mapped in the settings. `student` is always among them.
     columns: Mapping[str, str]
-    #: Tells `began` and `ended`.
+    #: Returns the times `began` and `ended`.
     clock: Clock
-    #: Reads whom it is about, for a source that is asked by number and not for everybody.
-    candidates: Callable[[], Candidates] = nobody
+    #: Reads the students to ask about, for a source that is asked by number and not for all students.
+    candidates: Callable[[], Candidates] = no_candidates
     #: The first and the last day of the cohort's windows, for a source that is asked by date; None without a window.
     opens: date | None = None
     closes: date | None = None
-    #: The key of the cohort it is about, for a query that binds it; empty for a question about several.
+    #: The key of the cohort, for a query that binds it; empty for a question about several cohorts.
     cohort: str = ""
     #: A query for the moment up to which the data reach, for a database; empty where the settings name none.
     as_of: str = ""
-    #: The zone of times that name none.
+    #: The zone of times without a zone.
     zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a source says between `began` and `ended`; complete, or it does not exist.
+    """All that a source returns between `began` and `ended`; complete, or it does not exist.
 
-    `rows` hold one cell per field, in the order of `fields`, as the driver gave them; `fields[0]` is `"student"`.
-    Their order carries no meaning. Rows whose student cell is empty are kept: the reconciler counts them.
+    `rows` have one cell per field, in the order of `fields`, as the driver returns them; `fields[0]` is `"student"`.
+    Their order has no meaning. Rows with an empty student cell are kept: the reconciler counts them.
     """
 
     fields: tuple[str, ...]
@@ -131,27 +131,27 @@ class Snapshot:
     began: datetime
     ended: datetime
     proofs: tuple[Proof, ...]
-    #: Student numbers, as the source writes them, of everybody the source knows; None when it names no population.
+    #: The numbers of all students that the source knows, as it writes them; None when it names no population.
     population: Sequence[Cell] | None = None
-    #: The roster's revision whose students alone it was asked about; None for an answer about everybody.
+    #: The roster's revision, if the source was asked only about its students; None for an answer about all.
     candidates: int | None = None
-    #: The source's fingerprint of this very answer, or of one not later; None where it has none.
+    #: The source's fingerprint of this answer, or of one not later; None where it has none.
     fingerprint: bytes | None = None
-    #: Student numbers, as the source writes them, whose rows differed between the readings of this pull, or about whom
-    #: the answer did not come or does not add up: it may hold these students, and releases none of them.
+    #: Student numbers, as the source writes them, without a sure answer: their rows differ between the readings of
+    #: this pull, or their answer is missing or contradictory. It may hold these students, and releases none of them.
     unsettled: Sequence[Cell] = ()
-    #: The moment up to which the source itself says that its data reach; None where the settings name none.
+    #: The moment up to which the data reach, as the source itself reports; None where the settings name none.
     as_of: datetime | None = None
     #: Where each row is in the office's own list (a row of the sheet, from 1), in the order of `rows`; None elsewhere.
     places: Sequence[int] | None = None
-    #: What was read with a reservation, such as a letter that could not be decoded, for the run's record.
+    #: What is doubtful in the answer, such as a letter that could not be decoded, for the run's record.
     warnings: tuple[str, ...] = ()
 
     def about(self, student: str) -> "Snapshot":
-        """Return as much of it as may be about one student, by our own form of the number and not by the source's.
+        """Return the rows that may be about one student, compared by our own form of the number.
 
-        Rows that may only turn out to be theirs are kept, such as one whose key contains the number, and rows without
-        a key below one of theirs: the reconciler decides about each as it does for the whole answer.
+        Uncertain rows are kept too: a row whose key contains the number, and a row without a key below one of the
+        student's. The reconciler decides about each as it does for the whole answer.
         """
         asked = normalise_number(student)
         known = None if self.population is None else [cell for cell in self.population if may_mean(cell, asked)]
@@ -166,18 +166,18 @@ class Snapshot:
 
 
 def together(answers: Sequence[Snapshot]) -> Snapshot:
-    """Return several answers of one source to the same question, each about somebody else, as one.
+    """Return several answers of one source to the same question, each about another student, as one.
 
-    It shows what each of them shows, in the words of the first; it knows a population when each of them does. A row
-    that several of them hold counts as often as in the one that holds it most: an office that is asked by one number
-    may answer about another of the same person, too.
+    It has the proofs that each answer has, with the details of the first; it has a population when each answer has
+    one. A row that is in several answers counts as often as in the answer that has it most often: an office that is
+    asked by one number may also answer about another number of the same student.
     """
     first, last = answers[0], answers[-1]
     shown = set.intersection(*({proof.kind for proof in answer.proofs} for answer in answers))
     known = [answer.population for answer in answers if answer.population is not None]
     return replace(
         first,
-        rows=_each_once(answers),
+        rows=_rows_once(answers),
         ended=last.ended,
         proofs=tuple(proof for proof in first.proofs if proof.kind in shown),
         population=[cell for cells in known for cell in cells] if len(known) == len(answers) else None,
@@ -187,8 +187,8 @@ def together(answers: Sequence[Snapshot]) -> Snapshot:
     )
 
 
-def _each_once(answers: Sequence[Snapshot]) -> list[tuple[Cell, ...]]:
-    """Return the rows of all answers, without those that an earlier answer holds already."""
+def _rows_once(answers: Sequence[Snapshot]) -> list[tuple[Cell, ...]]:
+    """Return the rows of all answers, without those that an earlier answer already has."""
     rows = list(answers[0].rows)
     if len(answers) == 1:
         return rows
@@ -205,7 +205,7 @@ def _each_once(answers: Sequence[Snapshot]) -> list[tuple[Cell, ...]]:
 
 
 def _blocks(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:
-    """Give each row together with those below it that have no key of their own."""
+    """Yield each row together with the rows below it that have no key."""
     block: list[tuple[Cell, ...]] = []
     for row in rows:
         if block and not is_empty(row[0]):
@@ -216,80 +216,81 @@ def _blocks(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]
         yield block
 
 
-#: A check reads at most so many rows.
+#: The most rows that a check reads.
 SAMPLE_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What `clearance check` shows of a source that answers."""
+    """The result of `clearance check` for a source that answers."""
 
-    #: Where it was found, without any secret: host and database, address, file.
+    #: The location without secrets: host and database, address, file.
     where: str
     #: The columns the source offers, in its own order.
     columns: tuple[str, ...]
     #: One row by our fields; None when there is no row at all.
     row: Mapping[str, Cell] | None
-    #: What works but should be looked at, each ending with the way out.
+    #: What works but needs attention, each ending with the fix.
     warnings: tuple[str, ...] = ()
-    #: What else it says of itself, and what a sync will ask; nothing to be mended.
+    #: What else the source reports, and what a sync will ask; nothing to fix.
     notes: tuple[str, ...] = ()
-    #: The rows that were read, as a pull brings them; empty where a check reads none in that form.
+    #: The rows that were read, as a pull returns them; empty where a check reads none in that form.
     rows: Sequence[tuple[Cell, ...]] = ()
     #: Where each of them is in the office's own list; None elsewhere.
     places: Sequence[int] | None = None
-    #: Whether they are all there are.
+    #: Whether these are all rows.
     whole: bool = False
 
     def answer(self, began: datetime) -> Snapshot | None:
-        """Return what was read in the form of an answer, without its proofs; None where there is no row."""
+        """Return the rows as a Snapshot without proofs; None where there is no row."""
         if self.row is None or not self.rows:
             return None
         return Snapshot(tuple(self.row), self.rows, began, began, (), places=self.places)
 
 
 def row_alone(row: Mapping[str, Cell] | None) -> tuple[tuple[Cell, ...], ...]:
-    """Return a sample's row as the only one that was read; none where a check does not find out whose it is."""
+    """Return a sample's row as the only row; no row where the check does not find its student."""
     return () if row is None or is_empty(row["student"]) else (tuple(row.values()),)
 
 
 class Connector(Protocol):
-    """Asks one question. It keeps nothing open between calls and may be called again after any error.
+    """A client that asks one question. It keeps nothing open between calls; you can call it again after any error.
 
-    A connector whose `pull_one` reads the whole answer and keeps one student's rows says so with an attribute
-    `one_reads_all = True`; any other is shown to say the same of one student before a recheck may clear.
+    A connector whose `pull_one` reads the whole answer and keeps one student's rows has the attribute
+    `one_reads_all = True`. Any other must return the same for single students as in the whole answer before a recheck
+    can clear.
     """
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """Return everything the source says now.
+        """Return everything the source has now.
 
         Raises SourceUnavailable, SourceRefused or SourceGarbled; never returns a part.
         """
         ...
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return everything the source says now about the student with this number, proofs included.
+        """Return everything the source has now about the student with this number, with proofs.
 
         `population` then holds at most that student. Raises as `pull` does.
         """
         ...
 
     def check(self) -> Sample:
-        """Connect, look at the columns and the first rows, and say what was found. Raises as `pull` does."""
+        """Connect, read the columns and the first rows, and return what was found. Raises as `pull` does."""
         ...
 
 
 def reads_all_for_one(connector: Connector) -> bool:
-    """Say whether a connector answers about one student out of the whole answer: then there is nothing to prove."""
+    """Return whether a connector reads the whole answer for one student: then there is nothing to prove."""
     return bool(getattr(connector, "one_reads_all", False))
 
 
 @runtime_checkable
 class AsksByNumber(Protocol):
-    """A connector that can ask about some students alone, for less than the whole answer costs."""
+    """A connector that can ask about some students only, at a lower cost than the whole answer."""
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return everything the source says now about these numbers, proofs included.
+        """Return everything the source has now about these numbers, with proofs.
 
         It is a second look: no cache may answer it. `population` then holds at most these numbers. Raises as `pull`
         does; never returns a part.
@@ -299,21 +300,21 @@ class AsksByNumber(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What tells a source's answer from another one, without bringing it."""
+    """A value that identifies a source's answer without reading it."""
 
     value: bytes
-    #: When it was asked for: the answer it stands for is not older.
+    #: When it was requested: its answer is not older.
     began: datetime
-    #: What it rests on, for the run's record.
+    #: What the value is made from, for the run's record.
     detail: str
 
 
 @runtime_checkable
 class Fingerprinted(Protocol):
-    """A connector that can tell whether its source still says the same, for less than the whole answer costs."""
+    """A connector that can detect an unchanged answer, at a lower cost than the whole answer."""
 
     def fingerprint(self) -> Fingerprint | None:
-        """Return the fingerprint of what `pull` would bring now; None where the settings want none.
+        """Return the fingerprint of what `pull` would return now; None where the settings use none.
 
         Raises as `pull` does.
         """
@@ -326,7 +327,7 @@ def table_of(source: str) -> str:
 
 
 class SourceCode(StrEnum):
-    """Who can do something about a source's failure: time, the office, or whoever wrote the settings."""
+    """What resolves a source's failure: time, the office, or a change of the settings."""
 
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
@@ -334,7 +335,7 @@ class SourceCode(StrEnum):
 
 
 class SourceError(Refused[SourceCode]):
-    """A source did not give a whole answer. The text says what happened, then what to do."""
+    """The failure of a source to return a whole answer. The text states what happened, then the fix."""
 
     def __init__(self, what: str, fix_text: str) -> None:
         self.what = what
@@ -343,18 +344,18 @@ class SourceError(Refused[SourceCode]):
 
 
 class SourceUnavailable(SourceError):  # noqa: N818 - named by the reaction, not by the rank
-    """Nobody answered, or not in time: trying again later may help."""
+    """No answer, or not in time: trying again later may help."""
 
     code = SourceCode.UNAVAILABLE
 
 
 class SourceRefused(SourceError):  # noqa: N818 - named by the reaction, not by the rank
-    """The source answered and said no: somebody must change an account, a right or an address."""
+    """The source refused the question: an account, a right or an address must be changed."""
 
     code = SourceCode.REFUSED
 
 
 class SourceGarbled(SourceError):  # noqa: N818 - named by the reaction, not by the rank
-    """The source answered something else than was asked for: the mapping, or the source, must be mended."""
+    """The answer is not what was asked for: the mapping, or the source, must be corrected."""
 
     code = SourceCode.GARBLED

@@ -1,4 +1,4 @@
-"""What ready-made connectors to a library's own tables share: where the database is, and the ways of asking it."""
+"""What ready-made connectors to a library's own tables share: where the database is, and how it is asked."""
 
 import re
 from datetime import timedelta
@@ -16,24 +16,24 @@ from connectors.port import Question
 
 def _identifier(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
-        raise ValueError(f'"{name}" is not the name of a table or column: write letters, digits and _')
+        raise ValueError(f'"{name}" is not a name of a table or column: write letters, digits and _')
     return name.upper()
 
 
-#: The name of a table, view or column, fit to stand in a query as it is.
+#: The name of a table, view or column that is safe in a query as it is.
 Name = Annotated[str, AfterValidator(_identifier)]
 
 
 class Database(KnownQuestions, DatabaseTls):
-    """Where the database is, and how it is asked; the connector's own keys stand beside these."""
+    """Where the database is, and how it is asked; the connector adds its own keys to these."""
 
     asks_database: ClassVar[bool] = True
 
-    #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
+    #: The charset of the titles, where the database declares ASCII: mostly "gbk".
     bytes_as: str = ""
-    #: Ask about the roster's numbers alone, and not about every reader.
+    #: Ask only about the roster's numbers, and not about every reader.
     roster_only: bool = False
-    #: Ask the database first whether its answer is still the last one.
+    #: Ask the database first whether its answer has changed since the last pull.
     fingerprint: bool = False
     oracle_client: FilePath | None = None
     timeout: Span = timedelta(minutes=2)
@@ -43,16 +43,16 @@ class Database(KnownQuestions, DatabaseTls):
 def asking(
     settings: Database, question: Question, query: str, population: str, number: str, in_query: str = ""
 ) -> sql.Sql:
-    """Return what asks `query`, whose readers `population` names.
+    """Return the connector for `query`; `population` is the query for the readers.
 
-    `number` is the student number in both, `in_query` in the query where it is another there.
+    `number` is the expression for the student number in both; `in_query` replaces it in `query`, where it differs.
     """
     asked = in_query or number
     own = sql.Settings(
         url=settings.url,
-        query=_where(query, f"{asked} IN :numbers" if settings.roster_only else ""),
-        population=_where(population, f"{number} IN :numbers" if settings.roster_only else ""),
-        one=_where(query, f"{asked} = :student"),
+        query=_with_condition(query, f"{asked} IN :numbers" if settings.roster_only else ""),
+        population=_with_condition(population, f"{number} IN :numbers" if settings.roster_only else ""),
+        one=_with_condition(query, f"{asked} = :student"),
         bytes_as=settings.bytes_as,
         fingerprint=settings.fingerprint,
         oracle_client=settings.oracle_client,
@@ -64,7 +64,7 @@ def asking(
     return sql.connect(own, question)
 
 
-def _where(query: str, condition: str) -> str:
+def _with_condition(query: str, condition: str) -> str:
     if not condition:
         return query
     return f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} {condition}"

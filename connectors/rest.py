@@ -1,10 +1,10 @@
-"""A JSON API, asked page by page over HTTP with GET; all of it, or nothing.
+"""A JSON API, read page by page with HTTP GET; the whole of it, or nothing.
 
-An answer shows that it is whole by the total that the system itself tells, in the body or in a header, and that total
-may not move while the pages are read. Where no total is told, the settings name what else is to count as proof. Pages
-that are read by their position are read twice, or three times where they differ: nobody is released who is in one of
-the readings, or whose records differ between them. An API that answers about one student at a time only is asked about
-each student of the roster (`per_student`).
+An answer is whole when its records match the total that the system reports, in the body or in a header. That total
+must not change while the pages are read. Where the system reports no total, the settings name another proof. Pages
+that are read by position are read two times, and a third time where the readings differ: a student that is in one of
+the readings, or has different records in them, is not released. An API that answers about one student at a time is
+asked about each student on the roster (`per_student`).
 """
 
 import time
@@ -24,12 +24,12 @@ from connectors.http.pages.agreement import MOST_READINGS, agree, keep_no_order,
 from connectors.http.pages.reader import Pages
 from connectors.http.pages.reading import PageQuestion, Reading, UnknownStudent
 from connectors.http.paging import NoPaging, may_slip
-from connectors.http.records import ASKED_NUMBER, found, paths
+from connectors.http.records import ASKED_NUMBER, paths, value_at
 from connectors.http.refusals import Failing
 from connectors.http.rest_settings import Settings
 from connectors.http.settings import column_key
-from connectors.http.unreached import shown
-from connectors.http.worker_pool import OwnPace, Pause, walk
+from connectors.http.unreached import public_url
+from connectors.http.worker_pool import OwnPace, Pause, ask_each
 from connectors.port import (
     Cell,
     Connector,
@@ -50,24 +50,24 @@ from status_db.model import digest_of, normalise_number
 __all__ = ["OfficeClient", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
 
 _NO_REFERENCE = (
-    "No reference is mapped, so a record that slips from one page to another may not be seen: map what tells two "
-    "records apart as columns.reference, or see that the system sorts its pages."
+    "No reference is mapped, so a record that moves to another page can be missed: map a column that identifies a "
+    "record as columns.reference, or have the system sort its pages."
 )
 
 _NO_FINGERPRINT = (
-    "The system tells no ETag, and no Last-Modified older than a moment, so everything is read each time: leave out "
-    "fingerprint, or have the office's system tell one."
+    "The system sends no ETag and no settled Last-Modified, so everything is read each time: leave out fingerprint, "
+    "or have the office's system send one of them."
 )
 
-#: So many places of broken letters are kept with a run; the others are counted.
-_PLACES = 10
+#: The most broken letters that are listed with a run; the others are counted.
+_MOST_LISTED = 10
 
 
 class Rest:
-    """Asks one API one question.
+    """A connector that asks one API one question.
 
-    A ready-made connector may hand in `shape`: it is given the body of each answer, and returns the one to be read;
-    and `failing`, which reads the system's own errors. With `fresh` no answer out of a cache is taken, however young.
+    A ready-made connector can pass `shape`, which converts the body of each answer, and `failing`, which reads the
+    system's own errors. With `fresh`, no answer from a cache is accepted, whatever its age.
     """
 
     def __init__(
@@ -86,130 +86,133 @@ class Rest:
         self._pages = Pages(settings, question, shape, fresh=fresh)
         self._lock = Lock()
         self._sessions = 0
-        self._quiet = Backoff()
+        self._backoff = Backoff()
 
     def fresh(self) -> Self:
-        """Return one that asks the same and takes no answer out of a cache."""
+        """Return a connector with the same question that accepts no answer from a cache."""
         return type(self)(self._settings, self._question, self._shape, fresh=True, failing=self._failing)
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every record."""
-        with self._office() as office:
-            told = self._told(office)
-            snapshot = self._pulled(office, self._everybody(), progress)
-        return replace(snapshot, fingerprint=told.value if told else None)
+        with self._open_session() as office:
+            fingerprint = self._read_fingerprint(office)
+            snapshot = self._pull_pages(office, self._question_for_all(), progress)
+        return replace(snapshot, fingerprint=fingerprint.value if fingerprint else None)
 
     def fingerprint(self) -> Fingerprint | None:
-        """Return the system's own word on whether its answer is another one; None where it tells none."""
-        with self._office() as office:
-            return self._told(office)
+        """Return the ETag or Last-Modified of the answer as a fingerprint; None where the system sends none."""
+        with self._open_session() as office:
+            return self._read_fingerprint(office)
 
-    def _told(self, office: OfficeClient) -> Fingerprint | None:
+    def _read_fingerprint(self, office: OfficeClient) -> Fingerprint | None:
         if not self._settings.fingerprint:
             return None
-        began, asked = self._question.clock(), self._everybody()
-        told = office.version(asked.url, asked.params)
-        return Fingerprint(digest_of([told.encode()]), began, told) if told else None
+        began, asked = self._question.clock(), self._question_for_all()
+        version = office.version(asked.url, asked.params)
+        return Fingerprint(digest_of([version.encode()]), began, version) if version else None
 
     @property
     def one_reads_all(self) -> bool:
-        """Say whether one student's records are kept out of the whole answer."""
+        """Return whether the whole answer is read for one student."""
         return not (self._settings.one or self._settings.one_url)
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return the records about one student: by `one` and `one_url`, else by reading all and keeping theirs."""
-        with self._office() as office:
-            return self._pulled(office, self._one(student), no_progress).about(student)
+        """Return one student's records: by `one` and `one_url`, else from the whole answer."""
+        with self._open_session() as office:
+            return self._pull_pages(office, self._question_for_one(student), no_progress).about(student)
 
     @contextmanager
     def asking(self, pause: Pause = time.sleep) -> Iterator[Callable[[str], Snapshot]]:
-        """Open what asks about one number after the other, over one session; `longest` holds for each.
+        """Open a session and return a function that asks about one number; `longest` applies to each question.
 
-        The population of an answer is that number, or nobody where the system does not know it.
+        The population of an answer is that number; it is empty where the system does not know the number.
         """
-        with self._office(pause) as office:
+        with self._open_session(pause) as office:
 
             def ask(student: str) -> Snapshot:
                 office.begin()
                 began = self._question.clock()
                 try:
-                    return replace(self._pulled(office, self._one(student), no_progress), population=[student])
+                    return replace(
+                        self._pull_pages(office, self._question_for_one(student), no_progress), population=[student]
+                    )
                 except UnknownStudent:
-                    return self._nobody(began)
+                    return self._empty_snapshot(began)
 
             yield ask
 
     def check(self) -> Sample:
-        """Log in, look at the whole first page, and ask about one of its students alone where that can be done."""
-        return self.look()[0]
+        """Log in, read the whole first page, and ask about one of its students where the API allows it."""
+        return self.check_with_rows()[0]
 
     def check_one(self, student: str) -> Sample:
-        """Log in, and look at the first page about one student."""
-        with self._office() as office:
-            return self._looked_at(office, self._one(student))[0]
+        """Log in, and read the first page about one student."""
+        with self._open_session() as office:
+            return self._check_first_page(office, self._question_for_one(student))[0]
 
-    def look(self) -> tuple[Sample, Sequence[tuple[Cell, ...]]]:
+    def check_with_rows(self) -> tuple[Sample, Sequence[tuple[Cell, ...]]]:
         """Return what `check` shows, with the rows of the first page."""
-        with self._office() as office:
-            sample, rows = self._looked_at(office, self._everybody())
-            warnings = self._one_tried(office, rows)
+        with self._open_session() as office:
+            sample, rows = self._check_first_page(office, self._question_for_all())
+            warnings = self._check_question_for_one(office, rows)
         return replace(sample, warnings=(*sample.warnings, *warnings)), rows
 
-    def _looked_at(self, office: OfficeClient, asked: PageQuestion) -> tuple[Sample, list[tuple[Cell, ...]]]:
+    def _check_first_page(self, office: OfficeClient, asked: PageQuestion) -> tuple[Sample, list[tuple[Cell, ...]]]:
         try:
             records, reading = self._pages.first(office, asked)
         except UnknownStudent:
-            return Sample(self._where, tuple(self._question.columns.values()), None), []
+            return Sample(self._shown_url, tuple(self._question.columns.values()), None), []
         offered = dict.fromkeys(path for record in records for path in paths(record))
         columns = tuple(offered) or tuple(self._question.columns.values())
         row = dict(zip(self._question.columns, reading.rows[0], strict=True)) if records else None
         warnings = tuple(
-            f'"{path}" is in no record of the first page, and {name} may be left out: '
+            f'"{path}" is in no record of the first page, and {name} is optional: '
             + self._settings.fix(
-                "look whether {column} is written as the system writes it.",
+                "check that {column} is spelled as the system spells it.",
                 column_key(name, path),
-                otherwise="have the office check whether the account may read it.",
+                otherwise="have the office check that the account is allowed to read it.",
             )
             for name, path in self._question.columns.items()
-            if records and name in self._settings.optional and all(found(r, path) is MISSING for r in records)
+            if records and name in self._settings.optional and all(value_at(r, path) is MISSING for r in records)
         )
-        if self._settings.fingerprint and self._told(office) is None:
+        if self._settings.fingerprint and self._read_fingerprint(office) is None:
             warnings += (_NO_FINGERPRINT,)
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
             warnings += (_NO_REFERENCE,)
-        warnings += _of_broken(reading.broken)
+        warnings += _broken_record_warnings(reading.broken)
         whole = len(reading.rows) == reading.total
-        return Sample(self._where, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
+        return Sample(self._shown_url, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
 
-    def _one_tried(self, office: OfficeClient, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
-        """Ask about a student of the first page alone, and warn where that does not bring what the page has."""
+    def _check_question_for_one(self, office: OfficeClient, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
+        """Ask about one student of the first page, and warn where the answer lacks records of the page."""
         about = self._pages.about
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
         if not (self._settings.one or self._settings.one_url) or not numbers:
             return ()
         keys = " and ".join(key for key in ("one", "one_url") if getattr(self._settings, key))
-        fix = f"Correct {keys} in {table_of(self._question.source)}; until then no recheck of a student counts."
+        table = table_of(self._question.source)
+        fix = f"No recheck of a student counts until this is corrected. Correct {keys} in {table}."
         theirs = [row for row in rows if row[about] not in (None, "") and normalise_number(row[about]) == numbers[0]]
         try:
-            answer = self._pulled(office, self._one(numbers[0]), no_progress).rows
+            answer = self._pull_pages(office, self._question_for_one(numbers[0]), no_progress).rows
         except UnknownStudent:
             answer = []
         except SourceError as error:
-            return (f"Asked about one student of the list by one, it fails: {error.what}. {fix}",)
+            return (f"A question about one student of the list fails: {error.what}. {fix}",)
         missing = [row for row in theirs if row not in answer]
         if not missing:
             return ()
         what = f"{len(missing)} of the {len(theirs)} records that the list has about that student"
-        return (f"Asked about one student of the list by one, it leaves out {what}. {fix}",)
+        return (f"The answer about one student of the list lacks {what}. {fix}",)
 
     @contextmanager
-    def _office(self, pause: Pause = time.sleep) -> Iterator[OfficeClient]:
-        """Open a session; all that are open at the same time wait where the system asks one of them to."""
+    def _open_session(self, pause: Pause = time.sleep) -> Iterator[OfficeClient]:
+        """Open a session; all open sessions wait when the system asks one of them to wait."""
         with self._lock:
             if not self._sessions:
-                self._quiet = Backoff()
+                self._backoff = Backoff()
             self._sessions += 1
-            quiet = self._quiet
+            quiet = self._backoff
         try:
             source, clock = self._question.source, self._question.clock
             with OfficeClient(self._settings, source, clock, pause, quiet, self._failing) as office:
@@ -218,23 +221,23 @@ class Rest:
             with self._lock:
                 self._sessions -= 1
 
-    def _everybody(self) -> PageQuestion:
+    def _question_for_all(self) -> PageQuestion:
         return PageQuestion(self._settings.url, self._settings.params)
 
-    def _one(self, student: str) -> PageQuestion:
+    def _question_for_one(self, student: str) -> PageQuestion:
         settings = self._settings
         url = settings.one_url.replace(ASKED_NUMBER, quote(student, safe="")) or settings.url
         own = {name: text.replace(ASKED_NUMBER, student) for name, text in settings.one.items()}
         return PageQuestion(url, {**settings.params, **own}, student)
 
-    def _pulled(self, office: OfficeClient, asked: PageQuestion, progress: Progress) -> Snapshot:
-        """Read until it need not be doubted who is missing: once, twice, or three times."""
+    def _pull_pages(self, office: OfficeClient, asked: PageQuestion, progress: Progress) -> Snapshot:
+        """Read all pages until it is sure who is missing: one, two or three times."""
         began = self._question.clock()
         abandoned: list[list[tuple[Cell, ...]]] = []
         readings = [self._pages.read(office, asked, progress, abandoned)]
-        twice = "second_pass" in self._settings.proofs
+        second_pass = "second_pass" in self._settings.proofs
         by_tag = False
-        if twice or (readings[0].pages > 1 and may_slip(self._settings.paging)):
+        if second_pass or (readings[0].pages > 1 and may_slip(self._settings.paging)):
             if by_tag := self._pages.reads_the_same(office, readings[0]):
                 readings.append(readings[0])
             while len(readings) < MOST_READINGS and (
@@ -248,46 +251,46 @@ class Rest:
         sizes = " and ".join(str(len(reading.rows)) for reading in readings)
         if keep_no_order([reading.rows for reading in readings]):
             raise SourceGarbled(
-                f"{self._named}: {len(readings)} readings brought different records ({sizes}), more of them than "
-                "change in that time",
+                f"{self._message_prefix}: {len(readings)} readings returned different records ({sizes}), more than "
+                "can change in that time",
                 self._settings.fix(
-                    "It keeps no order between its pages: add a sort order by what tells records apart to params, page "
-                    "by key, or ask for everything on one page.",
+                    "The system does not keep an order between its pages: add a sort order by an identifier to params, "
+                    "page by key, or ask for everything on one page.",
                     "params",
                     "paging",
                     otherwise=self._settings.fix(
-                        "It keeps no order between its pages: add a sort order by what tells records apart to {params}"
-                        ", or raise per_page until everything is on one page.",
+                        "The system does not keep an order between its pages: add a sort order by an identifier to "
+                        "{params}, or raise per_page until everything is on one page.",
                         "params",
-                        otherwise="It keeps no order between its pages: raise per_page until everything is on one "
-                        "page, or ask at a quieter hour.",
+                        otherwise="The system does not keep an order between its pages: raise per_page until "
+                        "everything is on one page, or ask at a quieter hour.",
                     ),
                 ),
             )
         if "second_pass" in self._settings.proofs and not agree(readings[-1].rows, readings[-2].rows):
             raise SourceGarbled(
-                f"{self._named}: {len(readings)} readings brought different records ({sizes})",
+                f"{self._message_prefix}: {len(readings)} readings returned different records ({sizes})",
                 self._settings.fix(
-                    "It changes while it is read, or keeps no order: add a sort order to {params}, ask at a quieter "
-                    "hour, or have the office tell a total.",
+                    "The data change while they are read, or the system does not keep an order: add a sort order to "
+                    "{params}, ask at a quieter hour, or have the office report a total.",
                     "params",
                 ),
             )
 
-    def _nobody(self, began: datetime) -> Snapshot:
+    def _empty_snapshot(self, began: datetime) -> Snapshot:
         proofs = (
             Proof(ProofKind.END_REACHED, "the system does not know the number"),
-            Proof(ProofKind.COLUMNS_PRESENT, self._present([])),
+            Proof(ProofKind.COLUMNS_PRESENT, self._columns_detail([])),
         )
         return Snapshot(tuple(self._question.columns), [], began, self._question.clock(), proofs, [])
 
     @property
-    def _where(self) -> str:
-        return shown(self._settings.url or self._settings.one_url)
+    def _shown_url(self) -> str:
+        return public_url(self._settings.url or self._settings.one_url)
 
     @property
-    def _named(self) -> str:
-        return f"{self._question.source}: {self._where}"
+    def _message_prefix(self) -> str:
+        return f"{self._question.source}: {self._shown_url}"
 
     def _snapshot(
         self,
@@ -302,7 +305,7 @@ class Rest:
         whole = united([each.rows for each in readings], abandoned, self._pages.about)
         proofs = [
             Proof(ProofKind.LIMIT_NOT_HIT, f"{count} rows of at most {settings.limit}"),
-            Proof(ProofKind.COLUMNS_PRESENT, self._present(whole.rows)),
+            Proof(ProofKind.COLUMNS_PRESENT, self._columns_detail(whole.rows)),
         ]
         if not reading.broken:
             proofs.append(Proof(ProofKind.CHARSET_SANE, f"{count} rows decoded, no replacement character"))
@@ -313,23 +316,23 @@ class Rest:
             proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
         if len(readings) > 1 and agree(reading.rows, readings[-2].rows):
             how = ", by the ETag of each page" if by_tag else ""
-            proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice{how}"))
+            proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same in both readings{how}"))
         if reading.last is not None:
             proofs.append(
-                Proof(ProofKind.END_REACHED, f"{pages}, up to page {reading.last}, which is told as the last")
+                Proof(ProofKind.END_REACHED, f"{pages}, up to page {reading.last}, which is reported as the last")
             )
         elif "end_of_pages" in settings.proofs:
             proofs.append(Proof(ProofKind.END_REACHED, f"{pages}, {count} rows up to the end of paging"))
         if "one_answer" in settings.proofs:
-            proofs.append(Proof(ProofKind.END_REACHED, f"one answer, {count} rows, taken for all about one student"))
+            proofs.append(Proof(ProofKind.END_REACHED, f"one answer, {count} rows, accepted as all about one student"))
         oldest = max(each.oldest for each in readings)
-        warnings = list(_of_broken(reading.broken))
+        warnings = list(_broken_record_warnings(reading.broken))
         if oldest:
-            warnings.append(f"It was answered out of a cache, {oldest:.0f} s old: what it shows counts from then on.")
+            warnings.append(f"The answer is from a cache, {oldest:.0f} s old: it counts from that time on.")
         if whole.unsettled:
             warnings.append(
-                f"It changed while its pages were read {len(readings)} times; the records of {len(whole.unsettled)} "
-                "students differ between the readings, and none of them is released by this answer."
+                f"The data changed while the pages were read {len(readings)} times; the records of "
+                f"{len(whole.unsettled)} students differ between the readings. This answer releases none of them."
             )
         return Snapshot(
             tuple(self._question.columns),
@@ -341,9 +344,9 @@ class Rest:
             warnings=tuple(warnings),
         )
 
-    def _present(self, rows: Sequence[tuple[Cell, ...]]) -> str:
+    def _columns_detail(self, rows: Sequence[tuple[Cell, ...]]) -> str:
         if not rows:
-            return "no record came, so there was none to look at"
+            return "no record, so no column to check"
         names = ", ".join(
             path
             for name, path in self._question.columns.items()
@@ -353,28 +356,28 @@ class Rest:
 
 
 class RestByNumber(Rest):
-    """Asks an API that can also be asked about one student at a time, by `one` or `one_url`."""
+    """A connector to an API that also answers about one student at a time, by `one` or `one_url`."""
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return what it says now about these numbers, each asked about alone and never out of a cache.
+        """Return the records about these numbers, each asked separately and never answered from a cache.
 
-        It names no population. Raises as `pull` does.
+        The snapshot has no population. Raises as `pull` does.
         """
         began, settings = self._question.clock(), self._settings
         limits = settings.per_student or OwnPace()
-        answers = walk(numbers, self.fresh().asking, limits, self._question.source, progress)
+        answers = ask_each(numbers, self.fresh().asking, limits, self._question.source, progress)
         whole = about_these(self._question, [answer.about(number) for number, answer in answers.items()], began)
         return replace(whole, population=None)
 
 
-def _of_broken(places: Sequence[str]) -> tuple[str, ...]:
-    """Return the first places of broken letters, and how many there are besides."""
-    more = len(places) - _PLACES
-    return (*places[:_PLACES], *([f"{more} more records hold letters that cannot be read."] if more > 0 else []))
+def _broken_record_warnings(places: Sequence[str]) -> tuple[str, ...]:
+    """Return the first broken records, and the number of the others."""
+    more = len(places) - _MOST_LISTED
+    return (*places[:_MOST_LISTED], *([f"{more} more records have letters that cannot be read."] if more > 0 else []))
 
 
 def about_all_or_one(settings: Settings, question: Question) -> Rest:
-    """Return what asks this API; with `pull_these` where it can be asked about one student."""
+    """Return the connector to this API; with `pull_these` where the API answers about one student."""
     return (RestByNumber if settings.one or settings.one_url else Rest)(settings, question)
 
 

@@ -1,7 +1,7 @@
 """A list that an office keeps as a file: an Excel workbook, a web page or XML named .xls, or text in columns.
 
-The header row, the encoding and the separator are found where the settings do not tell them. The file is read in a
-process of its own, within bounded memory and time. One that is still being written is no answer.
+The header row, the encoding and the separator are detected where the settings do not set them. The file is read in a
+separate process with limited memory and time. A file that is still being written is not accepted.
 """
 
 import getpass
@@ -18,7 +18,7 @@ from config.tables.secrets import FilePath
 from connectors.files import reader
 from connectors.files.newest import is_pattern, newest
 from connectors.files.sandbox import FileDescription, Row, SandboxLimits, read_apart
-from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_ANEW, ListAsked, RunEnding
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_XLSX, ListAsked, RunEnding
 from connectors.port import (
     Fingerprint,
     Progress,
@@ -37,7 +37,7 @@ from status_db.model import digest_of
 
 
 class Settings(Table):
-    """Where the list lies, and what is particular about it."""
+    """Where the list is, and what is special about it."""
 
     #: The file; with `*` or `?` in its name, the newest file of that pattern.
     path: FilePath
@@ -45,40 +45,40 @@ class Settings(Table):
     sheet: str = ""
     #: The row with the column names, counted from 1; left out, the first that holds every mapped column.
     header_row: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
-    #: Left out, it is found: by its byte-order mark, else UTF-8, else GB18030, else by what the letters look like.
+    #: Left out, it is detected: by its byte-order mark, else UTF-8, else GB18030, else from its letters.
     encoding: str = ""
-    #: Left out, it is found by the header: comma, tab, semicolon, bar or full-width comma.
+    #: Left out, it is detected from the header: comma, tab, semicolon, bar or full-width comma.
     delimiter: Annotated[str, Field(max_length=1)] = ""
-    #: Everybody the office knows is on the list: who is not on it is unknown, not clear.
+    #: All students that the office knows are on the list: a student that is missing is unknown, not clear.
     population: bool = False
-    #: The list ends with a row of totals that counts its people: without it, it has been cut off.
+    #: The list ends with a row of totals that counts its rows: a list without that row has been cut off.
     closing_count: bool = False
-    #: A list older than this is no answer; left out, any age will do.
+    #: A list older than this is not accepted; left out, any age is accepted.
     older_than: Span | None = None
-    #: The office has no system that writes it: its operator brings the list to the desk, and the schedule puts it here.
+    #: No system writes the list: its operator uploads it at the desk, and the scheduler stores it here.
     brought: bool = False
-    #: A file with the same size, time and content as the last one is not taken apart again.
+    #: A file with the same size, time and content as the last one is not read again.
     fingerprint: bool = False
-    #: The largest file, in bytes, and the most it may unpack to.
+    #: The largest file, and its largest unpacked size, in bytes.
     most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
     most_unpacked: Annotated[int, Field(ge=1)] = 500_000_000
-    #: What reading it may take: bytes of memory, and time.
+    #: The most that reading can use: bytes of memory, and time.
     most_memory: Annotated[int, Field(ge=100_000_000)] = 512_000_000
     longest: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
 
     @model_validator(mode="after")
     def _an_uploaded_list_has_one_name(self) -> Self:
         if self.brought and is_pattern(self.path):
-            raise ValueError("path: a list that the desk uploads needs one name: write path without * and ?")
+            raise ValueError("path: a list that is uploaded at the desk needs one name: write path without * and ?")
         return self
 
 
 RIGHT_TO_READ = "Give this user the right to read it, and to enter its folder."
-IN_REACH = "See that it is there, and its drive in reach; the next slot looks again."
+IN_REACH = "The next run tries again. Check that it exists and that its drive is mounted."
 
 
 def _user() -> str:
-    """Return the name of whoever runs this program."""
+    """Return the name of the user that runs this program."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -86,9 +86,9 @@ def _user() -> str:
 
 
 class Sheet:
-    """Reads one list, whole."""
+    """A connector that reads one list, whole."""
 
-    #: One student's rows are kept out of the whole answer.
+    #: For one student, the whole list is read and filtered.
     one_reads_all = True
 
     def __init__(self, settings: Settings, question: Question) -> None:
@@ -100,7 +100,7 @@ class Sheet:
         began = self._question.clock()
         path = self._path()
         fingerprint = self._fingerprint(path)
-        (columns, total, broken, broken_rows), numbered = self._read(path, progress)
+        (columns, total, broken, broken_rows), numbered = self._read_rows(path, progress)
         rows = [row[1:] for row in numbered]
         places = [int(str(row[0])) for row in numbered]
         mapped = self._question.columns
@@ -127,30 +127,32 @@ class Sheet:
         )
 
     def fingerprint(self) -> Fingerprint | None:
-        """Return what tells the file's content from another one: its size, its time, and SHA-256 of all of it."""
+        """Return the fingerprint of the file: its size, its time, and the SHA-256 of its content."""
         return self._fingerprint(self._path()) if self._settings.fingerprint else None
 
     def _fingerprint(self, path: Path) -> Fingerprint | None:
         if not self._settings.fingerprint:
             return None
-        began, seen = self._question.clock(), self._seen(path)
+        began, seen = self._question.clock(), self._file_state(path)
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
         except OSError as error:
-            raise SourceUnavailable(f"{self._named(path)} could not be read ({error.strerror})", IN_REACH) from error
+            raise SourceUnavailable(
+                f"{self._message_prefix(path)} could not be read ({error.strerror})", IN_REACH
+            ) from error
         self._refuse_changed(path, seen)
         value = digest_of([str(seen).encode(), digest.digest()])
         return Fingerprint(value, began, f"{seen[0]} bytes, SHA-256 {digest.hexdigest()[:16]}…")
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return the rows about one student; the list is read whole all the same."""
+        """Return the rows about one student; the whole list is read."""
         return self.pull().about(student)
 
     def check(self) -> Sample:
-        """Read the list, and show its columns and first row."""
+        """Read the list, and return its columns and first row."""
         path = self._path()
-        (columns, _total, broken, broken_rows), rows = self._read(path, no_progress)
+        (columns, _total, broken, broken_rows), rows = self._read_rows(path, no_progress)
         row = dict(zip(self._question.columns, rows[0][1:], strict=True)) if rows else None
         places = [int(str(row[0])) for row in rows]
         cells = [row[1:] for row in rows]
@@ -158,7 +160,7 @@ class Sheet:
             str(path), columns, row, self._warnings(broken, broken_rows), rows=cells, places=places, whole=True
         )
 
-    def _named(self, path: Path) -> str:
+    def _message_prefix(self, path: Path) -> str:
         return f"{self._question.source}: the list {path}"
 
     def _path(self) -> Path:
@@ -166,87 +168,90 @@ class Sheet:
         path = self._settings.path
         if not is_pattern(path):
             return path
-        return newest(path, now=self._question.clock(), source=self._question.source, told_in=self._told_in)
+        return newest(
+            path, now=self._question.clock(), source=self._question.source, settings_table=self._settings_table
+        )
 
     def _warnings(self, broken: int, rows: tuple[int, ...]) -> tuple[str, ...]:
         if not broken:
             return ()
-        what = f"{broken} rows hold letters that cannot be read (row {', '.join(map(str, rows))}), shown as \ufffd"
-        return (f"{what}. Correct them in the office's system, or give encoding in {self._told_in}.",)
+        what = f"{broken} rows have letters that cannot be read (row {', '.join(map(str, rows))}), shown as \ufffd"
+        return (f"{what}. Correct them in the office's system, or set encoding in {self._settings_table}.",)
 
     @property
-    def _told_in(self) -> str:
+    def _settings_table(self) -> str:
         return f"{table_of(self._question.source)}"
 
-    def _seen(self, path: Path) -> tuple[int, int, int]:
-        """Return what changes when the file does: size, time and the file itself. Refuse one that is too old or big."""
-        settings, named = self._settings, self._named(path)
+    def _file_state(self, path: Path) -> tuple[int, int, int]:
+        """Return the size, the time and the inode of the file. Refuse a file that is too old or too large."""
+        settings, named = self._settings, self._message_prefix(path)
         try:
             found = path.stat()
         except FileNotFoundError:
             raise SourceUnavailable(
-                f"{named} is not there",
-                f"See that the office has put it there; the next slot looks again. Or correct path in {self._told_in}.",
+                f"{named} does not exist",
+                f"The next run tries again. Check that the office has put it there, or correct path in "
+                f"{self._settings_table}.",
             ) from None
         except PermissionError:
-            raise SourceRefused(f"{named} may not be read by this user ({_user()})", RIGHT_TO_READ) from None
+            raise SourceRefused(f"{named} cannot be read by this user ({_user()})", RIGHT_TO_READ) from None
         except OSError as error:
-            # A drive that is gone says so in one of many ways.
-            raise SourceUnavailable(f"{named} could not be looked at ({error.strerror})", IN_REACH) from error
+            # A drive that is not mounted gives one of many errors.
+            raise SourceUnavailable(f"{named} could not be opened ({error.strerror})", IN_REACH) from error
         if not path.is_file():
-            raise SourceRefused(f"{named} is no file", f"Correct path in {self._told_in}.")
+            raise SourceRefused(f"{named} is not a file", f"Correct path in {self._settings_table}.")
         if found.st_size > settings.most_bytes:
             raise SourceGarbled(
                 f"{named} has {found.st_size} bytes, more than {settings.most_bytes}",
-                f"Look whether it is the right file; if so, raise most_bytes in {self._told_in}.",
+                f"Check that it is the right file; if it is, raise most_bytes in {self._settings_table}.",
             )
         changed = datetime.fromtimestamp(found.st_mtime, UTC)
         if settings.older_than is not None and self._question.clock() - changed > settings.older_than:
             raise SourceUnavailable(
-                f"{named} is of {changed:%Y-%m-%d %H:%M} UTC, older than {settings.older_than}",
-                "Have the office look at the job that writes it: it has not run, or its list has not arrived; the next "
-                f"slot looks again. Or raise older_than in {self._told_in}.",
+                f"{named} was written at {changed:%Y-%m-%d %H:%M} UTC and is older than {settings.older_than}",
+                "The job that writes it has not run, or its list has not arrived; the next run tries again. Have the "
+                f"office check the job, or raise older_than in {self._settings_table}.",
             )
         return found.st_size, found.st_mtime_ns, found.st_ino
 
-    def _read(self, path: Path, progress: Progress) -> tuple[RunEnding, list[Row]]:
-        """Return what is known of the whole list; and its rows: each one's number, then its cells by our fields."""
-        settings, named = self._settings, self._named(path)
-        before = self._seen(path)
+    def _read_rows(self, path: Path, progress: Progress) -> tuple[RunEnding, list[Row]]:
+        """Return the facts about the whole list, and its rows: each with its number, then its cells by our fields."""
+        settings, named = self._settings, self._message_prefix(path)
+        before = self._file_state(path)
         try:
             rows, ending = read_apart(
                 reader.read,
                 path,
-                self._asked(path),
-                limits=SandboxLimits(settings.most_memory, settings.longest, self._told_in),
-                file=FileDescription(named, SAVE_ANEW),
+                self._list_question(path),
+                limits=SandboxLimits(settings.most_memory, settings.longest, self._settings_table),
+                file=FileDescription(named, SAVE_XLSX),
                 progress=progress,
             )
         except SourceGarbled:
-            # Half a file is what a list looks like while it is being written.
+            # A list that is still being written is half a file.
             self._refuse_changed(path, before)
             raise
         progress(len(rows), len(rows))
         self._refuse_changed(path, before)
         if settings.closing_count and ending[1] is None:
             raise SourceGarbled(
-                f"{named}: no closing row tells how many rows there are, so it may have been cut off",
-                f"{CUT_OFF} If its lists end without such a row, take closing_count out of {self._told_in}.",
+                f"{named}: no closing row counts the rows, so the list may have been cut off",
+                f"{CUT_OFF} If its lists end without such a row, remove closing_count from {self._settings_table}.",
             )
         return ending, rows
 
     def _refuse_changed(self, path: Path, before: tuple[int, int, int]) -> None:
-        if self._seen(path) != before:
+        if self._file_state(path) != before:
             raise SourceUnavailable(
-                f"{self._named(path)} was changed while it was read",
-                "Let whoever writes it put the finished file in its place in one move; the next slot tries again.",
+                f"{self._message_prefix(path)} was changed while it was read",
+                "The next run tries again. Have the job that writes it move the finished file here in one step.",
             )
 
-    def _asked(self, path: Path) -> ListAsked:
+    def _list_question(self, path: Path) -> ListAsked:
         settings = self._settings
         return ListAsked(
-            named=self._named(path),
-            told_in=self._told_in,
+            named=self._message_prefix(path),
+            settings_table=self._settings_table,
             columns=tuple(self._question.columns.values()),
             sheet=settings.sheet,
             header_row=settings.header_row,

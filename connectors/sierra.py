@@ -1,12 +1,12 @@
-"""Sierra of Innovative, asked through its REST API: checkouts, fines or blocks of the roster's students, one by one.
+"""Sierra of Innovative, by its REST API: checkouts, fines or blocks of the roster's students, one by one.
 
-As the API's own description and programs of libraries that use it have it: `POST /token` with Basic and
-`grant_type=client_credentials` gives a token of an hour; one that has expired is answered with HTTP 401.
-`/patrons/find` leads from what is in a field of the patron's record (`varFieldTag`, `varFieldContent`) to its id:
-404 with the code 107 for nobody, 409 for several. `/patrons/{id}/checkouts` and `/patrons/{id}/fines` come in pages
-(`limit`, `offset`) with a `total`; `entries` may be missing where there are none. Ids are addresses, of which the last
-piece counts. What is left of a fine is itemCharge + processingFee + billingFee − paidAmount. A checkout has no title:
-`/items` leads to the title's record, `/bibs` to the title. There is no list of everybody's checkouts.
+From the API's own description, and programs of libraries that use it: `POST /token` with Basic and
+`grant_type=client_credentials` returns a token of an hour; an expired token is answered with HTTP 401.
+`/patrons/find` returns a patron's id for the content of a field (`varFieldTag`, `varFieldContent`): 404 with the code
+107 for no patron, 409 for several. `/patrons/{id}/checkouts` and `/patrons/{id}/fines` are paged (`limit`, `offset`)
+with a `total`; `entries` can be missing where there are none. Ids are addresses; the last part is the id. The rest of a
+fine is itemCharge + processingFee + billingFee − paidAmount. A checkout has no title: `/items` has the id of the bib
+record, `/bibs` the title. There is no list of all patrons' checkouts.
 """
 
 import re
@@ -53,25 +53,25 @@ _COLUMNS = {
     "blocks": {"student": ASKED_NUMBER, "title": "code", "due": "until"},
 }
 
-#: Below a patron: where, with which parameters, and the list in the answer.
+#: The path of each question, under a patron.
 _PATHS = {"loans": "/checkouts", "fines": "/fines", "blocks": ""}
 
-#: What is read besides the mapped columns: whose a record is, and what a fine is called that has no item.
+#: Columns that are read besides the mapped ones: the patron of a record, and the description of a fine without an item.
 _HIDDEN = {"own patron": "patron", "own description": "description"}
 
 _CHARGES = ("itemCharge", "processingFee", "billingFee")
 
-#: So many ids are in one question: its address must not grow too long.
+#: The most ids in one question: its address must not be too long.
 _CHUNK = 50
 
 _NO_SUCH_RECORD = 107
 
-#: No block, as Sierra writes it.
+#: Sierra's codes for no block.
 _NO_BLOCK = frozenset({"", "-", " "})
 
 
 class Settings(EachPatronSettings):
-    """Where Sierra's API is, who asks, what is asked, and in which field the student number is."""
+    """Where Sierra's API is, the account, what is asked, and the field of the student number."""
 
     mappings = _COLUMNS
 
@@ -83,17 +83,17 @@ class Settings(EachPatronSettings):
     asks: Literal["loans", "fines", "blocks"]
     #: The tag of the patron's field with the student number: u unique id, b bar code.
     tag: Annotated[str, Field(pattern=r"^[a-z0-9]$")] = "u"
-    #: Loans come with their titles; without, the key need not read items and bibs.
+    #: Read the titles of loans; without, the key does not need to read items and bibs.
     titles: bool = True
     per_page: Annotated[int, Field(ge=1, le=2_000)] = 200
 
 
-class _Doubtful(SourceGarbled):
-    """Nobody can tell which patron is meant."""
+class _AmbiguousPatron(SourceGarbled):
+    """It is not known which patron is meant."""
 
 
 class SierraPatronReader:
-    """Asks about one student at a time: who that is, and what they have or owe."""
+    """Asks about one student at a time: first for the patron, then for what the patron has or owes."""
 
     def __init__(self, settings: Settings, question: Question, *, fresh: bool = False) -> None:
         self._settings = settings
@@ -102,12 +102,12 @@ class SierraPatronReader:
         self._base = f"{settings.url.rstrip('/')}/{settings.version}"
 
     def fresh(self) -> Self:
-        """Return one that asks the same and takes no answer out of a cache."""
+        """Return a reader with the same question that accepts no answer from a cache."""
         return type(self)(self._settings, self._question, fresh=True)
 
     @contextmanager
     def asking(self, pause: Pause = time.sleep) -> Iterator[Callable[[str], Snapshot]]:
-        """Open what asks about one number after the other. The population is that number, or nobody."""
+        """Open a session and return a function that asks about one number. The population is that number, or empty."""
         with ExitStack() as stack:
             titles = _Titles()
             if self._settings.titles and self._settings.asks != "blocks":
@@ -115,71 +115,71 @@ class SierraPatronReader:
                 titles = _Titles(items, bibs)
             find = stack.enter_context(self._find().asking(pause))
             things = stack.enter_context(self._things().asking(pause))
-            yield lambda student: self._answer(find, things, titles, student)
+            yield lambda student: self._answer_about(find, things, titles, student)
 
     def check_one(self, student: str) -> Sample:
-        """Look at the whole answer about one student, titles included."""
+        """Return a sample of the whole answer about one student, with titles."""
         with self._find().asking() as find, self.asking() as ask:
             answer = ask(student)
             patron = self._patron(find(student), student) if answer.rows and not answer.unsettled else ""
         sample = Sample(f"{self._base}/patrons", tuple(self._question.columns.values()), None, answer.warnings)
         if not patron:
             return sample
-        looked = self._things().check_one(patron)
+        listed = self._things().check_one(patron)
         row = dict(zip(self._question.columns, answer.rows[0], strict=True))
-        warnings = tuple(w for w in looked.warnings if not any(name in w for name in _HIDDEN))
-        return Sample(sample.where, (*looked.columns, "title"), row, warnings, rows=answer.rows)
+        warnings = tuple(w for w in listed.warnings if not any(name in w for name in _HIDDEN))
+        return Sample(sample.where, (*listed.columns, "title"), row, warnings, rows=answer.rows)
 
-    def _answer(
+    def _answer_about(
         self, find: Callable[[str], Snapshot], things: Callable[[str], Snapshot], titles: "_Titles", student: str
     ) -> Snapshot:
         try:
             found = find(student)
             patron = self._patron(found, student)
-        except _Doubtful as doubt:
-            return self._in_doubt(student, doubt)
+        except _AmbiguousPatron as doubt:
+            return self._ambiguous_answer(student, doubt)
         if not patron:
             return replace(found, fields=tuple(self._question.columns), rows=[], population=[])
         answer = things(patron)
         return replace(
             answer,
             fields=tuple(self._question.columns),
-            rows=self._of(student, self._described(answer, patron, titles)),
+            rows=self._rows_about(student, self._add_titles(answer, patron, titles)),
             began=min(found.began, answer.began),
-            # Somebody who was deleted in between is unknown.
+            # A patron that was deleted in between is unknown.
             population=[student] if answer.population else [],
             unsettled=[student] if answer.unsettled else [],
         )
 
     def _patron(self, found: Snapshot, student: str) -> str:
-        """Return the patron's id; empty where there is none. Raises _Doubtful where it is somebody else's."""
+        """Return the patron's id; empty where there is none. Raises _AmbiguousPatron for another student's patron."""
         if not found.population or not found.rows:
             return ""
         _, patron, numbers = found.rows[0]
         if normalise_number(student) not in str(numbers).split("\n"):
-            raise _Doubtful(
-                f"{self._question.source}: asked about {student}, Sierra answered with a patron whose field "
-                f'"{self._settings.tag}" does not hold that number',
-                "Look at tag, and at that patron's record; the student is unknown until then.",
+            raise _AmbiguousPatron(
+                f"{self._question.source}: for {student}, Sierra returned a patron without that number in the field "
+                f'"{self._settings.tag}"',
+                "The student is unknown until this is corrected. Check tag, and that patron's record.",
             )
         return str(patron)
 
-    def _in_doubt(self, student: str, doubt: _Doubtful) -> Snapshot:
-        """Return an answer that holds the student where they were held, and releases them nowhere."""
+    def _ambiguous_answer(self, student: str, doubt: _AmbiguousPatron) -> Snapshot:
+        """Return an answer that holds a held student, and does not release a student."""
         now = self._question.clock()
         proofs = (
-            Proof(ProofKind.END_REACHED, "nobody can tell which patron is meant"),
-            Proof(ProofKind.COLUMNS_PRESENT, "no record came, so there was none to look at"),
+            Proof(ProofKind.END_REACHED, "it is not known which patron is meant"),
+            Proof(ProofKind.COLUMNS_PRESENT, "no record, so no column to check"),
         )
         fields = tuple(self._question.columns)
         return Snapshot(fields, [], now, now, proofs, [student], unsettled=[student], warnings=(str(doubt),))
 
-    def _of(self, student: str, rows: Iterable[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+    def _rows_about(self, student: str, rows: Iterable[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
         at = tuple(self._question.columns).index("student")
         return [tuple(student if i == at else cell for i, cell in enumerate(row)) for row in rows]
 
-    def _described(self, answer: Snapshot, patron: str, titles: "_Titles") -> list[tuple[Cell, ...]]:
-        """Return records by our fields, with titles for items. Raises SourceGarbled for those of somebody else."""
+    def _add_titles(self, answer: Snapshot, patron: str, titles: "_Titles") -> list[tuple[Cell, ...]]:
+        """Return records by our fields, with titles for items. Raises SourceGarbled for those of another patron."""
         count, columns = len(self._question.columns), tuple(self._question.columns.values())
         if self._settings.asks == "blocks":
             return list(answer.rows)
@@ -205,7 +205,7 @@ class SierraPatronReader:
             "params": {"fields": "id,varFields"},
             "records": "patrons",
         }
-        return self._rest(own, columns, (), self._found)
+        return self._make_reader(own, columns, (), self._patron_from)
 
     def _things(self) -> rest.Rest:
         asks, columns = self._settings.asks, dict(self._question.columns)
@@ -213,7 +213,7 @@ class SierraPatronReader:
         columns["student"] = ASKED_NUMBER
         if asks == "blocks":
             own |= {"params": {"fields": "id,blockInfo,expirationDate"}, "records": "blocks"}
-            return self._rest(own, columns, optional(columns), self._blocks)
+            return self._make_reader(own, columns, optional(columns), self._blocks)
         columns = {field: "item" if column == "title" else column for field, column in columns.items()} | _HIDDEN
         own |= {
             "params": {"fields": "default,barcode"} if asks == "loans" else {},
@@ -222,21 +222,21 @@ class SierraPatronReader:
             "proofs": ("total",),
             "paging": OffsetPaging(kind="offset", per_page=self._settings.per_page),
         }
-        return self._rest(own, columns, optional(columns), self._entries)
+        return self._make_reader(own, columns, optional(columns), self._entries)
 
     def _items(self) -> rest.Rest:
-        return self._listed("/items", {"student": "id", "bib": "bib"}, "id,bibIds")
+        return self._records_by_id("/items", {"student": "id", "bib": "bib"}, "id,bibIds")
 
     def _bibs(self) -> rest.Rest:
-        return self._listed("/bibs", {"student": "id", "title": "title"}, "id,title")
+        return self._records_by_id("/bibs", {"student": "id", "title": "title"}, "id,title")
 
-    def _listed(self, path: str, columns: Mapping[str, str], fields: str) -> rest.Rest:
+    def _records_by_id(self, path: str, columns: Mapping[str, str], fields: str) -> rest.Rest:
         own = self._exchange(path) | {
             "one": {"id": ASKED_NUMBER},
             "params": {"fields": fields, "limit": _CHUNK},
             "records": "entries",
         }
-        return self._rest(own, columns, ("bib", "title"), self._entries_or_none)
+        return self._make_reader(own, columns, ("bib", "title"), self._entries_or_none)
 
     def _exchange(self, path: str) -> dict[str, Any]:
         """Return the settings of every exchange."""
@@ -253,7 +253,7 @@ class SierraPatronReader:
             **s.patience(),
         }
 
-    def _rest(
+    def _make_reader(
         self,
         own: Mapping[str, Any],
         columns: Mapping[str, str],
@@ -265,39 +265,39 @@ class SierraPatronReader:
         return rest.Rest(settings, question, shape, fresh=self._fresh, failing=self._failing)
 
     def _failing(self, status: int, body: Any) -> SourceError | Unknown | None:  # noqa: ANN401 - whatever JSON holds
-        """Return what a failure means, by Sierra's own code."""
+        """Return the meaning of a failure, by Sierra's own code."""
         error = body if isinstance(body, dict) else {}
-        said = [str(error.get(name) or "").strip() for name in ("code", "name", "description")]
-        words = " ".join(": ".join(word for word in said if word).split())[:300]
+        texts = [str(error.get(name) or "").strip() for name in ("code", "name", "description")]
+        words = " ".join(": ".join(text for text in texts if text).split())[:300]
         source = self._question.source
         if status == 404 and error.get("code") == _NO_SUCH_RECORD:
             return UNKNOWN
         if status == 409:
-            return _Doubtful(
-                f"{source}: several patrons have one number, so nobody can tell which is meant ({words or status})",
-                "Have the library merge them; the student is unknown until then.",
+            return _AmbiguousPatron(
+                f"{source}: several patrons have one number, so it is not known which is meant ({words or status})",
+                "The student is unknown until this is corrected. Have the library merge them.",
             )
         if status == 403:
             return SourceRefused(
-                f"{source}: the key may not ask that (HTTP 403{f', {words}' if words else ''})",
+                f"{source}: the key has no right to ask that (HTTP 403{f', {words}' if words else ''})",
                 "Have the library give the key the roles Patrons Read and, for titles, Items Read and Bibs Read; or "
                 "set titles = false.",
             )
         if status in (400, 404, 405, 410):
             return SourceRefused(
                 f"{source}: Sierra does not understand the question (HTTP {status}{f', {words}' if words else ''})",
-                "Look at url, which ends with /iii/sierra-api, at version and at tag.",
+                "Check url, which ends with /iii/sierra-api, version and tag.",
             )
         return None
 
-    def _found(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the one patron that was found, with what is in the field of the number."""
+    def _patron_from(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return the patron of an answer, with the numbers in its field."""
         fields = body.get("varFields") if isinstance(body, dict) else None
         patron = _id(body.get("id")) if isinstance(body, dict) else ""
         if not isinstance(fields, list) or not re.fullmatch(r"[0-9]+", patron):
             raise SourceGarbled(
-                f"{self._question.source}: {self._base}/patrons/find gives no patron with an id and varFields",
-                "Look at url and version, and whether the key may read the fields of patrons.",
+                f"{self._question.source}: {self._base}/patrons/find returns no patron with an id and varFields",
+                "Check url and version, and that the key is allowed to read the fields of patrons.",
             )
         numbers = [
             normalise_number(field.get("content", ""))
@@ -307,19 +307,19 @@ class SierraPatronReader:
         return {"patrons": [{"id": patron, "numbers": "\n".join(numbers)}]}
 
     def _entries(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return a page with what is left of each fine, ids without their addresses, and each item's first title."""
+        """Return a page with the rest of each fine, ids without their addresses, and each item's first bib."""
         entries = body.get("entries") if isinstance(body, dict) else None
         if not isinstance(entries, list):
             return body
         if not all(isinstance(entry, dict) for entry in entries):
-            raise changed_on_the_way(self._question.source, "Sierra", "a list of other than records")
-        return {**body, "entries": [self._entry(entry) for entry in entries]}
+            raise changed_on_the_way(self._question.source, "Sierra", "a list that has other things than records")
+        return {**body, "entries": [self._read_entry(entry) for entry in entries]}
 
     def _entries_or_none(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        # What has no title is shown without; nothing rests on how many titles came.
+        # An item without a title is shown without it; the number of titles proves nothing.
         return self._entries({"entries": [], **body} if isinstance(body, dict) else body)
 
-    def _entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _read_entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         read = dict(entry)
         if "id" in entry:
             read["id"] = _id(entry["id"])
@@ -334,7 +334,7 @@ class SierraPatronReader:
             except InvalidOperation:
                 raise SourceGarbled(
                     f"{self._question.source}: a fine has a charge that is not an amount",
-                    "Have the library look at that patron's fines; it may be another release of Sierra.",
+                    "It may be another release of Sierra. Have the library check that patron's fines.",
                 ) from None
         return read
 
@@ -344,14 +344,14 @@ class SierraPatronReader:
         if not isinstance(body, dict) or "id" not in body or not isinstance(block, dict):
             raise SourceGarbled(
                 f"{self._question.source}: Sierra did not answer with a patron's record",
-                "Look at url and version, and whether the key may read patrons.",
+                "Check url and version, and that the key is allowed to read patrons.",
             )
         code = str(block.get("code") or "")
         return {"blocks": [] if code in _NO_BLOCK else [{**block, "id": _id(body["id"])}]}
 
 
 class _Titles:
-    """The titles of items; none where they are not to be read."""
+    """The titles of items; empty where titles are off."""
 
     def __init__(
         self, items: Callable[[str], Snapshot] | None = None, bibs: Callable[[str], Snapshot] | None = None
@@ -363,12 +363,12 @@ class _Titles:
         """Return the titles of these items, as far as Sierra has them."""
         if self._items is None or self._bibs is None:
             return {}
-        bib_of = self._read(self._items, items)
-        title_of = self._read(self._bibs, (str(bib) for bib in bib_of.values() if bib))
+        bib_of = self._values_by_id(self._items, items)
+        title_of = self._values_by_id(self._bibs, (str(bib) for bib in bib_of.values() if bib))
         return {item: title_of.get(str(bib)) for item, bib in bib_of.items()}
 
-    def _read(self, ask: Callable[[str], Snapshot], ids: Iterable[str]) -> dict[str, Cell]:
-        # Items that another library has lent have ids that only it knows.
+    def _values_by_id(self, ask: Callable[[str], Snapshot], ids: Iterable[str]) -> dict[str, Cell]:
+        # Items of another library have ids that only that library knows.
         known = sorted({one for one in ids if re.fullmatch(r"[0-9]+", one)})
         return {str(row[0]): row[1] for chunk in chunked(known, _CHUNK) for row in ask(",".join(chunk)).rows}
 

@@ -1,9 +1,9 @@
-"""A library that is asked over SIP2, as its self-check machines ask it: loans, money owed, or stopped privileges.
+"""A library, by SIP2, the protocol of its self-check machines: loans, money owed, or stopped privileges.
 
-Nearly every library's system speaks SIP2 (3M Standard Interchange Protocol 2.00), and answers about one reader at a
-time: each number on the roster is asked about by 63, and the answer is a 64. Whoever is not answered about, or not
-beyond doubt, is left as they were or unknown, and never cleared; where there are too many of them, there is no answer
-at all. Koha notes each question as the reader's last visit.
+Nearly every library's system supports SIP2 (3M Standard Interchange Protocol 2.00), and answers about one reader at a
+time: each number on the roster is asked about by 63, and the answer is a 64. A student without an answer, or with a
+doubtful one, stays as before or unknown, and is never cleared; with too many of them, the pull fails. Koha records each
+question as the reader's last visit.
 """
 
 from collections import Counter
@@ -16,11 +16,11 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from config.tables.secrets import Text
-from connectors.by_student.each_student import on_the_roster, owners_of
+from connectors.by_student.each_student import owners_of, roster_candidates
 from connectors.by_student.sip2_patrons import Flag, PatronAnswer, PatronQuestion, Readers
 from connectors.by_student.sip2_wire import Message, Sip2Line, Sip2Terminal
 from connectors.cells.letters import Letters
-from connectors.http.worker_pool import Pause, PerStudent, Timer, walk
+from connectors.http.worker_pool import Pause, PerStudent, Timer, ask_each
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Candidates,
@@ -39,7 +39,7 @@ from connectors.port import (
 )
 from status_db.model import normalise_number
 
-#: What each question offers.
+#: The columns of each question.
 _OFFERED = {
     "loans": ("number", "title", "due", "barcode"),
     "fines": ("number", "title", "amount", "currency"),
@@ -52,7 +52,7 @@ _COLUMNS = {
     "blocks": {"student": "number", "title": "title", "reference": "flag"},
 }
 
-#: What a system says in its 98 (BX) that it answers, by place.
+#: The messages that a system reports in its 98 (BX), by position.
 _MESSAGES = (
     "patron status", "checkout", "checkin", "block patron", "status", "resend", "login", "patron information",
     "end of session", "fee paid", "item information", "item status update", "patron enable", "hold", "renew",
@@ -60,56 +60,56 @@ _MESSAGES = (
 )  # fmt: skip
 _PATRON, _ITEM = _MESSAGES.index("patron information"), _MESSAGES.index("item information")
 
-#: A check looks for a record with so many numbers.
+#: The most numbers that a check asks about to find a record.
 _SAMPLED = 10
 
-_ENCODING = "Look at encoding: mostly it is utf-8 or gb18030; ask the library which its service sends."
+_ENCODING = "Mostly it is utf-8 or gb18030. Ask the library which encoding its service sends, and correct encoding."
 
 
 class Sip2Pace(PerStudent):
-    """Few services take more connections than they have self-check machines."""
+    """The pace of SIP2: few services accept more connections than they have self-check machines."""
 
     at_once: Annotated[int, Field(ge=1, le=32)] = 1
     per_second: Annotated[float, Field(gt=0, le=1_000)] = 10
 
 
 class Settings(KnownQuestions, Sip2Line):
-    """Where the service is, how it is spoken to, and what is asked."""
+    """Where the service is, its protocol options, and what is asked."""
 
     mappings = _COLUMNS
-    #: Own keys that say how to ask, and not what: they may change while the question stays.
+    #: Keys about how to ask, and not about what: a change of these does not change the question.
     how: ClassVar[frozenset[str]] = frozenset({"tls", "terminator", "resends", "per_student"})
 
     asks: Literal["loans", "fines", "blocks"]
     #: With asks = "blocks": the flags of a reader's status that count.
     flags: tuple[Flag, ...] = ()
-    #: The institution (AO); left out, the one that the service names itself.
+    #: The institution (AO); left out, the one that the service reports.
     institution: Text = ""
-    #: The lists of loans and fines are asked for, and held against the counts.
+    #: Ask for the lists of loans and fines, and compare them with the counts.
     lists: bool = True
-    #: Each item on loan is asked about for its title and the day it is due.
+    #: Ask about each item on loan, for its title and due date.
     titles: bool = True
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "CNY"
-    #: What a card means that the library does not know: nothing can be said, or nothing is owed.
+    #: The meaning of a card that the library does not know: unknown, or nothing is owed.
     missing: Literal["outside", "nothing"] = "outside"
-    #: Up to this share of the numbers may stay without a sure answer; they are released by none.
+    #: The largest share of numbers without a sure answer; these are not released.
     most_doubtful: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     per_student: Sip2Pace = Sip2Pace()
 
     @model_validator(mode="after")
     def _names_flags_rightly(self) -> Self:
         if (self.asks == "blocks") != bool(self.flags):
-            raise ValueError('flags go with asks = "blocks", which needs some: write them, as in flags = ["charge"]')
+            raise ValueError('asks = "blocks" needs flags, and only it has them: write some, as in flags = ["charge"]')
         return self
 
 
 class Sip2:
-    """Asks about every number of every student on the roster."""
+    """A connector that asks about every number of every student on the roster."""
 
-    def __init__(self, settings: Settings, question: Question, watch: Timer | None = None) -> None:
+    def __init__(self, settings: Settings, question: Question, timer: Timer | None = None) -> None:
         self._settings = settings
         self._question = question
-        self._watch = watch
+        self._timer = timer
         s = settings
         titles = s.titles and not {"title", "due"}.isdisjoint(question.columns.values())
         self._asks = PatronQuestion(
@@ -117,39 +117,39 @@ class Sip2:
         )
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """Return what is said about everybody on the roster; `progress` is told numbers."""
+        """Return the answers about all students on the roster; `progress` counts numbers."""
         self._refuse_columns()
-        began, candidates = self._question.clock(), on_the_roster(self._question)
+        began, candidates = self._question.clock(), roster_candidates(self._question)
         numbers = candidates.every_number()
-        answers = self._asked(numbers, candidates, progress)
+        answers = self._ask_numbers(numbers, candidates, progress)
         if not any(answer.known and not answer.assumed for answer in answers.values()):
             raise SourceGarbled(
-                f"{self._question.source} knows nobody on the roster ({len(numbers)} numbers; "
-                f"{_most(_doubts(numbers, answers)) or 'cards that it does not know'})",
-                "Look with clearance check whether it is asked with the numbers that stand on the readers' cards.",
+                f"{self._question.source} knows no student on the roster ({len(numbers)} numbers; "
+                f"{_main_doubt(_doubts(numbers, answers)) or 'cards that it does not know'})",
+                "Check that the roster has the numbers on the readers' cards: run clearance check.",
             )
         return self._snapshot(numbers, answers, candidates, began)
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return what is said now about these numbers; nothing of it comes out of a cache."""
+        """Return the answers about these numbers; none of them is from a cache."""
         self._refuse_columns()
         began, candidates = self._question.clock(), self._question.candidates()
-        return self._snapshot(numbers, self._asked(numbers, candidates, progress), candidates, began, some=True)
+        return self._snapshot(numbers, self._ask_numbers(numbers, candidates, progress), candidates, began, some=True)
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return what is said about one number."""
+        """Return the answer about one number."""
         self._refuse_columns()
         began, candidates = self._question.clock(), self._question.candidates()
         with self._opening(candidates)(_no_pause) as ask:
             return self._snapshot([student], {student: ask(student)}, candidates, began, some=True)
 
     def check(self) -> Sample:
-        """Log in, see what the service says of itself, and ask about the roster's first numbers until one has a row."""
+        """Log in, read the service's status, and ask about the roster's first numbers until one has a row."""
         self._refuse_columns()
         with Sip2Terminal(self._settings, self._question) as terminal:
             status = terminal.status()
             self._refuse_unsupported(terminal, status)
-        candidates = on_the_roster(self._question)
+        candidates = roster_candidates(self._question)
         numbers, answer, known = candidates.every_number()[:_SAMPLED], PatronAnswer(), 0
         doubts: dict[str, None] = {}
         with self._opening(candidates)(_no_pause) as ask:
@@ -159,34 +159,36 @@ class Sip2:
                 doubts |= dict.fromkeys([answer.doubt] if answer.doubt else [])
                 if answer.rows:
                     break
-        rows = self._rows(numbers[0], answer, {})
+        rows = self._rows_of_answer(numbers[0], answer, {})
         row = dict(zip(self._question.columns, rows[0], strict=True)) if rows else None
         warnings = [
-            *self._wary(status),
+            *self._service_warnings(status),
             *answer.warnings,
-            *(f"{doubt}: nobody is released by one." for doubt in doubts),
+            *(f"{doubt}: such an answer releases no student." for doubt in doubts),
         ]
         if not known:
             warnings.append(
-                f"None of the roster's first {len(numbers)} numbers is a reader's: see which number stands on the "
-                "readers' cards, and give the roster that column as an alias."
+                f"None of the roster's first {len(numbers)} numbers is a reader's: check which number is on the "
+                "readers' cards, and add that column to the roster as an alias."
             )
         where = f"{self._settings.host}:{self._settings.port}, {'TLS' if self._settings.tls else 'clear text'}"
         notes = self._notes(status, candidates)
         return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), notes, rows)
 
-    def _asked(self, numbers: Sequence[str], candidates: Candidates, progress: Progress) -> dict[str, PatronAnswer]:
-        """Return the answers. Raises SourceUnavailable where too many numbers have none, or a doubtful one."""
+    def _ask_numbers(
+        self, numbers: Sequence[str], candidates: Candidates, progress: Progress
+    ) -> dict[str, PatronAnswer]:
+        """Return the answers. Raises SourceUnavailable where too many numbers have no answer or a doubtful one."""
         most = ceil(self._settings.most_doubtful * len(numbers))
         limits, source = self._settings.per_student, self._question.source
-        answers = walk(numbers, self._opening(candidates), limits, source, progress, self._watch, most)
+        answers = ask_each(numbers, self._opening(candidates), limits, source, progress, self._timer, most)
         doubts = _doubts(numbers, answers)
         if len(doubts) > most and len(numbers) > 1:
             raise SourceUnavailable(
-                f"{source}: {len(doubts)} of {len(numbers)} numbers were not answered about beyond doubt, mostly for "
-                f"{_most(doubts)}",
-                "Look with clearance check at institution, encoding, currency and lists; most_doubtful says how many "
-                "may be left in doubt, and the next slot tries again.",
+                f"{source}: {len(doubts)} of {len(numbers)} numbers have no sure answer, mostly because of "
+                f"{_main_doubt(doubts)}",
+                "most_doubtful is the largest share without a sure answer; the next run tries again. Check "
+                "institution, encoding, currency and lists with clearance check.",
             )
         return answers
 
@@ -215,18 +217,20 @@ class Sip2:
         *,
         some: bool = False,
     ) -> Snapshot:
-        """Return all answers as one, with what shows that nobody was left out."""
+        """Return all answers as one, with the proofs that no student was left out."""
         doubts, ended, fields = _doubts(numbers, answers), self._question.clock(), tuple(self._question.columns)
         owner = _one_owner(candidates)
         parts = [
-            Snapshot(fields, self._rows(number, answer, owner), began, ended, (), [number] if answer.known else [])
+            Snapshot(
+                fields, self._rows_of_answer(number, answer, owner), began, ended, (), [number] if answer.known else []
+            )
             for number, answer in answers.items()
         ]
         whole = together(parts or [Snapshot(fields, [], began, ended, (), [])])
         letters = Letters(self._question.source, self._question.columns, _ENCODING)
         letters.look(whole.rows, 0)
         letters.finish(whole.rows, self._question.candidates)
-        asked = f"{len(numbers)} number{'s' if len(numbers) != 1 else ''}, each asked about alone"
+        asked = f"{len(numbers)} number{'s' if len(numbers) != 1 else ''}, each asked separately"
         proofs = [
             Proof(ProofKind.NO_PAGE_LOST, f"{asked}, {len(doubts)} of them in doubt"),
             Proof(ProofKind.END_REACHED, f"{len(answers)} answers, up to the last number"),
@@ -236,14 +240,14 @@ class Sip2:
             proofs.append(
                 Proof(
                     ProofKind.TOTAL_AGREES,
-                    f"each list has as many entries as its count, but for {len(doubts)} in doubt",
+                    f"each list has as many entries as its count, except {len(doubts)} in doubt",
                 )
             )
         if letters.sane:
             proofs.append(Proof(ProofKind.CHARSET_SANE, f"{len(whole.rows)} rows decoded, no replacement character"))
         warnings = list(dict.fromkeys(warning for answer in answers.values() for warning in answer.warnings))
         warnings += [
-            f"{count} of {len(numbers)} numbers: {doubt}; none of them is released by this answer."
+            f"{count} of {len(numbers)} numbers: {doubt}; this answer releases none of them."
             for doubt, count in Counter(doubts.values()).most_common()
         ]
         warnings += _assumed(candidates, answers)
@@ -259,17 +263,18 @@ class Sip2:
             warnings=(*warnings, *letters.warnings()),
         )
 
-    def _rows(self, asked: str, answer: PatronAnswer, owner: Mapping[str, str]) -> list[tuple[Cell, ...]]:
-        """Return rows in the question's order; by the student's own number where the asked one is theirs alone.
+    def _rows_of_answer(self, asked: str, answer: PatronAnswer, owner: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+        """Return rows in the question's order, with the student's own number where the number has one owner.
 
-        A system that is asked by two cards of one reader may answer with each of them; the two are then one.
+        A system that is asked by two cards of one reader can answer with each of them; the two answers are then one.
         """
         number = owner.get(asked)
         rows: list[tuple[Cell, ...]] = []
         for row in answer.rows:
-            whose = number or row["number"]
-            # Where only the count is known, nothing else tells one loan from another; of two readers they differ.
-            own = {**row, "number": whose, **({"barcode": f"{whose}/{row['place']}"} if "place" in row else {})}
+            owner_number = number or row["number"]
+            # Where only the count is known, a loan has no other identifier; loans of two readers must differ.
+            reference = {"barcode": f"{owner_number}/{row['position']}"} if "position" in row else {}
+            own = {**row, "number": owner_number, **reference}
             rows.append(tuple(own.get(column) for column in self._question.columns.values()))
         return rows
 
@@ -287,74 +292,78 @@ class Sip2:
         supported = status.one("BX") or ""
         if supported[_PATRON : _PATRON + 1].upper() == "N":
             raise SourceRefused(
-                f"{terminal.named} says that it does not answer questions about readers (patron information, BX)",
-                "Have the library switch patron information on for this account.",
+                f"{terminal.named} reports that it does not answer questions about readers (patron information, BX)",
+                "Have the library turn on patron information for this account.",
             )
 
-    def _wary(self, status: Message) -> Iterator[str]:
-        """Give what works and should be looked at."""
+    def _service_warnings(self, status: Message) -> Iterator[str]:
+        """Yield warnings about the service."""
         s = self._settings
         if not s.tls:
             yield (
-                "CLEAR TEXT: student numbers, titles and the password travel unencrypted. Have the library put TLS "
-                "(stunnel) before its service and write tls = true; else keep the way inside one closed network."
+                "CLEAR TEXT: student numbers, titles and the password are sent unencrypted. Have the library put TLS "
+                "(stunnel) in front of its service and write tls = true; else keep the connection in a closed network."
             )
-        told = status.one("AO")
-        if s.institution and told and told != s.institution:
-            yield f'It names its institution (AO) "{told}": answers must name "{s.institution}", as institution says.'
+        reported = status.one("AO")
+        if s.institution and reported and reported != s.institution:
+            yield f'It reports the institution (AO) "{reported}", not "{s.institution}": correct institution.'
         supported = status.one("BX") or ""
         if self._asks.titles and s.asks == "loans" and supported[_ITEM : _ITEM + 1].upper() == "N":
-            yield "It says that it does not answer about items (17): write titles = false; loans then have no due day."
+            yield "It does not answer about items (17), so loans have no due date: write titles = false."
         if not s.checksums:
-            yield "Without checksums a damaged line may not be seen: leave out checksums = false where it can be."
+            yield "Without checksums a damaged line can be missed: remove checksums = false where possible."
 
     def _notes(self, status: Message, candidates: Candidates) -> tuple[str, ...]:
-        """Say what the service supports, and what a sync asks it."""
+        """Return what the service supports, and what a sync asks it."""
         s, numbers = self._settings, len(candidates.every_number())
         supported = status.one("BX") or ""
         named = [name for name, flag in zip(_MESSAGES, supported, strict=False) if flag.upper() == "Y"]
-        says = f"SIP {status.fixed[30:34]}, institution {status.one('AO') or 'not named'}, supports "
-        says += ", ".join(named) if named else "what it does not say (no BX)"
+        summary = f"SIP {status.fixed[30:34]}, institution {status.one('AO') or 'not named'}, supports "
+        summary += ", ".join(named) if named else "unknown messages (no BX)"
         lists = {"loans": " with the list of loans (AU)", "fines": " with the list of fines (AV)", "blocks": ""}
         asks = "login (93), " if s.user else ""
         asks += f"status (99), patron information (63) for each of {numbers} numbers"
         asks += lists[s.asks] if s.lists else ""
         asks += ", item information (17) for each loan" if self._asks.titles and s.asks == "loans" else ""
         pace = f"{s.per_student.at_once} at once, {s.per_student.per_second:g} numbers a second"
-        return says, f"a sync asks: {asks}; {pace}", "Koha notes each of these questions as the reader's last visit."
+        return (
+            summary,
+            f"a sync asks: {asks}; {pace}",
+            "Koha records each of these questions as the reader's last visit.",
+        )
 
 
-#: Opens what asks about one number after the other, told how to wait.
+#: Opens a session and returns the function that asks about one number.
 _Opening: TypeAlias = Callable[[Pause], AbstractContextManager[Callable[[str], PatronAnswer]]]
 
 
 def _no_pause(_seconds: float) -> None:
-    """Wait for nothing: one number is not paced."""
+    """Do not wait: one number is not paced."""
 
 
 def _doubts(numbers: Sequence[str], answers: Mapping[str, PatronAnswer]) -> dict[str, str]:
-    """Return the numbers that nobody is released by, each with why."""
+    """Return the numbers with a doubtful answer, each with its doubt."""
     silent = PatronAnswer(doubt="no answer")
     found = {number: answers.get(number, silent).doubt for number in numbers}
     return {number: doubt for number, doubt in found.items() if doubt}
 
 
 def _assumed(candidates: Candidates, answers: Mapping[str, PatronAnswer]) -> list[str]:
-    """Say how many students are clear for no other reason than that the library does not know them."""
+    """Return a warning with the number of students that are clear only because the library does not know them."""
     nothing = PatronAnswer()
     theirs = [[answers.get(number, nothing) for number in numbers] for numbers in candidates.numbers.values()]
     count = sum(any(a.assumed for a in each) and not any(a.known and not a.assumed for a in each) for each in theirs)
     of = f"{count} of {len(theirs)} students have no card that the library knows"
-    return [f'{of}; they owe nothing, as missing = "nothing" says.'] if count else []
+    return [f'{of}; they owe nothing, because of missing = "nothing".'] if count else []
 
 
-def _most(doubts: Mapping[str, str]) -> str:
-    """Return the doubt that is the most frequent."""
+def _main_doubt(doubts: Mapping[str, str]) -> str:
+    """Return the most frequent doubt."""
     return Counter(doubts.values()).most_common(1)[0][0] if doubts else ""
 
 
 def _one_owner(candidates: Candidates) -> dict[str, str]:
-    """Return the student of each number that belongs to one alone."""
+    """Return the student of each number that has one owner."""
     owners: dict[str, set[str]] = {}
     for student, theirs in candidates.numbers.items():
         for number in theirs:

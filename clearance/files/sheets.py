@@ -97,7 +97,7 @@ class Sheets:
         """Read the sheet in a separate process. Raises SheetUnreadable."""
         asked = ListAsked(
             named=name,
-            told_in="[desk]",
+            settings_table="[desk]",
             columns=tuple(needed),
             sheet="",
             header_row=None,

@@ -1,7 +1,7 @@
-"""A source that is asked about each student of the roster, and what all its answers show together.
+"""A source that is asked about each student on the roster, and the combined answer.
 
-Such a source is never asked about anybody else, so its snapshot names the roster's revision: an answer about the
-students of a roster that has changed meanwhile clears nobody. The population is whoever it answered about.
+Such a source is asked only about the roster's students, so its snapshot has the roster's revision: if the roster has
+changed since, the answer clears no student. The population is all students that the source answered about.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Protocol, Self
 
-from connectors.http.worker_pool import Pause, PerStudent, Timer, walk
+from connectors.http.worker_pool import Pause, PerStudent, Timer, ask_each
 from connectors.port import (
     Candidates,
     Progress,
@@ -27,59 +27,59 @@ from connectors.port import (
 )
 from status_db.model import normalise_number
 
-#: A check looks for a record with so many students.
+#: The most students that a check asks about to find a record.
 _SAMPLED = 10
 
 
 class AsksAboutOne(Protocol):
-    """What can be asked about one student at a time."""
+    """A reader that asks about one student at a time."""
 
     def asking(self, pause: Pause = ...) -> AbstractContextManager[Callable[[str], Snapshot]]:
-        """Open what asks about one number after the other, each answer whole and proven.
+        """Open a session and return a function that asks about one number; each answer is whole and proven.
 
-        The population of an answer is that number, or nobody where the source does not know it.
+        The population of an answer is that number; it is empty where the source does not know the number.
         """
         ...
 
     def check_one(self, student: str) -> Sample:
-        """Look at the answer about one student."""
+        """Return a sample of the answer about one student."""
         ...
 
     def fresh(self) -> Self:
-        """Return one that asks the same and takes no answer out of a cache."""
+        """Return a reader with the same question that accepts no answer from a cache."""
         ...
 
 
 class EachStudent:
-    """Asks about every number of every student on the roster."""
+    """A connector that asks about every number of every student on the roster."""
 
-    #: What to do where an answer is about somebody else.
-    asked_wrongly: ClassVar[str] = (
-        "A system overlooks parameters it does not know: look at one and one_url; if its records carry a number of its "
-        'own or none, write columns.student = "{student}".'
+    #: The fix where an answer is about another student.
+    wrong_student_fix: ClassVar[str] = (
+        "A system ignores parameters that it does not know. Check one and one_url; if its records have another number "
+        'or none, write columns.student = "{student}".'
     )
 
     def __init__(
-        self, about_one: AsksAboutOne, limits: PerStudent, question: Question, watch: Timer | None = None
+        self, about_one: AsksAboutOne, limits: PerStudent, question: Question, timer: Timer | None = None
     ) -> None:
         self._about_one = about_one
         self._limits = limits
         self._question = question
-        self._watch = watch
+        self._timer = timer
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """Return what it says about everybody on the roster; `progress` is told numbers."""
-        began, candidates = self._question.clock(), on_the_roster(self._question)
-        answers = self._asked(candidates.every_number(), candidates, self._about_one, progress)
+        """Return the answers about all students on the roster; `progress` counts numbers."""
+        began, candidates = self._question.clock(), roster_candidates(self._question)
+        answers = self._ask_each(candidates.every_number(), candidates, self._about_one, progress)
         return joined(self._question, candidates, tuple(answers.values()), began)
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
-        """Return what it says now about these numbers, each asked about alone and never out of a cache."""
+        """Return the answers about these numbers, each asked separately and never answered from a cache."""
         began = self._question.clock()
-        answers = self._asked(numbers, self._question.candidates(), self._about_one.fresh(), progress)
+        answers = self._ask_each(numbers, self._question.candidates(), self._about_one.fresh(), progress)
         return about_these(self._question, tuple(answers.values()), began)
 
-    def _asked(
+    def _ask_each(
         self, numbers: Sequence[str], candidates: Candidates, about_one: AsksAboutOne, progress: Progress
     ) -> dict[str, Snapshot]:
         owners = owners_of(candidates)
@@ -87,61 +87,61 @@ class EachStudent:
         @contextmanager
         def opening(pause: Pause) -> Iterator[Callable[[str], Snapshot]]:
             with about_one.asking(pause) as ask:
-                yield lambda number: self._theirs(ask(number), owners.get(number) or {normalise_number(number)})
+                yield lambda number: self._check_owner(ask(number), owners.get(number) or {normalise_number(number)})
 
-        return walk(numbers, opening, self._limits, self._question.source, progress, self._watch)
+        return ask_each(numbers, opening, self._limits, self._question.source, progress, self._timer)
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return what it says about one number; it may name any other of the same student's."""
+        """Return the answer about one number; it can name another number of the same student."""
         owners = owners_of(self._question.candidates())
         with self._about_one.asking() as ask:
-            answer = self._theirs(ask(student), owners.get(student, frozenset()) | {normalise_number(student)})
+            answer = self._check_owner(ask(student), owners.get(student, frozenset()) | {normalise_number(student)})
         if any(proof.kind is ProofKind.END_REACHED for proof in answer.proofs):
             return answer
-        # What it says of a number that it does not know has no total: all its answers must have a proof in common.
+        # The answer about an unknown number has no total, and all answers must have a proof in common.
         end = Proof(ProofKind.END_REACHED, "one number, and everything about it")
         return replace(answer, proofs=(*answer.proofs, end))
 
     def check(self) -> Sample:
-        """Ask about the first students of the roster, until a record shows itself."""
-        numbers = on_the_roster(self._question).every_number()[:_SAMPLED]
+        """Ask about the first students on the roster until one has a record."""
+        numbers = roster_candidates(self._question).every_number()[:_SAMPLED]
         for number in numbers[:-1]:
             sample = self._about_one.check_one(number)
             if sample.row is not None:
                 return sample
         return self._about_one.check_one(numbers[-1])
 
-    def _theirs(self, answer: Snapshot, owned: AbstractSet[str]) -> Snapshot:
-        """Return an answer that is about nobody else; else it is about whomever the system likes."""
+    def _check_owner(self, answer: Snapshot, owned: AbstractSet[str]) -> Snapshot:
+        """Return an answer. Raise SourceGarbled where it is about another student."""
         for row in answer.rows:
             if row[0] is None or normalise_number(row[0]) not in owned:
                 raise SourceGarbled(
-                    f"{self._question.source}: asked about one student, it answered with a record about "
-                    f"{'nobody' if row[0] is None else 'somebody else'}",
-                    self.asked_wrongly,
+                    f"{self._question.source}: the answer about one student has a record "
+                    f"{'without a student' if row[0] is None else 'about another student'}",
+                    self.wrong_student_fix,
                 )
         return answer
 
 
-def on_the_roster(question: Question) -> Candidates:
-    """Return whom a source may be asked about. Raises SourceUnavailable where nobody is on the roster."""
+def roster_candidates(question: Question) -> Candidates:
+    """Return the students that a source is asked about. Raises SourceUnavailable where the roster is empty."""
     candidates = question.candidates()
     if not candidates.numbers:
         raise SourceUnavailable(
-            f"{question.source} is asked about each student, and nobody is on the roster",
+            f"{question.source} is asked about each student, but the roster is empty",
             "Sync the roster first: clearance sync roster.",
         )
     return candidates
 
 
 def about_these(question: Question, answers: Sequence[Snapshot], began: datetime) -> Snapshot:
-    """Return the answers about some numbers as one; it shows that each of them was asked about."""
+    """Return the answers about some numbers as one, with the proof that each number was asked about."""
     fields = tuple(question.columns)
-    end = Proof(ProofKind.END_REACHED, f"{_counted(len(answers), 'number')}, each asked about alone")
+    end = Proof(ProofKind.END_REACHED, f"{_count_text(len(answers), 'number')}, each asked separately")
     if not answers:
         return Snapshot(fields, [], began, question.clock(), (end,), [])
     whole = together(answers)
-    # What it says of a number that it does not know shows nothing else than that.
+    # The answer about an unknown number proves nothing else.
     proofs = (*(proof for proof in whole.proofs if proof.kind is not ProofKind.END_REACHED), end)
     return replace(whole, began=min(began, *(answer.began for answer in answers)), proofs=proofs)
 
@@ -149,26 +149,28 @@ def about_these(question: Question, answers: Sequence[Snapshot], began: datetime
 def joined(
     question: Question, candidates: Candidates, answers: Sequence[Snapshot], began: datetime, also: str = ""
 ) -> Snapshot:
-    """Return all answers as one that shows what each of them shows, and that every number was asked about once.
+    """Return all answers as one, with the proofs that each of them has, and that every number was asked about once.
 
     Raises SourceGarbled when the source knows none of the numbers.
     """
     numbers = len(candidates.every_number())
-    asked = f"{_counted(len(candidates.numbers), 'student')}, {_counted(numbers, 'number')}, each asked once{also}"
-    # An answer that the source knows nobody of that number shows nothing else; the longest speaks for all.
+    asked = (
+        f"{_count_text(len(candidates.numbers), 'student')}, {_count_text(numbers, 'number')}, each asked once{also}"
+    )
+    # The answer about an unknown number proves nothing else; the details are those of the longest answer.
     known = sorted((answer for answer in answers if answer.population), key=lambda answer: -len(answer.rows))
     if not known:
         raise SourceGarbled(
-            f"{question.source} knows nobody on the roster ({asked})",
-            "Look at the address, and whether it is asked with the numbers that it knows.",
+            f"{question.source} knows no student on the roster ({asked})",
+            "Check the address, and that the roster has the numbers that the source knows.",
         )
     whole = together(known)
     own = {ProofKind.NO_PAGE_LOST, ProofKind.END_REACHED}
     proofs = (
         Proof(ProofKind.NO_PAGE_LOST, asked),
-        Proof(ProofKind.END_REACHED, f"{_counted(len(answers), 'answer')}, up to the roster's last number"),
+        Proof(ProofKind.END_REACHED, f"{_count_text(len(answers), 'answer')}, up to the roster's last number"),
         *(
-            Proof(proof.kind, f"in each of {_counted(len(known), 'answer')}; in the longest: {proof.detail}")
+            Proof(proof.kind, f"in each of {_count_text(len(known), 'answer')}; in the longest: {proof.detail}")
             for proof in whole.proofs
             if proof.kind not in own
         ),
@@ -187,5 +189,5 @@ def owners_of(candidates: Candidates) -> Mapping[str, frozenset[str]]:
     return owners
 
 
-def _counted(count: int, word: str) -> str:
+def _count_text(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"

@@ -1,9 +1,9 @@
-"""What a library's system says over SIP2 about one reader: loans, money owed, or the privileges that are stopped.
+"""A library's answers over SIP2 about one reader: loans, money owed, or stopped privileges.
 
-Nothing here is clear by a zero alone. Koha answers about a card that it does not know with six zero counts, 'YYYY' and
-BL=N; so a reader counts as known by BL=Y and by one of the student's own numbers in AA. What does not add up, a count
-without its list, a foreign institution, money in another currency, is a doubt: such an answer may hold, and releases
-nobody. Koha leaves BV out where nothing is owed, and older releases of it count no fines beside an amount.
+A zero alone does not clear a student. Koha answers about an unknown card with six zero counts, 'YYYY' and BL=N; so a
+reader is known only with BL=Y and one of the student's own numbers in AA. A contradiction is a doubt: a count without
+its list, a foreign institution, money in another currency. A doubtful answer can hold a student, and releases none.
+Koha leaves BV out where nothing is owed, and its older releases count no fines where they have an amount.
 """
 
 import re
@@ -17,7 +17,7 @@ from connectors.by_student.sip2_wire import BrokenLine, Message, Sip2Terminal, c
 from connectors.port import Cell, SourceUnavailable
 from status_db.model import normalise_number
 
-#: The 14 places of a patron's status in a 64, and what a Y there says.
+#: The 14 positions of a patron's status in a 64, and what a Y there means.
 FLAGS: Mapping[str, tuple[int, str]] = {
     "charge": (0, "借书权限已停"),
     "renew": (1, "续借权限已停"),
@@ -40,16 +40,16 @@ Flag: TypeAlias = Literal[
     "too_many_claims", "too_many_lost", "fines", "fees", "recall_overdue", "too_many_billed",
 ]  # fmt: skip
 
-#: A list may come in so many pages.
+#: The most pages of a list.
 _MOST_PAGES = 200
 
-_DAY = re.compile(r"(\d{8})(?:(    |   Z)(\d{6}))?")
+_DATE_FORM = re.compile(r"(\d{8})(?:(    |   Z)(\d{6}))?")
 
 
 class SummaryField(NamedTuple):
-    """A list of a 64: its place in the question's summary, and its field."""
+    """A list of a 64: its position in the question's summary, and its field."""
 
-    place: int
+    position: int
     field: str
 
 
@@ -58,38 +58,38 @@ CHARGED, FINES = SummaryField(2, "AU"), SummaryField(3, "AV")
 
 @dataclass(frozen=True, slots=True)
 class PatronQuestion:
-    """What is asked about each reader."""
+    """The question about each reader."""
 
     question: Literal["loans", "fines", "blocks"]
     flags: Sequence[Flag]
-    #: The lists of what is lent and owed are asked for, and held against the counts.
+    #: Ask for the lists of loans and fines, and compare them with the counts.
     lists: bool
-    #: Each item on loan is asked about by 17, for its title and the day it is due.
+    #: Ask about each item on loan by 17, for its title and due date.
     titles: bool
     institution: str
     currency: str
     encoding: str
-    #: A card that the library does not know means that nothing is lent or owed.
+    #: A card that the library does not know has no loans and owes nothing.
     unknown_is_clear: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PatronAnswer:
-    """What was said about one number."""
+    """The answer about one number."""
 
     #: By the source's own columns.
     rows: tuple[Mapping[str, Cell], ...] = ()
-    #: The library knows the reader, or the settings say that not knowing them means nothing is owed.
+    #: The library knows the reader, or the settings define that an unknown reader owes nothing.
     known: bool = False
-    #: … because the settings say so.
+    #: … only because of the settings.
     assumed: bool = False
-    #: Why it releases nobody; empty where it may.
+    #: Why it releases no student; empty where it can release.
     doubt: str = ""
     warnings: tuple[str, ...] = ()
 
 
 class Readers:
-    """Asks about one number after the other over one connection."""
+    """Asks about numbers, one after the other, over one connection."""
 
     def __init__(self, terminal: Sip2Terminal, asks: PatronQuestion, owners: Mapping[str, frozenset[str]]) -> None:
         """`owners` has for each number every number of the student it belongs to, in our form."""
@@ -99,20 +99,20 @@ class Readers:
         self._no_titles = not asks.titles
 
     def about(self, number: str) -> PatronAnswer:
-        """Return what is said about a number. Raises SourceUnavailable for no, or no whole, answer."""
+        """Return the answer about a number. Raises SourceUnavailable for a missing or incomplete answer."""
         if not can_be_sent(number, self._asks.encoding):
-            return PatronAnswer(doubt="numbers that SIP2 cannot send, for a | or a letter outside of its encoding")
+            return PatronAnswer(doubt="numbers that SIP2 cannot send, because of a | or a letter outside its encoding")
         try:
-            return self._answer(number)
+            return self._ask_about(number)
         except BrokenLine as error:
             self._terminal.close()
-            raise self._terminal.unavailable(f"gave {error}") from None
+            raise self._terminal.unavailable(f"sent {error}") from None
 
-    def _answer(self, number: str) -> PatronAnswer:
+    def _ask_about(self, number: str) -> PatronAnswer:
         asks = self._asks
         which = {"loans": CHARGED, "fines": FINES}.get(asks.question) if asks.lists else None
-        first = self._information(number, which)
-        if doubt := self._foreign(number, first):
+        first = self._ask_patron(number, which)
+        if doubt := self._identity_doubt(number, first):
             return PatronAnswer(doubt=doubt)
         counts = _counts(first)
         valid = (first.one("BL") or "").upper()
@@ -123,16 +123,16 @@ class Readers:
         else:
             answer = (self._loans if asks.question == "loans" else self._fines)(number, first, counts)
         if valid != "Y" and not answer.doubt:
-            invalid = "cards that are not valid (BL) and have something all the same"
+            invalid = "cards that are not valid (BL) but have loans or fines"
             answer = replace(
-                answer, doubt=invalid if valid == "N" else "cards of which is not said (BL) that they are valid"
+                answer, doubt=invalid if valid == "N" else "cards without the field that they are valid (BL)"
             )
         key = first.one("AA")
         return replace(answer, known=True, rows=tuple({"number": key, **row} for row in answer.rows))
 
-    def _information(self, number: str, which: SummaryField | None, first: int = 0, last: int = 0) -> Message:
-        """Return a 64; with the items `first` to `last` of a list, from 1, where they are given."""
-        summary = "".join("Y" if which and place == which.place else " " for place in range(10))
+    def _ask_patron(self, number: str, which: SummaryField | None, first: int = 0, last: int = 0) -> Message:
+        """Return a 64; with the items `first` to `last` of a list, from 1, if given."""
+        summary = "".join("Y" if which and position == which.position else " " for position in range(10))
         fields = [("AO", self._institution()), ("AA", number), *self._terminal.terminal_password()]
         fields += [("BP", str(first)), ("BQ", str(last))] if first else []
         message = self._terminal.ask(f"63000{self._terminal.now()}{summary}", fields, "64")
@@ -143,31 +143,33 @@ class Readers:
     def _institution(self) -> str:
         return self._asks.institution or self._terminal.status().one("AO") or ""
 
-    def _foreign(self, number: str, message: Message) -> str:
-        """Return why an answer may be about somebody else, or from somewhere else; empty where it is not."""
+    def _identity_doubt(self, number: str, message: Message) -> str:
+        """Return why an answer may be about another reader, or from another institution; empty where it is not."""
         expected = self._institution()
         if expected and message.one("AO") != expected:
-            return "answers in the name of another institution (AO) than the one asked"
+            return "answers with another institution (AO) than the one asked"
         key = message.one("AA")
         owned = self._owners.get(number, frozenset()) | {normalise_number(number)}
         if key is None or normalise_number(key) not in owned:
-            return "answers that name another number (AA) than the student's"
+            return "answers with another number (AA) than the student's"
         return "answers in another encoding than the one in the settings" if message.merged else ""
 
     def _loans(self, number: str, first: Message, counts: Mapping[str, int | None]) -> PatronAnswer:
         charged, overdue = counts["charged"], counts["overdue"]
         if not self._asks.lists:
             return PatronAnswer(
-                tuple({"place": at} for at in range(1, (charged or 0) + 1)), doubt=_why(charged, overdue)
+                tuple({"position": at} for at in range(1, (charged or 0) + 1)), doubt=_count_doubt(charged, overdue)
             )
-        items = self._listed(number, first, CHARGED, charged)
-        doubt = _why(charged, overdue)
+        items = self._full_list(number, first, CHARGED, charged)
+        doubt = _count_doubt(charged, overdue)
         if not doubt and len(items) != charged:
-            doubt = "lists of loans (AU) that differ from their count"
+            doubt = "lists of loans (AU) that do not match their count"
         warnings: tuple[str, ...] = ()
-        described = [{"barcode": item, **self._described(item)} for item in items]
+        described = [{"barcode": item, **self._item_details(item)} for item in items]
         if self._asks.titles and self._no_titles:
-            warnings = ("Items are not answered about (17), so that titles and due days are missing: titles = false.",)
+            warnings = (
+                "The service does not answer about items (17), so titles and due dates are missing: titles = false.",
+            )
         return PatronAnswer(tuple(described), doubt=doubt, warnings=warnings)
 
     def _fines(self, number: str, first: Message, counts: Mapping[str, int | None]) -> PatronAnswer:
@@ -175,13 +177,13 @@ class Readers:
         if len(amounts) > 1:
             raise BrokenLine("a 64 with two different amounts")
         amount = amounts.pop().strip() if amounts else ""
-        listed = self._listed(number, first, FINES, count) if self._asks.lists else ()
+        listed = self._full_list(number, first, FINES, count) if self._asks.lists else ()
         doubt = ""
         if self._asks.lists and listed and len(listed) != count:
-            doubt = "lists of fines (AV) that differ from their count"
+            doubt = "lists of fines (AV) that do not match their count"
         if not _owes(amount):
             if count or listed:
-                doubt = doubt or "fines that are counted, and no amount (BV)"
+                doubt = doubt or "a count of fines without an amount (BV)"
             elif not amount and count is None:
                 doubt = "neither an amount (BV) nor a count of fines"
             return PatronAnswer(doubt=doubt)
@@ -195,27 +197,27 @@ class Readers:
         raised = [flag for flag in self._asks.flags if first.fixed[FLAGS[flag][0]].upper() == "Y"]
         return PatronAnswer(tuple({"flag": flag, "title": FLAGS[flag][1]} for flag in raised))
 
-    def _listed(self, number: str, first: Message, which: SummaryField, count: int | None) -> tuple[str, ...]:
-        """Return a whole list, page by page, as far as the system gives it."""
+    def _full_list(self, number: str, first: Message, which: SummaryField, count: int | None) -> tuple[str, ...]:
+        """Return a list, page by page, as far as the system returns it."""
         items = _items(first, which)
         for _ in range(_MOST_PAGES):
             if count is None or len(items) >= count:
                 break
-            page = self._information(number, which, len(items) + 1, count)
-            if self._foreign(number, page) or _counts(page) != _counts(first):
+            page = self._ask_patron(number, which, len(items) + 1, count)
+            if self._identity_doubt(number, page) or _counts(page) != _counts(first):
                 raise SourceUnavailable(
                     f"{self._terminal.named} changed an answer while its pages were read",
-                    "Wait for the next slot, which tries again; if this comes each time, call who runs it.",
+                    "The next run tries again. If this repeats, call the operator of the system.",
                 )
             more = _items(page, which)
             if not more or more == items[: len(more)]:
-                # Nothing is left; or BP and BQ are overlooked, and it begins again.
+                # The list has ended; or the system ignores BP and BQ, and begins again.
                 break
             items += more
         return items
 
-    def _described(self, item: str) -> dict[str, Cell]:
-        """Return the title of an item and when it is due, by 17; the list's own text where that is not asked for."""
+    def _item_details(self, item: str) -> dict[str, Cell]:
+        """Return the title and due date of an item, by 17; the list's own text where titles are off."""
         if not self._asks.titles:
             return {"title": item}
         if self._no_titles or not can_be_sent(item, self._asks.encoding):
@@ -224,7 +226,7 @@ class Readers:
         try:
             message = self._terminal.ask(f"17{self._terminal.now()}", fields, "18")
         except SourceUnavailable:
-            # A loan is a loan without its title; each further question would cost the whole patience.
+            # A loan counts without its title; each further question would wait for the whole timeout.
             self._no_titles = True
             return {}
         if message.one("AB") != item:
@@ -232,7 +234,7 @@ class Readers:
         return {"title": message.one("AJ") or None, "due": _due(message.one("AH"))}
 
 
-def _why(charged: int | None, overdue: int | None) -> str:
+def _count_doubt(charged: int | None, overdue: int | None) -> str:
     if charged is None:
         return "no count of loans"
     return "more loans overdue than on loan" if (overdue or 0) > charged else ""
@@ -245,18 +247,18 @@ def _counts(message: Message) -> dict[str, int | None]:
     for at, name in enumerate(names):
         text = message.fixed[35 + 4 * at : 39 + 4 * at]
         if text.strip() and not text.isdecimal():
-            raise BrokenLine("a 64 with a count that is no number")
+            raise BrokenLine("a 64 with a count that is not a number")
         counts[name] = int(text) if text.strip() else None
     return counts
 
 
 def _items(message: Message, which: SummaryField) -> tuple[str, ...]:
-    # Beyond a list's end Koha sends fields with nothing in them.
+    # Beyond a list's end Koha sends empty fields.
     return tuple(item.strip() for item in message.every(which.field) if item.strip())
 
 
 def _amount(text: str) -> Cell:
-    """Return an amount; the text as it came where it cannot be read here, which the rule reads or doubts."""
+    """Return an amount; the text itself where it is not a number, which the rule then reads or doubts."""
     try:
         amount = Decimal(text.strip())
     except InvalidOperation:
@@ -265,13 +267,13 @@ def _amount(text: str) -> Cell:
 
 
 def _owes(text: str) -> bool:
-    """Say whether an amount is another than nothing; what cannot be read is."""
+    """Return whether an amount is not zero; text that cannot be read counts as not zero."""
     return bool(text.strip()) and _amount(text) != 0
 
 
 def _due(text: str | None) -> Cell:
-    """Return the moment of an 18-letter date, in UTC for the zone Z; other text as it came."""
-    match = _DAY.fullmatch(text or "")
+    """Return the time of an 18-letter date, in UTC for the zone Z; other text unchanged."""
+    match = _DATE_FORM.fullmatch(text or "")
     try:
         if match:
             moment = datetime.strptime(match[1] + (match[3] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - the system's own zone

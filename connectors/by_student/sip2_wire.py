@@ -1,11 +1,11 @@
-"""SIP2's messages, and one connection to a library's system that speaks them: what a self-check machine does.
+"""SIP2's messages, and one connection to a library's system, as a self-check machine uses it.
 
-As the 3M Standard Interchange Protocol 2.00 has it: a message is two digits, a fixed part, fields of two letters each
-ended by `|`, then with error detection `AY` and a sequence digit, `AZ` and a checksum (the bytes up to and with `AZ`,
-summed, negated, 16 bits, four hexadecimal digits), and a carriage return; some systems send CR and LF. `96` asks for
-the last message again. A damaged answer is asked for by putting the question again, not by `97`: Koha answers that
-with another sequence number than the question's. Questions about readers and items change no loan, so that they may
-be put again.
+As defined in the 3M Standard Interchange Protocol 2.00: a message is two digits, a fixed part, fields of two letters
+each ended by `|`, then with error detection `AY` and a sequence digit, `AZ` and a checksum (the bytes up to and
+including `AZ`, summed, negated, 16 bits, four hexadecimal digits), and a carriage return; some systems send CR and LF.
+`96` requests the last message again. After a damaged answer, the question is sent again, and `97` is not used: Koha
+answers it with another sequence number than the question's. Questions about readers and items change no loan, so they
+can be sent again.
 """
 
 import codecs
@@ -26,34 +26,34 @@ from config.tables.secrets import FilePath, Secret, Text
 from connectors.own_keys.secrets import reveal
 from connectors.port import Question, SourceRefused, SourceUnavailable, table_of
 
-#: The length of the fixed part of each answer, in characters, behind its two digits.
+#: The length of the fixed part of each answer, in characters, after its two digits.
 _FIXED = {"18": 24, "64": 59, "94": 1, "98": 34}
 
-#: Fields whose absence, or number, means something: none may be lost to a wrong encoding.
+#: Fields with a meaning in their absence, or their number: a wrong encoding must not hide one.
 _WEIGHTY = ("AA", "AT", "AU", "AV", "BL", "BV")
 
 _TAIL = re.compile(rb"AY([0-9])AZ([0-9A-Fa-f]{4})\Z")
 
-#: No answer is longer, in bytes: hundreds of books fit in.
+#: The longest answer, in bytes: it has room for hundreds of books.
 _LONGEST = 1 << 18
 
 _CHUNK = 1 << 14
 
-_TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
+_TRY_LATER = "The next run tries again. Check that the service runs and can be reached from here."
 
 
-def _encoding(name: str) -> str:
+def _check_encoding(name: str) -> str:
     try:
         plain = "AZ|".encode(name) == b"AZ|" and bool(codecs.lookup(name))
     except (LookupError, UnicodeError):
         plain = False
     if not plain:
-        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: write one such as "utf-8" or "gb18030"')
+        raise ValueError(f'"{name}" is not an encoding for SIP2: write one such as "utf-8" or "gb18030"')
     return name
 
 
 def can_be_sent(text: str, encoding: str) -> bool:
-    """Say whether a text can be a field's: not empty, no `|`, no control character, and in this encoding."""
+    """Return whether a text can be a field: not empty, no `|`, no control character, and in this encoding."""
     try:
         text.encode(encoding)
     except UnicodeError:
@@ -62,26 +62,26 @@ def can_be_sent(text: str, encoding: str) -> bool:
 
 
 class Sip2Line(Table):
-    """Where a library's SIP2 service is, how it is spoken to, and how patiently."""
+    """Where a library's SIP2 service is, its protocol options, and the time limits."""
 
     host: Annotated[Text, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65_535)] = 6001
-    #: Without it everything travels in the open: numbers, titles and the password.
+    #: Without it everything is sent in clear text: numbers, titles and the password.
     tls: bool = False
-    #: The authority that has signed the service's certificate; left out, those this machine knows.
+    #: The authority that has signed the service's certificate; left out, those that this machine knows.
     authority: FilePath | None = None
-    #: The account (CN) and its password (CO), where the service wants a login.
+    #: The account (CN) and its password (CO), where the service requires a login.
     user: Text = ""
     password: Secret | None = None
     #: The location code of the login (CP).
     location: Secret | None = None
-    #: The password of the terminal (AC), where the service wants one with each question.
+    #: The password of the terminal (AC), where the service requires one with each question.
     terminal_password: Secret | None = None
     #: Sequence numbers and checksums.
     checksums: bool = True
     terminator: Literal["cr", "crlf"] = "cr"
-    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
-    #: How often a question is put again over the same connection, after a damaged answer or a 96.
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
+    #: How many times a question is sent again over the same connection, after a damaged answer or a 96.
     resends: Annotated[int, Field(ge=0, le=10)] = 3
     connect_timeout: Span = timedelta(seconds=10)
     #: For each answer.
@@ -90,25 +90,25 @@ class Sip2Line(Table):
     @model_validator(mode="after")
     def _can_log_in(self) -> Self:
         if (self.password or self.location) and not self.user:
-            raise ValueError("password and location are those of a login: name its user, too")
+            raise ValueError("password and location are part of a login: set user, too")
         if self.user and not can_be_sent(self.user, self.encoding):
             raise ValueError(f"user {_CANNOT_BE_SENT}: have the library choose another")
         return self
 
 
-_CANNOT_BE_SENT = "holds a | or a control character, which SIP2 cannot send"
+_CANNOT_BE_SENT = "contains a | or a control character, which SIP2 cannot send"
 
 
-class BrokenLine(Exception):  # noqa: N818 - named by what it is
-    """A line that is no whole answer; the text says why, and nothing of what it holds."""
+class BrokenLine(Exception):  # noqa: N818 - named by its cause
+    """A line that is not a whole answer; the text has the reason, and nothing of the line."""
 
 
-class _NotUnderstood(SourceUnavailable):
-    """One of the two did not understand the other, as often as it was tried."""
+class _ResendLimit(SourceUnavailable):
+    """No valid answer after all resends."""
 
 
-class _Closed(SourceUnavailable):
-    """The other end has closed the connection, and nothing of an answer has come."""
+class _ConnectionLost(SourceUnavailable):
+    """The other end closed the connection before it sent an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +120,15 @@ class Message:
     fields: tuple[tuple[str, str], ...] = ()
     #: The sequence digit; empty without error detection.
     sequence: str = ""
-    #: A field was swallowed by a letter before it: this is not the encoding it was written in.
+    #: A letter has swallowed the field after it: the encoding is wrong.
     merged: bool = False
 
     def every(self, code: str) -> tuple[str, ...]:
-        """Return what stands in each field of this name."""
+        """Return the value of each field with this name."""
         return tuple(value for name, value in self.fields if name == code)
 
     def one(self, code: str) -> str | None:
-        """Return what stands in a field; None where there is none. Raises BrokenLine where it comes with two values."""
+        """Return the value of a field; None where it is missing. Raises BrokenLine for two different values."""
         values = {value.strip() for value in self.every(code)}
         if len(values) > 1:
             raise BrokenLine(f"an answer has two different fields {code}")
@@ -136,12 +136,12 @@ class Message:
 
 
 def checksum(text: bytes) -> bytes:
-    """Return the checksum of a message up to and with its `AZ`."""
+    """Return the checksum of a message up to and including its `AZ`."""
     return b"%04X" % (-sum(text) & 0xFFFF)
 
 
-def read(line: bytes, encoding: str, *, checksums: bool) -> Message:
-    """Return what a line says. Raises BrokenLine for whatever is no whole answer."""
+def parse_message(line: bytes, encoding: str, *, checksums: bool) -> Message:
+    """Return the message in a line. Raises BrokenLine where it is not a whole answer."""
     if line[:2] == b"96":
         return Message("96")
     tail = _TAIL.search(line)
@@ -157,7 +157,7 @@ def read(line: bytes, encoding: str, *, checksums: bool) -> Message:
         raise BrokenLine(f"an answer of the kind {code}" if code.isdecimal() and code.isascii() else "no SIP2 answer")
     fixed, variable = rest[: _FIXED[code]], rest[_FIXED[code] :]
     if len(fixed) < _FIXED[code] or not (fixed.isascii() and fixed.isprintable()):
-        raise BrokenLine(f"an answer {code} whose fixed part is cut off or unreadable")
+        raise BrokenLine(f"an answer {code} with a fixed part that is cut off or unreadable")
     fields = tuple((part[:2], part[2:]) for part in variable.split("|") if part.strip())
     later = [name for name, _ in fields[1:]]
     merged = any(body.count(b"|" + name.encode()) > later.count(name) for name in _WEIGHTY)
@@ -165,9 +165,9 @@ def read(line: bytes, encoding: str, *, checksums: bool) -> Message:
 
 
 class Sip2Terminal:
-    """One connection, opened and logged in when first asked over, and opened anew after any failure.
+    """One connection; it is opened and logged in with the first question, and opened again after a failure.
 
-    What it raises, SourceUnavailable or SourceRefused, holds no secret and nothing of what a system has answered.
+    Its errors, SourceUnavailable or SourceRefused, contain no secret and nothing of an answer.
     """
 
     def __init__(self, line: Sip2Line, question: Question) -> None:
@@ -186,63 +186,63 @@ class Sip2Terminal:
 
     @property
     def named(self) -> str:
-        """Begins each message: the source and where it is asked."""
+        """The beginning of each message: the source and its address."""
         return f"{self._question.source}: {self._line.host}:{self._line.port}"
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.close()
         self._socket, self._unread, self._status = None, b"", None
 
     def status(self) -> Message:
-        """Return what the system says of itself (98), asked once for each connection."""
+        """Return the system's status (98), asked once for each connection."""
         if self._status is None:
             with self._closed_by_failure():
                 self._open()
                 try:
                     self._log_in()
-                    # 0: all is well with this terminal; it prints 80 letters a line and speaks version 2.00.
-                    self._status = self._asked("9900802.00", (), "98")
-                except _NotUnderstood as error:
-                    # From the first word on: no later round and no other student will change that.
+                    # 0: this terminal works; it prints 80 letters a line and uses version 2.00.
+                    self._status = self._send_and_receive("9900802.00", (), "98")
+                except _ResendLimit as error:
+                    # It fails with the first message: no later round and no other student can change that.
                     raise SourceRefused(error.what, error.fix_text) from None
-                self._refuse_status(self._status)
+                self._check_status(self._status)
         return self._status
 
     def ask(self, head: str, fields: Sequence[tuple[str, str]], wanted: str) -> Message:
         """Return the answer of the kind `wanted` to a question. Raises SourceUnavailable or SourceRefused.
 
-        Some services close a connection after each answer, or after a while: then it is asked once more over a new one.
+        Some services close a connection after each answer, or after some time: then it asks once more over a new one.
         """
         used = self._status is not None
         self.status()
         try:
             with self._closed_by_failure():
-                return self._asked(head, fields, wanted)
-        except _Closed:
+                return self._send_and_receive(head, fields, wanted)
+        except _ConnectionLost:
             if not used:
                 raise
         self.status()
         with self._closed_by_failure():
-            return self._asked(head, fields, wanted)
+            return self._send_and_receive(head, fields, wanted)
 
     def now(self) -> str:
-        """Return the time as a message has it: day, four blanks for the local zone, time."""
+        """Return the time in the form of a message: date, four blanks for the local zone, time."""
         return self._question.clock().astimezone(self._question.zone).strftime("%Y%m%d    %H%M%S")
 
     def terminal_password(self) -> tuple[tuple[str, str], ...]:
-        """Return the field for the terminal's password, which the protocol wants to be there."""
-        return (("AC", self._word("terminal_password")),)
+        """Return the field for the terminal's password, which the protocol requires."""
+        return (("AC", self._secret_text("terminal_password")),)
 
     def unavailable(self, what: str, fix_text: str = _TRY_LATER) -> SourceUnavailable:
-        """Return the error for no, or no whole, answer."""
+        """Return the error for a missing or incomplete answer."""
         return SourceUnavailable(f"{self.named} {what}", fix_text)
 
     @contextlib.contextmanager
     def _closed_by_failure(self) -> Iterator[None]:
-        """Close where something fails: what comes late would be taken for the answer to the next question."""
+        """Close the connection on a failure: a late answer would count as the answer to the next question."""
         try:
             yield
         except BaseException:
@@ -254,9 +254,9 @@ class Sip2Terminal:
         try:
             plain = socket.create_connection((line.host, line.port), line.connect_timeout.total_seconds())
         except (UnicodeError, ValueError):
-            raise SourceRefused(f"{self.named} is no address", "Write the service's name as host.") from None
+            raise SourceRefused(f"{self.named} is not an address", "Write the service's name as host.") from None
         except OSError as error:
-            raise self.unavailable(f"cannot be reached ({_plainly(error)})") from None
+            raise self.unavailable(f"cannot be reached ({_system_error_text(error)})") from None
         self._socket = plain
         if not line.tls:
             return
@@ -266,19 +266,19 @@ class Sip2Terminal:
         except ssl.SSLCertVerificationError as error:
             raise SourceRefused(
                 f"{self.named} shows a certificate that is not trusted here ({error.verify_message})",
-                "Have the library mend it, or name its authority's file as authority.",
+                "Have the library correct it, or set authority to its authority's file.",
             ) from None
         except (ssl.SSLError, ValueError) as error:
             raise SourceRefused(
-                f"{self.named} does not answer in TLS ({_plainly(error)})",
-                "Look at port, and whether the library has put TLS (stunnel) before its service; tls = false asks in "
-                "clear text.",
+                f"{self.named} does not answer with TLS ({_system_error_text(error)})",
+                "Check port, and that the library has TLS (stunnel) in front of its service; for clear text, set "
+                "tls = false.",
             ) from None
         except OSError as error:
-            raise self.unavailable(f"cannot be reached ({_plainly(error)})") from None
+            raise self.unavailable(f"cannot be reached ({_system_error_text(error)})") from None
 
-    def _word(self, key: Literal["password", "location", "terminal_password"]) -> str:
-        """Return a secret of the line as it is now, empty where it has none. Raises SourceRefused."""
+    def _secret_text(self, key: Literal["password", "location", "terminal_password"]) -> str:
+        """Return a secret as it is now, empty where it is not set. Raises SourceRefused."""
         secret: Secret | None = getattr(self._line, key)
         word = reveal(secret, self._question.source) if secret else ""
         if word and not can_be_sent(word, self._line.encoding):
@@ -292,32 +292,32 @@ class Sip2Terminal:
         line = self._line
         if not line.user:
             return
-        fields = [("CN", line.user), ("CO", self._word("password"))]
-        fields += [("CP", self._word("location"))] if line.location else []
-        # 00: name and password are sent as they are; no system is known that takes another way.
-        if self._asked("9300", fields, "94").fixed != "1":
+        fields = [("CN", line.user), ("CO", self._secret_text("password"))]
+        fields += [("CP", self._secret_text("location"))] if line.location else []
+        # 00: name and password are sent in plain text; no known system accepts another form.
+        if self._send_and_receive("9300", fields, "94").fixed != "1":
             raise SourceRefused(
-                f"{self.named} did not let us log in",
-                "Have the library look at the account (user, password, location) and whether this machine's address "
-                "may use it.",
+                f"{self.named} refused the login",
+                "Have the library check the account (user, password, location), and that this machine's address is "
+                "allowed to use it.",
             )
 
-    def _refuse_status(self, status: Message) -> None:
+    def _check_status(self, status: Message) -> None:
         online, version = status.fixed[0], status.fixed[30:34]
         try:
-            # Whoever looks at these later finds them readable.
+            # Later readers of these fields must not fail.
             status.one("AO"), status.one("BX")
         except BrokenLine as error:
-            raise self.unavailable(f"gave {error}") from None
+            raise self.unavailable(f"sent {error}") from None
         if online != "Y":
-            raise self.unavailable("answers that it is not online")
+            raise self.unavailable("reports that it is not online")
         if version.startswith("1"):
             raise SourceRefused(
-                f"{self.named} speaks version 1 of SIP, which has no question about a reader's loans",
-                "Have the library switch SIP 2.00 on for this account.",
+                f"{self.named} uses version 1 of SIP, which has no question about a reader's loans",
+                "Have the library turn on SIP 2.00 for this account.",
             )
 
-    def _asked(self, head: str, fields: Sequence[tuple[str, str]], wanted: str) -> Message:
+    def _send_and_receive(self, head: str, fields: Sequence[tuple[str, str]], wanted: str) -> Message:
         text = head + "".join(f"{name}{value}|" for name, value in fields)
         body = text.encode(self._line.encoding)
         self._sequence = (self._sequence + 1) % 10
@@ -325,9 +325,9 @@ class Sip2Terminal:
         for _ in range(self._line.resends + 1):
             self._send(body)
             try:
-                message = read(self._received(), self._line.encoding, checksums=self._line.checksums)
+                message = parse_message(self._receive_line(), self._line.encoding, checksums=self._line.checksums)
             except BrokenLine as error:
-                failed = f"gave {error}"
+                failed = f"sent {error}"
                 self._sequence = (self._sequence + 1) % 10
                 continue
             if message.code == "96":
@@ -336,17 +336,17 @@ class Sip2Terminal:
             if self._line.checksums and message.sequence != str(self._sequence):
                 raise self.unavailable("answered with the sequence number of another question")
             if message.code != wanted:
-                raise self.unavailable(f"answered with a {message.code} where a {wanted} was due")
+                raise self.unavailable(f"answered with a {message.code} in place of a {wanted}")
             return message
-        hint = "; a service without checksums is asked with checksums = false" if self._line.checksums else ""
-        raise _NotUnderstood(
+        hint = "; for a service without checksums, set checksums = false" if self._line.checksums else ""
+        raise _ResendLimit(
             f"{self.named} {failed}, {self._line.resends + 1} times",
-            f"Look at checksums, encoding and terminator with the library{hint}; the next slot tries again.",
+            f"The next run tries again. Check checksums, encoding and terminator with the library{hint}.",
         )
 
     def _send(self, body: bytes) -> None:
         if self._unread.strip(b"\r\n\0 "):
-            raise self.unavailable("sent a line that nobody had asked for")
+            raise self.unavailable("sent a line without a question")
         self._unread = b""
         if self._line.checksums:
             body += b"AY%dAZ" % self._sequence
@@ -356,10 +356,12 @@ class Sip2Terminal:
             self._socket.settimeout(self._line.timeout.total_seconds())
             self._socket.sendall(body + (b"\r" if self._line.terminator == "cr" else b"\r\n"))
         except OSError as error:
-            raise _Closed(f"{self.named} did not take a question ({_plainly(error)})", _TRY_LATER) from None
+            raise _ConnectionLost(
+                f"{self.named} did not accept a question ({_system_error_text(error)})", _TRY_LATER
+            ) from None
 
-    def _received(self) -> bytes:
-        """Return one line, without what ends it."""
+    def _receive_line(self) -> bytes:
+        """Return one line, without its terminator."""
         deadline = time.monotonic() + self._line.timeout.total_seconds()
         assert self._socket is not None  # noqa: S101 - it was opened before
         while b"\r" not in (come := self._unread.lstrip(b"\r\n\0 ")):
@@ -374,19 +376,19 @@ class Sip2Terminal:
             except TimeoutError:
                 raise self.unavailable("accepted a question and did not answer in time") from None
             except OSError as error:
-                more, how = b"", f"broke the connection off ({_plainly(error)})"
+                more, how = b"", f"broke off the connection ({_system_error_text(error)})"
             else:
                 how = "closed the connection without an answer"
             if not more:
-                raise (SourceUnavailable if come else _Closed)(f"{self.named} {how}", _TRY_LATER)
+                raise (SourceUnavailable if come else _ConnectionLost)(f"{self.named} {how}", _TRY_LATER)
             self._unread = come + more
         line, _, self._unread = come.partition(b"\r")
         return line
 
 
-def _plainly(error: Exception) -> str:
-    """Say what went wrong on the way, in the operating system's words."""
+def _system_error_text(error: Exception) -> str:
+    """Return the operating system's text of an error."""
     if isinstance(error, TimeoutError):
         return "timed out"
-    said = getattr(error, "strerror", None) or getattr(error, "reason", None)
-    return str(said) if said else type(error).__name__
+    text = getattr(error, "strerror", None) or getattr(error, "reason", None)
+    return str(text) if text else type(error).__name__

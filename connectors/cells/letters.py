@@ -1,8 +1,7 @@
-"""Letters that did not survive the way here: bytes that nobody decoded, broken letters, letters replaced by "?".
+"""Letters that were damaged: bytes without a charset, broken letters, letters replaced by "?".
 
-A broken letter in a title is replaced, counted, and reported with its row. In a student number it is never let through:
-which student was meant cannot be known. An amount, a status or a day with a broken letter stays as it came, and is read
-as doubt.
+A broken letter in a title is replaced, counted, and reported with its row. In a student number it is always refused:
+the student is unknown. An amount, a status or a date with a broken letter stays unchanged, and is read as doubt.
 """
 
 import re
@@ -12,36 +11,36 @@ from typing import TypeAlias
 from connectors.port import Candidates, Cell, SourceGarbled, table_of
 from status_db.model import normalise_number
 
-#: What stands for a byte that is no letter.
+#: The replacement for a byte that is not a letter.
 BROKEN = "\ufffd"
 
-#: What databases and drivers put in place of a letter that a charset lacks: "?", Oracle also "¿", FreeTDS "?".
+#: What databases and drivers write for a letter that a charset lacks: "?", Oracle also "¿", FreeTDS "?".
 _REPLACED = re.compile(r"[?¿？\ufffd]")
 
-#: So many broken letters are reported with their row; the others are counted.
-_LISTED = 10
+#: The most broken letters that are reported with their row; the others are counted.
+_MOST_LISTED = 10
 
-#: The types in which drivers give bytes.
+#: The types that drivers return for bytes.
 BYTES = (bytes, bytearray, memoryview)
 
 Row: TypeAlias = tuple[Cell, ...]
 
 
 def decoded(cell: Cell, charset: str) -> Cell:
-    """Return bytes as text of this charset, what is no letter of it replaced; any other cell as it is.
+    """Return bytes as text of this charset, with U+FFFD for broken letters; any other cell unchanged.
 
-    A fixed-length binary column pads with zero bytes, which are no part of its text.
+    A fixed-length binary column pads with zero bytes, which are not part of its text.
     """
     return bytes(cell).decode(charset, "replace").rstrip("\0") if isinstance(cell, BYTES) else cell
 
 
 class Letters:
-    """Looks at the text of one answer, and keeps what it finds for the run's record."""
+    """Checks the text of one answer, and collects warnings for the run's record."""
 
     def __init__(self, source: str, columns: Mapping[str, str], fix: str, raw_text: str = "") -> None:
-        """`columns` maps our field to the source's column; `fix` is what to do about a charset.
+        """`columns` maps our field to the source's column; `fix` is the fix for a wrong charset.
 
-        `raw_text` is the database's expression for the bytes behind a column, with {0} for it; empty where it has none.
+        `raw_text` is the database's expression for a column's bytes, with {0} for the column; empty where it has none.
         """
         self._raw_text = raw_text
         self._source = source
@@ -53,11 +52,11 @@ class Letters:
         self._warnings: list[str] = []
 
     def look(self, rows: Sequence[Row], first: int) -> None:
-        """Look at some rows; `first` is the place of the first of them in the answer, from 0.
+        """Check some rows; `first` is the position of the first of them in the answer, from 0.
 
-        Raises SourceGarbled for bytes that nobody decoded, and for a broken letter in a student number.
+        Raises SourceGarbled for bytes without a charset, and for a broken letter in a student number.
         """
-        # Only the types are looked at, so that an answer of millions costs little.
+        # Only the types are checked, so that an answer of millions of rows costs little.
         for at, column in enumerate(zip(*rows, strict=True)):
             if not set(map(type, column)).isdisjoint(BYTES):
                 self._refuse_bytes(at, first + next(i for i, c in enumerate(column) if isinstance(c, BYTES)))
@@ -68,7 +67,7 @@ class Letters:
             if self._key in found:
                 raise SourceGarbled(
                     f"{self._source}: row {number}, {self._columns[self._key]}: a letter of the student number could "
-                    "not be decoded, so whom the row is about is unknown",
+                    "not be decoded, so the student is unknown",
                     self._fix,
                 )
             self._broken_rows += bool(found)
@@ -76,13 +75,13 @@ class Letters:
 
     def _refuse_bytes(self, at: int, row: int) -> None:
         raise SourceGarbled(
-            f"{self._source}: row {row + 1}: the column {self._columns[at]} ({self._fields[at]}) holds bytes, not text",
-            f'Say what they are in {table_of(self._source)}, such as bytes_as = "utf-8", or convert the column to text '
+            f"{self._source}: row {row + 1}: the column {self._columns[at]} ({self._fields[at]}) has bytes, not text",
+            f'Set their charset in {table_of(self._source)}, such as bytes_as = "utf-8", or convert the column to text '
             "in the query.",
         )
 
     def finish(self, rows: Sequence[Row], candidates: Callable[[], Candidates]) -> None:
-        """Look at the answer as a whole. Raises SourceGarbled where its charset is wrong, or a number lost letters."""
+        """Check the answer as a whole. Raises SourceGarbled where its charset is wrong, or a number lost letters."""
         if self._broken_rows and 2 * self._broken_rows > len(rows):
             letters = "".join([cell for row in rows for cell in row if isinstance(cell, str) and not cell.isascii()])
             broken = letters.count(BROKEN)
@@ -95,7 +94,7 @@ class Letters:
         self._refuse_or_note_mojibake(rows)
 
     def _refuse_lost_numbers(self, rows: Iterable[Row], candidates: Callable[[], Candidates]) -> None:
-        """Refuse a number with "?" in place of letters that fits a number on the roster."""
+        """Refuse a number with "?" in place of letters that matches a number on the roster."""
         lost: dict[str, int] = {}
         for number, row in enumerate(rows, 1):
             cell = row[self._key]
@@ -109,50 +108,50 @@ class Letters:
             fits = re.compile(".".join(parts))
             if any(fits.fullmatch(one) for one in known):
                 raise SourceGarbled(
-                    f'{self._source}: row {number}, {self._columns[self._key]}: "{cell}" has "?" where a letter or '
-                    "digit was, and fits a number on the roster",
-                    f"{self._fix} If it is stored so, have the office correct the row.",
+                    f'{self._source}: row {number}, {self._columns[self._key]}: "{cell}" has "?" in place of a letter '
+                    "or digit, and matches a number on the roster",
+                    f"{self._fix} If it is stored with the ?, have the office correct the row.",
                 )
 
     def _refuse_or_note_mojibake(self, rows: Sequence[Row]) -> None:
-        """Note text that was read in a Latin charset and is another; refuse it in a number."""
+        """Note text that was read in a wrong Latin charset; refuse it in a number."""
         found: dict[str, int] = {}
         for number, row in enumerate(rows, 1):
             for at, cell in enumerate(row):
-                if isinstance(cell, str) and not cell.isascii() and (truly := _mojibake(cell)):
+                if isinstance(cell, str) and not cell.isascii() and (truly := _mojibake_charset(cell)):
                     if at == self._key:
                         raise SourceGarbled(
-                            f"{self._source}: row {number}, {self._columns[at]}: the text is {truly} that was read as "
+                            f"{self._source}: row {number}, {self._columns[at]}: the text is {truly}, but was read as "
                             "Latin-1",
                             self._ask_for_bytes(at, truly),
                         )
-                    found.setdefault(f"{self._fields[at]}: the text is {truly} that was read as Latin-1", number)
-        self._warnings += [f"row {number}, {what}, and so may others" for what, number in found.items()]
+                    found.setdefault(f"{self._fields[at]}: the text is {truly}, but was read as Latin-1", number)
+        self._warnings += [f"row {number}, {what}; other rows may be the same" for what, number in found.items()]
 
     def _ask_for_bytes(self, at: int, charset: str) -> str:
         if not self._raw_text:
-            return f'Write bytes_as = "{charset}", or have the office put its text in anew, in its own charset.'
+            return f'Write bytes_as = "{charset}", or have the office store its text again, in its own charset.'
         bytes_of = self._raw_text.format(self._columns[at])
         return f'Select {bytes_of} in its place, and write bytes_as = "{charset}" in {table_of(self._source)}.'
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what was replaced, with its row: the first ones by name, the others counted."""
-        rest = len(self._warnings) - _LISTED
+        """Return the broken letters: the first ones with their rows, the others counted."""
+        rest = len(self._warnings) - _MOST_LISTED
         more = (f"and {rest} more letters could not be decoded",) if rest > 0 else ()
-        return (*self._warnings[:_LISTED], *more)
+        return (*self._warnings[:_MOST_LISTED], *more)
 
     @property
     def sane(self) -> bool:
-        """Return whether every letter arrived as the office has it, as far as that can be seen."""
+        """Return whether no broken letter was found."""
         return not self._warnings
 
 
-#: Letters that UTF-8 and GBK bytes become when they are read as Latin-1 or Windows-1252.
+#: The letters of UTF-8 and GBK bytes that are read as Latin-1 or Windows-1252.
 _HIGH = re.compile(r"[^\x00-\x7f]+")
 
 
-def _mojibake(cell: str) -> str:
-    """Return the charset that a text truly is in, when it was read in a Latin one; empty where it was not."""
+def _mojibake_charset(cell: str) -> str:
+    """Return the true charset of a text that was read in a Latin charset; empty where it was read correctly."""
     for latin in ("cp1252", "latin-1"):
         try:
             raw = cell.encode(latin)

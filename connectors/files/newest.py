@@ -1,4 +1,4 @@
-"""The newest file of a pattern: lists that an office writes under a new name each day."""
+"""The newest file of a pattern, for lists with a new name each day."""
 
 import re
 from datetime import datetime, timedelta
@@ -7,31 +7,31 @@ from pathlib import Path
 
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 
-#: A day in a name, and a time of day after it.
+#: A date in a name, with an optional time of day.
 _DAY = re.compile(
     r"(?<!\d)(20\d{2})(?:(\d{2})(\d{2})|[-_.年](\d{1,2})[-_.月](\d{1,2})日?)"
     r"(?:[-_ T]?(\d{2})[-_.:时]?(\d{2})(?:[-_.:分]?(\d{2}))?)?(?!\d)"
 )
 
-#: Names of files that are still being written or copied, or that lock another one.
+#: Names of files that are still being written or copied, or that lock another file.
 _PASSING = ("~$*", ".*", "*.part", "*.tmp", "*.temp", "*.crdownload", "*.filepart", "*.swp", "*.lock", "*~")
 
-#: A name may be so far ahead of the clock: zones differ.
+#: How far the date in a name can be in the future: zones differ.
 _AHEAD = timedelta(days=1)
 
 _MOST_NAMED = 5
 
 
 def is_pattern(path: Path) -> bool:
-    """Say whether a path names every file of a pattern: its last part has `*` or `?`."""
+    """Return whether a path is a pattern: its last part has `*` or `?`."""
     return "*" in path.name or "?" in path.name
 
 
-def newest(pattern: Path, *, now: datetime, source: str, told_in: str) -> Path:
-    """Return the newest file: by the day in the name if every name has one, else by the time of the last change.
+def newest(pattern: Path, *, now: datetime, source: str, settings_table: str) -> Path:
+    """Return the newest file: by the date in the name if every name has one, else by the time of the last change.
 
-    Files that are being copied are left out. Raises SourceUnavailable when there is none; SourceRefused when it may
-    not be looked; SourceGarbled when it cannot be said which is the newest.
+    Files that are being copied are left out. Raises SourceUnavailable when there is none; SourceRefused when the folder
+    cannot be read; SourceGarbled when it is not clear which file is the newest.
     """
     named = f"{source}: the list {pattern}"
     try:
@@ -45,49 +45,50 @@ def newest(pattern: Path, *, now: datetime, source: str, told_in: str) -> Path:
         changed = {path: path.stat().st_mtime_ns for path in paths}
     except (FileNotFoundError, NotADirectoryError):
         raise SourceUnavailable(
-            f"{named} is not there: there is no folder {pattern.parent}", "See that its drive is in reach."
+            f"{named} does not exist: there is no folder {pattern.parent}", "Check that its drive is mounted."
         ) from None
     except PermissionError:
         raise SourceRefused(
-            f"{named}: the folder may not be listed by this user", "Give this user the right to read the folder."
+            f"{named}: the folder cannot be listed by this user", "Give this user the right to read the folder."
         ) from None
     except OSError as error:
         raise SourceUnavailable(
-            f"{named}: the folder could not be listed ({error.strerror})", "See that its drive is in reach."
+            f"{named}: the folder could not be listed ({error.strerror})", "Check that its drive is mounted."
         ) from error
     if not paths:
         raise SourceUnavailable(
-            f"{named}: no file has such a name", f"See that the office has put it there, or correct path in {told_in}."
+            f"{named}: no file has such a name",
+            f"Check that the office has put it there, or correct path in {settings_table}.",
         )
-    days = {path: _day(path.stem) for path in paths}
+    days = {path: _date_in_name(path.stem) for path in paths}
     dated = {path: day for path, day in days.items() if day is not None}
     if dated and len(dated) < len(paths):
         without = sorted(path.name for path in paths if path not in dated)
         raise SourceGarbled(
-            f"{named}: some names have a day and others have none ({', '.join(without[:_MOST_NAMED])})",
-            f"Move the others away, or write path in {told_in} so that it names one kind alone.",
+            f"{named}: some names have a date and others have none ({', '.join(without[:_MOST_NAMED])})",
+            f"Move the others away, or write path in {settings_table} so that it matches one kind only.",
         )
-    return _last(dated or changed, named, now, told_in)
+    return _newest_path(dated or changed, named, now, settings_table)
 
 
-def _last(order: dict[Path, datetime] | dict[Path, int], named: str, now: datetime, told_in: str) -> Path:
+def _newest_path(order: dict[Path, datetime] | dict[Path, int], named: str, now: datetime, settings_table: str) -> Path:
     last = max(order.values())
     paths = sorted(path for path, value in order.items() if value == last)
     if len(paths) > 1:
         raise SourceGarbled(
             f"{named}: several files are the newest ({', '.join(path.name for path in paths[:_MOST_NAMED])})",
-            f"Move all but the right one away, or write path in {told_in} so that it names one kind alone.",
+            f"Move all but the right one away, or write path in {settings_table} so that it matches one kind only.",
         )
     if isinstance(last, datetime) and last.replace(tzinfo=now.tzinfo) > now + _AHEAD:
         raise SourceGarbled(
-            f"{named}: the newest, {paths[0].name}, is of a day that has not come yet",
+            f"{named}: the newest, {paths[0].name}, has a date in the future",
             "Correct its name, or move it away.",
         )
     return paths[0]
 
 
-def _day(name: str) -> datetime | None:
-    """Return the day in a name, with its time of day; None where there is none, or several."""
+def _date_in_name(name: str) -> datetime | None:
+    """Return the date in a name, with its time of day; None where there is none, or several."""
     found = []
     for match in _DAY.finditer(name):
         year, month, day, month_after, day_after, *clock = match.groups()

@@ -1,7 +1,7 @@
-"""Reads a list of any kind: what a file is, is decided by its first bytes and never by its name.
+"""Reads a list of any kind: the first bytes decide what a file is, and never its name.
 
-Excel workbooks (.xlsx, also strict ones), old workbooks (.xls), web pages and XML tables that systems name .xls, and
-text in columns. This is the one reader for sources, the roster and the desk; it runs in the sandbox.
+The kinds are Excel workbooks (.xlsx, also strict ones), old workbooks (.xls), web pages and XML tables named .xls, and
+text in columns. Sources, the roster and the desk use this reader; it runs in the sandbox.
 """
 
 import re
@@ -16,12 +16,12 @@ from connectors.files.tables.rows import rows_of, whole_rows_of
 from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, Page, RunEnding, is_nothing
 from connectors.port import Cell, SourceGarbled
 
-#: So much of a file shows what it is.
+#: How many bytes show what a file is.
 _HEAD = 4_096
 
 _MARKS_OF_TEXT = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
-#: The first bytes of what else people hand over.
+#: The first bytes of other files that people upload.
 _OTHERS = (
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a picture"),
@@ -38,7 +38,7 @@ _OTHERS = (
     (b"PAR1", "a Parquet file"),
 )
 
-#: A table of dBase or FoxPro: its kind, then the day of its last change, of which the year may count from 1900 or 2000.
+#: A table of dBase or FoxPro: its kind, then the date of its last change, with a year counted from 1900 or 2000.
 _DBASE = re.compile(rb"[\x02\x03\x30\x31\x32\x83\x8b\xf5][\x00-\xff][\x01-\x0c][\x01-\x1f]", re.DOTALL)
 
 #: A zero byte that is the whole of a cell, quotes aside.
@@ -56,12 +56,12 @@ class FileKind(StrEnum):
     WEB_PAGE = "web_page"
     XML = "xml"
     TEXT = "text"
-    #: Something else, which no list is kept in.
+    #: Any other file, which is not a list.
     OTHER = "other"
 
 
 def kind_of(head: bytes) -> tuple[FileKind, str]:
-    """Return what a file that begins so is, and for something else its name."""
+    """Return the kind of a file with this beginning, and for OTHER its description."""
     if head.startswith(b"PK\x03\x04"):
         return FileKind.WORKBOOK, ""
     if head.startswith(b"\xd0\xcf\x11\xe0"):
@@ -75,7 +75,7 @@ def kind_of(head: bytes) -> tuple[FileKind, str]:
     if text.startswith("<"):
         is_table = "schemas-microsoft-com:office:spreadsheet" in text or "<workbook" in text
         return (FileKind.XML if is_table and "<html" not in text else FileKind.WEB_PAGE), ""
-    # Old spreadsheet programs began a file so; a byte of zero is in no text but UTF-16.
+    # Files of old spreadsheet programs begin with these bytes; only UTF-16 text has a byte of zero.
     if head[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
         return FileKind.OTHER, "a workbook of Excel 95 or before"
     if b"\0" in head and _DBASE.match(head):
@@ -88,19 +88,19 @@ def kind_of(head: bytes) -> tuple[FileKind, str]:
 
 
 def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
-    """Give each row: its number in the file, then its cells by our fields. Raises SourceGarbled, OSError."""
-    page, asked = _page(_pages(path, asked), asked)
+    """Yield each row: its number in the file, then its cells by our fields. Raises SourceGarbled, OSError."""
+    page, asked = _choose_page(_read_pages(path, asked), asked)
     return (yield from rows_of(page, asked))
 
 
 def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
-    """Give each row whole, its number first; return the columns. Raises SourceGarbled, OSError.
+    """Yield each row whole, its number first; return the columns. Raises SourceGarbled, OSError.
 
-    The list is the one visible worksheet that has the header; where several have rows beneath it, none is chosen.
+    The list is the one visible worksheet with the header; where several have rows below it, the file is refused.
     """
     ending: RunEnding = ((), None, 0, ())
     holds: list[str] = []
-    for page in _pages(path, asked):
+    for page in _read_pages(path, asked):
         if not page.visible:
             continue
         rows = whole_rows_of(page, asked)
@@ -112,14 +112,14 @@ def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None
         holds.append(page.title)
         if len(holds) > 1:
             raise asked.garbled(
-                f"several of its worksheets hold such a list ({', '.join(holds)})", "Keep one of them in the file."
+                f"several of its worksheets have such a list ({', '.join(holds)})", "Keep one of them in the file."
             )
         yield row
         ending = yield from rows
     return ending
 
 
-def _pages(path: Path, asked: ListAsked) -> list[Page]:
+def _read_pages(path: Path, asked: ListAsked) -> list[Page]:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.strip(b"\0 \t\r\n"):
@@ -127,7 +127,7 @@ def _pages(path: Path, asked: ListAsked) -> list[Page]:
     kind, name = kind_of(head)
     match kind:
         case FileKind.WORKBOOK:
-            # A library that takes most of the start of a process that reads text.
+            # Importing this library takes longer than reading a text file.
             from connectors.files.workbooks import excel  # noqa: PLC0415
 
             return excel.pages_of(path, asked)
@@ -140,31 +140,31 @@ def _pages(path: Path, asked: ListAsked) -> list[Page]:
 
             return (markup.web_pages_of if kind is FileKind.WEB_PAGE else markup.xml_pages_of)(path, asked)
         case FileKind.OTHER:
-            raise asked.garbled(f"it is {name}, whatever its name says", OTHER_KIND)
+            raise asked.garbled(f"it is {name}, whatever its file name", OTHER_KIND)
         case _:
             return lists_text.pages_of(path, asked)
 
 
-def _page(pages: list[Page], asked: ListAsked) -> tuple[Page, ListAsked]:
-    """Return the worksheet that is meant, and the question with its name in the messages."""
+def _choose_page(pages: list[Page], asked: ListAsked) -> tuple[Page, ListAsked]:
+    """Return the selected worksheet, and the question with its name in the messages."""
     if len(pages) == 1 and not pages[0].title:
         return pages[0], asked
     titles = [page.title for page in pages]
     visible = [page for page in pages if page.visible]
     named = [page for page in pages if page.title == asked.sheet] if asked.sheet else visible
     if len(named) != 1:
-        raise _no_page(titles, visible, asked)
+        raise _page_choice_error(titles, visible, asked)
     page = named[0]
     if not asked.sheet and (hidden := next((other for other in pages if _holds_such_rows(other, asked)), None)):
         raise asked.garbled(
-            f'its worksheet "{hidden.title}" is hidden and holds such a list, too',
-            f'Name the right one in {asked.told_in}, such as sheet = "{page.title}", or have the other deleted.',
+            f'its worksheet "{hidden.title}" is hidden and also has such a list',
+            f'Set the right one in {asked.settings_table}, such as sheet = "{page.title}", or delete the other.',
         )
     return page, asked if len(pages) == 1 else replace(asked, named=f'{asked.named}, worksheet "{page.title}"')
 
 
 def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
-    """Say whether a hidden worksheet has the header, and a student below it."""
+    """Return whether a hidden worksheet has the header, and a student below it."""
     if page.visible:
         return False
     lines = page.lines()
@@ -175,20 +175,20 @@ def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
         at = header.at[0]
         return any(len(line.cells) > at and not is_nothing(line.cells[at]) for line in lines)
     except SourceGarbled:
-        # What cannot be read there is nobody's list.
+        # A worksheet that cannot be read is not such a list.
         return False
 
 
-def _no_page(titles: list[str], visible: list[Page], asked: ListAsked) -> SourceGarbled:
+def _page_choice_error(titles: list[str], visible: list[Page], asked: ListAsked) -> SourceGarbled:
     if asked.sheet:
         what = f'it has no worksheet "{asked.sheet}"'
     else:
         what = "it has several worksheets" if visible else "it has no visible worksheet"
-    return asked.garbled(f"{what} ({', '.join(titles)})", f"Name the right one as sheet in {asked.told_in}.")
+    return asked.garbled(f"{what} ({', '.join(titles)})", f"Set sheet in {asked.settings_table} to the right one.")
 
 
 def _as_latin(head: bytes) -> str:
-    """Return the beginning of a file as small letters, whichever way they are written."""
+    """Return the beginning of a file as lower-case letters, whether it is UTF-16 or not."""
     wide = head.startswith(_MARKS_OF_TEXT[1:]) or _is_wide(head)
     for mark in _MARKS_OF_TEXT:
         while head.startswith(mark):
@@ -199,5 +199,5 @@ def _as_latin(head: bytes) -> str:
 
 
 def _is_wide(head: bytes) -> bool:
-    """Say whether a file may be UTF-16 without its mark: every other byte of its separators is zero."""
+    """Return whether a file may be UTF-16 without its mark: every other byte of its separators is zero."""
     return lists_text.unmarked_utf16(head) != ""

@@ -1,12 +1,12 @@
-"""Reading a file that somebody else wrote, in a process of its own.
+"""Reads an untrusted file in a separate process.
 
-A file may be broken or made to hurt: it unpacks without end, or breaks the very library that reads it. So one
-importable function reads it in a child process with bounded memory and time, and only plain rows come back. The child
-is a fresh interpreter (a fork would copy the threads' locks), gets none of the parent's secrets, and never outlives the
-parent: it ends when its input closes, and at the latest by its own alarm.
+A file can be broken or malicious: it unpacks without end, or crashes the library that reads it. So one importable
+function reads it in a child process with limited memory and time, and only plain rows are returned. The child is a new
+interpreter (a fork would copy the threads' locks), has none of the parent's secrets, and ends before the parent: when
+its input closes, and at the latest by its own alarm.
 
-Where the system has no `resource` (Windows), only the time is bounded; macOS takes the bound of memory without keeping
-it.
+Where the system has no `resource` (Windows), only the time is limited; macOS accepts the memory limit but does not
+enforce it.
 """
 
 import errno
@@ -43,27 +43,27 @@ Asked = TypeVar("Asked")
 
 Row: TypeAlias = tuple[Cell, ...]
 
-#: Reads a path: gives rows one by one, and returns what else it found, in plain values. Raises SourceError.
+#: Reads a path: yields rows one by one, and returns the other results as plain values. Raises SourceError.
 Reader: TypeAlias = Callable[[Path, Asked], Generator[Row, None, Any]]
 
-#: So many rows come back at a time, and progress is told as often.
+#: How many rows are sent at a time; progress is reported after each batch.
 _BATCH = 1_000
 
-#: What a row and a cell take here besides what they say, in bytes, roughly.
+#: The approximate memory of a row and of a cell besides its value, in bytes.
 _ROW_TAKES, _CELL_TAKES = 64, 56
 
-#: The length of a message stands before it, in so many bytes.
+#: The number of bytes for the length before each message.
 _LENGTH = 8
 
-#: Where the rooms lie: the child finds them there, however this process found them.
+#: The folder of the packages, for the child's import path.
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: What a child needs of the environment to start at all. Its secrets are none of the child's business.
+#: The environment variables that a child needs to start. Secrets are not among them.
 _NEEDED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TZ")
 
 _CHILD = "import sys; sys.path[:0] = sys.argv[1:]; from connectors.files.sandbox import be_the_child; be_the_child()"
 
-#: The classes that a row may hold besides what every pickle can.
+#: The classes that a row can have besides the built-in types.
 _PLAIN = frozenset(
     {
         ("decimal", "Decimal"),
@@ -80,14 +80,14 @@ _FAILURES = {failure.__name__: failure for failure in (SourceUnavailable, Source
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """What reading one file may take."""
+    """The limits of reading one file."""
 
-    #: Bytes of address space for the child; and, counted roughly, the most that its rows may take here.
+    #: Bytes of address space for the child; also the approximate limit of its rows in this process.
     memory: int
-    #: By the clock on the wall.
+    #: In wall-clock time.
     longest: timedelta
-    #: Where `most_memory` and `longest` are told, for the way out: `[source.NAME]`.
-    told_in: str
+    #: The table of `most_memory` and `longest`, for the fix: `[source.NAME]`.
+    settings_table: str
 
     @property
     def seconds(self) -> int:
@@ -97,12 +97,12 @@ class SandboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class FileDescription:
-    """What messages say about a file."""
+    """The texts about a file in messages."""
 
-    #: Begins each sentence, such as `fees: the list /srv/fees.xlsx`.
+    #: The beginning of each message, such as `fees: the list /srv/fees.xlsx`.
     name: str
-    #: The way out when the file breaks whatever reads it.
-    mend: str
+    #: The fix when the file crashes its reader.
+    fix_text: str
 
 
 def read_apart(
@@ -114,28 +114,28 @@ def read_apart(
     file: FileDescription,
     progress: Progress = no_progress,
 ) -> tuple[list[Row], Any]:
-    """Return the rows that `reader(path, asked)` gives, and what it returns at its end; it runs in a child process.
+    """Return the rows that `reader(path, asked)` yields, and its return value; it runs in a child process.
 
-    `reader` is a module's own function. Cells keep their types: text, number, bool, Decimal, date, datetime, time,
-    timedelta, bytes or None. Raises the SourceError that the reader raised; SourceGarbled when it takes more than
-    `limits` or breaks; SourceRefused and SourceUnavailable when the file cannot be opened or the child cannot run.
+    `reader` is a function of a module. Cells keep their types: text, number, bool, Decimal, date, datetime, time,
+    timedelta, bytes or None. Raises the SourceError of the reader; SourceGarbled when it exceeds `limits` or crashes;
+    SourceRefused and SourceUnavailable when the file cannot be opened or the child cannot run.
     """
     job = pickle.dumps((reader.__module__, reader.__qualname__, path, asked, limits))
     rows: list[Row] = []
-    with _started(limits, file) as child:
-        # A child that is already dead says so by the end of its answers.
+    with _start_child(limits, file) as child:
+        # A child that has already ended is detected by the end of its answers.
         with suppress(BrokenPipeError):
             child.jobs.write(job)
             child.jobs.flush()
-        for kind, said in _messages(child.answers, limits, file):
+        for kind, value in _messages(child.answers, limits, file):
             if kind == "rows":
-                rows.extend(said)
+                rows.extend(value)
                 progress(len(rows), None)
             elif kind == "end":
-                return rows, said
+                return rows, value
             else:
-                raise _failure(kind, said, limits, file)
-        raise _death(child.process.wait(), limits, file, overdue=child.overdue.is_set())
+                raise _reported_error(kind, value, limits, file)
+        raise _exit_error(child.process.wait(), limits, file, overdue=child.overdue.is_set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,32 +143,32 @@ class _Child:
     """A child process that waits for its job."""
 
     process: subprocess.Popen[bytes]
-    #: Stays open until the end: a child whose input closes knows that nobody waits for it.
+    #: Stays open until the end: a child ends when its input closes.
     jobs: IO[bytes]
     answers: IO[bytes]
-    #: Set when it was ended because its time was over.
+    #: Set when the child was ended because its time was over.
     overdue: threading.Event
 
 
 @contextmanager
-def _started(limits: SandboxLimits, file: FileDescription) -> Iterator[_Child]:
-    """Start a child that is killed when its time is over, and in any case at the end."""
-    paths = [str(_ROOT), *(place for place in sys.path if place)]
+def _start_child(limits: SandboxLimits, file: FileDescription) -> Iterator[_Child]:
+    """Start a child that is killed when its time is over, and always at the end."""
+    paths = [str(_ROOT), *(path for path in sys.path if path)]
     try:
         process = subprocess.Popen(  # noqa: S603 - this interpreter and this module, and nothing from outside
             [sys.executable, "-I", "-S", "-X", "utf8", "-W", "ignore", "-c", _CHILD, *paths],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            # One arena: each further one would take a good part of the address space without using it.
+            # One arena: each further one would reserve much address space without using it.
             env={name: os.environ[name] for name in _NEEDED if name in os.environ} | {"MALLOC_ARENA_MAX": "1"},
-            # Ctrl-C reaches this process alone, which then ends the child.
+            # Ctrl-C reaches only this process, which then ends the child.
             start_new_session=True,
         )
     except OSError as error:
         raise SourceUnavailable(
             f"{file.name} could not be read: no process could be started for it ({error})",
-            "Look what this machine is short of; the next slot tries again.",
+            "The next run tries again. Check this machine's memory and processes.",
         ) from error
     child = _Child(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout), threading.Event())
 
@@ -186,120 +186,120 @@ def _started(limits: SandboxLimits, file: FileDescription) -> Iterator[_Child]:
         process.kill()
         process.wait()
         child.answers.close()
-        # What a dead child has not read cannot be flushed.
+        # Input that an ended child has not read cannot be flushed.
         with suppress(OSError):
             child.jobs.close()
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain values only: a file that took the child over must not reach this process through its answer."""
+    """Reads only plain values: a file that controls the child must not control this process by its answer."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as the base class has it
         if (module, name) in _PLAIN:
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
+        raise pickle.UnpicklingError(f"{module}.{name} is not a plain value")
 
 
 def _messages(answers: IO[bytes], limits: SandboxLimits, file: FileDescription) -> Iterator[tuple[str, Any]]:
-    """Give what the child says until it ends; refuse more than may come back."""
+    """Yield the child's messages until it ends; refuse more than the memory limit."""
     received = 0
     while len(head := answers.read(_LENGTH)) == _LENGTH:
         size = int.from_bytes(head)
         received += size
         if received > limits.memory:
-            raise _too_much(limits, file)
-        said = answers.read(size)
-        if len(said) < size:
+            raise _memory_error(limits, file)
+        message = answers.read(size)
+        if len(message) < size:
             return
         try:
-            kind, what = _PlainUnpickler(io.BytesIO(said)).load()
+            kind, what = _PlainUnpickler(io.BytesIO(message)).load()
         except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
-            raise _broken(f"{type(error).__name__}: {error}", file) from error
+            raise _crash_error(f"{type(error).__name__}: {error}", file) from error
         if kind == "rows":
-            # A cell that repeats is short in the message, and a row of them is not in memory.
+            # A repeated cell is short in the message, but not in memory.
             received += sum(_ROW_TAKES + _CELL_TAKES * len(row) for row in what)
         yield kind, what
 
 
-def _failure(kind: str, said: Any, limits: SandboxLimits, file: FileDescription) -> SourceError:  # noqa: ANN401 - by its kind
-    """Return what the child said of its failure, as an error."""
+def _reported_error(kind: str, value: Any, limits: SandboxLimits, file: FileDescription) -> SourceError:  # noqa: ANN401 - by its kind
+    """Return the failure that the child reports, as an error."""
     match kind:
         case "failed":
-            failure, what, fix_text = said
+            failure, what, fix_text = value
             return _FAILURES.get(failure, SourceGarbled)(what, fix_text)
         case "memory":
-            return _too_much(limits, file)
+            return _memory_error(limits, file)
         case "forbidden":
-            return SourceRefused(f"{file.name} may not be read by this user", "Give this user the right to read it.")
+            return SourceRefused(f"{file.name} cannot be read by this user", "Give this user the right to read it.")
         case "unreadable":
             return SourceUnavailable(
-                f"{file.name} could not be read ({said})",
-                "See that it is there, and its drive in reach; the next slot looks again.",
+                f"{file.name} could not be read ({value})",
+                "The next run tries again. Check that it exists and that its drive is mounted.",
             )
         case _:
-            return _broken(str(said), file)
+            return _crash_error(str(value), file)
 
 
-def _death(code: int, limits: SandboxLimits, file: FileDescription, *, overdue: bool) -> SourceError:
-    """Return why a child ended without a word."""
+def _exit_error(code: int, limits: SandboxLimits, file: FileDescription, *, overdue: bool) -> SourceError:
+    """Return the error for a child that ended without a message."""
     # A negative code is the signal's number; Windows has neither signals nor these names.
     name = signal.Signals(-code).name if code < 0 else ""
     if overdue or name in ("SIGXCPU", "SIGALRM"):
         return SourceGarbled(
             f"{file.name} takes more than {limits.seconds} s to read",
-            f"If it is the right file, raise longest in {limits.told_in}. Cells that are empty and formatted, below "
-            "and beside the list, take time too: have the office's system leave them out.",
+            "Empty formatted cells below and beside the list need time too. If it is the right file, raise longest in "
+            f"{limits.settings_table}, or have the office's system leave these cells out.",
         )
     if name in ("SIGKILL", "SIGTERM"):
         return SourceUnavailable(
-            f"{file.name} could not be read: the process that read it was ended from outside",
-            "Look whether this machine is short of memory; the next slot tries again.",
+            f"{file.name} could not be read: another process ended the reader",
+            "The next run tries again. Check this machine's free memory.",
         )
-    return _broken(name or f"exit code {code}", file)
+    return _crash_error(name or f"exit code {code}", file)
 
 
-def _too_much(limits: SandboxLimits, file: FileDescription) -> SourceGarbled:
+def _memory_error(limits: SandboxLimits, file: FileDescription) -> SourceGarbled:
     return SourceGarbled(
         f"{file.name} takes more than {limits.memory // 1_000_000} MB of memory to read",
-        f"If it is the right file, raise most_memory in {limits.told_in}. Cells that are empty and formatted, below "
-        "and beside the list, take memory too: have the office's system leave them out.",
+        "Empty formatted cells below and beside the list need memory too. If it is the right file, raise most_memory "
+        f"in {limits.settings_table}, or have the office's system leave these cells out.",
     )
 
 
-def _broken(how: str, file: FileDescription) -> SourceGarbled:
-    return SourceGarbled(f"{file.name} breaks what reads it ({how})", file.mend)
+def _crash_error(how: str, file: FileDescription) -> SourceGarbled:
+    return SourceGarbled(f"{file.name} crashes its reader ({how})", file.fix_text)
 
 
 def be_the_child() -> NoReturn:
-    """Take one job from the standard input, answer on the standard output, and end."""
+    """Read one job from the standard input, answer on the standard output, and end."""
     answers = os.fdopen(os.dup(1), "wb")
-    # What a library prints must not stand among the answers.
+    # The output of a library must not be mixed with the answers.
     os.dup2(2, 1)
     module, name, path, asked, limits = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by our own parent
     reader: Reader[Any] = getattr(import_module(module), name)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    _bound(limits)
+    _set_limits(limits)
 
-    def tell(kind: str, what: object) -> None:
-        said = pickle.dumps((kind, what), pickle.HIGHEST_PROTOCOL)
+    def send(kind: str, what: object) -> None:
+        message = pickle.dumps((kind, what), pickle.HIGHEST_PROTOCOL)
         try:
-            answers.write(len(said).to_bytes(_LENGTH))
-            answers.write(said)
+            answers.write(len(message).to_bytes(_LENGTH))
+            answers.write(message)
             answers.flush()
         except BrokenPipeError:
             os._exit(1)
 
-    # The last word is told outside of the except clauses: until they are left, they hold the memory that ran out.
-    tell(*_outcome(reader, path, asked, tell))
+    # The result is sent outside of the except clauses: inside, the exhausted memory is still in use.
+    send(*_outcome(reader, path, asked, send))
     os._exit(0)
 
 
 def _outcome(
-    reader: Reader[Asked], path: Path, asked: Asked, tell: Callable[[str, object], None]
+    reader: Reader[Asked], path: Path, asked: Asked, send: Callable[[str, object], None]
 ) -> tuple[str, object]:
-    """Read, telling the rows; return how it ended."""
+    """Read the file and send its rows; return the result."""
     try:
-        return "end", _told(reader(path, asked), tell)
+        return "end", _send_rows(reader(path, asked), send)
     except SourceError as error:
         return "failed", (type(error).__name__, error.what, error.fix_text)
     except MemoryError:
@@ -308,34 +308,34 @@ def _outcome(
         return "forbidden", None
     except OSError as error:
         return ("memory", None) if error.errno == errno.ENOMEM else ("unreadable", error.strerror or str(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the file brought it about, and the parent says so
+    except Exception as error:  # noqa: BLE001 - the file is the cause of any error, and the parent reports it
         return "broken", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _told(rows: Generator[Row, None, Any], tell: Callable[[str, object], None]) -> Any:  # noqa: ANN401 - the reader's own
-    """Tell the rows in batches; return what the reader returns."""
+def _send_rows(rows: Generator[Row, None, Any], send: Callable[[str, object], None]) -> Any:  # noqa: ANN401 - the reader's own
+    """Send the rows in batches; return the reader's return value."""
     batch: list[Row] = []
     while True:
         try:
             batch.append(next(rows))
         except StopIteration as end:
             if batch:
-                tell("rows", batch)
+                send("rows", batch)
             return end.value
         if len(batch) == _BATCH:
-            tell("rows", batch)
+            send("rows", batch)
             batch = []
 
 
 def _end_with_the_parent() -> NoReturn:
-    """Wait for the end of the input: the parent holds the other end and writes no more to it."""
+    """Wait for the end of the input: the parent keeps it open and writes nothing more."""
     while os.read(0, 1):
         pass
     os._exit(1)
 
 
-def _bound(limits: SandboxLimits) -> None:
-    """Bound this process: memory, time, no file written, no core left behind."""
+def _set_limits(limits: SandboxLimits) -> None:
+    """Limit this process: memory, time, no written file, no core dump."""
     if sys.platform == "win32":
         return
     bounds = (
@@ -347,11 +347,11 @@ def _bound(limits: SandboxLimits) -> None:
     for what, most in bounds:
         _soft, hard = resource.getrlimit(what)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        # macOS refuses a bound of address space below what is already mapped.
+        # macOS refuses a limit of address space below what is already mapped.
         with suppress(ValueError, OSError):
-            # At the hard bound of time the kernel kills without a word: only at the soft one does it say what for.
+            # At the hard time limit the kernel kills with SIGKILL; only at the soft limit is the signal SIGXCPU.
             beyond = allowed + 1 if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else allowed
             resource.setrlimit(what, (allowed, beyond))
-    # The parent ends a child that is late. This is for a parent that is no longer there.
+    # The parent ends a late child. The alarm is for the case that the parent has ended.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.seconds + 1)

@@ -1,7 +1,7 @@
-"""What a web answer's headers and bytes show about it: how old it is, and which text or JSON its bytes are.
+"""Headers and bytes of an HTTP answer: how old it is, and the text or JSON of its bytes.
 
-A cache between us and an office may hand out an answer of the past, which would clear or hold students by what was
-true then. JSON is UTF-8 between systems (RFC 8259, section 8.1), but not every system keeps to that.
+A cache between us and an office can return an old answer, which would clear or hold students by old data. JSON is
+UTF-8 between systems (RFC 8259, section 8.1), but not every system follows that.
 """
 
 import codecs
@@ -13,22 +13,22 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-#: Seconds that an answer may take on its way without being called old.
+#: An answer up to this age, in seconds, is not old.
 _ON_ITS_WAY = 5.0
 
-#: Codes of the header Warning by which a cache says that its answer is, or may be, out of date (RFC 7234, section 5.5).
+#: Codes of the header Warning for an answer that is, or may be, out of date (RFC 7234, section 5.5).
 _OUT_OF_DATE = re.compile(r"(?:^|,)\s*(110|111|112|113)\b")
 
-#: Headers in which caches say what they did; not standardised, but for the last one (RFC 9211).
+#: Headers in which caches report a hit; only the last one is standardised (RFC 9211).
 _CACHES_SAY = ("X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status", "Cache-Status")
 
-#: So much more of the text must be readable than not, to call it text of that charset with broken letters.
+#: Text is in a charset if its readable letters are more than this many times its broken ones.
 _MOSTLY = 2
 
 _REPLACEMENT = "\ufffd"
 
 
-#: Names by which an answer of HTTP 200 says at its top, in the field, that it failed; compared without case, - and _.
+#: Top-level names that show a failure in an answer of HTTP 200; compared without case, - and _.
 _SUCCESS = frozenset({"success", "issuccess", "succeeded", "ok"})
 _CODES = frozenset({"code", "status", "statuscode", "resultcode", "retcode", "respcode", "ret"})
 _ERROR_CODES = frozenset({"errcode", "errorcode", "errno"})
@@ -42,28 +42,28 @@ _HTTP_FAILURES = range(400, 600)
 #: How a gzip archive begins (RFC 1952, section 2.3.1).
 _GZIP = b"\x1f\x8b"
 
-#: An error at most so many letters before the end may come of a text that was cut.
+#: An error within this many letters of the end may mean that the text was cut off.
 _AT_END = 2
 
 
 class NotJsonError(ValueError):
-    """Text that is not JSON; the text says why."""
+    """Text that is not JSON; the message gives the reason."""
 
     def __init__(self, why: str, *, at: int, cut: bool) -> None:
         super().__init__(why)
-        #: Where it stops being JSON.
+        #: The position of the error.
         self.at = at
         #: Whether it may be the beginning of JSON.
         self.cut = cut
 
 
 def json_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what JSON holds, every digit of its numbers kept. Raises NotJsonError.
+    """Return the value of JSON, with every digit of its numbers. Raises NotJsonError.
 
-    A name that is in one object twice is refused: nobody says which of the two values is meant (RFC 8259, section 4).
+    A duplicate name in one object is refused: which value is meant is not defined (RFC 8259, section 4).
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_object)
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique_names)
     except json.JSONDecodeError as error:
         cut = error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip()) - _AT_END
         why = "several JSON values, one after another" if error.msg == "Extra data" else str(error)
@@ -72,24 +72,24 @@ def json_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         raise NotJsonError(str(error), at=1, cut=False) from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     held = dict(pairs)
     if len(held) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise NotJsonError(f'"{twice[:40]}" stands twice in one object', at=1, cut=False)
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise NotJsonError(f'"{duplicate[:40]}" is a duplicate name in one object', at=1, cut=False)
     return held
 
 
-def _no_number(constant: str) -> Any:  # noqa: ANN401 - as json.loads wants it
-    raise NotJsonError(f"{constant} is no number of JSON", at=1, cut=False)
+def _refuse_constant(constant: str) -> Any:  # noqa: ANN401 - as json.loads wants it
+    raise NotJsonError(f"{constant} is not a number in JSON", at=1, cut=False)
 
 
-def says_failed(body: object) -> str:
-    """Return in which words an answer says at its top that it failed; empty where it does not.
+def failure_text(body: object) -> str:
+    """Return the text of a failure that an answer reports in its top-level names; empty where it reports none.
 
-    It is for answers of HTTP 200 about which the settings name no `ok`: `success` is false, `code` is one of HTTP's
-    failures or negative, `errcode` is not 0, or there are `errors`.
+    It applies to answers of HTTP 200 where the settings have no `ok`: `success` is false, `code` is an HTTP failure or
+    negative, `errcode` is not 0, or there are `errors`.
     """
     if not isinstance(body, dict):
         return ""
@@ -104,29 +104,29 @@ def says_failed(body: object) -> str:
 def _is_failure(name: str, value: object) -> bool:
     if name in _ERRORS:
         return bool(value) and value not in ("0", "false")
-    said = str(value).strip().casefold()
+    text = str(value).strip().casefold()
     if name in _SUCCESS:
-        return value is False or said in ("false", *_FAILED)
+        return value is False or text in ("false", *_FAILED)
     if name not in _CODES | _ERROR_CODES or isinstance(value, bool):
         return False
-    if not re.fullmatch(r"-?\d{1,9}", said):
-        return said in _FAILED
-    return int(said) < 0 or int(said) in _HTTP_FAILURES or (name in _ERROR_CODES and int(said) != 0)
+    if not re.fullmatch(r"-?\d{1,9}", text):
+        return text in _FAILED
+    return int(text) < 0 or int(text) in _HTTP_FAILURES or (name in _ERROR_CODES and int(text) != 0)
 
 
 class CharsetError(ValueError):
-    """Bytes that are not text of the charset they are said to be; the text says what was tried."""
+    """Bytes that are not text of their charset; the message lists what was tried."""
 
 
 def cached_for(headers: Mapping[str, str]) -> float:
-    """Return how many seconds an answer has been in caches; 0 for one that comes from the system itself."""
-    said = headers.get("Age", "").strip()
-    seconds = float(said) if said.isdecimal() else 0.0
+    """Return how many seconds an answer has been in caches; 0 for an answer of the system itself."""
+    age = headers.get("Age", "").strip()
+    seconds = float(age) if age.isdecimal() else 0.0
     return seconds if seconds > _ON_ITS_WAY else 0.0
 
 
-def why_stale(headers: Mapping[str, str]) -> str:
-    """Say why an answer is not what the system says now; empty where nothing speaks against it."""
+def stale_reason(headers: Mapping[str, str]) -> str:
+    """Return why an answer is out of date; empty where no header shows it."""
     if found := _OUT_OF_DATE.search(headers.get("Warning", "")):
         return f"Warning: {found[1]}"
     hit = ""
@@ -143,7 +143,7 @@ def why_stale(headers: Mapping[str, str]) -> str:
 
 
 def _fresh_for(headers: Mapping[str, str]) -> float:
-    """Return how many seconds an answer may be kept (RFC 9111, section 4.2.1); 0 where it does not say so."""
+    """Return how many seconds an answer can be kept (RFC 9111, section 4.2.1); 0 where no header defines it."""
     control = headers.get("Cache-Control", "").lower()
     if "no-cache" in control or "no-store" in control:
         return 0.0
@@ -158,13 +158,13 @@ def _fresh_for(headers: Mapping[str, str]) -> float:
 
 
 def text_of(content: bytes, content_type: str, charset: str = "") -> str:
-    """Return an answer's text; `charset` is what the settings say it is, which goes before the answer's own word.
+    """Return an answer's text; `charset` is from the settings and overrides the charset that the answer declares.
 
-    Valid UTF-8 is read as that, whatever is declared. Text with a few broken letters is read with U+FFFD for each of
+    Valid UTF-8 is read as UTF-8, whatever is declared. Text with a few broken letters is read with U+FFFD for each of
     them. Raises CharsetError with the cause where no charset fits.
     """
     if content.startswith(_GZIP):
-        raise CharsetError("it is packed with gzip, and no Content-Encoding says so")
+        raise CharsetError("it is packed with gzip, without a Content-Encoding")
     by_itself = json.detect_encoding(content)
     if not charset and not by_itself.startswith("utf-8"):
         charset = by_itself
@@ -181,35 +181,35 @@ def text_of(content: bytes, content_type: str, charset: str = "") -> str:
         broken, odd = text.count(_REPLACEMENT), sum(1 for letter in text if letter > "\x7f")
         if odd - broken > _MOSTLY * broken:
             return text
-    raise CharsetError(_why_not(content, charset, declared))
+    raise CharsetError(_charset_problem(content, charset, declared))
 
 
 def _declared(content_type: str) -> str:
     header = Message()
     header["Content-Type"] = content_type
-    said = header.get_param("charset", "")
-    return said.strip("'\" ") if isinstance(said, str) else ""
+    value = header.get_param("charset", "")
+    return value.strip("'\" ") if isinstance(value, str) else ""
 
 
 def _is_known(charset: str) -> bool:
     try:
-        return codecs.lookup(charset)._is_text_encoding  # noqa: SLF001 - the only word on it
+        return codecs.lookup(charset)._is_text_encoding  # noqa: SLF001 - there is no public attribute
     except (LookupError, ValueError):
         return False
 
 
-def _why_not(content: bytes, by_settings: str, declared: str) -> str:
+def _charset_problem(content: bytes, by_settings: str, declared: str) -> str:
     charset = (by_settings or declared)[:40]
     if not charset:
         why = "it declares no charset and is not UTF-8"
     elif not _is_known(charset):
-        why = f'"{charset}" is a charset that is not known here, and it is not UTF-8'
+        why = f'the charset "{charset}" is not known here, and it is not UTF-8'
     elif by_settings:
         why = f"it is not {charset}"
     elif charset.lower().replace("-", "") == "utf8":
-        why = "it declares UTF-8 and is not that"
+        why = "it declares UTF-8, but is not UTF-8"
     else:
-        why = f"it declares {charset} and is neither that nor UTF-8"
+        why = f"it declares {charset}, but is neither {charset} nor UTF-8"
     try:
         content.decode("gb18030")
     except UnicodeDecodeError:
@@ -218,7 +218,7 @@ def _why_not(content: bytes, by_settings: str, declared: str) -> str:
 
 
 class _Missing:
-    """Stands for what is not there; None is a value of JSON's own."""
+    """The type of MISSING, for an absent value; None is a value in JSON."""
 
     def __bool__(self) -> bool:
         return False
@@ -228,9 +228,9 @@ MISSING = _Missing()
 
 
 def at_path(body: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what stands at a dotted path; MISSING where there is nothing, and the body itself for no path.
+    """Return the value at a dotted path; MISSING where there is none, and the body itself for an empty path.
 
-    In a list a number leads on, counted from 0.
+    A number in the path is an index of a list, from 0.
     """
     for name in path.split(".") if path else ():
         if isinstance(body, list) and name.isdecimal() and int(name) < len(body):

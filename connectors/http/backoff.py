@@ -1,10 +1,10 @@
-"""A server's wish to be left alone for a while, shared by everybody who asks it during one pull."""
+"""A server's request to wait, shared by all sessions of one pull."""
 
 from threading import Lock
 
 
 class Backoff:
-    """Until when nobody asks, in seconds of `time.monotonic`; the latest wish holds."""
+    """The time until which no session asks, in seconds of `time.monotonic`; the latest request applies."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -12,10 +12,10 @@ class Backoff:
 
     @property
     def until(self) -> float:
-        """The moment from which on the server may be asked again; 0 where it has wished for nothing."""
+        """The time from which the server can be asked again; 0 where it has requested no pause."""
         return self._until
 
-    def wish(self, until: float) -> None:
-        """Note that the server wants to be left alone up to this moment."""
+    def extend(self, until: float) -> None:
+        """Note that the server requests a pause up to this time."""
         with self._lock:
             self._until = max(self._until, until)

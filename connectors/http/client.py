@@ -1,7 +1,7 @@
-"""One HTTP exchange with an office's system, for the connectors that ask over the web.
+"""The HTTP client of the connectors.
 
-Limits of time and size hold for every answer, what may pass is tried again, and every failure comes out as
-SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that follows a `?`, is ever told.
+Limits of time and size apply to every answer. Temporary failures are tried again. Every failure is raised as
+SourceUnavailable, SourceRefused or SourceGarbled. No message contains a secret, or the query of an address.
 """
 
 import time
@@ -18,43 +18,43 @@ import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 
-from connectors.http.answers import at_path, cached_for, why_stale
+from connectors.http.answers import at_path, cached_for, stale_reason
 from connectors.http.backoff import Backoff
 from connectors.http.credentials import Credentials
 from connectors.http.refusals import TRY_LATER, Failing, Refusals
 from connectors.http.settings import HttpSettings, Oauth2Auth, TokenAuth
-from connectors.http.tls import cause_of, in_settings, what_it_takes
-from connectors.http.unreached import said_by, shown, why_unreached
+from connectors.http.tls import cause_of, find_accepted_limits, in_settings
+from connectors.http.unreached import public_url, root_cause_text, unreached_error
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, RequestLimits
 
-#: The pause before the second try; it doubles with each.
+#: The pause before the second try; it doubles with each try.
 _FIRST_PAUSE = 0.5
 
-#: A server that asks for a longer pause than this is asked again at the next slot.
+#: A server that requests a longer pause than this is asked again in the next run.
 _LONGEST_PAUSE = 60.0
 
-#: What was modified longer ago than this can have been modified only once in that second.
+#: A Last-Modified older than this is settled: the data cannot change again in the same second.
 _SETTLED = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back: JSON, with numbers as int and Decimal, and the headers."""
+    """An answer: its JSON, with numbers as int and Decimal, and its headers."""
 
     body: Any
     headers: Mapping[str, str]
     links: Mapping[str, Mapping[str, str]]
-    #: For how many seconds it has been in a cache on its way, within the time that counts as fresh; 0 for none.
+    #: How many seconds it has been in a cache, within the time that counts as fresh; 0 for no cache.
     age: float = 0.0
 
 
 class OfficeClient:
-    """A system that answers over the web; one for each pull, closed at its end.
+    """A client of one system; one for each pull, closed at its end.
 
-    Several that share `quiet` all wait where the system asks one of them to. One that is given a `pause` of its own
-    waits as long as that allows, within the longest time; else no longer than a minute at a time. `failing` reads what
-    a ready-made connector knows of the system's own errors; without it, 404 alone means that there is no such thing.
+    Clients that share `quiet` all wait when the system asks one of them to wait. With its own `pause`, a client waits
+    as long as that allows, within the longest time; else at most a minute at a time. `failing` reads the system's own
+    errors for a ready-made connector; without it, only 404 means that the thing does not exist.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class OfficeClient:
         self._clock = clock
         self._longest_pause = _LONGEST_PAUSE if pause is time.sleep else float("inf")
         self._pause = pause
-        self._quiet = quiet or Backoff()
-        #: The last wish to be left alone that has been kept.
-        self._kept = 0.0
+        self._backoff = quiet or Backoff()
+        #: The last requested pause that this client has waited for.
+        self._waited_until = 0.0
         self.begin()
         self._client = HttpClient(
             exchange.authority,
@@ -96,62 +96,64 @@ class OfficeClient:
         self._client.close()
 
     def begin(self) -> None:
-        """Let the longest time begin anew: for a system that is asked many questions over one session."""
+        """Restart the longest time, for a system that is asked many questions in one session."""
         self._deadline = time.monotonic() + self._exchange.longest.total_seconds()
 
     def get(self, url: str, params: Mapping[str, Any], nothing: HttpAnswer | None = None) -> HttpAnswer:
-        """Return the answer to a GET; with a fresh token where the one at hand is no longer good.
+        """Return the answer to a GET; log in again where the token has expired.
 
-        Where the system says that it knows no such thing, that is an error, unless `nothing` is to stand for it.
+        A thing that does not exist is an error, unless `nothing` is given: then `nothing` is returned.
         """
         refreshed = not self._credentials.log_in
         if not refreshed and not self._credentials.token:
             self._credentials.token, refreshed = self._log_in(), True
-        self._refuse_cookie_kept_back(url)
+        self._refuse_insecure_cookie(url)
         while True:
-            response, content = self._tried("GET", url, params=dict(params), auth=self._credentials.of_request())
+            response, content = self._send_with_retries(
+                "GET", url, params=dict(params), auth=self._credentials.request_auth()
+            )
             if response.status_code == requests.codes.unauthorized and not refreshed:
                 self._credentials.token, refreshed = self._log_in(), True
                 continue
-            if nothing is not None and self._refusals.knows_nothing(response, content):
+            if nothing is not None and self._refusals.means_unknown(response, content):
                 return nothing
             self._refusals.refuse_status(response, content)
             self._refusals.refuse_part(response)
-            if stale := why_stale(response.headers):
+            if stale := stale_reason(response.headers):
                 raise SourceRefused(
-                    f"{self._source}: {shown(url)} is answered out of a cache with what is out of date ({stale})",
-                    "Have whoever runs the cache or gateway on the way leave this address out of it.",
+                    f"{self._source}: {public_url(url)} is answered from a cache, with old data ({stale})",
+                    "Have the operator of the cache or gateway exclude this address.",
                 )
             body = self._refusals.json(response, content)
             answer = HttpAnswer(body, response.headers, response.links, cached_for(response.headers))
-            said = self._refusals.not_ok(answer.body)
-            if said and not refreshed:
+            failure = self._refusals.failure_reason(answer.body)
+            if failure and not refreshed:
                 self._credentials.token, refreshed = self._log_in(), True
                 continue
-            if said:
+            if failure:
                 raise SourceRefused(
-                    f"{self._source}: {shown(url)} answered that it failed: {said}",
-                    "Have the office look at the account and its rights; the words above are its own."
+                    f"{self._source}: {public_url(url)} reports a failure: {failure}",
+                    "The text above is the system's own. Have the office check the account and its rights."
                     if self._exchange.ok is not None
                     else self._exchange.fix(
-                        "Have the office look at it; the words above are its own. If all went well, say in ok how the "
-                        "answer shows that.",
+                        "The text above is the system's own. Have the office check it. If the answer is a success, "
+                        "define in ok how it shows success.",
                         "ok",
-                        otherwise="Have the office look at it; the words above are its own.",
+                        otherwise="The text above is the system's own. Have the office check it.",
                     ),
                 )
             return answer
 
     def version(self, url: str, params: Mapping[str, Any]) -> str:
-        """Return what the system tells of an answer's version by HEAD: its ETag, else when it was last modified.
+        """Return the version of an answer by HEAD: its ETag, else its Last-Modified.
 
-        Empty where it tells neither, or was modified a moment ago: another change within the same second would show
-        the same time (RFC 9110, section 8.8.2.2).
+        Empty where it has neither, or was modified just now: another change within the same second would have the same
+        time (RFC 9110, section 8.8.2.2).
         """
         if self._credentials.log_in and not self._credentials.token:
             self._credentials.token = self._log_in()
-        response, _ = self._tried("HEAD", url, params=dict(params), auth=self._credentials.of_request())
-        if response.status_code != requests.codes.ok or why_stale(response.headers) or cached_for(response.headers):
+        response, _ = self._send_with_retries("HEAD", url, params=dict(params), auth=self._credentials.request_auth())
+        if response.status_code != requests.codes.ok or stale_reason(response.headers) or cached_for(response.headers):
             return ""
         if tag := response.headers.get("ETag", ""):
             return f"ETag {tag}"
@@ -163,32 +165,32 @@ class OfficeClient:
         return f"Last-Modified {modified}" if age >= _SETTLED else ""
 
     def unchanged(self, url: str, params: Mapping[str, Any], tag: str) -> bool:
-        """Say whether the system itself says that an answer still has this ETag (HTTP 304), without its body."""
+        """Return whether the system confirms, by HTTP 304, that an answer still has this ETag."""
         sent = {"params": dict(params), "headers": {"If-None-Match": tag}}
-        response, _ = self._tried("GET", url, **sent, auth=self._credentials.of_request())
+        response, _ = self._send_with_retries("GET", url, **sent, auth=self._credentials.request_auth())
         same = response.status_code == requests.codes.not_modified
-        return same and not why_stale(response.headers) and not cached_for(response.headers)
+        return same and not stale_reason(response.headers) and not cached_for(response.headers)
 
     def _log_in(self) -> str:
         auth = self._exchange.auth
         if isinstance(auth, Oauth2Auth):
             form = {"grant_type": "client_credentials"} | ({"scope": auth.scope} if auth.scope else {})
             basic = HTTPBasicAuth(auth.client_id.encode(), self._credentials.reveal(auth.client_secret).encode())
-            response, content = self._tried("POST", auth.url, data=form, auth=basic)
+            response, content = self._send_with_retries("POST", auth.url, data=form, auth=basic)
             url, path = auth.url, "access_token"
         else:
             assert isinstance(auth, TokenAuth)  # noqa: S101 - only these two log in
             self._client.cookies.clear()
-            words = {**auth.send, **{name: self._credentials.reveal(word) for name, word in auth.send_secret.items()}}
+            form = {**auth.send, **{name: self._credentials.reveal(word) for name, word in auth.send_secret.items()}}
             how = "params" if auth.method == "GET" else "data" if auth.form else "json"
-            response, content = self._tried(auth.method, auth.url, **{how: words})
+            response, content = self._send_with_retries(auth.method, auth.url, **{how: form})
             url, path = auth.url, auth.token
         if response.status_code in (400, 401, 403):
-            whom = f" as {self._credentials.as_whom}" if self._credentials.as_whom else ""
+            whom = f" as {self._credentials.account}" if self._credentials.account else ""
             raise SourceRefused(
-                f"{self._source}: {shown(url)} did not let us log in{whom} (HTTP {response.status_code}"
-                f"{self._refusals.own_words(content)})",
-                "Have the office look at the account's name, password and rights.",
+                f"{self._source}: {public_url(url)} refused the login{whom} (HTTP {response.status_code}"
+                f"{self._refusals.quoted_reason(content)})",
+                "Have the office check the account's name, password and rights.",
             )
         self._refusals.refuse_status(response, content)
         if not path:
@@ -196,92 +198,92 @@ class OfficeClient:
         body = self._refusals.json(response, content)
         token = at_path(body, path)
         if not isinstance(token, str) or not token:
-            said = self._refusals.not_ok(body) or f'it has no "{path}"'
+            reason = self._refusals.failure_reason(body) or f'the answer has no "{path}"'
             raise SourceRefused(
-                f"{self._source}: {shown(url)} did not let us log in: {said}",
+                f"{self._source}: {public_url(url)} refused the login: {reason}",
                 self._exchange.fix(
-                    "Have the office look at the account; or correct token: where the token is in the answer.",
+                    "Have the office check the account; or correct token, the path of the token in the answer.",
                     "token",
-                    otherwise="Have the office look at the account.",
+                    otherwise="Have the office check the account.",
                 ),
             )
         return token
 
     def _cookie(self, url: str) -> str:
-        """Return what the login has left; the session sends it along by itself."""
+        """Return the cookie that the login has set; the session sends it by itself."""
         left = [str(cookie.value) for cookie in self._client.cookies if cookie.value]
         if not left:
             raise SourceRefused(
-                f"{self._source}: {shown(url)} let us in and left no cookie",
+                f"{self._source}: {public_url(url)} accepted the login but set no cookie",
                 self._exchange.fix(
-                    "Look at the url of its auth, and at token.", "auth", otherwise="Look at url, and at the account."
+                    "Check url and token in auth.", "auth", otherwise="Check url, and check the account."
                 ),
             )
         return max(left, key=len)
 
-    def _refuse_cookie_kept_back(self, url: str) -> None:
-        """Refuse to ask over plain http with a login whose cookie may travel over https alone."""
+    def _refuse_insecure_cookie(self, url: str) -> None:
+        """Refuse to ask over plain http with a login cookie that is sent over https only."""
         auth = self._exchange.auth
         by_cookie = isinstance(auth, TokenAuth) and not auth.token
         cookies = list(cast("Iterable[Cookie]", self._client.cookies)) if by_cookie else []
         if cookies and urlsplit(url).scheme != "https" and all(cookie.secure for cookie in cookies):
-            raise self._kept_back(url)
+            raise self._cookie_needs_https(url)
 
-    def _kept_back(self, url: str) -> SourceRefused:
+    def _cookie_needs_https(self, url: str) -> SourceRefused:
         return SourceRefused(
-            f"{self._source}: the login leaves a cookie that is sent over https only (Secure), and {shown(url)} is "
-            "plain http, so every question would come without it",
-            "Write url with https://, at the address where the system is reached that way.",
+            f"{self._source}: the login sets a cookie that is sent over https only (Secure), but {public_url(url)} "
+            "is plain http, so no question would have the cookie",
+            "Write url with https://, at the address where the system uses https.",
         )
 
-    def _tried(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
-        """Send until there is an answer that is not just passing. Raises SourceUnavailable or SourceRefused."""
+    def _send_with_retries(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
+        """Send until the answer is not a temporary failure. Raises SourceUnavailable or SourceRefused."""
         pause = _FIRST_PAUSE
         for left in range(self._exchange.retries, -1, -1):
-            self._keep_quiet(url)
-            wished = 0.0
+            self._wait_for_backoff(url)
+            requested = 0.0
             try:
-                response, content = self._sent(method, url, **sent)
+                response, content = self._send_once(method, url, **sent)
                 failed = self._refusals.passing(response, content)
                 if failed is None:
                     return response, content
-                wished = self._wished_pause(response)
+                requested = self._requested_pause(response)
             except SourceUnavailable as error:
                 failed = error
-            if wished:
-                self._quiet.wish(time.monotonic() + wished)
-            wait = max(pause, wished)
+            if requested:
+                self._backoff.extend(time.monotonic() + requested)
+            wait = max(pause, requested)
             if not left or wait > self._longest_pause or time.monotonic() + wait > self._deadline:
                 raise failed
-            wish = self._quiet.until
+            until = self._backoff.until
             self._pause(wait)
-            if wished:
-                self._kept = max(self._kept, wish)
+            if requested:
+                self._waited_until = max(self._waited_until, until)
             pause *= 2
         raise AssertionError("the last try returns or raises")
 
-    def _keep_quiet(self, url: str) -> None:
-        """Wait where another has been asked to. Raises SourceUnavailable where that would take too long."""
-        until = self._quiet.until
+    def _wait_for_backoff(self, url: str) -> None:
+        """Wait where the system has asked another session to wait. Raises SourceUnavailable where that is too long."""
+        until = self._backoff.until
         wait = until - time.monotonic()
-        if until <= self._kept or wait <= 0:
+        if until <= self._waited_until or wait <= 0:
             return
         if wait > self._longest_pause or until > self._deadline:
             raise SourceUnavailable(
-                f"{self._source}: {shown(url)} has asked to be left alone for another {wait:.0f} s", TRY_LATER
+                f"{self._source}: {public_url(url)} has requested a pause of another {wait:.0f} s", TRY_LATER
             )
         self._pause(wait)
-        self._kept = until
+        self._waited_until = until
 
-    def _sent(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
+    def _send_once(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER)
+            raise SourceUnavailable(f"{self._source}: {public_url(url)} was too slow to answer", TRY_LATER)
         exchange = self._exchange
         if exchange.authority and not Path(exchange.authority).exists():
             raise SourceRefused(
-                f"{self._source}: there is no file {exchange.authority}, which authority names",
-                "Put the certificate of the authority there, as PEM, readable by this program.",
+                f"{self._source}: the file {exchange.authority}, which authority names, does not exist",
+                "Put the certificate of the authority there, as PEM, and make it readable by this program.",
             )
         seconds = exchange.timeout.total_seconds()
         connect, silence = min(left, exchange.connect_timeout.total_seconds()), min(left, seconds)
@@ -291,75 +293,75 @@ class OfficeClient:
             )
         except AnswerTooLargeError:
             raise SourceGarbled(
-                f"{self._source}: {shown(url)} answered with more than {exchange.most_bytes} bytes",
+                f"{self._source}: {public_url(url)} answered with more than {exchange.most_bytes} bytes",
                 exchange.fix(
                     "Ask for smaller pages, or raise most_bytes.",
                     "most_bytes",
-                    otherwise="Ask for smaller pages (per_page), or have the office look at what it sends.",
+                    otherwise="Ask for smaller pages (per_page), or have the office check what it sends.",
                 ),
             ) from None
         except AnswerTooSlowError:
-            raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER) from None
+            raise SourceUnavailable(f"{self._source}: {public_url(url)} was too slow to answer", TRY_LATER) from None
         except requests.exceptions.SSLError as error:
-            raise self._no_tls(url, said_by(error)) from None
+            raise self._tls_failure(url, root_cause_text(error)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise SourceRefused(
-                f"{self._source}: {shown(url)} is no address", "Write one such as https://host/path."
+                f"{self._source}: {public_url(url)} is not an address", "Write one such as https://host/path."
             ) from None
         except ValueError:
-            # For a line break or a letter beyond Latin, from requests or from the standard library: the error's text
-            # holds the header's value, which may be a secret.
+            # For a line break or a letter beyond Latin, from requests or from the standard library. The error's text
+            # has the header's value, which can be a secret.
             raise SourceRefused(
-                f"{self._source}: a header cannot be sent to {shown(url)}",
+                f"{self._source}: a header cannot be sent to {public_url(url)}",
                 self._exchange.fix(
-                    "Look for blanks, line breaks and letters beyond Latin in headers and in the secrets of auth.",
+                    "Remove blanks, line breaks and letters beyond Latin from headers and from the secrets of auth.",
                     "headers",
                     "auth",
-                    otherwise="Look for blanks, line breaks and letters beyond Latin in the texts and secrets of "
+                    otherwise="Remove blanks, line breaks and letters beyond Latin from the texts and secrets of "
                     f"{table_of(self._source)}.",
                 ),
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
-            if (unreached := why_unreached(error, self._refusals.asked(url, connect, silence))) is not None:
+            # Their text can contain the whole address, and with it a secret: it is not kept as a cause.
+            if (unreached := unreached_error(error, self._refusals.asked(url, connect, silence))) is not None:
                 raise unreached from None
             raise SourceUnavailable(
-                f"{self._source}: {shown(url)} did not answer whole ({said_by(error)})", TRY_LATER
+                f"{self._source}: the answer of {public_url(url)} broke off ({root_cause_text(error)})", TRY_LATER
             ) from None
 
-    def _no_tls(self, url: str, said: str) -> SourceError:
-        """Return why TLS was not agreed on, and what would help."""
+    def _tls_failure(self, url: str, text: str) -> SourceError:
+        """Return the error for a failed TLS handshake, with the fix."""
         exchange = self._exchange
-        cause = cause_of(said, plain="http:// in url", authority="authority", settings=True)
+        cause = cause_of(text, plain="http:// in url", authority="authority", settings=True)
         if cause is None:
-            what = f"{self._source}: TLS to {shown(url)} failed ({said})"
-            return SourceUnavailable(what, f"{TRY_LATER} If it stays so, show the office the words in brackets.")
-        what = f"{self._source}: {shown(url)} {cause.did} ({said})"
+            what = f"{self._source}: TLS to {public_url(url)} failed ({text})"
+            return SourceUnavailable(what, f"{TRY_LATER} If this repeats, send the office the text in brackets.")
+        what = f"{self._source}: {public_url(url)} {cause.did} ({text})"
         parts = urlsplit(url)
         left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
         if exchange.proxy or not parts.hostname or left <= 0:
             return cause.kind(what, cause.fix_text)
-        found = what_it_takes(parts.hostname, parts.port or 443, left, said)
+        found = find_accepted_limits(parts.hostname, parts.port or 443, left, text)
         if found is None:
             return cause.kind(what, cause.fix_text)
         limits, version = found
-        what += f"; tried just now, it speaks {version}"
+        what += f"; in a test just now, it accepted {version}"
         if not limits:
             return cause.kind(
-                what, "It does so by itself: take tls_minimum and tls_ciphers out of this source's table."
+                what, "No weaker limit is needed. Remove tls_minimum and tls_ciphers from this source's table."
             )
         return cause.kind(
             what,
             f"Have the office turn on TLS 1.2 with an ECDHE cipher and keys of 2048 bits or more; until then write "
-            f"{in_settings(limits)} in {table_of(self._source)}, and every run will say that it is weaker than usual.",
+            f"{in_settings(limits)} in {table_of(self._source)}. Every run then warns of the weaker connection.",
         )
 
-    def _wished_pause(self, response: requests.Response) -> float:
-        """Return how long the server asks us to wait (RFC 9110, section 10.2.3): seconds, or a date."""
-        said = response.headers.get("Retry-After", "").strip()
-        if said.isdigit():
-            return float(said)
+    def _requested_pause(self, response: requests.Response) -> float:
+        """Return the pause that the server requests (RFC 9110, section 10.2.3): seconds, or a date."""
+        value = response.headers.get("Retry-After", "").strip()
+        if value.isdigit():
+            return float(value)
         try:
-            return max(0.0, (parsedate_to_datetime(said) - self._clock()).total_seconds())
+            return max(0.0, (parsedate_to_datetime(value) - self._clock()).total_seconds())
         except (TypeError, ValueError):
             return 0.0

@@ -1,4 +1,4 @@
-"""What a source over the web is asked with: whose name, what each request carries, and what nobody may read."""
+"""The login of a source over HTTP: the account, the header or parameter of each request, and the masking of secrets."""
 
 import base64
 import re
@@ -12,19 +12,19 @@ from config.tables.secrets import Secret
 from connectors.http.settings import Auth, BasicAuth, BearerAuth, HeaderAuth, Oauth2Auth, TokenAuth
 from connectors.own_keys.secrets import reveal
 
-#: A credential as it stands in a header, whoever has it.
+#: Any credential in the form of a header.
 _CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{6,}", re.ASCII | re.IGNORECASE)
 
 
 class Credentials:
-    """A source's own, with the token of its last login."""
+    """A source's credentials, with the token of its last login."""
 
     def __init__(self, auth: Auth, source: str) -> None:
         self._auth = auth
         self._source = source
         #: Empty before the first login.
         self.token = ""
-        #: Every secret that was sent: a file may hold another one since.
+        #: Every secret that was sent: its file may have changed since.
         self._sent: set[str] = set()
 
     def reveal(self, secret: Secret) -> str:
@@ -35,11 +35,11 @@ class Credentials:
 
     @property
     def log_in(self) -> bool:
-        """Say whether a token is fetched before anything is asked."""
+        """Return whether a token is requested before the first question."""
         return isinstance(self._auth, TokenAuth | Oauth2Auth)
 
-    def of_request(self) -> AuthBase | None:
-        """Return what is put on each request; None where the address asks for nothing."""
+    def request_auth(self) -> AuthBase | None:
+        """Return what is added to each request; None without a login."""
         match self._auth:
             case BasicAuth(user=user, password=password):
                 return HTTPBasicAuth(user.encode(), self.reveal(password).encode())
@@ -49,7 +49,7 @@ class Credentials:
                 return _Header(name, prefix + self.reveal(value))
             case TokenAuth(param=param) if param:
                 return _Param(param, self.token)
-            case TokenAuth(token=place, header=name, prefix=prefix) if place:
+            case TokenAuth(token=path, header=name, prefix=prefix) if path:
                 return _Header(name, prefix + self.token)
             case Oauth2Auth():
                 return _Header("Authorization", f"Bearer {self.token}")
@@ -57,45 +57,45 @@ class Credentials:
                 return None
 
     @property
-    def as_whom(self) -> str:
-        """Return the name it is asked with, as far as the settings file has it in plain; empty where it does not."""
+    def account(self) -> str:
+        """Return the account's name, where the settings file has it in plain text; else an empty text."""
         match self._auth:
             case BasicAuth(user=user):
-                who = user
+                name = user
             case Oauth2Auth(client_id=client):
-                who = client
+                name = client
             case TokenAuth(send=send):
-                who = ", ".join(value for name, value in send.items() if name != "grant_type")
+                name = ", ".join(value for key, value in send.items() if key != "grant_type")
             case _:
-                who = ""
-        return who[:80]
+                name = ""
+        return name[:80]
 
-    def masked(self, said: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return words without any secret in them; before they are quoted, which may spell a secret in another way."""
-        if isinstance(said, dict):
-            return {self.masked(name): self.masked(value) for name, value in said.items()}
-        if isinstance(said, list):
-            return [self.masked(value) for value in said]
-        if isinstance(said, str):
+    def masked(self, value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return a value without secrets. Call this before the value is quoted, which can change a secret."""
+        if isinstance(value, dict):
+            return {self.masked(name): self.masked(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.masked(inner) for inner in value]
+        if isinstance(value, str):
             for secret in sorted(self._secrets(), key=len, reverse=True):
-                said = said.replace(secret, "…")
-            # A token that another connection of ours has got is as secret as this one's.
-            return _CREDENTIAL.sub(r"\1 …", said)
-        return said
+                value = value.replace(secret, "…")
+            # The token of another connection of ours is as secret as this one's.
+            return _CREDENTIAL.sub(r"\1 …", value)
+        return value
 
     def _secrets(self) -> list[str]:
-        """Return what a system may repeat in its answers, and nobody may read."""
+        """Return the secrets that a system can repeat in its answers."""
         auth = self._auth
         bare = [secret for secret in (self.token, *self._sent) if secret]
         if isinstance(auth, BasicAuth):
-            # As it travels, in the header.
+            # In the form of the header.
             bare += [base64.b64encode(f"{auth.user}:{word}".encode()).decode("ascii") for word in self._sent]
-        # An address repeats them in its own spelling.
+        # An address repeats them in its encoding.
         return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
 
 
 class _Header(AuthBase):
-    """Puts one header on each request."""
+    """Adds one header to each request."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name = name
@@ -107,7 +107,7 @@ class _Header(AuthBase):
 
 
 class _Param(AuthBase):
-    """Puts one parameter on each request."""
+    """Adds one parameter to each request."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name = name

@@ -1,7 +1,7 @@
-"""Things joined with the people behind them, where a system tells of the two in two answers: both whole, or nothing.
+"""Two answers of a system joined: the things, and the people that have them; both whole, or nothing.
 
-A thing names whoever has it by an id of the system's own; which student number belongs to that id, the other answer
-tells. What cannot be joined is not taken for nothing: a wrong id would clear everybody.
+A thing names its owner by an id of the system's own; the other answer has the student number of that id. Things that
+cannot be joined are an error: a wrong id would clear all students.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,13 +12,13 @@ from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGa
 
 @dataclass(frozen=True, slots=True)
 class JoinWords:
-    """What a system calls the two, for messages and proofs."""
+    """The names of people and things in messages and proofs."""
 
     people: str
     things: str
 
 
-def _everybody(_person: tuple[Cell, ...]) -> bool:
+def _counts_always(_person: tuple[Cell, ...]) -> bool:
     return True
 
 
@@ -27,32 +27,32 @@ def joined(
     people: Snapshot,
     things: Snapshot,
     words: JoinWords,
-    counts: Callable[[tuple[Cell, ...]], bool] = _everybody,
+    counts: Callable[[tuple[Cell, ...]], bool] = _counts_always,
 ) -> Snapshot:
-    """Return the things by student number, with everybody who has a number as the population.
+    """Return the things by student number; the population is all people that have a number.
 
     `people` has the id in its first column and the student number in its second; `things` has the question's columns in
     their order, with the id where the student belongs.
-    Who has no number is nobody's, and counted. `counts` says of a row of `people` whether it belongs to the
-    population; what they have is theirs in any case. Raises SourceGarbled where the two do not fit together.
+    A thing whose owner has no number keeps an empty number, and is counted. `counts` returns whether a row of `people`
+    belongs to the population; things are joined in any case. Raises SourceGarbled where the two do not match.
     """
-    numbers = _numbers(question, people, words)
+    numbers = _numbers_by_person(question, people, words)
     fields = tuple(question.columns)
     at = fields.index("student")
     _refuse_unmatched(question, [row[at] for row in things.rows], numbers, words)
     rows: list[tuple[Cell, ...]] = [
-        tuple(numbers.get(plain(cell)) if index == at else cell for index, cell in enumerate(row))
+        tuple(numbers.get(id_text(cell)) if index == at else cell for index, cell in enumerate(row))
         for row in things.rows
     ]
-    told = {proof.kind: proof.detail for proof in people.proofs}
+    details = {proof.kind: proof.detail for proof in people.proofs}
     proofs = tuple(
-        Proof(p.kind, f"{words.people}: {told[p.kind]}; {words.things}: {p.detail}")
+        Proof(p.kind, f"{words.people}: {details[p.kind]}; {words.things}: {p.detail}")
         for p in things.proofs
-        if p.kind in told and p.kind is not ProofKind.COLUMNS_PRESENT
+        if p.kind in details and p.kind is not ProofKind.COLUMNS_PRESENT
     )
     columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(question.columns.values()))
-    known = [person[1] for person in people.rows if plain(person[0]) and plain(person[1]) and counts(person)]
-    unsettled = [numbers.get(plain(cell)) for cell in (*people.unsettled, *things.unsettled)]
+    known = [person[1] for person in people.rows if id_text(person[0]) and id_text(person[1]) and counts(person)]
+    unsettled = [numbers.get(id_text(cell)) for cell in (*people.unsettled, *things.unsettled)]
     return Snapshot(
         fields,
         rows,
@@ -60,39 +60,39 @@ def joined(
         question.clock(),
         (*proofs, columns),
         known,
-        unsettled=[number for number in dict.fromkeys(unsettled) if plain(number)],
+        unsettled=[number for number in dict.fromkeys(unsettled) if id_text(number)],
         warnings=tuple(dict.fromkeys((*people.warnings, *things.warnings))),
     )
 
 
-def plain(cell: Cell) -> str:
-    """Return an id, or a number, as text: one answer may write it as a number, or padded."""
+def id_text(cell: Cell) -> str:
+    """Return an id, or a number, as text: an answer can have it as a number, or padded."""
     return "" if cell is None else str(cell).strip()
 
 
-def _numbers(question: Question, people: Snapshot, words: JoinWords) -> Mapping[str, Cell]:
+def _numbers_by_person(question: Question, people: Snapshot, words: JoinWords) -> Mapping[str, Cell]:
     numbers: dict[str, Cell] = {}
     for person, number, *_ in people.rows:
-        if not plain(person):
+        if not id_text(person):
             continue
-        if plain(numbers.setdefault(plain(person), number)) != plain(number):
+        if id_text(numbers.setdefault(id_text(person), number)) != id_text(number):
             raise SourceGarbled(
-                f"{question.source}: {plain(person)} stands twice among the {words.people}, with the student numbers "
-                f"{plain(numbers[plain(person)])} and {plain(number)}",
-                "Have the office correct it; or map what names one of them alone.",
+                f"{question.source}: {id_text(person)} is duplicate among the {words.people}, with the student numbers "
+                f"{id_text(numbers[id_text(person)])} and {id_text(number)}",
+                "Have the office correct it; or map a column that identifies one of them.",
             )
-    if people.rows and not any(plain(number) for number in numbers.values()):
+    if people.rows and not any(id_text(number) for number in numbers.values()):
         raise SourceGarbled(
             f"{question.source}: none of {len(people.rows)} {words.people} has a student number",
-            f"Look in {table_of(question.source)} where it is said to stand, and whether the account may read it.",
+            f"Check which column {table_of(question.source)} names for it, and that the account is allowed to read it.",
         )
     return numbers
 
 
 def _refuse_unmatched(question: Question, ids: list[Cell], numbers: Mapping[str, Cell], words: JoinWords) -> None:
-    """Refuse things of which not one is known to be anybody's: the two are likely to name people by different ids."""
-    if ids and not any(plain(cell) in numbers for cell in ids):
+    """Refuse things none of which has a known owner: the two answers are likely to use different ids."""
+    if ids and not any(id_text(cell) in numbers for cell in ids):
         raise SourceGarbled(
             f"{question.source}: none of {len(ids)} {words.things} belongs to any of the {len(numbers)} {words.people}",
-            f"Look in {table_of(question.source)} whether both name people by the same id.",
+            f"Check in {table_of(question.source)} that both name people by the same id.",
         )

@@ -1,18 +1,18 @@
-"""Koha's answers as its REST API gives them, checked and brought into the form that is read."""
+"""Koha's REST answers, checked and converted into the form that is read."""
 
 from decimal import Decimal
 from typing import Any
 
 from connectors.port import SourceGarbled, SourceUnavailable, table_of
 
-#: Koha reckons a balance in floating point; half a fen is no difference.
+#: Koha calculates a balance in floating point; half a fen is not a difference.
 _CLOSE = Decimal("0.005")
 
 
 def with_numbers(patrons: Any, attribute: str, field: str, where: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Give each patron the number that stands in an extended attribute; none where several do: nobody can tell.
+    """Return the patrons with the number from an extended attribute; without a number where several are there.
 
-    A patron without the attribute has the number of the `field`, where one is named.
+    A patron without the attribute has the number in `field`, where one is named.
     """
     if not isinstance(patrons, list):
         return patrons
@@ -21,8 +21,8 @@ def with_numbers(patrons: Any, attribute: str, field: str, where: str) -> Any:  
         attributes = patron.get("extended_attributes") if isinstance(patron, dict) else None
         if not isinstance(attributes, list):
             raise SourceGarbled(
-                f"{where} gives no extended attributes",
-                "Upgrade Koha, or name the field that holds the number as number.",
+                f"{where} returns no extended attributes",
+                "Upgrade Koha, or set number to the field that has the number.",
             )
         values = {a.get("value") for a in attributes if a.get("type") == attribute and a.get("value")}
         otherwise = patron.get(field) if field and not values else None
@@ -34,9 +34,9 @@ def with_titles(items: Any, source: str, where: str) -> Any:  # noqa: ANN401 - w
     """Return items as they are. Raises SourceGarbled where Koha does not embed their titles."""
     if isinstance(items, list) and any(isinstance(item, dict) and "biblio" not in item for item in items):
         raise SourceGarbled(
-            f"{where} gives items without biblio, so loans have no titles",
-            "This Koha is older than that part of its API: set titles = false in "
-            f"{table_of(source)}, or have the library update it.",
+            f"{where} returns items without biblio, so loans have no titles",
+            "This release of Koha does not support that part of its API. Set titles = false in "
+            f"{table_of(source)}, or have the library update Koha.",
         )
     return items
 
@@ -44,7 +44,7 @@ def with_titles(items: Any, source: str, where: str) -> Any:  # noqa: ANN401 - w
 def open_lines(account: Any, source: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return an account's open lines, credits negative.
 
-    Raises SourceGarbled where they are missing, and SourceUnavailable unless they make up its balance.
+    Raises SourceGarbled where they are missing, and SourceUnavailable where their sum is not the balance.
     """
     try:
         debits, refunds = account["outstanding_debits"]["lines"], account["outstanding_credits"]["lines"]
@@ -56,13 +56,13 @@ def open_lines(account: Any, source: str) -> Any:  # noqa: ANN401 - whatever JSO
     except (KeyError, TypeError, ArithmeticError):
         raise SourceGarbled(
             f"{source}: an account has no balance, outstanding_debits and outstanding_credits",
-            "Look whether url is Koha's staff interface, and which release it runs.",
+            "Check that url is Koha's staff interface, and which release it runs.",
         ) from None
     owed = sum((line["amount_outstanding"] for line in lines), Decimal(0))
     if abs(owed - balance) > _CLOSE:
-        # Koha reads them one after the other: somebody may have paid in between, and it is asked again.
+        # Koha reads them one after the other: a payment in between changes the balance, so the next run asks again.
         raise SourceUnavailable(
-            f"{source}: an account tells a balance of {balance} and lines of {owed}",
-            "The next slot tries again; if it stays so, have the library look at its accounts.",
+            f"{source}: an account has a balance of {balance}, but its lines add up to {owed}",
+            "The next run tries again. If this repeats, have the library check its accounts.",
         )
     return {"lines": lines}

@@ -1,4 +1,4 @@
-"""How a JSON API goes on from one page to the next, in words of the settings."""
+"""How a JSON API is paged: the settings, and the parameters of each page."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from config.tables.base import Table
 
 
 class NoPaging(Table):
-    """One answer holds everything."""
+    """One answer has everything."""
 
     kind: Literal["none"] = "none"
 
@@ -23,12 +23,12 @@ class PagePaging(Table):
     size: str = "page_size"
     per_page: Annotated[int, Field(ge=1)] = 100
     first: int = 1
-    #: Where each answer tells the number of the last page; reading then goes on up to that page.
+    #: The path of the number of the last page in each answer; reading then continues up to that page.
     last: str = ""
 
 
 class OffsetPaging(Table):
-    """A page begins after so many records."""
+    """A page begins after a number of records."""
 
     kind: Literal["offset"]
     offset: str = "offset"
@@ -40,7 +40,7 @@ class LinkPaging(Table):
     """Each answer's Link header names the next page (RFC 8288)."""
 
     kind: Literal["link"]
-    #: Whether the system assures that its pages go on from a record, and not from a position.
+    #: Whether the system guarantees that a page continues from a record, and not from a position.
     steady: bool = False
     #: The parameter for the size of a page; left out, the system chooses.
     size: str = ""
@@ -48,30 +48,30 @@ class LinkPaging(Table):
 
 
 class CursorPaging(Table):
-    """Each answer holds a word to ask for the next page with; none on the last."""
+    """Each answer has a cursor for the next page; the last answer has none."""
 
     kind: Literal["cursor"]
-    #: Whether the system assures that its pages go on from a record, and not from a position.
+    #: Whether the system guarantees that a page continues from a record, and not from a position.
     steady: bool = False
-    #: The parameter it is sent as.
+    #: The parameter that the cursor is sent as.
     cursor: str = "cursor"
-    #: Where it stands in the answer.
+    #: The path of the cursor in the answer.
     next: str = "next"
     size: str = ""
     per_page: Annotated[int, Field(ge=1)] = 100
 
 
 class KeyPaging(Table):
-    """A page begins after a record's own key, so that nothing slips when others come or go; up to an empty page."""
+    """A page begins after a record's key, so that no record is missed when others change; the last page is empty."""
 
     kind: Literal["key"]
     #: The parameter that the last record's key is sent as …
     after: str = "after"
-    #: … and how, with {key} for the key and {student} for the number, where one student is asked about.
+    #: … and its form, with {key} for the key and {student} for the number, where one student is asked about.
     expression: str = "{key}"
-    #: What a total counts: all records, or what is left of them from the key on.
+    #: What a total counts: all records, or the records after the key.
     counts: Literal["all", "rest"] = "all"
-    #: Where the key stands in a record; records come in its order.
+    #: The path of the key in a record; records are sorted by it.
     key: str = "id"
     size: str = ""
     per_page: Annotated[int, Field(ge=1)] = 100
@@ -83,7 +83,7 @@ Paging = Annotated[
 
 
 def first_page(paging: Paging, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is sent for the first page."""
+    """Return the parameters of the first page."""
     match paging:
         case PagePaging(page=page, size=size, per_page=per_page, first=first):
             return {**params, page: first} | ({size: per_page} if size else {})
@@ -100,7 +100,7 @@ def first_page(paging: Paging, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def after(paging: KeyPaging, key: object, student: str | None) -> dict[str, Any]:
-    """Return what asks for the records after a key."""
+    """Return the parameter for the records after a key."""
     if paging.expression == "{key}":
         return {paging.after: key}
     words = {"{key}": str(key), "{student}": student or ""}
@@ -108,7 +108,7 @@ def after(paging: KeyPaging, key: object, student: str | None) -> dict[str, Any]
 
 
 def may_slip(paging: Paging) -> bool:
-    """Say whether a record can slip from one page to another, past a reader, while others come or go."""
+    """Return whether a record can move to another page, and be missed, while others are added or removed."""
     match paging:
         case KeyPaging() | LinkPaging(steady=True) | CursorPaging(steady=True):
             return False

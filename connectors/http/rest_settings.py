@@ -14,44 +14,44 @@ from connectors.http.worker_pool import PerStudent
 class Settings(HttpSettings):
     """Where the API is, how it pages, and how an answer shows that it is whole."""
 
-    #: The address of all records; may be left out where only `one_url` is asked.
+    #: The address of all records; optional where only `one_url` is asked.
     url: Text = ""
     params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: Where the list of records stands in the answer; the answer itself when left out.
+    #: The path of the list of records in the answer; the answer itself when left out.
     records: str = ""
     paging: Paging = NoPaging()
-    #: Where the system tells how many records there are: in the body, or in a header.
+    #: Where the system reports the number of records: in the body, or in a header.
     total: str = ""
     total_header: str = ""
-    #: What is to show that an answer is whole, each of them: its total; or, where none is told, that paging came to its
-    #: end, or that a second reading brings the same; or, about one student, that a single answer holds all of theirs.
+    #: What must show that an answer is whole: its total; or, without a total, that paging reached its end, or that a
+    #: second reading returns the same; or, for one student, that a single answer has all of their records.
     proofs: tuple[Literal["total", "end_of_pages", "second_pass", "one_answer"], ...] = ("total",)
-    #: Whether a single record may stand bare where a list of one is meant, as converters from XML write it; where the
-    #: total says that one record is left, it may in any case.
+    #: Accept a bare record in place of a list of one, as converters from XML write it. It is always accepted where
+    #: the total shows that one record is left.
     bare_record: bool = False
-    #: Parameters for one student, with {student} for the number; left out, everybody is asked for and one is kept.
+    #: Parameters for one student, with {student} for the number; left out, all records are read and one student's kept.
     one: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: The address for one student, with {student} for the number, where it is another.
+    #: The address for one student, with {student} for the number, where it differs from `url`.
     one_url: Text = ""
-    #: Each student of the roster is asked about, because nobody else can be.
+    #: Ask about each student on the roster, for a system that answers about one student only.
     per_student: PerStudent | None = None
-    #: What a 404 about one student means: that something is wrong, or that the system does not know the number.
+    #: What a 404 about one student means: an error, or that the system does not know the number.
     missing: Literal["refused", "outside"] = "refused"
     #: Fields that a record may leave out.
     optional: tuple[str, ...] = ()
-    #: Whether its one answer is still the last one is asked first: by HEAD, for an ETag or Last-Modified.
+    #: Ask first, by HEAD, whether the ETag or Last-Modified of the one answer has changed.
     fingerprint: bool = False
-    #: More records than this are no answer, nor are more pages.
+    #: The most records, and the most pages, of an answer.
     limit: Annotated[int, Field(ge=1)] = 1_000_000
     most_pages: Annotated[int, Field(ge=1)] = 100_000
 
     @model_validator(mode="after")
     def _proves_something(self) -> Self:
         if "student" in self.optional:
-            raise ValueError('a record without its student is about nobody: take "student" out of optional')
+            raise ValueError('a record needs its student: remove "student" from optional')
         if "end_of_pages" in self.proofs and isinstance(self.paging, NoPaging):
             raise ValueError(
-                "one answer shows no end that could be reached, the system may stop at a default of its own: "
+                "one answer has no visible end, the system may stop at a default of its own: "
                 'name total or total_header, set paging, or accept proofs = ["second_pass"]'
             )
         if not self.proofs or ("total" in self.proofs and not (self.total or self.total_header)):
@@ -64,17 +64,17 @@ class Settings(HttpSettings):
     @model_validator(mode="after")
     def _has_one_fingerprint(self) -> Self:
         if self.fingerprint and (self.per_student or not isinstance(self.paging, NoPaging)):
-            raise ValueError("a fingerprint is told of one answer: leave it out, or ask for everything at once")
+            raise ValueError("a fingerprint is of one answer: leave it out, or ask for everything at once")
         return self
 
     @model_validator(mode="after")
     def _asks_about_one_rightly(self) -> Self:
         if self.one_url and ASKED_NUMBER not in self.one_url:
-            raise ValueError("one_url is the same for everybody: write {student} where the number belongs")
+            raise ValueError("one_url is the same for all students: write {student} where the number belongs")
         names_one = self.one_url or any(ASKED_NUMBER in text for text in self.one.values())
         if self.per_student is None:
             if not self.url:
-                raise ValueError("nobody is asked: name url")
+                raise ValueError("the address is missing: set url")
             if "one_answer" in self.proofs or self.missing == "outside":
                 raise ValueError(
                     'proofs = ["one_answer"] and missing = "outside" are about single students: set per_student, too'
@@ -82,5 +82,5 @@ class Settings(HttpSettings):
         elif not names_one:
             raise ValueError("per_student asks about each student: name one or one_url, with {student} for the number")
         elif "one_answer" in self.proofs and not isinstance(self.paging, NoPaging):
-            raise ValueError('a single page is not everything: leave out paging, or accept proofs = ["end_of_pages"]')
+            raise ValueError('a single page is not the whole: leave out paging, or accept proofs = ["end_of_pages"]')
         return self

@@ -1,4 +1,4 @@
-"""What every source over the web may be told: how to come in, whom to believe, how long to wait."""
+"""Settings that every source over HTTP has: how to log in, which certificates to trust, how long to wait."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,21 +10,21 @@ from config.tables.base import Span, Table
 from config.tables.secrets import FilePath, Secret, Text
 from connectors.http.tls import Tls
 
-#: The way out where a ready-made connector has no key that would help.
+#: The fix where a ready-made connector has no key that would help.
 NO_KEY = (
-    "The connector has no key for this: ask the office whether its system was updated, or whether something on the way "
-    "changes its answers. The connector rest can be set to another form of answers."
+    "The connector has no key for this. Ask the office whether its system was updated, or whether a gateway "
+    "changes its answers. For another form of answers, use the connector rest."
 )
 
 
 class NoAuth(Table):
-    """The address asks for nothing."""
+    """No login."""
 
     kind: Literal["none"] = "none"
 
 
 class BasicAuth(Table):
-    """A user and a password with every request."""
+    """A user and a password, sent with every request."""
 
     kind: Literal["basic"]
     user: Text
@@ -44,22 +44,22 @@ class HeaderAuth(Table):
     kind: Literal["header"]
     name: str
     value: Secret
-    #: Stands before the value, such as "apikey ".
+    #: Text before the value, such as "apikey ".
     prefix: str = ""
 
 
 class TokenAuth(Table):
-    """A token that is fetched first, and fetched anew when it is no longer good."""
+    """A token that is requested first, and requested again when it has expired."""
 
     kind: Literal["token"]
     url: Text
     method: Literal["GET", "POST"] = "POST"
-    #: What is sent to log in; as JSON with POST, unless `form`, and as parameters with GET.
+    #: The fields of the login; sent as JSON with POST, unless `form` is set, and as parameters with GET.
     send: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: The same, for what nobody may read.
+    #: The same, for secrets.
     send_secret: dict[str, Secret] = {}  # noqa: RUF012 - pydantic copies a field's default
     form: bool = False
-    #: Where the token stands in the answer; empty when the answer leaves it in a cookie.
+    #: The path of the token in the answer; empty when the answer sets it in a cookie.
     token: str = "token"  # noqa: S105 - the name of a field
     #: How it is sent with each request: as this parameter, or else in this header.
     param: str = ""
@@ -81,18 +81,18 @@ Auth = Annotated[NoAuth | BasicAuth | BearerAuth | HeaderAuth | TokenAuth | Oaut
 
 
 class Ok(Table):
-    """How an answer says that all went well, where HTTP says so of every answer."""
+    """How an answer shows success, where every answer has the HTTP status 200."""
 
     path: str
     equals: tuple[str | int | bool, ...]
-    #: What stands there where the system cannot answer now and may later.
+    #: The values that mean: not now, try again later.
     later: tuple[str | int, ...] = ()
-    #: Where it says what went wrong.
+    #: The path of the error text.
     reason: str = ""
 
 
 class HttpTimeouts(Tls):
-    """How long a source over the web is waited for, and whose word is taken for who it is."""
+    """How long to wait for a source over HTTP, and which certificate authority to trust."""
 
     connect_timeout: Span = timedelta(seconds=10)
     #: For each answer.
@@ -100,31 +100,31 @@ class HttpTimeouts(Tls):
     #: For the whole pull.
     longest: Span = timedelta(minutes=10)
     retries: Annotated[int, Field(ge=0, le=10)] = 3
-    #: The authority that has signed the system's certificate; left out, those this machine knows.
+    #: The authority that has signed the system's certificate; left out, those that this machine knows.
     authority: FilePath | None = None
 
     def patience(self) -> dict[str, Any]:
-        """Return these keys alone, for a connector that is asked through another."""
+        """Return only these keys, for a connector that is built on another."""
         return {name: getattr(self, name) for name in HttpTimeouts.model_fields}
 
 
 class HttpSettings(HttpTimeouts):
-    """What every source over the web is told, besides its own keys."""
+    """The settings of every source over HTTP, besides the connector's own keys."""
 
     auth: Auth = NoAuth()
     headers: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
     ok: Ok | None = None
     most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
-    #: The charset of the answers, for a system that declares none, or a wrong one, and does not send UTF-8.
+    #: The charset of the answers, for a system that does not send UTF-8 and declares no charset, or a wrong one.
     charset: str = ""
     proxy: Text = ""
-    #: The keys that the source's table has, where a ready-made connector sets these: ours → what it calls them.
+    #: For a ready-made connector: our key → the key in the source's table.
     _theirs: Mapping[str, str] | None = PrivateAttr(default=None)
 
     def set_by(self, connector: type[Table], columns: Mapping[str, str], called: Mapping[str, str]) -> Self:
-        """Return these settings as a ready-made connector's own: advice then names its keys, and the mapped columns.
+        """Return these settings as a ready-made connector's own: advice then names its keys and mapped columns.
 
-        `called` says which of its keys stands for one of ours, or for a column.
+        `called` maps one of our keys, or a column, to the connector's key.
         """
         own = self.model_copy()
         mapped = {column_key(field, path): f"columns.{field}" for field, path in columns.items()}
@@ -132,9 +132,9 @@ class HttpSettings(HttpTimeouts):
         return own
 
     def fix(self, advice: str, *keys: str, otherwise: str = NO_KEY) -> str:
-        """Return advice that needs all of these keys; `otherwise` where the source's table lacks one of them.
+        """Return advice that needs all of these keys, or `otherwise` where the source's table lacks one of them.
 
-        The key's name in that table goes where the advice has it in braces, such as {records}, or {column}.
+        The advice names a key in braces, such as {records} or {column}; it is replaced by the name in that table.
         """
         for key in keys:
             named = key.partition(" = ")[0] if self._theirs is None else self._theirs.get(key)
@@ -145,5 +145,5 @@ class HttpSettings(HttpTimeouts):
 
 
 def column_key(field: str, path: str) -> str:
-    """Return the key of a mapped column, for `HttpSettings.fix`: a connector may map a field of that name otherwise."""
+    """Return the key of a mapped column, for `HttpSettings.fix`: a connector may map the same field differently."""
     return f"columns.{field} = {path}"

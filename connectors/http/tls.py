@@ -1,8 +1,8 @@
-"""TLS to an office's server: what a source may set, what a refused handshake means, and which setting would help.
+"""TLS to an office's server: the settings of a source, the causes of a failed handshake, and the setting that helps.
 
-A server that speaks only old TLS is asked only where the settings say so, source by source, and each run says so, too.
-Names of versions and ciphers are OpenSSL's; from OpenSSL 3 on, TLS 1.0 and 1.1 need its security level 0 (its manual
-page SSL_CTX_set_security_level).
+A server with only old TLS is asked only where the settings of the source allow it, and each run warns about it. Names
+of versions and ciphers are OpenSSL's; from OpenSSL 3 on, TLS 1.0 and 1.1 need its security level 0 (its manual page
+SSL_CTX_set_security_level).
 """
 
 import re
@@ -33,10 +33,10 @@ _VERSIONS: Mapping[Version, ssl.TLSVersion] = {
 #: No longer safe (RFC 8996).
 _OLD = ("1.0", "1.1")
 
-#: Nobody is asked without a certificate or without encryption, whatever the ciphers are called.
+#: No server is asked without a certificate or without encryption, whatever the ciphers are.
 _NEVER = "!aNULL:!eNULL"
 
-#: What a server may want, the least weak first. None for what this machine does by itself.
+#: The limits that are tried, the least weak first. None means this machine's own.
 _TRIED: tuple[tuple[Version | None, str], ...] = (
     (None, ""),
     (None, "DEFAULT:!DHE"),
@@ -67,59 +67,59 @@ class TlsLimits:
         return f"{self.ciphers or 'DEFAULT'}{level}:{_NEVER}"
 
     def apply(self, context: ssl.SSLContext) -> None:
-        """Have a client's context keep to these limits; certificates are looked at as before."""
+        """Apply these limits to a client's context; certificates are checked as before."""
         if self.words:
             context.set_ciphers(self.words)
         if self.minimum is not None:
             context.minimum_version = _VERSIONS[self.minimum]
 
     def context(self) -> ssl.SSLContext:
-        """Return a new client's context with these limits; it trusts nobody yet."""
+        """Return a new client's context with these limits; it trusts no authority yet."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.apply(context)
         return context
 
     @property
     def weaker(self) -> tuple[str, ...]:
-        """Say in which way a connection may be weaker than this machine's own, and what to ask the office for."""
-        said: list[str] = []
+        """Return warnings about a connection that can be weaker than this machine's own, each with the fix."""
+        warnings: list[str] = []
         if self.minimum in _OLD:
-            said.append(
-                f'tls_minimum = "{self.minimum}" lets this source be asked over TLS {self.minimum}, which others on '
-                "the network may read or change: have the office turn on TLS 1.2, then take tls_minimum out."
+            warnings.append(
+                f'tls_minimum = "{self.minimum}" allows TLS {self.minimum} for this source, which others on the '
+                "network can read or change: have the office turn on TLS 1.2, then remove tls_minimum."
             )
         usual = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.ciphers and _strength(self.context()) - _strength(usual):
-            said.append(
-                f'tls_ciphers = "{self.ciphers}" lets this source be asked with weaker encryption than usual: have the '
-                "office turn on an ECDHE cipher and use keys of 2048 bits or more, then take tls_ciphers out."
+            warnings.append(
+                f'tls_ciphers = "{self.ciphers}" allows weaker encryption than usual for this source: have the office '
+                "turn on an ECDHE cipher and use keys of 2048 bits or more, then remove tls_ciphers."
             )
-        return tuple(said)
+        return tuple(warnings)
 
 
-#: As this machine speaks TLS by itself.
+#: This machine's own limits.
 UNLOOSENED = TlsLimits()
 
 
 def _strength(context: ssl.SSLContext) -> set[str]:
-    """Return what a context accepts: its ciphers, and each level of security down to its own."""
+    """Return what a context accepts: its ciphers, and the security levels from its own upwards."""
     levels = {f"level {level}" for level in range(context.security_level, 6)}
     return {str(cipher["name"]) for cipher in context.get_ciphers()} | levels
 
 
 def _known_ciphers(written: str) -> str:
-    """Refuse a cipher string that OpenSSL would not understand as a whole: it overlooks words it does not know."""
+    """Refuse a cipher string with a part that OpenSSL does not know: OpenSSL ignores such parts."""
     for word in re.split(r"[:, ]+", written.strip()) if written.strip() else ():
         if word.startswith(("@", "!", "-")):
             continue
         if not _selects(word.removeprefix("+")):
             raise ValueError(
-                f'OpenSSL on this machine knows no cipher "{word}" of TLS 1.2 or older: see `openssl ciphers -v` for '
-                "those it has"
+                f'OpenSSL on this machine has no cipher "{word}" of TLS 1.2 or older: for its ciphers, run '
+                "`openssl ciphers -v`"
             )
     if written.strip() and not _selects(f"{written}:{_NEVER}"):
         raise ValueError(
-            "no cipher is left by it, or it is not written as OpenSSL wants it: write one such as "
+            "it leaves no cipher, or it is not in OpenSSL's form: write one such as "
             '"AES128-SHA" or "DEFAULT:@SECLEVEL=1"'
         )
     return written.strip()
@@ -134,9 +134,9 @@ def _selects(words: str) -> bool:
 
 
 class Tls(Table):
-    """How weak the connection to a source's server may be; left out, as this machine has it by itself."""
+    """How weak the connection to a source's server can be; left out, this machine's own limits apply."""
 
-    #: The oldest version of TLS that is spoken with this server.
+    #: The oldest version of TLS that is accepted from this server.
     tls_minimum: Version | None = None
     #: The ciphers up to TLS 1.2, as OpenSSL writes them.
     tls_ciphers: Annotated[str, AfterValidator(_known_ciphers)] = ""
@@ -144,7 +144,7 @@ class Tls(Table):
     @model_validator(mode="after")
     def _has_ciphers(self) -> Self:
         if self.tls_minimum == "1.3" and self.tls_ciphers:
-            raise ValueError("TLS 1.3 has ciphers of its own: take tls_ciphers out, or set a lower tls_minimum")
+            raise ValueError("TLS 1.3 has ciphers of its own: remove tls_ciphers, or set a lower tls_minimum")
         return self
 
     @property
@@ -154,59 +154,59 @@ class Tls(Table):
 
     @property
     def weaker_connection(self) -> tuple[str, ...]:
-        """Say in which way the connection may be weaker than usual; each run says it, too."""
+        """Return the warnings about a weaker connection; each run repeats them."""
         return self.tls.weaker
 
 
 class DatabaseTls(Tls):
-    """The same for a source in a database: refused where the driver has no way to be told."""
+    """The same for a source in a database; refused where the driver has no such setting."""
 
     url: DatabaseUrl
 
     @model_validator(mode="after")
-    def _can_be_told(self) -> Self:
+    def _driver_has_limits(self) -> Self:
         if self.url.in_the_file:
             self.refuse_what_no_driver_does(self.url.reveal())
         return self
 
     def refuse_what_no_driver_does(self, url: str) -> None:
-        """Raise ValueError, with the reason, where this url's driver has no setting for how weak TLS may be."""
+        """Raise ValueError, with the reason, where this url's driver has no setting for these limits."""
         if self.tls:
             refuse_what_no_driver_does(url, self.tls, thick=getattr(self, "oracle_client", None) is not None)
 
 
 def refuse_what_no_driver_does(written: str, limits: TlsLimits, *, thick: bool) -> None:
-    """Raise ValueError, with the reason, where the url's driver cannot be told these limits."""
+    """Raise ValueError, with the reason, where the url's driver has no setting for these limits."""
     url = make_url(written)
     name, _, driver = url.drivername.partition("+")
-    # What SQLAlchemy takes where the url names none; the driver itself may not be installed here.
+    # SQLAlchemy's default where the url names no driver; the driver itself may not be installed here.
     driver = driver or {"mysql": "mysqldb", "mariadb": "mysqldb", "oracle": "oracledb"}.get(name, name)
     keys = " and ".join(key for key, set_ in (("tls_minimum", limits.minimum), ("tls_ciphers", limits.ciphers)) if set_)
     why = ""
     if name == "sqlite":
-        # A url that could not be looked up stands as one without a file.
-        why = "a file is read without any TLS" if url.database else ""
+        # A url that could not be read is replaced by one without a file.
+        why = "a file is read without TLS" if url.database else ""
     elif name in ("postgresql", "opengauss", "gaussdb", "kingbase"):
         if limits.ciphers:
             keys, why = "tls_ciphers", "PostgreSQL's client has no setting for ciphers"
         elif limits.minimum in _OLD:
-            why = f"PostgreSQL's client speaks no TLS {limits.minimum} any more: have the office turn on TLS 1.2"
+            why = f"PostgreSQL's client no longer supports TLS {limits.minimum}: have the office turn on TLS 1.2"
     elif name in ("mysql", "mariadb") and driver == "pymysql":
         why = "the url switches TLS off (ssl_disabled)" if "ssl_disabled" in url.query else ""
     elif name == "oracle" and driver == "oracledb":
         if thick:
-            why = "Oracle's own client (oracle_client) takes SSL_VERSION and SSL_CIPHER_SUITES from its sqlnet.ora"
+            why = "Oracle's own client (oracle_client) reads SSL_VERSION and SSL_CIPHER_SUITES from its sqlnet.ora"
         elif "tcps" not in written.lower():
-            why = "the url asks for no TLS: write ?dsn=tcps://HOST:PORT/SERVICE after oracle+oracledb://USER:PASSWORD@"
+            why = "the url does not use TLS: write ?dsn=tcps://HOST:PORT/SERVICE after oracle+oracledb://USER:PASSWORD@"
     else:
         why = f"the driver {driver} has no setting for it"
         why += ": write mysql+pymysql:// in the url" if driver == "mysqldb" else ""
     if why:
-        raise ValueError(f"{keys} can do nothing here: {why}{'; take the key out' if 'write' not in why else ''}")
+        raise ValueError(f"no effect of {keys} here: {why}{'; remove the key' if 'write' not in why else ''}")
 
 
-#: What TLS libraries say, and databases of TLS → who must do something, what the server did, and the way out. In
-#: braces stands what differs from source to source: see `cause_of`.
+#: The texts of TLS libraries and databases → the error, what the server did, and the fix. What differs from source to
+#: source is in braces: see `cause_of`.
 _CAUSES: tuple[tuple[str, type[SourceError], str, str], ...] = (
     (
         (
@@ -214,13 +214,13 @@ _CAUSES: tuple[tuple[str, type[SourceError], str, str], ...] = (
             r"|(doesn't|does not) support SSL|SSL is required"
         ),
         SourceRefused,
-        "does not speak TLS on that port",
-        "Name the port where the server speaks TLS; or ask without TLS, if that is meant: {plain}.",
+        "does not use TLS on that port",
+        "Set the port where the server uses TLS; or, to ask without TLS, write {plain}.",
     ),
     (
         r"unsupported.protocol|alert.protocol.version|no.protocols.available|version.too.low|legacy.sigalg",
         SourceRefused,
-        "speaks only versions of TLS that are no longer safe",
+        "supports only versions of TLS that are no longer safe",
         "Have the office turn on TLS 1.2{older}.",
     ),
     (
@@ -251,79 +251,79 @@ _CAUSES: tuple[tuple[str, type[SourceError], str, str], ...] = (
         r"certificate is not yet valid",
         SourceRefused,
         "shows a certificate that is not valid yet",
-        "Look at this machine's clock; if it is right, have the office correct the certificate.",
+        "Check this machine's clock; if it is right, have the office correct the certificate.",
     ),
     (
         r"(hostname|address) mismatch|certificate is not valid for|does not match host name|DPY-6006",
         SourceRefused,
         "shows a certificate for another name",
-        "Write the host in the url by a name that the certificate has, or have the office add this one to it.",
+        "Write the host in the url by a name in the certificate, or have the office add this name to it.",
     ),
     (
         r"root certificate file .* does not exist|no.certificate.or.crl.found|could not read root certificate",
         SourceRefused,
-        "cannot be looked at: the file with its certificate authority does not exist or holds no certificate",
-        "Put the authority's certificate, as PEM, where {authority} names it.",
+        "cannot be verified: the file of its certificate authority does not exist or has no certificate",
+        "Put the authority's certificate, as PEM, in the file that {authority} names.",
     ),
     (
         r"self.signed.certificate|unable.to.get.(local.)?issuer",
         SourceRefused,
         "shows a certificate whose authority is not known here",
-        "Get the certificate of the authority from the office, and name its file as {authority}.",
+        "Get the certificate of the authority from the office, and set {authority} to its file.",
     ),
     (
         r"certificate.verify.failed",
         SourceRefused,
         "shows a certificate that is not trusted here",
         (
-            "Have the office look whether it has expired and for which name it is; or name its authority's file as "
-            "{authority}."
+            "Have the office check whether it has expired, and for which name it is; or set {authority} to its "
+            "authority's file."
         ),
     ),
     (
         r"unexpected.eof.while.reading|EOF occurred in violation",
         SourceUnavailable,
-        "hung up while TLS was agreed on",
+        "closed the connection during the TLS handshake",
         (
-            "The next slot tries again; if it stays so, the server may want an older TLS: have the office turn on TLS "
+            "The next run tries again. If this repeats, the server may need an older TLS: have the office turn on TLS "
             "1.2{older}."
         ),
     ),
 )
 
-#: What is written into the table of the source, where its driver can be told.
+#: What can be written into the table of the source, where its driver has such a setting.
 _BY_SETTINGS = {
     "older": '; until then write tls_minimum = "1.0" (or "1.1") in the table of this source',
     "small": '; until then write tls_ciphers = "DEFAULT:!DHE", or "DEFAULT:@SECLEVEL=1", in the table of this source',
     "weak": '; until then write tls_ciphers = "DEFAULT:@SECLEVEL=1" in the table of this source',
     "rsa": '; until then write tls_ciphers = "DEFAULT" in the table of this source',
 }
-_BY_NOBODY = dict.fromkeys(_BY_SETTINGS, "")
+_WITHOUT_SETTINGS = dict.fromkeys(_BY_SETTINGS, "")
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailure:
-    """Why a handshake failed: who must do something, what the server did, and the way out."""
+    """Why a handshake failed: the error, what the server did, and the fix."""
 
     kind: type[SourceError]
     did: str
     fix_text: str
 
 
-def cause_of(said: str, *, plain: str, authority: str, settings: bool) -> HandshakeFailure | None:
-    """Return why a TLS handshake failed; None where it is nothing of TLS.
+def cause_of(text: str, *, plain: str, authority: str, settings: bool) -> HandshakeFailure | None:
+    """Return why a TLS handshake failed; None where TLS is not the cause.
 
-    `plain` says how the source is asked without TLS, `authority` what names a certificate authority; `settings`,
-    whether tls_minimum and tls_ciphers can be set for it.
+    `plain` is how to ask the source without TLS, `authority` the key for a certificate authority; `settings` is
+    whether tls_minimum and tls_ciphers can be set for the source.
     """
-    fill = {"plain": plain, "authority": authority, **(_BY_SETTINGS if settings else _BY_NOBODY)}
+    fill = {"plain": plain, "authority": authority, **(_BY_SETTINGS if settings else _WITHOUT_SETTINGS)}
     for words, kind, did, fix_text in _CAUSES:
-        if re.search(words, said, re.IGNORECASE):
+        if re.search(words, text, re.IGNORECASE):
             return HandshakeFailure(kind, did, fix_text.format(**fill))
     return None
 
 
-#: Causes that other limits may help against.
+#: Causes that other limits can resolve.
 _MAY_HELP = re.compile(
     r"unsupported.protocol|alert.protocol.version|legacy.sigalg|dh.key.too.small|handshake.failure|no.shared.cipher"
     r"|no.ciphers.available|version.too.low|insufficient.security",
@@ -331,13 +331,13 @@ _MAY_HELP = re.compile(
 )
 
 
-def what_it_takes(host: str, port: int, seconds: float, said: str) -> tuple[TlsLimits, str] | None:
-    """Try which limits a server would shake hands under, the least weak first; None where none would help.
+def find_accepted_limits(host: str, port: int, seconds: float, text: str) -> tuple[TlsLimits, str] | None:
+    """Return the first limits that a server accepts, the least weak first; None where it accepts none.
 
-    It returns them with the version of TLS that was agreed on, and takes `seconds` at most. Nothing is sent, and
-    nobody's certificate is believed: this only finds the setting to name in a message.
+    Returns them with the agreed version of TLS, after at most `seconds`. Nothing is sent, and no certificate is
+    trusted: this only finds the setting to name in a message.
     """
-    if not _MAY_HELP.search(said):
+    if not _MAY_HELP.search(text):
         return None
     deadline = time.monotonic() + seconds
     for minimum, ciphers in _TRIED:
@@ -351,13 +351,13 @@ def what_it_takes(host: str, port: int, seconds: float, said: str) -> tuple[TlsL
             socket.create_connection((host, port), timeout=left) as plain,
             context.wrap_socket(plain, server_hostname=host) as secured,
         ):
-            spoken = {"TLSv1": "TLS 1.0"}.get(str(secured.version()), str(secured.version()).replace("TLSv", "TLS "))
-            return limits, spoken
+            agreed = {"TLSv1": "TLS 1.0"}.get(str(secured.version()), str(secured.version()).replace("TLSv", "TLS "))
+            return limits, agreed
     return None
 
 
 def in_settings(limits: TlsLimits) -> str:
-    """Return limits as they are written in a table of the settings."""
+    """Return limits in the form of the settings file."""
     written = [f'tls_minimum = "{limits.minimum}"'] if limits.minimum else []
     written += [f'tls_ciphers = "{limits.ciphers}"'] if limits.ciphers else []
     return " and ".join(written)

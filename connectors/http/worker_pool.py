@@ -1,8 +1,8 @@
-"""Walking over many questions, for a source that can only be asked about one student at a time.
+"""A pool of workers for a source that answers about one student at a time.
 
-It knows no protocol: it takes what is to be asked about and a way to open an asker, one for each worker, and brings
-back an answer to every single question, or raises. Answers that were got are kept until the walk ends; a question that
-nobody answered is put back and asked again in a later round, after a pause that grows. No thread outlives a walk.
+It knows no protocol: it gets the questions and a function that opens a session for each worker, and returns an answer
+to every question, or raises. Answers are kept until the end; an unanswered question is asked again in a later round,
+after a pause that grows. All threads end before the call returns.
 """
 
 import time
@@ -22,33 +22,33 @@ from connectors.port import Progress, SourceUnavailable, no_progress
 
 Answer = TypeVar("Answer")
 
-#: Waits so many seconds; ends early, by an exception of the walk's own, when the walk is over.
+#: Waits for a number of seconds; raises an exception of the pool when the pool has ended.
 Pause: TypeAlias = Callable[[float], None]
 
-#: Opens what one worker asks with, over and over: a session of its own, logged in once. It is told how to wait.
+#: Opens one worker's session, logged in once, and returns the function that asks. It gets the function that waits.
 Opening: TypeAlias = Callable[[Pause], AbstractContextManager[Callable[[str], Answer]]]
 
-#: So many failures for each worker, with no answer among them, and nobody is there: the round is over.
+#: After this many failures for each worker without an answer, the round ends.
 _SILENCE = 5
 
 
 class PerStudent(Table):
-    """How a source is walked over that is asked about one student at a time."""
+    """The pace of a source that is asked about one student at a time."""
 
-    #: Whether the source's table has these keys, so that a message may advise them.
+    #: Whether the source's table has these keys, so that a message can name them.
     in_settings: ClassVar[bool] = True
-    #: All of its keys say how patiently is asked, and none of them what.
+    #: All of its keys are about how to ask, and none is about what.
     only_how: ClassVar[bool] = True
 
-    #: Questions under way at the same time, each with a session of its own.
+    #: Questions at the same time, each with its own session.
     at_once: Annotated[int, Field(ge=1, le=32)] = 4
-    #: Questions a second, of all workers together.
+    #: Questions per second, of all workers together.
     per_second: Annotated[float, Field(gt=0, le=1_000)] = 20
-    #: How often a question is asked that nobody answers.
+    #: How many times an unanswered question is asked.
     rounds: Annotated[int, Field(ge=1, le=10)] = 3
-    #: Before the second round; it doubles with each.
+    #: The pause before the second round; it doubles with each round.
     pause: Span = timedelta(seconds=10)
-    #: For the whole walk.
+    #: For all questions together.
     longest: Span = timedelta(hours=1)
 
 
@@ -60,60 +60,60 @@ class OwnPace(PerStudent):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """What tells the time and lets it pass; a test brings one that does not wait."""
+    """Reads the time and waits; a test uses one that does not wait."""
 
-    #: Seconds, from any beginning.
+    #: Seconds, from any start.
     now: Callable[[], float] = time.monotonic
-    #: Waits for the event, at most so many seconds; says whether it came.
+    #: Waits for the event, at most for these seconds; returns whether it was set.
     wait: Callable[[Event, float], bool] = Event.wait
 
 
-def walk(
+def ask_each(
     questions: Iterable[str],
     opening: Opening[Answer],
     limits: PerStudent,
     source: str,
     progress: Progress = no_progress,
-    watch: Timer | None = None,
+    timer: Timer | None = None,
     spare: int = 0,
 ) -> dict[str, Answer]:
-    """Return the answer to every question, in their order; `progress` is told how many have been answered.
+    """Return the answer to every question, in their order; `progress` gets the number of answers.
 
-    Up to `spare` of them may stay without an answer, as long as one is answered; they are left out. Raises
-    SourceUnavailable when more are never answered or the time is over. What an asker raises besides, such as
-    SourceRefused or SourceGarbled, ends the walk at once.
+    Up to `spare` questions can stay without an answer, if at least one is answered; they are left out. Raises
+    SourceUnavailable when more are not answered or the time is over. Any other error of a question, such as
+    SourceRefused or SourceGarbled, ends the pool at once.
     """
     every = tuple(dict.fromkeys(questions))
-    return _Walk(every, opening, limits, source, progress, watch or Timer()).walked(spare)
+    return _WorkerPool(every, opening, limits, source, progress, timer or Timer()).run(spare)
 
 
-class _Over(Exception):  # noqa: N818 - named by what has happened
-    """The walk is over: a worker need not go on."""
+class _PoolEnd(Exception):  # noqa: N818 - named by what has happened
+    """The pool has ended: a worker stops."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered(Generic[Answer]):
+class _AnswerReport(Generic[Answer]):
     question: str
     answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
-    """A question was not answered; None for the login before any."""
+class _FailureReport:
+    """A failed question; None for the login before the first question."""
 
     question: str | None
     error: SourceUnavailable
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
-    """A worker has gone home, or was thrown out."""
+class _WorkerEnd:
+    """The end of a worker, with the error that ended it."""
 
     error: BaseException | None = None
 
 
-class _Walk(Generic[Answer]):
-    """One walk; its workers tell it what has come, and it alone keeps the answers."""
+class _WorkerPool(Generic[Answer]):
+    """One pool; its workers report to it, and only the pool keeps the answers."""
 
     def __init__(
         self,
@@ -122,38 +122,38 @@ class _Walk(Generic[Answer]):
         limits: PerStudent,
         source: str,
         progress: Progress,
-        watch: Timer,
+        timer: Timer,
     ) -> None:
         self._questions = questions
         self._opening = opening
         self._limits = limits
         self._source = source
         self._progress = progress
-        self._watch = watch
-        self._deadline = watch.now() + limits.longest.total_seconds()
+        self._timer = timer
+        self._deadline = timer.now() + limits.longest.total_seconds()
         self._answers: dict[str, Answer] = {}
         self._unanswered: set[str] = set()
         self._failure: SourceUnavailable | None = None
         self._over = Event()
-        self._told: SimpleQueue[_Answered[Answer] | _Failed | _Left] = SimpleQueue()
+        self._reports: SimpleQueue[_AnswerReport[Answer] | _FailureReport | _WorkerEnd] = SimpleQueue()
         self._lock = Lock()
-        self._turn = watch.now()
-        #: Failures since the last answer. Workers may miscount it by one or two, which does no harm.
+        self._turn = timer.now()
+        #: Failures since the last answer. Workers can miscount it by one or two, which does no harm.
         self._silence = 0
 
-    def walked(self, spare: int) -> dict[str, Answer]:
-        """Go round until every question is answered, or all but `spare` of them in the last round."""
+    def run(self, spare: int) -> dict[str, Answer]:
+        """Run rounds until every question is answered, or all but `spare` after the last round."""
         pause = self._limits.pause.total_seconds()
         for number in range(self._limits.rounds):
             left = [question for question in self._questions if question not in self._answers]
             if not left:
                 break
             if number:
-                if self._watch.now() + pause > self._deadline:
+                if self._timer.now() + pause > self._deadline:
                     raise self._too_long()
-                self._watch.wait(self._over, pause)
+                self._timer.wait(self._over, pause)
                 pause *= 2
-            # Who was not asked at all comes first: some whom it never answers about must not keep the others waiting.
+            # Questions that were not asked yet come first: unanswerable ones must not delay the others.
             self._round(sorted(left, key=self._unanswered.__contains__))
         missing = len(self._questions) - len(self._answers)
         if missing > spare or (missing and not self._answers):
@@ -161,20 +161,22 @@ class _Walk(Generic[Answer]):
             keys = " (at_once and per_second in its per_student)" if self._limits.in_settings else ""
             rounds = f"{self._limits.rounds} round{'s' if self._limits.rounds != 1 else ''}"
             raise SourceUnavailable(
-                f"{failure}; {missing} of {len(self._questions)} questions about single students stayed without an "
-                f"answer in {rounds}",
-                f"See that it runs and bears so many questions{keys}; nothing of the others is kept, and the next slot "
-                "tries again.",
+                f"{failure}; {missing} of {len(self._questions)} questions about single students were not answered in "
+                f"{rounds}",
+                f"No answer is kept; the next run tries again. Check that the system runs and can handle this number "
+                f"of questions{keys}.",
             )
         return {question: self._answers[question] for question in self._questions if question in self._answers}
 
     def _round(self, left: list[str]) -> None:
         waiting, self._silence = deque(left), 0
-        workers = [Thread(target=self._work, args=(waiting,)) for _ in range(min(self._limits.at_once, len(left)))]
+        workers = [
+            Thread(target=self._run_worker, args=(waiting,)) for _ in range(min(self._limits.at_once, len(left)))
+        ]
         try:
             for worker in workers:
                 worker.start()
-            self._gather(len(workers))
+            self._collect_reports(len(workers))
         except BaseException:
             self._over.set()
             raise
@@ -183,34 +185,34 @@ class _Walk(Generic[Answer]):
                 if worker.ident is not None:
                     worker.join()
 
-    def _gather(self, at_work: int) -> None:
-        """Take in what the workers tell, until the last has left."""
+    def _collect_reports(self, at_work: int) -> None:
+        """Read the workers' reports until the last worker has ended."""
         while at_work:
-            match self._told.get():
-                case _Answered(question=question, answer=answer):
+            match self._reports.get():
+                case _AnswerReport(question=question, answer=answer):
                     self._answers[question] = answer
                     self._progress(len(self._answers), len(self._questions))
-                case _Failed(question=unanswered, error=error):
+                case _FailureReport(question=unanswered, error=error):
                     self._failure = error
                     if unanswered is not None:
                         self._unanswered.add(unanswered)
-                case _Left(error=None):
+                case _WorkerEnd(error=None):
                     at_work -= 1
-                case _Left(error=thrown) if thrown is not None:
+                case _WorkerEnd(error=thrown) if thrown is not None:
                     raise thrown
 
-    def _work(self, waiting: deque[str]) -> None:
-        left = _Left()
+    def _run_worker(self, waiting: deque[str]) -> None:
+        left = _WorkerEnd()
         try:
             with self._opening(self._wait) as ask:
                 self._ask_all(ask, waiting)
-        except _Over:
+        except _PoolEnd:
             pass
         except SourceUnavailable as error:
-            self._told.put(_Failed(None, error))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the walk was begun
-            left = _Left(error)
-        self._told.put(left)
+            self._reports.put(_FailureReport(None, error))
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the calling thread
+            left = _WorkerEnd(error)
+        self._reports.put(left)
 
     def _ask_all(self, ask: Callable[[str], Answer], waiting: deque[str]) -> None:
         while waiting:
@@ -222,37 +224,37 @@ class _Walk(Generic[Answer]):
             try:
                 answer = ask(question)
             except SourceUnavailable as error:
-                self._told.put(_Failed(question, error))
+                self._reports.put(_FailureReport(question, error))
                 self._silence += 1
                 if self._silence >= _SILENCE * self._limits.at_once:
                     waiting.clear()
             else:
-                self._told.put(_Answered(question, answer))
+                self._reports.put(_AnswerReport(question, answer))
                 self._silence = 0
 
     def _await_turn(self) -> None:
-        """Wait until one more question may be asked; all workers stand in the same line."""
+        """Wait until the next question can be asked; all workers share one queue."""
         with self._lock:
-            now = self._watch.now()
+            now = self._timer.now()
             turn = max(self._turn, now)
             if turn > self._deadline:
-                self._told.put(_Left(self._too_long()))
-                raise _Over
+                self._reports.put(_WorkerEnd(self._too_long()))
+                raise _PoolEnd
             self._turn = turn + 1 / self._limits.per_second
         self._wait(turn - now)
 
     def _wait(self, seconds: float) -> None:
-        if self._watch.now() + seconds > self._deadline:
+        if self._timer.now() + seconds > self._deadline:
             raise self._too_long()
-        if self._watch.wait(self._over, seconds):
-            raise _Over
+        if self._timer.wait(self._over, seconds):
+            raise _PoolEnd
 
     def _too_long(self) -> SourceUnavailable:
-        raised = "Raise longest, at_once or per_second in its per_student"
+        fix_text = "Raise longest, at_once or per_second in its per_student"
         if not self._limits.in_settings:
-            raised = "Ask at a quieter hour, or have the office look why it is slow"
+            fix_text = "Ask at a quieter hour, or have the office check why it is slow"
         return SourceUnavailable(
-            f"{self._source}: asking about each student was not done within {self._limits.longest}; "
+            f"{self._source}: the questions about each student took longer than {self._limits.longest}; "
             f"{len(self._answers)} of {len(self._questions)} questions were answered",
-            f"Nothing of it is kept, and the next slot tries again. {raised}.",
+            f"No answer is kept; the next run tries again. {fix_text}.",
         )

@@ -1,14 +1,14 @@
-"""A source's secret, looked up when it is used."""
+"""A source's secret, read when it is used."""
 
 from config.tables.secrets import Secret, SecretUnusable
 from connectors.port import SourceRefused
 
 
 def reveal(secret: Secret, source: str) -> str:
-    """Return a secret as it is now. Raises SourceRefused where it cannot be looked up."""
+    """Return a secret as it is now. Raises SourceRefused where it cannot be read."""
     try:
         return secret.reveal()
     except SecretUnusable as error:
         raise SourceRefused(
-            f"{source} cannot be asked: {error}", f"Then try: clearance check {source.split(maxsplit=1)[0]}."
+            f"{source} cannot be asked: {error}", f"Then run: clearance check {source.split(maxsplit=1)[0]}."
         ) from None

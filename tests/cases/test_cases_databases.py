@@ -146,7 +146,7 @@ class TestLettersThatAConnectionCannotHold:
         finance.office(f"{TABLE} CHARACTER SET {columns}")
         finance.office(f"INSERT INTO f VALUES ('2015150001', UNHEX('{'学费住宿'.encode(truly).hex()}'), 5000)")
         snapshot = finance.connector().pull()
-        assert [f"{truly} that was read as Latin-1" in warning for warning in snapshot.warnings] == [True]
+        assert [f"{truly}, but was read as Latin-1" in warning for warning in snapshot.warnings] == [True]
         assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
 
     def test_a_number_whose_letters_were_replaced_is_refused_where_it_fits_a_student(
@@ -417,13 +417,13 @@ class TestDataAsOf:
 
 class TestTls:
     def test_a_server_without_tls_is_named_as_the_cause(self, mariadb_url: str) -> None:
-        with pytest.raises(SourceRefused, match="does not speak TLS"):
+        with pytest.raises(SourceRefused, match="does not use TLS"):
             ask(make_url(mariadb_url).update_query_dict({"ssl_verify_cert": "true"})).pull()
 
     @pytest.mark.parametrize(
         ("said", "fix"),
         [
-            ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "does not speak TLS"),
+            ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "does not use TLS"),
             ("[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1006)", "TLS 1.2"),
             ("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version", "TLS 1.2"),
             ("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure", "ECDHE"),

@@ -117,7 +117,7 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
         "hhccc",
     ),
     "SQL*Plus": (HEAD + "----------,--------,-----\n" + OWES + SECOND + "\n已选择 2 行。\n\n", "hhccc"),
-    "SQL*Plus that lost a row": (HEAD + OWES + SECOND + "\n3 rows selected.\n\n", "1: says 3 rows, and 2 stand above"),
+    "SQL*Plus that lost a row": (HEAD + OWES + SECOND + "\n3 rows selected.\n\n", "1: reports 3 rows, but 2 are above"),
     "psql": (
         (
             "    学号    | 收费项目 | 欠费 \n------------+----------+------\n 2015150001 | 学费     | 5000\n"
@@ -141,7 +141,7 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
     ),
     "carriage returns alone": ((HEAD + OWES + SECOND).replace("\n", "\r"), "hhccc"),
     # Numbers that were written otherwise.
-    "2.01515×10^9": (HEAD + OWES + "2.01515×10^9,学费,1200\n", "1: ruined by a spreadsheet"),
+    "2.01515×10^9": (HEAD + OWES + "2.01515×10^9,学费,1200\n", "1: a spreadsheet has damaged"),
     "thousands and a lost zero": (HEAD + OWES + '"2,015,150,002",学费,1\n"15,150,005",学费,1\n', "huccu"),
     "a lost zero and a name": (HEAD + OWES + "15150005 钱五,学费,1200\n", "hcccu"),
     "a range": (HEAD + OWES + "2015150002至2015150004,公寓水电费,1200\n", "huuuc"),
@@ -149,23 +149,23 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
     "a row that a filter hides, and one that is struck out": (book(filtered), "hhccc"),
     "amounts in words": (book(in_words), "uuhuu"),
     "Apple Numbers, exported": (book(of_numbers), "1: several worksheets (导出摘要, 工作表 1 - 表格 1)"),
-    "a worksheet for each college, one hidden": (book(of_two_colleges), '1: worksheet "理学院" is hidden and holds'),
+    "a worksheet for each college, one hidden": (book(of_two_colleges), '1: worksheet "理学院" is hidden and also has'),
     "a number that only looks scientific": (book(scientific_by_format), "hcccc"),
-    "a hidden column of one name": (book(a_column_that_hides), '1: the column "学号" stands twice'),
+    "a hidden column of one name": (book(a_column_that_hides), '1: the column "学号" is duplicate'),
     # What says of itself that it is not whole.
     "PHP that ran out of memory": (
         HEAD + OWES + "<br />\n<b>Fatal error</b>: Allowed memory size of 134217728 bytes exhausted in x.php\n",
-        "1: row 4 says that the list is not whole",
+        "1: row 4 states that the list is not whole",
     ),
     "SQL*Plus that broke off": (HEAD + OWES + "ERROR:\nORA-01555: snapshot too old\n", '1: not whole ("ORA-01555'),
-    "the first 200 rows": (HEAD + OWES + "（仅显示前 200 行）\n", "1: row 3 says that the list is not whole"),
+    "the first 200 rows": (HEAD + OWES + "（仅显示前 200 行）\n", "1: row 3 states that the list is not whole"),
     "the first page of a web page": (
         f"<table>{TOP}<tr><td>2015150001<td>学费<td>5000<tr><td colspan=3>共 2 条记录 第 1/2 页</table>",
         '1: there are other pages ("共 2 条记录 第 1/2 页")',
     ),
     "a web page that was not paged to its end": (
         f"<table>{TOP}<tr><td>2015150001<td>学费<td>5000</table><p>显示第 1 至 10 项结果，共 57 项</p>",
-        "1: it says around its table that it is not whole",
+        "1: a text around its table states that it is not whole",
     ),
     "a web page that shows everything": (
         f"<table>{TOP}<tr><td>2015150001<td>学费<td>5000</table><p>显示第 1 至 1 项结果，共 1 项，第 1 页 共 1 页</p>",
@@ -176,7 +176,7 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
         f"<table>{TOP}<tr><td>2015150001<td>学费<td><input value=5000></table>",
         "ucccc",
     ),
-    "Excel's last row": (book(to_the_last_row), "1: it goes on to row 1048576, the last that such a file can hold"),
+    "Excel's last row": (book(to_the_last_row), "1: it ends at row 1048576, the last row of such a file"),
     # Other kinds of file.
     "a zip archive with a password": (archive("list.xlsx", locked=True), "1: it is a zip archive with a password"),
     "Apple Numbers": (archive("Index/Document.iwa"), "1: it is a document of Apple Numbers"),

@@ -37,11 +37,11 @@ def other(**cells: Any) -> dict[str, Any]:
 ANSWERS: dict[str, tuple[str | bytes, str]] = {
     "an amount that stands twice": (
         TEXT.format('"xh":"2015150001","xm":"学费","qf":5000,"qf":0'),
-        '1: "qf" stands twice in one object',
+        '1: "qf" is a duplicate name in one object',
     ),
     "a list that stands twice": (
         '{"data":{"total":1,"rows":[{"xh":"2015150001","xm":"学费","qf":5000}],"rows":[]}}',
-        '1: "rows" stands twice in one object',
+        '1: "rows" is a duplicate name in one object',
     ),
     "null as a word": (rows(OWES, other(xh="null")), "1: 1 row without a student number: row 2 (学费, 700)"),
     "undefined": (rows(OWES, other(xh="undefined")), "1: 1 row without a student number"),
@@ -52,21 +52,27 @@ ANSWERS: dict[str, tuple[str | bytes, str]] = {
     "a number that did not": (TEXT.format('"xh":2.015150001E9,"xm":"学费","qf":1.2E3'), "hcccc"),
     "scientific notation as text": (rows(OWES, other(xh="2.01515E+09")), "1: in scientific notation (2.01515E+09)"),
     "separators of thousands": (rows(OWES, other(xh="2,015,150,002", qf="￥ 1,200.00")), "huccc"),
-    "code 500": (rows(code=500, msg="系统异常"), "5: answered that it failed: code is 500, 系统异常. Have the office"),
+    "code 500": (rows(code=500, msg="系统异常"), "5: reports a failure: code is 500, 系统异常. The text above"),
     "success is false": (rows(success=False, message="无权限"), "5: success is False, 无权限"),
     "an errcode": (rows(errcode=40001, errmsg="invalid credential"), "5: errcode is 40001, invalid credential"),
     "errors beside data": (rows(errors=[{"message": "timeout"}]), "5: errors is"),
     "code 0, and nothing owed": (rows(code=0, msg="ok", success=True, errors=[]), "ccccc"),
     "one value after another": ("\n".join([json.dumps(OWES)] * 2), "1: several JSON values, one after another"),
-    "a comma too many": (TEXT.format('"xh":"2015150001","xm":"学费","qf":1},'), "1: Look whether the system has JSON"),
-    "NaN": (TEXT.format('"xh":"2015150001","xm":"学费","qf":NaN'), "1: NaN is no number of JSON"),
-    "an answer that was cut": (rows(OWES)[:-9], "1: It may have been cut off on its way"),
+    "a comma too many": (
+        TEXT.format('"xh":"2015150001","xm":"学费","qf":1},'),
+        "1: Check whether the system has another form of JSON",
+    ),
+    "NaN": (TEXT.format('"xh":"2015150001","xm":"学费","qf":NaN'), "1: NaN is not a number in JSON"),
+    "an answer that was cut": (rows(OWES)[:-9], "1: It may have been cut off"),
     "a list as text": (
         json.dumps({"data": {"total": 1, "rows": json.dumps([OWES])}}),
-        '1: has its list at "data.rows" as a text that holds JSON',
+        '1: has its list at "data.rows" as a text of JSON',
     ),
-    "gzip that no header names": (gzip.compress(rows(OWES).encode()), "1: it is packed with gzip, and no Content-Enc"),
-    "JSONP": (f"cb({rows(OWES)});", "1: is no whole JSON, nor its beginning, in its own words: cb({"),
+    "gzip that no header names": (
+        gzip.compress(rows(OWES).encode()),
+        "1: it is packed with gzip, without a Content-Enc",
+    ),
+    "JSONP": (f"cb({rows(OWES)});", "1: is not JSON, in its own words: cb({"),
 }
 
 

@@ -44,7 +44,7 @@ def test_an_unknown_settings_key_is_named_with_a_near_one(unharmed: University) 
 
 def test_a_source_that_is_down(unharmed: University) -> None:
     unharmed.close_finance()
-    assert "nobody listens on 127.0.0.1" in unharmed.run("sync", "fees", code=5)
+    assert "no program listens on 127.0.0.1" in unharmed.run("sync", "fees", code=5)
     assert last_run(unharmed, "fees")["fault"] == "unavailable"
 
 
@@ -54,7 +54,7 @@ def test_a_source_that_refuses_the_login(unharmed: University) -> None:
     word.write_text("not-the-right-one\n", encoding="ascii")
     rewritten(unharmed, "file:../.demo/offices/finance-password", f"file:{word}")
     said = unharmed.run("sync", "fees", code=5)
-    assert "did not let us log in" in said
+    assert "refused the login" in said
     assert "user or password is wrong" in said
     assert "not-the-right-one" not in said
     assert last_run(unharmed, "fees")["fault"] == "refused"

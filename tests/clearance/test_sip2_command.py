@@ -163,4 +163,4 @@ def test_a_check_shows_the_service_and_says_that_it_is_clear_text(university: Un
     assert "patron information (63) for each of 5 numbers" in said
     assert "构造地质学" in said
     library.account = ("clearance", "another-word", None)
-    assert "did not let us log in" in university.run("check", "loans", code=5)
+    assert "refused the login" in university.run("check", "loans", code=5)

@@ -43,8 +43,8 @@ def ask(library: SipLibrary | int, roster: Candidates = ROSTER, time: Time | Non
     origin = Origin(Path(), {"SECRET": SECRET, "PLACE": PLACE})
     settings = sip2.Settings.model_validate(keys, context=origin)
     columns = columns or sip2.Settings.default_columns(keys)
-    watch = Timer(time.now, time.wait) if time else None
-    return sip2.Sip2(settings, Question("loans", columns, Ticking(), lambda: roster), watch)
+    timer = Timer(time.now, time.wait) if time else None
+    return sip2.Sip2(settings, Question("loans", columns, Ticking(), lambda: roster), timer)
 
 
 def people(snapshot: Snapshot) -> tuple[set[str], set[str], set[str]]:

@@ -84,7 +84,7 @@ def test_a_token_is_got_once_and_sent_with_each_page(centre: DataCentre, login: 
 def test_both_the_total_and_the_last_page_are_shown(centre: DataCentre) -> None:
     shown = proofs(ask(centre).pull())
     assert shown[ProofKind.TOTAL_AGREES] == "3 pages, 5 of 5 rows"
-    assert shown[ProofKind.END_REACHED] == "3 pages, up to page 3, which is told as the last"
+    assert shown[ProofKind.END_REACHED] == "3 pages, up to page 3, which is reported as the last"
 
 
 def test_a_platform_that_gives_smaller_pages_than_asked_for_is_read_to_its_own_last_page(centre: DataCentre) -> None:
@@ -95,9 +95,9 @@ def test_a_platform_that_gives_smaller_pages_than_asked_for_is_read_to_its_own_l
 
 def test_a_last_page_counted_by_the_size_that_was_asked_for_is_no_answer(centre: DataCentre) -> None:
     centre.rows, centre.most, centre.max_page = fees(11), 5, 2
-    with pytest.raises(SourceGarbled, match="tells of 11 records and gave 10") as caught:
+    with pytest.raises(SourceGarbled, match="reports 11 records but returned 10") as caught:
         ask(centre, per_page=10).pull()
-    assert "smaller per_page" in caught.value.fix_text
+    assert "lower per_page" in caught.value.fix_text
 
 
 def test_several_sources_ask_one_platform_for_different_things(centre: DataCentre) -> None:
@@ -176,7 +176,10 @@ def test_a_token_that_is_not_good_even_when_new_is_refused_after_one_more_login(
 
 
 def test_a_wrong_secret_is_refused_and_never_told() -> None:
-    with DataCentre(fees(1), secret="another") as centre, pytest.raises(SourceRefused, match="log in") as caught:
+    with (
+        DataCentre(fees(1), secret="another") as centre,
+        pytest.raises(SourceRefused, match="refused the login") as caught,
+    ):
         ask(centre).pull()
     assert not centre.asked
     assert SECRET not in str(caught.value)
@@ -198,19 +201,19 @@ def test_a_total_that_never_rests_is_unavailable_at_last(centre: DataCentre) -> 
         return records
 
     centre.tamper = owe_another
-    with pytest.raises(SourceUnavailable, match="each of 3 times"):
+    with pytest.raises(SourceUnavailable, match="each of 3 readings"):
         ask(centre).pull()
 
 
 def test_a_record_that_slips_from_one_page_to_the_next_is_found_out(centre: DataCentre) -> None:
     centre.tamper = lambda page, records: [fees(2)[1], *records[1:]] if page == 2 else records
-    with pytest.raises(SourceGarbled, match="a record of page 1 stands on page 2, too"):
+    with pytest.raises(SourceGarbled, match="a record of page 1 is also on page 2"):
         ask(centre).pull()
 
 
 def test_a_page_that_leaves_records_out_is_no_answer(centre: DataCentre) -> None:
     centre.tamper = lambda page, records: records[1:] if page == 3 else records
-    with pytest.raises(SourceGarbled, match="tells of 5 records and gave 4"):
+    with pytest.raises(SourceGarbled, match="reports 5 records but returned 4"):
         ask(centre).pull()
 
 

@@ -354,7 +354,7 @@ def test_a_balance_reckoned_in_floating_point_is_close_enough(library: Koha) -> 
 
 def test_an_account_whose_lines_do_not_make_up_its_balance_is_no_answer(library: Koha) -> None:
     library.balances[1] = 13.0
-    with pytest.raises(SourceUnavailable, match=r"a balance of 13\.0 and lines of 12\.0"):
+    with pytest.raises(SourceUnavailable, match=r"a balance of 13\.0, but its lines add up to 12\.0"):
         ask(library, "fines").pull()
 
 
@@ -406,7 +406,7 @@ def test_nobody_on_the_roster_is_no_answer(library: Koha) -> None:
 
 
 def test_a_library_that_knows_nobody_on_the_roster_is_no_answer(library: Koha) -> None:
-    with pytest.raises(SourceGarbled, match="knows nobody on the roster"):
+    with pytest.raises(SourceGarbled, match="knows no student on the roster"):
         ask(library, "fines", Candidates({"1": ("1",)}, 5)).pull()
 
 
@@ -427,7 +427,7 @@ def test_basic_authentication_serves_where_it_is_switched_on(library: Koha) -> N
     library.basic_only = True
     key: dict[str, Any] = {"client_id": None, "client_secret": None}
     assert len(ask(library, **key, user="us", password="env:KOHA_SECRET").pull().rows) == 4
-    with pytest.raises(SourceRefused, match="did not let us log in"):
+    with pytest.raises(SourceRefused, match="refused the login"):
         ask(library).pull()
 
 
@@ -440,7 +440,7 @@ def test_without_one_way_to_come_in_the_settings_are_refused(library: Koha, own:
 
 
 def test_a_wrong_secret_is_refused_and_not_told(library: Koha) -> None:
-    with pytest.raises(SourceRefused, match="did not let us log in") as caught:
+    with pytest.raises(SourceRefused, match="refused the login") as caught:
         ask(library, client_secret="env:WRONG_SECRET").pull()
     assert "not-the-word" not in str(caught.value)
 
@@ -482,7 +482,7 @@ def test_a_record_that_is_lost_at_the_end_of_a_page_is_asked_for_again(library: 
 
 def test_a_record_that_is_lost_within_a_page_is_no_answer(library: Koha) -> None:
     library.tamper = lambda number, records: records[1:] if number == 2 and "checkout_id" in records[0] else records
-    with pytest.raises(SourceUnavailable, match="its total went from 5 to 4"):
+    with pytest.raises(SourceUnavailable, match="its total changed from 5 to 4"):
         ask(library).pull()
 
 

@@ -149,7 +149,7 @@ def test_without_a_total_a_second_reading_that_brings_the_same_is_proof(style: S
     with HttpOffice(loans(5), style, "") as office:
         snapshot = ask(office, proofs=["second_pass"]).pull()
         asked = len(office.asked)
-    assert "5 rows, the same twice" in proofs(snapshot)[ProofKind.SECOND_PASS_AGREES]
+    assert "5 rows, the same in both readings" in proofs(snapshot)[ProofKind.SECOND_PASS_AGREES]
     assert asked == {"none": 2, "page": 8, "offset": 8}.get(style, 6)
 
 
@@ -181,7 +181,7 @@ def test_each_proof_that_is_named_is_shown(office: HttpOffice) -> None:
 
 
 def test_one_answer_alone_shows_no_end(office: HttpOffice) -> None:
-    with pytest.raises(ValidationError, match="shows no end"):
+    with pytest.raises(ValidationError, match="has no visible end"):
         ask(office, total=None, proofs=["end_of_pages"], paging={"kind": "none"})
 
 
@@ -220,7 +220,7 @@ def test_ten_thousand_rows_come_page_by_page() -> None:
 def test_a_page_one_row_short_is_no_answer(style: Style) -> None:
     with HttpOffice(loans(7), style) as office:
         office.tamper = lambda page, records: records[:-1] if page == 1 else records
-        with pytest.raises(SourceGarbled, match=r"7 records and gave 6|page 1 is shorter"):
+        with pytest.raises(SourceGarbled, match=r"7 records but returned 6|page 1 is shorter"):
             ask(office).pull()
 
 
@@ -242,7 +242,7 @@ def test_a_short_page_before_the_last_is_seen_without_a_total(short: int) -> Non
 def test_a_lost_page_is_no_answer() -> None:
     with HttpOffice(loans(8), "link") as office:
         office.tamper = lambda page, records: [] if page == 2 else records
-        with pytest.raises(SourceGarbled, match="8 records and gave 6 on 4 pages"):
+        with pytest.raises(SourceGarbled, match="8 records but returned 6 on 4 pages"):
             ask(office).pull()
 
 
@@ -265,7 +265,7 @@ def test_a_page_doubled_once_by_accident_is_read_again() -> None:
 def test_a_record_on_two_pages_is_no_answer() -> None:
     with HttpOffice(loans(6)) as office:
         office.tamper = lambda page, records: [loans(1)[0], records[1]] if page == 3 else records
-        with pytest.raises(SourceGarbled, match="a record of page 1 stands on page 3, too"):
+        with pytest.raises(SourceGarbled, match="a record of page 1 is also on page 3"):
             ask(office).pull()
 
 
@@ -277,7 +277,7 @@ def test_two_alike_records_on_one_page_are_two() -> None:
 def test_more_records_than_the_total_are_no_answer() -> None:
     with HttpOffice(loans(4), "none") as office:
         office.tamper = lambda _page, records: [*records, {**records[0], "BARCODE": "X"}]
-        with pytest.raises(SourceGarbled, match="tells of 4 records and gave 5"):
+        with pytest.raises(SourceGarbled, match="reports 4 records but returned 5"):
             ask(office).pull()
 
 
@@ -301,7 +301,7 @@ def test_a_total_that_never_rests_is_given_up_after_three_readings() -> None:
             return records
 
         office.tamper = lend_another
-        with pytest.raises(SourceUnavailable, match="each of 3 times"):
+        with pytest.raises(SourceUnavailable, match="each of 3 readings"):
             ask(office).pull()
 
 
@@ -322,15 +322,15 @@ def test_reading_goes_on_to_the_last_page_that_is_told_and_shows_it(office: Http
         told_last(office, "3", [], 4, 3)
     shown = proofs(ask(office, **to_last()).pull())
     assert [call.params["page"] for call in office.asked] == ["1", "2", "3"] * 2
-    assert shown[ProofKind.END_REACHED] == "3 pages, up to page 3, which is told as the last"
+    assert shown[ProofKind.END_REACHED] == "3 pages, up to page 3, which is reported as the last"
     assert ProofKind.TOTAL_AGREES in shown
 
 
 def test_a_last_page_that_comes_before_the_total_is_reached_is_no_answer(office: HttpOffice) -> None:
     told_last(office, "1", loans(4)[:2], 4, 1)
-    with pytest.raises(SourceGarbled, match="tells of 4 records and gave 2") as caught:
+    with pytest.raises(SourceGarbled, match="reports 4 records but returned 2") as caught:
         ask(office, **to_last()).pull()
-    assert "smaller per_page" in caught.value.fix_text
+    assert "lower per_page" in caught.value.fix_text
 
 
 def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> None:
@@ -349,7 +349,7 @@ def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> N
 @pytest.mark.parametrize("said", [None, "many", True, 4.5])
 def test_a_last_page_that_is_no_number_is_no_answer(office: HttpOffice, said: object) -> None:
     told_last(office, "1", [], 0, said)
-    with pytest.raises(SourceGarbled, match=r"tells (no|a) last page .*Correct paging\.last"):
+    with pytest.raises(SourceGarbled, match=r"reports (no|a) last page .*Correct paging\.last"):
         ask(office, **to_last()).pull()
 
 
@@ -385,7 +385,7 @@ def test_a_total_is_read_however_its_number_is_written(office: HttpOffice, said:
 @pytest.mark.parametrize("said", ["", "1,000", "1e3", "-1", -1, "1_0", "１", 1.5])
 def test_a_total_that_is_no_count_is_no_answer(office: HttpOffice, said: object) -> None:
     office.script.append(as_json({"data": {"rows": [], "total": said}}))
-    with pytest.raises(SourceGarbled, match=r"tells (no|a) total .*Correct total"):
+    with pytest.raises(SourceGarbled, match=r"reports (no|a) total .*Correct total"):
         ask(office).pull()
 
 
@@ -437,7 +437,7 @@ def test_without_a_total_the_settings_may_allow_a_bare_record(office: HttpOffice
 def test_a_total_that_counts_one_page_is_found_out_by_asking_for_one_more(style: Style) -> None:
     with HttpOffice(loans(7), style, "") as office:
         office.befalls = lambda call: as_json({"data": {"total": 2, "rows": loans(7)[(at := start(call)) : at + 2]}})
-        with pytest.raises(SourceGarbled, match="a total of 2 and has more on the page after that"):
+        with pytest.raises(SourceGarbled, match="a total of 2, but the next page has more"):
             ask(office, total="data.total", total_header=None).pull()
 
 
@@ -450,7 +450,7 @@ def test_nor_is_a_smaller_page_than_asked_for_taken_for_everything() -> None:
         office.befalls = lambda call: as_json(
             {"data": {"total": 10, "rows": loans(25)[10 * (int(call.params["page"]) - 1) :][:10]}}
         )
-        with pytest.raises(SourceGarbled, match="a total of 10 and has more"):
+        with pytest.raises(SourceGarbled, match="a total of 10, but the next page has more"):
             ask(office, total="data.total", paging=paging("page", 500)).pull()
 
 
@@ -502,7 +502,7 @@ def test_an_answer_out_of_a_cache_counts_from_when_it_was_given(office: HttpOffi
 @pytest.mark.parametrize("own", [{}, {"proofs": ["second_pass"], "paging": {"kind": "none"}}])
 def test_pages_out_of_a_cache_are_not_put_together(office: HttpOffice, own: dict[str, Any]) -> None:
     office.versions = CACHED
-    with pytest.raises(SourceRefused, match="different moments"):
+    with pytest.raises(SourceRefused, match="different times"):
         ask(office, **own).pull()
 
 
@@ -511,7 +511,7 @@ def test_a_second_look_takes_nothing_out_of_a_cache(office: HttpOffice) -> None:
     connector = by_number(office, **one)
     assert len(connector.pull_these(["20151001", "20152003"]).rows) == 3
     office.versions = CACHED
-    with pytest.raises(SourceRefused, match="out of a cache"):
+    with pytest.raises(SourceRefused, match="from a cache"):
         connector.pull_these(["20151001"])
 
 
@@ -542,19 +542,19 @@ def test_a_second_look_that_one_is_not_answered_in_is_no_answer(office: HttpOffi
 
 @pytest.mark.parametrize(
     ("own", "warns"),
-    [({"number": "{student}"}, ""), ({"nummer": "{student}"}, ""), ({"number": "x{student}"}, "leaves out 2 of the 2")],
+    [({"number": "{student}"}, ""), ({"nummer": "{student}"}, ""), ({"number": "x{student}"}, "lacks 2 of the 2")],
 )
 def test_a_check_tries_one_with_a_student_of_the_list(office: HttpOffice, own: dict[str, str], warns: str) -> None:
     sample = ask(office, one=own, paging=paging("page", 100)).check()
     asked = office.asked[1].params
     assert asked.get("number", asked.get("nummer")) in ("20151001", "x20151001")
-    assert bool([w for w in sample.warnings if "leaves out 2 of the 2" in w and "Correct one" in w]) is bool(warns)
+    assert bool([w for w in sample.warnings if "lacks 2 of the 2" in w and "Correct one" in w]) is bool(warns)
 
 
 def test_a_check_says_where_one_fails(office: HttpOffice) -> None:
     office.befalls = lambda call: as_json({}, 403) if "number" in call.params else None
     sample = ask(office, one={"number": "{student}"}).check()
-    assert [w for w in sample.warnings if "HTTP 403" in w and w.endswith("counts.")]
+    assert [w for w in sample.warnings if "HTTP 403" in w and "No recheck of a student counts" in w]
 
 
 def test_a_check_looks_at_the_whole_page_as_a_pull_does(office: HttpOffice) -> None:
@@ -582,12 +582,12 @@ def test_a_next_page_with_somebody_else_gets_no_credentials(office: HttpOffice) 
         office.script.append(
             as_json({"data": {"rows": loans(2), "total": 4}}, headers={"Link": f'<{unmatched_key.url}>; rel="next"'})
         )
-        with pytest.raises(SourceGarbled, match="next page elsewhere"):
+        with pytest.raises(SourceGarbled, match="next page on another host"):
             ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull()
         assert not unmatched_key.calls
 
 
-@pytest.mark.parametrize(("key", "way_out"), [("limit", "raise limit"), ("most_pages", "raise most_pages")])
+@pytest.mark.parametrize(("key", "fix_text"), [("limit", "raise limit"), ("most_pages", "raise most_pages")])
 def test_too_much_is_no_answer(office: HttpOffice, key: str, fix_text: str) -> None:
     too_few: dict[str, Any] = {key: 1}
     with pytest.raises(SourceGarbled, match=fix_text):
@@ -612,7 +612,7 @@ def test_an_optional_field_may_be_left_out(office: HttpOffice) -> None:
 
 
 def test_no_record_may_leave_out_its_student(office: HttpOffice) -> None:
-    with pytest.raises(ValidationError, match="about nobody"):
+    with pytest.raises(ValidationError, match="a record needs its student"):
         ask(office, optional=["student"])
 
 
@@ -647,7 +647,7 @@ def test_of_two_columns_that_differ_only_in_case_none_is_taken(office: HttpOffic
 
 
 def test_nor_is_one_within_another(office: HttpOffice) -> None:
-    office.rows = [{"NUMBER": "20151001", "fee": {"ObligationLine": 1, "OWED": 2}}]
+    office.rows = [{"NUMBER": "20151001", "fee": {"Owed": 1, "OWED": 2}}]
     with pytest.raises(SourceGarbled, match="only in case"):
         ask(office, {"student": "NUMBER", "amount": "fee.owed"}, optional=["amount"]).pull()
 
@@ -659,7 +659,7 @@ def test_a_check_warns_where_nothing_tells_two_records_apart(office: HttpOffice)
 
 def test_a_column_that_holds_more_than_one_value_is_no_answer(office: HttpOffice) -> None:
     office.rows[0]["TITLE"] = {"zh": "构造地质学"}
-    with pytest.raises(SourceGarbled, match="no single value"):
+    with pytest.raises(SourceGarbled, match="not a single value"):
         ask(office).pull()
 
 
@@ -680,7 +680,7 @@ def test_a_broken_letter_in_a_title_is_replaced_and_reported(office: HttpOffice,
     office.script.append(Reply(whole.replace("地质", broken).encode()))
     snapshot = ask(office).pull()
     assert snapshot.rows[0] == ("20151001", "构造\ufffd学", "B0001")
-    assert [warning for warning in snapshot.warnings if 'record 1: "TITLE" holds letters' in warning]
+    assert [warning for warning in snapshot.warnings if 'record 1: "TITLE" has letters' in warning]
     assert ProofKind.CHARSET_SANE not in proofs(snapshot)
 
 
@@ -688,7 +688,7 @@ def test_a_broken_letter_in_a_title_is_replaced_and_reported(office: HttpOffice,
 def test_a_broken_letter_in_a_number_is_no_answer(office: HttpOffice, broken: str) -> None:
     whole = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False)
     office.script.append(Reply(whole.replace("20151001", f"2015{broken}001").encode()))
-    with pytest.raises(SourceGarbled, match="nobody can tell whom it is about"):
+    with pytest.raises(SourceGarbled, match="so its student is unknown"):
         ask(office).pull()
 
 
@@ -766,7 +766,7 @@ def test_by_key_nothing_slips_when_a_record_before_it_goes() -> None:
         (["B1", "B2", "B2", "B3"], 'has a "BARCODE" that came before'),
         ([1, 3, 2, 4], 'has a smaller "BARCODE" than the one before'),
         (["00a0", "00c0", "00b0", "00d0"], 'has a smaller "BARCODE" than the one before'),
-        (["B1", None, "B3", "B4"], 'has no "BARCODE" to go on from'),
+        (["B1", None, "B3", "B4"], 'has no "BARCODE" to continue from'),
     ],
 )
 def test_keys_that_lose_records_are_no_answer(keys: list[Any], cause: str) -> None:
@@ -842,7 +842,7 @@ class TestFingerprint:
         assert any("leave out fingerprint" in warning for warning in connector.check().warnings)
 
     def test_pages_have_none(self, office: HttpOffice) -> None:
-        with pytest.raises(ValidationError, match="a fingerprint is told of one answer"):
+        with pytest.raises(ValidationError, match="a fingerprint is of one answer"):
             ask(office, fingerprint=True, paging={"kind": "page"})
 
 
@@ -921,7 +921,7 @@ def test_a_fresh_token_that_is_refused_ends_the_pull(office: HttpOffice) -> None
 )
 def test_a_login_that_is_refused_is_refused(office: HttpOffice, reply: Reply) -> None:
     office.login_script.append(reply)
-    with pytest.raises(SourceRefused, match="did not let us log in"):
+    with pytest.raises(SourceRefused, match="refused the login"):
         ask(office, auth=token_auth(office)).pull()
     assert not office.asked
 
@@ -968,7 +968,7 @@ def test_a_login_page_instead_of_data_is_refused(office: HttpOffice, body: bytes
 def test_nobody_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
     with HttpOffice(ROWS) as unmatched_key:
         office.script.append(Reply(status=status, headers={"Location": f"{unmatched_key.url}?ticket=abc"}))
-        with pytest.raises(SourceRefused, match="sends us on") as caught:
+        with pytest.raises(SourceRefused, match="redirects to") as caught:
             ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull()
         assert not unmatched_key.calls
     assert "ticket" not in str(caught.value)
@@ -977,7 +977,7 @@ def test_nobody_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
 def test_a_cut_answer_is_no_answer(office: HttpOffice) -> None:
     whole = json.dumps({"data": {"rows": [dict(row) for row in ROWS], "total": 4}}).encode()
     office.script.append(Reply(whole[:-20], length=len(whole)))
-    with pytest.raises(SourceUnavailable, match="did not answer whole"):
+    with pytest.raises(SourceUnavailable, match="broke off"):
         ask(office).pull()
 
 
@@ -985,7 +985,7 @@ def test_an_answer_cut_without_a_word_about_its_length_is_no_answer(office: Http
     whole = json.dumps({"data": {"rows": [dict(row) for row in ROWS], "total": 4}}).encode()
     for cut in (0, 1, 20, len(whole) // 2, len(whole) - 1):
         office.script.append(Reply(whole[:cut], length=None))
-        with pytest.raises(SourceGarbled, match="no whole JSON"):
+        with pytest.raises(SourceGarbled, match=r"is not (valid )?JSON"):
             ask(office).pull()
 
 

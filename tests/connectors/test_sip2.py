@@ -234,7 +234,7 @@ class TestACheck:
 
     def test_finds_another_institution_and_no_reader(self, library: SipLibrary) -> None:
         said = " ".join(ask(library, institution="OTHER").check().warnings)
-        assert 'names its institution (AO) "MAIN"' in said
+        assert 'reports the institution (AO) "MAIN"' in said
         assert "another institution" in said
         assert "None of the roster's first 4 numbers" in said
 

@@ -1,9 +1,9 @@
-"""What the words around a list say of it: that an export broke off, or that other pages hold the rest. Pure."""
+"""The text around a list: whether an export broke off, or other pages have the rest. Pure."""
 
 import re
 import unicodedata
 
-#: What programs write into a file when they break off, and people below a part; without blanks, in small letters.
+#: What programs write when they break off, and people below a part; without blanks, in lower case.
 _BROKE_OFF = re.compile(
     r"ora-\d{5}|msg\d+,level\d+|fatalerror|warning.{0,200}online|lostconnection|goneaway|outofmemory|allowedmemory"
     r"|sqlstate|deadlocked|timedout|timeoutexpired|traceback\(|uncaught|exceptionin|(?:java|javax|org|com|system)\.[\w.]+exception"
@@ -12,7 +12,7 @@ _BROKE_OFF = re.compile(
     r"|还有\d+(?:条|行|笔)|^[.。]{3,}$"
 )
 
-#: The page that this is, and how many there are.
+#: The number of this page, and of all pages.
 _PAGES = (
     re.compile(r"第(?P<this>\d+)页.{0,6}?共(?P<all>\d+)页"),
     re.compile(r"共(?P<all>\d+)页.{0,8}?第(?P<this>\d+)页"),
@@ -22,42 +22,42 @@ _PAGES = (
     re.compile(r"showing\d+(?:-|to)(?P<this>\d+)of(?P<all>\d+)"),
 )
 
-#: A text of more letters is looked at no further.
-_LOOKED_AT = 2_000
+#: How many letters of a text are read.
+_MOST_READ = 2_000
 
-#: The way out where a list is a part of one.
+#: The fix for a partial list.
 ALL_OF_IT = (
-    "Have the office export the whole list, on one page or as one file; until then nothing of this one counts. If it "
-    "is whole, have that line left out."
+    "Nothing of this list counts. Have the office export the whole list, on one page or as one file; if it is whole, "
+    "have that line left out."
 )
 
 
 class SurroundingWords:
-    """The words around a list, one after another."""
+    """The texts around a list, one after another."""
 
     def __init__(self) -> None:
         self._this = self._all = 0
-        self._said = ""
+        self._text = ""
         #: Whether the last text was about pages.
         self.of_pages = False
 
     def broke_off(self, text: str) -> bool:
-        """Say whether a text tells that the list broke off; remember which of how many pages it names."""
-        plain = "".join(unicodedata.normalize("NFKC", text[:_LOOKED_AT]).split()).casefold()
+        """Return whether a text means that the list broke off; note the page numbers in it."""
+        plain = "".join(unicodedata.normalize("NFKC", text[:_MOST_READ]).split()).casefold()
         self.of_pages = False
         for form in _PAGES:
             if found := form.search(plain):
                 self._this = max(self._this, int(found["this"]))
-                self._all, self._said, self.of_pages = max(self._all, int(found["all"])), shown(text), True
+                self._all, self._text, self.of_pages = max(self._all, int(found["all"])), one_line(text), True
                 break
         return _BROKE_OFF.search(plain) is not None
 
     @property
     def missing(self) -> str:
-        """What names pages of which the last was not seen; empty where none are missing."""
-        return self._said if self._this < self._all else ""
+        """The text with page numbers whose last page was not found; empty where no page is missing."""
+        return self._text if self._this < self._all else ""
 
 
-def shown(text: str) -> str:
-    """Return a text on one line, and its beginning alone."""
+def one_line(text: str) -> str:
+    """Return the beginning of a text on one line."""
     return " ".join(text.split())[:80]

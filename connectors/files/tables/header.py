@@ -1,7 +1,7 @@
-"""The row of a list that names its columns, found by the columns that are mapped.
+"""Finds the row of a list that names its columns, by the mapped columns.
 
-Names are compared without blanks, line breaks, width and case; of two that differ in these alone, the one that is
-written exactly so is meant. Under a merged head, a column is `head/name`.
+Names are compared without blanks, line breaks, width and case; of two names that differ only in these, the exact one is
+used. Under a merged head, a column is `head/name`.
 """
 
 import unicodedata
@@ -11,30 +11,30 @@ from dataclasses import dataclass
 from connectors.files.tables.table import FileRow, ListAsked
 from connectors.port import Cell
 
-#: The header is looked for in so many rows.
+#: The header must be in the first rows, up to this number.
 HEADER_WITHIN = 30
 
-#: A head may be so many rows above the names.
+#: How many rows above the names can be heads.
 _HEADS = 2
 
-#: A message shows at most so many letters of what a file holds.
+#: The most letters of a file that a message shows.
 _MOST_SHOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The names that the columns have, and where ours are."""
+    """The names of the columns, and the positions of the mapped ones."""
 
     names: tuple[str, ...]
-    #: The place of each mapped column, from 0.
+    #: The position of each mapped column, from 0.
     at: tuple[int, ...]
-    #: For each mapped column, every name that its cells have in the header, folded; and nothing.
+    #: For each mapped column, the folded texts of its cells in the header, and the empty text.
     wanted: tuple[frozenset[str], ...]
 
 
 def folded(cell: Cell) -> str:
-    """Return a name as names are compared."""
-    return _bare(cell).casefold()
+    """Return a name in the form for comparison."""
+    return _compact_name(cell).casefold()
 
 
 def header_of(lines: Iterator[FileRow], asked: ListAsked) -> Header:
@@ -42,30 +42,30 @@ def header_of(lines: Iterator[FileRow], asked: ListAsked) -> Header:
     header, best = header_if_any(lines, asked)
     if header is not None:
         return header
-    raise asked.garbled(*_no_header(best, asked))
+    raise asked.garbled(*_missing_header(best, asked))
 
 
 def header_if_any(
     lines: Iterator[FileRow], asked: ListAsked, *, once: bool = True
 ) -> tuple[Header | None, tuple[str, ...]]:
-    """Return the row that names the columns, and the names of the row that came nearest to it.
+    """Return the row that names the columns, and the names of the most similar row.
 
-    `once`: a column that is there twice is refused.
+    With `once`, a duplicate column is refused.
     """
-    wanted = [_bare(column) for column in asked.columns]
+    wanted = [_compact_name(column) for column in asked.columns]
     best: tuple[str, ...] = ()
     above: list[tuple[str, ...]] = []
     for line in lines:
         if asked.header_row is not None and line.number < asked.header_row - _HEADS:
             continue
-        own = _trimmed(tuple(_bare(cell) for cell in line.cells))
+        own = _trimmed(tuple(_compact_name(cell) for cell in line.cells))
         if asked.header_row is None or line.number >= asked.header_row:
-            for names in (own, *_beneath(above, own)):
-                fitting = _as_wanted(names, wanted)
+            for names in (own, *_names_under_heads(above, own)):
+                fitting = _match_case(names, wanted)
                 if _score(fitting, wanted) > _score(best, wanted) or (not best and any(fitting)):
                     best = fitting
                 if set(wanted) <= set(fitting):
-                    return _header(fitting, wanted, [*above, own], line.number, asked, once=once), fitting
+                    return _make_header(fitting, wanted, [*above, own], line.number, asked, once=once), fitting
         if line.number == asked.header_row or line.number >= HEADER_WITHIN:
             break
         above = [*above, own][-_HEADS:]
@@ -73,31 +73,31 @@ def header_if_any(
 
 
 def _score(names: tuple[str, ...], wanted: list[str]) -> int:
-    # A name that is there under several heads is nearer than one that is not there.
-    beneath = {name.rpartition("/")[2] for name in names if "/" in name}
-    return 2 * len(set(wanted) & set(names)) + len(set(wanted) & beneath)
+    # A name under several heads is more similar than a missing name.
+    under_heads = {name.rpartition("/")[2] for name in names if "/" in name}
+    return 2 * len(set(wanted) & set(names)) + len(set(wanted) & under_heads)
 
 
-def _header(
+def _make_header(
     names: tuple[str, ...], wanted: list[str], rows: list[tuple[str, ...]], number: int, asked: ListAsked, *, once: bool
 ) -> Header:
-    twice = sorted({name for name in wanted if names.count(name) > 1})
-    if twice and once:
+    duplicates = sorted({name for name in wanted if names.count(name) > 1})
+    if duplicates and once:
         raise asked.garbled(
-            f'the column "{twice[0]}" stands twice in row {number}',
-            f'Give each column its own name; under a head in the row above, write it as "HEAD/{twice[0]}" in '
-            f"columns in {asked.told_in}.",
+            f'the column "{duplicates[0]}" is duplicate in row {number}',
+            f'Give each column its own name; under a head in the row above, write it as "HEAD/{duplicates[0]}" in '
+            f"columns in {asked.settings_table}.",
         )
     at = tuple(names.index(name) for name in wanted)
     words = tuple(
-        frozenset({"", names[place].casefold(), *(row[place].casefold() for row in rows if place < len(row))})
-        for place in at
+        frozenset({"", names[position].casefold(), *(row[position].casefold() for row in rows if position < len(row))})
+        for position in at
     )
     return Header(names, at, words)
 
 
-def _beneath(above: list[tuple[str, ...]], own: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Give the names of a row beneath the heads of the rows above it: each as `head/name`, then as the name alone."""
+def _names_under_heads(above: list[tuple[str, ...]], own: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the names of a row with the heads of the rows above: each as `head/name`, then without unneeded heads."""
     names = own
     for heads in reversed(above):
         if not any(heads):
@@ -106,7 +106,7 @@ def _beneath(above: list[tuple[str, ...]], own: tuple[str, ...]) -> Iterator[tup
         spread, head = [], ""
         for at in range(width):
             name, over = (row[at] if at < len(row) else "" for row in (names, heads))
-            # A head is in the first of its columns; the others are blank beneath the merge.
+            # A head is in the first of its columns; the others are blank in the merge.
             head = over or (head if name else "")
             spread.append(head if not name or name == head else f"{head}/{name}" if head else name)
         names = tuple(spread)
@@ -117,8 +117,8 @@ def _beneath(above: list[tuple[str, ...]], own: tuple[str, ...]) -> Iterator[tup
         )
 
 
-def _as_wanted(names: tuple[str, ...], wanted: list[str]) -> tuple[str, ...]:
-    """Write names as they are wanted where they differ only in case, and from no other name in the row."""
+def _match_case(names: tuple[str, ...], wanted: list[str]) -> tuple[str, ...]:
+    """Return the names in the mapped spelling where they differ only in case and are unique in the row."""
     fold = [name.casefold() for name in names]
     known = {name.casefold(): name for name in wanted if name not in names}
     return tuple(
@@ -127,19 +127,19 @@ def _as_wanted(names: tuple[str, ...], wanted: list[str]) -> tuple[str, ...]:
     )
 
 
-def _no_header(best: tuple[str, ...], asked: ListAsked) -> tuple[str, str]:
-    wanted = [_bare(column) for column in asked.columns]
+def _missing_header(best: tuple[str, ...], asked: ListAsked) -> tuple[str, str]:
+    wanted = [_compact_name(column) for column in asked.columns]
     missing = [name for name in wanted if name not in best]
     found = ", ".join(name for name in best if name)[:_MOST_SHOWN] or "nothing at all"
-    beneath = next((name for name in best if missing and name.endswith(f"/{missing[0]}")), "")
-    if beneath:
+    with_head = next((name for name in best if missing and name.endswith(f"/{missing[0]}")), "")
+    if with_head:
         return (
-            f'the column "{missing[0]}" is there under several heads (found: {found})',
-            f'Write it in columns in {asked.told_in} with its head, such as "{beneath}".',
+            f'the column "{missing[0]}" is under several heads (found: {found})',
+            f'Write it in columns in {asked.settings_table} with its head, such as "{with_head}".',
         )
     return (
         f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found})',
-        f"Correct columns in {asked.told_in}, or give header_row.",
+        f"Correct columns in {asked.settings_table}, or set header_row.",
     )
 
 
@@ -149,8 +149,8 @@ def _trimmed(names: tuple[str, ...]) -> tuple[str, ...]:
     return names[:width]
 
 
-def _bare(cell: Cell) -> str:
-    """Return a name without width, and without the blanks and line breaks that fit it into a narrow column."""
+def _compact_name(cell: Cell) -> str:
+    """Return a name in normal width, without the blanks and line breaks of a narrow column."""
     if cell is None:
         return ""
     text = unicodedata.normalize("NFKC", str(getattr(cell, "text", cell)))

@@ -1,8 +1,8 @@
 """The rows of a list below its header, whichever kind of file it is in.
 
-What spreadsheets are known to ruin is refused with the row's number: long numbers in scientific notation, formulas
-without a value. Rows of totals, repeated headers, headings and notes are left out; the count of a total is held
-against the rows. A row with a student number is never left out.
+Values that a spreadsheet has damaged are refused with the row's number: long numbers in scientific notation, formulas
+without a value. Rows of totals, repeated headers, headings and notes are left out; the count of a total is compared
+with the rows. A row with a student number is never left out.
 """
 
 import math
@@ -11,42 +11,51 @@ import unicodedata
 from collections.abc import Generator, Iterator
 from datetime import date, datetime, time, timedelta
 
-from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords, shown
+from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords, one_line
 from connectors.files.tables.header import Header, folded, header_if_any, header_of
 from connectors.files.tables.row_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
-from connectors.files.tables.short_rows import broken, cut, too_short
-from connectors.files.tables.table import CUT_OFF, MOST_ROWS, FileRow, ListAsked, Page, RunEnding, is_nothing, settled
+from connectors.files.tables.short_rows import broken, cut_off, too_short
+from connectors.files.tables.table import (
+    CUT_OFF,
+    MOST_ROWS,
+    FileRow,
+    ListAsked,
+    Page,
+    RunEnding,
+    cell_value,
+    is_nothing,
+)
 from connectors.port import Cell
 
-#: What Excel writes where a formula has failed, without its mark of exclamation or question.
+#: Excel's formula errors, without the final ! or ?.
 _FORMULA_ERRORS = frozenset({"#N/A", "#REF", "#VALUE", "#NAME", "#DIV/0", "#NUM", "#NULL"})
 
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?([eE]\+?|\s*[×*xX]\s*10\s*\^?\s*)\d+")
 
-#: Excel keeps so many digits of a number, and writes noughts for the rest.
+#: Excel keeps this number of digits, and writes zeros for the rest.
 _KEPT_DIGITS = 15
 
 
-#: So many rows with broken text are named.
+#: The most rows with broken text that are named.
 _ROWS_NAMED = 10
 
-#: A longer text is a note, not a number with words around it.
+#: A longer text is a note, and not a number within words.
 _LONG_NOTE = 100
 
-#: What may be a number within a text.
+#: A possible number within a text.
 _TOKEN = re.compile(r"[0-9A-Za-z]+")
 
-#: More rows with broken text than this, and than one in a hundred, mean another encoding.
+#: More broken rows than this, and than one in a hundred, mean a wrong encoding.
 _FEW_BROKEN = 20
 
-#: So many long numbers that end in zeros are no chance.
+#: From this many on, long numbers that end in zeros are not a coincidence.
 _TOO_MANY_ROUND = 2
 
 
 def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
-    """Give the number of each row below the header, then its cells by our fields. Raises SourceGarbled.
+    """Yield the number of each row below the header, then its cells by our fields. Raises SourceGarbled.
 
-    Left out are rows of totals, a header that repeats, headings and notes: none of them has a student number.
+    Rows of totals, repeated headers, headings and notes are left out: none of them has a student number.
     """
     lines = page.lines()
     header = header_of(lines, asked)
@@ -57,11 +66,11 @@ def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, R
 
 
 class _RowReader:
-    """The rows below one header, judged one after another."""
+    """The rows below one header, checked one after another."""
 
     def __init__(self, page: Page, header: Header, asked: ListAsked) -> None:
         self._page, self._header, self._asked = page, header, asked
-        #: Amounts are not repeated over a merge: shown once, they count once.
+        #: The columns that are not repeated over a merge: an amount counts once.
         self._once = frozenset(
             at for at, field in zip(header.at, asked.fields, strict=False) if field in ("amount", "reference")
         )
@@ -72,26 +81,26 @@ class _RowReader:
         self._broken = 0
         self._broken_first: list[int] = []
         self._long = _LongNumbers()
-        #: How long the student numbers of the rows so far are.
+        #: The lengths of the student numbers in the rows before.
         self._lengths: set[int] = set()
 
     def rows(self, line: FileRow) -> Iterator[tuple[Cell, ...]]:
-        """Give the row of this line, and the rows before it that turn out to be no notes."""
+        """Yield the row of this line, and rows before it that are not notes after all."""
         width = len(self._header.names)
         cells = line.cells
         if self._is_beside(line):
             return
         self._refuse_extra(line, width)
-        row = tuple(self._cell(line, at, field) for field, at in enumerate(self._header.at))
+        row = tuple(self._cell_at(line, at, field) for field, at in enumerate(self._header.at))
         if self._is_header(row):
             return
         if is_total(row[0], tuple(cell for at, cell in enumerate(cells) if at not in line.filled)):
-            self._totals.hold_against(line)
+            self._totals.compare_count(line)
             return
         short = self._missing(line) if self._page.text else ""
         if line.open_ended and isinstance(cells[-1], str) and cells[-1].endswith("\ufffd"):
             raise self._asked.garbled(
-                f"row {line.number} ends within a letter: the file may have been cut off there",
+                f"row {line.number} ends within a letter, so the file may have been cut off there",
                 CUT_OFF,
             )
         is_note = self._is_note(row, line)
@@ -100,9 +109,9 @@ class _RowReader:
         if is_note and self._words.of_pages:
             return
         if is_note:
-            # A file cut within its last row could end in such a cell, unless it begins as notes do.
+            # A file that is cut off within its last row can end in such a cell, unless it begins like a note.
             if short and line.open_ended and not is_labelled(cells):
-                raise self._asked.garbled(*cut(line.number, len(cells), width))
+                raise self._asked.garbled(*cut_off(line.number, len(cells), width))
             self._notes.append((line.number, row, short))
             return
         if short:
@@ -110,68 +119,70 @@ class _RowReader:
         for number, note, is_short in self._notes:
             if is_short:
                 raise self._asked.garbled(*too_short(number, 1, width))
-            yield from self._row(number, note)
+            yield from self._checked_row(number, note)
         self._notes.clear()
-        yield from self._row(line.number, row)
+        yield from self._checked_row(line.number, row)
 
     def ending(self) -> RunEnding:
-        """Return what is known at the end of the list. Raises SourceGarbled."""
+        """Return the facts about the whole list. Raises SourceGarbled."""
         self._long.refuse_rounded(self._asked)
-        if said := self._words.missing:
-            raise self._asked.garbled(f'it says of itself that there are other pages ("{said}")', ALL_OF_IT)
+        if text := self._words.missing:
+            raise self._asked.garbled(f'its text states that there are other pages ("{text}")', ALL_OF_IT)
         if self._broken > max(_FEW_BROKEN, self._count // 100):
             raise self._asked.garbled(
-                f"{self._broken} of {self._count} rows hold broken text, row {self._broken_first[0]} first",
-                f"Give its encoding as encoding in {self._asked.told_in}, such as gb18030, or save it as UTF-8.",
+                f"{self._broken} of {self._count} rows have broken text, row {self._broken_first[0]} first",
+                f"Set encoding in {self._asked.settings_table}, such as gb18030, or save the file as UTF-8.",
             )
         return self._header.names, self._totals.total, self._broken, tuple(self._broken_first)
 
     def _is_beside(self, line: FileRow) -> bool:
-        """Say whether a line is blank, drawn, or a database client's count, which is held against the rows above it."""
+        """Return whether a line is blank, drawn, or a database client's count, which is compared with the rows."""
         if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(line.cells)) or is_rule(line.cells):
             return True
         if is_result(line.cells):
-            self._totals.hold_against(line)
+            self._totals.compare_count(line)
             return True
         return False
 
-    def _cell(self, line: FileRow, at: int, field: int) -> Cell:
+    def _cell_at(self, line: FileRow, at: int, field: int) -> Cell:
         if at >= len(line.cells):
             return None
         if field == 0 and at in line.covered:
             raise self._asked.garbled(
                 f"the merged cell of the student number covers another number in row {line.number}",
-                "Undo the merge in the column of the student number.",
+                "Remove the merge in the column of the student number.",
             )
         if at in self._once and at in line.filled:
             return None
-        return settled(line.cells[at], student=field == 0)
+        return cell_value(line.cells[at], student=field == 0)
 
     def _refuse_extra(self, line: FileRow, width: int) -> None:
         if line.number == self._page.last_row:
             raise self._asked.garbled(
-                f"it goes on to row {line.number}, the last that such a file can hold: rows may be missing",
+                f"it ends at row {line.number}, the last row of such a file, so rows may be missing",
                 "Have it exported as .csv, in several files, or ask the office for a database view.",
             )
         # Cells beside a grid are notes; in text, a separator within a cell shifts all cells after it.
         if self._page.text and any(not is_nothing(cell) for cell in line.cells[width:]):
             raise self._asked.garbled(
-                f"row {line.number} has more cells than the header ({len(line.cells)}, and {width}): "
-                "a text or an amount holds the separator",
+                f"row {line.number} has more cells than the header ({len(line.cells)} and {width}): "
+                "a text or an amount contains the separator",
                 f"Put that text in quotes, export the list with another separator, or as .xlsx; "
-                f"if a column has no name, name it, or give header_row in {self._asked.told_in}.",
+                f"if a column has no name, name it, or set header_row in {self._asked.settings_table}.",
             )
 
     def _refuse_part(self, line: FileRow) -> None:
-        """Refuse a list below which it is said that it broke off."""
+        """Refuse a list with a text below it that the list broke off."""
         text = " ".join(
             str(cell) for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled
         )
         if self._words.broke_off(text):
-            raise self._asked.garbled(f'row {line.number} says that the list is not whole ("{shown(text)}")', ALL_OF_IT)
+            raise self._asked.garbled(
+                f'row {line.number} states that the list is not whole ("{one_line(text)}")', ALL_OF_IT
+            )
 
     def _missing(self, line: FileRow) -> str:
-        """Say what a short line lacks: a spreadsheet leaves out empty cells at a row's end, but none of ours."""
+        """Return what a short line lacks: a spreadsheet leaves out empty cells at a row's end, but no mapped ones."""
         if len(line.cells) >= len(self._header.names):
             return ""
         return "ours" if line.open_ended or max(self._header.at) >= len(line.cells) else ""
@@ -183,7 +194,7 @@ class _RowReader:
         )
 
     def _is_note(self, row: tuple[Cell, ...], line: FileRow) -> bool:
-        """Say whether a row is one cell of words, or the labels below a list, and holds nothing of a student's."""
+        """Return whether a row is one cell of text, or the labels below a list, without a student's data."""
         filled = [at for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled]
         others = [cell for at, cell in zip(self._header.at[1:], row[1:], strict=True) if at not in line.filled]
         if len(filled) == 1:
@@ -201,18 +212,18 @@ class _RowReader:
         )
 
     def _is_remark(self, cell: Cell, line: FileRow) -> bool:
-        """Say whether the only cell of a row is a note, whatever number is in it: none as long as a student's."""
+        """Return whether the only cell of a row is a note: no number in it is as long as a student number."""
         if not isinstance(cell, str) or not (is_labelled(line.cells) or len(cell) > _LONG_NOTE) or not self._lengths:
             return False
         return not any(len(token) in self._lengths for token in _TOKEN.findall(unicodedata.normalize("NFKC", cell)))
 
-    def _row(self, number: int, row: tuple[Cell, ...]) -> Iterator[tuple[Cell, ...]]:
+    def _checked_row(self, number: int, row: tuple[Cell, ...]) -> Iterator[tuple[Cell, ...]]:
         asked, student = self._asked, row[0]
         self._lengths.add(len(str(student)))
         _refuse_ruined(student, number, asked)
         if self._page.zeros_lost and isinstance(student, int | float):
             raise asked.garbled(
-                f"the student number in row {number} is a number ({student}), and the file shows some numbers with "
+                f"the student number in row {number} is a number ({student}), but the file shows some numbers with "
                 f"leading zeros ({self._page.zeros_lost}), which cannot be read from this kind of file",
                 "Have the list exported as .xlsx or .csv, or format the column of the student number as text.",
             )
@@ -221,43 +232,43 @@ class _RowReader:
             if len(self._broken_first) < _ROWS_NAMED:
                 self._broken_first.append(number)
             row = (student, *(cell.replace("\0", "\ufffd") if isinstance(cell, str) else cell for cell in row[1:]))
-        self._long.look_at(student, number)
+        self._long.add(student, number)
         self._totals.count(student)
         self._count += 1
         if self._count >= MOST_ROWS:
             raise asked.garbled(
-                "it goes on beyond Excel's last row", "Split it, or ask the office for a database view."
+                "it has more rows than Excel can have", "Split it, or ask the office for a database view."
             )
         yield (number, *row)
 
 
 class _Totals:
-    """Counts rows and students, and holds the counts that rows of totals give against them."""
+    """Counts rows and students, and compares the counts in rows of totals with them."""
 
     def __init__(self, asked: ListAsked) -> None:
         self._asked = asked
         self._rows = self._rows_before = 0
         self._students: set[str] = set()
         self._students_since: set[str] = set()
-        #: The list's own total, once a row of totals has given it.
+        #: The list's own total; None before a row of totals.
         self.total: int | None = None
 
     def count(self, student: Cell) -> None:
-        """Count a row of this student's."""
+        """Count a row of this student."""
         self._rows += 1
         self._students.add(str(student))
         self._students_since.add(str(student))
 
-    def hold_against(self, line: FileRow) -> None:
-        """Compare a total's count with all rows above it, a subtotal's with those since the last. Raises as rows do."""
-        shown = " ".join(str(settled(cell, student=False)) for cell in line.cells if not is_nothing(cell))
-        match = re.search(r"(\d+)\s*(?:人|行|条|rows)", shown)
+    def compare_count(self, line: FileRow) -> None:
+        """Compare a total with all rows above it, a subtotal with those since the last. Raises SourceGarbled."""
+        text = " ".join(str(cell_value(cell, student=False)) for cell in line.cells if not is_nothing(cell))
+        match = re.search(r"(\d+)\s*(?:人|行|条|rows)", text)
         if match is not None:
             if int(match[1]) in (self._rows, len(self._students)):
                 self.total = self._rows
             elif int(match[1]) not in (self._rows - self._rows_before, len(self._students_since)):
                 raise self._asked.garbled(
-                    f"row {line.number} says {match[1]} rows, and {self._rows} stand above it: rows are missing",
+                    f"row {line.number} reports {match[1]} rows, but {self._rows} are above it: rows are missing",
                     CUT_OFF,
                 )
         self._rows_before = self._rows
@@ -265,12 +276,12 @@ class _Totals:
 
 
 class _LongNumbers:
-    """Long numbers in text: a spreadsheet that saved them as numbers has written zeros after the fifteenth digit."""
+    """Long numbers in text: a spreadsheet that saved them as numbers wrote zeros after the fifteenth digit."""
 
     def __init__(self) -> None:
         self._long = self._rounded = self._first = 0
 
-    def look_at(self, student: Cell, number: int) -> None:
+    def add(self, student: Cell, number: int) -> None:
         if isinstance(student, str) and len(student) > _KEPT_DIGITS and student.isascii() and student.isdigit():
             self._long += 1
             if not student[_KEPT_DIGITS:].strip("0"):
@@ -282,17 +293,16 @@ class _LongNumbers:
         if self._rounded >= _TOO_MANY_ROUND and self._rounded == self._long:
             raise asked.garbled(
                 f"{self._rounded} student numbers of more than {_KEPT_DIGITS} digits end in zeros (row {self._first} "
-                "first): they have been ruined by a spreadsheet",
+                "first): a spreadsheet has damaged them",
                 "Have the list exported by the system itself, or the column formatted as text before it is filled.",
             )
 
 
 def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
-    """Give each row below the header whole: its number, then a cell for every column that the header has.
+    """Yield each row below the header whole: its number, then a cell for every column in the header.
 
-    Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns;
-    one that names a column twice has both.
-    In text, a row with too many cells or too few is broken, and no note beside the list.
+    Damaged numbers are returned unchanged: the caller checks each row. Without a header there are no columns; of a
+    duplicate column, both are returned. In text, a row with too many or too few cells is broken, and not a note.
     """
     lines = page.lines()
     header, _best = header_if_any(lines, asked, once=False)
@@ -308,15 +318,15 @@ def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], N
             continue
         if page.text and (len(cells) < len(columns) or any(not is_nothing(cell) for cell in cells[len(columns) :])):
             raise asked.garbled(
-                f"row {line.number} has {len(cells)} cells, and the header {len(columns)}",
-                "Look for a separator inside a text, and put that text in quotes.",
+                f"row {line.number} has {len(cells)} cells, but the header has {len(columns)}",
+                "Put any text that contains the separator in quotes.",
             )
         student = header.at[0]
         row = tuple(
-            settled(cells[at], student=at == student) if at < len(cells) else None for at in range(len(columns))
+            cell_value(cells[at], student=at == student) if at < len(cells) else None for at in range(len(columns))
         )
         if is_total(row[student], cells):
-            totals.hold_against(line)
+            totals.compare_count(line)
             continue
         if page.zeros_lost and isinstance(row[student], int | float):
             raise asked.garbled(
@@ -325,7 +335,7 @@ def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], N
             )
         if any(_is_broken(cell) for cell in row):
             raise asked.garbled(
-                f"row {line.number} holds broken text", "Save it as UTF-8, or give its encoding in the settings."
+                f"row {line.number} has broken text", "Save the file as UTF-8, or set its encoding in the settings."
             )
         count += 1
         totals.count(row[student])
@@ -336,10 +346,10 @@ def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], N
 
 
 def _refuse_ruined(student: Cell, number: int, asked: ListAsked) -> None:
-    """Refuse what a spreadsheet has made of a number or of a formula, before it is taken for the office's word."""
+    """Refuse a student number that a spreadsheet has damaged, or that is a formula."""
     if _is_ruined(student):
         raise asked.garbled(
-            f"the student number in row {number} has been ruined by a spreadsheet ({student!r})",
+            f"a spreadsheet has damaged the student number in row {number} ({student!r})",
             "Format the column as text and paste the numbers again, or map a column that has them as text.",
         )
     if isinstance(student, str) and student.startswith("="):
@@ -354,8 +364,8 @@ def _refuse_ruined(student: Cell, number: int, asked: ListAsked) -> None:
         )
     if _is_broken(student):
         raise asked.garbled(
-            f"the student number in row {number} holds broken text ({student!r:.60})",
-            f"Correct that cell, or give the encoding of the list as encoding in {asked.told_in}.",
+            f"the student number in row {number} has broken text ({student!r:.60})",
+            f"Correct that cell, or set encoding in {asked.settings_table} to the encoding of the list.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What all lists that offices keep as files have in common, whichever kind of file it is: their pages and rows."""
+"""Pages and rows, which all kinds of list files have in common."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ MOST_COLUMNS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class ListAsked:
-    """What is asked of a list, and what is known about it beforehand."""
+    """The question to a list, and the settings for it."""
 
-    #: Begins each message: the source and the file.
+    #: The beginning of each message: the source and the file.
     named: str
-    #: Where the settings tell about it: `[source.NAME]`.
-    told_in: str
+    #: Its table in the settings: `[source.NAME]`.
+    settings_table: str
     #: The list's columns in our order, the student's first.
     columns: tuple[str, ...]
     #: The rest as in the connector's settings.
@@ -27,13 +27,13 @@ class ListAsked:
     encoding: str
     delimiter: str
     most_unpacked: int
-    #: Our names of the columns, in the same order; left out where all columns are alike.
+    #: Our names of the columns, in the same order; empty where all columns are treated the same.
     fields: tuple[str, ...] = ()
-    #: No more are given, and one beyond it to say that there are more.
+    #: The most rows that are returned; one more row shows that there are more.
     most_rows: int = MOST_ROWS
 
     def garbled(self, what: str, fix_text: str) -> SourceGarbled:
-        """Return a refusal of this list."""
+        """Return the error for this list."""
         return SourceGarbled(f"{self.named}: {what}", fix_text)
 
 
@@ -45,7 +45,7 @@ class FileRow:
     cells: tuple[Cell, ...]
     #: The columns, from 0, that are blank here and have the value of the first cell of their merge.
     filled: frozenset[int] = frozenset()
-    #: The columns whose own value is covered by another value of their merge.
+    #: The columns with a value of their own that the merge covers.
     covered: frozenset[int] = frozenset()
     #: Text that ends without a line break: the file may end within this row.
     open_ended: bool = False
@@ -53,54 +53,54 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One worksheet, or the whole of a file that has none."""
+    """One worksheet, or the whole of a file without worksheets."""
 
     title: str
     visible: bool
     #: Reads the rows, each time from the first. Raises SourceGarbled.
     lines: Callable[[], Iterator[FileRow]]
-    #: Text: a row with too few cells or too many may be broken.
+    #: Text in columns: a row with too few or too many cells may be broken.
     text: bool = False
-    #: The file has number formats with leading zeros and its reader cannot say which cells they belong to.
+    #: A number format with leading zeros, where the reader cannot know its cells; else empty.
     zeros_lost: str = ""
-    #: The last row that such a file can hold; 0 where there is no such limit.
+    #: The last row that such a file can have; 0 without a limit.
     last_row: int = 0
 
 
-#: The way out where a file ends too early. Nobody exports a list anew at the hour at which it is read.
+#: The fix where a file ends too early. No one can export the list again at the time of the run.
 CUT_OFF = (
-    "A file that is still being copied is read at the next run. If it stays so, have the office look at the job that "
-    "writes the list, which breaks off; until then nothing of this one counts."
+    "Nothing of this file counts; a file that is still being copied is read at the next run. If this repeats, have the "
+    "office check the job that writes the list."
 )
 
-#: … and where a file can be opened by hand, but not by us.
-SAVE_ANEW = (
-    "Open it in Excel and save it in its place as .xlsx (另存为 .xlsx), and the next run reads it; if each list is so, "
-    "have the office change what its system writes: .xlsx or .csv."
+#: … and where Excel can open a file, but the reader cannot.
+SAVE_XLSX = (
+    "Open it in Excel and save it in the same folder as .xlsx (另存为 .xlsx), and the next run reads it; if every list "
+    "is like this, have the office's system write .xlsx or .csv."
 )
 
 
-#: … and where it is no list at all.
+#: … and where it is not a list at all.
 OTHER_KIND = (
-    "Look whether path names the right file; a list is read from .xlsx, .xls, .csv and tables of web pages. If it is "
-    "the right one, have the office change what its system writes."
+    "A list can be .xlsx, .xls, .csv or a table of a web page. Check that path names the right file; if it does, have "
+    "the office change what its system writes."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ShownNumber:
-    """A number and what its cell shows, where that is not the bare number: leading zeros, letters, hyphens."""
+    """A number and the text that its cell shows, if it differs: leading zeros, letters, hyphens."""
 
     value: Cell
     text: str
 
 
-#: The columns' names; the list's own total, if it has one; how many rows hold broken text, and the first of them.
+#: The columns' names; the list's own total, or None; the number of rows with broken text, and the first of them.
 RunEnding = tuple[tuple[str, ...], int | None, int, tuple[int, ...]]
 
 
-def plain(cell: Cell) -> Cell:
-    """Return a cell without what only tells a spreadsheet to keep it as text: ="…", or an apostrophe before it."""
+def trim(cell: Cell) -> Cell:
+    """Return a cell without the marks that make a spreadsheet keep it as text: ="…", or an apostrophe before it."""
     if not isinstance(cell, str):
         return cell
     text = cell.strip()
@@ -109,10 +109,10 @@ def plain(cell: Cell) -> Cell:
     return text.removeprefix("'").strip() or None
 
 
-def settled(cell: Cell, *, student: bool) -> Cell:
-    """Return what a cell says: a student number is what the cell shows, another number is its value.
+def cell_value(cell: Cell, *, student: bool) -> Cell:
+    """Return the value of a cell: a student number is the text that the cell shows, another number is its value.
 
-    Elsewhere only leading zeros and dates written as digits are kept: a sign of currency is none of an amount.
+    In other columns only leading zeros and dates in digits are kept: a currency sign is not part of an amount.
     """
     if not isinstance(cell, ShownNumber):
         return cell
@@ -121,5 +121,5 @@ def settled(cell: Cell, *, student: bool) -> Cell:
 
 
 def is_nothing(cell: Cell) -> bool:
-    """Say whether a cell is empty, or holds blanks alone."""
+    """Return whether a cell is empty, or has only blanks."""
     return cell is None or (isinstance(cell, str) and not cell.strip())

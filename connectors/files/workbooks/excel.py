@@ -18,22 +18,13 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 from openpyxl.xml.constants import SHEET_MAIN_NS
 
-from connectors.files.tables.table import (
-    MOST_COLUMNS,
-    MOST_ROWS,
-    OTHER_KIND,
-    SAVE_ANEW,
-    FileRow,
-    ListAsked,
-    Page,
-    plain,
-)
+from connectors.files.tables.table import MOST_COLUMNS, MOST_ROWS, OTHER_KIND, SAVE_XLSX, FileRow, ListAsked, Page, trim
 from connectors.files.workbooks.merges import Merge, filled
-from connectors.files.workbooks.number_formats import shown
+from connectors.files.workbooks.number_formats import shown_number
 from connectors.files.workbooks.repair import NoWorkbookError, repaired
 from connectors.port import Cell, SourceGarbled
 
-#: What openpyxl and what it stands on raise over a file that is no whole workbook.
+#: The exceptions of openpyxl and its libraries for a file that is not a whole workbook.
 _NOT_WHOLE = (
     InvalidFileException,
     zipfile.BadZipFile,
@@ -48,31 +39,31 @@ _NOT_WHOLE = (
     SyntaxError,
 )
 
-#: What a workbook has at least one of, wherever its parts are.
+#: A workbook has at least one of these parts, in any folder.
 _OF_A_WORKBOOK = re.compile(r"\[Content_Types\]\.xml$|(?:^|[/\\])(?:workbook|sheet\d+)\.xml$", re.IGNORECASE)
 
 _FORMULA = re.compile(rb"<(\w+:)?f[\s>/]")
 _MERGE = re.compile(rb"<(\w+:)?mergeCell\s[^>]*?\bref\s*=\s*[\"']([A-Za-z$0-9:]{1,40})[\"']")
 
-#: A tag that begins a cell, a formula or a merge has fewer letters.
+#: The most letters of a start tag of a cell, a formula or a merge.
 _LONGEST_TAG = 4_096
 
 
-#: The parser of XML has run out of memory: its own number for it.
+#: The XML parser's error code for exhausted memory.
 _XML_OUT_OF_MEMORY: Final = 1
 
 
 def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     """Return the worksheets of a workbook. Raises SourceGarbled, OSError.
 
-    A workbook that Excel opens and openpyxl refuses is read from a copy in memory that has what a list needs alone.
+    A workbook that Excel opens and openpyxl refuses is read from a copy in memory with only what a list needs.
     """
-    # The reader ends with its process: the file is closed there.
+    # The process ends after the reading, which closes the file.
     file: IO[bytes] = path.open("rb")
     _refuse_what_is_no_workbook(file, asked)
     workbook: Any = None
     try:
-        workbook = _opened(file)
+        workbook = _open_workbook(file)
         sheets = list(workbook.worksheets)
     except (zipfile.BadZipFile, zlib.error, DefusedXmlException) as error:
         raise _no_workbook(error, asked) from error
@@ -83,7 +74,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     if not sheets:
         try:
             file = repaired(file)
-            workbook = _opened(file)
+            workbook = _open_workbook(file)
             sheets = list(workbook.worksheets)
         except _NOT_WHOLE as error:
             raise _no_workbook(cause if isinstance(error, NoWorkbookError) else error, asked) from error
@@ -104,14 +95,14 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     ]
 
 
-def _opened(file: IO[bytes]) -> Any:  # noqa: ANN401 - openpyxl's read-only workbook has no type of its own
+def _open_workbook(file: IO[bytes]) -> Any:  # noqa: ANN401 - openpyxl's read-only workbook has no type of its own
     return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
 def _lines_of(file: IO[bytes], workbook: Any, sheet: Any, asked: ListAsked) -> Iterator[FileRow]:  # noqa: ANN401 - openpyxl's read-only sheet has no type of its own
     try:
         values = _Rows(workbook, sheet, asked, data_only=True)
-        has_formulas, merges = _scanned(file, sheet)
+        has_formulas, merges = _scan_sheet(file, sheet)
         if has_formulas:
             lines = _calculated(values, _Rows(workbook, sheet, asked, data_only=False), asked)
         else:
@@ -122,10 +113,10 @@ def _lines_of(file: IO[bytes], workbook: Any, sheet: Any, asked: ListAsked) -> I
 
 
 class _Rows:
-    """The rows of a sheet with their numbers, as they stand in its XML.
+    """The rows of a sheet with their numbers, from its XML.
 
-    openpyxl's own rows believe the extent that a file states (some programs write it wrongly), pass over a row or a
-    cell that comes out of order, and fill every gap: rows would vanish in silence, or never end.
+    openpyxl's own rows trust the extent in the file (some programs write it wrongly), skip a row or a cell that is out
+    of order, and fill every gap: rows would be lost without an error, or never end.
     """
 
     def __init__(self, workbook: Any, sheet: Any, asked: ListAsked, *, data_only: bool) -> None:  # noqa: ANN401 - see _worksheet
@@ -137,27 +128,27 @@ class _Rows:
 
     def __iter__(self) -> Iterator[tuple[int, tuple[Cell, ...]]]:
         book, before = self._workbook, 0
-        with book._archive.open(self._sheet._worksheet_path) as xml:  # noqa: SLF001 - told nowhere else
+        with book._archive.open(self._sheet._worksheet_path) as xml:  # noqa: SLF001 - there is no public attribute
             parser = WorkSheetParser(
                 xml,
-                self._sheet._shared_strings,  # noqa: SLF001 - told nowhere else
+                self._sheet._shared_strings,  # noqa: SLF001 - there is no public attribute
                 data_only=self._data_only,
                 epoch=book.epoch,
-                date_formats=book._date_formats,  # noqa: SLF001 - told nowhere else
-                timedelta_formats=book._timedelta_formats,  # noqa: SLF001 - told nowhere else
+                date_formats=book._date_formats,  # noqa: SLF001 - there is no public attribute
+                timedelta_formats=book._timedelta_formats,  # noqa: SLF001 - there is no public attribute
             )
             for _event, element in iterparse(xml):
-                # What else a sheet has (views, filters, conditional formats) is none of a list.
+                # Other elements of a sheet (views, filters, conditional formats) are not part of a list.
                 if element.tag != ROW_TAG:
                     continue
                 number, cells = parser.parse_row(element)
                 element.clear()
-                # Heights and styles of a million rows are kept there, and nobody asks for them.
+                # It keeps the heights and styles of a million rows, which are not needed.
                 parser.row_dimensions.clear()
                 if number > MOST_ROWS:
-                    raise self._asked.garbled(f"it has a row {number}, beyond Excel's last", SAVE_ANEW)
+                    raise self._asked.garbled(f"it has a row {number}, beyond Excel's last", SAVE_XLSX)
                 if number <= before:
-                    raise self._asked.garbled(f"its row {number} stands after row {before}", SAVE_ANEW)
+                    raise self._asked.garbled(f"its row {number} is after row {before}", SAVE_XLSX)
                 before = number
                 yield number, self._in_their_places(number, cells)
 
@@ -166,26 +157,26 @@ class _Rows:
         for cell in cells:
             column = cell["column"]
             if column > MOST_COLUMNS:
-                raise self._asked.garbled(f"row {number} goes on beyond Excel's last column", SAVE_ANEW)
+                raise self._asked.garbled(f"row {number} has more columns than Excel can have", SAVE_XLSX)
             if column <= len(row):
-                raise self._asked.garbled(f"the cells of row {number} are out of order", SAVE_ANEW)
+                raise self._asked.garbled(f"the cells of row {number} are out of order", SAVE_XLSX)
             row.extend([None] * (column - len(row)))
-            row[-1] = self._shown(cell)
+            row[-1] = self._shown_value(cell)
         return tuple(row)
 
-    def _shown(self, cell: dict[str, Any]) -> Cell:
-        """Return what a cell shows: text without the escapes of its XML, and a number as its format writes it."""
+    def _shown_value(self, cell: dict[str, Any]) -> Cell:
+        """Return what a cell shows: text without the escapes of its XML, and a number in its format."""
         value: Cell = cell["value"]
         if isinstance(value, str):
-            return plain(_unescaped(value))
+            return trim(_unescaped(value))
         style = cell.get("style_id") or 0
         if not style or not isinstance(value, int | float):
             return value
         if style not in self._formats:
-            self._formats[style] = self._format(style)
-        return shown(value, self._formats[style])
+            self._formats[style] = self._number_format(style)
+        return shown_number(value, self._formats[style])
 
-    def _format(self, style: int) -> str:
+    def _number_format(self, style: int) -> str:
         """Return the number format of a style."""
         styles = self._workbook._cell_styles  # noqa: SLF001 - found nowhere else
         number = styles[style].numFmtId if style < len(styles) else 0
@@ -197,27 +188,27 @@ class _Rows:
 
 
 def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[FileRow]:
-    """Give the rows of a sheet that calculates: a formula whose value was never stored looks like an empty cell."""
+    """Yield the rows of a sheet with formulas: a formula without a stored value would be an empty cell."""
     for (number, row), (_same, as_written) in zip(values, formulas, strict=True):
         for value, formula in zip(row, as_written, strict=True):
             if value is None and formula is not None:
                 raise asked.garbled(
-                    f"row {number} holds a formula without its value ({str(formula)[:60]})",
-                    f"{SAVE_ANEW} A column pasted as values needs no formula.",
+                    f"row {number} has a formula without its value ({str(formula)[:60]})",
+                    f"{SAVE_XLSX} Or paste the column as values.",
                 )
         yield FileRow(number, row)
 
 
 def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:
-    """Return the refusal; raise MemoryError where that is what happened."""
-    # openpyxl wraps what happened into a sentence that does not say it.
+    """Return the error; raise MemoryError where memory was exhausted."""
+    # openpyxl wraps the error in one whose text does not have the cause.
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
         raise MemoryError from error
     if isinstance(error, DefusedXmlException):
-        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_ANEW)
-    return asked.garbled(f"it is no whole Excel workbook ({' '.join(str(error).split())[:200]})", SAVE_ANEW)
+        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_XLSX)
+    return asked.garbled(f"it is not a whole Excel workbook ({' '.join(str(error).split())[:200]})", SAVE_XLSX)
 
 
 def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
@@ -232,25 +223,27 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
     finally:
         file.seek(0)
     if b"opendocument" in kind:
-        raise asked.garbled("it is an OpenDocument file", SAVE_ANEW)
+        raise asked.garbled("it is an OpenDocument file", SAVE_XLSX)
     if any(name.replace("\\", "/").endswith("xl/workbook.bin") for name in names):
-        raise asked.garbled("it is a binary workbook (.xlsb)", SAVE_ANEW)
+        raise asked.garbled("it is a binary workbook (.xlsb)", SAVE_XLSX)
     if any(entry.startswith("word/") for entry in names):
         raise asked.garbled("it is a Word document", OTHER_KIND)
     if any(entry.startswith("Index/") and entry.endswith(".iwa") for entry in names):
         raise asked.garbled("it is a document of Apple Numbers", OTHER_KIND)
     if not any(_OF_A_WORKBOOK.search(entry) for entry in names):
         locked = " with a password" if is_locked else ""
-        raise asked.garbled(f"it is a zip archive{locked} ({', '.join(names[:3])[:100]}), and no workbook", OTHER_KIND)
+        raise asked.garbled(
+            f"it is a zip archive{locked} ({', '.join(names[:3])[:100]}), and not a workbook", OTHER_KIND
+        )
     if unpacked > asked.most_unpacked:
         raise asked.garbled(
             f"it would unpack to {unpacked} bytes, more than {asked.most_unpacked}",
-            f"Look whether it is the right file; if so, raise most_unpacked in {asked.told_in}.",
+            f"Check that it is the right file; if it is, raise most_unpacked in {asked.settings_table}.",
         )
 
 
 def _reread_texts(workbook: Any, sheets: list[Any]) -> None:  # noqa: ANN401 - as above
-    """Read the shared texts as they are written, where they have escapes: openpyxl takes some of them apart."""
+    """Read the shared texts again where they have escapes: openpyxl decodes some of them wrongly."""
     texts: list[str] = next((sheet._shared_strings for sheet in sheets), [])  # noqa: SLF001 - found nowhere else
     archive = workbook._archive  # noqa: SLF001 - found nowhere else
     part = next((name for name in archive.namelist() if name.lower().endswith("sharedstrings.xml")), None)
@@ -266,16 +259,16 @@ def _reread_texts(workbook: Any, sheets: list[Any]) -> None:  # noqa: ANN401 - a
 
 
 def _unescaped(text: str) -> str:
-    """Return a text as the spreadsheet shows it: `_x000D_` is a character, and half of a pair is none."""
+    """Return a text as the spreadsheet shows it: `_x000D_` is a character, and half of a surrogate pair is U+FFFD."""
     if "_x" not in text:
         return text
     return unescape(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _scanned(file: IO[bytes], sheet: Any) -> tuple[bool, list[Merge]]:  # noqa: ANN401 - as above
-    """Look for formulas and merges in the sheet's own XML; most lists have none, and need not be read twice.
+def _scan_sheet(file: IO[bytes], sheet: Any) -> tuple[bool, list[Merge]]:  # noqa: ANN401 - as above
+    """Return whether the sheet's XML has formulas, and its merges; a list without formulas is not read again.
 
-    Another encoding than UTF-8 would hide both, and shows by its zero bytes: such a sheet is taken apart for them.
+    In another encoding than UTF-8, which its zero bytes show, neither would be found: such a sheet is parsed.
     """
     tail, has_formulas = b"", False
     merges: list[Merge] = []
@@ -286,7 +279,7 @@ def _scanned(file: IO[bytes], sheet: Any) -> tuple[bool, list[Merge]]:  # noqa: 
                     break
                 seen = tail + chunk
                 has_formulas = has_formulas or _FORMULA.search(seen) is not None
-                # A tag that is cut by the end of this piece is whole in the next one.
+                # A tag that is cut off at the end of this chunk is whole in the next one.
                 end = max(seen.rfind(b">") + 1, len(seen) - _LONGEST_TAG, 0)
                 merges.extend(_merges(match[2].decode() for match in _MERGE.finditer(seen[:end])))
                 tail = seen[end:]
@@ -302,7 +295,7 @@ def _scanned(file: IO[bytes], sheet: Any) -> tuple[bool, list[Merge]]:  # noqa: 
 
 
 def _merges(refs: Iterable[str]) -> Iterator[Merge]:
-    """Give the merges that are written so; what is written otherwise merges nothing."""
+    """Yield the merges; a range that cannot be read is ignored."""
     for ref in refs:
         try:
             first_column, first_row, last_column, last_row = range_boundaries(ref)

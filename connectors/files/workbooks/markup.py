@@ -1,4 +1,4 @@
-"""Lists that systems write as a web page or as an XML table and name .xls, row by row."""
+"""Lists in a web page or an XML table, often named .xls, row by row."""
 
 import codecs
 import re
@@ -14,19 +14,19 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords
-from connectors.files.tables.table import CUT_OFF, MOST_COLUMNS, MOST_ROWS, SAVE_ANEW, FileRow, ListAsked, Page, plain
+from connectors.files.tables.table import CUT_OFF, MOST_COLUMNS, MOST_ROWS, SAVE_XLSX, FileRow, ListAsked, Page, trim
 from connectors.files.workbooks.merges import Merge, Merges
-from connectors.files.workbooks.number_formats import shown
+from connectors.files.workbooks.number_formats import shown_number
 from connectors.port import Cell, SourceGarbled
 
-#: A page names its encoding within so many bytes.
+#: How many bytes are read to find a page's encoding.
 _HEAD = 4_096
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 
-#: Names of Chinese encodings that hold less than what systems write under them.
+#: Chinese encodings that systems declare, and the larger one that they write.
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "cp936": "gb18030", "gb_2312-80": "gb18030"}
 
-#: A cell of a page goes over at most so many rows or columns.
+#: The most rows or columns of a page's cell.
 _WIDEST = 65_534
 
 _SIZES = (1 << 16, 1 << 20)
@@ -34,7 +34,7 @@ _SIZES = (1 << 16, 1 << 20)
 
 def web_pages_of(path: Path, asked: ListAsked) -> list[Page]:
     """Return the tables of a web page, one after another, as one page. Raises SourceGarbled, OSError."""
-    encoding = _encoding(path, asked)
+    encoding = _page_encoding(path, asked)
     return [Page("", visible=True, lines=lambda: _web_lines(path, encoding, asked))]
 
 
@@ -48,15 +48,15 @@ def xml_pages_of(path: Path, asked: ListAsked) -> list[Page]:
 
 
 class _Tables(HTMLParser):
-    """The rows of all tables of a page; a table within a cell has rows of its own."""
+    """The rows of all tables of a page; a table within a cell has its own rows."""
 
     def __init__(self, asked: ListAsked) -> None:
         super().__init__(convert_charrefs=True)
         self._asked = asked
         self._tables: list[_MarkupTable] = []
-        #: Within these, nothing is text of a cell.
+        #: The number of open elements whose text is not part of a cell.
         self._silent = 0
-        self._number = 0
+        self._parse_number = 0
         self.rows: list[FileRow] = []
         self.words: list[str] = []
         self.last_words: deque[str] = deque(maxlen=_LAST_WORDS_KEPT)
@@ -74,7 +74,7 @@ class _Tables(HTMLParser):
             self._tables[-1].row = []
         elif tag in ("td", "th"):
             given = dict(attrs)
-            self._tables[-1].begin(_span(given.get("rowspan")), _span(given.get("colspan")))
+            self._tables[-1].begin(_span_count(given.get("rowspan")), _span_count(given.get("colspan")))
         elif tag in ("br", "p", "div"):
             self._tables[-1].add("\n")
 
@@ -87,7 +87,7 @@ class _Tables(HTMLParser):
         elif tag == "tr":
             self._end_row()
         elif tag in ("body", "html"):
-            # What a page leaves open ends with the page.
+            # Tables that are still open end with the page.
             while self._tables:
                 self._end_row()
                 self._tables.pop()
@@ -111,9 +111,9 @@ class _Tables(HTMLParser):
         table = self._tables[-1] if self._tables else None
         if table is None or table.row is None:
             return
-        self._number += 1
-        if self._number > MOST_ROWS:
-            raise self._asked.garbled("it goes on beyond Excel's last row", SAVE_ANEW)
+        self._parse_number += 1
+        if self._parse_number > MOST_ROWS:
+            raise self._asked.garbled("it has more rows than Excel can have", SAVE_XLSX)
         cells: list[Cell] = []
         covered = table.covered
         below: dict[int, tuple[int, Cell]] = {}
@@ -121,53 +121,53 @@ class _Tables(HTMLParser):
         for text, rows, columns in table.row:
             _over(cells, covered, blank)
             at = len(cells)
-            cell = plain("".join(text))
+            cell = trim("".join(text))
             cells.extend([cell, *[None] * (columns - 1)])
             if len(cells) > MOST_COLUMNS:
-                raise self._asked.garbled(f"row {self._number} goes on beyond Excel's last column", SAVE_ANEW)
+                raise self._asked.garbled(f"row {self._parse_number} has more columns than Excel can have", SAVE_XLSX)
             if rows > 1:
                 below.update({at + more: (rows - 1, cell if not more else None) for more in range(columns)})
         _over(cells, covered, blank)
         table.covered = {at: (left - 1, cell) for at, (left, cell) in covered.items() if left > 1} | below
         table.row = None
-        self.rows.append(FileRow(self._number, tuple(cells), frozenset(blank)))
+        self.rows.append(FileRow(self._parse_number, tuple(cells), frozenset(blank)))
 
 
-#: So many pieces of a page's own text are kept, to say what it is.
+#: How many texts at the beginning of a page are kept, to describe it.
 _WORDS_KEPT = 5
 
-#: … and so many of the last, which may say that the page is not the whole list.
+#: … and at its end, where a text may state that the page is not the whole list.
 _LAST_WORDS_KEPT = 100
 
 
 def _over(cells: list[Cell], covered: dict[int, tuple[int, Cell]], blank: set[int]) -> None:
-    """Add the cells that reach down from the rows above."""
+    """Add the cells that span down from the rows above."""
     while len(cells) in covered:
         blank.add(len(cells))
         cells.append(covered[len(cells)][1])
 
 
 class _MarkupTable:
-    """A table that has begun: the cells of its row so far, and what reaches down into its rows."""
+    """An open table: the cells of its current row, and the cells that span down into its rows."""
 
     def __init__(self) -> None:
         self.row: list[tuple[list[str], int, int]] | None = None
         self.covered: dict[int, tuple[int, Cell]] = {}
 
     def begin(self, rows: int, columns: int) -> None:
-        """Begin a cell; a page may leave out the tag of its row."""
+        """Begin a cell; a page can leave out the tag of its row."""
         if self.row is None:
             self.row = []
         self.row.append(([], rows, columns))
 
     def add(self, text: str) -> None:
-        """Add to the cell that has begun."""
+        """Add text to the current cell."""
         if self.row:
             self.row[-1][0].append(text)
 
 
-def _span(given: str | None) -> int:
-    return max(1, _whole(given or "", 1, _WIDEST))
+def _span_count(given: str | None) -> int:
+    return max(1, _whole_number(given or "", 1, _WIDEST))
 
 
 def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[FileRow]:
@@ -182,28 +182,28 @@ def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[FileRow]
                 tables.rows.clear()
         tables.close()
     except AssertionError as error:
-        raise asked.garbled(f"its web page cannot be read ({' '.join(str(error).split())[:200]})", SAVE_ANEW) from error
+        raise asked.garbled(f"its web page cannot be read ({' '.join(str(error).split())[:200]})", SAVE_XLSX) from error
     found = found or bool(tables.rows)
     yield from tables.rows
     if tables.open_tables:
-        raise asked.garbled("its table has no end: the web page may have been cut off", CUT_OFF)
+        raise asked.garbled("its table has no end, so the web page may have been cut off", CUT_OFF)
     if not found:
-        said = " ".join(" ".join(tables.words).split())[:100]
+        beginning = " ".join(" ".join(tables.words).split())[:100]
         raise asked.garbled(
-            f'it is a web page without a table ("{said}"): perhaps the page on which to sign in, saved as a list',
-            SAVE_ANEW,
+            f'it is a web page without a table ("{beginning}"): perhaps a login page, saved as a list',
+            SAVE_XLSX,
         )
     words, around = SurroundingWords(), " ".join(" ".join(tables.last_words).split())
     if words.broke_off(around) or words.missing:
-        raise asked.garbled(f'it says around its table that it is not whole ("{around[-100:]}")', ALL_OF_IT)
+        raise asked.garbled(f'a text around its table states that it is not whole ("{around[-100:]}")', ALL_OF_IT)
 
 
-def _encoding(path: Path, asked: ListAsked) -> str:
-    """Return the encoding of a page: what is set, its mark, what it says, else UTF-8 or GB18030 as it reads."""
+def _page_encoding(path: Path, asked: ListAsked) -> str:
+    """Return the encoding of a page: the setting, its mark, UTF-8 if valid, the declared one, else GB18030."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
         if asked.encoding:
-            return _known(asked.encoding, asked)
+            return _known_encoding(asked.encoding, asked)
         for mark, name in (
             (codecs.BOM_UTF8, "utf-8-sig"),
             (codecs.BOM_UTF16_LE, "utf-16"),
@@ -220,30 +220,30 @@ def _encoding(path: Path, asked: ListAsked) -> str:
         except UnicodeDecodeError:
             pass
         else:
-            # What is whole UTF-8 is UTF-8, whatever a page says of itself.
+            # Valid UTF-8 is UTF-8, whatever the page declares.
             return "utf-8"
     match = _CHARSET.search(head)
-    said = match[1].decode("ascii", "replace").lower() if match else "gb18030"
-    said = _WIDER.get(said, said)
-    return _known("gb18030" if said in ("utf-8", "utf8") else said, asked)
+    declared = match[1].decode("ascii", "replace").lower() if match else "gb18030"
+    declared = _WIDER.get(declared, declared)
+    return _known_encoding("gb18030" if declared in ("utf-8", "utf8") else declared, asked)
 
 
-def _known(name: str, asked: ListAsked) -> str:
+def _known_encoding(name: str, asked: ListAsked) -> str:
     try:
         codecs.lookup(name)
         b"".decode(name)
     except (LookupError, ValueError, TypeError):
         raise asked.garbled(
             f"its encoding {name[:40]} is not known",
-            f"Give the right one as encoding in {asked.told_in}, such as gb18030.",
+            f"Set encoding in {asked.settings_table} to the right one, such as gb18030.",
         ) from None
     return name
 
 
-#: What the parser of XML raises over a file that is not whole, or made to hurt.
+#: The exceptions of the XML parser for a file that is broken or malicious.
 _NOT_WHOLE = (SyntaxError, ValueError, LookupError)
 
-#: The parser of XML has run out of memory: its own number for it.
+#: The XML parser's error code for exhausted memory.
 _XML_OUT_OF_MEMORY = 1
 
 
@@ -260,9 +260,9 @@ def _titles(path: Path, asked: ListAsked) -> list[tuple[str, bool]]:
                 elif event == "end" and name == "Row":
                     element.clear()
     except _NOT_WHOLE as error:
-        raise _broken(error, asked) from error
+        raise _xml_error(error, asked) from error
     if not titles:
-        raise asked.garbled("it is an XML file without a worksheet", SAVE_ANEW)
+        raise asked.garbled("it is an XML file without a worksheet", SAVE_XLSX)
     return titles
 
 
@@ -271,7 +271,7 @@ def _xml_lines(path: Path, wanted: int, asked: ListAsked) -> Iterator[FileRow]:
         with path.open("rb") as file:
             yield from _xml_rows(file, wanted, asked)
     except _NOT_WHOLE as error:
-        raise _broken(error, asked) from error
+        raise _xml_error(error, asked) from error
 
 
 def _xml_rows(file: IO[bytes], wanted: int, asked: ListAsked) -> Iterator[FileRow]:
@@ -293,13 +293,13 @@ def _xml_rows(file: IO[bytes], wanted: int, asked: ListAsked) -> Iterator[FileRo
         if sheet == wanted:
             at = _index(element, number + 1, MOST_ROWS, asked)
             if at <= number:
-                raise asked.garbled(f"its row {at} stands after row {number}", SAVE_ANEW)
+                raise asked.garbled(f"its row {at} is after row {number}", SAVE_XLSX)
             number = at
             cells, begun = _xml_cells(element, number, formats, asked)
-            yield merges.line(number, cells)
+            yield merges.row_with_merges(number, cells)
             for merge in begun:
                 merges.begin(merge, cells)
-            number += _whole(_attribute(element, "Span"), 0, MOST_ROWS)
+            number += _whole_number(_attribute(element, "Span"), 0, MOST_ROWS)
         element.clear()
 
 
@@ -314,11 +314,11 @@ def _xml_cells(
             continue
         at = _index(element, following + 1, MOST_COLUMNS, asked) - 1
         if at < following:
-            raise asked.garbled(f"the cells of row {number} are out of order", SAVE_ANEW)
+            raise asked.garbled(f"the cells of row {number} are out of order", SAVE_XLSX)
         cells.extend([None] * (at + 1 - len(cells)))
         cells[at] = _xml_cell(element, formats.get(_attribute(element, "StyleID"), ""), number, asked)
-        across = _whole(_attribute(element, "MergeAcross"), 0, MOST_COLUMNS)
-        down = _whole(_attribute(element, "MergeDown"), 0, MOST_ROWS)
+        across = _whole_number(_attribute(element, "MergeAcross"), 0, MOST_COLUMNS)
+        down = _whole_number(_attribute(element, "MergeDown"), 0, MOST_ROWS)
         if down:
             merges.append(Merge(number, number + down, at, at + across))
         following = at + 1 + across
@@ -330,27 +330,27 @@ def _xml_cell(cell: Element, number_format: str, row: int, asked: ListAsked) -> 
     if data is None:
         if _attribute(cell, "Formula"):
             raise asked.garbled(
-                f"row {row} holds a formula without its value ({_attribute(cell, 'Formula')[:60]})", SAVE_ANEW
+                f"row {row} has a formula without its value ({_attribute(cell, 'Formula')[:60]})", SAVE_XLSX
             )
         return None
     text = "".join(data.itertext())
     match _attribute(data, "Type"):
         case "Number":
-            value = _number(text)
-            return value if isinstance(value, str) else shown(value, number_format)
+            value = _parse_number(text)
+            return value if isinstance(value, str) else shown_number(value, number_format)
         case "DateTime":
             try:
                 return datetime.fromisoformat(text.strip())
             except ValueError:
-                return plain(text)
+                return trim(text)
         case "Boolean":
             return text.strip() == "1"
         case _:
-            return plain(text)
+            return trim(text)
 
 
-def _number(text: str) -> int | float | str:
-    """Return a number as Excel's own files have it: whole, or with a point."""
+def _parse_number(text: str) -> int | float | str:
+    """Return a number in the types of Excel's own files: int or float; else the text."""
     try:
         return int(text) if text.strip().lstrip("-").isdigit() and len(text) < _DIGITS else float(text)
     except ValueError:
@@ -362,33 +362,33 @@ _DIGITS = 400
 
 
 def _index(element: Element, following: int, most: int, asked: ListAsked) -> int:
-    """Return where a row or a cell is, from 1: where it says, or after the one before it."""
-    at = _whole(_attribute(element, "Index"), following, most + 1)
+    """Return the position of a row or a cell, from 1: its own index, or after the one before it."""
+    at = _whole_number(_attribute(element, "Index"), following, most + 1)
     if at > most:
-        raise asked.garbled("it goes on beyond Excel's last row or column", SAVE_ANEW)
+        raise asked.garbled("it has more rows or columns than Excel can have", SAVE_XLSX)
     return at
 
 
-def _whole(text: str, otherwise: int, most: int) -> int:
+def _whole_number(text: str, otherwise: int, most: int) -> int:
     given = text.strip()
     return min(int(given), most) if given.isascii() and given.isdigit() and len(given) <= len(str(most)) else otherwise
 
 
 def _without_blanks(file: IO[bytes]) -> IO[bytes]:
-    """Return the file from its first sign on: systems write a line break before the declaration of XML."""
+    """Return the file from its first non-blank on: some systems write a line break before the XML declaration."""
     head = file.read(_HEAD)
     file.seek(len(head) - len(head.lstrip(b"\r\n\t ")))
     return file
 
 
-def _broken(error: Exception, asked: ListAsked) -> SourceGarbled:
-    """Return the refusal; raise MemoryError where that is what happened."""
+def _xml_error(error: Exception, asked: ListAsked) -> SourceGarbled:
+    """Return the error; raise MemoryError where memory was exhausted."""
     if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
         raise MemoryError from error
     if isinstance(error, DefusedXmlException):
-        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_ANEW)
-    said = " ".join(str(error).split())[:200]
-    return asked.garbled(f"its XML cannot be read to its end ({said}): the file may have been cut off there", SAVE_ANEW)
+        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_XLSX)
+    text = " ".join(str(error).split())[:200]
+    return asked.garbled(f"its XML cannot be read to its end ({text}): the file may have been cut off there", SAVE_XLSX)
 
 
 def _local(tag: object) -> str:

@@ -1,4 +1,4 @@
-"""Merged cells of a grid: the cells below the first of a merge show what the first has."""
+"""Merged cells of a grid: the cells below the first of a merge get its value."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from connectors.port import Cell
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A merge that goes over several rows; rows from 1, columns from 0, both ends included."""
+    """A merge over several rows; rows from 1, columns from 0, both ends included."""
 
     first_row: int
     last_row: int
@@ -18,18 +18,18 @@ class Merge:
 
 
 class Merges:
-    """The merges that have begun above a row, and what they show in it."""
+    """The merges that begin above a row, and their values in it."""
 
     def __init__(self) -> None:
         self._begun: list[tuple[Merge, Cell]] = []
 
     def begin(self, merge: Merge, cells: tuple[Cell, ...]) -> None:
-        """Let a merge begin in the row of these cells."""
+        """Begin a merge in the row of these cells."""
         if merge.last_row > merge.first_row and merge.first_column < len(cells):
             self._begun.append((merge, cells[merge.first_column]))
 
-    def line(self, number: int, cells: tuple[Cell, ...]) -> FileRow:
-        """Return a row as it is shown."""
+    def row_with_merges(self, number: int, cells: tuple[Cell, ...]) -> FileRow:
+        """Return a row with the values of the merges."""
         if self._begun:
             self._begun = [(merge, cell) for merge, cell in self._begun if merge.last_row >= number]
         if not self._begun:
@@ -50,14 +50,14 @@ class Merges:
 
 
 def filled(lines: Iterable[FileRow], merges: Iterable[Merge]) -> Iterator[FileRow]:
-    """Give the lines with the cells below the first of each merge filled from it."""
+    """Yield the lines with the cells of each merge filled from its first cell."""
     waiting = sorted((merge for merge in merges), key=lambda merge: -merge.first_row)
     begun = Merges()
     for line in lines:
-        shown = begun.line(line.number, line.cells)
+        shown = begun.row_with_merges(line.number, line.cells)
         while waiting and waiting[-1].first_row <= line.number:
             merge = waiting.pop()
-            # A merge whose first row is not in the file has nothing to show.
+            # A merge whose first row is not in the file has no value.
             if merge.first_row == line.number:
                 begun.begin(merge, line.cells)
         yield shown

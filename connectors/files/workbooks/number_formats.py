@@ -1,36 +1,36 @@
-"""Number formats: what a cell shows where that is more than its number."""
+"""Number formats: the text that a cell shows, where it is more than the number."""
 
 import re
 
 from connectors.files.tables.table import ShownNumber
 from connectors.port import Cell
 
-#: A format of digits and literal letters alone: 0000000000, "S"0, 0000-00-00.
+#: A format of only digits and literal letters: 0000000000, "S"0, 0000-00-00.
 _PARTS = re.compile(r'"([^"]*)"|\\(.)|(0)|([#?])|(_.|\*.)|(\[[^\]]*\])|([-/ :年月日])|(.)', re.DOTALL)
 
-#: Formats whose numbers have leading zeros, wherever they are in a file.
+#: Formats with leading zeros.
 LEADING_ZEROS = re.compile(r'(?:\[[^\]]*\]|"[^"]*"|[-\\ ])*0{3,}')
 
 _MOST_SHOWN_DIGITS = 40
 
 
-def shown(cell: Cell, number_format: str) -> Cell:
-    """Return a whole number with what its format shows, where that is leading zeros or letters; else the cell."""
+def shown_number(cell: Cell, number_format: str) -> Cell:
+    """Return a whole number with its shown text, if the format adds leading zeros or letters; else the cell."""
     if isinstance(cell, bool) or not isinstance(cell, int | float) or "0" not in number_format:
         return cell
     if isinstance(cell, float) and not cell.is_integer():
         return cell
     if cell < 0 or number_format in ("General", "0", "0.00", "#,##0", "#,##0.00") or cell >= 10**15:
         return cell
-    parts = _parts(number_format.partition(";")[0])
+    parts = _format_parts(number_format.partition(";")[0])
     if parts is None or (sum(part == "" for part, is_digit in parts if is_digit) == 1 and len(parts) == 1):
         return cell
-    text = _placed(str(int(cell)), parts)
+    text = _fill_places(str(int(cell)), parts)
     return cell if text == str(int(cell)) else ShownNumber(cell, text)
 
 
-def _parts(number_format: str) -> list[tuple[str, bool]] | None:
-    """Return literals, and places for a digit (as "" or "#"); None where the format does more than that."""
+def _format_parts(number_format: str) -> list[tuple[str, bool]] | None:
+    """Return literals, and positions for a digit (as "" or "#"); None for any other format."""
     parts: list[tuple[str, bool]] = []
     for quoted, escaped, zero, optional, _space, bracket, plain, other in _PARTS.findall(number_format):
         if other or (bracket and not bracket.startswith(("[$-", "[Red", "[Black", "[Blue", "[红", "[黑", "[蓝"))):
@@ -42,17 +42,17 @@ def _parts(number_format: str) -> list[tuple[str, bool]] | None:
     return parts if any(is_digit for _part, is_digit in parts) and len(parts) <= _MOST_SHOWN_DIGITS else None
 
 
-def _placed(digits: str, parts: list[tuple[str, bool]]) -> str:
-    """Put digits into their places from the right; the first place takes all that are left."""
+def _fill_places(digits: str, parts: list[tuple[str, bool]]) -> str:
+    """Put digits into their positions from the right; the first position gets all remaining digits."""
     written: list[str] = []
-    places = sum(is_digit for _part, is_digit in parts)
+    positions = sum(is_digit for _part, is_digit in parts)
     left = digits
     for part, is_digit in reversed(parts):
         if not is_digit:
             written.append(part)
             continue
-        places -= 1
-        if places == 0:
+        positions -= 1
+        if positions == 0:
             written.append(left or ("0" if part == "" else ""))
             left = ""
         else:

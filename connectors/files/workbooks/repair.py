@@ -1,8 +1,8 @@
-"""A workbook that Excel opens and openpyxl refuses, as a copy that holds what a list needs and nothing else.
+"""A copy of a workbook that Excel opens and openpyxl refuses, with only what a list needs.
 
-Kept are the worksheets, the shared texts and the number formats: fonts, fills, colours, drawings and properties are
-where programs differ from the standard. Names of parts with backslashes, and the namespaces of strict OOXML, are
-written as openpyxl reads them. Nothing of a cell is changed.
+The copy has the worksheets, the shared texts and the number formats: programs differ from the standard in fonts, fills,
+colours, drawings and properties. Names of parts with backslashes, and the namespaces of strict OOXML, are written as
+openpyxl reads them. Cells are not changed.
 """
 
 import io
@@ -20,7 +20,7 @@ _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
-#: The namespaces of strict OOXML, and what each is called in the usual form.
+#: The namespaces of strict OOXML, and their usual form.
 _STRICT = (
     (b"http://purl.oclc.org/ooxml/spreadsheetml/main", _MAIN.encode()),
     (b"http://purl.oclc.org/ooxml/officeDocument/relationships", _RELATIONS.encode()),
@@ -28,7 +28,7 @@ _STRICT = (
 
 
 class NoWorkbookError(ValueError):
-    """The archive holds no workbook at all."""
+    """The archive has no workbook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +39,28 @@ class _Sheet:
 
 
 class _Package:
-    """The parts of a workbook, by their names as the standard writes them."""
+    """The parts of a workbook, by their names in the standard's form."""
 
     def __init__(self, packed: zipfile.ZipFile) -> None:
         self._packed = packed
-        self._names = {_name(entry.filename): entry.filename for entry in packed.infolist()}
+        self._names = {_part_name(entry.filename): entry.filename for entry in packed.infolist()}
 
     def has(self, part: str) -> bool:
-        """Say whether there is such a part."""
-        return _name(part) in self._names
+        """Return whether the part exists."""
+        return _part_name(part) in self._names
 
     def read(self, part: str) -> bytes:
         """Return a part in the usual namespaces."""
-        name = self._names[_name(part)]
+        name = self._names[_part_name(part)]
         with self._packed.open(name) as packed:
-            # Asked for no more than it says it holds, a part unpacks to no more.
+            # Reading at most the declared size keeps a part from unpacking to more.
             content = packed.read(self._packed.getinfo(name).file_size + 1)
         for strict, usual in _STRICT:
             content = content.replace(strict, usual)
         return content
 
     def relations(self, part: str) -> dict[str, tuple[str, str]]:
-        """Return a part's relations: the last word of the kind, and the part that is meant, by id."""
+        """Return a part's relations by id: the last word of the kind, and the target part."""
         folder, name = posixpath.split(part)
         rels = posixpath.join(folder, "_rels", f"{name}.rels")
         if not self.has(rels):
@@ -75,18 +75,18 @@ class _Package:
 
 
 def repaired(file: IO[bytes]) -> IO[bytes]:
-    """Return the copy. Raises what a broken archive or broken XML raises, and NoWorkbookError."""
+    """Return the copy. Raises NoWorkbookError, and the errors of a broken archive or broken XML."""
     file.seek(0)
     with zipfile.ZipFile(file) as packed:
         package = _Package(packed)
         book = next((part for kind, part in package.relations("").values() if kind == "officeDocument"), "")
         book = book if package.has(book) else "xl/workbook.xml"
         if not package.has(book):
-            raise NoWorkbookError("the archive holds no workbook")
-        return _copied(package, book)
+            raise NoWorkbookError("the archive has no workbook")
+        return _copy_workbook(package, book)
 
 
-def _copied(package: _Package, book: str) -> IO[bytes]:
+def _copy_workbook(package: _Package, book: str) -> IO[bytes]:
     workbook = fromstring(package.read(book))
     relations = package.relations(book)
     sheets = [sheet for sheet in _sheets(workbook, relations) if package.has(sheet.part)]
@@ -118,7 +118,7 @@ def _copied(package: _Package, book: str) -> IO[bytes]:
 
 def _sheets(workbook: Element, relations: dict[str, tuple[str, str]]) -> list[_Sheet]:
     found = []
-    for element in _all(workbook, "sheet"):
+    for element in _elements(workbook, "sheet"):
         link = next((value for name, value in element.items() if name.endswith("}id")), "")
         kind, part = relations.get(link, ("", ""))
         if kind == "worksheet":
@@ -127,16 +127,16 @@ def _sheets(workbook: Element, relations: dict[str, tuple[str, str]]) -> list[_S
 
 
 def _formats(styles: Element) -> str:
-    """Return the number formats of the styles, and no more of them."""
+    """Return a style sheet with only the number formats."""
     formats = "".join(
         f"<numFmt numFmtId={quoteattr(element.get('numFmtId', '0'))} "
         f"formatCode={quoteattr(element.get('formatCode', ''))}/>"
-        for element in _all(styles, "numFmt")
+        for element in _elements(styles, "numFmt")
     )
     cells = "".join(
         f"<xf numFmtId={quoteattr(xf.get('numFmtId', '0'))} fontId='0' fillId='0' borderId='0' xfId='0'/>"
-        for group in _all(styles, "cellXfs")
-        for xf in _all(group, "xf")
+        for group in _elements(styles, "cellXfs")
+        for xf in _elements(group, "xf")
     )
     xf = "<xf numFmtId='0' fontId='0' fillId='0' borderId='0'/>"
     return (
@@ -169,15 +169,15 @@ def _types(types: list[tuple[str, str]]) -> str:
 
 
 def _date1904(workbook: Element) -> str:
-    given = next((element.get("date1904", "0") for element in _all(workbook, "workbookPr")), "0")
+    given = next((element.get("date1904", "0") for element in _elements(workbook, "workbookPr")), "0")
     return "1" if given.lower() in ("1", "true", "on") else "0"
 
 
-def _all(element: Element, name: str) -> list[Element]:
+def _elements(element: Element, name: str) -> list[Element]:
     return [found for found in element.iter() if str(found.tag).rpartition("}")[2] == name]
 
 
-def _name(part: str) -> str:
+def _part_name(part: str) -> str:
     return part.replace("\\", "/").lstrip("/").lower()
 
 

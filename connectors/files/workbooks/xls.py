@@ -14,12 +14,12 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from connectors.files.tables.table import CUT_OFF, OTHER_KIND, SAVE_ANEW, FileRow, ListAsked, Page, plain
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, SAVE_XLSX, FileRow, ListAsked, Page, trim
 from connectors.files.workbooks.merges import Merge, filled
 from connectors.files.workbooks.number_formats import LEADING_ZEROS
 from connectors.port import Cell
 
-#: A workbook with a password is packed like an old one, and has a part of this name.
+#: A workbook with a password has the format of an old one, and a part with this name.
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
 
 #: The record of a number format: its length, its number, and its text in one byte a letter or in two.
@@ -28,7 +28,7 @@ _FORMAT = re.compile(rb"\x1e\x04(..)..(..)([\x00\x01])", re.DOTALL)
 #: The last row of a worksheet of Excel 97 to 2003.
 _LAST_ROW = 65_536
 
-#: A whole number of at most so many digits is kept exactly by a spreadsheet.
+#: A spreadsheet keeps whole numbers below this exactly.
 _EXACT = 10**15
 
 
@@ -37,7 +37,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     raw = path.read_bytes()
     if _LOCKED in raw:
         raise asked.garbled(
-            "it has a password", "Have it saved without one; a list is protected by its folder's rights."
+            "it has a password", "The folder's rights protect a list. Have it saved without a password."
         )
     if "WordDocument".encode("utf-16-le") in raw[: 1 << 20]:
         raise asked.garbled("it is a Word document", OTHER_KIND)
@@ -53,7 +53,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             Page(
                 sheet.name,
                 visible=sheet.visible == SheetVisibleEnum.Visible,
-                lines=lambda name=sheet.name: _lines(workbook, name, asked),  # type: ignore[misc]
+                lines=lambda name=sheet.name: _sheet_rows(workbook, name, asked),  # type: ignore[misc]
                 zeros_lost=zeros,
                 last_row=_LAST_ROW,
             )
@@ -61,17 +61,17 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             if sheet.typ == SheetTypeEnum.WorkSheet
         ]
     except PasswordError as error:
-        raise asked.garbled("it has a password", "Have it saved without one.") from error
+        raise asked.garbled("it has a password", "Have it saved without a password.") from error
     except CalamineError as error:
         raise _unreadable(error, asked) from error
 
 
-def _lines(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[FileRow]:
+def _sheet_rows(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[FileRow]:
     try:
         sheet = workbook.get_sheet_by_name(name)
-        # These rows begin with the sheet's own first row, and with the first column that has a cell.
+        # These rows begin with the sheet's first row, but with the first column that has a cell.
         left = (None,) * (sheet.start[1] if sheet.start else 0)
-        lines = (FileRow(number, (*left, *map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
+        lines = (FileRow(number, (*left, *map(_own_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
         yield from filled(lines, _merges(sheet))
     except CalamineError as error:
         raise _unreadable(error, asked) from error
@@ -81,20 +81,20 @@ def _merges(sheet: CalamineSheet) -> list[Merge]:
     return [Merge(first[0] + 1, last[0] + 1, first[1], last[1]) for first, last in (sheet.merged_cell_ranges or [])]
 
 
-def _cell(cell: Cell) -> Cell:
-    """Return a cell in our types: empty cells are texts there, and whole numbers have a point."""
+def _own_cell(cell: Cell) -> Cell:
+    """Return a cell in our types: calamine's empty cells are texts, and its whole numbers are floats."""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
         return int(cell)
-    return plain(cell)
+    return trim(cell)
 
 
 def _unreadable(error: Exception, asked: ListAsked) -> Exception:
-    said = " ".join(str(error).split())[:200]
-    return asked.garbled(f"it is no old Excel workbook (.xls) that can be read ({said})", SAVE_ANEW)
+    text = " ".join(str(error).split())[:200]
+    return asked.garbled(f"it is not an old Excel workbook (.xls) that can be read ({text})", SAVE_XLSX)
 
 
 def _is_whole(raw: bytes) -> bool:
-    """Say whether the file goes on to the last of the sectors that its own table says are used."""
+    """Return whether the file has every sector that its own table marks as used."""
     if len(raw) < _HEADER:
         return False
     shift = struct.unpack_from("<H", raw, 30)[0]
@@ -110,18 +110,18 @@ def _is_whole(raw: bytes) -> bool:
         if start + size > len(raw):
             return False
         table = struct.unpack_from(f"<{size // 4}I", raw, start)
-        last = max((place for place, following in enumerate(table) if following != _FREE), default=-1)
+        last = max((entry for entry, following in enumerate(table) if following != _FREE), default=-1)
         if last >= 0:
             used = max(used, at * (size // 4) + last)
     return 0 <= used < count or (used >= 0 and used == count - 1)
 
 
-#: The header of a compound file; a sector that is free; and where the marks begin that are no sectors.
+#: The size of a compound file's header; the mark of a free sector; and the first of the marks that are not sectors.
 _HEADER, _FREE, _FREE_FROM = 512, 0xFFFFFFFF, 0xFFFFFFFA
 
 
 def _leading_zeros(raw: bytes) -> str:
-    """Return a number format of the file that writes leading zeros, if it has one: calamine reads values alone."""
+    """Return a number format with leading zeros in the file; else an empty text: calamine reads only values."""
     for match in _FORMAT.finditer(raw):
         letters = int.from_bytes(match[2], "little")
         wide = match[3] == b"\x01"

@@ -1,8 +1,8 @@
-"""Several readings of the same pages as one answer, in which nobody is missing who was in any of them.
+"""Several readings of the same pages combined into one answer, with every student that is in any of them.
 
-While pages are read by their position, a book that comes back lets every later record slip by one place, and a record
-that is still there is in no page that was read. It is in another reading, unless the same happens at the same place
-again. So an answer holds the rows of all readings, and nobody is released whose rows differ between them.
+While pages are read by position, a returned book moves every later record by one position, and a record that still
+exists can be in no page that was read. It is in another reading, unless the same happens at the same position again.
+So an answer has the rows of all readings, and a student whose rows differ between them is not released.
 """
 
 from collections import Counter
@@ -15,32 +15,32 @@ from connectors.port import Cell
 
 Row: TypeAlias = tuple[Cell, ...]
 
-#: At most so many readings of all pages: two where they agree, a third where they do not.
+#: The most readings of all pages: two where they agree, a third where they do not.
 MOST_READINGS = 3
 
-#: Rows that may differ between two readings of an ordered list, in any list and as a share of a long one: more is no
-#: business at the desk, but a list without order.
+#: Rows that can differ between two readings of an ordered list, in any list and as a share of a long one. More
+#: differences mean a list without order, and not loans and returns.
 _FEW = 6
 _SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class CombinedReading:
-    """What several readings bring together."""
+    """The rows of several readings together."""
 
-    #: Each row as often as the reading has it that has it most often.
+    #: Each row, as often as in the reading that has it most often.
     rows: list[Row]
-    #: Whom the rows are about that not every reading has alike; each once.
+    #: The people whose rows differ between the readings; each once.
     unsettled: list[Cell] = field(default_factory=list)
 
 
 def united(
     readings: Sequence[Sequence[Row]], abandoned: Sequence[Sequence[Row]] = (), about: int = 0
 ) -> CombinedReading:
-    """Return the multiset maximum of the readings, with those whose rows differ.
+    """Return the multiset maximum of the readings, with the people whose rows differ.
 
-    `abandoned` are readings that were begun and not finished: what they have adds no row, but whoever has more there
-    is unsettled. `about` is the column that says whom a row is about.
+    `abandoned` are readings that were not finished: they add no row, but a person with more rows there is unsettled.
+    `about` is the column that identifies the person.
     """
     counts = [Counter(rows) for rows in readings]
     whole: Counter[Row] = Counter()
@@ -53,12 +53,12 @@ def united(
 
 
 def agree(one: Sequence[Row], other: Sequence[Row]) -> bool:
-    """Say whether two readings bring the same rows, in whatever order."""
+    """Return whether two readings have the same rows, in any order."""
     return Counter(one) == Counter(other)
 
 
 def keep_no_order(readings: Sequence[Sequence[Row]]) -> bool:
-    """Say whether each reading differs from the next by more than what comes and goes meanwhile."""
+    """Return whether each reading differs from the next by more than loans and returns in that time."""
     differences = [
         ((Counter(one) - Counter(other)) + (Counter(other) - Counter(one))).total() for one, other in pairwise(readings)
     ]

@@ -1,4 +1,4 @@
-"""Reading a JSON API's pages, one after the other, up to the end that it shows: every record once, or an error."""
+"""Reads a JSON API's pages, one after the other, up to its end: every record once, or an error."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -21,26 +21,26 @@ from connectors.http.paging import (
 )
 from connectors.http.records import MappedRecord, described
 from connectors.http.rest_settings import Settings
-from connectors.http.unreached import shown
+from connectors.http.unreached import public_url
 from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 
-#: How many times a system is read again whose data move while they are read.
+#: How many times a system with changing data is read.
 _ATTEMPTS = 3
 
-#: What a system says of a student whom it does not know, where the settings have a 404 mean that.
-_NOBODY = HttpAnswer(None, {}, {})
+#: The answer about an unknown student, where the settings define that for a 404.
+_UNKNOWN_STUDENT = HttpAnswer(None, {}, {})
 
-#: With so many pages it can be seen that an ETag is one page's own.
-_TELLING = 2
+#: The least pages with which ETags can be seen to differ from page to page.
+_LEAST_TAGS = 2
 
-#: Systems that give fewer records than asked for mostly give a multiple of this.
+#: Systems that return fewer records than requested mostly return a multiple of this.
 _ROUND = 10
 
 
 class Pages:
     """Reads one API's pages.
 
-    `shape` is given the body of each answer, and returns the one to be read. `fresh` takes no answer out of a cache.
+    `shape` converts the body of each answer. With `fresh`, no answer from a cache is accepted.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Pages:
         self._settings = settings
         self._question = question
         self._shape = shape
-        self._named = f"{question.source}: {shown(settings.url or settings.one_url)}"
+        self._named = f"{question.source}: {public_url(settings.url or settings.one_url)}"
         fields = tuple(question.columns)
-        #: The column that says whom a record is about.
+        #: The column that identifies the person of a record.
         self.about = fields.index("student") if "student" in fields else 0
         self._reference = fields.index("reference") if "reference" in fields else None
         self._table = table_of(question.source)
@@ -61,11 +61,11 @@ class Pages:
         self._checks = PageChecks(settings, self._named, self._table, self._reference, fresh=fresh)
 
     def first(self, office: OfficeClient, asked: PageQuestion) -> tuple[list[Any], Reading]:
-        """Return the first page's records, and what is read of them. Raises as `read` does."""
+        """Return the first page's records, and their reading. Raises as `read` does."""
         reading = Reading(asked.student)
-        answer = self._got(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
+        answer = self._get_answer(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
         records = self._records(answer, reading)
-        self._take(records, answer, reading)
+        self._add_page(records, answer, reading)
         if isinstance(self._settings.paging, NoPaging):
             # It is the only page.
             self._checks.refuse_missing(reading)
@@ -74,10 +74,10 @@ class Pages:
     def read(
         self, office: OfficeClient, asked: PageQuestion, progress: Progress, abandoned: list[list[tuple[Cell, ...]]]
     ) -> Reading:
-        """Read up to the end; the rows of readings that were given up go into `abandoned`.
+        """Read up to the end; the rows of unfinished readings are added to `abandoned`.
 
-        Raises SourceUnavailable where the data never rest, SourceGarbled where a page cannot be the next one or records
-        are missing, and UnknownStudent.
+        Raises SourceUnavailable where the data keep changing, SourceGarbled where a page cannot be the next one or
+        records are missing, and UnknownStudent.
         """
         for left in range(_ATTEMPTS - 1, -1, -1):
             reading = Reading(asked.student)
@@ -86,22 +86,22 @@ class Pages:
             except Doubled as doubled:
                 if not left:
                     raise SourceGarbled(
-                        f"{self._named}: {doubled}, each of {_ATTEMPTS} times it was read",
+                        f"{self._named}: {doubled}, in each of {_ATTEMPTS} readings",
                         self._settings.fix(
-                            "Look at the names in paging: a system overlooks those it does not know; if they are "
-                            "right, add a sort order to params. Where the system has records that are alike in "
-                            "everything, ask for pages large enough to hold them all.",
+                            "A system ignores parameters that it does not know. Check the names in paging; if they are "
+                            "right, add a sort order to params. If the system has identical records, ask for pages "
+                            "large enough for all of them.",
                             "paging",
                             "params",
-                            otherwise="Raise per_page, so that a page holds all records that are alike in everything; "
-                            "if it stays so, have the office check how its system sorts its pages.",
+                            otherwise="Raise per_page, so that all identical records are on one page; if this repeats, "
+                            "have the office check how its system sorts its pages.",
                         ),
                     ) from None
             except PagesMoved as moved:
                 if not left:
                     raise SourceUnavailable(
-                        f"{self._named} changed each of {_ATTEMPTS} times it was read: {moved}",
-                        "Ask at a quieter hour; the next slot tries again.",
+                        f"{self._named} changed during each of {_ATTEMPTS} readings: {moved}",
+                        "The next run tries again. Ask at a quieter hour.",
                     ) from None
             else:
                 return reading
@@ -109,40 +109,40 @@ class Pages:
         raise AssertionError("the last attempt returns or raises")
 
     def reads_the_same(self, office: OfficeClient, reading: Reading) -> bool:
-        """Say whether reading these pages once more would bring the same, by the system's own word on each of them.
+        """Return whether the system confirms by ETag that each of these pages is unchanged.
 
-        Only a strong ETag says that not a byte has changed (RFC 9110, section 8.8.1). One that is the same for several
-        pages says nothing; nor does one of a page whose Link header, which no ETag covers, says what comes next.
+        Only a strong ETag means that no byte has changed (RFC 9110, section 8.8.1). An ETag that several pages share
+        proves nothing; nor does the ETag of a page that names the next page in its Link header, which no ETag covers.
         """
         tags = [each.tag for each in reading.tagged]
-        if len(tags) < _TELLING or isinstance(self._settings.paging, LinkPaging):
+        if len(tags) < _LEAST_TAGS or isinstance(self._settings.paging, LinkPaging):
             return False
         if len(set(tags)) < len(tags) or not all(tag.startswith('"') for tag in tags):
             return False
         return all(office.unchanged(each.url, each.params, each.tag) for each in reading.tagged)
 
-    def _got(self, office: OfficeClient, url: str, params: Mapping[str, Any], student: str | None) -> HttpAnswer:
+    def _get_answer(self, office: OfficeClient, url: str, params: Mapping[str, Any], student: str | None) -> HttpAnswer:
         unknown_means_outside = student is not None and self._settings.missing == "outside"
-        answer = office.get(url, params, _NOBODY if unknown_means_outside else None)
-        if answer is _NOBODY:
+        answer = office.get(url, params, _UNKNOWN_STUDENT if unknown_means_outside else None)
+        if answer is _UNKNOWN_STUDENT:
             raise UnknownStudent
         return replace(answer, body=self._shape(answer.body)) if self._shape else answer
 
     def _read_once(self, office: OfficeClient, asked: PageQuestion, progress: Progress, reading: Reading) -> None:
         for answer in self._pages(office, asked, reading):
-            self._take(self._records(answer, reading), answer, reading)
+            self._add_page(self._records(answer, reading), answer, reading)
             progress(len(reading.rows), reading.total)
         self._checks.refuse_missing(reading)
 
-    def _take(self, records: list[Any], answer: HttpAnswer, reading: Reading) -> None:
-        """Add a page to what has been read, unless it cannot be the next one."""
+    def _add_page(self, records: list[Any], answer: HttpAnswer, reading: Reading) -> None:
+        """Add a page to the reading. Raises where it cannot be the next one."""
         reading.pages += 1
         self._checks.refuse_mixed_ages(answer, reading)
         try:
             self._checks.note_total(answer, reading, len(records))
             self._checks.note_last(answer, reading)
         except PagesMoved:
-            # What this page has is known, though the reading is given up.
+            # The rows of this page are kept, though the reading is abandoned.
             reading.rows += [self._mapped.cells(record, 0, reading.student, []) for record in records]
             raise
         marks = [hash(repr(record)) for record in records]
@@ -157,65 +157,65 @@ class Pages:
         self._checks.refuse_too_many(reading)
 
     def _pages(self, office: OfficeClient, asked: PageQuestion, reading: Reading) -> Iterator[HttpAnswer]:
-        """Give each page's answer, up to the one that shows the end."""
+        """Yield each page's answer, up to the last one."""
         paging = self._settings.paging
         url, params = asked.url, first_page(self._settings.paging, asked.params)
         while True:
             before = len(reading.rows)
-            # Only of the first page can it be said that the student is unknown.
-            answer = self._got(office, url, params, None if reading.pages else asked.student)
+            # Only the first page can mean that the student is unknown.
+            answer = self._get_answer(office, url, params, None if reading.pages else asked.student)
             reading.tagged.append(TaggedPage(url, dict(params), answer.headers.get("ETag", "")))
             yield answer
-            came = len(reading.rows) - before
+            count = len(reading.rows) - before
             done = reading.total is not None and len(reading.rows) >= reading.total
             match paging:
                 case PagePaging(page=page) if (
-                    came and not done if reading.last is None else int(params[page]) < reading.last
+                    count and not done if reading.last is None else int(params[page]) < reading.last
                 ):
                     params = {**params, page: int(params[page]) + 1}
-                case OffsetPaging(offset=offset) if came and not done:
+                case OffsetPaging(offset=offset) if count and not done:
                     params = {**params, offset: len(reading.rows)}
                 case LinkPaging():
                     following = answer.links.get("next", {}).get("url", "")
                     if not following:
-                        self._checks.refuse_unmarked_end(reading, paging, came, "Link header with rel=next")
+                        self._checks.refuse_unmarked_end(reading, paging, count, "Link header with rel=next")
                         return
                     url, params = self._checks.own_address(urljoin(url, following), url), {}
                 case CursorPaging(cursor=cursor, next=path):
                     word = at_path(answer.body, path)
                     if word in (None, "", MISSING) or word is False:
                         if word is MISSING:
-                            self._checks.refuse_unmarked_end(reading, paging, came, f'"{path}"')
+                            self._checks.refuse_unmarked_end(reading, paging, count, f'"{path}"')
                         return
                     if params.get(cursor) == word:
                         raise SourceGarbled(
-                            f"{self._named} names the same next page again and again",
-                            "Look at paging: next and cursor.",
+                            f"{self._named} names the same next page more than once",
+                            "Check next and cursor in paging.",
                         )
                     params = {**params, cursor: word}
-                case KeyPaging() if came and (not done or self._is_full(reading, came)):
+                case KeyPaging() if count and (not done or self._is_full(reading, count)):
                     params = {**params, **after(paging, reading.last_key, asked.student)}
                 case _:
-                    self._look_beyond(office, url, params, reading, came)
+                    self._check_next_page(office, url, params, reading, count)
                     return
 
-    def _is_full(self, reading: Reading, came: int) -> bool:
-        """Say whether a page may be as large as the system makes them, so that another may follow."""
+    def _is_full(self, reading: Reading, count: int) -> bool:
+        """Return whether a page may be full, so that another may follow."""
         paging = self._settings.paging
-        if isinstance(paging, PagePaging | OffsetPaging | KeyPaging) and came >= paging.per_page:
+        if isinstance(paging, PagePaging | OffsetPaging | KeyPaging) and count >= paging.per_page:
             return True
-        return came == reading.size if reading.pages > 1 else came % _ROUND == 0
+        return count == reading.size if reading.pages > 1 else count % _ROUND == 0
 
-    def _look_beyond(
-        self, office: OfficeClient, url: str, params: Mapping[str, Any], reading: Reading, came: int
+    def _check_next_page(
+        self, office: OfficeClient, url: str, params: Mapping[str, Any], reading: Reading, count: int
     ) -> None:
-        """Ask for one more page after a full last one: what a total counts may be that page alone.
+        """Ask for one more page after a full last one: the total may count only that page.
 
-        Raises Moved where a record was added meanwhile, and SourceGarbled where there was more all the time.
+        Raises PagesMoved where a record was added during the reading, and SourceGarbled where more pages exist.
         """
         paging = self._settings.paging
         missing = reading.total is not None and len(reading.rows) < reading.total
-        if not came or missing or not self._is_full(reading, came):
+        if not count or missing or not self._is_full(reading, count):
             return
         match paging:
             case PagePaging(page=page):
@@ -225,36 +225,36 @@ class Pages:
             case _:
                 return
         try:
-            answer = self._got(office, url, params, None)
+            answer = self._get_answer(office, url, params, None)
             reading.tagged.append(TaggedPage(url, dict(params), answer.headers.get("ETag", "")))
-            records = self._listed(answer)
+            records = self._record_list(answer)
         except SourceRefused:
-            # Some systems call a page beyond the last one a mistake.
+            # Some systems refuse a page beyond the last one.
             reading.tagged.append(TaggedPage(url, dict(params), ""))
             return
         if not isinstance(records, list) or all(hash(repr(record)) in reading.seen for record in records):
             # Nothing, or the last page once more.
             return
         if self._checks.reported_total(answer) != reading.total:
-            raise PagesMoved(f"its total went from {reading.total} to {self._checks.reported_total(answer)}")
+            raise PagesMoved(f"its total changed from {reading.total} to {self._checks.reported_total(answer)}")
         what = f"a total of {reading.total}" if reading.total is not None else f"page {reading.last} as the last"
         raise SourceGarbled(
-            f"{self._named} names {what} and has more on the page after that",
+            f"{self._named} reports {what}, but the next page has more records",
             self._settings.fix(
-                "It counts the records of one page, or another size of page: name where the number of all records is "
-                "as total, or take the end of paging as proof (proofs).",
+                "It counts the records of one page, or another page size. Set total to the number of all records, or "
+                "accept the end of paging as proof (proofs).",
                 "total",
                 "proofs",
-                otherwise="It counts the records of one page, or another size of page: change per_page; if it stays "
-                "so, have the office correct what its system counts.",
+                otherwise="It counts the records of one page, or another page size. Change per_page; if this repeats, "
+                "have the office correct what its system counts.",
             ),
         )
 
-    def _listed(self, answer: HttpAnswer) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def _record_list(self, answer: HttpAnswer) -> Any:  # noqa: ANN401 - whatever JSON holds
         return at_path(answer.body, self._settings.records)
 
     def _records(self, answer: HttpAnswer, reading: Reading) -> list[Any]:
-        records = self._listed(answer)
+        records = self._record_list(answer)
         if isinstance(records, list):
             return records
         if isinstance(records, dict) and (self._settings.per_student or self._settings.bare_record):
@@ -262,22 +262,22 @@ class Pages:
         try:
             total = self._checks.reported_total(answer)
         except SourceGarbled:
-            # Where the list is missing too, that is what is wrong.
+            # Where the list is missing too, the error below is more useful.
             total = None
         if total == 0 and (records is None or records is MISSING or records in ("", {})):
-            # Some systems write null or nothing for an empty list; their own count says that this is one.
+            # Some systems write null or nothing for an empty list; their own total confirms that it is empty.
             return []
         if isinstance(records, dict) and records and total is not None and total - len(reading.rows) == 1:
-            # What a converter makes of a list of one; the system's own count says that this is one.
+            # Some converters write a list of one as the bare record; the system's own total confirms it.
             return [records]
         place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
         if isinstance(records, str) and records.lstrip()[:1] in ("[", "{"):
             raise SourceGarbled(
-                f"{self._named} has its list {place} as a text that holds JSON, and not as JSON",
-                "Have the office send the list itself; many frameworks have a setting for it, or another address.",
+                f"{self._named} has its list {place} as a text of JSON, and not as JSON",
+                "Many frameworks have a setting for it, or another address. Have the office send the list itself.",
             )
         raise SourceGarbled(
-            f"{self._named} has no list {place} (there is: {described(answer.body)})",
+            f"{self._named} has no list {place} (it has: {described(answer.body)})",
             self._settings.fix(
                 f"Correct records in {self._table}; where the system writes a list of one as the bare record, add "
                 "bare_record = true.",
@@ -288,11 +288,11 @@ class Pages:
         )
 
     def shows_each_page(self, reading: Reading) -> str:
-        """Return what shows that no page was lost or doubled; empty where nothing does."""
+        """Return the proof that no page is missing or duplicate; empty where there is none."""
         if not reading.rows:
             return ""
         if isinstance(self._settings.paging, KeyPaging):
-            return f"{len(reading.keys)} keys, each once and in their order"
+            return f"{len(reading.keys)} keys, each once and sorted"
         if self._reference is None:
             return ""
         references = {row[self._reference] for row in reading.rows}

@@ -1,4 +1,4 @@
-"""What has been read of a JSON API's pages, and what can end a reading early."""
+"""One reading of a JSON API's pages, and the exceptions that end it early."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from typing import Any
 from connectors.port import Cell
 
 
-class UnknownStudent(Exception):  # noqa: N818 - named by what was said
-    """The system says that it does not know the student."""
+class UnknownStudent(Exception):  # noqa: N818 - named by its cause
+    """The system does not know the student."""
 
 
-class PagesMoved(Exception):  # noqa: N818 - named by what has happened
-    """The data moved while the pages were read: read them again."""
+class PagesMoved(Exception):  # noqa: N818 - named by its cause
+    """The data changed while the pages were read: read them again."""
 
 
 class Doubled(PagesMoved):
-    """The same came twice, which also happens when paging is set wrongly."""
+    """A duplicate record or page, which also happens when paging is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageQuestion:
-    """What is asked: for everybody's records, or for those of one student."""
+    """A question for all records, or for those of one student."""
 
     url: str
     params: Mapping[str, Any]
@@ -30,7 +30,7 @@ class PageQuestion:
 
 @dataclass(frozen=True, slots=True)
 class TaggedPage:
-    """One question of a reading, and the ETag that its answer had."""
+    """One request of a reading, and the ETag of its answer."""
 
     url: str
     params: Mapping[str, Any]
@@ -39,27 +39,27 @@ class TaggedPage:
 
 @dataclass(slots=True)
 class Reading:
-    """What has been read so far."""
+    """The pages that have been read."""
 
-    #: The number that was asked about, if it was one.
+    #: The number that was asked about; None for all records.
     student: str | None = None
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     pages: int = 0
     total: int | None = None
-    #: The number of the last page, where the system tells it.
+    #: The number of the last page, where the system reports it.
     last: int | None = None
-    #: How many records the first page held, and which page held fewer.
+    #: How many records the first page has, and which page has fewer.
     size: int = 0
     short: int = 0
-    #: Which page each page's records, and each record that can be told apart, came on; by hash, to be small.
+    #: The page of each page's records, and of each record; by hash, to save memory.
     seen_pages: dict[int, int] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
-    #: The keys that came, where a page begins after a key.
+    #: The keys, where a page begins after a key.
     keys: set[object] = field(default_factory=set)
     last_key: object = None
     #: Places of letters that could not be read.
     broken: list[str] = field(default_factory=list)
-    #: For how many seconds an answer has been in a cache, at most.
+    #: The longest time of an answer in a cache, in seconds.
     oldest: float = 0.0
-    #: Each question, with the ETag of its answer.
+    #: Each request, with the ETag of its answer.
     tagged: list[TaggedPage] = field(default_factory=list)

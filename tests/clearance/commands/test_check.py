@@ -157,10 +157,12 @@ class TestApis:
         assert site.check(rest(served())).row == {"student": "20151001", "title": "x"}
 
     def test_a_wrong_port(self, site: Site) -> None:
-        assert "nobody listens on 127.0.0.1" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
+        assert "no program listens on 127.0.0.1" in fault(
+            site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/")
+        )
 
     def test_a_wrong_path(self, site: Site, served: Any) -> None:
-        assert "Look at the url" in fault(site, SourceRefused, rest(served(b"{}", status=404)))
+        assert "Check url" in fault(site, SourceRefused, rest(served(b"{}", status=404)))
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_a_wrong_token(self, site: Site, served: Any, status: int) -> None:
@@ -204,7 +206,7 @@ class TestLists:
         assert site.check(self.sheet(self.listed(tmp_path / "a.xlsx"))).row == {"student": "20151001", "title": "x"}
 
     def test_a_wrong_path(self, site: Site, tmp_path: Path) -> None:
-        assert "is not there" in fault(site, SourceUnavailable, self.sheet(tmp_path / "b.xlsx"))
+        assert "does not exist" in fault(site, SourceUnavailable, self.sheet(tmp_path / "b.xlsx"))
 
     def test_a_wrong_worksheet(self, site: Site, tmp_path: Path) -> None:
         said = fault(site, SourceGarbled, self.sheet(self.listed(tmp_path / "a.xlsx"), 'sheet = "Sheet1"'))

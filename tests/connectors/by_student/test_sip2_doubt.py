@@ -29,13 +29,13 @@ COUNTS = "090000" + "0" * 24
 
 #: What is wrong with an answer, and what a run says of it.
 DOUBTS = {
-    "not said to be valid": (changed("BLY|", ""), "of which is not said"),
+    "not said to be valid": (changed("BLY|", ""), "without the field that they are valid"),
     "another number": (changed("AA20152003|", "AA20152004|"), "another number"),
     "no number": (changed("AA20152003|", ""), "another number"),
     "another institution": (changed("AOMAIN|", "AOBRANCH|"), "another institution"),
     "no institution": (changed("AOMAIN|", ""), "another institution"),
-    "a count without its list": (changed(COUNTS, "090000" + "000000000001000000000000"), "differ from their count"),
-    "a list without its count": (changed("BLY|", "BLY|AUB9|"), "differ from their count"),
+    "a count without its list": (changed(COUNTS, "090000" + "000000000001000000000000"), "do not match their count"),
+    "a list without its count": (changed("BLY|", "BLY|AUB9|"), "do not match their count"),
     "more overdue than lent": (changed(COUNTS, "090000" + "000000010000000000000000"), "more loans overdue"),
     "no count": (changed(COUNTS, "090000" + "00000000    000000000000"), "no count of loans"),
     "not valid, and with a loan": (
@@ -90,7 +90,7 @@ class TestDoubt:
         connector = ask(library, timeout=timedelta(milliseconds=300) if befalls is SILENCE else timedelta(seconds=20))
         snapshot = connector.pull()
         assert people(snapshot) == ({"20151001"}, {"20151001"}, {"20152003"})
-        assert "1 of 4 numbers: no answer; none of them is released by this answer." in snapshot.warnings
+        assert "1 of 4 numbers: no answer; this answer releases none of them." in snapshot.warnings
         with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1"):
             connector.pull_one("20152003")
 
@@ -144,7 +144,7 @@ class TestDoubt:
 
     def test_names_an_answer_of_another_kind(self, library: SipLibrary) -> None:
         library.befalls = lambda asked: Reply("941") if asked.code == "63" else None
-        with pytest.raises(SourceUnavailable, match="answered with a 94 where a 64 was due"):
+        with pytest.raises(SourceUnavailable, match="answered with a 94 in place of a 64"):
             ask(library).pull_one("20152003")
 
     def test_of_too_many_is_no_answer(self, library: SipLibrary) -> None:
@@ -175,7 +175,7 @@ class TestDoubt:
     def test_a_roster_of_whom_no_card_is_known_is_at_a_wrong_library(self, library: SipLibrary) -> None:
         library.readers = []
         for missing in ("outside", "nothing"):
-            with pytest.raises(SourceGarbled, match="knows nobody on the roster"):
+            with pytest.raises(SourceGarbled, match="knows no student on the roster"):
                 ask(library, missing=missing).pull()
 
     def test_an_unknown_card_means_nothing_lent_only_where_the_settings_say_so(self, library: SipLibrary) -> None:

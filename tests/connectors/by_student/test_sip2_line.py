@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import sip2
-from connectors.by_student.sip2_wire import BrokenLine, checksum, read
+from connectors.by_student.sip2_wire import BrokenLine, checksum, parse_message
 from connectors.port import (
     Candidates,
     ProofKind,
@@ -51,7 +51,7 @@ class TestTheLine:
         damaged[0] = 99
         assert "20151001" in people(ask(library).pull())[2]
         assert damaged[0] == 95
-        with pytest.raises(SourceUnavailable, match="gave an answer with a wrong checksum, 4 times"):
+        with pytest.raises(SourceUnavailable, match="sent an answer with a wrong checksum, 4 times"):
             ask(library).pull_one("20151001")
 
     def test_a_96_is_answered_with_the_same_question_a_few_times(self, library: SipLibrary) -> None:
@@ -111,9 +111,9 @@ class TestTheLine:
         assert checksum(message[:-4]) == message[-4:]
 
     def test_with_another_checksum_is_broken(self) -> None:
-        assert read(b"941AY3AZFDFA", "utf-8", checksums=True).fixed == "1"
+        assert parse_message(b"941AY3AZFDFA", "utf-8", checksums=True).fixed == "1"
         with pytest.raises(BrokenLine, match="wrong checksum"):
-            read(b"941AY3AZFDFB", "utf-8", checksums=True)
+            parse_message(b"941AY3AZFDFB", "utf-8", checksums=True)
 
     def test_whatever_comes_is_an_answer_or_a_clear_error_and_clears_nobody(self, library: SipLibrary) -> None:
         """Lines that are cut, swapped and filled with noise; each has a right checksum, or none at all."""
@@ -171,7 +171,7 @@ class TestTheWay:
         login: dict[str, Any] = {"user": "clearance", "password": "env:SECRET", "location": "env:PLACE"}
         assert len(ask(library, **login).pull().rows) == 2
         for own in ({**login, "user": "other"}, {**login, "location": "env:SECRET"}):
-            with pytest.raises(SourceRefused, match="did not let us log in") as caught:
+            with pytest.raises(SourceRefused, match="refused the login") as caught:
                 ask(library, **own).pull()
             assert SECRET not in str(caught.value)
             assert PLACE not in str(caught.value)
@@ -188,10 +188,10 @@ class TestTheWay:
         ("own", "says"),
         [
             ({"host": ""}, "host"),
-            ({"password": "env:SECRET"}, "name its user"),
+            ({"password": "env:SECRET"}, "set user"),
             ({"user": "a|b"}, "cannot send"),
-            ({"encoding": "utf-16"}, "no encoding"),
-            ({"encoding": "gb-nothing"}, "no encoding"),
+            ({"encoding": "utf-16"}, "not an encoding"),
+            ({"encoding": "gb-nothing"}, "not an encoding"),
             ({"most_doubtful": 0.9}, "most_doubtful"),
             ({"password": "word"}, "a secret must not be in the settings file"),
         ],

@@ -77,7 +77,7 @@ def test_the_drivers_second_line_is_kept() -> None:
         (
             f"{UMBRELLA}[SSL: WRONG_VERSION_NUMBER] wrong version number",
             SourceRefused,
-            "does not speak TLS",
+            "does not use TLS",
         ),
         (
             f"{UMBRELLA}[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol",

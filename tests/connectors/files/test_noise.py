@@ -28,7 +28,7 @@ from tests.services.libreoffice import converted
 
 ASKED = ListAsked(
     named="fees: the list",
-    told_in="[source.fees]",
+    settings_table="[source.fees]",
     columns=tuple(NAMES),
     sheet="",
     header_row=None,
@@ -182,7 +182,7 @@ def test_an_old_workbook_with_other_bytes_ends_in_its_own_process(
     """What reads it is not written in Python: it may end its whole process, and that is a refusal too."""
     path = tmp_path / "a"
     path.write_bytes(changed(old, changes, kept))
-    limits = SandboxLimits(memory=400_000_000, longest=timedelta(seconds=20), told_in="[source.fees]")
+    limits = SandboxLimits(memory=400_000_000, longest=timedelta(seconds=20), settings_table="[source.fees]")
     with suppress(SourceError):
         read_apart(
             lists_files.read, path, ASKED, limits=limits, file=FileDescription("fees: the list", "Export it again.")

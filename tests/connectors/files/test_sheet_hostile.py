@@ -87,12 +87,12 @@ class TestWorkbooksThatUnpackWithoutEnd:
             struct.pack("<Q", size), struct.pack("<Q", 500)
         )
         path.write_bytes(raw)
-        refused(path, "it is no whole Excel workbook", "另存为 .xlsx", most_unpacked=1_000_000)
+        refused(path, "it is not a whole Excel workbook", "另存为 .xlsx", most_unpacked=1_000_000)
 
     def test_one_text_that_fills_the_memory(self, tmp_path: Path) -> None:
         start, end = '<row r="2"><c r="A2" t="inlineStr"><is><t>', "</t></is></c></row>"
         path = packed(tmp_path / "list.xlsx", page(HEAD, start, *("x" * 1_000_000 for _ in range(150)), end))
-        refused(path, "takes more than 100 MB of memory to read", "raise most_memory in [source.checkouts].")
+        refused(path, "takes more than 100 MB of memory to read", "raise most_memory in [source.checkouts],")
 
     def test_shared_texts_that_fill_the_memory(self, tmp_path: Path) -> None:
         texts = ("".join(f"<si><t>{n}-{i:0300}</t></si>" for i in range(1_000)) for n in range(300))
@@ -119,10 +119,10 @@ class TestSheetsWithoutEnd:
     def test_a_million_blank_rows_are_a_list_without_a_header_or_take_too_long(self, tmp_path: Path) -> None:
         blank = ["<row/>" * 1_000 for _ in range(1_000)]
         path = packed(tmp_path / "list.xlsx", page(*blank))
-        refused(path, 'no row names the column "学号" (found: nothing at all)', "give header_row", memory=400_000_000)
+        refused(path, 'no row names the column "学号" (found: nothing at all)', "set header_row", memory=400_000_000)
         path = packed(tmp_path / "list.xlsx", page(HEAD, *blank))
         refused(
-            path, "takes more than 1 s to read", "raise longest in [source.checkouts].", memory=400_000_000, longest=1
+            path, "takes more than 1 s to read", "raise longest in [source.checkouts],", memory=400_000_000, longest=1
         )
 
     def test_a_row_far_beyond_the_last(self, tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ class TestSheetsWithoutEnd:
         assert (said.failure, said.rows) == ("", 0)
         assert said.child_took < LITTLE
         corner = f'<row r="1048576">{cells(("XFD1048576", "x"))}</row>'
-        refused(packed(tmp_path / "last.xlsx", page(HEAD, corner)), "the last that such a file can hold", "as .csv")
+        refused(packed(tmp_path / "last.xlsx", page(HEAD, corner)), "the last row of such a file", "as .csv")
 
     def test_one_cell_beyond_the_last_column(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "list.xlsx", page(HEAD, f'<row r="2">{cells(("ZZZ2", "x"))}</row>'))
-        refused(path, "row 2 goes on beyond Excel's last column", "另存为 .xlsx")
+        refused(path, "row 2 has more columns than Excel can have", "另存为 .xlsx")
 
 
 class TestXmlThatIsATrick:
@@ -159,7 +159,7 @@ class TestXmlThatIsATrick:
     def test_xml_that_never_ends(self, tmp_path: Path) -> None:
         start = f'<worksheet xmlns="{SPACE}"><sheetData>{HEAD}'
         path = packed(tmp_path / "list.xlsx", [start])
-        refused(path, "it is no whole Excel workbook (no element found", "另存为 .xlsx")
+        refused(path, "it is not a whole Excel workbook (no element found", "另存为 .xlsx")
 
     def test_a_tag_that_never_ends(self, tmp_path: Path) -> None:
         start = f'<worksheet xmlns="{SPACE}" x="'
@@ -175,12 +175,12 @@ class TestRowsThatWouldVanish:
 
     def test_a_row_that_comes_after_a_later_one(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "list.xlsx", page(HEAD, self.row(5), self.row(3)))
-        with pytest.raises(SourceGarbled, match="row 3 stands after row 5"):
+        with pytest.raises(SourceGarbled, match="row 3 is after row 5"):
             ask(path).pull()
 
     def test_a_row_that_comes_twice(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "list.xlsx", page(HEAD, self.row(2), self.row(2)))
-        with pytest.raises(SourceGarbled, match="row 2 stands after row 2"):
+        with pytest.raises(SourceGarbled, match="row 2 is after row 2"):
             ask(path).pull()
 
     def test_a_cell_that_comes_after_a_later_one(self, tmp_path: Path) -> None:

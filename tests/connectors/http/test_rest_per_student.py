@@ -175,16 +175,16 @@ def test_a_record_may_name_another_number_of_the_same_student(office: HttpOffice
 def test_an_answer_about_somebody_else_or_nobody_is_no_answer(office: HttpOffice, whom: str | None) -> None:
     about = as_json({"data": {"rows": [{**ROWS[0], "NUMBER": whom}], "total": 1}})
     office.befalls = lambda call: about if number_of(call) == "20151001" else None
-    with pytest.raises(SourceGarbled, match=r"somebody else|nobody") as caught:
+    with pytest.raises(SourceGarbled, match=r"another student|without a student") as caught:
         ask(office).pull()
     assert "{student}" in caught.value.fix_text
-    with pytest.raises(SourceGarbled, match=r"somebody else|nobody"):
+    with pytest.raises(SourceGarbled, match=r"another student|without a student"):
         ask(office).pull_one("20151001")
 
 
 def test_a_parameter_that_the_system_overlooks_clears_nobody(office: HttpOffice) -> None:
     own: dict[str, Any] = {"one": {"no": "{student}"}, "proofs": ["one_answer"], "total": None}
-    with pytest.raises(SourceGarbled, match="somebody else"):
+    with pytest.raises(SourceGarbled, match="another student"):
         ask(office, **own).pull()
 
 
@@ -193,7 +193,7 @@ def test_without_total_and_pages_one_answer_may_be_taken_for_everything() -> Non
         connector = ask(office, proofs=["one_answer"], total=None)
         assert len(connector.pull().rows) == 4
         shown = proofs(connector.pull_one("20151001"))
-    assert shown[ProofKind.END_REACHED] == "one answer, 2 rows, taken for all about one student"
+    assert shown[ProofKind.END_REACHED] == "one answer, 2 rows, accepted as all about one student"
 
 
 def test_one_record_may_come_without_a_list(office: HttpOffice) -> None:
@@ -234,7 +234,7 @@ def test_one_student_who_is_unknown_there_is_outside_and_not_clear(office: HttpO
 
 def test_a_system_that_knows_nobody_on_the_roster_is_at_a_wrong_address(office: HttpOffice) -> None:
     office.known = set()
-    with pytest.raises(SourceGarbled, match="knows nobody on the roster"):
+    with pytest.raises(SourceGarbled, match="knows no student on the roster"):
         ask(office, **by_address(office, missing="outside")).pull()
 
 
@@ -307,7 +307,7 @@ def test_a_cut_or_wrong_total_about_one_student_is_no_answer(office: HttpOffice)
     office.befalls = lambda call: (
         as_json({"data": {"rows": [dict(ROWS[0])], "total": 2}}) if number_of(call) == "20151001" else None
     )
-    with pytest.raises(SourceGarbled, match="2 records and gave 1"):
+    with pytest.raises(SourceGarbled, match="2 records but returned 1"):
         ask(office).pull()
 
 
@@ -356,11 +356,11 @@ def test_a_check_looks_for_somebody_with_a_record(office: HttpOffice) -> None:
     [
         ({"one": None}, "name one or one_url"),
         ({"one": {"number": "20151001"}}, "name one or one_url"),
-        ({"one_url": "http://office/api/students"}, "the same for everybody"),
+        ({"one_url": "http://office/api/students"}, "the same for all students"),
         ({"per_student": None, "proofs": ["one_answer"]}, "set per_student"),
         ({"per_student": None, "missing": "outside"}, "set per_student"),
-        ({"per_student": None, "url": None}, "name url"),
-        ({"proofs": ["one_answer"], "paging": {"kind": "page"}}, "single page is not everything"),
+        ({"per_student": None, "url": None}, "set url"),
+        ({"proofs": ["one_answer"], "paging": {"kind": "page"}}, "single page is not the whole"),
         ({"proofs": []}, "nothing would show"),
         ({"per_student": {"at_once": 0}}, "at_once"),
     ],

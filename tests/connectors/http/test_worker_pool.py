@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.http.worker_pool import Pause, PerStudent, Timer, walk
+from connectors.http.worker_pool import Pause, PerStudent, Timer, ask_each
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
 from tests.patience import PATIENCE
 
@@ -79,7 +79,7 @@ def unavailable() -> SourceUnavailable:
 def go(system: System, time: Time | None = None, progress: Progress = no_progress, **limits: Any) -> dict[str, str]:
     """Walk over the numbers."""
     time = time or Time()
-    return walk(NUMBERS, system.opening, PerStudent(**limits), "loans", progress, Timer(time.now, time.wait))
+    return ask_each(NUMBERS, system.opening, PerStudent(**limits), "loans", progress, Timer(time.now, time.wait))
 
 
 def test_every_question_has_its_answer_in_their_order() -> None:
@@ -92,13 +92,15 @@ def test_every_question_has_its_answer_in_their_order() -> None:
 
 def test_a_number_named_twice_is_asked_about_once() -> None:
     system = System()
-    assert len(walk(["1", "2", "1"], system.opening, PerStudent(), "loans", watch=Timer(Time().now, Time().wait))) == 2
+    assert (
+        len(ask_each(["1", "2", "1"], system.opening, PerStudent(), "loans", timer=Timer(Time().now, Time().wait))) == 2
+    )
     assert sorted(system.asked) == ["1", "2"]
 
 
 def test_nobody_to_ask_about_opens_nothing() -> None:
     system = System()
-    assert walk([], system.opening, PerStudent(), "loans") == {}
+    assert ask_each([], system.opening, PerStudent(), "loans") == {}
     assert system.opened == 0
 
 
@@ -116,7 +118,7 @@ def test_four_questions_are_under_way_at_once_and_never_five() -> None:
 
     system = System(meet)
     numbers = NUMBERS[:28]
-    assert len(walk(numbers, system.opening, PerStudent(at_once=4, per_second=1_000), "loans")) == 28
+    assert len(ask_each(numbers, system.opening, PerStudent(at_once=4, per_second=1_000), "loans")) == 28
     assert most == [4]
 
 
@@ -189,18 +191,18 @@ def test_a_login_that_fails_is_tried_again_in_the_next_round() -> None:
             yield ask
 
     time = Time()
-    assert len(walk(NUMBERS, opening, PerStudent(at_once=1), "loans", watch=Timer(time.now, time.wait))) == 30
+    assert len(ask_each(NUMBERS, opening, PerStudent(at_once=1), "loans", timer=Timer(time.now, time.wait))) == 30
 
 
 def test_a_walk_that_takes_too_long_is_given_up() -> None:
-    with pytest.raises(SourceUnavailable, match=r"not done within 0:00:02; \d+ of 30") as caught:
+    with pytest.raises(SourceUnavailable, match=r"took longer than 0:00:02; \d+ of 30") as caught:
         go(System(), per_second=5, longest=timedelta(seconds=2))
     assert "Raise longest" in caught.value.fix_text
 
 
 def test_no_pause_between_rounds_goes_beyond_the_longest_time() -> None:
     time = Time()
-    with pytest.raises(SourceUnavailable, match="not done within"):
+    with pytest.raises(SourceUnavailable, match="took longer than"):
         go(System(lambda n, _t: unavailable() if n == "20150003" else None), time, longest=timedelta(seconds=10))
     assert not time.pauses
 
@@ -270,19 +272,19 @@ def test_a_worker_that_pauses_is_woken_when_the_walk_ends() -> None:
         yield ask
 
     with pytest.raises(SourceRefused):
-        walk(["1", "2"], opening, PerStudent(at_once=2), "loans")
+        ask_each(["1", "2"], opening, PerStudent(at_once=2), "loans")
 
 
 def test_as_many_as_are_spared_may_stay_without_an_answer_unless_nobody_answers() -> None:
     mute = System(lambda number, _time: unavailable() if number in NUMBERS[:2] else None)
     time = Time()
     limits = PerStudent(rounds=2)
-    answers = walk(NUMBERS, mute.opening, limits, "loans", watch=Timer(time.now, time.wait), spare=2)
+    answers = ask_each(NUMBERS, mute.opening, limits, "loans", timer=Timer(time.now, time.wait), spare=2)
     assert list(answers) == NUMBERS[2:]
     assert Counter(mute.asked)[NUMBERS[0]] == 2
     for system, spare in ((mute, 1), (System(lambda _number, _time: unavailable()), len(NUMBERS))):
-        with pytest.raises(SourceUnavailable, match="stayed without an answer"):
-            walk(NUMBERS, system.opening, limits, "loans", watch=Timer(time.now, time.wait), spare=spare)
+        with pytest.raises(SourceUnavailable, match="were not answered"):
+            ask_each(NUMBERS, system.opening, limits, "loans", timer=Timer(time.now, time.wait), spare=spare)
 
 
 @pytest.mark.parametrize("limits", [{"at_once": 0}, {"per_second": 0}, {"rounds": 0}, {"hurry": True}])

@@ -49,7 +49,7 @@ def test_a_slip_in_them_is_told_with_the_other_settings(tmp_path: Path) -> None:
     said = " ".join(finance.command("check").output.split())
     assert "2 mistakes" in said
     assert "[source.fees] tls_minimum:" in said
-    assert '[source.fees] tls_ciphers: OpenSSL on this machine knows no cipher "AES128-SHAA"' in said
+    assert '[source.fees] tls_ciphers: OpenSSL on this machine has no cipher "AES128-SHAA"' in said
     finance.office_url = "postgresql+psycopg://reader@office/fees"
     finance.says(ASKS + 'tls_minimum = "1.0"')
     assert "have the office turn on TLS 1.2" in " ".join(finance.command("check").output.split())
