@@ -97,7 +97,7 @@ class AccountLine:
     factor_let_off: bool
 
 
-async def page(context: SignedIn) -> Response:
+async def account_list_page(context: SignedIn) -> Response:
     """Show the staff, or whoever a search finds, and the colleges that too few people review."""
     asked = context.request.query_params
     text, after = asked.get("q", "").strip()[:100], asked.get("after", "")[:100]
@@ -304,7 +304,7 @@ def grant_said(language: Language, settings: Settings, held: Grant) -> str:
 
 
 ROUTES = (
-    Route("/accounts", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/accounts", for_visitors(account_list_page, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
 )

@@ -75,7 +75,7 @@ class AnnouncementLine:
     whom: str
 
 
-async def page(context: SignedIn) -> Response:
+async def announcement_list_page(context: SignedIn) -> Response:
     """Show every announcement to this cohort, the newest first."""
     return await _list(context)
 
@@ -241,7 +241,7 @@ def _listed(context: Context, one: Announcement) -> AnnouncementLine:
 
 
 ROUTES = (
-    Route("/announcements", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/announcements", for_visitors(announcement_list_page, Act.MANAGE, Act.AUDIT)),
     Route("/announcements", for_visitors(write, Act.MANAGE), methods=["POST"]),
     Route("/announcements/new", for_visitors(new, Act.MANAGE)),
     Route("/announcements/{announcement:id}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),

@@ -115,7 +115,7 @@ def _wanted(request: Request) -> AuditFilter:
     )
 
 
-async def page(context: SignedIn) -> Response:
+async def audit_page(context: SignedIn) -> Response:
     """Show the newest lines, or those before one."""
     language, now, wanted = context.language, context.now, _wanted(context.request)
     before = bounds.number(context.request.query_params.get("before", ""))
@@ -255,6 +255,6 @@ def _value(language: Language, name: str, value: object) -> str:
 
 
 ROUTES = (
-    Route("/audit", for_visitors(page, Act.MANAGE, Act.AUDIT, long=True)),
+    Route("/audit", for_visitors(audit_page, Act.MANAGE, Act.AUDIT, long=True)),
     Route("/audit.xlsx", for_visitors(sheet, Act.MANAGE, Act.AUDIT, long=True)),
 )

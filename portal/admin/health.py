@@ -8,7 +8,7 @@ from portal.page.context import Context
 from status_db.store.engine import StoreError
 
 
-async def page(context: Context) -> Response:
+async def health_page(context: Context) -> Response:
     """Answer 200 when both databases answer, 503 when one does not; say nothing else to strangers."""
     services = context.services
     parts: dict[str, bool] = {}
@@ -21,4 +21,4 @@ async def page(context: Context) -> Response:
     return JSONResponse({"ok": all(parts.values()), **parts}, 200 if all(parts.values()) else 503)
 
 
-ROUTES = (Route("/healthz", for_anybody(page)),)
+ROUTES = (Route("/healthz", for_anybody(health_page)),)

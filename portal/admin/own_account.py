@@ -65,7 +65,7 @@ class EndForm(Form):
     session: str = ""
 
 
-async def page(context: SignedIn) -> Response:
+async def own_account_page(context: SignedIn) -> Response:
     """Show the own account."""
     language, now, auth = context.language, context.now, context.settings.auth
     own, this = context.account, sessions.hash_of(context.visitor.token)
@@ -144,6 +144,6 @@ def _session(language: Language, one: OwnSession, created_at: str, seen_at: str)
 
 
 ROUTES = (
-    Route("/own", for_visitors(page)),
+    Route("/own", for_visitors(own_account_page)),
     Route("/own/end", for_visitors(end), methods=["POST"]),
 )

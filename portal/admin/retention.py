@@ -46,7 +46,7 @@ class RuleLine:
     oldest: str
 
 
-async def page(context: SignedIn) -> Response:
+async def retention_page(context: SignedIn) -> Response:
     """Show the rules."""
     language, now = context.language, context.now
     last, removed = await context.ask_long(_carried_out, context.services.retention_runs)
@@ -82,4 +82,4 @@ def _span(language: Language, span: timedelta | None) -> str:
     return language.gettext("%(hours)s 小时", hours=max(1, round(span.total_seconds() / 3600)))
 
 
-ROUTES = (Route("/retention", for_visitors(page, Act.MANAGE, Act.AUDIT)),)
+ROUTES = (Route("/retention", for_visitors(retention_page, Act.MANAGE, Act.AUDIT)),)

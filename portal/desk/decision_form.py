@@ -32,7 +32,7 @@ class FormCode(StrEnum):
     TOO_LONG = "too_long"
 
 
-class Unclear(Refused[FormCode]):
+class FormInvalid(Refused[FormCode]):
     """What was typed makes no wish. Only a page can meet it, and has a sentence for every code."""
 
     def __init__(self, code: FormCode) -> None:
@@ -85,16 +85,18 @@ class TypedDecision(Form):
         decision = self.decision if self.decision is not None else blank.decision
         return self.model_copy(update={"saw": self.saw or blank.saw, "decision": decision})
 
-    def wish(self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo) -> DecisionRequest:
+    def decision_request(
+        self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo
+    ) -> DecisionRequest:
         """Return what is wished, on clocks of this zone. Raises Unclear."""
         verdict = self.verdict
         if verdict is None or verdict not in verdicts:
-            raise Unclear(FormCode.NO_VERDICT)
+            raise FormInvalid(FormCode.NO_VERDICT)
         self.refuse_too_long()
         if not self.reason:
-            raise Unclear(FormCode.NO_REASON)
+            raise FormInvalid(FormCode.NO_REASON)
         if self.over and not self.note:
-            raise Unclear(FormCode.NO_NOTE)
+            raise FormInvalid(FormCode.NO_NOTE)
         return DecisionRequest(
             student,
             step,
@@ -103,7 +105,7 @@ class TypedDecision(Form):
             self.words,
             self.note,
             until=_end_of_day(self.until, zone),
-            decided_at=_moment(self.decided_at, zone),
+            decided_at=_parse_moment(self.decided_at, zone),
             sheet=self.sheet,
             file_number=self.file_number,
             condition=self.condition,
@@ -113,7 +115,7 @@ class TypedDecision(Form):
     def refuse_too_long(self) -> None:
         """Raise Unclear where something is longer than what is kept."""
         if self.too_long:
-            raise Unclear(FormCode.TOO_LONG)
+            raise FormInvalid(FormCode.TOO_LONG)
 
 
 def _end_of_day(text: str, zone: ZoneInfo) -> datetime | None:
@@ -122,22 +124,22 @@ def _end_of_day(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise Unclear(FormCode.NO_TIME) from None
+        raise FormInvalid(FormCode.NO_TIME) from None
     return datetime.combine(_sensible(day), time(23, 59, 59), zone)
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def _parse_moment(text: str, zone: ZoneInfo) -> datetime | None:
     if not text:
         return None
     try:
         moment = bounds.moment(text, zone)
     except ValueError:
-        raise Unclear(FormCode.NO_TIME) from None
+        raise FormInvalid(FormCode.NO_TIME) from None
     _sensible(moment.date())
     return moment
 
 
 def _sensible(day: date) -> date:
     if day.year not in _YEARS:
-        raise Unclear(FormCode.NO_TIME)
+        raise FormInvalid(FormCode.NO_TIME)
     return day

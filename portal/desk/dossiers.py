@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Settings
-from portal.access.scenes import COLUMNS, ReaderContext
+from portal.access.reader_context import COLUMNS, ReaderContext
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
@@ -119,57 +119,57 @@ class DossierStep:
     certificate: tuple[tuple[str, str], ...]
 
 
-def shown(here: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
+def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
     """Return what may be seen of a dossier by who decides, reviews or issues at this step."""
-    language, settings, student, now = here.language, here.settings, dossier.student, here.now
+    language, settings, student, now = reader.language, reader.settings, dossier.student, reader.now
     own = [one for one in dossier.decisions if one.step == status.step]
     stands = status.decision if status.decision is not None and status.decision.active(now) else None
     flips = [flip for flip in student.flips if flip.step == status.step]
     return DossierStep(
-        who=_who(here, student),
-        step=_line(language, settings, student, status.step, now),
+        who=_who(reader, student),
+        step=_card_line(language, settings, student, status.step, now),
         since=language.moment(status.since, now),
-        sources=tuple(_source(here, says) for says in dossier.said.get(status.step, ())),
-        decision=_decision(here, stands) if stands is not None else None,
-        disagreement=_disagreement(here, dossier, status, stands) if stands is not None else None,
-        others=tuple(_other(here, student, other) for other in student.steps if other.step != status.step),
-        earlier=tuple(_decision(here, one) for one in own if stands is None or one.id != stands.id),
+        sources=tuple(_source(reader, says) for says in dossier.said.get(status.step, ())),
+        decision=_decision(reader, stands) if stands is not None else None,
+        disagreement=_disagreement(reader, dossier, status, stands) if stands is not None else None,
+        others=tuple(_other(reader, student, other) for other in student.steps if other.step != status.step),
+        earlier=tuple(_decision(reader, one) for one in own if stands is None or one.id != stands.id),
         history=cards.history(language, settings, flips, now),
-        certificate=_certificate(here, student.certificate),
+        certificate=_certificate(reader, student.certificate),
     )
 
 
-def review_check(here: ReaderContext, status: StepStatus) -> ReviewCheck:
+def review_check(reader: ReaderContext, status: StepStatus) -> ReviewCheck:
     """Say what a review waits for."""
     old = status.waits_for_news
     return ReviewCheck(
-        waits=tuple(here.titles[step] for step in status.waits_for if step not in old),
-        old=tuple(f"{here.titles[step]} {here.language.moment(at, here.now)}" for step, at in old.items()),
+        waits=tuple(reader.titles[step] for step in status.waits_for if step not in old),
+        old=tuple(f"{reader.titles[step]} {reader.language.moment(at, reader.now)}" for step, at in old.items()),
     )
 
 
-def _line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
+def _card_line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
     # A card of this step alone, as the student's page makes it: so the words are the same.
     ((line,),) = (card.steps for card in cards.cards(language, settings, student, now, {step}))
     return line
 
 
-def _who(here: ReaderContext, student: StudentView) -> tuple[tuple[str, str], ...]:
+def _who(reader: ReaderContext, student: StudentView) -> tuple[tuple[str, str], ...]:
     values = {
         "college": student.college,
         "class": student.class_name,
-        "level": here.word("level", student.level),
+        "level": reader.word("level", student.level),
         "campus": student.campus,
         "building": student.building,
         "category": student.category,
     }
-    return tuple((here.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
+    return tuple((reader.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
 
 
-def _source(here: ReaderContext, says: SourceFinding) -> DossierSource:
-    language, source, record = here.language, here.settings.source[says.source], says.record
+def _source(reader: ReaderContext, says: SourceFinding) -> DossierSource:
+    language, source, record = reader.language, reader.settings.source[says.source], says.record
     title = language.pick(source.title, source.title_en) or says.source
-    as_of = language.moment(says.as_of, here.now) if says.as_of else ""
+    as_of = language.moment(says.as_of, reader.now) if says.as_of else ""
     if record is None:
         sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
         return DossierSource(title, "", "", "", sentence, (), "", "", as_of, "", None)
@@ -181,11 +181,11 @@ def _source(here: ReaderContext, says: SourceFinding) -> DossierSource:
         mark=labels.MARKS[state],
         tone=labels.TONES[state],
         sentence="" if record.obligations else reasons.plain(language, record.reason),
-        owed=reasons.owed(language, record.obligations, here.now),
+        owed=reasons.owed(language, record.obligations, reader.now),
         total=language.money(amount) if amount is not None and several else "",
         doubt=language.listed(_doubt(language, why) for why in record.doubt.split("; ") if why),
         as_of=as_of,
-        since=language.moment(says.since, here.now) if says.since else "",
+        since=language.moment(says.since, reader.now) if says.since else "",
         run=says.run,
     )
 
@@ -196,8 +196,8 @@ def _doubt(language: Language, why: str) -> str:
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
 
-def _decision(here: ReaderContext, decision: Decision) -> DossierDecision:
-    language, now, state = here.language, here.now, labels.state_of(decision.verdict)
+def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
+    language, now, state = reader.language, reader.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     told = (
         (N_("办理人"), decision.author),
@@ -211,39 +211,39 @@ def _decision(here: ReaderContext, decision: Decision) -> DossierDecision:
         (N_("录入时间"), language.moment(decision.entered_at, now) if entered_later else ""),
         (N_("纸质单号"), decision.sheet),
         (N_("批次"), str(decision.batch or "")),
-        (N_("以旧数据为准"), language.listed(_accepted(here, step, at) for step, at in decision.accepts.items())),
+        (N_("以旧数据为准"), language.listed(_accepted(reader, step, at) for step, at in decision.accepts.items())),
     )
     return DossierDecision(
         number=decision.id,
         word=labels.say(language, labels.STATES, state),
         mark=labels.MARKS[state],
         tone=labels.TONES[state],
-        ended=_ended(here, decision),
+        ended=_ended(reader, decision),
         lines=tuple((language.gettext(title), value) for title, value in told if value),
     )
 
 
-def _accepted(here: ReaderContext, step: str, at: str) -> str:
-    return f"{here.titles.get(step, step)} {here.language.moment(datetime.fromisoformat(at), here.now)}"
+def _accepted(reader: ReaderContext, step: str, at: str) -> str:
+    return f"{reader.titles.get(step, step)} {reader.language.moment(datetime.fromisoformat(at), reader.now)}"
 
 
-def _ended(here: ReaderContext, decision: Decision) -> str:
+def _ended(reader: ReaderContext, decision: Decision) -> str:
     if decision.withdrawn_at is not None:
-        return here.language.gettext(
+        return reader.language.gettext(
             "%(who)s 于 %(moment)s 撤回或另作决定",
             who=decision.withdrawn_by,
-            moment=here.language.moment(decision.withdrawn_at, here.now),
+            moment=reader.language.moment(decision.withdrawn_at, reader.now),
         )
-    return "" if decision.active(here.now) else here.language.gettext("有效期已过")
+    return "" if decision.active(reader.now) else reader.language.gettext("有效期已过")
 
 
 def _disagreement(
-    here: ReaderContext, dossier: Dossier, status: StepStatus, decision: Decision
+    reader: ReaderContext, dossier: Dossier, status: StepStatus, decision: Decision
 ) -> DossierConflict | None:
-    language, effective = here.language, status.at(here.now)
+    language, effective = reader.language, status.at(reader.now)
     if effective.lapsed:
         moved = [
-            here.titles[step]
+            reader.titles[step]
             for step, version_tag in status.reviewable_versions.items()
             if step in status.waits_for or decision.reviewed_versions.get(step) != version_tag
         ]
@@ -254,7 +254,7 @@ def _disagreement(
         )
     if not effective.disputed:
         return None
-    names = _names(here, dossier, status)
+    names = _obligation_names(reader, dossier, status)
     then, found = decision.answered_verdict, status.finding
     sentence = language.gettext(
         "办理时来源的结论是“%(then)s”，现在是“%(now)s”。",
@@ -277,14 +277,14 @@ def _disagreement(
     )
 
 
-def _names(here: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
+def _obligation_names(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
     """Return the key of each thing this step was ever known to owe → its name, as it was told last."""
     told: list[Obligation] = []
     for flip in reversed(dossier.student.flips):
         told += flip.evidence if flip.step == status.step else ()
     for says in dossier.said.get(status.step, ()):
         told += says.record.obligations if says.record is not None else ()
-    shown_as = zip(told, reasons.owed(here.language, told, here.now), strict=True)
+    shown_as = zip(told, reasons.owed(reader.language, told, reader.now), strict=True)
     return {one.key: " ".join(filter(None, (owed.what, owed.reference, owed.amount))) for one, owed in shown_as}
 
 
@@ -294,19 +294,19 @@ def _of_key(language: Language, key: str) -> str:
     return f"{reasons.kind_word(language, kind)} {mark}".rstrip(": ")
 
 
-def _other(here: ReaderContext, student: StudentView, status: StepStatus) -> OtherStep:
-    line = _line(here.language, here.settings, student, status.step, here.now)
-    return OtherStep(status.step, here.titles[status.step], line.word, line.mark, line.tone, line.stale)
+def _other(reader: ReaderContext, student: StudentView, status: StepStatus) -> OtherStep:
+    line = _card_line(reader.language, reader.settings, student, status.step, reader.now)
+    return OtherStep(status.step, reader.titles[status.step], line.word, line.mark, line.tone, line.stale)
 
 
-def _certificate(here: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
+def _certificate(reader: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
     if held is None:
         return ()
-    language = here.language
+    language = reader.language
     collected = language.gettext(_COLLECTED[held.collected])
-    left = language.moment(held.collected_at, here.now) if held.collected_at else ""
+    left = language.moment(held.collected_at, reader.now) if held.collected_at else ""
     return (
         (language.gettext("证书编号"), f"{held.kind} {held.number}"),
-        (language.gettext("发放"), f"{language.moment(held.issued_at, here.now)} {held.issued_by}"),
+        (language.gettext("发放"), f"{language.moment(held.issued_at, reader.now)} {held.issued_by}"),
         (language.gettext("领取"), " ".join(part for part in (collected, held.collector, left) if part)),
     )

@@ -11,8 +11,8 @@ from config.tables.steps import Flow
 from portal.access import forms
 from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import DeskContext, place
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -45,14 +45,16 @@ class _Choice:
     now: AppealStep
 
 
-async def listed(context: SignedIn) -> Response:
+async def sent_back_page(context: SignedIn) -> Response:
     """Show what was sent back of the students one reviews, and what the offices answered."""
-    at = place(context, (Act.REVIEW,))
-    cohort, here = at.here.cohort.key, at.here
-    steps = {step for flow in here.settings.flow for step in _before_review(flow, at.step)}
+    at = desk_context(context, (Act.REVIEW,))
+    cohort, reader = at.reader.cohort.key, at.reader
+    steps = {step for flow in reader.settings.flow for step in _before_review(flow, at.step)}
     inside = inside_of(context, cohort, at.scopes)
     found = await context.ask_long(context.services.raised_appeals.sent_back, cohort, steps, inside, _ROWS)
-    students = await context.ask_long(context.services.named.students, cohort, {one.student for one in found}, here.now)
+    students = await context.ask_long(
+        context.services.named.students, cohort, {one.student for one in found}, reader.now
+    )
     names = await names_of(context, found)
     return await desk_page(
         context,
@@ -60,8 +62,8 @@ async def listed(context: SignedIn) -> Response:
         "desk/sent_back.html",
         cases=[
             (
-                here.titles[one.step],
-                appeals.case(here.language, one, students.get(one.student), names, here.now).bare,
+                reader.titles[one.step],
+                appeals.case(reader.language, one, students.get(one.student), names, reader.now).bare,
             )
             for one in found
         ],
@@ -79,26 +81,26 @@ class SendBackForm(Form):
     text: Words = ""
 
 
-async def form(context: SignedIn) -> Response:
+async def send_back_page(context: SignedIn) -> Response:
     """Ask for a student's number, or show the student's steps that may be sent back."""
-    at = place(context, (Act.REVIEW,))
+    at = desk_context(context, (Act.REVIEW,))
     number = normalise_number(context.request.query_params.get("student", ""))
     if not number:
         return await desk_page(context, at, "desk/send_back.html", student=None)
     student = await _student(context, at, number)
     await context.audit(AuditEvent.SAW_STUDENT, cohort=student.cohort, student=student.student)
-    return await _form(context, at, student)
+    return await _show_send_back_form(context, at, student)
 
 
 async def send(context: SignedIn) -> Response:
     """Enter that a step is sent back; what is not taken comes back with what would do."""
     sent = await forms.read_form(context, SendBackForm)
-    at = place(context, (Act.REVIEW,))
+    at = desk_context(context, (Act.REVIEW,))
     student = await _student(context, at, normalise_number(sent.student))
     step, text = sent.step, sent.text
     status = next((s for s in _steps(at, student) if s.step == step), None)
     if status is None:
-        return await _form(context, at, student, text=text, wrong=NO_STEP, status=422)
+        return await _show_send_back_form(context, at, student, text=text, wrong=NO_STEP, status=422)
     enter = partial(
         context.services.raised_appeals.send_back,
         student.cohort,
@@ -106,15 +108,15 @@ async def send(context: SignedIn) -> Response:
         step,
         text,
         account=at.account,
-        seen=AppealEvidence.of(status, at.here.now),
-        due=due_at(context.settings, step, student.campus, at.here.now),
-        now=at.here.now,
+        seen=AppealEvidence.of(status, at.reader.now),
+        due=due_at(context.settings, step, student.campus, at.reader.now),
+        now=at.reader.now,
     )
     try:
         made = await context.ask_long(enter)
     except AppealRefused as refused:
         code, wrong = 409 if refused.code is AppealCode.WAITS else 422, appeals.REFUSALS[refused.code]
-        return await _form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
+        return await _show_send_back_form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
     await context.audit(AuditEvent.SENT_BACK, cohort=made.cohort, student=made.student, step=step, appeal=made.appeal)
     return see_other(at.address("/desk/sent-back"))
 
@@ -126,7 +128,7 @@ def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
 
 async def _student(context: Context, at: DeskContext, number: str) -> StudentView:
     """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
-    cohort, now = at.here.cohort.key, at.here.now
+    cohort, now = at.reader.cohort.key, at.reader.now
     if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
         raise HTTPException(404)
     student = (await context.ask(context.services.named.students, cohort, (number,), now))[number]
@@ -137,14 +139,14 @@ async def _student(context: Context, at: DeskContext, number: str) -> StudentVie
 
 def _steps(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
     """Return the steps of a student that stand before this review."""
-    flow = at.here.settings.flow_named(student.flow)
+    flow = at.reader.settings.flow_named(student.flow)
     if flow is None or not student.steps:
         return ()
     before = _before_review(flow, at.step)
     return tuple(status for status in student.steps if status.step in before)
 
 
-async def _form(
+async def _show_send_back_form(
     context: Context,
     at: DeskContext,
     student: StudentView,
@@ -154,7 +156,7 @@ async def _form(
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    language, now, titles = at.here.language, at.here.now, at.here.titles
+    language, now, titles = at.reader.language, at.reader.now, at.reader.titles
     return await desk_page(
         context,
         at,
@@ -177,7 +179,7 @@ async def _form(
 
 
 ROUTES = (
-    Route("/desk/send-back", for_visitors(form, Act.REVIEW)),
+    Route("/desk/send-back", for_visitors(send_back_page, Act.REVIEW)),
     Route("/desk/send-back", for_visitors(send, Act.REVIEW), methods=["POST"]),
-    Route("/desk/sent-back", for_visitors(listed, Act.REVIEW)),
+    Route("/desk/sent-back", for_visitors(sent_back_page, Act.REVIEW)),
 )

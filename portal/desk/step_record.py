@@ -14,8 +14,8 @@ from portal.access.requires import for_visitors
 from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
 from portal.desk.context import refusals
-from portal.desk.context.scene import AT_THE_DESK, DeskContext, acts_at, place
-from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
+from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, acts_at, desk_context
+from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, FormInvalid, TypedDecision
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
@@ -52,13 +52,13 @@ class StepRecord:
         """Name what stands here now, as the doors ask for it."""
         if self.status.kind is StepKind.REVIEW:
             return seen_by_review(self.status)
-        return self.status.version_tag(self.at.here.now)
+        return self.status.version_tag(self.at.reader.now)
 
     @property
     def decision(self) -> Decision | None:
         """The decision that counts, or that is a review which has lapsed."""
         decision = self.status.decision
-        return decision if decision is not None and decision.active(self.at.here.now) else None
+        return decision if decision is not None and decision.active(self.at.reader.now) else None
 
     def address(self, act: str = "") -> str:
         """Return the address of the record, or of something to be done with it."""
@@ -67,16 +67,16 @@ class StepRecord:
     def of(self, step: str, act: str = "") -> str:
         """Return the same of another step."""
         path = f"/desk/students/{quote(self.student, safe='')}{act}"
-        return self.at.here.address(path, step=step)
+        return self.at.reader.address(path, step=step)
 
 
-async def page(context: SignedIn) -> Response:
+async def step_record_page(context: SignedIn) -> Response:
     """Show a record."""
-    found = await _found(context, AT_THE_DESK)
+    found = await _find_record(context, AT_THE_DESK)
     await context.audit(
-        AuditEvent.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step
+        AuditEvent.SAW_STUDENT, cohort=found.at.reader.cohort.key, student=found.student, step=found.at.step
     )
-    return _show(context, found)
+    return _show_record(context, found)
 
 
 async def decide(context: SignedIn) -> Response:
@@ -84,7 +84,7 @@ async def decide(context: SignedIn) -> Response:
     return await _act(context, Act.DECIDE, _decide)
 
 
-async def withdraw(context: SignedIn) -> Response:
+async def withdraw_decision(context: SignedIn) -> Response:
     """Take the decision back that stands."""
     return await _act(context, Act.DECIDE, _withdraw)
 
@@ -110,22 +110,22 @@ async def _act(
 ) -> Response:
     """Do something with a record; what cannot be done brings the page again, with all that was typed."""
     typed = await forms.read_form(context, TypedDecision)
-    found = await _found(context, (act,))
+    found = await _find_record(context, (act,))
     try:
         event, decision, reason = await do(context, found, typed)
-    except Unclear as unclear:
-        sentence = found.at.here.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
+    except FormInvalid as unclear:
+        sentence = found.at.reader.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
         return await _again(context, typed, sentence, 422)
     except DecisionRefused as refused:
-        who = await _name(context, refused)
-        sentence = refusals.not_entered(found.at.here, refused, typed.decision_seen, who)
+        who = await _first_author_name(context, refused)
+        sentence = refusals.not_entered(found.at.reader, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
             # Now it has been told, and is shown as it has come to stand.
             typed = typed.model_copy(update={"saw": "", "decision": None})
         return await _again(context, typed, sentence, 409)
     await context.audit(
         event,
-        cohort=found.at.here.cohort.key,
+        cohort=found.at.reader.cohort.key,
         student=found.student,
         step=found.at.step,
         verdict=decision.verdict,
@@ -136,37 +136,37 @@ async def _act(
 
 
 async def _again(context: SignedIn, typed: TypedDecision, sentence: str, status: int) -> Response:
-    found = await _found(context, AT_THE_DESK)
-    return _show(context, found, typed=typed, refused=sentence, status=status)
+    found = await _find_record(context, AT_THE_DESK)
+    return _show_record(context, found, typed=typed, refused=sentence, status=status)
 
 
 async def _decide(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
-    wish = typed.wish(found.student, at.step, _DECIDED, context.settings.institution.timezone)
-    entered = await context.ask_long(at.doors.overrides.enter, wish, at.account, context.now, at.scopes)
+    request = typed.decision_request(found.student, at.step, _DECIDED, context.settings.institution.timezone)
+    entered = await context.ask_long(at.stores.overrides.enter, request, at.account, context.now, at.scopes)
     return AuditEvent.DECIDED, entered, entered.reason
 
 
 async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
-    door = partial(at.doors.overrides.withdraw, saw=typed.decision_seen)
+    door = partial(at.stores.overrides.withdraw, saw=typed.decision_seen)
     taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
     return AuditEvent.DECISION_WITHDRAWN, taken, typed.because
 
 
 async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
-    wish = typed.wish(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
-    door = partial(at.doors.reviews.review, over_old_answers=typed.over)
-    given = await context.ask_long(door, wish, at.account, context.now, at.scopes)
+    request = typed.decision_request(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
+    door = partial(at.stores.reviews.review, over_old_answers=typed.over)
+    given = await context.ask_long(door, request, at.account, context.now, at.scopes)
     return AuditEvent.REVIEWED, given, given.reason
 
 
 async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
-    door = partial(at.doors.reviews.take_back, saw=typed.decision_seen)
+    door = partial(at.stores.reviews.take_back, saw=typed.decision_seen)
     taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
     return AuditEvent.REVIEW_WITHDRAWN, taken, typed.because
 
@@ -174,10 +174,10 @@ async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) 
 def _refuse_no_reason(typed: TypedDecision) -> None:
     typed.refuse_too_long()
     if not typed.because:
-        raise Unclear(FormCode.NO_REASON)
+        raise FormInvalid(FormCode.NO_REASON)
 
 
-async def _name(context: Context, refused: DecisionRefused) -> str:
+async def _first_author_name(context: Context, refused: DecisionRefused) -> str:
     """Return the name of who was first."""
     if not isinstance(refused, Overtaken) or refused.first is None:
         return ""
@@ -188,19 +188,19 @@ async def _name(context: Context, refused: DecisionRefused) -> str:
     return f"{account.name} ({author})" if context.language.code == "en" else f"{account.name}（{author}）"
 
 
-async def _found(context: SignedIn, acts: Collection[Act]) -> StepRecord:
+async def _find_record(context: SignedIn, acts: Collection[Act]) -> StepRecord:
     """Return the record of the address, where the visitor may do one of these acts. Raises HTTPException.
 
     Who may do none reads 403; a student or a step outside the scopes looks like one that does not exist. Without a step
     it is the first of the student's that the visitor may act at.
     """
-    at = place(context, acts)
-    may, here = at.here.visibility.steps, at.here
+    at = desk_context(context, acts)
+    may, reader = at.reader.visibility.steps, at.reader
     dossier = await context.ask(
         context.services.reader.dossier,
-        here.cohort.key,
+        reader.cohort.key,
         normalise_number(context.request.path_params["number"]),
-        here.now,
+        reader.now,
     )
     student = dossier.student if dossier is not None else None
     own = [s for s in student.steps if inside(student, may.get(s.step, ()))] if student is not None else []
@@ -212,7 +212,7 @@ async def _found(context: SignedIn, acts: Collection[Act]) -> StepRecord:
     return StepRecord(meant, dossier, status, tuple(s.step for s in own))
 
 
-def _show(
+def _show_record(
     context: SignedIn,
     found: StepRecord,
     *,
@@ -220,7 +220,7 @@ def _show(
     refused: str = "",
     status: int = 200,
 ) -> Response:
-    here, step = found.at.here, found.status
+    reader, step = found.at.reader, found.status
     may = {act for act in AT_THE_DESK if _may(context, found, act)}
     is_review = step.kind is StepKind.REVIEW
     decides = Act.DECIDE in may and not is_review
@@ -229,14 +229,14 @@ def _show(
     # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
     filled = typed.filled_from(blank) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
-    door = dossiers.review_check(here, step)
+    door = dossiers.review_check(reader, step)
     return context.page(
         "desk/record.html",
         status=status,
         at=found.at,
-        here=here,
+        reader=reader,
         student=found.dossier.student,
-        shown=dossiers.shown(here, found.dossier, step),
+        shown=dossiers.shown(reader, found.dossier, step),
         queue=found.at.address("/desk"),
         act=found.address,
         own=found.own,
@@ -248,11 +248,11 @@ def _show(
         synced=step.kind is StepKind.SYNCED,
         door=door,
         verdicts=[
-            (verdict.value, here.language.gettext(word))
+            (verdict.value, reader.language.gettext(word))
             for verdict, word in verdicts.items()
             if not is_review or verdict is not Verdict.CLEARED or door.opens
         ],
-        reasons=here.settings.step_named(step.step).reasons,
+        reasons=reader.settings.step_named(step.step).reasons,
         typed=filled,
         refused=refused,
         longest_word=LONGEST_WORD,
@@ -268,9 +268,9 @@ def _may(context: SignedIn, found: StepRecord, act: Act) -> bool:
 
 
 ROUTES = (
-    Route("/desk/students/{number:name}", for_visitors(page, *AT_THE_DESK)),
+    Route("/desk/students/{number:name}", for_visitors(step_record_page, *AT_THE_DESK)),
     Route("/desk/students/{number:name}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
-    Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw, Act.DECIDE), methods=["POST"]),
+    Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw_decision, Act.DECIDE), methods=["POST"]),
     Route("/desk/students/{number:name}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
     Route("/desk/students/{number:name}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
 )

@@ -96,22 +96,22 @@ def _sets(
             if not narrowed.classes:
                 of_all = papers.of_step(step, visibility)
                 if of_all is not None:
-                    yield Path("按事项", f"{_plain(titles[step])}.pdf"), of_all
+                    yield Path("按事项", f"{_safe_file_name(titles[step])}.pdf"), of_all
                 continue
             for college, name in classes:
                 of_one = papers.of_step(step, visibility, {"college": college, "class": name})
                 if of_one is not None:
-                    yield Path("按事项", f"{_plain(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
+                    yield Path("按事项", f"{_safe_file_name(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
     if not narrowed.steps:
         visibility = everything(settings, cohort)
         for college, name in classes:
             of_class = papers.of_class(college, name, visibility)
             if of_class is not None:
-                yield Path("按班级", f"{_plain(f'{college}-{name}' if name else college)}.pdf"), of_class
+                yield Path("按班级", f"{_safe_file_name(f'{college}-{name}' if name else college)}.pdf"), of_class
     yield Path("空白单.pdf"), papers.blank_slip()
 
 
-def _plain(name: str) -> str:
+def _safe_file_name(name: str) -> str:
     """Return a name that every system takes for a file."""
     kept = "".join("_" if c in '\\/:*?"<>|' or not c.isprintable() else c for c in unicodedata.normalize("NFC", name))
     return kept[:_LONGEST_NAME].strip(". ") or "_"
@@ -132,7 +132,7 @@ def prune(folder: Path, keep: int, now: datetime) -> tuple[Path, ...]:
 
     A folder without our list of its files is not ours; what somebody else has laid into one stays. Raises OSError.
     """
-    ours = {found: listed for found in folder.iterdir() if (listed := _listed(found)) is not None}
+    ours = {found: listed for found in folder.iterdir() if (listed := _written_files(found)) is not None}
     days = sorted({found.name[:10] for found in ours}, reverse=True)[:keep]
     older = sorted(found for found in ours if found.name[:10] not in days)
     for found in older:
@@ -141,7 +141,7 @@ def prune(folder: Path, keep: int, now: datetime) -> tuple[Path, ...]:
     return tuple(older)
 
 
-def _listed(folder: Path) -> list[str] | None:
+def _written_files(folder: Path) -> list[str] | None:
     """Return the files of a folder that were written here; None where it is not ours."""
     if not _NAME.fullmatch(folder.name) or folder.is_symlink():
         return None
@@ -153,19 +153,19 @@ def _listed(folder: Path) -> list[str] | None:
 
 
 def _remove(folder: Path, listed: Sequence[str]) -> None:
-    inside = {one.resolve() for one in (folder, *_parts(folder))}
+    inside = {one.resolve() for one in (folder, *_unfinished_folders(folder))}
     for name in listed:
         file = folder / name
         # A list that somebody has written anew leads nowhere outside.
         if file.suffix == ".pdf" and file.parent.resolve() in inside:
             file.unlink(missing_ok=True)
     (folder / _OURS).unlink(missing_ok=True)
-    for emptied in (*_parts(folder), folder):
+    for emptied in (*_unfinished_folders(folder), folder):
         if not any(emptied.iterdir()):
             emptied.rmdir()
 
 
-def _parts(folder: Path) -> list[Path]:
+def _unfinished_folders(folder: Path) -> list[Path]:
     return [part for part in folder.iterdir() if part.is_dir() and not part.is_symlink()]
 
 

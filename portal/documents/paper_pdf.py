@@ -191,34 +191,34 @@ class _Press:
         pdf.add_page()
         shown = f"{made.wording.number} {sheet_number(part.number, page) if part.number else ''}"
         taken = self._width(shown, _LARGE) + (0 if part.number else _NUMBER)
-        self._say(_MARGIN, _MARGIN + 4, self._cut(made.institution, pdf.epw - taken - 4, _TEXT)[0], _TEXT)
-        self._say(pdf.w - _MARGIN - taken, _MARGIN + 5, shown, _LARGE)
+        self._draw_text(_MARGIN, _MARGIN + 4, self._cut(made.institution, pdf.epw - taken - 4, _TEXT)[0], _TEXT)
+        self._draw_text(pdf.w - _MARGIN - taken, _MARGIN + 5, shown, _LARGE)
         if not part.number:
             pdf.line(pdf.w - _MARGIN - _NUMBER, _MARGIN + 6, pdf.w - _MARGIN, _MARGIN + 6)
         y = _MARGIN + 12
         for text in self._cut(part.title, pdf.epw, _LARGE)[:2]:
-            self._say(_MARGIN, y, text, _LARGE)
+            self._draw_text(_MARGIN, y, text, _LARGE)
             y += 7
         y -= 2
-        for text in self._told():
-            self._say(_MARGIN, y, text, _SMALL)
+        for text in self._notice_lines():
+            self._draw_text(_MARGIN, y, text, _SMALL)
             y += 4
         for word, value in part.facts:
             y += 7
-            self._say(_MARGIN, y - 2, word, _TEXT)
+            self._draw_text(_MARGIN, y - 2, word, _TEXT)
             if value:
-                self._say(_FACTS, y - 2, value, _TEXT)
+                self._draw_text(_FACTS, y - 2, value, _TEXT)
             else:
                 pdf.line(_FACTS, y - 1, _FACTS + 84, y - 1)
 
-    def _told(self) -> list[str]:
+    def _notice_lines(self) -> list[str]:
         return [text for told in self._made.told for text in self._cut(told, self._pdf.epw, _SMALL)]
 
     def _top(self, part: PaperSection) -> float:
         """Return where the table begins on each page of a part."""
         titles = len(self._cut(part.title, self._pdf.epw, _LARGE)[:2])
         facts = 7 * len(part.facts) + 3 if part.facts else 0
-        return _MARGIN + 10 + 7 * titles + 4 * len(self._told()) + facts
+        return _MARGIN + 10 + 7 * titles + 4 * len(self._notice_lines()) + facts
 
     def _titles_height(self, part: PaperSection, widths: Sequence[float]) -> float:
         cut = [self._cut(c.title, w - 2 * _PAD, _SMALL) for c, w in zip(part.columns, widths, strict=True)]
@@ -229,7 +229,7 @@ class _Press:
         for column, width in zip(part.columns, widths, strict=True):
             self._pdf.rect(x, y, width, height)
             for at, text in enumerate(self._cut(column.title, width - 2 * _PAD, _SMALL)):
-                self._say(x + _PAD, y + _PAD + 2.9 + at * 3.6, text, _SMALL)
+                self._draw_text(x + _PAD, y + _PAD + 2.9 + at * 3.6, text, _SMALL)
             x += width
         return y + height
 
@@ -247,11 +247,11 @@ class _Press:
             pdf.rect(x, y, width, height)
             top = y + (height - len(cell) * _LINE) / 2
             for at, text in enumerate(cell):
-                self._say(x + _PAD, top + 3.3 + at * _LINE, text, _TEXT)
+                self._draw_text(x + _PAD, top + 3.3 + at * _LINE, text, _TEXT)
             if column.fill is Fill.TICK and line.open:
                 pdf.rect(x + (width - _TICK) / 2, y + (height - _TICK) / 2, _TICK, _TICK)
             elif column.fill is Fill.TICK:
-                self._say(x + width / 2 - 1, y + height / 2 + 1, _NOTHING_TO_DO, _TEXT)
+                self._draw_text(x + width / 2 - 1, y + height / 2 + 1, _NOTHING_TO_DO, _TEXT)
             x += width
 
     def _how_height(self) -> float:
@@ -263,17 +263,17 @@ class _Press:
     def _foot(self, page: int, pages: int) -> None:
         pdf, y = self._pdf, self._pdf.h - _FOOT - self._how_height() + 4
         for text in self._how():
-            self._say(_MARGIN, y, text, _SMALL)
+            self._draw_text(_MARGIN, y, text, _SMALL)
             y += 4
         said = self._made.wording.page % {"page": page, "pages": pages}
         place = pdf.w - _MARGIN - self._width(said, _SMALL)
         if self._ink.missing:
             numbers = " ".join(f"U+{ord(character):04X}" for character in dict.fromkeys(self._ink.missing))
             room = place - _MARGIN - 4
-            self._say(_MARGIN, y, self._cut(f"{self._made.wording.lacks} {numbers}", room, _SMALL)[0], _SMALL)
-        self._say(place, y, said, _SMALL)
+            self._draw_text(_MARGIN, y, self._cut(f"{self._made.wording.lacks} {numbers}", room, _SMALL)[0], _SMALL)
+        self._draw_text(place, y, said, _SMALL)
 
-    def _say(self, x: float, y: float, text: str, size: float) -> None:
+    def _draw_text(self, x: float, y: float, text: str, size: float) -> None:
         if text:
             self._pdf.set_font_size(size)
             self._pdf.text(x, y, self._ink.of(text))

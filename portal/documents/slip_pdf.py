@@ -120,7 +120,7 @@ def _foot(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     if pdf.will_page_break(_CODE_SIZE + 20):
         pdf.add_page()
     top = pdf.get_y()
-    _code(pdf, paper.code, pdf.w - _MARGIN - _CODE_SIZE, top)
+    _draw_code(pdf, paper.code, pdf.w - _MARGIN - _CODE_SIZE, top)
     width = pdf.w - 2 * _MARGIN - _CODE_SIZE - 6
     pdf.set_font(_FAMILY, size=11)
     pdf.multi_cell(width, 7, ink.of(paper.statement), align="L", new_x="LMARGIN", new_y="NEXT")
@@ -134,7 +134,7 @@ def _foot(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
         pdf.multi_cell(0, 5, f"{paper.lacks} {numbers}", align="L", new_x="LMARGIN", new_y="NEXT")
 
 
-def _code(pdf: FPDF, code: QRCode, left: float, top: float) -> None:
+def _draw_code(pdf: FPDF, code: QRCode, left: float, top: float) -> None:
     """Draw the code as squares: sharp at any size, and no picture to decode."""
     rows = [tuple(row) for row in code.matrix_iter(border=2)]
     side = _CODE_SIZE / len(rows)

@@ -183,11 +183,11 @@ def _card(
 ) -> Card:
     office = office_name(language, settings.step_named(statuses[0].step).office)
     alone = len(statuses) == 1
-    lines = [_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
+    lines = [_step_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
     return Card(office, tuple(sorted(lines, key=lambda line: line.exempt)))
 
 
-def _line(
+def _step_line(
     language: Language,
     settings: Settings,
     student: StudentView,
@@ -207,7 +207,7 @@ def _line(
     return StepLine(
         step=status.step,
         title="" if alone and title == office_name(language, step.office) else title,
-        word=_word(language, status, effective),
+        word=_state_word(language, status, effective),
         mark=labels.MARKS[effective.state],
         tone="bad" if effective.overtaken_by_debt else labels.TONES[effective.state],
         stale=_stale(language, status, now) if effective.stale else "",
@@ -218,7 +218,7 @@ def _line(
         until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
         owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
         total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
-        place=_place(language, settings, step.office.place(student.campus), now) if go else None,
+        place=_place_line(language, settings, step.office.place(student.campus), now) if go else None,
         updates=_updates(language, settings, step) if go else "",
         as_of=language.moment(status.as_of, now) if status.as_of and not effective.stale else "",
         exempt=effective.state is State.EXEMPT and not effective.overtaken_by_debt,
@@ -228,7 +228,7 @@ def _line(
     )
 
 
-def _place(language: Language, settings: Settings, place: OfficePlace | None, now: datetime) -> PlaceLine | None:
+def _place_line(language: Language, settings: Settings, place: OfficePlace | None, now: datetime) -> PlaceLine | None:
     if place is None:
         return None
     door, is_open = "", False
@@ -243,7 +243,7 @@ def must_go(effective: EffectiveStatus) -> bool:
     return effective.state in _GO or effective.overtaken_by_debt
 
 
-def _word(language: Language, status: StepStatus, effective: EffectiveStatus) -> str:
+def _state_word(language: Language, status: StepStatus, effective: EffectiveStatus) -> str:
     word = labels.say(language, labels.STATES, effective.state)
     if effective.by_decision:
         return "·".join((word, language.gettext("人工办理")))

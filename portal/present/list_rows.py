@@ -3,7 +3,7 @@ the student and for the office alone."""
 
 from dataclasses import dataclass
 
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.i18n import labels
 from status_db.effective_status import StepStatus
 from status_db.model import State, Verdict
@@ -43,14 +43,14 @@ class StudentRow:
     cells: tuple[Cell | None, ...]
 
 
-def row(here: ReaderContext, listed: ListedStudent) -> StudentRow:
+def row(reader: ReaderContext, listed: ListedStudent) -> StudentRow:
     """Return a listed student in words."""
     by_step = {status.step: status for status in listed.steps}
     return StudentRow(
         student=listed.student,
         name=listed.name,
         columns=(
-            here.word("level", listed.level),
+            reader.word("level", listed.level),
             listed.college,
             listed.class_name,
             listed.campus,
@@ -59,13 +59,13 @@ def row(here: ReaderContext, listed: ListedStudent) -> StudentRow:
         ),
         college=listed.college,
         class_name=listed.class_name,
-        cells=tuple(cell(here, by_step[step]) if step in by_step else None for step in here.steps),
+        cells=tuple(cell(reader, by_step[step]) if step in by_step else None for step in reader.steps),
     )
 
 
-def cell(here: ReaderContext, status: StepStatus) -> Cell:
+def cell(reader: ReaderContext, status: StepStatus) -> Cell:
     """Return how a step stands in words, as the student's own page has them."""
-    language, effective = here.language, status.at(here.now)
+    language, effective = reader.language, status.at(reader.now)
     besides: list[str] = []
     if effective.by_decision:
         besides.append(language.gettext("人工办理"))
@@ -86,13 +86,13 @@ def cell(here: ReaderContext, status: StepStatus) -> Cell:
     )
 
 
-def to_do(here: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
+def to_do(reader: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
     """Return the steps that the student has to go for, each with its word."""
     found: list[tuple[str, str]] = []
     for status in listed.steps:
-        effective = status.at(here.now)
+        effective = status.at(reader.now)
         if effective.overtaken_by_debt:
-            found.append((here.titles[status.step], here.language.gettext("又有新的未结事项")))
+            found.append((reader.titles[status.step], reader.language.gettext("又有新的未结事项")))
         elif effective.state in (State.HELD, State.NOT_DONE):
-            found.append((here.titles[status.step], labels.say(here.language, labels.STATES, effective.state)))
+            found.append((reader.titles[status.step], labels.say(reader.language, labels.STATES, effective.state)))
     return tuple(found)

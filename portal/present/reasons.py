@@ -47,7 +47,7 @@ def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -
     today = now.astimezone(language.zone).date()
     return tuple(
         ObligationLine(
-            what=_title(language, o) or kind_word(language, o.kind),
+            what=_obligation_title(language, o) or kind_word(language, o.kind),
             due=language.day(o.due, now) if o.due else _due_unclear(language, o),
             overdue=o.due is not None and o.due < today,
             amount=language.money(o.amount) if o.amount is not None else "",
@@ -79,7 +79,7 @@ def sentence(language: Language, obligations: Sequence[Obligation], now: datetim
 
 def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: datetime, *, undone: bool) -> str:
     amount = total(things)
-    named = _named(language, things, now)
+    named = _obligation_texts(language, things, now)
     money = language.money(amount) if amount is not None else ""
     number = len(things)
     match kind:
@@ -107,10 +107,10 @@ def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: da
     return f"{head} ({inside})" if language.code == "en" else f"{head}（{inside}）"
 
 
-def _named(language: Language, things: tuple[Obligation, ...], now: datetime) -> str:
+def _obligation_texts(language: Language, things: tuple[Obligation, ...], now: datetime) -> str:
     says: list[str] = []
     for thing in things[:_NAMED]:
-        title = _title(language, thing)
+        title = _obligation_title(language, thing)
         due = _due_unclear(language, thing)
         if thing.due:
             due = _DUE.get(thing.kind, _due_by)(language, language.day(thing.due, now))
@@ -138,7 +138,7 @@ def _due_by(language: Language, day: str) -> str:
 _DUE: Mapping[str, Callable[[Language, str], str]] = {"loan": _due_back}
 
 
-def _title(language: Language, thing: Obligation) -> str:
+def _obligation_title(language: Language, thing: Obligation) -> str:
     if not thing.title or thing.kind != "loan":
         return thing.title
     if language.code == "en":

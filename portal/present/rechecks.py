@@ -48,7 +48,7 @@ def offer(
     refused: timedelta | None = None,
 ) -> RecheckOffer | None:
     """Return what the page offers and says; None where no source could change anything and nothing was asked."""
-    said, tone = _said(language, last, now)
+    said, tone = _recheck_text(language, last, now)
     if not waits_on_a_source(student, now):
         return RecheckOffer(button=False, waiting=False, said=said, tone=tone) if said else None
     if last is not None and last.served_at is None:
@@ -64,7 +64,7 @@ def offer(
     return RecheckOffer(button=False, waiting=False, said=f"{said} {later}".strip(), tone=tone)
 
 
-def _said(language: Language, last: Request | None, now: datetime) -> tuple[str, str]:
+def _recheck_text(language: Language, last: Request | None, now: datetime) -> tuple[str, str]:
     if last is None:
         return "", "wait"
     if last.served_at is None:

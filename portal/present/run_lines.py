@@ -84,7 +84,7 @@ def title(context: Context, source: str) -> str:
     return context.language.gettext(_OWN_TITLES[source]) if source in _OWN_TITLES else source
 
 
-def line(context: Context, view: RunView) -> RunLine:
+def run_line(context: Context, view: RunView) -> RunLine:
     """Return a run as lists show it."""
     return RunLine(
         number=view.run,

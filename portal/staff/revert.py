@@ -75,16 +75,16 @@ class PlanShown:
     certificate_count: int
 
 
-async def page(context: SignedIn) -> Response:
+async def revert_page(context: SignedIn) -> Response:
     """Show what taking the run back would change, as it was last planned, or how that ended."""
-    found = await _found(context)
-    return await _show(found) if isinstance(found, RevertibleRun) else see_other(found)
+    found = await _find_run(context)
+    return await _show_revert(found) if isinstance(found, RevertibleRun) else see_other(found)
 
 
-async def plan(context: SignedIn) -> Response:
+async def plan_revert(context: SignedIn) -> Response:
     """Have the way back planned on the marks as they are."""
     await forms.read_form(context, Form)
-    found = await _found(context)
+    found = await _find_run(context)
     if not isinstance(found, RevertibleRun):
         return see_other(found)
     context, run = found.context, found.run.run
@@ -101,10 +101,10 @@ async def plan(context: SignedIn) -> Response:
     return see_other(found.address)
 
 
-async def take(context: SignedIn) -> Response:
+async def revert_run(context: SignedIn) -> Response:
     """Have the run taken back by the plan that was looked at, and by no other."""
     form = await forms.read_form(context, RevertForm)
-    found = await _found(context)
+    found = await _find_run(context)
     if not isinstance(found, RevertibleRun):
         return see_other(found)
     context = found.context
@@ -125,7 +125,7 @@ async def take(context: SignedIn) -> Response:
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(found, refused=refused, reason=reason)
+        return await _show_revert(found, refused=refused, reason=reason)
     await context.audit(
         AuditEvent.REVERTED_RUN,
         cohort=context.cohort.key,
@@ -147,7 +147,7 @@ def _refusal(planned: WayBackPlan | None, form: RevertForm) -> str:
     return runs.TOO_LONG if form.too_long else ""
 
 
-async def _found(context: SignedIn) -> RevertibleRun | str:
+async def _find_run(context: SignedIn) -> RevertibleRun | str:
     """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
     if not context.account.may(Act.MANAGE):
         raise HTTPException(403)
@@ -176,7 +176,7 @@ def _plan_of(last: Asked | None) -> WayBackPlan | None:
     return plan_from_json(last.found)
 
 
-async def _show(found: RevertibleRun, *, refused: str = "", reason: str = "") -> Response:
+async def _show_revert(found: RevertibleRun, *, refused: str = "", reason: str = "") -> Response:
     context, run = found.context, found.run
     language, now, cohort = context.language, context.now, context.cohort.key
     last = await _last(found)
@@ -187,8 +187,8 @@ async def _show(found: RevertibleRun, *, refused: str = "", reason: str = "") ->
     return context.page(
         "way_back.html",
         status=409 if refused else 200,
-        run=run_lines.line(context, run),
-        back=run_lines.line(context, back) if back is not None else None,
+        run=run_lines.run_line(context, run),
+        back=run_lines.run_line(context, back) if back is not None else None,
         refused=language.gettext(refused) if refused else "",
         reason=reason,
         waits=last is not None and last.served_at is None,
@@ -222,20 +222,23 @@ def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
         guard=tuple(run_lines.held_back(context, planned.look.source, one) for one in planned.look.reasons),
         left_alone=planned.left_alone,
         reviews=tuple(
-            _given(context.language, one, titles.get(one.what, one.what), context.now) for one in planned.reviews
+            _later_review_row(context.language, one, titles.get(one.what, one.what), context.now)
+            for one in planned.reviews
         ),
-        certificates=tuple(_given(context.language, one, one.what, context.now) for one in planned.certificates),
+        certificates=tuple(
+            _later_review_row(context.language, one, one.what, context.now) for one in planned.certificates
+        ),
         review_count=planned.review_count,
         certificate_count=planned.certificate_count,
     )
 
 
-def _given(language: Language, one: LaterReview, what: str, now: datetime) -> tuple[str, ...]:
+def _later_review_row(language: Language, one: LaterReview, what: str, now: datetime) -> tuple[str, ...]:
     return one.student, what, one.by, language.moment(one.at, now)
 
 
 ROUTES = (
-    Route("/runs/{run:id}/way-back", for_visitors(page), methods=["GET"]),
-    Route("/runs/{run:id}/way-back", for_visitors(plan), methods=["POST"]),
-    Route("/runs/{run:id}/revert", for_visitors(take), methods=["POST"]),
+    Route("/runs/{run:id}/way-back", for_visitors(revert_page), methods=["GET"]),
+    Route("/runs/{run:id}/way-back", for_visitors(plan_revert), methods=["POST"]),
+    Route("/runs/{run:id}/revert", for_visitors(revert_run), methods=["POST"]),
 )

@@ -112,7 +112,7 @@ def own_sources(context: SignedIn, cohort: str) -> tuple[str, ...]:
     return tuple(name for name, s in context.settings.source.items() if speaks_for(account, s.step, cohort))
 
 
-async def listed(context: SignedIn) -> Response:
+async def run_list_page(context: SignedIn) -> Response:
     """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
     cohort, asked = context.cohort.key, context.request.query_params
     everything = oversees(context.account)
@@ -131,7 +131,7 @@ async def listed(context: SignedIn) -> Response:
     more = found[_PAGE - 1].run if len(found) > _PAGE else 0
     return context.page(
         "runs.html",
-        runs=[run_lines.line(context, view) for view in found[:_PAGE]],
+        runs=[run_lines.run_line(context, view) for view in found[:_PAGE]],
         sources=[(name, run_lines.title(context, name), name == source) for name in sources],
         states=[(s.value, labels.say(language, labels.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
@@ -141,9 +141,9 @@ async def listed(context: SignedIn) -> Response:
     )
 
 
-async def page(context: SignedIn) -> Response:
+async def run_page(context: SignedIn) -> Response:
     """Show one run."""
-    return await _show(*await run_of(context))
+    return await _show_run(*await run_of(context))
 
 
 async def speak(context: SignedIn) -> Response:
@@ -174,7 +174,7 @@ async def speak(context: SignedIn) -> Response:
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(context, found, refused=refused, reason=reason)
+        return await _show_run(context, found, refused=refused, reason=reason)
     await context.audit(
         AuditEvent.SPOKE_ON_RUN,
         cohort=context.cohort.key,
@@ -237,7 +237,7 @@ async def _refusal(context: SignedIn, found: RunView, says: VoteKind, form: Vote
     return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
 
 
-async def _show(
+async def _show_run(
     context: SignedIn,
     found: RunView,
     *,
@@ -264,15 +264,15 @@ async def _show(
     return context.page(
         "run.html",
         status=409 if refused else 200,
-        run=run_lines.line(context, found),
+        run=run_lines.run_line(context, found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
-        lacks=_lacks(context, found, votes),
+        lacks=_missing_approvals(context, found, votes),
         opinions=[_vote(language, o, now) for o in votes],
-        asked=[_asked(language, found, one, now) for one in asked],
+        asked=[_request_state_text(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),
         warnings=found.counts.warnings,
@@ -280,7 +280,7 @@ async def _show(
         counts=run_lines.counts(language, found.counts),
         reverts=found.counts.reverts,
         may_revert=kept and reverting.may_revert(context, found),
-        back=run_lines.line(context, back) if back is not None else None,
+        back=run_lines.run_line(context, back) if back is not None else None,
         proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=run_lines.flip_lines(context, flips),
         more=len(flips) == _FLIPS,
@@ -295,7 +295,7 @@ _MISSING: Mapping[Missing, str] = {
 }
 
 
-def _lacks(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
+def _missing_approvals(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
@@ -324,7 +324,7 @@ _WENT_WRONG = N_("没有执行完：出了问题，请再试一次。")
 _CHANGED_SINCE = N_("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
 
 
-def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
+def _request_state_text(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
     decided = {VoteKind.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), VoteKind.REJECT: (RunState.REJECTED,)}
     match asked.outcome:
         case None:
@@ -351,7 +351,7 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> R
 
 
 ROUTES = (
-    Route("/runs", for_visitors(listed)),
-    Route("/runs/{run:id}", for_visitors(page)),
+    Route("/runs", for_visitors(run_list_page)),
+    Route("/runs/{run:id}", for_visitors(run_page)),
     Route("/runs/{run:id}/opinion", for_visitors(speak), methods=["POST"]),
 )

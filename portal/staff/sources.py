@@ -80,7 +80,7 @@ def health_of(view: SourceView, now: datetime) -> Health:
     return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
 
 
-async def page(context: SignedIn) -> Response:
+async def sources_page(context: SignedIn) -> Response:
     """Show every source as it stands, those that wait for a person first, and the newest runs."""
     if not oversees(context.account):
         raise HTTPException(403)
@@ -92,7 +92,7 @@ async def page(context: SignedIn) -> Response:
         "sources.html",
         sources=[_source(context, view) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
-        runs=[run_lines.line(context, view) for view in newest],
+        runs=[run_lines.run_line(context, view) for view in newest],
         at=language.moment(now, now),
     )
 
@@ -122,7 +122,7 @@ def _source(context: Context, view: SourceView) -> SourceLine:
         unknown=view.unknown,
         unmatched_keys=view.unmatched_keys,
         next=context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
-        last=run_lines.line(context, view.last_run) if view.last_run else None,
+        last=run_lines.run_line(context, view.last_run) if view.last_run else None,
         running=view.running.run if view.running else None,
         waits=view.suspended.run if view.suspended else None,
     )
@@ -137,4 +137,4 @@ def _rows(view: SourceView) -> int | None:
     return view.recent_rows[-1] if view.recent_rows else None
 
 
-ROUTES = (Route("/sources", for_visitors(page)),)
+ROUTES = (Route("/sources", for_visitors(sources_page)),)

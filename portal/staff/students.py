@@ -23,7 +23,7 @@ async def find(context: SignedIn) -> Response:
     return context.page("find.html", missing="")
 
 
-async def page(context: SignedIn) -> Response:
+async def student_page(context: SignedIn) -> Response:
     """Show one student; who is outside the scopes looks like one who does not exist."""
     number, now = normalise_number(context.request.path_params["number"]), context.now
     named = context.request.query_params.get("cohort", "")
@@ -43,5 +43,5 @@ async def page(context: SignedIn) -> Response:
 
 ROUTES = (
     Route("/students", for_visitors(find, Act.READ)),
-    Route("/students/{number:name}", for_visitors(page, Act.READ)),
+    Route("/students/{number:name}", for_visitors(student_page, Act.READ)),
 )

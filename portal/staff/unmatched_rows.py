@@ -41,7 +41,7 @@ class UnmatchedRow:
     close: bool
 
 
-async def page(context: SignedIn) -> Response:
+async def unmatched_rows_page(context: SignedIn) -> Response:
     """Show what is listed of one source, or of all, a page at a time."""
     if not oversees(context.account):
         raise HTTPException(403)
@@ -84,4 +84,4 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-ROUTES = (Route("/strangers", for_visitors(page, long=True)),)
+ROUTES = (Route("/strangers", for_visitors(unmatched_rows_page, long=True)),)

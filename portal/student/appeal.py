@@ -42,33 +42,33 @@ class AppealForm(Form):
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
+class _OwnStep:
     """One student before one of the own steps."""
 
     student: StudentView
     status: StepStatus
 
 
-async def form(context: SignedIn) -> Response:
+async def appeal_form_page(context: SignedIn) -> Response:
     """Show what may be objected to at a step; one that is clear leads to the page that says so."""
-    here = await _here(context, context.request.query_params.get("step", ""))
-    if not appeals.may_object(here.status, context.now):
+    reader = await _here(context, context.request.query_params.get("step", ""))
+    if not appeals.may_object(reader.status, context.now):
         return context.redirect("/")
-    return _form(context, here)
+    return _show_appeal_form(context, reader)
 
 
 async def send(context: SignedIn) -> Response:
     """Enter an objection; one that is not taken comes back with what would do."""
     sent = await forms.read_form(context, AppealForm)
-    here = await _here(context, sent.step)
-    student, step, now = here.student, here.status.step, context.now
-    if not appeals.may_object(here.status, now):
+    reader = await _here(context, sent.step)
+    student, step, now = reader.student, reader.status.step, context.now
+    if not appeals.may_object(reader.status, now):
         return context.redirect("/")
-    seen = AppealEvidence.of(here.status, now)
+    seen = AppealEvidence.of(reader.status, now)
     item, text = sent.item, sent.text
     language = context.language
     if item not in {choice.item for choice in appeals.choices(language, seen, now)} or item is None:
-        return _form(context, here, text=text, wrong=language.gettext(NO_ITEM), status=422)
+        return _show_appeal_form(context, reader, text=text, wrong=language.gettext(NO_ITEM), status=422)
     enter = partial(
         context.services.raised_appeals.raise_,
         student.cohort,
@@ -86,17 +86,17 @@ async def send(context: SignedIn) -> Response:
         made = await context.ask_long(enter)
     except AppealRefused as refused:
         wrong, status = appeals.refusal(language, refused), _STATUS.get(refused.code, 422)
-        return _form(context, here, text=text, item=item, wrong=wrong, status=status)
+        return _show_appeal_form(context, reader, text=text, item=item, wrong=wrong, status=status)
     await context.audit(
         AuditEvent.APPEAL_RAISED, cohort=made.cohort, student=made.student, step=made.step, appeal=made.appeal
     )
     return context.redirect("/")
 
 
-async def withdraw(context: SignedIn) -> Response:
+async def withdraw_appeal(context: SignedIn) -> Response:
     """Take an own objection back; one that has been answered meanwhile stays, and the page shows the answer."""
     await forms.read_form(context, Form)
-    student, one = await _own(context)
+    student, one = await _find_own_appeal(context)
     take_back = partial(
         context.services.raised_appeals.withdraw,
         one.appeal,
@@ -114,7 +114,7 @@ async def withdraw(context: SignedIn) -> Response:
 
 async def record(context: SignedIn) -> Response:
     """Show an own objection, ready to be printed."""
-    student, one = await _own(context)
+    student, one = await _find_own_appeal(context)
     return await show_record(context, student, one, back=context.at_cohort("/"))
 
 
@@ -126,15 +126,15 @@ async def show_record(context: Context, student: StudentView, one: Appeal, back:
     return context.page("objection_record.html", paper=paper, case=paper.case, back=back)
 
 
-async def _here(context: SignedIn, step: str) -> _Here:
+async def _here(context: SignedIn, step: str) -> _OwnStep:
     student = await own_view(context) if context.settings.desk.enabled else None
     status = next((s for s in student.steps if s.step == step), None) if student is not None else None
     if student is None or status is None:
         raise HTTPException(404)
-    return _Here(student, status)
+    return _OwnStep(student, status)
 
 
-async def _own(context: SignedIn) -> tuple[StudentView, Appeal]:
+async def _find_own_appeal(context: SignedIn) -> tuple[StudentView, Appeal]:
     """Return the student who asks, and the own objection that is meant; whatever else there is looks like none."""
     student = await own_view(context)
     if student is None:
@@ -148,19 +148,19 @@ async def _own(context: SignedIn) -> tuple[StudentView, Appeal]:
     return student, one
 
 
-def _form(
+def _show_appeal_form(
     context: Context,
-    here: _Here,
+    reader: _OwnStep,
     *,
     item: str | None = None,
     text: str = "",
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    language, settings, step = context.language, context.settings, here.status.step
-    seen = AppealEvidence.of(here.status, context.now)
+    language, settings, step = context.language, context.settings, reader.status.step
+    seen = AppealEvidence.of(reader.status, context.now)
     offered = appeals.choices(language, seen, context.now)
-    due = due_at(settings, step, here.student.campus, context.now)
+    due = due_at(settings, step, reader.student.campus, context.now)
     return context.page(
         "objection.html",
         status=status,
@@ -177,8 +177,8 @@ def _form(
 
 
 ROUTES = (
-    Route("/objection", for_visitors(form, own=True)),
+    Route("/objection", for_visitors(appeal_form_page, own=True)),
     Route("/objection", for_visitors(send, own=True), methods=["POST"]),
-    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw, own=True), methods=["POST"]),
+    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw_appeal, own=True), methods=["POST"]),
     Route("/objection/{objection:id}/record", for_visitors(record, own=True)),
 )

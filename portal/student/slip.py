@@ -22,9 +22,9 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.views import StudentView
 
 
-async def page(context: SignedIn) -> Response:
+async def slip_page(context: SignedIn) -> Response:
     """Show the slip, ready to be printed; who is not clear is sent to the page that says why."""
-    made = await _made(context, "page")
+    made = await _find_slip(context, "page")
     if made is None:
         return context.redirect("/")
     student, paper = made
@@ -34,7 +34,7 @@ async def page(context: SignedIn) -> Response:
 
 async def pdf(context: SignedIn) -> Response:
     """Give the slip as a PDF."""
-    made = await _made(context, "pdf")
+    made = await _find_slip(context, "pdf")
     if made is None:
         return context.redirect("/")
     student, paper = made
@@ -48,7 +48,7 @@ async def pdf(context: SignedIn) -> Response:
     )
 
 
-async def verify(context: Context) -> Response:
+async def verify_slip(context: Context) -> Response:
     """Say to anyone whether a slip still holds: who, masked, and as of when. Whatever is no slip gets one answer."""
     services, language, now = context.services, context.language, context.now
     try:
@@ -72,7 +72,7 @@ async def verify(context: Context) -> Response:
     )
 
 
-async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.SlipTexts] | None:
+async def _find_slip(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.SlipTexts] | None:
     """Return the slip; None for who is not clear, whose first page says why."""
     now = context.now
     student = await own_view(context)
@@ -116,7 +116,7 @@ def _paper(
         statement=context.language.gettext("截至 %(moment)s，离校手续已全部办妥。", moment=context.language.dated(now)),
         how_to_check=context.language.gettext("扫码或打开下面的地址，任何人都可以核对此单是否仍然有效："),
         address=address,
-        code=_code(address),
+        code=_qr_code(address),
         made_at=now,
         language=context.language.tag,
         lacks=context.language.gettext("〓 处的字本单的字库没有，依次是："),
@@ -129,12 +129,12 @@ def _stale(language: Language, student: StudentView, now: datetime) -> str:
     return language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(oldest, now))
 
 
-def _code(address: str) -> QRCode:
+def _qr_code(address: str) -> QRCode:
     return segno.make_qr(address, error="m")
 
 
 ROUTES = (
-    Route("/slip", for_visitors(page, own=True)),
+    Route("/slip", for_visitors(slip_page, own=True)),
     Route("/slip.pdf", for_visitors(pdf, long=True, own=True)),
-    Route("/verify/{token:name}", for_anybody(verify)),
+    Route("/verify/{token:name}", for_anybody(verify_slip)),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from portal.desk.context.scene import DeskContext
+from portal.desk.context.desk_context import DeskContext
 from portal.page.context import Context
 from status_db.inbox.appeals import Inside
 from status_db.views import Scope
@@ -14,11 +14,11 @@ async def desk_page(
     context: Context, at: DeskContext, template: str, *, status: int = 200, **values: object
 ) -> Response:
     """Render a page of the desk; `here` and `at` are given to its template with what its head tells."""
-    cohort, waiting = at.here.cohort.key, 0
+    cohort, waiting = at.reader.cohort.key, 0
     if at.answers:
         counted = context.services.raised_appeals.count_waiting
         waiting = await context.ask_long(counted, cohort, (at.step,), inside_of(context, cohort, at.answers))
-    return context.page(template, status=status, here=at.here, at=at, objections_waiting=waiting, **values)
+    return context.page(template, status=status, reader=at.reader, at=at, objections_waiting=waiting, **values)
 
 
 def inside_of(context: Context, cohort: str, scopes: Sequence[Scope]) -> Inside:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.desk.context.services import SheetCode
 from portal.desk.decision_form import FormCode
 from portal.i18n import labels
@@ -215,16 +215,16 @@ def sentence(language: Language, titles: Mapping[str, str], why: DecisionRefused
     return language.gettext(unfilled(why.code, CERTIFICATES), about=about)
 
 
-def not_entered(here: ReaderContext, refused: DecisionRefused, seen: int, who: str) -> str:
+def not_entered(reader: ReaderContext, refused: DecisionRefused, seen: int, who: str) -> str:
     """Say why a step's decision was not entered; `seen` is the one that was looked at, `who` names who was first."""
-    language = here.language
+    language = reader.language
     first = refused.first if isinstance(refused, Overtaken) else None
     if first is None or first.id == seen:
         return language.gettext(unfilled(refused.code, RECORD))
     return language.gettext(
         _FIRST,
         who=who,
-        moment=language.moment(first.entered_at, here.now),
+        moment=language.moment(first.entered_at, reader.now),
         verdict=labels.say(language, labels.STATES, first.verdict),
         reason=first.reason,
     )

@@ -83,7 +83,7 @@ class DeskStores:
 class DeskServices:
     """All that the desk's pages need beside the shared services; made once for each process."""
 
-    doors: Mapping[str, DeskStores]
+    stores: Mapping[str, DeskStores]
     uploads: Uploads
     read_sheet: ReadsSheets
     routes: tuple[BaseRoute, ...]

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal.access.reader_context import NONE
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE
-from portal.desk.context.scene import DeskContext, acts_at, place
+from portal.desk.context.desk_context import DeskContext, acts_at, desk_context
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
@@ -67,30 +67,30 @@ def class_asked(context: Context) -> tuple[str, str]:
     return context.asked("college"), "" if class_name == NONE else class_name
 
 
-async def page(context: SignedIn) -> Response:
+async def class_list_page(context: SignedIn) -> Response:
     """Show the classes inside the scopes, counted."""
-    at = place(context, REVIEWING)
-    counted, fresh = await context.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
+    at = desk_context(context, REVIEWING)
+    counted, fresh = await context.ask_long(at.stores.classes.counted, at.step, at.reader.now, at.scopes)
     college = context.asked("college")
     shown = [one for one in counted if college in ("", one.college)]
     return context.page(
         "desk/classes.html",
         at=at,
-        stages=[at.here.language.gettext(word) for word in STAGES.values()],
+        stages=[at.reader.language.gettext(word) for word in STAGES.values()],
         classes=[_row(at, one) for one in shown],
         totals=[sum(one.by_stage.get(stage, 0) for one in shown) for stage in STAGES],
         students=sum(one.students for one in shown),
         colleges=sorted({one.college for one in counted}),
         college=college,
         stale=at.before.stale(fresh),
-        moment=at.here.language.moment(at.here.now, at.here.now),
+        moment=at.reader.language.moment(at.reader.now, at.reader.now),
         as_of=at.before.as_of(fresh),
     )
 
 
 def _row(at: DeskContext, one: ClassCount) -> ClassLine:
     return ClassLine(
-        name=one.class_name or at.here.language.gettext("未分班"),
+        name=one.class_name or at.reader.language.gettext("未分班"),
         college=one.college,
         students=one.students,
         counts=tuple(one.by_stage.get(stage, 0) for stage in STAGES),
@@ -101,4 +101,4 @@ def _row(at: DeskContext, one: ClassCount) -> ClassLine:
     )
 
 
-ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING, long=True)),)
+ROUTES = (Route("/desk/classes", for_visitors(class_list_page, *REVIEWING, long=True)),)

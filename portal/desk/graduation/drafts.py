@@ -115,7 +115,7 @@ def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPla
         for member, stage in staged
         if choosable(member, stage) and draft.ticked(member, stage) and member.student not in named
     ]
-    given, uncountable = _given(draft, [member.student for member, _ in chosen if member.may_issue])
+    given, uncountable = _assigned_numbers(draft, [member.student for member, _ in chosen if member.may_issue])
     passing = [
         PassingStudent(member, stage, given.get(member.student, "") if member.may_issue else "")
         for member, stage in chosen
@@ -127,7 +127,7 @@ def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPla
     return DraftPlan(kept, left, named, len(chosen), uncountable)
 
 
-def _given(draft: ClassDraft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
+def _assigned_numbers(draft: ClassDraft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
     """Return student → certificate's number, and whether the first one cannot be counted up."""
     if draft.pasted.strip():
         return numbers.pairs(draft.pasted).numbers, False
@@ -173,14 +173,14 @@ def of_choices(language: Language, draft: ClassDraft, kinds: Sequence[str], reas
 
 
 def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPlan, used: Collection[str]) -> list[str]:
-    here = {member.student: member for member in roll.members}
+    reader = {member.student: member for member in roll.members}
     found: list[str] = []
 
     def say(text: str, name: str, said: Sequence[str]) -> None:
         if said:
             found.append(language.gettext(text, **{name: language.listed(said)}))
 
-    say(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in here])
+    say(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in reader])
     if draft.pasted.strip() and draft.first.strip():
         found.append(language.gettext(_BOTH))
     if draft.pasted.strip():
@@ -188,7 +188,7 @@ def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPl
         say(_UNREADABLE, "places", [str(place) for place in read.unreadable])
         say(_TWICE, "numbers", read.twice)
         say(_ROUNDED, "numbers", read.rounded)
-        say(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in here or not here[s].may_issue])
+        say(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in reader or not reader[s].may_issue])
     elif plan.uncountable:
         found.append(language.gettext(_UNCOUNTABLE))
     say(_USED, "numbers", [one.number for one in plan.passing if one.number in used])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
-from portal.desk.context.scene import DeskContext
+from portal.desk.context.desk_context import DeskContext
 from portal.desk.graduation import drafts
 from portal.desk.graduation.drafts import ClassDraft
 from portal.present import list_rows
@@ -33,10 +33,10 @@ class MemberLine:
     kind: str
 
 
-def line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
+def member_line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
     """Return a student as the form shows them."""
     certificate = member.certificate
-    review = member.review(at.step).at(at.here.now)
+    review = member.review(at.step).at(at.reader.now)
     return MemberLine(
         student=member.student,
         name=member.name,
@@ -60,17 +60,17 @@ def _accepts(at: DeskContext, member: ClassMember) -> Mapping[str, str]:
 
 def lacking(at: DeskContext, member: ClassMember) -> tuple[Lack, ...]:
     """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
-    here = at.here
+    reader = at.reader
     review = member.review(at.step)
     steps = {one.step: one for one in member.steps}
     steps_lacking = [steps[name] for name in review.waits_for]
-    if review.at(here.now).state is State.HELD:
+    if review.at(reader.now).state is State.HELD:
         steps_lacking.append(review)
     return tuple(
         (
-            here.titles[one.step],
-            list_rows.cell(here, one),
-            here.language.moment(one.as_of, here.now) if one.as_of is not None else "",
+            reader.titles[one.step],
+            list_rows.cell(reader, one),
+            reader.language.moment(one.as_of, reader.now) if one.as_of is not None else "",
         )
         for one in steps_lacking
     )

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import desk_of
 from portal.desk.imports import result_words, results
 from portal.documents import xlsx
@@ -100,26 +100,26 @@ class DecisionLine:
         return self.student, self.name, self.class_name, self.result, self.reason, self.became
 
 
-async def listed(context: SignedIn) -> Response:
+async def batch_list_page(context: SignedIn) -> Response:
     """Show the batches of a step, the newest first."""
-    at = place(context, (Act.DECIDE,))
-    found = await context.ask_long(at.doors.batches.batches, at.step, _LISTED)
+    at = desk_context(context, (Act.DECIDE,))
+    found = await context.ask_long(at.stores.batches.batches, at.step, _LISTED)
     return context.page(
         "desk/import_batches.html",
-        here=at.here,
+        reader=at.reader,
         at=at,
-        batches=[_line(at, one) for one in found if _may_see(at, one)],
+        batches=[_batch_line(at, one) for one in found if _may_see(at, one)],
         back=at.address("/desk/import"),
     )
 
 
-async def page(context: SignedIn) -> Response:
+async def batch_page(context: SignedIn) -> Response:
     """Show a batch: what was entered, and what has become of it."""
-    at, batch, decisions = await _found(context)
-    return await _page(context, at, batch, decisions)
+    at, batch, decisions = await _find_batch(context)
+    return await _show_batch(context, at, batch, decisions)
 
 
-async def _page(
+async def _show_batch(
     context: Context,
     at: DeskContext,
     batch: Batch,
@@ -127,15 +127,15 @@ async def _page(
     refused: str = "",
     reason: str = "",
 ) -> Response:
-    language, now = at.here.language, at.here.now
-    people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+    language, now = at.reader.language, at.reader.now
+    people = await context.ask_long(at.stores.batches.people, [d.student for d in decisions], at.scopes)
     fates = {d.id: _fate(d, batch, at) for d in decisions}
     return context.page(
         "desk/import_batch.html",
         status=409 if refused else 200,
-        here=at.here,
+        reader=at.reader,
         at=at,
-        batch=_line(at, batch),
+        batch=_batch_line(at, batch),
         counts=[(language.gettext(word), number) for count, word in _COUNTS if (number := count(batch.counts))],
         undone=batch.undone_at is not None,
         because=batch.undone_because,
@@ -160,7 +160,7 @@ async def _page(
 async def undo(context: SignedIn) -> Response:
     """Take a batch back; who has the certificate keeps it, and is listed."""
     form = await forms.read_form(context, UndoForm)
-    at, batch, decisions = await _found(context)
+    at, batch, decisions = await _find_batch(context)
     reason = form.reason
     refused = ""
     if batch.undone_at is not None:
@@ -172,15 +172,15 @@ async def undo(context: SignedIn) -> Response:
     if not refused:
         try:
             undone = await context.ask_in_turn(
-                at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
+                at.stores.batches.undo, batch.id, at.account, reason, at.reader.now, at.scopes
             )
         except DecisionRefused as error:
-            at, batch, decisions = await _found(context)
+            at, batch, decisions = await _find_batch(context)
             refused = unfilled(error.code, SHEET)
         else:
             await context.audit(
                 AuditEvent.IMPORT_UNDONE,
-                cohort=at.here.cohort.key,
+                cohort=at.reader.cohort.key,
                 step=at.step,
                 batch=batch.id,
                 withdrawn=len(undone.withdrawn),
@@ -188,13 +188,13 @@ async def undo(context: SignedIn) -> Response:
                 reason=reason,
             )
             return see_other(at.address(f"/desk/import/batches/{batch.id}"))
-    return await _page(context, at, batch, decisions, at.here.language.gettext(refused), reason)
+    return await _show_batch(context, at, batch, decisions, at.reader.language.gettext(refused), reason)
 
 
 async def result(context: SignedIn) -> Response:
     """Send each row of the sheet with what became of it; of what came another way, each decision."""
-    at, batch, decisions = await _found(context)
-    language, now = at.here.language, at.here.now
+    at, batch, decisions = await _find_batch(context)
+    language, now = at.reader.language, at.reader.now
     upload = await context.ask_long(desk_of(context.request).uploads.of_batch, batch.id, at.account)
     if upload is not None:
         sheet = results.again(upload.rows)
@@ -203,15 +203,15 @@ async def result(context: SignedIn) -> Response:
             (
                 str(row.line),
                 *(cell or "" for cell in row.cells),
-                _said(row.became, language),
+                _outcome_text(row.became, language),
             )
             for row in sheet.rows
         ]
     else:
-        people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+        people = await context.ask_long(at.stores.batches.people, [d.student for d in decisions], at.scopes)
         columns = [language.gettext(word) for word in _DECISION_COLUMNS]
         table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
-    title = " ".join((at.here.cohort.name, at.here.titles[at.step], language.gettext("导入结果"), str(batch.id)))
+    title = " ".join((at.reader.cohort.name, at.reader.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
@@ -223,7 +223,7 @@ async def result(context: SignedIn) -> Response:
     try:
         file = Path(folder.name) / "result.xlsx"
         written = await context.export(partial(xlsx.write, file, title, head, columns, table))
-        await context.audit(AuditEvent.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
+        await context.audit(AuditEvent.EXPORTED, cohort=at.reader.cohort.key, filter=title, students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -231,20 +231,20 @@ async def result(context: SignedIn) -> Response:
     return SentOnce(folder, file, name)
 
 
-async def _found(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
+async def _find_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
     """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
-    at = place(context, (Act.DECIDE,))
+    at = desk_context(context, (Act.DECIDE,))
     number = context.request.path_params["batch"]
-    found = await context.ask_long(at.doors.batches.batch, number)
+    found = await context.ask_long(at.stores.batches.batch, number)
     if found is None or found[0].step not in at.steps:
         raise HTTPException(404)
-    at = place(context, (Act.DECIDE,), found[0].step)
+    at = desk_context(context, (Act.DECIDE,), found[0].step)
     if not _may_see(at, found[0]):
         raise HTTPException(404)
     return at, *found
 
 
-def _said(became: Mapping[str, str], language: Language) -> str:
+def _outcome_text(became: Mapping[str, str], language: Language) -> str:
     """Return a sentence in this language; in another one where it was added since."""
     return became.get(language.code) or next(iter(became.values()), "")
 
@@ -254,8 +254,8 @@ def _may_see(at: DeskContext, batch: Batch) -> bool:
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _line(at: DeskContext, batch: Batch) -> BatchLine:
-    language, now = at.here.language, at.here.now
+def _batch_line(at: DeskContext, batch: Batch) -> BatchLine:
+    language, now = at.reader.language, at.reader.now
     return BatchLine(
         number=batch.id,
         title=batch.title,
@@ -279,7 +279,7 @@ def _undone(language: Language, batch: Batch) -> str:
 def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:
     """Say what has become of a decision of a batch."""
     if batch.undone_at is None:
-        return _STANDS if decision.active(at.here.now) else _ENDED
+        return _STANDS if decision.active(at.reader.now) else _ENDED
     if decision.withdrawn_at == batch.undone_at:
         return _WITHDRAWN
     # What was withdrawn later than the batch was not withdrawn with it: the certificate kept it.
@@ -301,8 +301,8 @@ def _row(language: Language, decision: Decision, person: RosterName | None, fate
 
 
 ROUTES = (
-    Route("/desk/import/batches", for_visitors(listed, Act.DECIDE)),
-    Route("/desk/import/batches/{batch:id}", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import/batches", for_visitors(batch_list_page, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}", for_visitors(batch_page, Act.DECIDE)),
     Route("/desk/import/batches/{batch:id}/result.xlsx", for_visitors(result, Act.DECIDE, long=True)),
     Route("/desk/import/batches/{batch:id}/undo", for_visitors(undo, Act.DECIDE), methods=["POST"]),
 )

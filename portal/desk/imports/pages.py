@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.form_fields import Form, Ticked
+from portal.access.reader_context import COLUMNS, NONE, ReaderContext
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, ReaderContext
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
@@ -78,13 +78,15 @@ class RowGroup:
     lines: tuple[PreviewRow, ...]
 
 
-async def page(context: SignedIn) -> Response:
+async def import_page(context: SignedIn) -> Response:
     """Show where to take the template, and where to bring it back."""
-    return await _page(context, place(context, (Act.DECIDE,)))
+    return await _show_upload_form(context, desk_context(context, (Act.DECIDE,)))
 
 
-async def _page(context: Context, at: DeskContext, refused: str = "", *, status: int = 200, said: str = "") -> Response:
-    batches = await context.ask_long(partial(at.doors.batches.batches, at.step, 1))
+async def _show_upload_form(
+    context: Context, at: DeskContext, refused: str = "", *, status: int = 200, said: str = ""
+) -> Response:
+    batches = await context.ask_long(partial(at.stores.batches.batches, at.step, 1))
     choices = {
         column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES)
         for column in _NARROWED_BY
@@ -93,13 +95,13 @@ async def _page(context: Context, at: DeskContext, refused: str = "", *, status:
     return context.page(
         "desk/import.html",
         status=status,
-        here=at.here,
+        reader=at.reader,
         at=at,
         action=at.address("/desk/import"),
         refused=refused,
         said=said,
         choices=[
-            (column, at.here.language.gettext(COLUMNS[column]), values, context.asked(column))
+            (column, at.reader.language.gettext(COLUMNS[column]), values, context.asked(column))
             for column, values in choices.items()
         ],
         most_rows=limits.most_rows,
@@ -110,8 +112,8 @@ async def _page(context: Context, at: DeskContext, refused: str = "", *, status:
 
 async def template(context: SignedIn) -> Response:
     """Send a sheet with the own students, to be filled in."""
-    at = place(context, (Act.DECIDE,))
-    language, most = at.here.language, context.settings.desk.most_rows
+    at = desk_context(context, (Act.DECIDE,))
+    language, most = at.reader.language, context.settings.desk.most_rows
     columns = {name: "" if context.asked(name) == NONE else context.asked(name) for name in _NARROWED_BY}
     chosen = Filter(
         ListSelection.ALL,
@@ -119,26 +121,26 @@ async def template(context: SignedIn) -> Response:
         columns={name: value for name, value in columns.items() if context.asked(name)},
         order=Order.CLASS,
     )
-    count = await context.ask_long(context.services.lists.count, at.visibility, chosen, at.here.now, most)
+    count = await context.ask_long(context.services.lists.count, at.visibility, chosen, at.reader.now, most)
     if not count or count > most:
         sentence = TOO_MANY if count else NOBODY
-        return await _page(context, at, language.gettext(sentence, most=most), status=422)
-    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
-    title = template_title(at.here, at.step)
+        return await _show_upload_form(context, at, language.gettext(sentence, most=most), status=422)
+    fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
+    title = template_title(at.reader, at.step)
     narrowed = language.listed(chosen.columns.values())
-    stale = replace(at.here, visibility=at.visibility).stale(fresh)
-    about = (narrowed, *template_about(at.here, stale, context.account.name))
+    stale = replace(at.reader, visibility=at.visibility).stale(fresh)
+    about = (narrowed, *template_about(at.reader, stale, context.account.name))
     reasons = context.settings.step_named(at.step).reasons
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="template-"))
     try:
         file = Path(folder.name) / "template.xlsx"
-        people = people_of(at.here, context.services.lists, at.step, chosen)
+        people = people_of(at.reader, context.services.lists, at.step, chosen)
         writing = partial(
             result_sheets.write_template, file, language, title, [one for one in about if one], people, reasons
         )
         written = await context.export(writing)
         await context.audit(
-            AuditEvent.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
+            AuditEvent.EXPORTED, cohort=at.reader.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
         )
     except BaseException:
         folder.cleanup()
@@ -146,23 +148,23 @@ async def template(context: SignedIn) -> Response:
     return SentOnce(folder, file, f"{title.replace(' ', '-')}.xlsx")
 
 
-def template_title(here: ReaderContext, step: str) -> str:
+def template_title(reader: ReaderContext, step: str) -> str:
     """Say what a template is."""
-    return " ".join((here.cohort.name, here.titles[step], here.language.gettext("办理结果")))
+    return " ".join((reader.cohort.name, reader.titles[step], reader.language.gettext("办理结果")))
 
 
-def template_about(here: ReaderContext, stale: Sequence[str], by: str) -> tuple[str, ...]:
+def template_about(reader: ReaderContext, stale: Sequence[str], by: str) -> tuple[str, ...]:
     """Say of a template when it was made, by whom, and what of it is too old."""
-    language = here.language
-    return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(here.now), who=by), *stale)
+    language = reader.language
+    return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(reader.now), who=by), *stale)
 
 
-def people_of(here: ReaderContext, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
+def people_of(reader: ReaderContext, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
     """Give those who belong on a template: who has the step, and how it stands."""
-    for listed in lists.whole(here.visibility.only(step), chosen, here.now):
+    for listed in lists.whole(reader.visibility.only(step), chosen, reader.now):
         status = next((one for one in listed.steps if one.step == step), None)
         if status is not None:
-            yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
+            yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(reader, status).text)
 
 
 class ConfirmForm(Form):
@@ -175,57 +177,57 @@ class ConfirmForm(Form):
 
 async def bring(context: SignedIn) -> Response:
     """Take a sheet in, and lead to the look at it."""
-    at = place(context, (Act.DECIDE,))
-    language, limits = at.here.language, context.settings.desk
+    at = desk_context(context, (Act.DECIDE,))
+    language, limits = at.reader.language, context.settings.desk
     try:
         _form, file = await read_upload(context, Form)
     except SheetUnreadable as error:
-        return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
+        return await _show_upload_form(context, at, result_words.unreadable(language, error.code, limits), status=413)
     if file is None:
-        return await _page(context, at, language.gettext(NO_FILE), status=422)
+        return await _show_upload_form(context, at, language.gettext(NO_FILE), status=422)
     try:
         read_sheet = desk_of(context.request).read_sheet
         sheet = await context.ask_in_turn(results.read, read_sheet, file.content, file.name)
     except SheetUnreadable as error:
         said = result_words.unreadable(language, error.code, limits)
-        return await _page(context, at, f"{file.name}：{said}", status=422, said=str(error))
+        return await _show_upload_form(context, at, f"{file.name}：{said}", status=422, said=str(error))
     number = await keep_upload(context, at, UploadKind.RESULTS, file, sheet.kept(), rows=len(sheet.rows))
     return see_other(at.address(f"/desk/import/{number}"))
 
 
-async def look(context: SignedIn) -> Response:
+async def import_preview_page(context: SignedIn) -> Response:
     """Show what a sheet would do, row by row; nothing is entered yet."""
-    at, upload = await _brought(context)
+    at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
     preview = await _judged(context, at, upload)
     return await _preview(context, at, upload, preview)
 
 
-async def enter(context: SignedIn) -> Response:
+async def enter_import(context: SignedIn) -> Response:
     """Enter what the preview showed, if it still would do just that."""
     form = await forms.read_form(context, ConfirmForm)
-    at, upload = await _brought(context)
+    at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
     preview = await _judged(context, at, upload)
     if form.digest != preview.digest.hex():
         # What was ticked was meant of other rows.
         return await _overtaken(context, at, upload, preview)
-    language, wrong = at.here.language, preview.count(RowKind.WRONG)
+    language, wrong = at.reader.language, preview.count(RowKind.WRONG)
     if refused := _why_not(language, preview, form):
         return await _preview(context, at, upload, preview, form, refused=refused)
     sheet = results.again(upload.rows)
     try:
         made = await context.ask_in_turn(
             partial(
-                at.doors.batches.enter_all,
+                at.stores.batches.enter_all,
                 BatchKind.IMPORT,
                 at.step,
                 results.told_of(sheet, language.zone),
                 preview.digest,
                 at.account,
-                at.here.now,
+                at.reader.now,
                 at.scopes,
                 title=upload.file,
                 with_conflicts=form.with_conflicts,
@@ -242,10 +244,10 @@ async def enter(context: SignedIn) -> Response:
         return await _preview(context, at, upload, preview, form, refused=refused)
     kept = _became(context, at, sheet, made.rows, replaced=form.with_conflicts)
     uploads = desk_of(context.request).uploads
-    await context.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
+    await context.ask_long(partial(uploads.confirmed, upload.upload, at.reader.now, made.batch.id, kept.kept()))
     await context.audit(
         AuditEvent.IMPORTED,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         step=at.step,
         batch=made.batch.id,
         file=upload.file,
@@ -266,25 +268,25 @@ def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> s
 
 
 async def _overtaken(context: Context, at: DeskContext, upload: Upload, preview: SheetPreview) -> Response:
-    refused = at.here.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+    refused = at.reader.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
     return await _preview(context, at, upload, preview, refused=refused)
 
 
-async def _brought(context: SignedIn) -> tuple[DeskContext, Upload]:
+async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
     """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.RESULTS:
         raise HTTPException(404)
-    at = place(context, (Act.DECIDE,), upload.step)
-    if upload.cohort != at.here.cohort.key:
+    at = desk_context(context, (Act.DECIDE,), upload.step)
+    if upload.cohort != at.reader.cohort.key:
         raise HTTPException(404)
     return at, upload
 
 
 async def _judged(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
-    told = results.told_of(results.again(upload.rows), at.here.language.zone)
-    return await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    told = results.told_of(results.again(upload.rows), at.reader.language.zone)
+    return await context.ask_in_turn(at.stores.batches.preview, at.step, told, at.reader.now, at.scopes)
 
 
 async def _preview(
@@ -296,12 +298,12 @@ async def _preview(
     *,
     refused: str = "",
 ) -> Response:
-    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
+    fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
     counts = {kind.value: preview.count(kind) for kind in RowKind}
     return context.page(
         "desk/import_preview.html",
         status=409 if refused else 200,
-        here=at.here,
+        reader=at.reader,
         at=at,
         file=upload.file,
         groups=groups(context, at, preview.rows),
@@ -313,13 +315,13 @@ async def _preview(
         digest=preview.digest.hex(),
         ticks=ticks or ConfirmForm(),
         refused=refused,
-        stale=replace(at.here, visibility=at.visibility).stale(fresh),
+        stale=replace(at.reader, visibility=at.visibility).stale(fresh),
     )
 
 
 def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> list[RowGroup]:
     """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
-    language = at.here.language
+    language = at.reader.language
     kind = cards.kinds_of(context.settings).get(at.step, StepKind.SYNCED)
     reasons = context.settings.step_named(at.step).reasons
 
@@ -330,7 +332,7 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
             ("words", told.words),
             ("note", told.note),
             ("condition", told.condition),
-            ("until", language.moment(told.until, at.here.now) if told.until else ""),
+            ("until", language.moment(told.until, at.reader.now) if told.until else ""),
         )
         return PreviewRow(
             line=told.line,
@@ -339,8 +341,8 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
             class_name=row.class_name,
             result=language.listed(part for part in (result_words.result(language, told), told.reason) if part),
             more=tuple((language.gettext(results.COLUMNS[name][0]), text) for name, text in more if text),
-            stands=result_words.stands(language, row, at.here.now, kind),
-            why=result_words.why(language, row, reasons, at.here.now),
+            stands=result_words.stands(language, row, at.reader.now, kind),
+            why=result_words.why(language, row, reasons, at.reader.now),
         )
 
     return [
@@ -363,7 +365,7 @@ def _became(
     reasons = context.settings.step_named(at.step).reasons
     told = [
         {
-            code: result_words.became(language, row, reasons, at.here.now, replaced=replaced)
+            code: result_words.became(language, row, reasons, at.reader.now, replaced=replaced)
             for code, language in context.services.languages.items()
         }
         for row in judged
@@ -376,9 +378,9 @@ def _after(at: DeskContext, upload: Upload) -> str:
 
 
 ROUTES = (
-    Route("/desk/import", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import", for_visitors(import_page, Act.DECIDE)),
     Route("/desk/import", for_visitors(bring, Act.DECIDE), methods=["POST"]),
     Route("/desk/import/template.xlsx", for_visitors(template, Act.DECIDE, long=True)),
-    Route("/desk/import/{upload:id}", for_visitors(look, Act.DECIDE)),
-    Route("/desk/import/{upload:id}", for_visitors(enter, Act.DECIDE), methods=["POST"]),
+    Route("/desk/import/{upload:id}", for_visitors(import_preview_page, Act.DECIDE)),
+    Route("/desk/import/{upload:id}", for_visitors(enter_import, Act.DECIDE), methods=["POST"]),
 )

@@ -90,7 +90,7 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
             found = reads(content, name, [COLUMNS[column][1] for column in _NEEDED])
         except SheetUnreadable as other:
             raise (error if other.code is SheetCode.COLUMNS else other) from None
-    twice = [column for column, at in _places(found).items() if len(at) > 1]
+    twice = [column for column, at in _column_positions(found).items() if len(at) > 1]
     if twice:
         raise SheetUnreadable(
             SheetCode.TWICE, f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
@@ -100,17 +100,17 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
 
 def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
     """Return what each row tells. A day ends at the institution's midnight."""
-    at = {column: found[0] for column, found in _places(sheet).items() if found}
+    at = {column: found[0] for column, found in _column_positions(sheet).items() if found}
     return tuple(
-        _told(row, {column: row.cells[place] or "" for column, place in at.items()}, zone) for row in sheet.rows
+        _import_row(row, {column: row.cells[place] or "" for column, place in at.items()}, zone) for row in sheet.rows
     )
 
 
-def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
+def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
     said = {column: cells.get(column, "") for column in COLUMNS}
     verdict = _VERDICTS.get(_folded(said["result"]))
-    until = _day(said["until"])
-    wrong = next(_wrong(said, verdict, until), None)
+    until = _parse_day(said["until"])
+    wrong = next(_find_fault(said, verdict, until), None)
     return ImportRow(
         line=row.line,
         student=normalise_number(said["student"]),
@@ -128,7 +128,7 @@ def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
     )
 
 
-def _wrong(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[RowFault, str]]:
+def _find_fault(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[RowFault, str]]:
     """Give what cannot be taken as it stands, and the word that stands there."""
     more = any(text for column, text in said.items() if column not in ("student", "name"))
     if verdict is None and more:
@@ -141,7 +141,7 @@ def _wrong(said: Mapping[str, str], verdict: Verdict | None, until: date | None)
         yield RowFault.DATE, said["until"]
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     found = _DAY.fullmatch(" ".join(unicodedata.normalize("NFKC", text).split()))
     if found is None:
         return None
@@ -152,7 +152,7 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _places(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
+def _column_positions(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
     """Return for each column where it stands in a sheet; nowhere for one that is not there."""
     names = [_folded(name) for name in sheet.columns]
     return {

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from portal.access import forms
 from portal.access.forms import FormT
 from portal.access.multipart import UploadedFile
-from portal.desk.context.scene import DeskContext
+from portal.desk.context.desk_context import DeskContext
 from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
 from portal.page.context import Context
 from status_db.accounts.audit_log import AuditEvent
@@ -48,19 +48,19 @@ async def keep_upload(
     number = await context.ask_long(
         partial(
             desk_of(context.request).uploads.keep,
-            at.here.cohort.key,
+            at.reader.cohort.key,
             kind,
             at.step,
             account=at.account,
             file=file.name,
             content=file.content,
             rows=kept,
-            now=at.here.now,
+            now=at.reader.now,
             source=source or None,
         )
     )
     note = partial(
-        context.audit, AuditEvent.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=rows
+        context.audit, AuditEvent.BROUGHT_SHEET, cohort=at.reader.cohort.key, step=at.step, file=file.name, rows=rows
     )
     await (note(source=source) if source else note())
     return number

@@ -158,7 +158,7 @@ class ReaderContext:
         return self.levels.get(value, value) if column == "level" else value
 
 
-def scene(context: SignedIn) -> ReaderContext:
+def reader_context(context: SignedIn) -> ReaderContext:
     """Return what may be read of the cohort that the page is about."""
     cohort = context.cohort
     steps = readable(context.account, [step.key for step in context.settings.step], cohort.key)

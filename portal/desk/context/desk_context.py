@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from config.settings import Settings
 from config.tables.sources import Source
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.desk.context.services import DeskStores, desk_of
 from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
@@ -26,8 +26,8 @@ ANSWERING = (Act.DECIDE, Act.REVIEW)
 class DeskContext:
     """One place at the desk: a step, and for whom somebody may act at it."""
 
-    here: ReaderContext
-    doors: DeskStores
+    reader: ReaderContext
+    stores: DeskStores
     account: str
     step: str
     #: Those that the account may act at, in the settings' order.
@@ -39,34 +39,34 @@ class DeskContext:
     @property
     def visibility(self) -> Visibility:
         """Who stands in the queue: this step alone, inside the scopes."""
-        return Visibility(self.here.cohort.key, {self.step: self.scopes})
+        return Visibility(self.reader.cohort.key, {self.step: self.scopes})
 
     @property
     def reviews(self) -> bool:
         """The step is a review: classes pass it, and certificates hang on it."""
-        return self.step in _reviews(self.here.settings)
+        return self.step in _reviews(self.reader.settings)
 
     @property
-    def brings(self) -> dict[str, Source]:
+    def full_list_sources(self) -> dict[str, Source]:
         """The sources of the step whose whole list is brought here; none where the account decides for a part alone."""
-        settings, everybody = self.here.settings, any(not scope for scope in self.scopes)
+        settings, everybody = self.reader.settings, any(not scope for scope in self.scopes)
         named = {name: settings.source[name] for name in settings.sources_of(self.step)} if everybody else {}
         return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
 
     @property
     def before(self) -> ReaderContext:
         """The same request, as it reads the steps before the review: how old their answers are."""
-        settings = self.here.settings
+        settings = self.reader.settings
         flows = [flow for flow in settings.flow if self.step in {entry.step for entry in flow.entries}]
         steps = {step: self.scopes for flow in flows for step in flow.after(self.step)}
-        return replace(self.here, visibility=Visibility(self.here.cohort.key, steps))
+        return replace(self.reader, visibility=Visibility(self.reader.cohort.key, steps))
 
     def address(self, path: str, **wanted: str) -> str:
         """Return a page of this cohort and step."""
-        return self.here.address(path, step=self.step, **wanted)
+        return self.reader.address(path, step=self.step, **wanted)
 
 
-def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:
+def desk_context(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:
     """Return the place that an address means: its step, or the first one. Raises HTTPException.
 
     A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
@@ -78,10 +78,10 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
     wanted = step or context.asked("step") or next(iter(may))
     if wanted not in may:
         raise HTTPException(404)
-    here = ReaderContext(settings, context.language, context.now, cohort, Visibility(cohort.key, may))
+    reader = ReaderContext(settings, context.language, context.now, cohort, Visibility(cohort.key, may))
     return DeskContext(
-        here=here,
-        doors=desk_of(context.request).doors[cohort.key],
+        reader=reader,
+        stores=desk_of(context.request).stores[cohort.key],
         account=context.account.account,
         step=wanted,
         steps=tuple(may),
