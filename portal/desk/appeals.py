@@ -1,4 +1,4 @@
-"""What students object to at a step, and what reviewers sent back: the office's queue of it, and its answers."""
+"""The office's queue of appeals and returned steps: list them, show one, and answer it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,10 +31,10 @@ from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import StepKind
 from status_db.views import StudentView
 
-#: So many stand in the queue at once: whoever answers the first sees the next.
+#: Rows shown in the queue. After the first is answered, the next appears.
 _ROWS = 50
 
-#: A clerk who looks into something is not held up by how often the student has asked today.
+#: Rechecks that a clerk can request in addition to the student's own daily limit.
 _ASKED_BY_CLERKS = 20
 
 NO_OUTCOME = N_("请选一下处理结果。")
@@ -43,9 +43,9 @@ ASKED_OFTEN = N_("今天已经查得太多。请改天再查，或选另一种�
 
 
 class AnswerForm(Form):
-    """What an office answers."""
+    """An office's answer to an appeal."""
 
-    #: Words in Chinese, each letter of which a form writes as nine.
+    #: Chinese text: a form encodes each character as nine bytes.
     longest = 16 * 1024
 
     outcome: Annotated[AppealOutcome | None, OrNone] = None
@@ -54,17 +54,17 @@ class AnswerForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class _AppealContext:
-    """An objection before somebody who may answer it."""
+    """An appeal, its student and step, and the context of the clerk who can answer it."""
 
     at: DeskContext
     one: Appeal
     student: StudentView
-    #: None where the student does not go this way any more.
+    #: None if the step is no longer in the student's flow.
     status: StepStatus | None
 
 
 async def queue(context: SignedIn) -> Response:
-    """Show what waits at a step, whichever is due first."""
+    """Show the appeals that wait at a step, the earliest deadline first."""
     at = desk_context(context, ANSWERING)
     cohort, reader = at.reader.cohort.key, at.reader
     inside = inside_of(context, cohort, at.scopes)
@@ -84,7 +84,7 @@ async def queue(context: SignedIn) -> Response:
 
 
 async def appeal_page(context: SignedIn) -> Response:
-    """Show one objection, and the form to answer it."""
+    """Show one appeal and the form to answer it."""
     found = await _load_appeal(context)
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
@@ -93,7 +93,7 @@ async def appeal_page(context: SignedIn) -> Response:
 
 
 async def answer(context: SignedIn) -> Response:
-    """Enter the office's answer; one that cannot be entered so comes back with what would do."""
+    """Save the office's answer. If it is not valid, show the form again with the reason and the fix."""
     sent = await forms.read_form(context, AnswerForm)
     found = await _load_appeal(context)
     outcome, text = sent.outcome, sent.answer
@@ -132,7 +132,7 @@ async def answer(context: SignedIn) -> Response:
 
 
 async def ask_again(context: SignedIn) -> Response:
-    """Have the sources asked about the student, and come back with what stands then."""
+    """Request a recheck of the student, then show the appeal with the new status."""
     await forms.read_form(context, Form)
     found = await _load_appeal(context)
     one, at = found.one, found.at
@@ -160,7 +160,7 @@ async def ask_again(context: SignedIn) -> Response:
 
 
 async def record(context: SignedIn) -> Response:
-    """Show one objection, ready to be printed."""
+    """Show one appeal for printing."""
     found = await _load_appeal(context)
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
@@ -170,7 +170,7 @@ async def record(context: SignedIn) -> Response:
 
 
 async def _load_appeal(context: SignedIn) -> _AppealContext:
-    """Return the objection an address means, before who may answer it; foreign and missing read 404."""
+    """Return the appeal that the address names. Raise 404 if it is missing or outside the visitor's scopes."""
     at = desk_context(context, ANSWERING)
     cohort, now = at.reader.cohort.key, at.reader.now
     one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["objection"])
@@ -212,7 +212,7 @@ async def _show_appeal(
 
 
 def _outcomes(found: _AppealContext) -> tuple[AppealOutcome, ...]:
-    """Return what may be answered: sources are asked only where a step has any."""
+    """Return the possible outcomes. A recheck is possible only if the step has sources."""
     synced = found.status is not None and found.status.kind is StepKind.SYNCED
     return (
         (AppealOutcome.RECHECKED, AppealOutcome.DECIDED, AppealOutcome.EXPLAINED)
@@ -222,7 +222,7 @@ def _outcomes(found: _AppealContext) -> tuple[AppealOutcome, ...]:
 
 
 def _decided_since(found: _AppealContext) -> int | None:
-    """Return the decision that stands, and did not stand when it was raised; None where there is none."""
+    """Return the active decision that was made after the appeal. None if there is none."""
     decision, now = found.status.decision if found.status is not None else None, found.at.reader.now
     if decision is None or not decision.active(now) or decision.id == found.one.seen.decision:
         return None
@@ -234,12 +234,12 @@ async def _last_asked(context: Context, one: Appeal) -> Recheck | None:
 
 
 def _was_rechecked(one: Appeal, last: Recheck | None) -> bool:
-    """Say whether the sources have answered about the student since it was raised."""
+    """Return whether a recheck of the student succeeded after the appeal was raised."""
     return last is not None and last.outcome is RequestOutcome.DONE and last.at >= one.at
 
 
 def _recheck_text(found: _AppealContext, last: Recheck | None) -> str:
-    """Say what came of asking the sources since; nothing where nobody has."""
+    """Return the result of the last recheck since the appeal as text. Empty if none was requested."""
     if last is None or last.at < found.one.at or not found.one.waits:
         return ""
     language, now = found.at.reader.language, found.at.reader.now

@@ -1,4 +1,4 @@
-"""What is typed into the desk's form about one student's step, and the wish that it means."""
+"""The desk's form for one student's step, and the decision request that it makes."""
 
 from collections.abc import Collection
 from datetime import date, datetime, time
@@ -14,16 +14,16 @@ from portal.web import bounds
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 
-#: What fits into the database's columns, and what somebody reads to its end.
+#: Limits of the database's columns, and of a text that people read to its end.
 LONGEST_WORD = 100
 LONGEST_TEXT = 1000
 
-#: Years that somebody can have meant.
+#: Years that a form accepts, to catch typing mistakes.
 _YEARS = range(2000, 2101)
 
 
 class FormCode(StrEnum):
-    """What of a form makes no wish."""
+    """Why a form does not make a decision request."""
 
     NO_VERDICT = "no_verdict"
     NO_REASON = "no_reason"
@@ -33,14 +33,14 @@ class FormCode(StrEnum):
 
 
 class FormInvalid(Refused[FormCode]):
-    """What was typed makes no wish. Only a page can meet it, and has a sentence for every code."""
+    """A form that does not make a decision request. Only pages raise it; each code has a sentence."""
 
     def __init__(self, code: FormCode) -> None:
         super().__init__(code, code.value)
 
 
 def _clean(text: str) -> str:
-    """Leave out what is no letter, and no line's end."""
+    """Remove characters that are not printable, except line ends."""
     lines = text.replace("\r\n", "\n")
     return "".join(letter for letter in lines if letter.isprintable() or letter == "\n").strip()
 
@@ -51,9 +51,9 @@ _Text: TypeAlias = Annotated[_Typed, at_most(LONGEST_TEXT)]
 
 
 class TypedDecision(Form):
-    """One form, whether it makes sense or not."""
+    """The form as typed, valid or not."""
 
-    #: Long texts, each letter of which a form writes as nine.
+    #: Long texts: a form encodes each Chinese character as nine bytes.
     longest = 48 * 1024
 
     verdict: Annotated[Verdict | None, OrNone] = None
@@ -62,33 +62,33 @@ class TypedDecision(Form):
     file_number: _Word = ""
     words: _Text = ""
     note: _Text = ""
-    #: The last day on which it counts.
+    #: The last day on which the decision counts.
     until: _Typed = ""
     #: When it was decided on paper, and on which sheet.
     decided_at: _Typed = ""
     sheet: _Word = ""
-    #: A review: over answers that are too old.
+    #: A review: accept data that are out of date.
     over: Ticked = False
-    #: Why a decision is taken back.
+    #: Why a decision is withdrawn.
     because: _Text = ""
-    #: What stood there when the page was made, and the number of the decision among it; 0 for none.
+    #: The status that the page showed, and the number of its decision; 0 if there was none.
     saw: _Typed = ""
     decision: Number = None
 
     @property
     def decision_seen(self) -> int:
-        """The number of the decision that the page showed; 0 for none."""
+        """The number of the decision that the page showed; 0 if there was none."""
         return self.decision or 0
 
     def filled_from(self, blank: "TypedDecision") -> "TypedDecision":
-        """Return the same, bound to what `blank` shows where it is bound to nothing."""
+        """Return a copy that has the version tag of `blank` where it has none of its own."""
         decision = self.decision if self.decision is not None else blank.decision
         return self.model_copy(update={"saw": self.saw or blank.saw, "decision": decision})
 
     def decision_request(
         self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo
     ) -> DecisionRequest:
-        """Return what is wished, on clocks of this zone. Raises Unclear."""
+        """Return the decision request, with times in this zone. Raise FormInvalid."""
         verdict = self.verdict
         if verdict is None or verdict not in verdicts:
             raise FormInvalid(FormCode.NO_VERDICT)
@@ -113,7 +113,7 @@ class TypedDecision(Form):
         )
 
     def refuse_too_long(self) -> None:
-        """Raise Unclear where something is longer than what is kept."""
+        """Raise FormInvalid if a text is longer than its limit."""
         if self.too_long:
             raise FormInvalid(FormCode.TOO_LONG)
 

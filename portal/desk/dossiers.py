@@ -1,6 +1,6 @@
-"""A dossier in words, for who decides one step of it: evidence, decision, where the two disagree, and what was before.
+"""One step of a student in words, for the people that decide it: evidence, decision, conflicts and history.
 
-Pure: it is told the time and the language, and asks nothing. Of the student's other steps only the state is told.
+Pure: the time and the language are passed in. Of the student's other steps, it shows only the state.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from status_db.model import Certificate, Decision, Obligation
 from status_db.queries.dossier import Dossier, SourceFinding
 from status_db.views import StudentView
 
-#: How a certificate left.
+#: How a certificate was collected.
 _COLLECTED: Mapping[str, str] = {
     "": N_("待领取"),
     "self": N_("本人领取"),
@@ -31,7 +31,7 @@ _COLLECTED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DossierSource:
-    """What one source says, as it was read."""
+    """One source's record of the student."""
 
     title: str
     word: str
@@ -40,44 +40,44 @@ class DossierSource:
     sentence: str
     owed: tuple[ObligationLine, ...]
     total: str
-    #: Why it cannot be believed as it stands; empty when it can.
+    #: Why the record is in doubt. Empty if it is not.
     doubt: str
-    #: As of when; empty while it has never answered.
+    #: When the source last answered. Empty if it never has.
     as_of: str
-    #: Since when it says so, and by which run; empty and None where nothing is stored.
+    #: Since when the record is unchanged, and the run that stored it. Empty and None if nothing is stored.
     since: str
     run: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class DossierDecision:
-    """One decision: its verdict, and everything there is to know of it, title by title."""
+    """One decision: its verdict and its details, each with a title."""
 
     number: int
     word: str
     mark: str
     tone: str
-    #: Withdrawn, or over; empty while it counts.
+    #: Withdrawn or ended. Empty while it counts.
     ended: str
     lines: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DossierConflict:
-    """Where the sources and the decision disagree."""
+    """A conflict between the sources and the decision."""
 
     sentence: str
-    #: What would settle it.
+    #: How to resolve it.
     advice: str
     tone: str
-    #: What the decision answered, and what is found now: each thing, and whether it is new since.
+    #: Obligations at the time of the decision and now, each with whether it is new.
     then: tuple[str, ...] = ()
     now: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OtherStep:
-    """Another step of the student, by its state alone."""
+    """Another step of the student: its state alone."""
 
     step: str
     title: str
@@ -89,28 +89,28 @@ class OtherStep:
 
 @dataclass(frozen=True, slots=True)
 class ReviewCheck:
-    """Whether a review may pass."""
+    """Whether a review can pass."""
 
-    #: What it waits for, besides newer answers.
+    #: The steps it waits for, besides newer data.
     waits: tuple[str, ...]
-    #: Whose answer is too old, each with its moment.
+    #: The steps whose data are out of date, each with its time.
     old: tuple[str, ...]
 
     @property
     def opens(self) -> bool:
-        """It may pass, if need be over answers that are too old."""
+        """Whether the review can pass, if necessary with data that are out of date."""
         return not self.waits
 
 
 @dataclass(frozen=True, slots=True)
 class DossierStep:
-    """One step of one student, for who decides it."""
+    """One step of one student, for the people that decide it."""
 
     who: tuple[tuple[str, str], ...]
     step: StepLine
     since: str
     sources: tuple[DossierSource, ...]
-    #: The one that stands, if it counts or has not been taken back.
+    #: The current decision. None if there is none or it was withdrawn.
     decision: DossierDecision | None
     disagreement: DossierConflict | None
     others: tuple[OtherStep, ...]
@@ -120,7 +120,7 @@ class DossierStep:
 
 
 def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
-    """Return what may be seen of a dossier by who decides, reviews or issues at this step."""
+    """Return the parts of a dossier that the desk shows for this step."""
     language, settings, student, now = reader.language, reader.settings, dossier.student, reader.now
     own = [one for one in dossier.decisions if one.step == status.step]
     stands = status.decision if status.decision is not None and status.decision.active(now) else None
@@ -140,7 +140,7 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
 
 
 def review_check(reader: ReaderContext, status: StepStatus) -> ReviewCheck:
-    """Say what a review waits for."""
+    """Return what a review waits for."""
     old = status.waits_for_news
     return ReviewCheck(
         waits=tuple(reader.titles[step] for step in status.waits_for if step not in old),
@@ -149,7 +149,7 @@ def review_check(reader: ReaderContext, status: StepStatus) -> ReviewCheck:
 
 
 def _card_line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
-    # A card of this step alone, as the student's page makes it: so the words are the same.
+    # A card of this step alone, as on the student's page, so that both have the same wording.
     ((line,),) = (card.steps for card in cards.cards(language, settings, student, now, {step}))
     return line
 
@@ -191,7 +191,7 @@ def _source(reader: ReaderContext, says: SourceFinding) -> DossierSource:
 
 
 def _doubt(language: Language, why: str) -> str:
-    """Say why a record is in doubt: a word of ours, with the key that it is about; other reasons stand as they are."""
+    """Return why a record is in doubt. Known codes become a sentence with their key; other reasons stay as they are."""
     code, _, key = why.partition(" ")
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
@@ -278,7 +278,7 @@ def _disagreement(
 
 
 def _obligation_names(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
-    """Return the key of each thing this step was ever known to owe → its name, as it was told last."""
+    """Return key → last known name of each thing that this step ever had as an obligation."""
     told: list[Obligation] = []
     for flip in reversed(dossier.student.flips):
         told += flip.evidence if flip.step == status.step else ()
@@ -289,7 +289,7 @@ def _obligation_names(reader: ReaderContext, dossier: Dossier, status: StepStatu
 
 
 def _of_key(language: Language, key: str) -> str:
-    """Name something of which nothing is left but its key: its kind, and what the office calls it."""
+    """Return a name for an obligation of which only the key remains: its kind and the office's number."""
     kind, _, mark = key.partition(":")
     return f"{reasons.kind_word(language, kind)} {mark}".rstrip(": ")
 

@@ -1,4 +1,4 @@
-"""The queue of one step: who is still to be handled there, since when, and who else there is."""
+"""The queue of one step: students to handle, with the date, and a list of all others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.model import State, StepKind
 from status_db.queries.lists import Filter, ListedStudent, ListSelection, Order
 
-#: So many rows stand on one page.
+#: Rows on one page.
 _ROWS = 50
 
-#: What the queue may show, in the order of its tabs.
+#: The selections of the queue, in the order of its tabs.
 TABS: Mapping[ListSelection, str] = {
     ListSelection.NOT_CLEAR: N_("未办妥"),
     ListSelection.DISPUTED: N_("人工办理后数据有变化"),
@@ -38,29 +38,29 @@ _ORDERS: Mapping[str, str] = {
     Order.NAME: N_("按姓名"),
 }
 
-#: The states that a step of a kind may be in.
+#: The possible states of each kind of step.
 _STATES: Mapping[StepKind, tuple[State, ...]] = {
     StepKind.SYNCED: (State.HELD, State.NOT_DONE, State.UNKNOWN, State.CLEARED, State.EXEMPT),
     StepKind.MANUAL: (State.PENDING, State.HELD, State.CLEARED, State.EXEMPT),
     StepKind.REVIEW: (State.OPEN, State.CLOSED, State.HELD, State.CLEARED),
 }
 
-#: Nobody counts further.
+#: Counts stop here.
 _COUNTED = 999
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One student of the queue. Namesakes are told apart: number, college and class always stand beside the name."""
+    """One student of the queue. Number, college and class distinguish students of the same name."""
 
     student: str
     name: str
     college: str
     class_name: str
     address: str
-    #: None where the student has no such step.
+    #: None if the student does not have the step.
     cell: Cell | None
-    #: Since when the sources find it so, and for how many days.
+    #: Since when the sources report this finding, and for how many days.
     since: str
     days: str
 

@@ -1,4 +1,4 @@
-"""A reviewer sends a student's step back to its office, which looks at it again: the reviewer never decides for it."""
+"""Send a student's step back to its office for a check. The reviewer never decides the step."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.model import normalise_number
 from status_db.views import StudentView
 
-#: So many are listed, the newest.
+#: The newest entries listed.
 _ROWS = 50
 
 
@@ -37,7 +37,7 @@ NO_STEP = N_("请选一下发回哪一项。")
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One step that may be sent back."""
+    """One step that can be sent back."""
 
     step: str
     title: str
@@ -46,7 +46,7 @@ class _Choice:
 
 
 async def sent_back_page(context: SignedIn) -> Response:
-    """Show what was sent back of the students one reviews, and what the offices answered."""
+    """Show the steps sent back for the reviewer's students, and the offices' answers."""
     at = desk_context(context, (Act.REVIEW,))
     cohort, reader = at.reader.cohort.key, at.reader
     steps = {step for flow in reader.settings.flow for step in _before_review(flow, at.step)}
@@ -73,7 +73,7 @@ async def sent_back_page(context: SignedIn) -> Response:
 class SendBackForm(Form):
     """Which step of a student is sent back, and why."""
 
-    #: Words in Chinese, each letter of which a form writes as nine.
+    #: Chinese text: a form encodes each character as nine bytes.
     longest = 16 * 1024
 
     student: str = ""
@@ -82,7 +82,7 @@ class SendBackForm(Form):
 
 
 async def send_back_page(context: SignedIn) -> Response:
-    """Ask for a student's number, or show the student's steps that may be sent back."""
+    """Ask for a student number, or show the student's steps that can be sent back."""
     at = desk_context(context, (Act.REVIEW,))
     number = normalise_number(context.request.query_params.get("student", ""))
     if not number:
@@ -93,7 +93,7 @@ async def send_back_page(context: SignedIn) -> Response:
 
 
 async def send(context: SignedIn) -> Response:
-    """Enter that a step is sent back; what is not taken comes back with what would do."""
+    """Send a step back. If the form is not valid, show it again with the reason and the fix."""
     sent = await forms.read_form(context, SendBackForm)
     at = desk_context(context, (Act.REVIEW,))
     student = await _student(context, at, normalise_number(sent.student))
@@ -122,12 +122,12 @@ async def send(context: SignedIn) -> Response:
 
 
 def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
-    """Return the steps that a review waits for; none in a flow that has no such review."""
+    """Return the steps before a review. Empty if the flow does not contain the review."""
     return flow.after(review) if any(entry.step == review for entry in flow.entries) else ()
 
 
 async def _student(context: Context, at: DeskContext, number: str) -> StudentView:
-    """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
+    """Return a student of this reviewer at this step. Raise 404 if missing or outside the scopes."""
     cohort, now = at.reader.cohort.key, at.reader.now
     if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
         raise HTTPException(404)
@@ -138,7 +138,7 @@ async def _student(context: Context, at: DeskContext, number: str) -> StudentVie
 
 
 def _steps(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
-    """Return the steps of a student that stand before this review."""
+    """Return the student's steps before this review."""
     flow = at.reader.settings.flow_named(student.flow)
     if flow is None or not student.steps:
         return ()

@@ -1,4 +1,4 @@
-"""The record of one student's step: evidence as it was read, what was decided, and the forms by which to decide."""
+"""The record of one student's step: its evidence, its decisions, and the forms to decide it."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
@@ -27,19 +27,19 @@ from status_db.effective_status import StepStatus
 from status_db.model import Decision, StepKind, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
 
-#: What may be decided, and what a review may say, in the order of the form.
+#: The possible verdicts of a decision and of a review, in the order of the form.
 _DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
 _REVIEWED = {Verdict.CLEARED: N_("通过终审"), Verdict.HELD: N_("不通过（退回）")}
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One student's step, and where at the desk somebody looks at it."""
+    """One student's step, and the desk context of the request."""
 
     at: DeskContext
     dossier: Dossier
     status: StepStatus
-    #: The student's steps at which they may act.
+    #: The student's steps that the account is allowed to act on.
     own: tuple[str, ...]
 
     @property
@@ -49,23 +49,23 @@ class StepRecord:
 
     @property
     def saw(self) -> str:
-        """Name what stands here now, as the doors ask for it."""
+        """Return the version tag of the current status, as the stores check it."""
         if self.status.kind is StepKind.REVIEW:
             return seen_by_review(self.status)
         return self.status.version_tag(self.at.reader.now)
 
     @property
     def decision(self) -> Decision | None:
-        """The decision that counts, or that is a review which has lapsed."""
+        """The decision that counts, or the review that has lapsed."""
         decision = self.status.decision
         return decision if decision is not None and decision.active(self.at.reader.now) else None
 
     def address(self, act: str = "") -> str:
-        """Return the address of the record, or of something to be done with it."""
+        """Return the address of the record or of an action on it."""
         return self.of(self.at.step, act)
 
     def of(self, step: str, act: str = "") -> str:
-        """Return the same of another step."""
+        """Return the address of another step of the student."""
         path = f"/desk/students/{quote(self.student, safe='')}{act}"
         return self.at.reader.address(path, step=step)
 
@@ -85,7 +85,7 @@ async def decide(context: SignedIn) -> Response:
 
 
 async def withdraw_decision(context: SignedIn) -> Response:
-    """Take the decision back that stands."""
+    """Withdraw the active decision."""
     return await _act(context, Act.DECIDE, _withdraw)
 
 
@@ -95,11 +95,11 @@ async def review(context: SignedIn) -> Response:
 
 
 async def take_back(context: SignedIn) -> Response:
-    """Take the review back that stands."""
+    """Withdraw the active review."""
     return await _act(context, Act.REVIEW, _take_back)
 
 
-#: What has been done: the deed, the decision it was about, and why.
+#: The audit event of an action, its decision, and the reason.
 _Done = tuple[AuditEvent, Decision, str]
 
 
@@ -108,7 +108,7 @@ async def _act(
     act: Act,
     do: Callable[[SignedIn, StepRecord, TypedDecision], Awaitable[_Done]],
 ) -> Response:
-    """Do something with a record; what cannot be done brings the page again, with all that was typed."""
+    """Carry out an action on a record. If it is refused, show the page again with all that was typed."""
     typed = await forms.read_form(context, TypedDecision)
     found = await _find_record(context, (act,))
     try:
@@ -120,7 +120,7 @@ async def _act(
         who = await _first_author_name(context, refused)
         sentence = refusals.not_entered(found.at.reader, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
-            # Now it has been told, and is shown as it has come to stand.
+            # The page reports the newer decision and shows the current status.
             typed = typed.model_copy(update={"saw": "", "decision": None})
         return await _again(context, typed, sentence, 409)
     await context.audit(
@@ -178,7 +178,7 @@ def _refuse_no_reason(typed: TypedDecision) -> None:
 
 
 async def _first_author_name(context: Context, refused: DecisionRefused) -> str:
-    """Return the name of who was first."""
+    """Return the name of the author of the newer decision."""
     if not isinstance(refused, Overtaken) or refused.first is None:
         return ""
     author = refused.first.author
@@ -189,10 +189,10 @@ async def _first_author_name(context: Context, refused: DecisionRefused) -> str:
 
 
 async def _find_record(context: SignedIn, acts: Collection[Act]) -> StepRecord:
-    """Return the record of the address, where the visitor may do one of these acts. Raises HTTPException.
+    """Return the record that the address names, if the visitor can do one of these acts. Raise HTTPException.
 
-    Who may do none reads 403; a student or a step outside the scopes looks like one that does not exist. Without a step
-    it is the first of the student's that the visitor may act at.
+    403 if the visitor has none of these acts. 404 if the student or step is outside the scopes, as for unknown ones.
+    Without a step in the address, use the student's first one that the visitor is allowed to act on.
     """
     at = desk_context(context, acts)
     may, reader = at.reader.visibility.steps, at.reader
@@ -226,7 +226,7 @@ def _show_record(
     decides = Act.DECIDE in may and not is_review
     reviews = Act.REVIEW in may and is_review and not step.issued
     blank = TypedDecision(saw=found.saw, decision=found.decision.id if found.decision else 0)
-    # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
+    # After another error, keep the version tag of the first page: a colleague can have decided since.
     filled = typed.filled_from(blank) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
     door = dossiers.review_check(reader, step)

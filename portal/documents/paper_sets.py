@@ -1,4 +1,4 @@
-"""What stands on sheets of paper: the students of a class, a building or a step, as they stood when it was printed."""
+"""The content of paper sheets: the students of a class, a building or a step, at the time of printing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from status_db.model import StepKind, Verdict
 from status_db.queries.lists import Filter, ListedStudent, Lists, ListSelection
 from status_db.views import Scope, StepSource, StudentView
 
-#: What is owed is told in so many characters at most; the office's own screen has the rest.
+#: The most characters of obligations. The office's own system has the rest.
 _OWED = 60
 
 #: The widths of the columns that every sheet has, in mm.
@@ -29,7 +29,7 @@ _STEP = 34
 
 
 def visibility_of(settings: Settings, cohort: str, step: str, scopes: Sequence[Scope]) -> Visibility:
-    """Return what whoever handles a step has to see on paper: the step alone, or a review with all it rests on."""
+    """Return the visibility that paper for a step needs: the step alone, or a review with all steps before it."""
     steps = {step}
     for flow in settings.flow:
         if any(entry.step == step and entry.kind == StepKind.REVIEW.value for entry in flow.entries):
@@ -38,7 +38,7 @@ def visibility_of(settings: Settings, cohort: str, step: str, scopes: Sequence[S
 
 
 class PaperWriter:
-    """Makes the sheets of one cohort as it stands now, in one language. Raises StoreError."""
+    """Makes the sheets of one cohort as it is now, in one language. Raises StoreError."""
 
     def __init__(self, lists: Lists, settings: Settings, language: Language, cohort: str, now: datetime) -> None:
         self._lists = lists
@@ -66,7 +66,7 @@ class PaperWriter:
         return self._lists.freshness(self._cohort.key)
 
     def of_step(self, step: str, visibility: Visibility, columns: Mapping[str, str] | None = None) -> PrintSet | None:
-        """Return the sheets of one step, each class beginning a page; None where there is nobody.
+        """Return the sheets of one step, one group for each class. None if there is no student.
 
         `columns` narrows them to a class, with its college, or to a building, which is one group then.
         """
@@ -74,7 +74,7 @@ class PaperWriter:
         return self._make_set(step, visibility, chosen)
 
     def of_class(self, college: str, class_name: str, visibility: Visibility) -> PrintSet | None:
-        """Return the sheets of a class with every step of the sight; None where there is nobody."""
+        """Return the sheets of a class with every visible step. None if there is no student."""
         return self._make_set(
             None, visibility, Filter(ListSelection.ALL, columns={"college": college, "class": class_name})
         )
@@ -88,7 +88,7 @@ class PaperWriter:
         parts: list[PaperSection] = []
         if building is not None:
             group = list(listed)
-            # Who moved in while this was read has a name that is no place yet.
+            # A student that moved in meanwhile can have a building that is not in the list yet.
             mark = building_mark(self.buildings.index(building) + 1) if building in self.buildings else building
             title = self._set_title(reader, step, building or "–")
             parts += [self._part(reader, title, code, mark, group, with_class=True)] if group else []
@@ -151,7 +151,7 @@ class PaperWriter:
         return said if len(said) <= _OWED else f"{said[: _OWED - 1]}…"
 
     def slip(self, student: StudentView, visibility: Visibility) -> PrintSet:
-        """Return the slip of one student: each step of the flow, with its state where the sight has it."""
+        """Return the slip of one student: each step of the flow, with its state if it is visible."""
         reader = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
         lines = [
             PaperRow(
@@ -169,7 +169,7 @@ class PaperWriter:
         return self._slip(reader, lines, facts, number)
 
     def blank_slip(self) -> PrintSet:
-        """Return a slip on which everything is written by hand, for whoever stands on no list."""
+        """Return a blank slip, for students that are not on any list."""
         reader = ReaderContext(
             self._settings, self._language, self._now, self._cohort, Visibility(self._cohort.key, {})
         )

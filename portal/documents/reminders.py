@@ -1,4 +1,4 @@
-"""A reminder for a class, as text to copy: names and steps, and where to look. No amounts and no titles."""
+"""A reminder for a class, as text to copy: names, steps, and where to read more. No amounts and no titles."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,7 +15,7 @@ def text(
     freshness: Mapping[str, StepSource],
     where: str,
 ) -> str:
-    """Return the text in the scene's language; `where` is the address of the pages. Nobody named is still a text."""
+    """Return the text in the context's language. `where` is the portal's address. The list of names can be empty."""
     language = reader.language
     colon, brackets = (": ", " ({})") if language.code == "en" else ("：", "（{}）")
     moment = language.moment(reader.now, reader.now)

@@ -1,6 +1,6 @@
-"""The report of a cohort as an Excel file: a worksheet for each table, each with the head that says what it is.
+"""The report of a cohort as an Excel file: one worksheet per table, each with the same header block.
 
-Words are text, so that none computes; figures are numbers, for whoever calculates on.
+Words are text, so that none is a formula. Figures are numbers, for further calculation.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from portal.documents.report_tables import ReportCell, ReportTable, colleges_by_
 from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.report import CohortReport
 
-#: So wide is a column of words, and one of figures, in characters.
+#: The widths of a column of words and of figures, in characters.
 _WORDS, _FIGURES = 20, 12
 
-#: As Excel numbers the sizes of paper.
+#: Excel's number of the paper size.
 _A4 = 9
 
 
 def workbook(
     reader: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], who: str, college: str | None = None
 ) -> bytes:
-    """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
+    """Return the file. Each sheet has its time, the age of the data, the scope, and the account that made it."""
     language = reader.language
     title = _report_title(reader)
     data = (
@@ -45,7 +45,7 @@ def workbook(
 
 
 def file_name(reader: ReaderContext) -> str:
-    """Return what the file is called."""
+    """Return the file's name."""
     return f"{_report_title(reader).replace(' ', '-')}-{reader.now.astimezone(reader.language.zone):%Y%m%d-%H%M}.xlsx"
 
 

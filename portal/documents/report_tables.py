@@ -1,4 +1,4 @@
-"""The report of a cohort in words: its tables, as the page, the Excel file and the command line show them alike."""
+"""The tables of a cohort's report, with the same words on the page, in the Excel file and on the command line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ Value: TypeAlias = str | int | Decimal | None
 
 @dataclass(frozen=True, slots=True)
 class ReportCell:
-    """One figure or word; None where there is none to tell."""
+    """One figure or word. None if there is no value."""
 
     value: Value
-    #: The list of exactly those; empty where no list shows them.
+    #: The list of exactly these students. Empty if no list shows them.
     address: str = ""
-    #: The data behind the line are too old, as the value says.
+    #: Whether the data of the line are out of date, which the value states.
     stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReportColumn:
-    """A column's head, and whether words stand beneath it."""
+    """A column's head, and whether its cells are words."""
 
     title: str
     words: bool = False
@@ -42,11 +42,11 @@ class ReportTable:
 
     key: str
     title: str
-    #: What is counted, where the heads do not say it.
+    #: What is counted, if the heads do not state it.
     notes: tuple[str, ...]
     columns: tuple[ReportColumn, ...]
     rows: tuple[tuple[ReportCell, ...], ...]
-    #: The sums of the columns; empty where sums would say nothing.
+    #: The sums of the columns. Empty if sums have no meaning.
     sums: tuple[ReportCell, ...] = ()
 
     @property
@@ -55,10 +55,10 @@ class ReportTable:
         return (*self.rows, self.sums) if self.sums else self.rows
 
 
-#: What is objected, by whom.
+#: Kinds of appeal, by whom they are raised.
 _KINDS: Mapping[str, str] = {"objection": N_("学生异议"), "sent_back": N_("终审退回")}
 
-#: How an objection ended.
+#: The outcomes of appeals.
 _OUTCOMES: Mapping[str, str] = {
     "rechecked": N_("重新核对后答复"),
     "decided": N_("人工改判"),
@@ -66,14 +66,14 @@ _OUTCOMES: Mapping[str, str] = {
     "withdrawn": N_("自行撤回"),
 }
 
-#: How a certificate left.
+#: How a certificate was collected.
 _LEFT: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("他人代领"), "post": N_("邮寄")}
 
 
 def tables(
     reader: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], college: str | None = None
 ) -> tuple[ReportTable, ...]:
-    """Return the tables in the order of the page; those with nothing to tell are left out.
+    """Return the tables in the order of the page. Empty tables are left out.
 
     `college` is the one that the report was narrowed to.
     """
@@ -89,7 +89,7 @@ def tables(
 
 
 def colleges_by_step(reader: ReaderContext, found: CohortReport) -> ReportTable:
-    """Return each step of each college: for the Excel file, where a long table does no harm."""
+    """Return each step of each college, for the Excel file, which has room for a long table."""
     return ReportTable(
         key="colleges-by-step",
         title=reader.language.gettext("学院与事项"),
@@ -327,7 +327,7 @@ def _certificates(reader: ReaderContext, found: CohortReport) -> ReportTable:
 def _linked_count(
     reader: ReaderContext, count: int, college: str | None, wanted: ListSelection | State, step: str = ""
 ) -> ReportCell:
-    """Return a figure that leads to the list of exactly those; nobody leads nowhere."""
+    """Return a figure with a link to the list of exactly these students. A zero has no link."""
     if not count:
         return ReportCell(0)
     word = f"state-{wanted}" if isinstance(wanted, State) else wanted.value
@@ -340,5 +340,5 @@ def _in_order(reader: ReaderContext, steps: Mapping[str, StepCounts]) -> list[tu
 
 
 def _column_value(name: str) -> str:
-    """Return a roster column's value, or what stands for none."""
+    """Return a roster column's value, or the text for an empty one."""
     return name or NONE

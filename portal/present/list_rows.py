@@ -1,5 +1,7 @@
-"""The rows of lists, in words: who, and how each step that may be read stands. No titles and no amounts: those are for
-the student and for the office alone."""
+"""The rows of lists as text: the student, and the state of each readable step.
+
+Titles and amounts of obligations are left out: they are for the student and the office alone.
+"""
 
 from dataclasses import dataclass
 
@@ -17,14 +19,14 @@ class Cell:
     word: str
     mark: str
     tone: str
-    #: How many things are owed, as "2 项"; empty where that is not what it is about.
+    #: The number of obligations, as "2 项". Empty if the state does not depend on them.
     things: str
-    #: What else there is to know: decided by a person, outgrown, too old, disputed.
+    #: Notes: decided by staff, overtaken by new debt, out of date, disputed.
     besides: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """All of it, as one line."""
+        """The whole cell as one line."""
         said = " ".join(part for part in (self.word, self.things) if part)
         return " · ".join((said, *self.besides))
 
@@ -35,16 +37,16 @@ class StudentRow:
 
     student: str
     name: str
-    #: As the roster has them: level, college, class, campus, building, category.
+    #: The roster columns: level, college, class, campus, building, category.
     columns: tuple[str, ...]
     college: str
     class_name: str
-    #: For each step of the scene; None where the student has no such step, or it may not be read.
+    #: One per step of the context. None if the student does not have the step, or it is not readable.
     cells: tuple[Cell | None, ...]
 
 
 def row(reader: ReaderContext, listed: ListedStudent) -> StudentRow:
-    """Return a listed student in words."""
+    """Return a listed student as text."""
     by_step = {status.step: status for status in listed.steps}
     return StudentRow(
         student=listed.student,
@@ -64,7 +66,7 @@ def row(reader: ReaderContext, listed: ListedStudent) -> StudentRow:
 
 
 def cell(reader: ReaderContext, status: StepStatus) -> Cell:
-    """Return how a step stands in words, as the student's own page has them."""
+    """Return the state of a step in the words of the student's own page."""
     language, effective = reader.language, status.at(reader.now)
     besides: list[str] = []
     if effective.by_decision:
@@ -87,7 +89,7 @@ def cell(reader: ReaderContext, status: StepStatus) -> Cell:
 
 
 def to_do(reader: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
-    """Return the steps that the student has to go for, each with its word."""
+    """Return the steps for which the student must go to an office, each with its word."""
     found: list[tuple[str, str]] = []
     for status in listed.steps:
         effective = status.at(reader.now)

@@ -1,4 +1,4 @@
-"""How the season goes: how many were all clear at the end of each day, and how many days that took them."""
+"""The trend of the season: how many students were clear at the end of each day, and how many days it took them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ class DayLine:
 
 @dataclass(frozen=True, slots=True)
 class SpanLine:
-    """How long it took the students of one college, or all of them."""
+    """How many days the students of one college, or of all of them, needed."""
 
     title: str
     students: int
     clear: int
-    #: A quarter, half, three quarters of those who are all clear; empty while nobody is.
+    #: Days until a quarter, half and three quarters of the clear students were clear. Empty while there are none.
     quartiles: tuple[str, ...]
 
 
 async def trend_page(context: SignedIn) -> Response:
-    """Show the season of a cohort, or of one college that the address names."""
+    """Show the season of a cohort, or of the college in the address."""
     reader = reader_context(context)
     college = context.asked("college")
     found = await context.ask_long(context.services.reader.trend, reader.visibility, reader.now, college or None)

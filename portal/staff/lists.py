@@ -1,4 +1,4 @@
-"""Lists of students, within an account's grants: as a page, as an Excel file, and as a reminder to copy."""
+"""Lists of students inside an account's grants: as a page, as an Excel file, and as a reminder to copy."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,10 +27,10 @@ from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
 _ROWS = 50
 
-#: A list is counted up to this: the overview has the figures of more.
+#: Lists are counted up to this. The overview has larger counts.
 _COUNTED = 2000
 
-#: A class has fewer; a reminder to more people is none.
+#: The most students in a reminder. A class has fewer.
 _REMINDED = 500
 
 _WANTED: Mapping[str, str] = {
@@ -53,7 +53,7 @@ _ORDERS: Mapping[str, str] = {
 
 
 async def student_list_page(context: SignedIn) -> Response:
-    """Show a leaf of the list that the address asks for."""
+    """Show one page of the list in the address."""
     reader = reader_context(context)
     chosen = _list_filter(context, reader)
     after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
@@ -98,7 +98,7 @@ async def student_list_page(context: SignedIn) -> Response:
 
 
 async def export(context: SignedIn) -> Response:
-    """Send the list that the address asks for as an Excel file."""
+    """Return the list in the address as an Excel file."""
     reader = reader_context(context)
     chosen = _list_filter(context, reader)
     fresh = await context.ask_long(context.services.lists.freshness, reader.cohort.key)
@@ -143,7 +143,7 @@ def _texts(reader: ReaderContext, lists: Lists, chosen: Filter) -> Iterator[tupl
 
 
 async def remind(context: SignedIn) -> Response:
-    """Show a text for one class to copy, in each language: who has to go where still."""
+    """Show a reminder for one class to copy, in each language: the students that still must go, and where."""
     reader = reader_context(context)
     college, class_name = context.asked("college"), context.asked("class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
@@ -175,7 +175,7 @@ async def remind(context: SignedIn) -> Response:
 
 
 def _list_filter(context: Context, reader: ReaderContext) -> Filter:
-    """Read the filter out of the address; what makes no sense narrows nothing."""
+    """Return the filter in the address. Values that are not valid are ignored."""
     step, order = context.asked("step"), context.asked("order")
     return Filter(
         wanted=list_filters.wanted(context.asked("wanted"), _WANTED, ListSelection.TO_DO),
@@ -197,7 +197,7 @@ def _address_of(chosen: Filter) -> dict[str, str]:
 
 
 def _filter_text(reader: ReaderContext, chosen: Filter) -> str:
-    """Say a filter in words."""
+    """Return a filter in words."""
     language = reader.language
     wanted = (
         labels.say(language, labels.STATES, chosen.wanted)

@@ -1,4 +1,4 @@
-"""The overview: how many stand where, by step, by college and by class, within what an account may read."""
+"""The overview: counts by step, college and class, inside the account's grants."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from status_db.model import State
 from status_db.queries.lists import ListSelection
 from status_db.views import Overview, StepCounts, StudentGroup, Where
 
-#: In a bar from left to right: what is done first, what is to do last.
+#: The order in a bar from left to right: settled first, still to do last.
 _DRAWN = (
     State.CLEARED,
     State.EXEMPT,
@@ -29,7 +29,7 @@ _DRAWN = (
     State.HELD,
 )
 
-#: What is laid over a state's colour, so that colour is never all there is.
+#: Patterns over the colours, so that colour alone never carries a meaning.
 _PATTERNS: Mapping[State, str] = {
     State.HELD: "hatch",
     State.NOT_DONE: "dots",
@@ -39,13 +39,13 @@ _PATTERNS: Mapping[State, str] = {
     State.UNKNOWN: "dots",
 }
 
-#: So many classes stand on the overview itself; all of them on a page of their own.
+#: Classes shown on the overview. A page of their own lists all of them.
 _WORST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewRow:
-    """One step, counted."""
+    """The counts of one step."""
 
     title: str
     address: str
@@ -62,7 +62,7 @@ class OverviewRow:
 
 @dataclass(frozen=True, slots=True)
 class CollegeLine:
-    """One college: for each step how many are settled, of how many; None where it has no such step."""
+    """One college: for each step the settled students and the total. None if it does not have the step."""
 
     college: str
     address: str
@@ -71,24 +71,24 @@ class CollegeLine:
 
 @dataclass(frozen=True, slots=True)
 class GroupLine:
-    """One college or class, each student of it counted once."""
+    """One college or class, with each student counted once."""
 
     title: str
     college: str
     address: str
-    #: The list of those who have something to do.
+    #: The address of the list of students with something to do.
     open_address: str
     students: int
     counts: tuple[int, ...]
     open: int
     share: str
-    #: Where most of them have to go.
+    #: The step for which most of them must go.
     stuck: str
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """One figure at the head."""
+    """One figure at the top of the page."""
 
     word: str
     tone: str
@@ -98,7 +98,7 @@ class Total:
 
 
 async def overview_page(context: SignedIn) -> Response:
-    """Show a cohort as a whole, or one college of it that the address names."""
+    """Show a whole cohort, or the college in the address."""
     reader = reader_context(context)
     college = context.asked("college")
     found = await context.ask_long(context.services.reader.seen, reader.visibility, reader.now, college or None)
@@ -179,10 +179,10 @@ def _count_cell(step_counts: StepCounts | None) -> tuple[int, int] | None:
 
 
 def _worst(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
-    """Sort classes by the share of who has something to do, the largest first.
+    """Sort classes by the share of students with something to do, the largest first.
 
-    Of two alike, that with the larger share of who owes something: until late in a season nearly everybody has still
-    to check out. Then the larger class.
+    With equal shares, the larger share of students with obligations comes first, because until late in a season nearly
+    all students still have to check out. Then the larger class.
     """
     return sorted(
         classes,
@@ -216,7 +216,7 @@ def _class_line(reader: ReaderContext, group: StudentGroup) -> GroupLine:
 def _group_line(
     reader: ReaderContext, group: StudentGroup, title: str, address: str, own: Mapping[str, str]
 ) -> GroupLine:
-    # Of two steps alike, the earlier one.
+    # Of two equal steps, the earlier one.
     most = sorted(group.to_do.items(), key=lambda item: (-item[1], reader.steps.index(item[0])))[:2]
     return GroupLine(
         title=title,

@@ -19,7 +19,7 @@ from status_db.queries.report import CohortReport
 
 
 async def report_page(context: SignedIn) -> Response:
-    """Show the report of a cohort, or of one college that the address names."""
+    """Show the report of a cohort, or of the college in the address."""
     reader, college = _report_scope(context)
     found, appealed = await _read_report(context, reader, college)
     own = "" if college is None else college or NONE
@@ -52,7 +52,7 @@ async def report_page(context: SignedIn) -> Response:
 
 
 async def export(context: SignedIn) -> Response:
-    """Send the same as an Excel file; one that could not be noted is not handed out."""
+    """Return the report as an Excel file. If the audit event cannot be recorded, no file is sent."""
     reader, college = _report_scope(context)
     found, appealed = await _read_report(context, reader, college)
     book = await context.ask_long(report_sheets.workbook, reader, found, appealed, _who(context.account), college)
@@ -71,7 +71,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _report_scope(context: SignedIn) -> tuple[ReaderContext, str | None]:
-    """Return what a request means, narrowed to the college that its address names; None for all of them."""
+    """Return the context of the request, narrowed to the college in its address; None for all of them."""
     reader, named = reader_context(context), context.asked("college")
     if not named:
         return reader, None
@@ -82,7 +82,7 @@ def _report_scope(context: SignedIn) -> tuple[ReaderContext, str | None]:
 async def _read_report(
     context: Context, reader: ReaderContext, college: str | None
 ) -> tuple[CohortReport, tuple[AppealCounts, ...]]:
-    """Return what is to be told; a college of which nothing may be read is not there."""
+    """Return the report's data. Raise 404 for a college that is not readable."""
     found = await context.ask_long(context.services.reports.report, reader.visibility, reader.now)
     if college is not None and not found.colleges:
         raise HTTPException(404)

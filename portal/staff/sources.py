@@ -1,4 +1,4 @@
-"""Sources, each as it stands: for administrators and auditors, and for leaders who read everything."""
+"""The sources and their state, for administrators, auditors, and leaders that can read everything."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +21,13 @@ from status_db.views import SourceView
 
 _RUNS = 10
 
-#: From this part of the usual rows down, their number is pointed at.
+#: Row counts below this part of the usual count are highlighted.
 _FEW = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a source does, in a word with its mark, the gravest first."""
+    """The state of a source, with its word and mark, the most serious first."""
 
     rank: int
     tone: str
@@ -46,7 +46,7 @@ _FAILED = (RunState.FAILED, RunState.ABANDONED)
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One source as it stands."""
+    """One source and its state."""
 
     title: str
     name: str
@@ -70,7 +70,7 @@ class SourceLine:
 
 
 def health_of(view: SourceView, now: datetime) -> Health:
-    """Judge one source."""
+    """Return the state of one source."""
     if view.suspended is not None:
         return WAITS
     if view.as_of is None:
@@ -81,7 +81,7 @@ def health_of(view: SourceView, now: datetime) -> Health:
 
 
 async def sources_page(context: SignedIn) -> Response:
-    """Show every source as it stands, those that wait for a person first, and the newest runs."""
+    """Show all sources, those that wait for a person first, and the newest runs."""
     if not oversees(context.account):
         raise HTTPException(403)
     language, now, cohort = context.language, context.now, context.cohort.key
@@ -129,7 +129,7 @@ def _source(context: Context, view: SourceView) -> SourceLine:
 
 
 def _rows(view: SourceView) -> int | None:
-    """Return how many rows the newest answer had, whether it was let through or not."""
+    """Return how many rows the newest answer had, whether it was applied or not."""
     counts = view.last_run.counts if view.last_run else NO_COUNTS
     rows = counts.rows if view.source == ROSTER else counts.roster_rows
     if rows is not None:

@@ -1,4 +1,4 @@
-"""Looking up one student: for staff, within their scopes, and only the steps they may read."""
+"""Find one student: for staff, inside their scopes, with only the steps that they can read."""
 
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from status_db.model import normalise_number
 
 
 async def find(context: SignedIn) -> Response:
-    """Show the form, or go to the student whose number was typed."""
+    """Show the form, or redirect to the student with the typed number."""
     number = normalise_number(context.request.query_params.get("number", ""))
     if number:
         return context.redirect(f"/students/{quote(number, safe='')}")
@@ -24,7 +24,7 @@ async def find(context: SignedIn) -> Response:
 
 
 async def student_page(context: SignedIn) -> Response:
-    """Show one student; who is outside the scopes looks like one who does not exist."""
+    """Show one student. Raise 404 for a student outside the scopes, as for an unknown one."""
     number, now = normalise_number(context.request.path_params["number"]), context.now
     named = context.request.query_params.get("cohort", "")
     listing = await context.ask(context.services.roster.cohorts_of, number, context.settings.newest_first())

@@ -1,4 +1,4 @@
-"""A student's objection to what stands at a step: raised, taken back, and printed with its answer."""
+"""A student's appeal about a step: raise it, withdraw it, and print it with its answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ from status_db.views import StudentView
 
 NO_ITEM = N_("请选一下是哪一项。")
 
-#: What a refusal answers with; whatever is not named here could be mended in the form.
+#: The HTTP status of a refusal. Refusals not listed here can be fixed in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}
 
 
 class AppealForm(Form):
-    """What is objected to at which step, and why."""
+    """The step and the thing that the appeal is about, and the reason."""
 
-    #: Words in Chinese, each letter of which a form writes as nine, and the title of a thing.
+    #: Chinese text and a title: a form encodes each Chinese character as nine bytes.
     longest = 16 * 1024
 
     step: str = ""
@@ -43,14 +43,14 @@ class AppealForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class _OwnStep:
-    """One student before one of the own steps."""
+    """A student and one of the student's own steps."""
 
     student: StudentView
     status: StepStatus
 
 
 async def appeal_form_page(context: SignedIn) -> Response:
-    """Show what may be objected to at a step; one that is clear leads to the page that says so."""
+    """Show what can be appealed at a step. If the step is clear, redirect to the page that shows it."""
     reader = await _here(context, context.request.query_params.get("step", ""))
     if not appeals.may_object(reader.status, context.now):
         return context.redirect("/")
@@ -58,7 +58,7 @@ async def appeal_form_page(context: SignedIn) -> Response:
 
 
 async def send(context: SignedIn) -> Response:
-    """Enter an objection; one that is not taken comes back with what would do."""
+    """Save an appeal. If it is not valid, show the form again with the reason and the fix."""
     sent = await forms.read_form(context, AppealForm)
     reader = await _here(context, sent.step)
     student, step, now = reader.student, reader.status.step, context.now
@@ -94,7 +94,7 @@ async def send(context: SignedIn) -> Response:
 
 
 async def withdraw_appeal(context: SignedIn) -> Response:
-    """Take an own objection back; one that has been answered meanwhile stays, and the page shows the answer."""
+    """Withdraw an appeal. If it has been answered meanwhile, it stays and the page shows the answer."""
     await forms.read_form(context, Form)
     student, one = await _find_own_appeal(context)
     take_back = partial(
@@ -113,13 +113,13 @@ async def withdraw_appeal(context: SignedIn) -> Response:
 
 
 async def record(context: SignedIn) -> Response:
-    """Show an own objection, ready to be printed."""
+    """Show the student's own appeal for printing."""
     student, one = await _find_own_appeal(context)
     return await show_record(context, student, one, back=context.at_cohort("/"))
 
 
 async def show_record(context: Context, student: StudentView, one: Appeal, back: str) -> Response:
-    """Show an objection, ready to be printed: the same paper for the student and for the office."""
+    """Show an appeal for printing: the same paper for the student and for the office."""
     names = await names_of(context, [one])
     language, now = context.language, context.now
     paper = appeals.record(language, context.settings, one, student, names, now)
@@ -135,7 +135,7 @@ async def _here(context: SignedIn, step: str) -> _OwnStep:
 
 
 async def _find_own_appeal(context: SignedIn) -> tuple[StudentView, Appeal]:
-    """Return the student who asks, and the own objection that is meant; whatever else there is looks like none."""
+    """Return the visiting student and the appeal in the address. Raise 404 if it is not the student's own."""
     student = await own_view(context)
     if student is None:
         raise HTTPException(404)

@@ -1,4 +1,4 @@
-"""The slip of a student who is clear with everybody: to print, as a PDF, and for anyone to check."""
+"""The clearance slip of a clear student: to print, as a PDF, and for any person to check."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from status_db.views import StudentView
 
 
 async def slip_page(context: SignedIn) -> Response:
-    """Show the slip, ready to be printed; who is not clear is sent to the page that says why."""
+    """Show the slip for printing. Redirect a student that is not clear to the page with the reason."""
     made = await _find_slip(context, "page")
     if made is None:
         return context.redirect("/")
@@ -33,7 +33,7 @@ async def slip_page(context: SignedIn) -> Response:
 
 
 async def pdf(context: SignedIn) -> Response:
-    """Give the slip as a PDF."""
+    """Return the slip as a PDF."""
     made = await _find_slip(context, "pdf")
     if made is None:
         return context.redirect("/")
@@ -49,7 +49,7 @@ async def pdf(context: SignedIn) -> Response:
 
 
 async def verify_slip(context: Context) -> Response:
-    """Say to anyone whether a slip still holds: who, masked, and as of when. Whatever is no slip gets one answer."""
+    """Show any visitor whether a slip is valid, with the masked name and the date. All invalid tokens get one answer."""
     services, language, now = context.services, context.language, context.now
     try:
         slip = clearance_slip.unseal(context.request.path_params["token"], services.key.of(clearance_slip.USE))
@@ -73,7 +73,7 @@ async def verify_slip(context: Context) -> Response:
 
 
 async def _find_slip(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.SlipTexts] | None:
-    """Return the slip; None for who is not clear, whose first page says why."""
+    """Return the slip. None if the student is not clear: the student's first page shows why."""
     now = context.now
     student = await own_view(context)
     if student is None or not is_clear(student, now):
@@ -124,7 +124,7 @@ def _paper(
 
 
 def _stale(language: Language, student: StudentView, now: datetime) -> str:
-    """Say of when the oldest answer is that has grown too old."""
+    """Return the time of the oldest data that are out of date."""
     oldest = min(step.as_of for step in student.steps if step.at(now).stale and step.as_of is not None)
     return language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(oldest, now))
 

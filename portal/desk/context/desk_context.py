@@ -1,4 +1,4 @@
-"""What the desk's pages share: which cohort and which step is meant, and for whom an act is allowed there."""
+"""The context of a desk request: its cohort, its step, and the scopes in which the account is allowed to act."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -15,61 +15,61 @@ from status_db.accounts.authority import Allowed, allowed
 from status_db.effective.visible import Visibility
 from status_db.views import Scope
 
-#: Whoever may do any of these has a place at the desk.
+#: Any of these acts gives access to the desk.
 AT_THE_DESK = (Act.DECIDE, Act.REVIEW, Act.ISSUE)
 
-#: Whoever decides a step answers what is objected there; of a review, that is the reviewer.
+#: The acts that allow an account to answer appeals: deciding a step, or reviewing at a review step.
 ANSWERING = (Act.DECIDE, Act.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
 class DeskContext:
-    """One place at the desk: a step, and for whom somebody may act at it."""
+    """One step at the desk, and the scopes in which the account is allowed to act on it."""
 
     reader: ReaderContext
     stores: DeskStores
     account: str
     step: str
-    #: Those that the account may act at, in the settings' order.
+    #: Steps that the account is allowed to act on, in the settings' order.
     steps: tuple[str, ...]
     scopes: tuple[Scope, ...]
-    #: Inside which of them the account answers objections: it may only issue, and then it answers none.
+    #: Scopes in which the account answers appeals. Empty if it only issues certificates.
     answers: tuple[Scope, ...]
 
     @property
     def visibility(self) -> Visibility:
-        """Who stands in the queue: this step alone, inside the scopes."""
+        """The visibility of the queue: this step alone, inside the scopes."""
         return Visibility(self.reader.cohort.key, {self.step: self.scopes})
 
     @property
     def reviews(self) -> bool:
-        """The step is a review: classes pass it, and certificates hang on it."""
+        """Whether the step is a review, to which classes and certificates belong."""
         return self.step in _reviews(self.reader.settings)
 
     @property
     def full_list_sources(self) -> dict[str, Source]:
-        """The sources of the step whose whole list is brought here; none where the account decides for a part alone."""
+        """Sources of the step with an uploaded full list. Empty if the account's scopes are limited."""
         settings, everybody = self.reader.settings, any(not scope for scope in self.scopes)
         named = {name: settings.source[name] for name in settings.sources_of(self.step)} if everybody else {}
         return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
 
     @property
     def before(self) -> ReaderContext:
-        """The same request, as it reads the steps before the review: how old their answers are."""
+        """The same request with the steps before the review visible, to show how old their data are."""
         settings = self.reader.settings
         flows = [flow for flow in settings.flow if self.step in {entry.step for entry in flow.entries}]
         steps = {step: self.scopes for flow in flows for step in flow.after(self.step)}
         return replace(self.reader, visibility=Visibility(self.reader.cohort.key, steps))
 
     def address(self, path: str, **wanted: str) -> str:
-        """Return a page of this cohort and step."""
+        """Return the address of a page for this cohort and step."""
         return self.reader.address(path, step=self.step, **wanted)
 
 
 def desk_context(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:
-    """Return the place that an address means: its step, or the first one. Raises HTTPException.
+    """Return the context for the step in the address, or for the account's first step. Raise HTTPException.
 
-    A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
+    404 if the account is not allowed to act on the step, as for an unknown step. 403 if it cannot act on any step.
     """
     settings, cohort = context.settings, context.cohort
     may = acts_at(context, acts)
@@ -91,9 +91,9 @@ def desk_context(context: SignedIn, acts: Collection[Act], step: str | None = No
 
 
 def acts_at(context: SignedIn, acts: Collection[Act]) -> Allowed:
-    """Return the steps at which the account may do any of these acts, and for whom.
+    """Return the steps on which the account is allowed to do any of these acts, and in which scopes.
 
-    Reviews are given and what hangs on them is issued; every other step is decided.
+    Review and issue apply to review steps, decide to all others.
     """
     settings = context.settings
     reviews = _reviews(settings)

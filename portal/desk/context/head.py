@@ -1,4 +1,4 @@
-"""A page of the desk under its head, which tells how many objections wait at the step for whoever reads it."""
+"""Render a desk page with its head, which shows the number of waiting appeals."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from status_db.views import Scope
 async def desk_page(
     context: Context, at: DeskContext, template: str, *, status: int = 200, **values: object
 ) -> Response:
-    """Render a page of the desk; `here` and `at` are given to its template with what its head tells."""
+    """Render a desk page. Its template receives `reader`, `at` and the values of the head."""
     cohort, waiting = at.reader.cohort.key, 0
     if at.answers:
         counted = context.services.raised_appeals.count_waiting
@@ -22,5 +22,5 @@ async def desk_page(
 
 
 def inside_of(context: Context, cohort: str, scopes: Sequence[Scope]) -> Inside:
-    """Return what says which students of a cohort stand inside these scopes."""
+    """Return a function that returns which students of a cohort are inside these scopes."""
     return lambda numbers: context.services.named.inside(cohort, numbers, scopes)

@@ -1,4 +1,4 @@
-"""The list of certificates: how it is filtered, and a line of it."""
+"""The list of certificates: its filter and its lines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SELECTION_LABELS: Mapping[CertificateSelection, str] = {
     CertificateSelection.ALL: N_("全部"),
 }
 
-#: How a certificate left, or leaves now.
+#: How a certificate is collected.
 COLLECTION_LABELS: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("代领"), "post": N_("邮寄")}
 
 
@@ -57,7 +57,7 @@ class CertificateLine:
 
 
 def filter_of(asked: Mapping[str, str]) -> CertificateFilter:
-    """Return the filter that an address or a form asks for; what makes no sense narrows nothing."""
+    """Return the filter of an address or a form. Values that are not valid are ignored."""
     held, class_name = asked["held"], asked["class"]
     return CertificateFilter(
         held=CertificateSelection(held) if held in set(CertificateSelection) else CertificateSelection.WAITING,
@@ -68,7 +68,7 @@ def filter_of(asked: Mapping[str, str]) -> CertificateFilter:
 
 
 def in_address(chosen: CertificateFilter) -> dict[str, str]:
-    """Return the same as an address has it."""
+    """Return the filter as address parameters."""
     return {
         "held": chosen.held.value,
         "college": chosen.college or "",
@@ -78,7 +78,7 @@ def in_address(chosen: CertificateFilter) -> dict[str, str]:
 
 
 def in_words(language: Language, chosen: CertificateFilter) -> str:
-    """Say a filter in words."""
+    """Return the filter in words."""
     own = [language.gettext(SELECTION_LABELS[chosen.held]), chosen.college or ""]
     own += [chosen.class_name or NONE] if chosen.class_name is not None else []
     own += [chosen.text] if chosen.text else []
@@ -86,7 +86,7 @@ def in_words(language: Language, chosen: CertificateFilter) -> str:
 
 
 def held_of(listed: ListedCertificate) -> CertificateSelection:
-    """Return where a certificate is."""
+    """Return whether a certificate waits, was collected or was revoked."""
     certificate = listed.certificate
     if certificate.revoked_at is not None:
         return CertificateSelection.REVOKED
@@ -94,7 +94,7 @@ def held_of(listed: ListedCertificate) -> CertificateSelection:
 
 
 def left_at(listed: ListedCertificate) -> datetime | None:
-    """Return when a certificate left; None while it is here."""
+    """Return when a certificate was collected. None if it was not."""
     certificate = listed.certificate
     return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
 

@@ -1,4 +1,4 @@
-"""The list of certificates: who holds which, handing several over, the list as a file, and the sheet a class signs."""
+"""The list of certificates: filter it, hand over several, export it, and print the sign sheet of a class."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ _UNTICKED = N_("一本证书也没有选。请至少勾选一本。")
 
 
 class SeveralForm(CertificateForm):
-    """Certificates that were ticked, and the filter of the list they were ticked in."""
+    """The ticked certificates, and the filter of their list."""
 
     certificate: tuple[str, ...] = ()
     held: Line = ""
@@ -60,12 +60,12 @@ class SeveralForm(CertificateForm):
     text: Line = ""
 
     def filter(self) -> dict[str, str]:
-        """Return the filter as an address has it."""
+        """Return the filter as address parameters."""
         return {"held": self.held, "college": self.college, "class": self.class_name, "text": self.text}
 
 
 async def certificate_list_page(context: SignedIn) -> Response:
-    """Show certificates, filtered; those that wait can be handed over here."""
+    """Show certificates, filtered. Those that wait can be handed over here."""
     at = desk_context(context, REVIEWING)
     return await _show_list(context, at, _filter_from_address(context))
 
@@ -127,7 +127,7 @@ async def _show_list(
 
 
 async def hand_over_several(context: SignedIn) -> Response:
-    """Note of every certificate ticked that the student has taken it; those that cannot are named."""
+    """Record each ticked certificate as collected by the student. Show those that fail with the reason."""
     form = await forms.read_form(context, SeveralForm)
     at = desk_context(context, (Act.ISSUE,), form.step or None)
     ticked = [key for one in dict.fromkeys(form.certificate) if (key := bounds.number(one)) is not None]
@@ -150,7 +150,7 @@ async def hand_over_several(context: SignedIn) -> Response:
 
 
 async def sign_off(context: SignedIn) -> Response:
-    """Show the sheet that a class signs as it takes its certificates, ready to be printed."""
+    """Show the sign sheet of a class, for printing."""
     at = desk_context(context, REVIEWING)
     college, class_name = class_asked(context)
     found = await context.ask_long(at.stores.certificates.of_class, at.step, at.scopes, college, class_name)
@@ -174,7 +174,7 @@ async def sign_off(context: SignedIn) -> Response:
 
 
 async def export(context: SignedIn) -> Response:
-    """Send the list that the address asks for as an Excel file."""
+    """Return the filtered list as an Excel file."""
     at = desk_context(context, REVIEWING)
     chosen, language = _filter_from_address(context), at.reader.language
     title = f"{at.reader.cohort.name} {language.gettext('证书')}"
@@ -227,7 +227,7 @@ def _minute_text(at: DeskContext, moment: datetime | None) -> str:
 
 
 def _filter_from_address(context: Context) -> CertificateFilter:
-    """Read the filter out of the address; what makes no sense narrows nothing."""
+    """Return the filter in the address. Values that are not valid are ignored."""
     return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
 
 

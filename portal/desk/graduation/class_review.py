@@ -1,4 +1,4 @@
-"""The morning of a class: who is clear is reviewed and given the certificate in one go, by one word."""
+"""Class review: review the students of a class that are clear and issue their certificates in one step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,27 +31,27 @@ from status_db.decisions.reviews import seen_by_review
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.queries.classes import ClassMember, Roll, Stage
 
-#: So many students stand in one form; the others follow once these are done.
+#: Students shown in one form. The others follow after these.
 MOST = 300
 
-#: A class with everything pasted, each letter of which a form writes as nine.
+#: A whole class with pasted numbers: a form encodes each Chinese character as nine bytes.
 _LONGEST_FORM = 512 * 1024
 _MOST_FIELDS = 2 * MOST + 50
 
-#: The review's word where the settings give none to choose from.
+#: The review's reason if the settings list none.
 _REASON = N_("各项齐备")
 
 
 @dataclass(frozen=True, slots=True)
 class ClassContext:
-    """One class, and what somebody may do there."""
+    """One class, and what the account is allowed to do there."""
 
     at: DeskContext
     college: str
     class_name: str
     may: ReviewPowers
     roll: Roll
-    #: Why the sources are not asked again yet; empty where nobody has asked too often.
+    #: Why a recheck is refused for now. Empty if it is allowed.
     refused: str = ""
 
     @property
@@ -61,21 +61,21 @@ class ClassContext:
 
     @property
     def reasons(self) -> Sequence[str]:
-        """The review's reasons to choose from; none where it is typed."""
+        """The review's reasons to choose from. Empty if the reason is typed."""
         return self.at.reader.settings.step_named(self.at.step).reasons
 
     def empty(self) -> ClassDraft:
-        """Return what stands in the form before anybody has touched it."""
+        """Return the initial values of the form."""
         reason = self.reasons[0] if self.reasons else self.at.reader.language.gettext(_REASON)
         return ClassDraft(kind=self.kinds[0], reason=reason)
 
     def address(self, path: str) -> str:
-        """Return a page about this class."""
+        """Return the address of a page for this class."""
         return class_address(self.at, path, self.college, self.class_name)
 
 
 class ClassForm(Form):
-    """A class, what was ticked and typed about it, and whom a confirmed preview names."""
+    """The form of a class: what was ticked and typed, and the students of a confirmed preview."""
 
     longest = _LONGEST_FORM
     most = _MOST_FIELDS
@@ -85,7 +85,7 @@ class ClassForm(Form):
     class_name: Text = Field("", alias="class")
     do: Text = ""
     pick: tuple[str, ...] = ()
-    #: Each as the preview showed them: number, what was seen, the certificate's number.
+    #: Per student, as the preview showed it: number, version tag, certificate number.
     chosen: tuple[str, ...] = ()
     leave: Text = ""
     pasted: Text = ""
@@ -98,7 +98,7 @@ class ClassForm(Form):
 
     @property
     def named_class(self) -> str:
-        """The class; empty for the students of none."""
+        """The class. Empty for students that have none."""
         return "" if self.class_name == NONE else self.class_name
 
     def draft(self) -> ClassDraft:
@@ -117,7 +117,7 @@ class ClassForm(Form):
 
 
 async def class_review_page(context: SignedIn) -> Response:
-    """Show a class, with those ticked who are clear or reviewed."""
+    """Show a class. Students that are clear or reviewed are ticked."""
     at = desk_context(context, REVIEWING)
     context_of_class = await _class_context(context, at, *class_asked(context))
     await context.audit(
@@ -131,7 +131,7 @@ async def class_review_page(context: SignedIn) -> Response:
 
 
 async def class_review_form(context: SignedIn) -> Response:
-    """Show what a draft would do, do it, or show the form again; one that makes no sense comes back with why."""
+    """Preview a draft, confirm it, or show the form again. If it is not valid, the form shows why."""
     form = await forms.read_form(context, ClassForm)
     at = desk_context(context, REVIEWING, form.step or None)
     context_of_class = await _class_context(context, at, form.college, form.named_class)
@@ -157,7 +157,7 @@ async def class_review_form(context: SignedIn) -> Response:
 
 
 async def ask(context: SignedIn) -> Response:
-    """Have every source asked anew, and wait a few seconds for it; say when, if not now."""
+    """Request a recheck of all sources and wait a few seconds for it. Show when to try again if it is refused."""
     form = await forms.read_form(context, ClassForm)
     at = desk_context(context, REVIEWING, form.step or None)
     cohort, now = at.reader.cohort.key, at.reader.now
@@ -195,7 +195,7 @@ async def ask(context: SignedIn) -> Response:
 
 
 def _confirmed_members(form: ClassForm) -> list[ChosenStudent]:
-    """Return whom a confirmed preview names, each as it showed them."""
+    """Return the students of a confirmed preview, each as the preview showed it."""
     found: list[ChosenStudent] = []
     collected: Collected = "self" if form.collected == "self" else "post" if form.collected == "post" else ""
     for one in form.chosen:
@@ -205,7 +205,7 @@ def _confirmed_members(form: ClassForm) -> list[ChosenStudent]:
 
 
 async def _class_context(context: SignedIn, at: DeskContext, college: str, class_name: str) -> ClassContext:
-    """Return a class; one of which nobody may be seen looks like one that does not exist."""
+    """Return a class. Raise 404 if none of its students is visible."""
     may = powers(context, at)
     roll = await context.ask_long(
         at.stores.classes.roll, at.step, at.reader.now, college, class_name, may.review, may.issue
@@ -254,7 +254,7 @@ async def _show_class_form(
 
 
 def _olds(context_of_class: ClassContext) -> str:
-    """Say as of when the answers are that would be accepted: the oldest of them."""
+    """Return the oldest time of the data that would be accepted."""
     step, now = context_of_class.at.step, context_of_class.at.reader.now
     moments = [
         moment
@@ -289,7 +289,7 @@ def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft
 def _why_left(
     context_of_class: ClassContext, draft: ClassDraft, plan: DraftPlan, member: ClassMember, stage: Stage
 ) -> str:
-    """Say why a student is left out."""
+    """Return why a student is left out."""
     language = context_of_class.at.reader.language
     if member.student in plan.named:
         return language.gettext("在“除外”的学号里")
@@ -345,7 +345,7 @@ async def _confirmed(
 async def _result(
     context: Context, context_of_class: ClassContext, held: ClassReview | None, left: Sequence[Exclusion]
 ) -> Response:
-    """Say what became of a class, and who was left out why."""
+    """Return the result for a class, and the students left out with the reason."""
     at, language = context_of_class.at, context_of_class.at.reader.language
     reviewed = len(held.reviews) if held else 0
     issued = len(held.certificates) if held else 0

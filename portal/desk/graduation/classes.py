@@ -1,4 +1,4 @@
-"""Classes on their way out: how many of each are clear, reviewed, and hold their certificates."""
+"""The classes of a cohort: how many students are clear, reviewed, and have their certificates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from status_db.accounts.accounts import Act
 from status_db.queries.classes import ClassCount, Stage
 from status_db.views import Scope
 
-#: Who reviews, or issues: each alone sees the classes, and does there what it may.
+#: Reviewing or issuing gives access to the classes. Each account then does what its own acts allow.
 REVIEWING = (Act.REVIEW, Act.ISSUE)
 
 #: The columns of the table, in the order in which a student goes through them.
@@ -31,7 +31,7 @@ STAGES: Mapping[Stage, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ReviewPowers:
-    """For whom somebody may give this review, and for whom issue the certificate that hangs on it."""
+    """The scopes for which an account gives this review, and those for which it issues certificates."""
 
     review: tuple[Scope, ...]
     issue: tuple[Scope, ...]
@@ -39,7 +39,7 @@ class ReviewPowers:
 
 @dataclass(frozen=True, slots=True)
 class ClassLine:
-    """One class on its way out."""
+    """One class of the cohort."""
 
     name: str
     college: str
@@ -50,25 +50,25 @@ class ClassLine:
 
 
 def powers(context: SignedIn, at: DeskContext) -> ReviewPowers:
-    """Return what an account may do at a place."""
+    """Return the account's scopes for review and issue at a step."""
     review = acts_at(context, (Act.REVIEW,)).get(at.step, ())
     return ReviewPowers(review, acts_at(context, (Act.ISSUE,)).get(at.step, ()))
 
 
 def class_address(at: DeskContext, path: str, college: str, class_name: str) -> str:
-    """Return a page about one class; its values are not left out where they are empty."""
+    """Return the address of a page about one class. Empty values stay in it."""
     address = at.address(path)
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'college': college, 'class': class_name or NONE})}"
 
 
 def class_asked(context: Context) -> tuple[str, str]:
-    """Return the college and the class that an address names."""
+    """Return the college and the class in the address."""
     class_name = context.asked("class")
     return context.asked("college"), "" if class_name == NONE else class_name
 
 
 async def class_list_page(context: SignedIn) -> Response:
-    """Show the classes inside the scopes, counted."""
+    """Show the classes inside the scopes with their counts."""
     at = desk_context(context, REVIEWING)
     counted, fresh = await context.ask_long(at.stores.classes.counted, at.step, at.reader.now, at.scopes)
     college = context.asked("college")

@@ -1,4 +1,4 @@
-"""What a reviewer looks at once more: reviews given over answers that were too old, and certificates over news."""
+"""The reviewer's check list: reviews given with old data, and students with new obligations after their certificate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from status_db.model import Decision, said_as_of
 
 @dataclass(frozen=True, slots=True)
 class OpenedLine:
-    """A student with a certificate at whose steps something has come up since."""
+    """A student whose steps have a new obligation since the certificate was issued."""
 
     student: str
     name: str
@@ -31,7 +31,7 @@ class OpenedLine:
 
 @dataclass(frozen=True, slots=True)
 class ReviewLine:
-    """A review that was given over old answers."""
+    """A review that was given with data out of date."""
 
     student: str
     name: str

@@ -12,7 +12,7 @@ from portal.present import list_rows
 from status_db.model import State
 from status_db.queries.classes import ClassMember, Stage
 
-#: A step's title, how it stands, and as of when its answer is.
+#: A step's title, its state, and the time of its data.
 Lack: TypeAlias = tuple[str, list_rows.Cell, str]
 
 
@@ -34,7 +34,7 @@ class MemberLine:
 
 
 def member_line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
-    """Return a student as the form shows them."""
+    """Return a student as the form shows it."""
     certificate = member.certificate
     review = member.review(at.step).at(at.reader.now)
     return MemberLine(
@@ -43,7 +43,7 @@ def member_line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: 
         record=at.address(f"/desk/students/{quote(member.student)}"),
         choosable=drafts.choosable(member, stage),
         ticked=draft.ticked(member, stage),
-        # A review that only waits for a newer answer stands again with it.
+        # A review that only waits for newer data counts again when they arrive.
         lapsed=review.lapsed and stage is Stage.CLEAR,
         given=review.lapsed and stage is Stage.OLD,
         over_old=bool(review.by_decision and stage is Stage.REVIEWED and _accepts(at, member)),
@@ -59,7 +59,7 @@ def _accepts(at: DeskContext, member: ClassMember) -> Mapping[str, str]:
 
 
 def lacking(at: DeskContext, member: ClassMember) -> tuple[Lack, ...]:
-    """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
+    """Return the steps that do not count as clear, each with its state and the time of its data."""
     reader = at.reader
     review = member.review(at.step)
     steps = {one.step: one for one in member.steps}

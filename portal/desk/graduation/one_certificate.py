@@ -1,4 +1,4 @@
-"""One certificate: handed over, revoked, or issued to a late comer."""
+"""One certificate: hand it over, revoke it, or issue one to a single student."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -29,10 +29,10 @@ from status_db.queries.certificates import CertificateSelection, ListedCertifica
 from status_db.queries.classes import ClassMember, Stage
 from status_db.views import Scope
 
-#: So many certificates are on a page of the list.
+#: Certificates on a page of the list.
 ROWS = 50
 
-#: A form of one certificate, or the ticks of a page of them.
+#: A form of one certificate, or the ticks of one page.
 _LONGEST_FORM = 32 * 1024
 _MOST_FIELDS = ROWS + 20
 
@@ -46,7 +46,7 @@ _LONGEST_REASON = 500
 
 
 class CertificateForm(Form):
-    """A form about certificates, at one step."""
+    """A form about certificates at one step."""
 
     longest = _LONGEST_FORM
     most = _MOST_FIELDS
@@ -55,7 +55,7 @@ class CertificateForm(Form):
 
 
 class HandingForm(CertificateForm):
-    """What has been typed of how a certificate leaves, or why it is revoked."""
+    """How a certificate is collected, or why it is revoked, as typed."""
 
     collected: Annotated[Collected | None, OrNone] = None
     collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
@@ -64,7 +64,7 @@ class HandingForm(CertificateForm):
 
 
 class IssueForm(CertificateForm):
-    """What has been typed of a certificate that is issued to one student."""
+    """A certificate to issue to one student, as typed."""
 
     student: Line = ""
     number: Annotated[Line, at_most(numbers.LONGEST)] = ""
@@ -74,14 +74,14 @@ class IssueForm(CertificateForm):
 
 
 async def certificate_page(context: SignedIn) -> Response:
-    """Show one certificate, and what may be done with it."""
+    """Show one certificate and its forms."""
     at = desk_context(context, REVIEWING)
     listed = await _find_certificate(context, at, powers(context, at).issue)
     return await _show_certificate(context, at, listed, HandingForm(collected="self"))
 
 
 async def hand_over_one(context: SignedIn) -> Response:
-    """Note how a certificate has left."""
+    """Record how a certificate was collected."""
     typed = await forms.read_form(context, HandingForm)
     at = desk_context(context, (Act.ISSUE,), typed.step or None)
     listed = await _find_certificate(context, at, at.scopes)
@@ -104,7 +104,7 @@ async def hand_over_one(context: SignedIn) -> Response:
 
 
 async def revoke(context: SignedIn) -> Response:
-    """Revoke a certificate, by a second person and for a reason."""
+    """Revoke a certificate. This needs a second person and a reason."""
     typed = await forms.read_form(context, HandingForm)
     at = desk_context(context, (Act.ISSUE,), typed.step or None)
     listed = await _find_certificate(context, at, at.scopes)
@@ -129,7 +129,7 @@ async def revoke(context: SignedIn) -> Response:
 
 
 async def issue_page(context: SignedIn) -> Response:
-    """Show the form for one student whose review stands; the address may name the student."""
+    """Show the form to issue a certificate to one reviewed student. The address can name the student."""
     at = desk_context(context, (Act.ISSUE,))
     student = normalise_number(context.asked("student"))
     member = await _member(context, at, student) if student else None
@@ -165,7 +165,7 @@ async def issue(context: SignedIn) -> Response:
 
 
 async def _find_certificate(context: Context, at: DeskContext, issue_scopes: Sequence[Scope]) -> ListedCertificate:
-    """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
+    """Return the certificate that the address names. Raise 404 if it is missing or outside the scopes."""
     number = context.request.path_params["certificate"]
     listed = await context.ask_long(at.stores.certificates.find, at.step, at.scopes, number, issue_scopes)
     if listed is None:
@@ -232,7 +232,7 @@ def _ways(at: DeskContext) -> list[tuple[str, str]]:
 
 
 async def note_handed_over(context: SignedIn, at: DeskContext, listed: ListedCertificate, handed: Handover) -> None:
-    """Note that a certificate has left, and who noted it. Raises DecisionRefused."""
+    """Record that a certificate was collected, and by whom it was recorded. Raise DecisionRefused."""
     await context.ask_long(at.stores.register.hand_over, handed, context.account.account, at.reader.now, at.scopes)
     await context.audit(
         AuditEvent.CERTIFICATE_HANDED_OVER,

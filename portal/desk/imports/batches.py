@@ -1,4 +1,4 @@
-"""Batches: what was entered together, what became of each row, and taking it back."""
+"""Import batches: their decisions, the result of each row, and undoing a batch."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -36,11 +36,11 @@ from status_db.stored_counts import BatchCounts
 _LISTED = 100
 _LONGEST_REASON = 500
 
-#: Why a batch is not taken back, each with the way out.
+#: Why a batch cannot be undone, each with the fix.
 NO_REASON = N_("撤销要写明原因，好让后来的人知道。请写上再提交。")
 LONG_REASON = N_("原因太长了，请缩短到 500 字以内。")
 
-#: What has become of a decision of a batch.
+#: The current state of a decision of a batch.
 _STANDS, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
 
 _FATES: Mapping[str, tuple[str, str]] = {
@@ -63,7 +63,7 @@ _COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
 
 
 class UndoForm(Form):
-    """Why a batch is taken back."""
+    """Why a batch is undone."""
 
     reason: Annotated[Line, at_most(_LONGEST_REASON)] = ""
 
@@ -84,7 +84,7 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class DecisionLine:
-    """One decision of a batch, and what has become of it."""
+    """One decision of a batch and its current state."""
 
     student: str
     name: str
@@ -114,7 +114,7 @@ async def batch_list_page(context: SignedIn) -> Response:
 
 
 async def batch_page(context: SignedIn) -> Response:
-    """Show a batch: what was entered, and what has become of it."""
+    """Show a batch: its decisions and their current state."""
     at, batch, decisions = await _find_batch(context)
     return await _show_batch(context, at, batch, decisions)
 
@@ -158,7 +158,7 @@ async def _show_batch(
 
 
 async def undo(context: SignedIn) -> Response:
-    """Take a batch back; who has the certificate keeps it, and is listed."""
+    """Undo a batch. Decisions of students with a certificate stay, and the page lists them."""
     form = await forms.read_form(context, UndoForm)
     at, batch, decisions = await _find_batch(context)
     reason = form.reason
@@ -192,7 +192,7 @@ async def undo(context: SignedIn) -> Response:
 
 
 async def result(context: SignedIn) -> Response:
-    """Send each row of the sheet with what became of it; of what came another way, each decision."""
+    """Return the sheet with the result of each row, or the decisions of a batch without a sheet."""
     at, batch, decisions = await _find_batch(context)
     language, now = at.reader.language, at.reader.now
     upload = await context.ask_long(desk_of(context.request).uploads.of_batch, batch.id, at.account)
@@ -232,7 +232,7 @@ async def result(context: SignedIn) -> Response:
 
 
 async def _find_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
-    """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
+    """Return the batch that the address names. Raise 404 if it is missing or not visible."""
     at = desk_context(context, (Act.DECIDE,))
     number = context.request.path_params["batch"]
     found = await context.ask_long(at.stores.batches.batch, number)
@@ -245,12 +245,12 @@ async def _find_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Deci
 
 
 def _outcome_text(became: Mapping[str, str], language: Language) -> str:
-    """Return a sentence in this language; in another one where it was added since."""
+    """Return the sentence in this language, or in another one if this language was added later."""
     return became.get(language.code) or next(iter(became.values()), "")
 
 
 def _may_see(at: DeskContext, batch: Batch) -> bool:
-    """Say whether a batch may be seen: by its author, and by who decides the step for everybody."""
+    """Return whether a batch is visible: to its author, and to accounts that decide the step without a limit."""
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
@@ -269,7 +269,7 @@ def _batch_line(at: DeskContext, batch: Batch) -> BatchLine:
 
 
 def _undone(language: Language, batch: Batch) -> str:
-    """Say who took a batch back, when and why; empty where nobody has."""
+    """Return who undid a batch, when and why. Empty if it is not undone."""
     if batch.undone_at is None:
         return ""
     who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
@@ -277,12 +277,12 @@ def _undone(language: Language, batch: Batch) -> str:
 
 
 def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:
-    """Say what has become of a decision of a batch."""
+    """Return the current state of a decision of a batch."""
     if batch.undone_at is None:
         return _STANDS if decision.active(at.reader.now) else _ENDED
     if decision.withdrawn_at == batch.undone_at:
         return _WITHDRAWN
-    # What was withdrawn later than the batch was not withdrawn with it: the certificate kept it.
+    # A decision withdrawn later than the batch was kept by its certificate at that time.
     kept = decision.withdrawn_at is None or decision.withdrawn_at > batch.undone_at
     return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
 

@@ -1,7 +1,7 @@
-"""The whole list of an office without a system: its operator brings it, looks at it, and the schedule takes it over.
+"""The full list of an office without a system: its operator uploads it, previews it, and the scheduler imports it.
 
-It becomes the source's snapshot, with proofs and guard like any other; this page writes no mark. Who is not on it is
-told what the source's settings say of those who are not on it.
+It becomes the source's snapshot, with proofs and guard like any other. This page writes no mark. For students that are
+not on the list, the source's setting `absent` applies.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import Verdict, normalise_number
 
-#: So many rows that are about nobody, or doubtful, are named.
+#: Unmatched or doubtful rows listed in the preview.
 _NAMED = 30
 
 NO_FILE = N_("没有选文件。请先选一个文件。")
@@ -41,7 +41,7 @@ OTHER_KIND = N_("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再
 NO_ROWS = N_("表里一行也没有。请看是不是选错了文件。")
 CHANGED = N_("确认的不是刚才看到的那一份。请重新看一遍再确认。")
 
-#: What a look at the rows finds, besides rows about somebody on the roster.
+#: What a preview finds, apart from rows that match a student.
 _FOUND = {
     RowFault.NOBODY: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
     RowFault.TWICE: N_("同一个学号不止一行，会一起算"),
@@ -52,7 +52,7 @@ _FOUND = {
 
 @dataclass(frozen=True, slots=True)
 class ListFindings:
-    """Rows that something is to be said of."""
+    """Rows of one kind that the preview lists."""
 
     word: str
     count: int
@@ -61,7 +61,7 @@ class ListFindings:
 
 
 async def full_list_page(context: SignedIn) -> Response:
-    """Show which lists of this step are brought, and take one."""
+    """Show the full lists of this step and the form to upload one."""
     at = desk_context(context, (Act.DECIDE,))
     return await _show_upload_page(context, at)
 
@@ -107,19 +107,19 @@ async def _show_upload_page(
 
 
 class ListForm(Form):
-    """Whose list a file is."""
+    """The source of an uploaded list."""
 
     source: str = ""
 
 
 class ConfirmForm(Form):
-    """How many rows the list had that was looked at."""
+    """The number of rows in the preview."""
 
     rows: Number = None
 
 
 async def bring(context: SignedIn) -> Response:
-    """Take a list in, and lead to the look at it."""
+    """Store an uploaded list and redirect to its preview."""
     at = desk_context(context, (Act.DECIDE,))
     language, limits = at.reader.language, context.settings.desk
     try:
@@ -149,13 +149,13 @@ async def bring(context: SignedIn) -> Response:
 
 
 async def full_list_preview_page(context: SignedIn) -> Response:
-    """Show what a list holds; once it is confirmed, what has become of it."""
+    """Show the preview of a list, or its result after it was confirmed."""
     at, upload = await _kept(context)
     return await _show_preview(context, at, upload)
 
 
 async def confirm(context: SignedIn) -> Response:
-    """Have the schedule take a list as its source's own."""
+    """Hand a confirmed list to the scheduler as its source's data."""
     form = await forms.read_form(context, ConfirmForm)
     at, upload = await _kept(context)
     if form.rows != len(upload.rows):
@@ -186,7 +186,7 @@ async def confirm(context: SignedIn) -> Response:
 
 async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:
     source = context.settings.source[upload.source or ""]
-    # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
+    # The preview of decisions checks each number and name. None of the rows is entered.
     rows = [ImportRow(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
     preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
     known = sum(row.wrong not in (RowFault.NOBODY, RowFault.NO_STEP) for row in preview.rows)
@@ -231,7 +231,7 @@ async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, re
 
 
 async def _kept(context: SignedIn) -> tuple[DeskContext, Upload]:
-    """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
+    """Return the list in the address and its context. Raise 404 if it is missing or another account's."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.LIST:
@@ -243,7 +243,7 @@ async def _kept(context: SignedIn) -> tuple[DeskContext, Upload]:
 
 
 def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
-    """Return of each row its number in the sheet, the student's number, the name, and the office's word."""
+    """Return each row's number in the sheet, student number, name and status word."""
     at = {column: where for where, column in enumerate(sheet.columns)}
 
     def cell(row: Sequence[str | None], field: str) -> str | None:
@@ -257,7 +257,7 @@ def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
 
 
 def _status_words(source: Source, said: Sequence[str]) -> list[tuple[str, int, str]]:
-    """Return each word that a status list says, how often, and what it stands for; empty where it is none."""
+    """Return each status word with its count and its meaning. Empty if the source is not a status list."""
     if source.means != "status":
         return []
     meant = {word: meaning for meaning, words in source.words.items() for word in words}

@@ -1,6 +1,6 @@
-"""Importing an office's results: the template, the sheet that is brought, the look at it, and the word that enters it.
+"""Import an office's results: download the template, upload the sheet, preview it, confirm it.
 
-What is confirmed is the very preview that was shown. A sheet is its author's own: nobody else finds it.
+Only the preview that was shown can be confirmed. A sheet is visible to its author alone.
 """
 
 import tempfile
@@ -39,13 +39,13 @@ from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import StepKind
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
-#: Whom a template may be narrowed to.
+#: The roster columns by which a template can be narrowed.
 _NARROWED_BY = ("college", "class")
 
-#: A choice of more values than this is no choice: the field then takes what is typed.
+#: With more values than this, the field is typed instead of chosen.
 _CHOICES = 300
 
-#: Why a sheet is not taken, or not entered, each with the way out.
+#: Why a sheet is not read or not entered, each with the fix.
 NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
 TOO_MANY = N_("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
 NOBODY = N_("没有符合条件的学生。请换一个学院或班级。")
@@ -54,14 +54,14 @@ REFUSED = N_("没有导入：%(why)s")
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """One row of a preview, ready to be shown."""
+    """One row of a preview."""
 
     line: int
     student: str
     name: str
     class_name: str
     result: str
-    #: What else it says: each a word for it and the text.
+    #: Its other texts, each with a label.
     more: tuple[tuple[str, str], ...]
     stands: str
     why: str
@@ -79,7 +79,7 @@ class RowGroup:
 
 
 async def import_page(context: SignedIn) -> Response:
-    """Show where to take the template, and where to bring it back."""
+    """Show the form to download the template and to upload the sheet."""
     return await _show_upload_form(context, desk_context(context, (Act.DECIDE,)))
 
 
@@ -111,7 +111,7 @@ async def _show_upload_form(
 
 
 async def template(context: SignedIn) -> Response:
-    """Send a sheet with the own students, to be filled in."""
+    """Return a template with the account's students."""
     at = desk_context(context, (Act.DECIDE,))
     language, most = at.reader.language, context.settings.desk.most_rows
     columns = {name: "" if context.asked(name) == NONE else context.asked(name) for name in _NARROWED_BY}
@@ -149,18 +149,18 @@ async def template(context: SignedIn) -> Response:
 
 
 def template_title(reader: ReaderContext, step: str) -> str:
-    """Say what a template is."""
+    """Return the description of a template."""
     return " ".join((reader.cohort.name, reader.titles[step], reader.language.gettext("办理结果")))
 
 
 def template_about(reader: ReaderContext, stale: Sequence[str], by: str) -> tuple[str, ...]:
-    """Say of a template when it was made, by whom, and what of it is too old."""
+    """Return when a template was made, by whom, and which of its data are out of date."""
     language = reader.language
     return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(reader.now), who=by), *stale)
 
 
 def people_of(reader: ReaderContext, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
-    """Give those who belong on a template: who has the step, and how it stands."""
+    """Yield the students of a template: those that have the step, with its state."""
     for listed in lists.whole(reader.visibility.only(step), chosen, reader.now):
         status = next((one for one in listed.steps if one.step == step), None)
         if status is not None:
@@ -168,7 +168,7 @@ def people_of(reader: ReaderContext, lists: Lists, step: str, chosen: Filter) ->
 
 
 class ConfirmForm(Form):
-    """What the operator confirms: the preview that was looked at, and what is ticked beside it."""
+    """The confirmation: the digest of the preview, and the ticked options."""
 
     digest: str = ""
     with_conflicts: Ticked = False
@@ -176,7 +176,7 @@ class ConfirmForm(Form):
 
 
 async def bring(context: SignedIn) -> Response:
-    """Take a sheet in, and lead to the look at it."""
+    """Store an uploaded sheet and redirect to its preview."""
     at = desk_context(context, (Act.DECIDE,))
     language, limits = at.reader.language, context.settings.desk
     try:
@@ -196,7 +196,7 @@ async def bring(context: SignedIn) -> Response:
 
 
 async def import_preview_page(context: SignedIn) -> Response:
-    """Show what a sheet would do, row by row; nothing is entered yet."""
+    """Show what a sheet would do, row by row. Nothing is entered yet."""
     at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
@@ -205,14 +205,14 @@ async def import_preview_page(context: SignedIn) -> Response:
 
 
 async def enter_import(context: SignedIn) -> Response:
-    """Enter what the preview showed, if it still would do just that."""
+    """Enter the rows of the preview, if it is unchanged."""
     form = await forms.read_form(context, ConfirmForm)
     at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
     preview = await _judged(context, at, upload)
     if form.digest != preview.digest.hex():
-        # What was ticked was meant of other rows.
+        # The ticked options were meant for other rows.
         return await _overtaken(context, at, upload, preview)
     language, wrong = at.reader.language, preview.count(RowKind.WRONG)
     if refused := _why_not(language, preview, form):
@@ -258,7 +258,7 @@ async def enter_import(context: SignedIn) -> Response:
 
 
 def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> str:
-    """Return why nothing of a sheet is entered; empty where something is."""
+    """Return why nothing of a sheet is entered. Empty if something is."""
     wrong = preview.count(RowKind.WRONG)
     if wrong and not ticks.without_wrong:
         return language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
@@ -273,7 +273,7 @@ async def _overtaken(context: Context, at: DeskContext, upload: Upload, preview:
 
 
 async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
-    """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
+    """Return the sheet in the address and its context. Raise 404 if it is missing or another account's."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.RESULTS:
@@ -320,7 +320,7 @@ async def _preview(
 
 
 def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> list[RowGroup]:
-    """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
+    """Return the rows of a preview by kind, errors first. Kinds without rows are left out."""
     language = at.reader.language
     kind = cards.kinds_of(context.settings).get(at.step, StepKind.SYNCED)
     reasons = context.settings.step_named(at.step).reasons
@@ -361,7 +361,7 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
 def _became(
     context: Context, at: DeskContext, sheet: results.ResultSheet, judged: Sequence[RowCheck], *, replaced: bool
 ) -> results.ResultSheet:
-    """Return a sheet with what has become of each of its rows, in every language of the settings."""
+    """Return the sheet with the result of each row, in each language of the settings."""
     reasons = context.settings.step_named(at.step).reasons
     told = [
         {

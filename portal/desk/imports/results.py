@@ -1,6 +1,6 @@
-"""A sheet with an office's results: its columns, and what each row of it tells. Pure.
+"""A sheet of an office's results: its columns and its rows. Pure.
 
-The desk's pages and the command line read it here alone, so that both take the same words.
+The desk's pages and the command line both use this module, so that they accept the same words.
 """
 
 import re
@@ -16,7 +16,7 @@ from portal.i18n.labels import N_
 from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.model import Verdict, normalise_number
 
-#: Field → its column, in Chinese and as the catalogue has it in English, in the order of the template.
+#: Field → its column, in Chinese and as the English catalogue has it, in the order of the template.
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "student": (N_("学号"), "Student number"),
     "name": (N_("姓名"), "Name"),
@@ -29,50 +29,50 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "until": (N_("有效期至"), "Valid until"),
 }
 
-#: What a result may be, in the order of the template's choice.
+#: The possible results, in the order of the template's choice.
 RESULTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.CLEARED: (N_("通过"), "Cleared"),
     Verdict.HELD: (N_("不通过"), "Not cleared"),
     Verdict.EXEMPT: (N_("无需办理"), "Not needed"),
 }
 
-#: The header is found by these, in one language or the other.
+#: The columns that identify the header, in either language.
 _NEEDED = ("student", "result")
 
-#: No text is longer, in letters.
+#: The longest text, in characters.
 LONGEST: Mapping[str, int] = {"reason": 100, "file_number": 100, "words": 1000, "note": 1000, "condition": 1000}
 
 _DAY = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?(?: 00:00(?::00)?)?|(\d{4})(\d{2})(\d{2})")
 
-#: The last moment of a day: until then it counts.
+#: A decision counts until this last moment of its day.
 _END_OF_DAY = time(23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """One row as it stands in a sheet, and once it was entered, what became of it."""
+    """One row of a sheet, with its result after it was entered."""
 
     line: int
     cells: tuple[str | None, ...]
-    #: Language → a sentence; empty before.
+    #: Language → sentence. Empty before the row is entered.
     became: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ResultSheet:
-    """A sheet of results, as it stands."""
+    """A sheet of results as uploaded."""
 
     columns: tuple[str, ...]
     rows: tuple[SheetRow, ...]
 
     def kept(self) -> list[dict[str, Any]]:
-        """Return it as JSON has it; `again` reads that."""
+        """Return it as JSON. `again` reads that."""
         rows = ({"line": r.line, "cells": list(r.cells), "became": dict(r.became)} for r in self.rows)
         return [{"columns": list(self.columns)}, *rows]
 
 
 def again(kept: Sequence[Mapping[str, Any]]) -> ResultSheet:
-    """Return a sheet that was kept."""
+    """Return a stored sheet."""
     head, *rows = kept
     return ResultSheet(
         tuple(head["columns"]), tuple(SheetRow(r["line"], tuple(r["cells"]), dict(r["became"])) for r in rows)
@@ -80,7 +80,7 @@ def again(kept: Sequence[Mapping[str, Any]]) -> ResultSheet:
 
 
 def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
-    """Read a sheet of results, with its header in either language. Raises SheetUnreadable."""
+    """Read a sheet of results, with a header in either language. Raise SheetUnreadable."""
     try:
         found = reads(content, name, [COLUMNS[column][0] for column in _NEEDED])
     except SheetUnreadable as error:
@@ -99,7 +99,7 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
 
 
 def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
-    """Return what each row tells. A day ends at the institution's midnight."""
+    """Return the rows to import. A day ends at the institution's midnight."""
     at = {column: found[0] for column, found in _column_positions(sheet).items() if found}
     return tuple(
         _import_row(row, {column: row.cells[place] or "" for column, place in at.items()}, zone) for row in sheet.rows
@@ -116,7 +116,7 @@ def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Impo
         student=normalise_number(said["student"]),
         name=cells.get("name"),
         verdict=verdict,
-        # A reason is chosen out of a list: blanks within are no part of it.
+        # Reasons are chosen from a list, so blanks inside them do not count.
         reason=" ".join(said["reason"].split()),
         words=said["words"],
         note=said["note"],
@@ -129,10 +129,10 @@ def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Impo
 
 
 def _find_fault(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[RowFault, str]]:
-    """Give what cannot be taken as it stands, and the word that stands there."""
+    """Return the fault of a row and the text that causes it."""
     more = any(text for column, text in said.items() if column not in ("student", "name"))
     if verdict is None and more:
-        # Whoever has filled in the rest has meant something.
+        # A row with any other cell filled in must have a result.
         yield RowFault.RESULT, said["result"]
     for column, most in LONGEST.items():
         if len(said[column]) > most:
@@ -153,7 +153,7 @@ def _parse_day(text: str) -> date | None:
 
 
 def _column_positions(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
-    """Return for each column where it stands in a sheet; nowhere for one that is not there."""
+    """Return the position of each column in a sheet. Missing columns are left out."""
     names = [_folded(name) for name in sheet.columns]
     return {
         column: [at for at, name in enumerate(names) if name in map(_folded, wanted)]

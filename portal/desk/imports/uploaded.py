@@ -1,4 +1,4 @@
-"""A file that an operator uploads: read out of its form, and kept until it is confirmed."""
+"""An uploaded file: read it from its form and store it until it is confirmed."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,9 +17,9 @@ from status_db.inbox.uploads import UploadKind
 
 
 async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, UploadedFile | None]:
-    """Return an upload form and its file; None where no file was chosen.
+    """Return an upload form and its file. None if no file was chosen.
 
-    Raises SheetUnreadable for a file over [desk] most_bytes; else HTTPException as `forms.read_form_with_file` does.
+    Raise SheetUnreadable for a file over [desk] most_bytes, else HTTPException as `forms.read_form_with_file` does.
     """
     most = context.settings.desk.most_bytes
     try:
@@ -41,9 +41,9 @@ async def keep_upload(
     rows: int,
     source: str = "",
 ) -> int:
-    """Keep what an operator uploaded for a step, as JSON has it, and record it in the audit log; return its number.
+    """Store an uploaded file for a step, as JSON, and record it in the audit log. Return its number.
 
-    `rows` is how many rows it has; `source` is the source whose list it is.
+    `rows` is its number of rows. `source` is the source of a full list.
     """
     number = await context.ask_long(
         partial(

@@ -1,6 +1,6 @@
-"""What was decided on paper, entered afterwards: one table for one sheet, looked at first, confirmed as looked at.
+"""Enter decisions from a paper sheet: one table for one sheet, previewed first, then confirmed.
 
-The table, its preview and its confirmation are one form: whatever is wrong, all that was typed stands there again.
+The table, its preview and its confirmation are one form: after an error, all that was typed is still there.
 """
 
 from collections.abc import Sequence
@@ -33,20 +33,20 @@ from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision, normalise_number
 from status_db.queries.lists import Filter, ListSelection
 
-#: One sheet, or a class, has fewer rows.
+#: The most rows of one sheet, or of a class.
 _ROWS = 200
 
-#: So many fields has a form of that many rows, and so many bytes: a browser writes a Chinese character as nine.
+#: Fields and bytes of a form with that many rows. A browser encodes a Chinese character as nine bytes.
 _FIELDS, _BYTES = 4 * _ROWS + 50, 400_000
 
 _LONGEST_WORDS, _LONGEST_BECAUSE = 500, 500
 
-#: Nobody enters a sheet later than this; a year that was mistyped is found so.
+#: The oldest decision that can be entered, to catch a mistyped year.
 _OLDEST = timedelta(days=366)
 
 _DECIDING = (Act.DECIDE,)
 
-#: What is wrong with what was typed above the table, each with the way out.
+#: Errors of the fields above the table, each with the fix.
 NO_SHEET = N_("请填写纸号，它印在纸的右上角。没有印的，写上日期和经手人，能找到那张纸就行。")
 LONG_SHEET = N_("纸号不能超过 100 个字。请缩短。")
 NO_TIME = N_("请填写纸上的办理日期和时间，例如 2019-06-05T14:30。")
@@ -61,7 +61,7 @@ NO_BECAUSE = N_("请写明为什么撤回。")
 
 
 class SheetForm(Form):
-    """The table of a sheet, as it was typed; or numbers that were pasted, to make a table of."""
+    """The table of a sheet as typed, or pasted numbers from which to make a table."""
 
     longest = _BYTES
     most = _FIELDS
@@ -71,7 +71,7 @@ class SheetForm(Form):
     number: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
     file: tuple[str, ...] = ()
-    #: The numbers of the lines that are ticked.
+    #: The numbers of the ticked lines.
     done: tuple[str, ...] = ()
     sheet: Text = ""
     decided: Text = ""
@@ -83,7 +83,7 @@ class SheetForm(Form):
 
 
 class TakeBackForm(Form):
-    """Why what was entered of a sheet is taken back."""
+    """Why the decisions of a sheet are withdrawn."""
 
     longest = _BYTES
 
@@ -91,7 +91,7 @@ class TakeBackForm(Form):
 
 
 async def paper_entry_page(context: SignedIn) -> Response:
-    """Show the table of a class or a building with those still open, or ask which."""
+    """Show the table of a class or a building with its open students, or ask for the class or building."""
     at = desk_context(context, _DECIDING)
     columns = narrowed(context)
     if not columns:
@@ -106,7 +106,7 @@ async def paper_entry_page(context: SignedIn) -> Response:
 
 
 async def enter_paper(context: SignedIn) -> Response:
-    """Show the table of pasted numbers, preview what was typed, or enter it."""
+    """Make a table from pasted numbers, preview it, or enter it."""
     at = desk_context(context, _DECIDING)
     form = await forms.read_form(context, SheetForm)
     if form.pasted is not None:
@@ -152,7 +152,7 @@ async def enter_paper(context: SignedIn) -> Response:
 
 
 def _wrong_in(draft: TypedSheet, preview: SheetPreview) -> str:
-    """Return why a preview may not be confirmed; empty when it may."""
+    """Return why a preview cannot be confirmed. Empty if it can."""
     if draft.digest != preview.digest.hex():
         return unfilled(DecisionCode.OVERTAKEN, PAPER)
     if preview.count(RowKind.WRONG) and not draft.without_wrong:
@@ -170,7 +170,7 @@ async def _pasted(context: Context, at: DeskContext, text: str) -> Response:
 
 
 def _check_form(form: SheetForm) -> TypedSheet:
-    """Return what a form says. Raises HTTPException for one that no page of ours has sent."""
+    """Check the form and return what was typed. Raise HTTPException if no page of the portal can have sent it."""
     numbers = [normalise_number(one) for one in form.number]
     reasons, files = form.reason, form.file
     if not numbers or len(numbers) > _ROWS or len(set(numbers)) < len(numbers):
@@ -192,7 +192,7 @@ def _check_form(form: SheetForm) -> TypedSheet:
 
 
 def _wrong_above(at: DeskContext, draft: TypedSheet) -> tuple[str, datetime | None]:
-    """Return what is wrong above the table, or with nothing wrong the time at which it was decided."""
+    """Return the error of the fields above the table. If there is none, return the time of the decision."""
     if not draft.sheet or len(draft.sheet) > LONGEST:
         return (LONG_SHEET if draft.sheet else NO_SHEET), None
     zone = at.reader.settings.institution.timezone
@@ -270,19 +270,19 @@ async def _table(
 
 
 def _earlier(at: DeskContext, sheet: str) -> tuple[Batch, ...]:
-    """Return what was entered of the same sheet before, and not taken back."""
+    """Return the earlier entries of the same sheet that are not withdrawn."""
     batches = at.stores.batches.batches(at.step)
     return tuple(one for one in batches if one.kind is BatchKind.PAPER and one.title == sheet and one.undone_at is None)
 
 
 async def entered(context: SignedIn) -> Response:
-    """Show what was entered of a sheet, with the way to take it back."""
+    """Show the decisions entered from a sheet, with the form to withdraw them."""
     at, batch, decisions = await _find_paper_batch(context)
     return await _entered(context, at, batch, decisions)
 
 
 async def undo(context: SignedIn) -> Response:
-    """Take back what was entered of a sheet."""
+    """Withdraw the decisions entered from a sheet."""
     form = await forms.read_form(context, TakeBackForm)
     at, batch, decisions = await _find_paper_batch(context)
     because = form.because[:_LONGEST_BECAUSE]
@@ -306,7 +306,7 @@ async def undo(context: SignedIn) -> Response:
 
 
 async def _find_paper_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
-    """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
+    """Return a batch of the context's step whose students are all inside its scopes. Raise 404 for any other."""
     first = desk_context(context, _DECIDING)
     found = await context.ask_long(first.stores.batches.batch, context.request.path_params["sheet"])
     if found is None or found[0].kind is not BatchKind.PAPER:

@@ -1,4 +1,4 @@
-"""Sheets of paper on demand: the students of a class or a building, and slips, for whoever handles a step."""
+"""Print sheets of paper on demand: the students of a class or a building, and slips."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from status_db.decisions.batches import Batch, BatchKind
 from status_db.effective.visible import Visibility
 from status_db.model import normalise_number
 
-#: So many sheets that were entered are listed.
+#: Entered sheets that the page lists.
 _LISTED = 20
 
 
@@ -39,7 +39,7 @@ class EnteredSheet:
 
 
 async def paper_page(context: SignedIn) -> Response:
-    """Offer sheets for each class and building of the own scopes, and slips."""
+    """Show the sheets of each class and building inside the scopes, and of slips."""
     return await _show_sheets(context, desk_context(context, AT_THE_DESK))
 
 
@@ -76,13 +76,13 @@ def by_building(at: DeskContext, path: str, buildings: tuple[tuple[str, ...], ..
 
 
 def narrowed(context: Context) -> dict[str, str]:
-    """Return the class or the building that an address means, by roster column; nothing for everybody."""
+    """Return the class or the building in the address, by roster column. Empty for all students."""
     names = ("college", "class", "building")
     return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
 def _entered(at: DeskContext) -> list[EnteredSheet]:
-    """Return the sheets that were entered last: the own ones, or all for who decides for everybody."""
+    """Return the last entered sheets: the account's own, or all for an account that decides without a limit."""
     everybody = any(not scope for scope in at.scopes)
     batches = (one for one in at.stores.batches.batches(at.step) if one.kind is BatchKind.PAPER)
     own = [one for one in batches if everybody or one.author == at.account]
@@ -101,7 +101,7 @@ def _entered_sheet(at: DeskContext, batch: Batch) -> EnteredSheet:
 
 
 async def pdf(context: SignedIn) -> Response:
-    """Give the sheets of a step: of a class, a building, or of everybody in the own scopes."""
+    """Return the sheets of a step: for a class, a building, or all students inside the scopes."""
     at = desk_context(context, AT_THE_DESK)
     columns = narrowed(context)
     visibility = visibility_of(context.settings, at.reader.cohort.key, at.step, at.scopes)
@@ -114,7 +114,7 @@ async def pdf(context: SignedIn) -> Response:
 
 
 async def slip(context: SignedIn) -> Response:
-    """Give the slip of one student, or without a number one that is blank."""
+    """Return the slip of one student. Without a number, return a blank one."""
     at = desk_context(context, AT_THE_DESK)
     number = normalise_number(context.asked("number"))
     papers = _papers(context, at)

@@ -1,4 +1,4 @@
-"""The table of a sheet: what was typed in it, and its lines as a page shows them."""
+"""The table of a paper sheet: what was typed in it, and its lines as a page shows them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from status_db.queries.lists import ListedStudent
 
 @dataclass(frozen=True, slots=True)
 class TypedSheet:
-    """What was typed, whether it makes sense or not."""
+    """The table as typed, valid or not."""
 
     numbers: tuple[str, ...] = ()
     #: By number.
@@ -32,11 +32,11 @@ class TypedSheet:
     words: str = ""
     with_conflicts: bool = False
     without_wrong: bool = False
-    #: Of the preview that was looked at; empty before one.
+    #: The digest of the preview that was shown. Empty before one.
     digest: str = ""
 
     def told(self, decided_at: datetime) -> list[ImportRow]:
-        """Return the rows that are ticked."""
+        """Return the ticked rows."""
         return [
             ImportRow(
                 line=line,
@@ -56,7 +56,7 @@ class TypedSheet:
 
 @dataclass(frozen=True, slots=True)
 class TypedLine:
-    """One line as it was typed, and what would be entered of it."""
+    """One line as typed, and what would be entered."""
 
     number: str
     name: str
@@ -87,7 +87,7 @@ class EnteredLine:
 def typed_lines(
     at: DeskContext, draft: TypedSheet, people: Mapping[str, ListedStudent], preview: SheetPreview | None
 ) -> list[TypedLine]:
-    """Return the rows of the table, each with what was typed in it and what the preview says of it."""
+    """Return the rows of the table, each with what was typed and its result in the preview."""
     reader, cell = at.reader, at.reader.steps.index(at.step)
     judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
     found: list[TypedLine] = []
@@ -119,7 +119,7 @@ def typed_lines(
 def entered_lines(
     reader: ReaderContext, decisions: Sequence[Decision], people: Mapping[str, RosterName]
 ) -> list[EnteredLine]:
-    """Return what was entered of a sheet, line by line."""
+    """Return what was entered from a sheet, line by line."""
     return [
         EnteredLine(
             number=one.student,
