@@ -49,7 +49,7 @@ async def pdf(context: SignedIn) -> Response:
 
 
 async def verify_slip(context: Context) -> Response:
-    """Show any visitor whether a slip is valid, with the masked name and the date. All invalid tokens get one answer."""
+    """Show any visitor whether a slip is valid, with the masked name and the date. Invalid tokens get one answer."""
     services, language, now = context.services, context.language, context.now
     try:
         slip = clearance_slip.unseal(context.request.path_params["token"], services.key.of(clearance_slip.USE))
