@@ -92,18 +92,18 @@ class ReaderContext:
     def windows(self) -> tuple[str, ...]:
         """Return a sentence for each level whose window is not open yet or has closed."""
         today = self.now.astimezone(self.language.zone).date()
-        said: list[str] = []
+        notes: list[str] = []
         for level, window in self.cohort.windows.items():
             word = self.levels.get(level, level)
             if today < window.opens:
                 day = self.language.day(window.opens, self.now)
-                said.append(
+                notes.append(
                     self.language.gettext("%(level)s的办理窗口 %(day)s 才开始，数字只供准备。", level=word, day=day)
                 )
             elif today > window.closes:
                 day = self.language.day(window.closes, self.now)
-                said.append(self.language.gettext("%(level)s的办理窗口已于 %(day)s 结束。", level=word, day=day))
-        return tuple(said)
+                notes.append(self.language.gettext("%(level)s的办理窗口已于 %(day)s 结束。", level=word, day=day))
+        return tuple(notes)
 
     def closings(self) -> tuple[str, ...]:
         """Return the closing date of each level's window that is not over."""
@@ -142,8 +142,8 @@ class ReaderContext:
         return "; ".join(parts)
 
     def _scopes(self, step: str) -> str:
-        said = dict.fromkeys(self._scope(scope) for scope in self.visibility.steps[step])
-        return " / ".join(said)
+        notes = dict.fromkeys(self._scope(scope) for scope in self.visibility.steps[step])
+        return " / ".join(notes)
 
     def _scope(self, scope: Mapping[str, Iterable[str]]) -> str:
         if not scope:

@@ -115,7 +115,7 @@ def _step(language: Language, settings: Settings, found: StudentView, status: St
         **common,
         office=language.pick(office.name, office.name_en),
         sentence=said.sentence,
-        said=said.said,
+        said=said.operator_note,
         condition=decision.condition if decision else "",
         until=decision.until if decision else None,
         owed=list(_owed(language, evidence, now)),

@@ -123,17 +123,17 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
     """Return the parts of a dossier that the desk shows for this step."""
     language, settings, student, now = reader.language, reader.settings, dossier.student, reader.now
     own = [one for one in dossier.decisions if one.step == status.step]
-    stands = status.decision if status.decision is not None and status.decision.active(now) else None
+    current = status.decision if status.decision is not None and status.decision.active(now) else None
     flips = [flip for flip in student.flips if flip.step == status.step]
     return DossierStep(
         who=_who(reader, student),
         step=_card_line(language, settings, student, status.step, now),
         since=language.moment(status.since, now),
-        sources=tuple(_source(reader, says) for says in dossier.said.get(status.step, ())),
-        decision=_decision(reader, stands) if stands is not None else None,
-        disagreement=_disagreement(reader, dossier, status, stands) if stands is not None else None,
+        sources=tuple(_source(reader, source_row) for source_row in dossier.said.get(status.step, ())),
+        decision=_decision(reader, current) if current is not None else None,
+        disagreement=_disagreement(reader, dossier, status, current) if current is not None else None,
         others=tuple(_other(reader, student, other) for other in student.steps if other.step != status.step),
-        earlier=tuple(_decision(reader, one) for one in own if stands is None or one.id != stands.id),
+        earlier=tuple(_decision(reader, one) for one in own if current is None or one.id != current.id),
         history=cards.history(language, settings, flips, now),
         certificate=_certificate(reader, student.certificate),
     )
@@ -166,10 +166,10 @@ def _who(reader: ReaderContext, student: StudentView) -> tuple[tuple[str, str], 
     return tuple((reader.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
 
 
-def _source(reader: ReaderContext, says: SourceFinding) -> DossierSource:
-    language, source, record = reader.language, reader.settings.source[says.source], says.record
-    title = language.pick(source.title, source.title_en) or says.source
-    as_of = language.moment(says.as_of, reader.now) if says.as_of else ""
+def _source(reader: ReaderContext, source_row: SourceFinding) -> DossierSource:
+    language, source, record = reader.language, reader.settings.source[source_row.source], source_row.record
+    title = language.pick(source.title, source.title_en) or source_row.source
+    as_of = language.moment(source_row.as_of, reader.now) if source_row.as_of else ""
     if record is None:
         sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
         return DossierSource(title, "", "", "", sentence, (), "", "", as_of, "", None)
@@ -185,8 +185,8 @@ def _source(reader: ReaderContext, says: SourceFinding) -> DossierSource:
         total=language.money(amount) if amount is not None and several else "",
         doubt=language.listed(_doubt(language, why) for why in record.doubt.split("; ") if why),
         as_of=as_of,
-        since=language.moment(says.since, reader.now) if says.since else "",
-        run=says.run,
+        since=language.moment(source_row.since, reader.now) if source_row.since else "",
+        run=source_row.run,
     )
 
 
@@ -199,7 +199,7 @@ def _doubt(language: Language, why: str) -> str:
 def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
     language, now, state = reader.language, reader.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
-    told = (
+    details = (
         (N_("办理人"), decision.author),
         (N_("原因"), decision.reason),
         (N_("附加条件"), decision.condition),
@@ -219,7 +219,7 @@ def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
         mark=labels.MARKS[state],
         tone=labels.TONES[state],
         ended=_ended(reader, decision),
-        lines=tuple((language.gettext(title), value) for title, value in told if value),
+        lines=tuple((language.gettext(title), value) for title, value in details if value),
     )
 
 
@@ -279,12 +279,12 @@ def _disagreement(
 
 def _obligation_names(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
     """Return key → last known name of each thing that this step ever had as an obligation."""
-    told: list[Obligation] = []
+    obligations: list[Obligation] = []
     for flip in reversed(dossier.student.flips):
-        told += flip.evidence if flip.step == status.step else ()
-    for says in dossier.said.get(status.step, ()):
-        told += says.record.obligations if says.record is not None else ()
-    shown_as = zip(told, reasons.owed(reader.language, told, reader.now), strict=True)
+        obligations += flip.evidence if flip.step == status.step else ()
+    for source_row in dossier.said.get(status.step, ()):
+        obligations += source_row.record.obligations if source_row.record is not None else ()
+    shown_as = zip(obligations, reasons.owed(reader.language, obligations, reader.now), strict=True)
     return {one.key: " ".join(filter(None, (owed.what, owed.reference, owed.amount))) for one, owed in shown_as}
 
 

@@ -98,7 +98,7 @@ async def send(context: SignedIn) -> Response:
     at = desk_context(context, (Act.REVIEW,))
     student = await _student(context, at, normalise_number(sent.student))
     step, text = sent.step, sent.text
-    status = next((s for s in _steps(at, student) if s.step == step), None)
+    status = next((s for s in _steps_before_review(at, student) if s.step == step), None)
     if status is None:
         return await _show_send_back_form(context, at, student, text=text, wrong=NO_STEP, status=422)
     enter = partial(
@@ -132,12 +132,12 @@ async def _student(context: Context, at: DeskContext, number: str) -> StudentVie
     if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
         raise HTTPException(404)
     student = (await context.ask(context.services.named.students, cohort, (number,), now))[number]
-    if not _steps(at, student):
+    if not _steps_before_review(at, student):
         raise HTTPException(404)
     return student
 
 
-def _steps(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
+def _steps_before_review(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
     """Return the student's steps before this review."""
     flow = at.reader.settings.flow_named(student.flow)
     if flow is None or not student.steps:
@@ -170,7 +170,7 @@ async def _show_send_back_form(
                 office=cards.office_name(language, context.settings.step_named(one.step).office),
                 now=appeals.shown(language, AppealEvidence.of(one, now), now).bare,
             )
-            for one in _steps(at, student)
+            for one in _steps_before_review(at, student)
         ],
         chosen=chosen,
         text=text,

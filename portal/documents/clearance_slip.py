@@ -52,7 +52,7 @@ def digest_of_state(student: StudentView, now: datetime) -> bytes:
 def make(student: StudentView, now: datetime) -> VerifiedSlip:
     """Return the slip of a student that is clear now. Raise ValueError for any other."""
     if not is_clear(student, now):
-        raise ValueError("a slip is for who is clear with everybody")
+        raise ValueError("not clear: a slip needs every step settled")
     return VerifiedSlip(student.cohort, student.student, now.replace(microsecond=0), digest_of_state(student, now))
 
 

@@ -102,7 +102,7 @@ class PrintSet:
 
     institution: str
     #: Time of the data, a note if they are out of date, and time of printing, one below the other.
-    told: Sequence[str]
+    notices: Sequence[str]
     parts: Sequence[PaperSection]
     #: The foot of each page: how to fill it in.
     how: Sequence[str]
@@ -161,10 +161,10 @@ class _Press:
         pages = list(self._pages(part, widths))
         for at, lines in enumerate(pages, start=1):
             self._ink = Ink(self._known)
-            self._head(part, at)
+            self._draw_head(part, at)
             y = self._row_of_titles(part, widths)
             for line in lines:
-                self._row(part.columns, line, widths, y)
+                self._draw_row(part.columns, line, widths, y)
                 y += line.height
             self._foot(at, len(pages))
 
@@ -186,7 +186,7 @@ class _Press:
         shares = sum(1 for column in columns if not column.width)
         return [column.width or left / shares for column in columns]
 
-    def _head(self, part: PaperSection, page: int) -> None:
+    def _draw_head(self, part: PaperSection, page: int) -> None:
         pdf, made = self._pdf, self._made
         pdf.add_page()
         shown = f"{made.wording.number} {sheet_number(part.number, page) if part.number else ''}"
@@ -212,7 +212,7 @@ class _Press:
                 pdf.line(_FACTS, y - 1, _FACTS + 84, y - 1)
 
     def _notice_lines(self) -> list[str]:
-        return [text for told in self._made.told for text in self._cut(told, self._pdf.epw, _SMALL)]
+        return [text for notice in self._made.notices for text in self._cut(notice, self._pdf.epw, _SMALL)]
 
     def _top(self, part: PaperSection) -> float:
         """Return where the table begins on each page of a part."""
@@ -241,7 +241,7 @@ class _Press:
         ]
         return _CutRow(cells, max(_ROW, max(map(len, cells)) * _LINE + 2 * _PAD), row.open)
 
-    def _row(self, columns: Sequence[PaperColumn], line: _CutRow, widths: Sequence[float], y: float) -> None:
+    def _draw_row(self, columns: Sequence[PaperColumn], line: _CutRow, widths: Sequence[float], y: float) -> None:
         pdf, x, height = self._pdf, _MARGIN, line.height
         for column, width, cell in zip(columns, widths, line.cells, strict=True):
             pdf.rect(x, y, width, height)
@@ -258,20 +258,20 @@ class _Press:
         return 4 * len(self._how())
 
     def _how(self) -> list[str]:
-        return [text for told in self._made.how for text in self._cut(told, self._pdf.epw, _SMALL)]
+        return [text for line in self._made.how for text in self._cut(line, self._pdf.epw, _SMALL)]
 
     def _foot(self, page: int, pages: int) -> None:
         pdf, y = self._pdf, self._pdf.h - _FOOT - self._how_height() + 4
         for text in self._how():
             self._draw_text(_MARGIN, y, text, _SMALL)
             y += 4
-        said = self._made.wording.page % {"page": page, "pages": pages}
-        place = pdf.w - _MARGIN - self._width(said, _SMALL)
+        page_text = self._made.wording.page % {"page": page, "pages": pages}
+        place = pdf.w - _MARGIN - self._width(page_text, _SMALL)
         if self._ink.missing:
             numbers = " ".join(f"U+{ord(character):04X}" for character in dict.fromkeys(self._ink.missing))
             room = place - _MARGIN - 4
             self._draw_text(_MARGIN, y, self._cut(f"{self._made.wording.lacks} {numbers}", room, _SMALL)[0], _SMALL)
-        self._draw_text(place, y, said, _SMALL)
+        self._draw_text(place, y, page_text, _SMALL)
 
     def _draw_text(self, x: float, y: float, text: str, size: float) -> None:
         if text:

@@ -131,7 +131,7 @@ class PaperWriter:
             by_step = {status.step: status for status in one.steps}
             if alone:
                 (step,) = reader.steps
-                states = [list_rows.cell(reader, by_step[step]).text, self._owed(by_step[step])]
+                states = [list_rows.cell(reader, by_step[step]).text, self._owed_text(by_step[step])]
             else:
                 states = [list_rows.cell(reader, by_step[s]).text if s in by_step else "–" for s in shown]
             lines.append(PaperRow([*who, *states], open=not all(s.counts_as_clear(self._now) for s in one.steps)))
@@ -144,11 +144,11 @@ class PaperWriter:
         yield PaperColumn(gettext("经手人签字"), _SIGNATURE, Fill.BLANK)
         yield PaperColumn(gettext("办理时间"), _TIME, Fill.BLANK)
 
-    def _owed(self, status: StepStatus) -> str:
+    def _owed_text(self, status: StepStatus) -> str:
         effective = status.at(self._now)
         owing = status.finding.verdict is Verdict.HELD and (not effective.by_decision or effective.overtaken_by_debt)
-        said = reasons.sentence(self._language, status.finding.evidence, self._now) if owing else ""
-        return said if len(said) <= _OWED else f"{said[: _OWED - 1]}…"
+        owed_text = reasons.sentence(self._language, status.finding.evidence, self._now) if owing else ""
+        return owed_text if len(owed_text) <= _OWED else f"{owed_text[: _OWED - 1]}…"
 
     def slip(self, student: StudentView, visibility: Visibility) -> PrintSet:
         """Return the slip of one student: each step of the flow, with its state if it is visible."""
@@ -158,7 +158,7 @@ class PaperWriter:
                 [
                     reader.titles[status.step],
                     list_rows.cell(reader, status).text if status.step in visibility.steps else "",
-                    self._owed(status) if status.step in visibility.steps else "",
+                    self._owed_text(status) if status.step in visibility.steps else "",
                 ],
                 open=status.step not in visibility.steps or not status.counts_as_clear(self._now),
             )
@@ -194,9 +194,9 @@ class PaperWriter:
     ) -> PrintSet:
         gettext, language = self._language.gettext, self._language
         as_of = reader.as_of(self._fresh)
-        told = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []
-        told += reader.stale(self._fresh)
-        told.append(gettext("打印于 %(moment)s", moment=language.dated(self._now)))
+        notices = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []
+        notices += reader.stale(self._fresh)
+        notices.append(gettext("打印于 %(moment)s", moment=language.dated(self._now)))
         how = [gettext("办好一项，在“办理”格打勾，写明原因，签字并写时间。恢复后按纸号录入系统。")]
         listed = self._settings.step_named(step).reasons if step else []
         if listed:
@@ -204,7 +204,7 @@ class PaperWriter:
             how.append(gettext("原因可只写编号：%(reasons)s", reasons=language.listed(numbered)))
         return PrintSet(
             institution=" · ".join((self._settings.institution.name, self._cohort.name, gettext("纸面办理单"))),
-            told=told,
+            notices=notices,
             parts=parts,
             how=how,
             wording=Wording(

@@ -79,7 +79,7 @@ def tables(
     """
     made = (
         _colleges(reader, found),
-        _steps(reader, found, college),
+        _step_table(reader, found, college),
         _origins(reader, found, college),
         _decisions(reader, found.decisions),
         _appeals(reader, appealed),
@@ -157,18 +157,18 @@ def _colleges(reader: ReaderContext, found: CohortReport) -> ReportTable:
     )
 
 
-def _steps(reader: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
+def _step_table(reader: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
     language = reader.language
 
     def line(step: str, step_counts: StepCounts) -> tuple[ReportCell, ...]:
         fresh = found.freshness.get(step)
         as_of = reader.language.moment(fresh.as_of, reader.now) if fresh and fresh.as_of else ""
         stale = fresh is not None and fresh.stale(reader.now)
-        said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of) if stale else as_of
+        as_of_text = language.gettext("数据过期（截至 %(moment)s）", moment=as_of) if stale else as_of
         return (
             ReportCell(reader.titles[step]),
             *_state_cells(reader, step, step_counts, college),
-            ReportCell(said or None, stale=stale),
+            ReportCell(as_of_text or None, stale=stale),
         )
 
     return ReportTable(

@@ -78,13 +78,13 @@ def write(paper: SlipTexts) -> bytes:
     pdf.set_creation_date(paper.made_at)
     pdf.add_page()
     ink = Ink(cast("TTFFont", pdf.fonts[_FAMILY]).cmap)
-    _head(pdf, paper, ink)
+    _draw_head(pdf, paper, ink)
     _table(pdf, paper, ink)
     _foot(pdf, paper, ink)
     return bytes(pdf.output())
 
 
-def _head(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
+def _draw_head(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     pdf.set_font(_FAMILY, size=12)
     pdf.cell(text=ink.of(paper.institution), new_x="LMARGIN", new_y="NEXT")
     pdf.set_font(_FAMILY, size=20)

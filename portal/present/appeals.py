@@ -100,7 +100,7 @@ class CardAppeal:
     waits: bool
     tone: str
     #: When it was raised, what it is about, and by when the office answers.
-    said: str
+    summary: str
     #: The student's own text.
     text: str
     #: The answer with its author, time and outcome. Empty while it waits.
@@ -180,10 +180,10 @@ def on_cards(
     found: dict[str, list[CardAppeal]] = {status.step: [] for status in student.steps}
     # A step that is no longer in the flow has no card.
     for one in (each for each in raised if each.step in found):
-        told = found[one.step]
-        if one.outcome is not AppealOutcome.WITHDRAWN and (one.waits or len(told) < _ON_A_CARD):
-            told.append(_on_card(language, settings, student, one, names, now))
-    return {step: tuple(told) for step, told in found.items()}
+        entries = found[one.step]
+        if one.outcome is not AppealOutcome.WITHDRAWN and (one.waits or len(entries) < _ON_A_CARD):
+            entries.append(_on_card(language, settings, student, one, names, now))
+    return {step: tuple(entries) for step, entries in found.items()}
 
 
 def refusal(language: Language, refused: AppealRefused) -> str:
@@ -209,7 +209,7 @@ def case(
         return language.dated(at) if dated else language.moment(at, now)
 
     status = next((s for s in student.steps if s.step == one.step), None) if student is not None else None
-    stands = AppealEvidence.of(status, now) if status is not None else None
+    current = AppealEvidence.of(status, now) if status is not None else None
     until = one.answered_at or now
     return OfficeAppeal(
         number=one.appeal,
@@ -225,7 +225,7 @@ def case(
         due=written(one.due),
         overdue=one.overdue(now),
         then=shown(language, one.seen, now),
-        now=shown(language, stands, now) if stands is not None else None,
+        now=shown(language, current, now) if current is not None else None,
         gone=status is not None and _gone(one.item, status.finding),
         answered_at=written(one.answered_at) if one.answered_at else "",
         answered_by=names.get(one.answered_by, one.answered_by) if one.outcome is not AppealOutcome.WITHDRAWN else "",
@@ -269,16 +269,16 @@ def shown(language: Language, seen: AppealEvidence, now: datetime) -> AppealStep
     by_decision = seen.decision is not None
     as_of = language.moment(seen.as_of, now) if seen.as_of is not None else ""
     if seen.stale:
-        said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of)
+        as_of_text = language.gettext("数据过期（截至 %(moment)s）", moment=as_of)
     else:
-        said = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
+        as_of_text = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
     return AppealStep(
         word="·".join((word, language.gettext("人工办理"))) if by_decision else word,
         mark=labels.MARKS[seen.state],
         tone="bad" if seen.overtaken_by_debt else labels.TONES[seen.state],
         why=_why(language, seen, by_decision=by_decision),
         things=reasons.owed(language, seen.obligations, now),
-        as_of=said,
+        as_of=as_of_text,
         stale=seen.stale,
     )
 
@@ -329,13 +329,13 @@ def _on_card(
 ) -> CardAppeal:
     office = cards.office_name(language, settings.step_named(one.step).office)
     sent_back, overdue = one.kind is AppealKind.SENT_BACK, one.overdue(now)
-    told = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
+    values = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
     if sent_back:
-        told["college"] = _reviewing_office(language, settings, student)
-        said = language.gettext("%(college)s已请%(office)s重新核对（%(at)s）。", **told)
+        values["college"] = _reviewing_office(language, settings, student)
+        summary = language.gettext("%(college)s已请%(office)s重新核对（%(at)s）。", **values)
     else:
-        told["item"] = item_word(language, one, now)
-        said = language.gettext("异议已提交（%(at)s）：%(item)s。", **told)
+        values["item"] = item_word(language, one, now)
+        summary = language.gettext("异议已提交（%(at)s）：%(item)s。", **values)
     answered = ""
     if one.outcome is not None and one.answered_at is not None:
         name = names.get(one.answered_by, "")
@@ -349,16 +349,16 @@ def _on_card(
             ),
         )
     elif overdue:
-        late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **told)
-        said = _spaced(language, said, late)
+        late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **values)
+        summary = _spaced(language, summary, late)
     else:
-        said = _spaced(language, said, language.gettext("%(office)s最迟 %(due)s 答复。", **told))
+        summary = _spaced(language, summary, language.gettext("%(office)s最迟 %(due)s 答复。", **values))
     return CardAppeal(
         number=one.appeal,
         sent_back=sent_back,
         waits=one.waits,
         tone="todo" if overdue else "wait" if one.waits else "good",
-        said=said,
+        summary=summary,
         text="" if sent_back else one.text,
         answered=answered,
         answer="" if sent_back else one.answer,

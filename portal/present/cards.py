@@ -64,7 +64,7 @@ class StepLine:
     #: The reason and what to do, as one paragraph.
     sentence: str
     #: The operator's note to the student.
-    said: str
+    operator_note: str
     #: The condition of a pass and its end. Empty for a pass without a condition.
     condition: str
     #: Until when the decision counts. Empty if it has no end, or if the condition states it.
@@ -213,7 +213,7 @@ def _step_line(
         stale=_stale(language, status, now) if effective.stale else "",
         overtaken_by_debt=effective.overtaken_by_debt,
         sentence=_sentence(language, step, status, effective, now),
-        said=decision.words if decision else "",
+        operator_note=decision.words if decision else "",
         condition=_condition(language, decision, now) if decision and decision.condition else "",
         until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
         owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
@@ -266,22 +266,22 @@ def _sentence(language: Language, step: Step, status: StepStatus, effective: Eff
         case State.HELD | State.NOT_DONE:
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)
-            said = reasons.sentence(language, owing, now, undone=undone)
+            sentence = reasons.sentence(language, owing, now, undone=undone)
             if effective.by_decision:
                 # The operator's note gives the reason. Remaining obligations are still to do.
-                said = spaced(language, _decided_held(language, status), said)
-            elif not said:
-                said = reasons.plain(language, finding.reason)
-            return spaced(language, said, language.pick(step.advice, step.advice_en))
+                sentence = spaced(language, _decided_held(language, status), sentence)
+            elif not sentence:
+                sentence = reasons.plain(language, finding.reason)
+            return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.overtaken_by_debt:
-        said = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
-        return spaced(language, said, language.pick(step.advice, step.advice_en))
+        sentence = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
+        return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.by_decision:
         return ""
-    said = reasons.plain(language, finding.reason)
+    sentence = reasons.plain(language, finding.reason)
     if finding.reason is Reason.REFUND_DUE:
-        said = spaced(language, said, reasons.refund(language, finding.evidence))
-    return said
+        sentence = spaced(language, sentence, reasons.refund(language, finding.evidence))
+    return sentence
 
 
 def _decided_held(language: Language, status: StepStatus) -> str:

@@ -73,7 +73,7 @@ class Bars:
     name: str
     title: str
     #: The content in words, for screen readers.
-    said: str
+    description: str
     height: int
     bar_height: int
     bars: tuple[Bar, ...]
@@ -87,7 +87,7 @@ class Curve:
 
     name: str
     title: str
-    said: str
+    description: str
     #: The points as SVG writes them: x,y x,y …
     line: str
     area: str
@@ -97,12 +97,18 @@ class Curve:
     end: str
 
 
-def bars(name: str, title: str, said: str, kinds: Sequence[SegmentKind], amounts: Sequence[Amount]) -> Bars:
+def bars(name: str, title: str, description: str, kinds: Sequence[SegmentKind], amounts: Sequence[Amount]) -> Bars:
     """Return a stacked bar for each amount. A total of zero is an empty bar. `name` is the chart's own on its page."""
     drawn = tuple(_bar(kinds, amount, row * _ROW) for row, amount in enumerate(amounts))
     occurring = {segment.kind for bar in drawn for segment in bar.segments}
     return Bars(
-        name, title, said, len(drawn) * _ROW, BAR_HEIGHT, drawn, tuple(kind for kind in kinds if kind in occurring)
+        name,
+        title,
+        description,
+        len(drawn) * _ROW,
+        BAR_HEIGHT,
+        drawn,
+        tuple(kind for kind in kinds if kind in occurring),
     )
 
 
@@ -119,7 +125,7 @@ def _bar(kinds: Sequence[SegmentKind], amount: Amount, top: int) -> Bar:
 
 
 def curve(
-    name: str, title: str, said: str, counts: Sequence[int], whole: int, first: str, last: str, end: str
+    name: str, title: str, description: str, counts: Sequence[int], whole: int, first: str, last: str, end: str
 ) -> Curve:
     """Return the curve of a number from day to day, as a part of `whole`. A single day is a level line."""
     steps = max(len(counts) - 1, 1)
@@ -128,7 +134,7 @@ def curve(
         points.append((float(CURVE_WIDTH), points[0][1]))
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     area = f"0,{CURVE_HEIGHT} {line} {CURVE_WIDTH},{CURVE_HEIGHT}" if points else ""
-    return Curve(name, title, said, line, area, first, last, end)
+    return Curve(name, title, description, line, area, first, last, end)
 
 
 def _height(count: int, whole: int) -> float:

@@ -59,7 +59,7 @@ _SENTENCES = {
 }
 
 
-def said(language: Language, guard_reason: GuardReason, *, undone: bool = False) -> str:
+def reason_text(language: Language, guard_reason: GuardReason, *, undone: bool = False) -> str:
     """Return a guard reason as a sentence. `undone` is whether the source lists completed acts and not debts."""
     figures: dict[str, object] = dict(guard_reason.figures)
     groups = {**admin_labels.GROUPS, "held": labels.STATES[State.NOT_DONE]} if undone else admin_labels.GROUPS

@@ -96,16 +96,16 @@ def _collecting(language: Language, settings: Settings, student: StudentView) ->
 
 def _waiting(language: Language, certificate: Certificate, collecting: Collecting | None, to_do: int) -> str:
     """Return which certificate is ready, and what has changed since it was issued."""
-    said = [
+    sentences = [
         language.gettext(
             "%(kind)s %(number)s 已办好，等你领取。", kind=certificate.kind, number=mask_number(certificate.number)
         )
     ]
     if collecting is None:
-        said.append(language.gettext("领取时间和地点请问学院。"))
+        sentences.append(language.gettext("领取时间和地点请问学院。"))
     if to_do:
-        said.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
-    return (" " if language.code == "en" else "").join(said)
+        sentences.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
+    return (" " if language.code == "en" else "").join(sentences)
 
 
 def _collected(language: Language, certificate: Certificate, to_do: int, now: datetime) -> Headline:

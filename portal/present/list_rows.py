@@ -27,8 +27,8 @@ class Cell:
     @property
     def text(self) -> str:
         """The whole cell as one line."""
-        said = " ".join(part for part in (self.word, self.things) if part)
-        return " · ".join((said, *self.besides))
+        state_text = " ".join(part for part in (self.word, self.things) if part)
+        return " · ".join((state_text, *self.besides))
 
 
 @dataclass(frozen=True, slots=True)

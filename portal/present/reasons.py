@@ -108,18 +108,20 @@ def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: da
 
 
 def _obligation_texts(language: Language, things: tuple[Obligation, ...], now: datetime) -> str:
-    says: list[str] = []
+    titles: list[str] = []
     for thing in things[:_NAMED]:
         title = _obligation_title(language, thing)
         due = _due_unclear(language, thing)
         if thing.due:
             due = _DUE.get(thing.kind, _due_by)(language, language.day(thing.due, now))
         if title or due:
-            says.append(f"{title} {due}".strip() if language.code == "en" or not title.endswith("》") else title + due)
-    if not says:
+            titles.append(
+                f"{title} {due}".strip() if language.code == "en" or not title.endswith("》") else title + due
+            )
+    if not titles:
         return ""
     more = len(things) - _NAMED
-    return language.listed(says) + (language.gettext("等") if more > 0 else "")
+    return language.listed(titles) + (language.gettext("等") if more > 0 else "")
 
 
 def _due_unclear(language: Language, thing: Obligation) -> str:

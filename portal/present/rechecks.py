@@ -29,7 +29,7 @@ class RecheckOffer:
     #: Whether a recheck is in progress: a link reloads the page.
     waiting: bool
     #: The result, or when the next recheck is possible. Empty if there is nothing to report.
-    said: str
+    text: str
     tone: str
 
 
@@ -48,20 +48,20 @@ def offer(
     refused: timedelta | None = None,
 ) -> RecheckOffer | None:
     """Return the recheck section. None if no source could change anything and no recheck was requested."""
-    said, tone = _recheck_text(language, last, now)
+    text, tone = _recheck_text(language, last, now)
     if not waits_on_a_source(student, now):
-        return RecheckOffer(button=False, waiting=False, said=said, tone=tone) if said else None
+        return RecheckOffer(button=False, waiting=False, text=text, tone=tone) if text else None
     if last is not None and last.served_at is None:
-        return RecheckOffer(button=False, waiting=True, said=said, tone=tone)
+        return RecheckOffer(button=False, waiting=True, text=text, tone=tone)
     again = now + refused if refused is not None else last.at + portal.recheck_pause if last is not None else now
     if again <= now:
-        return RecheckOffer(button=True, waiting=False, said=said, tone=tone)
+        return RecheckOffer(button=True, waiting=False, text=text, tone=tone)
     # Rounded up to the minute: a recheck before then would still be refused.
     minute = again + timedelta(minutes=1) - timedelta(seconds=again.second or 60, microseconds=again.microsecond)
     local, today = minute.astimezone(language.zone), now.astimezone(language.zone).date()
     moment = f"{local:%H:%M}" if local.date() == today else language.moment(minute, now)
     later = language.gettext("%(moment)s 之后可以再查。", moment=moment)
-    return RecheckOffer(button=False, waiting=False, said=f"{said} {later}".strip(), tone=tone)
+    return RecheckOffer(button=False, waiting=False, text=f"{text} {later}".strip(), tone=tone)
 
 
 def _recheck_text(language: Language, last: Request | None, now: datetime) -> tuple[str, str]:
@@ -81,9 +81,9 @@ def _recheck_text(language: Language, last: Request | None, now: datetime) -> tu
                 return language.gettext("刚刚重新查询过（%(moment)s）。", moment=moment), "good"
             return language.gettext("%(moment)s 重新查询过。", moment=moment), "good"
         case RequestOutcome.FAILED:
-            said = language.gettext(
+            text = language.gettext(
                 "有部门的系统没有回应（%(moment)s），它的结果还是上次的。请稍后再试。", moment=moment
             )
-            return said, "todo"
+            return text, "todo"
         case _:
             return language.gettext("这次没有查成（%(moment)s），各项仍按上次的数据。", moment=moment), "todo"

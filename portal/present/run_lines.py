@@ -110,16 +110,16 @@ def counts(language: Language, counted: RunCounts) -> list[tuple[str, object]]:
 
 def why(context: Context, view: RunView) -> tuple[str, ...]:
     """Return why a run ended as it did: its state, its fault, and the guard reasons."""
-    said = [admin_labels.ENDINGS[view.state]] if view.state in admin_labels.ENDINGS else []
+    sentences = [admin_labels.ENDINGS[view.state]] if view.state in admin_labels.ENDINGS else []
     fault = admin_labels.FAULTS.get(view.fault or "")
     if fault and view.state is not RunState.SUSPENDED and not view.reasons:
-        said.append(fault)
-    return (*map(context.language.gettext, said), *(held_back(context, view.source, one) for one in view.reasons))
+        sentences.append(fault)
+    return (*map(context.language.gettext, sentences), *(held_back(context, view.source, one) for one in view.reasons))
 
 
 def held_back(context: Context, source: str, reason: GuardReason) -> str:
     """Return the guard reasons of a source's run as text."""
-    return guard_reasons.said(context.language, reason, undone=_lists_acts(context, source))
+    return guard_reasons.reason_text(context.language, reason, undone=_lists_acts(context, source))
 
 
 def _lists_acts(context: Context, source: str) -> bool:

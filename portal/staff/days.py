@@ -80,8 +80,8 @@ def _curve(
     language = reader.language
     first, last = (language.day(one.day, reader.now) for one in (days[0], days[-1]))
     end = f"{counts[-1]} / {whole} · {language.percent(counts[-1], whole)}"
-    said = language.gettext("从 %(first)s 到 %(last)s，每天结束时的人数，数字同下表。", first=first, last=last)
-    return curve(name, title, said, counts, whole, first, last, end)
+    description = language.gettext("从 %(first)s 到 %(last)s，每天结束时的人数，数字同下表。", first=first, last=last)
+    return curve(name, title, description, counts, whole, first, last, end)
 
 
 def _day_line(reader: ReaderContext, found: Trend, day: Day, order: Sequence[str]) -> DayLine:

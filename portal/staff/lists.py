@@ -83,7 +83,7 @@ async def student_list_page(context: SignedIn) -> Response:
             (list_filters.wanted_word(state), labels.say(reader.language, labels.STATES, state)) for state in State
         ],
         orders=[(key, reader.language.gettext(word)) for key, word in _ORDERS.items()],
-        said=_filter_text(reader, chosen),
+        filter_text=_filter_text(reader, chosen),
         narrowed=chosen != Filter(),
         first=address if leaf.earlier else "",
         earlier=list_filters.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
@@ -147,8 +147,8 @@ async def remind(context: SignedIn) -> Response:
     reader = reader_context(context)
     college, class_name = context.asked("college"), context.asked("class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
-    everybody = Filter(ListSelection.ALL, columns=columns)
-    count = await context.ask_long(context.services.lists.count, reader.visibility, everybody, reader.now, _REMINDED)
+    whole_class = Filter(ListSelection.ALL, columns=columns)
+    count = await context.ask_long(context.services.lists.count, reader.visibility, whole_class, reader.now, _REMINDED)
     if not class_name or not count:
         raise HTTPException(404)
     chosen = Filter(ListSelection.TO_DO, columns=columns)

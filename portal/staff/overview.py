@@ -195,12 +195,12 @@ def _worst(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
 def _colleges(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
     found: dict[str, tuple[dict[Where, int], dict[str, int]]] = {}
     for group in classes:
-        stands, to_do = found.setdefault(group.college, ({}, {}))
+        by_where, to_do = found.setdefault(group.college, ({}, {}))
         for where, count in group.by_where.items():
-            stands[where] = stands.get(where, 0) + count
+            by_where[where] = by_where.get(where, 0) + count
         for step, count in group.to_do.items():
             to_do[step] = to_do.get(step, 0) + count
-    return [StudentGroup(college, "", stands, to_do) for college, (stands, to_do) in sorted(found.items())]
+    return [StudentGroup(college, "", by_where, to_do) for college, (by_where, to_do) in sorted(found.items())]
 
 
 def _college_line(reader: ReaderContext, group: StudentGroup) -> GroupLine:

@@ -194,7 +194,7 @@ async def _show_revert(found: RevertibleRun, *, refused: str = "", reason: str =
         waits=last is not None and last.served_at is None,
         failed=_failed(language, last),
         message=last.message if last is not None else "",
-        planned=_shown(context, planned) if planned is not None else None,
+        planned=_plan_lines(context, planned) if planned is not None else None,
         planned_at=language.moment(last.at, now) if last is not None else "",
     )
 
@@ -213,7 +213,7 @@ def _failed(language: Language, last: Asked | None) -> str:
             return language.gettext(NOT_DONE)
 
 
-def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
+def _plan_lines(context: Context, planned: WayBackPlan) -> PlanShown:
     titles = labels.step_titles(context.language, context.settings)
     return PlanShown(
         digest=planned.digest.hex(),

@@ -253,8 +253,8 @@ async def _show_run(
     under_way = [one for one in asked if one.served_at is None]
     own = context.account.account
     may = _rights(context, found) if waits else ()
-    said = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
-    spoken = VoteRights(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
+    given = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
+    spoken = VoteRights(tuple(s for s in may if s not in given), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
     if look is not None and (look.sample or look.spot_check or look.unmatched):
@@ -271,7 +271,7 @@ async def _show_run(
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
         lacks=_missing_approvals(context, found, votes),
-        opinions=[_vote(language, o, now) for o in votes],
+        votes=[_vote(language, o, now) for o in votes],
         asked=[_request_state_text(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),

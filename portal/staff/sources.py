@@ -101,7 +101,7 @@ def _source(context: Context, view: SourceView) -> SourceLine:
     health = health_of(view, context.now)
     asked = context.settings.roster if view.source == ROSTER else context.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
-    rows = _rows(view)
+    rows = _newest_row_count(view)
     return SourceLine(
         title=run_lines.title(context, view.source),
         name=view.source,
@@ -128,7 +128,7 @@ def _source(context: Context, view: SourceView) -> SourceLine:
     )
 
 
-def _rows(view: SourceView) -> int | None:
+def _newest_row_count(view: SourceView) -> int | None:
     """Return how many rows the newest answer had, whether it was applied or not."""
     counts = view.last_run.counts if view.last_run else NO_COUNTS
     rows = counts.rows if view.source == ROSTER else counts.roster_rows

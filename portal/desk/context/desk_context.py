@@ -49,8 +49,8 @@ class DeskContext:
     @property
     def full_list_sources(self) -> dict[str, Source]:
         """Sources of the step with an uploaded full list. Empty if the account's scopes are limited."""
-        settings, everybody = self.reader.settings, any(not scope for scope in self.scopes)
-        named = {name: settings.source[name] for name in settings.sources_of(self.step)} if everybody else {}
+        settings, unlimited = self.reader.settings, any(not scope for scope in self.scopes)
+        named = {name: settings.source[name] for name in settings.sources_of(self.step)} if unlimited else {}
         return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
 
     @property

@@ -200,13 +200,13 @@ _FIRST = N_(
 
 def unfilled(code: StrEnum, surface: Surface) -> str:
     """Return the Chinese sentence of a code, as the catalogue has it."""
-    said = SENTENCES[type(code)][code]
-    if isinstance(said, str):
-        return said
-    if surface is EMPTY_CELL and surface not in said:
+    sentences = SENTENCES[type(code)][code]
+    if isinstance(sentences, str):
+        return sentences
+    if surface is EMPTY_CELL and surface not in sentences:
         # Most codes have the same sentence for an empty cell.
         surface = SHEET
-    return said.get(surface) or _OTHERWISE.get(surface, _LOOK_AGAIN)
+    return sentences.get(surface) or _OTHERWISE.get(surface, _LOOK_AGAIN)
 
 
 def sentence(language: Language, titles: Mapping[str, str], why: DecisionRefused) -> str:

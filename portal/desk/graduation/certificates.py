@@ -91,9 +91,9 @@ async def _show_list(
     )
     shown = found[:ROWS]
     own = certificate_lines.in_address(chosen)
-    said = certificate_lines.in_words(at.reader.language, chosen)
+    filter_text = certificate_lines.in_words(at.reader.language, chosen)
     await context.audit(
-        AuditEvent.SAW_LIST, cohort=at.reader.cohort.key, step=at.step, filter=said, students=len(shown)
+        AuditEvent.SAW_LIST, cohort=at.reader.cohort.key, step=at.step, filter=filter_text, students=len(shown)
     )
     return context.page(
         "desk/certificates.html",
@@ -156,9 +156,9 @@ async def sign_off(context: SignedIn) -> Response:
     found = await context.ask_long(at.stores.certificates.of_class, at.step, at.scopes, college, class_name)
     if not found:
         raise HTTPException(404)
-    said = f"{college} {class_name or NONE}"
+    filter_text = f"{college} {class_name or NONE}"
     await context.audit(
-        AuditEvent.EXPORTED, cohort=at.reader.cohort.key, what="sign-off", filter=said, students=len(found)
+        AuditEvent.EXPORTED, cohort=at.reader.cohort.key, what="sign-off", filter=filter_text, students=len(found)
     )
     return context.page(
         "desk/sign_off.html",

@@ -174,7 +174,7 @@ async def ask(context: SignedIn) -> Response:
     except RequestRefused as refused:
         last = await context.ask(context.services.requests.last_ask, cohort)
         if last is None or last.served_at is not None:
-            said = at.reader.language.ngettext(
+            wait_text = at.reader.language.ngettext(
                 "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
             )
             shown = ClassContext(
@@ -183,7 +183,7 @@ async def ask(context: SignedIn) -> Response:
                 context_of_class.class_name,
                 context_of_class.may,
                 context_of_class.roll,
-                said,
+                wait_text,
             )
             return await _show_class_form(context, shown, shown.empty(), status=429)
     else:
@@ -333,8 +333,8 @@ async def _confirmed(
     try:
         held = await context.ask_in_turn(hold)
         left = held.left_out
-    except NobodyPassed as nobody:
-        left = nobody.left_out
+    except NobodyPassed as refused:
+        left = refused.left_out
     except DecisionRefused as refused:
         return await _show_class_form(
             context, context_of_class, draft, [sentence(at.reader.language, at.reader.titles, refused)]

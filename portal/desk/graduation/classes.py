@@ -77,7 +77,7 @@ async def class_list_page(context: SignedIn) -> Response:
         "desk/classes.html",
         at=at,
         stages=[at.reader.language.gettext(word) for word in STAGES.values()],
-        classes=[_row(at, one) for one in shown],
+        classes=[_class_line(at, one) for one in shown],
         totals=[sum(one.by_stage.get(stage, 0) for one in shown) for stage in STAGES],
         students=sum(one.students for one in shown),
         colleges=sorted({one.college for one in counted}),
@@ -88,7 +88,7 @@ async def class_list_page(context: SignedIn) -> Response:
     )
 
 
-def _row(at: DeskContext, one: ClassCount) -> ClassLine:
+def _class_line(at: DeskContext, one: ClassCount) -> ClassLine:
     return ClassLine(
         name=one.class_name or at.reader.language.gettext("未分班"),
         college=one.college,

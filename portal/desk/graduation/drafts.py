@@ -173,23 +173,23 @@ def of_choices(language: Language, draft: ClassDraft, kinds: Sequence[str], reas
 
 
 def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPlan, used: Collection[str]) -> list[str]:
-    reader = {member.student: member for member in roll.members}
+    members = {member.student: member for member in roll.members}
     found: list[str] = []
 
-    def say(text: str, name: str, said: Sequence[str]) -> None:
-        if said:
-            found.append(language.gettext(text, **{name: language.listed(said)}))
+    def add_error(text: str, name: str, values: Sequence[str]) -> None:
+        if values:
+            found.append(language.gettext(text, **{name: language.listed(values)}))
 
-    say(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in reader])
+    add_error(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in members])
     if draft.pasted.strip() and draft.first.strip():
         found.append(language.gettext(_BOTH))
     if draft.pasted.strip():
         read = numbers.pairs(draft.pasted)
-        say(_UNREADABLE, "places", [str(place) for place in read.unreadable])
-        say(_TWICE, "numbers", read.twice)
-        say(_ROUNDED, "numbers", read.rounded)
-        say(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in reader or not reader[s].may_issue])
+        add_error(_UNREADABLE, "places", [str(place) for place in read.unreadable])
+        add_error(_TWICE, "numbers", read.duplicates)
+        add_error(_ROUNDED, "numbers", read.rounded)
+        add_error(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in members or not members[s].may_issue])
     elif plan.uncountable:
         found.append(language.gettext(_UNCOUNTABLE))
-    say(_USED, "numbers", [one.number for one in plan.passing if one.number in used])
+    add_error(_USED, "numbers", [one.number for one in plan.passing if one.number in used])
     return found

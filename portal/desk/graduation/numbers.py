@@ -35,7 +35,7 @@ class Pairs:
     #: Lines without two columns, numbered from 1.
     unreadable: tuple[int, ...] = ()
     #: Duplicate student numbers and certificate numbers.
-    twice: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
     #: Numbers that a spreadsheet has rounded.
     rounded: tuple[str, ...] = ()
 
@@ -60,7 +60,7 @@ def pairs(text: str) -> Pairs:
     numbers: dict[str, str] = {}
     given: set[str] = set()
     unreadable: list[int] = []
-    twice: list[str] = []
+    duplicates: list[str] = []
     rounded: list[str] = []
     for place, line in enumerate(unicodedata.normalize("NFKC", text).splitlines(), start=1):
         if not any(map(str.isdigit, line)):
@@ -72,10 +72,10 @@ def pairs(text: str) -> Pairs:
             continue
         if _ROUNDED.fullmatch(number):
             rounded.append(number)
-        twice += [one for one, known in ((student, student in numbers), (number, number in given)) if known]
+        duplicates += [one for one, known in ((student, student in numbers), (number, number in given)) if known]
         numbers[student] = number
         given.add(number)
-    return Pairs(numbers, tuple(unreadable), tuple(dict.fromkeys(twice)), tuple(rounded))
+    return Pairs(numbers, tuple(unreadable), tuple(dict.fromkeys(duplicates)), tuple(rounded))
 
 
 def counted_up(first: str, students: Sequence[str]) -> dict[str, str]:

@@ -98,8 +98,8 @@ async def hand_over_one(context: SignedIn) -> Response:
     try:
         await note_handed_over(context, at, listed, handed)
     except DecisionRefused as refused:
-        said = sentence(language, at.reader.titles, refused)
-        return await _show_certificate(context, at, listed, typed, said)
+        reason = sentence(language, at.reader.titles, refused)
+        return await _show_certificate(context, at, listed, typed, reason)
     return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
 
 
@@ -116,8 +116,8 @@ async def revoke(context: SignedIn) -> Response:
             at.stores.register.revoke, number, context.account.account, typed.because, at.reader.now, at.scopes
         )
     except DecisionRefused as refused:
-        said = sentence(at.reader.language, at.reader.titles, refused)
-        return await _show_certificate(context, at, listed, typed, said)
+        reason = sentence(at.reader.language, at.reader.titles, refused)
+        return await _show_certificate(context, at, listed, typed, reason)
     await context.audit(
         AuditEvent.REVOKED,
         cohort=at.reader.cohort.key,
@@ -156,8 +156,8 @@ async def issue(context: SignedIn) -> Response:
             partial(at.stores.register.issue, wish, context.account.account, at.reader.now, at.scopes, step=at.step),
         )
     except DecisionRefused as refused:
-        said = sentence(language, at.reader.titles, refused)
-        return _show_issue_form(context, at, student, member, typed, said)
+        reason = sentence(language, at.reader.titles, refused)
+        return _show_issue_form(context, at, student, member, typed, reason)
     await context.audit(
         AuditEvent.ISSUED, cohort=at.reader.cohort.key, student=student, number=made.number, kind=made.kind
     )
@@ -218,7 +218,7 @@ def _show_issue_form(
         at=at,
         student=student,
         member=member,
-        stands=stage is Stage.REVIEWED,
+        reviewed=stage is Stage.REVIEWED,
         held=member.certificate if member else None,
         typed=typed,
         kinds=context.settings.desk.certificates,

@@ -41,10 +41,10 @@ NO_REASON = N_("撤销要写明原因，好让后来的人知道。请写上再�
 LONG_REASON = N_("原因太长了，请缩短到 500 字以内。")
 
 #: The current state of a decision of a batch.
-_STANDS, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
+_IN_FORCE, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
 
 _FATES: Mapping[str, tuple[str, str]] = {
-    _STANDS: (N_("有效"), "good"),
+    _IN_FORCE: (N_("有效"), "good"),
     _WITHDRAWN: (N_("已随这一批撤销"), "none"),
     _ISSUED: (N_("已发证，保留"), "todo"),
     _MOVED: (N_("此前已被替换、撤回或到期"), "none"),
@@ -144,7 +144,9 @@ async def _show_batch(
             for key, (word, tone) in _FATES.items()
             if any(fate == key for fate in fates.values())
         ],
-        rows=[_row(language, d, people.get(d.student), fates[d.id]) for d in decisions if d.student in people],
+        rows=[
+            _decision_line(language, d, people.get(d.student), fates[d.id]) for d in decisions if d.student in people
+        ],
         hidden=sum(d.student not in people for d in decisions),
         may_undo=batch.undone_at is None and batch.kind is not BatchKind.CLASS,
         address=at.address(f"/desk/import/batches/{batch.id}"),
@@ -210,7 +212,9 @@ async def result(context: SignedIn) -> Response:
     else:
         people = await context.ask_long(at.stores.batches.people, [d.student for d in decisions], at.scopes)
         columns = [language.gettext(word) for word in _DECISION_COLUMNS]
-        table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
+        table = [
+            _decision_line(language, d, people[d.student], _IN_FORCE).cells for d in decisions if d.student in people
+        ]
     title = " ".join((at.reader.cohort.name, at.reader.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
@@ -279,7 +283,7 @@ def _undone(language: Language, batch: Batch) -> str:
 def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:
     """Return the current state of a decision of a batch."""
     if batch.undone_at is None:
-        return _STANDS if decision.active(at.reader.now) else _ENDED
+        return _IN_FORCE if decision.active(at.reader.now) else _ENDED
     if decision.withdrawn_at == batch.undone_at:
         return _WITHDRAWN
     # A decision withdrawn later than the batch was kept by its certificate at that time.
@@ -287,7 +291,7 @@ def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:
     return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
 
 
-def _row(language: Language, decision: Decision, person: RosterName | None, fate: str) -> DecisionLine:
+def _decision_line(language: Language, decision: Decision, person: RosterName | None, fate: str) -> DecisionLine:
     word, tone = _FATES[fate]
     return DecisionLine(
         student=decision.student,

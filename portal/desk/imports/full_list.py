@@ -72,7 +72,7 @@ async def _show_upload_page(
     refused: str = "",
     *,
     status: int = 200,
-    said: str = "",
+    detail: str = "",
 ) -> Response:
     sources = at.full_list_sources
     if not sources:
@@ -102,7 +102,7 @@ async def _show_upload_page(
         ],
         most_size=f"{context.settings.desk.most_bytes / 1_000_000:g}",
         refused=refused,
-        said=said,
+        detail=detail,
     )
 
 
@@ -140,8 +140,8 @@ async def bring(context: SignedIn) -> Response:
         sheet = await context.ask_in_turn(reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
         why = result_words.unreadable(language, error.code, limits, source.columns.values())
-        return await _show_upload_page(context, at, f"{file.name}：{why}", status=422, said=str(error))
-    rows = _rows(sheet, source)
+        return await _show_upload_page(context, at, f"{file.name}：{why}", status=422, detail=str(error))
+    rows = _sheet_rows(sheet, source)
     if not rows:
         return await _show_upload_page(context, at, language.gettext(NO_ROWS), status=422)
     number = await keep_upload(context, at, UploadKind.LIST, file, rows, rows=len(rows), source=name)
@@ -150,14 +150,14 @@ async def bring(context: SignedIn) -> Response:
 
 async def full_list_preview_page(context: SignedIn) -> Response:
     """Show the preview of a list, or its result after it was confirmed."""
-    at, upload = await _kept(context)
+    at, upload = await _load_upload(context)
     return await _show_preview(context, at, upload)
 
 
 async def confirm(context: SignedIn) -> Response:
     """Hand a confirmed list to the scheduler as its source's data."""
     form = await forms.read_form(context, ConfirmForm)
-    at, upload = await _kept(context)
+    at, upload = await _load_upload(context)
     if form.rows != len(upload.rows):
         return await _show_preview(context, at, upload, refused=at.reader.language.gettext(CHANGED))
     try:
@@ -230,7 +230,7 @@ async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, re
     )
 
 
-async def _kept(context: SignedIn) -> tuple[DeskContext, Upload]:
+async def _load_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
     """Return the list in the address and its context. Raise 404 if it is missing or another account's."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
@@ -242,7 +242,7 @@ async def _kept(context: SignedIn) -> tuple[DeskContext, Upload]:
     return at, upload
 
 
-def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
+def _sheet_rows(sheet: SheetRead, source: Source) -> list[list[object]]:
     """Return each row's number in the sheet, student number, name and status word."""
     at = {column: where for where, column in enumerate(sheet.columns)}
 
@@ -256,12 +256,12 @@ def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
     ]
 
 
-def _status_words(source: Source, said: Sequence[str]) -> list[tuple[str, int, str]]:
+def _status_words(source: Source, values: Sequence[str]) -> list[tuple[str, int, str]]:
     """Return each status word with its count and its meaning. Empty if the source is not a status list."""
     if source.means != "status":
         return []
     meant = {word: meaning for meaning, words in source.words.items() for word in words}
-    return [(word, count, meant.get(word, "")) for word, count in Counter(said).most_common(20)]
+    return [(word, count, meant.get(word, "")) for word, count in Counter(values).most_common(20)]
 
 
 def _suffix(source: Source) -> str:

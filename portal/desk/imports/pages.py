@@ -63,7 +63,7 @@ class PreviewRow:
     result: str
     #: Its other texts, each with a label.
     more: tuple[tuple[str, str], ...]
-    stands: str
+    current_status: str
     why: str
 
 
@@ -84,7 +84,7 @@ async def import_page(context: SignedIn) -> Response:
 
 
 async def _show_upload_form(
-    context: Context, at: DeskContext, refused: str = "", *, status: int = 200, said: str = ""
+    context: Context, at: DeskContext, refused: str = "", *, status: int = 200, detail: str = ""
 ) -> Response:
     batches = await context.ask_long(partial(at.stores.batches.batches, at.step, 1))
     choices = {
@@ -99,7 +99,7 @@ async def _show_upload_form(
         at=at,
         action=at.address("/desk/import"),
         refused=refused,
-        said=said,
+        detail=detail,
         choices=[
             (column, at.reader.language.gettext(COLUMNS[column]), values, context.asked(column))
             for column, values in choices.items()
@@ -189,8 +189,8 @@ async def bring(context: SignedIn) -> Response:
         read_sheet = desk_of(context.request).read_sheet
         sheet = await context.ask_in_turn(results.read, read_sheet, file.content, file.name)
     except SheetUnreadable as error:
-        said = result_words.unreadable(language, error.code, limits)
-        return await _show_upload_form(context, at, f"{file.name}：{said}", status=422, said=str(error))
+        reason = result_words.unreadable(language, error.code, limits)
+        return await _show_upload_form(context, at, f"{file.name}：{reason}", status=422, detail=str(error))
     number = await keep_upload(context, at, UploadKind.RESULTS, file, sheet.kept(), rows=len(sheet.rows))
     return see_other(at.address(f"/desk/import/{number}"))
 
@@ -200,7 +200,7 @@ async def import_preview_page(context: SignedIn) -> Response:
     at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _judged(context, at, upload)
+    preview = await _preview(context, at, upload)
     return await _preview(context, at, upload, preview)
 
 
@@ -210,7 +210,7 @@ async def enter_import(context: SignedIn) -> Response:
     at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _judged(context, at, upload)
+    preview = await _preview(context, at, upload)
     if form.digest != preview.digest.hex():
         # The ticked options were meant for other rows.
         return await _overtaken(context, at, upload, preview)
@@ -238,11 +238,11 @@ async def enter_import(context: SignedIn) -> Response:
         newer = await context.ask_long(desk_of(context.request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        return await _overtaken(context, at, upload, await _judged(context, at, upload))
+        return await _overtaken(context, at, upload, await _preview(context, at, upload))
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
         return await _preview(context, at, upload, preview, form, refused=refused)
-    kept = _became(context, at, sheet, made.rows, replaced=form.with_conflicts)
+    kept = _with_results(context, at, sheet, made.rows, replaced=form.with_conflicts)
     uploads = desk_of(context.request).uploads
     await context.ask_long(partial(uploads.confirmed, upload.upload, at.reader.now, made.batch.id, kept.kept()))
     await context.audit(
@@ -284,9 +284,9 @@ async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
     return at, upload
 
 
-async def _judged(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
-    told = results.told_of(results.again(upload.rows), at.reader.language.zone)
-    return await context.ask_in_turn(at.stores.batches.preview, at.step, told, at.reader.now, at.scopes)
+async def _preview(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
+    imported = results.told_of(results.again(upload.rows), at.reader.language.zone)
+    return await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
 
 
 async def _preview(
@@ -326,22 +326,22 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
     reasons = context.settings.step_named(at.step).reasons
 
     def line(row: RowCheck) -> PreviewRow:
-        told = row.told
+        imported = row.told
         more = (
-            ("file_number", told.file_number),
-            ("words", told.words),
-            ("note", told.note),
-            ("condition", told.condition),
-            ("until", language.moment(told.until, at.reader.now) if told.until else ""),
+            ("file_number", imported.file_number),
+            ("words", imported.words),
+            ("note", imported.note),
+            ("condition", imported.condition),
+            ("until", language.moment(imported.until, at.reader.now) if imported.until else ""),
         )
         return PreviewRow(
-            line=told.line,
-            student=told.student,
-            name=row.name or told.name or "",
+            line=imported.line,
+            student=imported.student,
+            name=row.name or imported.name or "",
             class_name=row.class_name,
-            result=language.listed(part for part in (result_words.result(language, told), told.reason) if part),
+            result=language.listed(part for part in (result_words.result(language, imported), imported.reason) if part),
             more=tuple((language.gettext(results.COLUMNS[name][0]), text) for name, text in more if text),
-            stands=result_words.stands(language, row, at.reader.now, kind),
+            current_status=result_words.current_status(language, row, at.reader.now, kind),
             why=result_words.why(language, row, reasons, at.reader.now),
         )
 
@@ -358,19 +358,21 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
     ]
 
 
-def _became(
+def _with_results(
     context: Context, at: DeskContext, sheet: results.ResultSheet, judged: Sequence[RowCheck], *, replaced: bool
 ) -> results.ResultSheet:
     """Return the sheet with the result of each row, in each language of the settings."""
     reasons = context.settings.step_named(at.step).reasons
-    told = [
+    outcomes = [
         {
             code: result_words.became(language, row, reasons, at.reader.now, replaced=replaced)
             for code, language in context.services.languages.items()
         }
         for row in judged
     ]
-    return replace(sheet, rows=tuple(replace(row, became=said) for row, said in zip(sheet.rows, told, strict=True)))
+    return replace(
+        sheet, rows=tuple(replace(row, became=outcome) for row, outcome in zip(sheet.rows, outcomes, strict=True))
+    )
 
 
 def _after(at: DeskContext, upload: Upload) -> str:

@@ -107,9 +107,9 @@ def _choice(
     short = len(",".join(listed)) <= _LONGEST_CHOICE and not any("," in word for word in listed)
     letter = "ABCDEFG"[at]
     source = list(listed) if short else f"='{second.get_name()}'!${letter}$2:${letter}${len(listed) + 1}"
-    said = language.gettext("请从下拉框里选，或者留空。")
+    message = language.gettext("请从下拉框里选，或者留空。")
     sheet.data_validation(
-        1, column, last, column, {"validate": "list", "source": source, "error_message": said, "error_type": "stop"}
+        1, column, last, column, {"validate": "list", "source": source, "error_message": message, "error_type": "stop"}
     )
 
 

@@ -62,9 +62,9 @@ def unreadable(language: Language, code: SheetCode, limits: Desk, listed: Collec
     return language.gettext(unfilled(code, surface), size=size, most=most, columns=language.listed(listed))
 
 
-def result(language: Language, told: ImportRow) -> str:
+def result(language: Language, imported: ImportRow) -> str:
     """Return a row's result as a word. Empty if the row has none."""
-    return language.gettext(RESULTS[told.verdict][0]) if told.verdict is not None else ""
+    return language.gettext(RESULTS[imported.verdict][0]) if imported.verdict is not None else ""
 
 
 def decided(language: Language, decision: Decision, now: datetime) -> str:
@@ -74,7 +74,7 @@ def decided(language: Language, decision: Decision, now: datetime) -> str:
     return language.listed(part for part in parts if part)
 
 
-def stands(language: Language, row: RowCheck, now: datetime, kind: StepKind) -> str:
+def current_status(language: Language, row: RowCheck, now: datetime, kind: StepKind) -> str:
     """Return the current status of the row's student as text. Empty if there is no such student."""
     if row.effective is not None:
         return decided(language, row.effective, now)
@@ -87,19 +87,19 @@ def why(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime
     """Return what is wrong with a row, with the fix. Empty if the row is valid."""
     if row.wrong is None:
         return ""
-    told, said = row.told, row.said
+    imported, text = row.told, row.said
     if row.wrong is RowFault.LONG:
         sentence = unfilled(RowFault.LONG, SHEET)
-        return language.gettext(sentence, column=language.gettext(COLUMNS[said][0]), most=LONGEST.get(said, 0))
+        return language.gettext(sentence, column=language.gettext(COLUMNS[text][0]), most=LONGEST.get(text, 0))
     code: RowFault | DecisionCode = row.wrong
     if row.wrong is RowFault.REFUSED:
-        past = told.until is not None and told.until <= now
-        if not past and not told.condition:
+        past = imported.until is not None and imported.until <= now
+        if not past and not imported.condition:
             # Refusals of decisions have their own sentences.
-            return said
+            return text
         code = DecisionCode.END_IN_PAST if past else DecisionCode.CONDITION_WITHOUT_PASS
-    sentence = unfilled(code, SHEET if said else EMPTY_CELL)
-    return language.gettext(sentence, name=row.name, said=said, reasons=language.listed(reasons))
+    sentence = unfilled(code, SHEET if text else EMPTY_CELL)
+    return language.gettext(sentence, name=row.name, said=text, reasons=language.listed(reasons))
 
 
 def became(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime, *, replaced: bool) -> str:

@@ -90,10 +90,10 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
             found = reads(content, name, [COLUMNS[column][1] for column in _NEEDED])
         except SheetUnreadable as other:
             raise (error if other.code is SheetCode.COLUMNS else other) from None
-    twice = [column for column, at in _column_positions(found).items() if len(at) > 1]
-    if twice:
+    duplicates = [column for column, at in _column_positions(found).items() if len(at) > 1]
+    if duplicates:
         raise SheetUnreadable(
-            SheetCode.TWICE, f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
+            SheetCode.TWICE, f"{name} has the column {COLUMNS[duplicates[0]][0]} more than once. Leave one of them."
         )
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 
@@ -107,38 +107,40 @@ def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
 
 
 def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
-    said = {column: cells.get(column, "") for column in COLUMNS}
-    verdict = _VERDICTS.get(_folded(said["result"]))
-    until = _parse_day(said["until"])
-    wrong = next(_find_fault(said, verdict, until), None)
+    texts = {column: cells.get(column, "") for column in COLUMNS}
+    verdict = _VERDICTS.get(_folded(texts["result"]))
+    until = _parse_day(texts["until"])
+    wrong = next(_find_fault(texts, verdict, until), None)
     return ImportRow(
         line=row.line,
-        student=normalise_number(said["student"]),
+        student=normalise_number(texts["student"]),
         name=cells.get("name"),
         verdict=verdict,
         # Reasons are chosen from a list, so blanks inside them do not count.
-        reason=" ".join(said["reason"].split()),
-        words=said["words"],
-        note=said["note"],
-        file_number=said["file_number"],
-        condition=said["condition"],
+        reason=" ".join(texts["reason"].split()),
+        words=texts["words"],
+        note=texts["note"],
+        file_number=texts["file_number"],
+        condition=texts["condition"],
         until=datetime.combine(until, _END_OF_DAY, zone) if until else None,
         wrong=wrong[0] if wrong else None,
         said=wrong[1] if wrong else "",
     )
 
 
-def _find_fault(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[RowFault, str]]:
+def _find_fault(
+    texts: Mapping[str, str], verdict: Verdict | None, until: date | None
+) -> Iterator[tuple[RowFault, str]]:
     """Return the fault of a row and the text that causes it."""
-    more = any(text for column, text in said.items() if column not in ("student", "name"))
+    more = any(text for column, text in texts.items() if column not in ("student", "name"))
     if verdict is None and more:
         # A row with any other cell filled in must have a result.
-        yield RowFault.RESULT, said["result"]
+        yield RowFault.RESULT, texts["result"]
     for column, most in LONGEST.items():
-        if len(said[column]) > most:
+        if len(texts[column]) > most:
             yield RowFault.LONG, column
-    if said["until"] and until is None:
-        yield RowFault.DATE, said["until"]
+    if texts["until"] and until is None:
+        yield RowFault.DATE, texts["until"]
 
 
 def _parse_day(text: str) -> date | None:

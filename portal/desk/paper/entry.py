@@ -99,7 +99,7 @@ async def paper_entry_page(context: SignedIn) -> Response:
     chosen = Filter(ListSelection.NOT_CLEAR, at.step, columns)
     leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, at.reader.now, _ROWS)
     if not leaf.rows:
-        return await _ask_which(context, at, nobody=True)
+        return await _ask_which(context, at, no_students=True)
     return await _table(
         context, at, TypedSheet(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
     )
@@ -115,8 +115,8 @@ async def enter_paper(context: SignedIn) -> Response:
     wrong, decided_at = _wrong_above(at, draft)
     if wrong or decided_at is None:
         return await _table(context, at, draft, wrong=wrong, status=422)
-    told = draft.told(decided_at)
-    preview = await context.ask_in_turn(at.stores.batches.preview, at.step, told, at.reader.now, at.scopes)
+    rows = draft.import_rows(decided_at)
+    preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
     if form.act != "confirm":
         return await _table(context, at, draft, preview)
     if wrong := _wrong_in(draft, preview):
@@ -125,7 +125,7 @@ async def enter_paper(context: SignedIn) -> Response:
         at.stores.batches.enter_all,
         BatchKind.PAPER,
         at.step,
-        told,
+        rows,
         preview.digest,
         at.account,
         at.reader.now,
@@ -137,9 +137,9 @@ async def enter_paper(context: SignedIn) -> Response:
     try:
         entered = await context.ask_in_turn(door)
     except DecisionRefused as refused:
-        anew = await context.ask_in_turn(at.stores.batches.preview, at.step, told, at.reader.now, at.scopes)
+        new_preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
         why = unfilled(refused.code, PAPER)
-        return await _table(context, at, draft, anew, wrong=why, status=409)
+        return await _table(context, at, draft, new_preview, wrong=why, status=409)
     await context.audit(
         AuditEvent.ENTERED_PAPER,
         cohort=at.reader.cohort.key,
@@ -212,7 +212,7 @@ def _wrong_above(at: DeskContext, draft: TypedSheet) -> tuple[str, datetime | No
 
 
 async def _ask_which(
-    context: Context, at: DeskContext, *, nobody: bool = False, pasted: str = "", wrong: str = ""
+    context: Context, at: DeskContext, *, no_students: bool = False, pasted: str = "", wrong: str = ""
 ) -> Response:
     classes = await context.ask_long(context.services.lists.groups, at.visibility, ("college", "class"))
     buildings = await context.ask_long(context.services.lists.groups, at.visibility, ("building",))
@@ -223,7 +223,7 @@ async def _ask_which(
         at=at,
         colleges=by_college(at, "/desk/paper/entry", classes),
         buildings=by_building(at, "/desk/paper/entry", buildings),
-        nobody=nobody,
+        no_students=no_students,
         pasted=pasted,
         wrong=at.reader.language.gettext(wrong) if wrong else "",
     )
@@ -251,7 +251,7 @@ async def _table(
         at=at,
         draft=draft,
         lines=lines,
-        told=any(line.why or line.kind for line in lines),
+        has_results=any(line.why or line.kind for line in lines),
         reasons=list(enumerate(reader.settings.step_named(at.step).reasons, start=1)),
         wrong=reader.language.gettext(wrong) if wrong else "",
         previewed=preview is not None,

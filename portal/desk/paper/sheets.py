@@ -83,9 +83,9 @@ def narrowed(context: Context) -> dict[str, str]:
 
 def _entered(at: DeskContext) -> list[EnteredSheet]:
     """Return the last entered sheets: the account's own, or all for an account that decides without a limit."""
-    everybody = any(not scope for scope in at.scopes)
+    unlimited = any(not scope for scope in at.scopes)
     batches = (one for one in at.stores.batches.batches(at.step) if one.kind is BatchKind.PAPER)
-    own = [one for one in batches if everybody or one.author == at.account]
+    own = [one for one in batches if unlimited or one.author == at.account]
     return [_entered_sheet(at, one) for one in own[:_LISTED]]
 
 
@@ -108,8 +108,8 @@ async def pdf(context: SignedIn) -> Response:
     content = await context.export(lambda: _printed(_papers(context, at).of_step(at.step, visibility, columns)))
     if content is None:
         raise HTTPException(404)
-    said = " ".join((at.reader.titles[at.step], *(value or NONE for value in columns.values())))
-    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.reader.cohort.key, filter=said)
+    title = " ".join((at.reader.titles[at.step], *(value or NONE for value in columns.values())))
+    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.reader.cohort.key, filter=title)
     return _sent(content, "-".join(("sheets", at.step, *(value or NONE for value in columns.values()))))
 
 

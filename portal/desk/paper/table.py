@@ -35,7 +35,7 @@ class TypedSheet:
     #: The digest of the preview that was shown. Empty before one.
     digest: str = ""
 
-    def told(self, decided_at: datetime) -> list[ImportRow]:
+    def import_rows(self, decided_at: datetime) -> list[ImportRow]:
         """Return the ticked rows."""
         return [
             ImportRow(
@@ -81,7 +81,7 @@ class EnteredLine:
     reason: str
     file: str
     decided: str
-    stands: bool
+    active: bool
 
 
 def typed_lines(
@@ -128,7 +128,7 @@ def entered_lines(
             reason=one.reason,
             file=one.file_number,
             decided=reader.language.moment(one.decided_at, reader.now),
-            stands=one.active(reader.now),
+            active=one.active(reader.now),
         )
         for one in decisions
     ]
