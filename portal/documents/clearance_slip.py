@@ -62,7 +62,7 @@ def still_holds(slip: VerifiedSlip, student: StudentView, now: datetime) -> bool
 
 
 def awaits_sources(student: StudentView, now: datetime) -> bool:
-    """Return whether every step would count as clear if its data were up to date."""
+    """Return whether the student has nothing to do, but the data of a step are out of date."""
     effective_statuses = [step.at(now) for step in student.steps]
     return (
         student.active and any(s.stale for s in effective_statuses) and not any(must_go(s) for s in effective_statuses)

@@ -304,7 +304,7 @@ def age(language: Language, span: timedelta) -> str:
 
 
 def _gone(item: str, finding: Finding) -> bool:
-    """Return whether the sources no longer have an obligation. While it is in doubt, none counts as removed."""
+    """Return whether the sources no longer have an obligation. False while the finding is in doubt."""
     owed = finding.evidence if finding.verdict is Verdict.HELD else ()
     return bool(item) and finding.verdict is not Verdict.UNKNOWN and item not in map(item_of, owed)
 

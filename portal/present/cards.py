@@ -301,7 +301,7 @@ def _stale(language: Language, status: StepStatus, now: datetime) -> str:
 
 
 def _updates(language: Language, settings: Settings, step: Step) -> str:
-    """Return how soon the page is updated. Empty if the sources are not queried often enough."""
+    """Return how soon the page is updated. Empty if a source does not have a fixed interval."""
     spans = [settings.source[name].every for name in settings.sources_of(step.key)]
     known = [span for span in spans if span is not None]
     if not known or len(known) < len(spans):

@@ -149,7 +149,7 @@ async def template(context: SignedIn) -> Response:
 
 
 def template_title(reader: ReaderContext, step: str) -> str:
-    """Return the description of a template."""
+    """Return the title of a template."""
     return " ".join((reader.cohort.name, reader.titles[step], reader.language.gettext("办理结果")))
 
 
