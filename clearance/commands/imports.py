@@ -14,7 +14,7 @@ from clearance.files.sheets import Sheets
 from clearance.granted import active, scopes_of
 from clearance.output import tables
 from clearance.services import Program
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.desk.imports import pages, result_sheets, result_words, results
 from portal.i18n import languages
 from portal.i18n.languages import Language

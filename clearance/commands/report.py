@@ -10,7 +10,7 @@ from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables as show
 from clearance.services import Program
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.documents import report_sheets
 from portal.documents.report_tables import ReportTable, tables
 from portal.i18n import languages

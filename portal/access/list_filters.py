@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from portal.access.scenes import COLUMNS, NONE, ReaderContext
+from portal.access.reader_context import COLUMNS, NONE, ReaderContext
 from portal.page.context import Context
 from status_db.effective.visible import Visibility
 from status_db.model import State
@@ -62,9 +62,9 @@ def fields(here: ReaderContext, visibility: Visibility, lists: Lists, chosen: Fi
         value = chosen.columns.get(name)
         shown = NONE if value == "" else value or ""
         known = [*values, *([shown] if shown and shown not in values else [])] if values else []
-        choices = tuple((one, here.word(name, one)) for one in known)
+        choices = tuple((one, reader.word(name, one)) for one in known)
         if len(values) > 1 or shown or name in ("college", "class"):
-            found.append(Field(name, here.language.gettext(title), shown, choices))
+            found.append(Field(name, reader.language.gettext(title), shown, choices))
     return found
 
 

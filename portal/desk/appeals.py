@@ -1,4 +1,4 @@
-"""What students object to at a step, and what reviewers sent back: the office's queue of it, and its answers."""
+"""The office's queue of appeals and returned steps: list them, show one, and answer it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,8 +13,8 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, OrNone, Words
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import ANSWERING, DeskContext, desk_context
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import ANSWERING, DeskContext, place
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -26,15 +26,15 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.effective_status import StepStatus
 from status_db.inbox.appeal_rows import Appeal, AppealOutcome
 from status_db.inbox.appeals import AppealCode, AppealRefused
-from status_db.inbox.requests import Request as Asked
+from status_db.inbox.requests import Request as Recheck
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import StepKind
 from status_db.views import StudentView
 
-#: So many stand in the queue at once: whoever answers the first sees the next.
+#: Rows shown in the queue. After the first is answered, the next appears.
 _ROWS = 50
 
-#: A clerk who looks into something is not held up by how often the student has asked today.
+#: Rechecks that a clerk can request in addition to the student's own daily limit.
 _ASKED_BY_CLERKS = 20
 
 NO_OUTCOME = N_("请选一下处理结果。")
@@ -43,9 +43,9 @@ ASKED_OFTEN = N_("今天已经查得太多。请改天再查，或选另一种�
 
 
 class AnswerForm(Form):
-    """What an office answers."""
+    """An office's answer to an appeal."""
 
-    #: Words in Chinese, each letter of which a form writes as nine.
+    #: Chinese text: a form encodes each character as nine bytes.
     longest = 16 * 1024
 
     outcome: Annotated[AppealOutcome | None, OrNone] = None
@@ -53,71 +53,73 @@ class AnswerForm(Form):
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
-    """An objection before somebody who may answer it."""
+class _AppealContext:
+    """An appeal, its student and step, and the context of the clerk who can answer it."""
 
     at: DeskContext
     one: Appeal
     student: StudentView
-    #: None where the student does not go this way any more.
+    #: None if the step is no longer in the student's flow.
     status: StepStatus | None
 
 
 async def queue(context: SignedIn) -> Response:
-    """Show what waits at a step, whichever is due first."""
-    at = place(context, ANSWERING)
-    cohort, here = at.here.cohort.key, at.here
+    """Show the appeals that wait at a step, the earliest deadline first."""
+    at = desk_context(context, ANSWERING)
+    cohort, reader = at.reader.cohort.key, at.reader
     inside = inside_of(context, cohort, at.scopes)
     waiting = await context.ask_long(context.services.raised_appeals.waiting, cohort, (at.step,), inside, _ROWS + 1)
     shown = waiting[:_ROWS]
-    students = await context.ask_long(context.services.named.students, cohort, {one.student for one in shown}, here.now)
+    students = await context.ask_long(
+        context.services.named.students, cohort, {one.student for one in shown}, reader.now
+    )
     names = await names_of(context, shown)
     return await desk_page(
         context,
         at,
         "desk/objections.html",
         more=_ROWS if len(waiting) > _ROWS else 0,
-        cases=[appeals.case(here.language, one, students.get(one.student), names, here.now) for one in shown],
+        cases=[appeals.case(reader.language, one, students.get(one.student), names, reader.now) for one in shown],
     )
 
 
-async def page(context: SignedIn) -> Response:
-    """Show one objection, and the form to answer it."""
-    found = await _before(context)
+async def appeal_page(context: SignedIn) -> Response:
+    """Show one appeal and the form to answer it."""
+    found = await _load_appeal(context)
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
     )
-    return await _page(context, found)
+    return await _show_appeal(context, found)
 
 
 async def answer(context: SignedIn) -> Response:
-    """Enter the office's answer; one that cannot be entered so comes back with what would do."""
+    """Save the office's answer. If it is not valid, show the form again with the reason and the fix."""
     sent = await forms.read_form(context, AnswerForm)
-    found = await _before(context)
+    found = await _load_appeal(context)
     outcome, text = sent.outcome, sent.answer
     if outcome is None or outcome not in _outcomes(found):
-        return await _page(context, found, text=text, wrong=NO_OUTCOME, status=422)
+        return await _show_appeal(context, found, text=text, wrong=NO_OUTCOME, status=422)
     if outcome == AppealOutcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(context, found.one)):
-        return await _page(context, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
+        return await _show_appeal(context, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
     enter = partial(
         context.services.raised_appeals.answer,
         found.one.appeal,
         outcome,
         text,
         account=found.at.account,
-        now=found.at.here.now,
+        now=found.at.reader.now,
         decision=_decided_since(found),
     )
     try:
         ended = await context.ask_long(enter)
     except AppealRefused as refused:
         if refused.effective is not None:
-            found = _Before(found.at, refused.effective, found.student, found.status)
+            found = _AppealContext(found.at, refused.effective, found.student, found.status)
         status, wrong = (
             409 if refused.code is AppealCode.ANSWERED else 422,
             appeals.REFUSALS[refused.code],
         )
-        return await _page(context, found, outcome=outcome, text=text, wrong=wrong, status=status)
+        return await _show_appeal(context, found, outcome=outcome, text=text, wrong=wrong, status=status)
     await context.audit(
         AuditEvent.APPEAL_ANSWERED,
         cohort=ended.cohort,
@@ -130,9 +132,9 @@ async def answer(context: SignedIn) -> Response:
 
 
 async def ask_again(context: SignedIn) -> Response:
-    """Have the sources asked about the student, and come back with what stands then."""
+    """Request a recheck of the student, then show the appeal with the new status."""
     await forms.read_form(context, Form)
-    found = await _before(context)
+    found = await _load_appeal(context)
     one, at = found.one, found.at
     if found.status is None or found.status.kind is not StepKind.SYNCED:
         raise HTTPException(404)
@@ -141,7 +143,7 @@ async def ask_again(context: SignedIn) -> Response:
         one.cohort,
         one.student,
         account=at.account,
-        now=at.here.now,
+        now=at.reader.now,
         pause=timedelta(0),
         day_limit=context.settings.portal.recheck_day_limit + _ASKED_BY_CLERKS,
     )
@@ -150,7 +152,7 @@ async def ask_again(context: SignedIn) -> Response:
     except RequestRefused:
         last = await _last_asked(context, one)
         if last is None or last.served_at is not None:
-            return await _page(context, found, wrong=ASKED_OFTEN, status=429)
+            return await _show_appeal(context, found, wrong=ASKED_OFTEN, status=429)
     else:
         await context.audit(AuditEvent.ASKED_RECHECK, cohort=one.cohort, student=one.student)
     await recheck.until_served(partial(context.ask, context.services.requests.last_recheck, one.cohort, one.student))
@@ -158,8 +160,8 @@ async def ask_again(context: SignedIn) -> Response:
 
 
 async def record(context: SignedIn) -> Response:
-    """Show one objection, ready to be printed."""
-    found = await _before(context)
+    """Show one appeal for printing."""
+    found = await _load_appeal(context)
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
     )
@@ -167,23 +169,23 @@ async def record(context: SignedIn) -> Response:
     return await show_record(context, found.student, found.one, back)
 
 
-async def _before(context: SignedIn) -> _Before:
-    """Return the objection an address means, before who may answer it; foreign and missing read 404."""
-    at = place(context, ANSWERING)
-    cohort, now = at.here.cohort.key, at.here.now
+async def _load_appeal(context: SignedIn) -> _AppealContext:
+    """Return the appeal that the address names. Raise 404 if it is missing or outside the visitor's scopes."""
+    at = desk_context(context, ANSWERING)
+    cohort, now = at.reader.cohort.key, at.reader.now
     one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["objection"])
     if one is None:
         raise HTTPException(404)
-    at = place(context, ANSWERING, one.step)
+    at = desk_context(context, ANSWERING, one.step)
     if not await context.ask(context.services.named.inside, cohort, (one.student,), at.scopes):
         raise HTTPException(404)
     student = (await context.ask(context.services.named.students, cohort, (one.student,), now))[one.student]
-    return _Before(at, one, student, next((s for s in student.steps if s.step == one.step), None))
+    return _AppealContext(at, one, student, next((s for s in student.steps if s.step == one.step), None))
 
 
-async def _page(
+async def _show_appeal(
     context: Context,
-    found: _Before,
+    found: _AppealContext,
     *,
     outcome: str = "",
     text: str = "",
@@ -191,7 +193,7 @@ async def _page(
     status: int = 200,
 ) -> Response:
     at, one = found.at, found.one
-    language, now = at.here.language, at.here.now
+    language, now = at.reader.language, at.reader.now
     return await desk_page(
         context,
         at,
@@ -203,14 +205,14 @@ async def _page(
         text=text,
         wrong=language.gettext(wrong) if wrong else "",
         asks=one.waits and AppealOutcome.RECHECKED in _outcomes(found),
-        asked=_asked(found, await _last_asked(context, one)),
+        asked=_recheck_text(found, await _last_asked(context, one)),
         decision=_decided_since(found),
         about=at.address(f"/desk/students/{quote(one.student, safe='')}"),
     )
 
 
-def _outcomes(found: _Before) -> tuple[AppealOutcome, ...]:
-    """Return what may be answered: sources are asked only where a step has any."""
+def _outcomes(found: _AppealContext) -> tuple[AppealOutcome, ...]:
+    """Return the possible outcomes. A recheck is possible only if the step has sources."""
     synced = found.status is not None and found.status.kind is StepKind.SYNCED
     return (
         (AppealOutcome.RECHECKED, AppealOutcome.DECIDED, AppealOutcome.EXPLAINED)
@@ -219,28 +221,28 @@ def _outcomes(found: _Before) -> tuple[AppealOutcome, ...]:
     )
 
 
-def _decided_since(found: _Before) -> int | None:
-    """Return the decision that stands, and did not stand when it was raised; None where there is none."""
-    decision, now = found.status.decision if found.status is not None else None, found.at.here.now
+def _decided_since(found: _AppealContext) -> int | None:
+    """Return the active decision that was made after the appeal. None if there is none."""
+    decision, now = found.status.decision if found.status is not None else None, found.at.reader.now
     if decision is None or not decision.active(now) or decision.id == found.one.seen.decision:
         return None
     return decision.id
 
 
-async def _last_asked(context: Context, one: Appeal) -> Asked | None:
+async def _last_asked(context: Context, one: Appeal) -> Recheck | None:
     return await context.ask(context.services.requests.last_recheck, one.cohort, one.student)
 
 
-def _was_rechecked(one: Appeal, last: Asked | None) -> bool:
-    """Say whether the sources have answered about the student since it was raised."""
+def _was_rechecked(one: Appeal, last: Recheck | None) -> bool:
+    """Return whether a recheck of the student succeeded after the appeal was raised."""
     return last is not None and last.outcome is RequestOutcome.DONE and last.at >= one.at
 
 
-def _asked(found: _Before, last: Asked | None) -> str:
-    """Say what came of asking the sources since; nothing where nobody has."""
+def _recheck_text(found: _AppealContext, last: Recheck | None) -> str:
+    """Return the result of the last recheck since the appeal as text. Empty if none was requested."""
     if last is None or last.at < found.one.at or not found.one.waits:
         return ""
-    language, now = found.at.here.language, found.at.here.now
+    language, now = found.at.reader.language, found.at.reader.now
     moment = language.moment(last.served_at or last.at, now)
     if last.served_at is None:
         return language.gettext("正在重新查询（%(moment)s 提出）。请过一会儿刷新本页。", moment=moment)
@@ -251,7 +253,7 @@ def _asked(found: _Before, last: Asked | None) -> str:
 
 ROUTES = (
     Route("/desk/objections", for_visitors(queue, *ANSWERING)),
-    Route("/desk/objections/{objection:id}", for_visitors(page, *ANSWERING)),
+    Route("/desk/objections/{objection:id}", for_visitors(appeal_page, *ANSWERING)),
     Route("/desk/objections/{objection:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
     Route("/desk/objections/{objection:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
     Route("/desk/objections/{objection:id}/record", for_visitors(record, *ANSWERING)),

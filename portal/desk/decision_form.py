@@ -1,4 +1,4 @@
-"""What is typed into the desk's form about one student's step, and the wish that it means."""
+"""The desk's form for one student's step, and the decision request that it makes."""
 
 from collections.abc import Collection
 from datetime import date, datetime, time
@@ -14,16 +14,16 @@ from portal.web import bounds
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
 
-#: What fits into the database's columns, and what somebody reads to its end.
+#: Limits of the database's columns, and of a text that people read to its end.
 LONGEST_WORD = 100
 LONGEST_TEXT = 1000
 
-#: Years that somebody can have meant.
+#: Years that a form accepts, to catch typing mistakes.
 _YEARS = range(2000, 2101)
 
 
 class FormCode(StrEnum):
-    """What of a form makes no wish."""
+    """Why a form does not make a decision request."""
 
     NO_VERDICT = "no_verdict"
     NO_REASON = "no_reason"
@@ -32,15 +32,15 @@ class FormCode(StrEnum):
     TOO_LONG = "too_long"
 
 
-class Unclear(Refused[FormCode]):
-    """What was typed makes no wish. Only a page can meet it, and has a sentence for every code."""
+class FormInvalid(Refused[FormCode]):
+    """A form that does not make a decision request. Only pages raise it; each code has a sentence."""
 
     def __init__(self, code: FormCode) -> None:
         super().__init__(code, code.value)
 
 
 def _clean(text: str) -> str:
-    """Leave out what is no letter, and no line's end."""
+    """Remove characters that are not printable, except line ends."""
     lines = text.replace("\r\n", "\n")
     return "".join(letter for letter in lines if letter.isprintable() or letter == "\n").strip()
 
@@ -51,9 +51,9 @@ _Text: TypeAlias = Annotated[_Typed, at_most(LONGEST_TEXT)]
 
 
 class TypedDecision(Form):
-    """One form, whether it makes sense or not."""
+    """The form as typed, valid or not."""
 
-    #: Long texts, each letter of which a form writes as nine.
+    #: Long texts: a form encodes each Chinese character as nine bytes.
     longest = 48 * 1024
 
     verdict: Annotated[Verdict | None, OrNone] = None
@@ -62,39 +62,41 @@ class TypedDecision(Form):
     file_number: _Word = ""
     words: _Text = ""
     note: _Text = ""
-    #: The last day on which it counts.
+    #: The last day on which the decision counts.
     until: _Typed = ""
     #: When it was decided on paper, and on which sheet.
     decided_at: _Typed = ""
     sheet: _Word = ""
-    #: A review: over answers that are too old.
+    #: A review: accept data that are out of date.
     over: Ticked = False
-    #: Why a decision is taken back.
+    #: Why a decision is withdrawn.
     because: _Text = ""
-    #: What stood there when the page was made, and the number of the decision among it; 0 for none.
+    #: The status that the page showed, and the number of its decision; 0 if there was none.
     saw: _Typed = ""
     decision: Number = None
 
     @property
     def decision_seen(self) -> int:
-        """The number of the decision that the page showed; 0 for none."""
+        """The number of the decision that the page showed; 0 if there was none."""
         return self.decision or 0
 
     def filled_from(self, blank: "TypedDecision") -> "TypedDecision":
-        """Return the same, bound to what `blank` shows where it is bound to nothing."""
+        """Return a copy that has the version tag of `blank` where it has none of its own."""
         decision = self.decision if self.decision is not None else blank.decision
         return self.model_copy(update={"saw": self.saw or blank.saw, "decision": decision})
 
-    def wish(self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo) -> DecisionRequest:
-        """Return what is wished, on clocks of this zone. Raises Unclear."""
+    def decision_request(
+        self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo
+    ) -> DecisionRequest:
+        """Return the decision request, with times in this zone. Raise FormInvalid."""
         verdict = self.verdict
         if verdict is None or verdict not in verdicts:
-            raise Unclear(FormCode.NO_VERDICT)
+            raise FormInvalid(FormCode.NO_VERDICT)
         self.refuse_too_long()
         if not self.reason:
-            raise Unclear(FormCode.NO_REASON)
+            raise FormInvalid(FormCode.NO_REASON)
         if self.over and not self.note:
-            raise Unclear(FormCode.NO_NOTE)
+            raise FormInvalid(FormCode.NO_NOTE)
         return DecisionRequest(
             student,
             step,
@@ -103,7 +105,7 @@ class TypedDecision(Form):
             self.words,
             self.note,
             until=_end_of_day(self.until, zone),
-            decided_at=_moment(self.decided_at, zone),
+            decided_at=_parse_moment(self.decided_at, zone),
             sheet=self.sheet,
             file_number=self.file_number,
             condition=self.condition,
@@ -111,9 +113,9 @@ class TypedDecision(Form):
         )
 
     def refuse_too_long(self) -> None:
-        """Raise Unclear where something is longer than what is kept."""
+        """Raise FormInvalid if a text is longer than its limit."""
         if self.too_long:
-            raise Unclear(FormCode.TOO_LONG)
+            raise FormInvalid(FormCode.TOO_LONG)
 
 
 def _end_of_day(text: str, zone: ZoneInfo) -> datetime | None:
@@ -122,22 +124,22 @@ def _end_of_day(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise Unclear(FormCode.NO_TIME) from None
+        raise FormInvalid(FormCode.NO_TIME) from None
     return datetime.combine(_sensible(day), time(23, 59, 59), zone)
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def _parse_moment(text: str, zone: ZoneInfo) -> datetime | None:
     if not text:
         return None
     try:
         moment = bounds.moment(text, zone)
     except ValueError:
-        raise Unclear(FormCode.NO_TIME) from None
+        raise FormInvalid(FormCode.NO_TIME) from None
     _sensible(moment.date())
     return moment
 
 
 def _sensible(day: date) -> date:
     if day.year not in _YEARS:
-        raise Unclear(FormCode.NO_TIME)
+        raise FormInvalid(FormCode.NO_TIME)
     return day

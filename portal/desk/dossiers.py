@@ -1,6 +1,6 @@
-"""A dossier in words, for who decides one step of it: evidence, decision, where the two disagree, and what was before.
+"""One step of a student in words, for the people that decide it: evidence, decision, conflicts and history.
 
-Pure: it is told the time and the language, and asks nothing. Of the student's other steps only the state is told.
+Pure: the time and the language are passed in. Of the student's other steps, it shows only the state.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Settings
-from portal.access.scenes import COLUMNS, ReaderContext
+from portal.access.reader_context import COLUMNS, ReaderContext
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
@@ -20,7 +20,7 @@ from status_db.model import Certificate, Decision, Obligation
 from status_db.queries.dossier import Dossier, SourceFinding
 from status_db.views import StudentView
 
-#: How a certificate left.
+#: How a certificate was collected.
 _COLLECTED: Mapping[str, str] = {
     "": N_("待领取"),
     "self": N_("本人领取"),
@@ -31,7 +31,7 @@ _COLLECTED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DossierSource:
-    """What one source says, as it was read."""
+    """One source's record of the student."""
 
     title: str
     word: str
@@ -40,44 +40,44 @@ class DossierSource:
     sentence: str
     owed: tuple[ObligationLine, ...]
     total: str
-    #: Why it cannot be believed as it stands; empty when it can.
+    #: Why the record is in doubt. Empty if it is not.
     doubt: str
-    #: As of when; empty while it has never answered.
+    #: When the source last answered. Empty if it never has.
     as_of: str
-    #: Since when it says so, and by which run; empty and None where nothing is stored.
+    #: Since when the record is unchanged, and the run that stored it. Empty and None if nothing is stored.
     since: str
     run: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class DossierDecision:
-    """One decision: its verdict, and everything there is to know of it, title by title."""
+    """One decision: its verdict and its details, each with a title."""
 
     number: int
     word: str
     mark: str
     tone: str
-    #: Withdrawn, or over; empty while it counts.
+    #: Withdrawn or ended. Empty while it counts.
     ended: str
     lines: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DossierConflict:
-    """Where the sources and the decision disagree."""
+    """A conflict between the sources and the decision."""
 
     sentence: str
-    #: What would settle it.
+    #: How to resolve it.
     advice: str
     tone: str
-    #: What the decision answered, and what is found now: each thing, and whether it is new since.
+    #: Obligations at the time of the decision and now, each with whether it is new.
     then: tuple[str, ...] = ()
     now: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OtherStep:
-    """Another step of the student, by its state alone."""
+    """Another step of the student: its state alone."""
 
     step: str
     title: str
@@ -89,28 +89,28 @@ class OtherStep:
 
 @dataclass(frozen=True, slots=True)
 class ReviewCheck:
-    """Whether a review may pass."""
+    """Whether a review can pass."""
 
-    #: What it waits for, besides newer answers.
+    #: The steps it waits for, besides newer data.
     waits: tuple[str, ...]
-    #: Whose answer is too old, each with its moment.
+    #: The steps whose data are out of date, each with its time.
     old: tuple[str, ...]
 
     @property
     def opens(self) -> bool:
-        """It may pass, if need be over answers that are too old."""
+        """Whether the review can pass, if necessary with data that are out of date."""
         return not self.waits
 
 
 @dataclass(frozen=True, slots=True)
 class DossierStep:
-    """One step of one student, for who decides it."""
+    """One step of one student, for the people that decide it."""
 
     who: tuple[tuple[str, str], ...]
     step: StepLine
     since: str
     sources: tuple[DossierSource, ...]
-    #: The one that stands, if it counts or has not been taken back.
+    #: The current decision. None if there is none or it was withdrawn.
     decision: DossierDecision | None
     disagreement: DossierConflict | None
     others: tuple[OtherStep, ...]
@@ -119,57 +119,57 @@ class DossierStep:
     certificate: tuple[tuple[str, str], ...]
 
 
-def shown(here: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
-    """Return what may be seen of a dossier by who decides, reviews or issues at this step."""
-    language, settings, student, now = here.language, here.settings, dossier.student, here.now
+def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
+    """Return the parts of a dossier that the desk shows for this step."""
+    language, settings, student, now = reader.language, reader.settings, dossier.student, reader.now
     own = [one for one in dossier.decisions if one.step == status.step]
-    stands = status.decision if status.decision is not None and status.decision.active(now) else None
+    current = status.decision if status.decision is not None and status.decision.active(now) else None
     flips = [flip for flip in student.flips if flip.step == status.step]
     return DossierStep(
-        who=_who(here, student),
-        step=_line(language, settings, student, status.step, now),
+        who=_who(reader, student),
+        step=_card_line(language, settings, student, status.step, now),
         since=language.moment(status.since, now),
-        sources=tuple(_source(here, says) for says in dossier.said.get(status.step, ())),
-        decision=_decision(here, stands) if stands is not None else None,
-        disagreement=_disagreement(here, dossier, status, stands) if stands is not None else None,
-        others=tuple(_other(here, student, other) for other in student.steps if other.step != status.step),
-        earlier=tuple(_decision(here, one) for one in own if stands is None or one.id != stands.id),
+        sources=tuple(_source(reader, source_row) for source_row in dossier.said.get(status.step, ())),
+        decision=_decision(reader, current) if current is not None else None,
+        disagreement=_disagreement(reader, dossier, status, current) if current is not None else None,
+        others=tuple(_other(reader, student, other) for other in student.steps if other.step != status.step),
+        earlier=tuple(_decision(reader, one) for one in own if current is None or one.id != current.id),
         history=cards.history(language, settings, flips, now),
-        certificate=_certificate(here, student.certificate),
+        certificate=_certificate(reader, student.certificate),
     )
 
 
-def review_check(here: ReaderContext, status: StepStatus) -> ReviewCheck:
-    """Say what a review waits for."""
+def review_check(reader: ReaderContext, status: StepStatus) -> ReviewCheck:
+    """Return what a review waits for."""
     old = status.waits_for_news
     return ReviewCheck(
-        waits=tuple(here.titles[step] for step in status.waits_for if step not in old),
-        old=tuple(f"{here.titles[step]} {here.language.moment(at, here.now)}" for step, at in old.items()),
+        waits=tuple(reader.titles[step] for step in status.waits_for if step not in old),
+        old=tuple(f"{reader.titles[step]} {reader.language.moment(at, reader.now)}" for step, at in old.items()),
     )
 
 
-def _line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
-    # A card of this step alone, as the student's page makes it: so the words are the same.
+def _card_line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
+    # A card of this step alone, as on the student's page, so that both have the same wording.
     ((line,),) = (card.steps for card in cards.cards(language, settings, student, now, {step}))
     return line
 
 
-def _who(here: ReaderContext, student: StudentView) -> tuple[tuple[str, str], ...]:
+def _who(reader: ReaderContext, student: StudentView) -> tuple[tuple[str, str], ...]:
     values = {
         "college": student.college,
         "class": student.class_name,
-        "level": here.word("level", student.level),
+        "level": reader.word("level", student.level),
         "campus": student.campus,
         "building": student.building,
         "category": student.category,
     }
-    return tuple((here.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
+    return tuple((reader.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
 
 
-def _source(here: ReaderContext, says: SourceFinding) -> DossierSource:
-    language, source, record = here.language, here.settings.source[says.source], says.record
-    title = language.pick(source.title, source.title_en) or says.source
-    as_of = language.moment(says.as_of, here.now) if says.as_of else ""
+def _source(reader: ReaderContext, source_row: SourceFinding) -> DossierSource:
+    language, source, record = reader.language, reader.settings.source[source_row.source], source_row.record
+    title = language.pick(source.title, source.title_en) or source_row.source
+    as_of = language.moment(source_row.as_of, reader.now) if source_row.as_of else ""
     if record is None:
         sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
         return DossierSource(title, "", "", "", sentence, (), "", "", as_of, "", None)
@@ -181,25 +181,25 @@ def _source(here: ReaderContext, says: SourceFinding) -> DossierSource:
         mark=labels.MARKS[state],
         tone=labels.TONES[state],
         sentence="" if record.obligations else reasons.plain(language, record.reason),
-        owed=reasons.owed(language, record.obligations, here.now),
+        owed=reasons.owed(language, record.obligations, reader.now),
         total=language.money(amount) if amount is not None and several else "",
         doubt=language.listed(_doubt(language, why) for why in record.doubt.split("; ") if why),
         as_of=as_of,
-        since=language.moment(says.since, here.now) if says.since else "",
-        run=says.run,
+        since=language.moment(source_row.since, reader.now) if source_row.since else "",
+        run=source_row.run,
     )
 
 
 def _doubt(language: Language, why: str) -> str:
-    """Say why a record is in doubt: a word of ours, with the key that it is about; other reasons stand as they are."""
+    """Return why a record is in doubt. Known codes become a sentence with their key; other reasons stay as they are."""
     code, _, key = why.partition(" ")
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
 
-def _decision(here: ReaderContext, decision: Decision) -> DossierDecision:
-    language, now, state = here.language, here.now, labels.state_of(decision.verdict)
+def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
+    language, now, state = reader.language, reader.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
-    told = (
+    details = (
         (N_("办理人"), decision.author),
         (N_("原因"), decision.reason),
         (N_("附加条件"), decision.condition),
@@ -211,39 +211,39 @@ def _decision(here: ReaderContext, decision: Decision) -> DossierDecision:
         (N_("录入时间"), language.moment(decision.entered_at, now) if entered_later else ""),
         (N_("纸质单号"), decision.sheet),
         (N_("批次"), str(decision.batch or "")),
-        (N_("以旧数据为准"), language.listed(_accepted(here, step, at) for step, at in decision.accepts.items())),
+        (N_("以旧数据为准"), language.listed(_accepted(reader, step, at) for step, at in decision.accepts.items())),
     )
     return DossierDecision(
         number=decision.id,
         word=labels.say(language, labels.STATES, state),
         mark=labels.MARKS[state],
         tone=labels.TONES[state],
-        ended=_ended(here, decision),
-        lines=tuple((language.gettext(title), value) for title, value in told if value),
+        ended=_ended(reader, decision),
+        lines=tuple((language.gettext(title), value) for title, value in details if value),
     )
 
 
-def _accepted(here: ReaderContext, step: str, at: str) -> str:
-    return f"{here.titles.get(step, step)} {here.language.moment(datetime.fromisoformat(at), here.now)}"
+def _accepted(reader: ReaderContext, step: str, at: str) -> str:
+    return f"{reader.titles.get(step, step)} {reader.language.moment(datetime.fromisoformat(at), reader.now)}"
 
 
-def _ended(here: ReaderContext, decision: Decision) -> str:
+def _ended(reader: ReaderContext, decision: Decision) -> str:
     if decision.withdrawn_at is not None:
-        return here.language.gettext(
+        return reader.language.gettext(
             "%(who)s 于 %(moment)s 撤回或另作决定",
             who=decision.withdrawn_by,
-            moment=here.language.moment(decision.withdrawn_at, here.now),
+            moment=reader.language.moment(decision.withdrawn_at, reader.now),
         )
-    return "" if decision.active(here.now) else here.language.gettext("有效期已过")
+    return "" if decision.active(reader.now) else reader.language.gettext("有效期已过")
 
 
 def _disagreement(
-    here: ReaderContext, dossier: Dossier, status: StepStatus, decision: Decision
+    reader: ReaderContext, dossier: Dossier, status: StepStatus, decision: Decision
 ) -> DossierConflict | None:
-    language, effective = here.language, status.at(here.now)
+    language, effective = reader.language, status.at(reader.now)
     if effective.lapsed:
         moved = [
-            here.titles[step]
+            reader.titles[step]
             for step, version_tag in status.reviewable_versions.items()
             if step in status.waits_for or decision.reviewed_versions.get(step) != version_tag
         ]
@@ -254,7 +254,7 @@ def _disagreement(
         )
     if not effective.disputed:
         return None
-    names = _names(here, dossier, status)
+    names = _obligation_names(reader, dossier, status)
     then, found = decision.answered_verdict, status.finding
     sentence = language.gettext(
         "办理时来源的结论是“%(then)s”，现在是“%(now)s”。",
@@ -277,36 +277,36 @@ def _disagreement(
     )
 
 
-def _names(here: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
-    """Return the key of each thing this step was ever known to owe → its name, as it was told last."""
-    told: list[Obligation] = []
+def _obligation_names(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> dict[str, str]:
+    """Return key → last known name of each thing that this step ever had as an obligation."""
+    obligations: list[Obligation] = []
     for flip in reversed(dossier.student.flips):
-        told += flip.evidence if flip.step == status.step else ()
-    for says in dossier.said.get(status.step, ()):
-        told += says.record.obligations if says.record is not None else ()
-    shown_as = zip(told, reasons.owed(here.language, told, here.now), strict=True)
+        obligations += flip.evidence if flip.step == status.step else ()
+    for source_row in dossier.said.get(status.step, ()):
+        obligations += source_row.record.obligations if source_row.record is not None else ()
+    shown_as = zip(obligations, reasons.owed(reader.language, obligations, reader.now), strict=True)
     return {one.key: " ".join(filter(None, (owed.what, owed.reference, owed.amount))) for one, owed in shown_as}
 
 
 def _of_key(language: Language, key: str) -> str:
-    """Name something of which nothing is left but its key: its kind, and what the office calls it."""
+    """Return a name for an obligation of which only the key remains: its kind and the office's number."""
     kind, _, mark = key.partition(":")
     return f"{reasons.kind_word(language, kind)} {mark}".rstrip(": ")
 
 
-def _other(here: ReaderContext, student: StudentView, status: StepStatus) -> OtherStep:
-    line = _line(here.language, here.settings, student, status.step, here.now)
-    return OtherStep(status.step, here.titles[status.step], line.word, line.mark, line.tone, line.stale)
+def _other(reader: ReaderContext, student: StudentView, status: StepStatus) -> OtherStep:
+    line = _card_line(reader.language, reader.settings, student, status.step, reader.now)
+    return OtherStep(status.step, reader.titles[status.step], line.word, line.mark, line.tone, line.stale)
 
 
-def _certificate(here: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
+def _certificate(reader: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
     if held is None:
         return ()
-    language = here.language
+    language = reader.language
     collected = language.gettext(_COLLECTED[held.collected])
-    left = language.moment(held.collected_at, here.now) if held.collected_at else ""
+    left = language.moment(held.collected_at, reader.now) if held.collected_at else ""
     return (
         (language.gettext("证书编号"), f"{held.kind} {held.number}"),
-        (language.gettext("发放"), f"{language.moment(held.issued_at, here.now)} {held.issued_by}"),
+        (language.gettext("发放"), f"{language.moment(held.issued_at, reader.now)} {held.issued_by}"),
         (language.gettext("领取"), " ".join(part for part in (collected, held.collector, left) if part)),
     )

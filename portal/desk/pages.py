@@ -1,4 +1,4 @@
-"""Every page of the desk."""
+"""The routes of the desk."""
 
 from portal.desk import appeals, queue, send_back, step_record
 from portal.desk.graduation import certificates, class_review, classes, look_again, one_certificate

@@ -1,4 +1,4 @@
-"""The queue of one step: who is still to be handled there, since when, and who else there is."""
+"""The queue of one step: students to handle, with the date, and a list of all others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from portal.access import list_filters
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, desk_context
 from portal.desk.context.head import desk_page
-from portal.desk.context.scene import AT_THE_DESK, DeskContext, place
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
@@ -19,10 +19,10 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.model import State, StepKind
 from status_db.queries.lists import Filter, ListedStudent, ListSelection, Order
 
-#: So many rows stand on one page.
+#: Rows on one page.
 _ROWS = 50
 
-#: What the queue may show, in the order of its tabs.
+#: The selections of the queue, in the order of its tabs.
 TABS: Mapping[ListSelection, str] = {
     ListSelection.NOT_CLEAR: N_("未办妥"),
     ListSelection.DISPUTED: N_("人工办理后数据有变化"),
@@ -38,111 +38,111 @@ _ORDERS: Mapping[str, str] = {
     Order.NAME: N_("按姓名"),
 }
 
-#: The states that a step of a kind may be in.
+#: The possible states of each kind of step.
 _STATES: Mapping[StepKind, tuple[State, ...]] = {
     StepKind.SYNCED: (State.HELD, State.NOT_DONE, State.UNKNOWN, State.CLEARED, State.EXEMPT),
     StepKind.MANUAL: (State.PENDING, State.HELD, State.CLEARED, State.EXEMPT),
     StepKind.REVIEW: (State.OPEN, State.CLOSED, State.HELD, State.CLEARED),
 }
 
-#: Nobody counts further.
+#: Counts stop here.
 _COUNTED = 999
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One student of the queue. Namesakes are told apart: number, college and class always stand beside the name."""
+    """One student of the queue. Number, college and class distinguish students of the same name."""
 
     student: str
     name: str
     college: str
     class_name: str
     address: str
-    #: None where the student has no such step.
+    #: None if the student does not have the step.
     cell: Cell | None
-    #: Since when the sources find it so, and for how many days.
+    #: Since when the sources report this finding, and for how many days.
     since: str
     days: str
 
 
-async def page(context: SignedIn) -> Response:
+async def queue_page(context: SignedIn) -> Response:
     """Show the queue of a step."""
-    at = place(context, AT_THE_DESK)
-    here, chosen = at.here, _chosen(context, at)
+    at = desk_context(context, AT_THE_DESK)
+    reader, chosen = at.reader, _queue_filter(context, at)
     after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
     leaf = await context.ask_long(
-        context.services.lists.leaf, at.visibility, chosen, here.now, _ROWS, after=after, before=before
+        context.services.lists.leaf, at.visibility, chosen, reader.now, _ROWS, after=after, before=before
     )
-    fields = await context.ask_long(list_filters.fields, here, at.visibility, context.services.lists, chosen)
+    fields = await context.ask_long(list_filters.fields, reader, at.visibility, context.services.lists, chosen)
     counts = {
         tab: await context.ask_long(
             context.services.lists.count,
             at.visibility,
             Filter(tab, at.step, columns=chosen.columns, text=chosen.text),
-            here.now,
+            reader.now,
             _COUNTED,
         )
         for tab in TABS
     }
-    await context.audit(AuditEvent.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
-    address = _address(at, chosen, chosen.wanted)
+    await context.audit(AuditEvent.SAW_LIST, cohort=reader.cohort.key, step=at.step, students=len(leaf.rows))
+    address = _queue_address(at, chosen, chosen.wanted)
     kind = _kind(at)
     return await desk_page(
         context,
         at,
         "desk/queue.html",
         chosen=chosen,
-        older=here.cohort.key != here.settings.default_cohort(),
+        older=reader.cohort.key != reader.settings.default_cohort(),
         tabs=[
             {
-                "word": here.language.gettext(word),
-                "address": _address(at, chosen, tab),
+                "word": reader.language.gettext(word),
+                "address": _queue_address(at, chosen, tab),
                 "count": f"{_COUNTED}+" if counts[tab] > _COUNTED else str(counts[tab]),
                 "current": tab is chosen.wanted,
             }
             for tab, word in TABS.items()
         ],
         fields=fields,
-        wanted=[(tab.value, here.language.gettext(word)) for tab, word in TABS.items()],
+        wanted=[(tab.value, reader.language.gettext(word)) for tab, word in TABS.items()],
         wanted_word=list_filters.wanted_word(chosen.wanted),
         states=[
-            (list_filters.wanted_word(state), labels.say(here.language, labels.STATES, state))
+            (list_filters.wanted_word(state), labels.say(reader.language, labels.STATES, state))
             for state in _STATES[kind]
         ],
-        orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
+        orders=[(key, reader.language.gettext(word)) for key, word in _ORDERS.items()],
         narrowed=chosen != Filter(ListSelection.NOT_CLEAR, at.step, order=Order.NUMBER),
-        rows=[_line(at, listed) for listed in leaf.rows],
+        rows=[_queue_line(at, listed) for listed in leaf.rows],
         is_review=kind is StepKind.REVIEW,
         first=address if leaf.earlier else "",
         earlier=list_filters.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
         later=list_filters.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
-        stale=here.stale({step: fresh for step, fresh in leaf.freshness.items() if step == at.step}),
+        stale=reader.stale({step: fresh for step, fresh in leaf.freshness.items() if step == at.step}),
     )
 
 
-def _line(at: DeskContext, listed: ListedStudent) -> QueueRow:
-    here, language = at.here, at.here.language
-    shown = row(here, listed)
+def _queue_line(at: DeskContext, listed: ListedStudent) -> QueueRow:
+    reader, language = at.reader, at.reader.language
+    shown = row(reader, listed)
     status = next((status for status in listed.steps if status.step == at.step), None)
-    days = (here.now - status.since).days if status is not None else 0
+    days = (reader.now - status.since).days if status is not None else 0
     return QueueRow(
         student=listed.student,
         name=listed.name,
         college=listed.college,
         class_name=listed.class_name,
         address=at.address(f"/desk/students/{quote(listed.student, safe='')}"),
-        cell=shown.cells[here.steps.index(at.step)],
-        since=language.moment(status.since, here.now) if status is not None else "",
+        cell=shown.cells[reader.steps.index(at.step)],
+        since=language.moment(status.since, reader.now) if status is not None else "",
         days=language.ngettext("%(num)s 天", days) if days else "",
     )
 
 
 def _kind(at: DeskContext) -> StepKind:
-    entries = [entry for flow in at.here.settings.flow for entry in flow.entries if entry.step == at.step]
+    entries = [entry for flow in at.reader.settings.flow for entry in flow.entries if entry.step == at.step]
     return StepKind(entries[0].kind) if entries else StepKind.SYNCED
 
 
-def _chosen(context: Context, at: DeskContext) -> Filter:
+def _queue_filter(context: Context, at: DeskContext) -> Filter:
     order = context.asked("order")
     return Filter(
         list_filters.wanted(context.asked("tab"), TABS, ListSelection.NOT_CLEAR),
@@ -153,7 +153,7 @@ def _chosen(context: Context, at: DeskContext) -> Filter:
     )
 
 
-def _address(at: DeskContext, chosen: Filter, wanted: ListSelection | State) -> str:
+def _queue_address(at: DeskContext, chosen: Filter, wanted: ListSelection | State) -> str:
     return at.address(
         "/desk",
         tab="" if wanted is ListSelection.NOT_CLEAR else list_filters.wanted_word(wanted),
@@ -163,4 +163,4 @@ def _address(at: DeskContext, chosen: Filter, wanted: ListSelection | State) -> 
     )
 
 
-ROUTES = (Route("/desk", for_visitors(page, *AT_THE_DESK, long=True)),)
+ROUTES = (Route("/desk", for_visitors(queue_page, *AT_THE_DESK, long=True)),)

@@ -1,4 +1,4 @@
-"""A reviewer sends a student's step back to its office, which looks at it again: the reviewer never decides for it."""
+"""Send a student's step back to its office for a check. The reviewer never decides the step."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +11,8 @@ from config.tables.steps import Flow
 from portal.access import forms
 from portal.access.form_fields import Form, Words
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import DeskContext, place
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -28,7 +28,7 @@ from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.model import normalise_number
 from status_db.views import StudentView
 
-#: So many are listed, the newest.
+#: The newest entries listed.
 _ROWS = 50
 
 
@@ -37,7 +37,7 @@ NO_STEP = N_("请选一下发回哪一项。")
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One step that may be sent back."""
+    """One step that can be sent back."""
 
     step: str
     title: str
@@ -45,14 +45,16 @@ class _Choice:
     now: AppealStep
 
 
-async def listed(context: SignedIn) -> Response:
-    """Show what was sent back of the students one reviews, and what the offices answered."""
-    at = place(context, (Act.REVIEW,))
-    cohort, here = at.here.cohort.key, at.here
-    steps = {step for flow in here.settings.flow for step in _before_review(flow, at.step)}
+async def sent_back_page(context: SignedIn) -> Response:
+    """Show the steps sent back for the reviewer's students, and the offices' answers."""
+    at = desk_context(context, (Act.REVIEW,))
+    cohort, reader = at.reader.cohort.key, at.reader
+    steps = {step for flow in reader.settings.flow for step in _before_review(flow, at.step)}
     inside = inside_of(context, cohort, at.scopes)
     found = await context.ask_long(context.services.raised_appeals.sent_back, cohort, steps, inside, _ROWS)
-    students = await context.ask_long(context.services.named.students, cohort, {one.student for one in found}, here.now)
+    students = await context.ask_long(
+        context.services.named.students, cohort, {one.student for one in found}, reader.now
+    )
     names = await names_of(context, found)
     return await desk_page(
         context,
@@ -60,8 +62,8 @@ async def listed(context: SignedIn) -> Response:
         "desk/sent_back.html",
         cases=[
             (
-                here.titles[one.step],
-                appeals.case(here.language, one, students.get(one.student), names, here.now).bare,
+                reader.titles[one.step],
+                appeals.case(reader.language, one, students.get(one.student), names, reader.now).bare,
             )
             for one in found
         ],
@@ -71,7 +73,7 @@ async def listed(context: SignedIn) -> Response:
 class SendBackForm(Form):
     """Which step of a student is sent back, and why."""
 
-    #: Words in Chinese, each letter of which a form writes as nine.
+    #: Chinese text: a form encodes each character as nine bytes.
     longest = 16 * 1024
 
     student: str = ""
@@ -79,26 +81,26 @@ class SendBackForm(Form):
     text: Words = ""
 
 
-async def form(context: SignedIn) -> Response:
-    """Ask for a student's number, or show the student's steps that may be sent back."""
-    at = place(context, (Act.REVIEW,))
+async def send_back_page(context: SignedIn) -> Response:
+    """Ask for a student number, or show the student's steps that can be sent back."""
+    at = desk_context(context, (Act.REVIEW,))
     number = normalise_number(context.request.query_params.get("student", ""))
     if not number:
         return await desk_page(context, at, "desk/send_back.html", student=None)
     student = await _student(context, at, number)
     await context.audit(AuditEvent.SAW_STUDENT, cohort=student.cohort, student=student.student)
-    return await _form(context, at, student)
+    return await _show_send_back_form(context, at, student)
 
 
 async def send(context: SignedIn) -> Response:
-    """Enter that a step is sent back; what is not taken comes back with what would do."""
+    """Send a step back. If the form is not valid, show it again with the reason and the fix."""
     sent = await forms.read_form(context, SendBackForm)
-    at = place(context, (Act.REVIEW,))
+    at = desk_context(context, (Act.REVIEW,))
     student = await _student(context, at, normalise_number(sent.student))
     step, text = sent.step, sent.text
-    status = next((s for s in _steps(at, student) if s.step == step), None)
+    status = next((s for s in _steps_before_review(at, student) if s.step == step), None)
     if status is None:
-        return await _form(context, at, student, text=text, wrong=NO_STEP, status=422)
+        return await _show_send_back_form(context, at, student, text=text, wrong=NO_STEP, status=422)
     enter = partial(
         context.services.raised_appeals.send_back,
         student.cohort,
@@ -106,45 +108,45 @@ async def send(context: SignedIn) -> Response:
         step,
         text,
         account=at.account,
-        seen=AppealEvidence.of(status, at.here.now),
-        due=due_at(context.settings, step, student.campus, at.here.now),
-        now=at.here.now,
+        seen=AppealEvidence.of(status, at.reader.now),
+        due=due_at(context.settings, step, student.campus, at.reader.now),
+        now=at.reader.now,
     )
     try:
         made = await context.ask_long(enter)
     except AppealRefused as refused:
         code, wrong = 409 if refused.code is AppealCode.WAITS else 422, appeals.REFUSALS[refused.code]
-        return await _form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
+        return await _show_send_back_form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
     await context.audit(AuditEvent.SENT_BACK, cohort=made.cohort, student=made.student, step=step, appeal=made.appeal)
     return see_other(at.address("/desk/sent-back"))
 
 
 def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
-    """Return the steps that a review waits for; none in a flow that has no such review."""
+    """Return the steps before a review. Empty if the flow does not contain the review."""
     return flow.after(review) if any(entry.step == review for entry in flow.entries) else ()
 
 
 async def _student(context: Context, at: DeskContext, number: str) -> StudentView:
-    """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
-    cohort, now = at.here.cohort.key, at.here.now
+    """Return a student of this reviewer at this step. Raise 404 if missing or outside the scopes."""
+    cohort, now = at.reader.cohort.key, at.reader.now
     if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
         raise HTTPException(404)
     student = (await context.ask(context.services.named.students, cohort, (number,), now))[number]
-    if not _steps(at, student):
+    if not _steps_before_review(at, student):
         raise HTTPException(404)
     return student
 
 
-def _steps(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
-    """Return the steps of a student that stand before this review."""
-    flow = at.here.settings.flow_named(student.flow)
+def _steps_before_review(at: DeskContext, student: StudentView) -> tuple[StepStatus, ...]:
+    """Return the student's steps before this review."""
+    flow = at.reader.settings.flow_named(student.flow)
     if flow is None or not student.steps:
         return ()
     before = _before_review(flow, at.step)
     return tuple(status for status in student.steps if status.step in before)
 
 
-async def _form(
+async def _show_send_back_form(
     context: Context,
     at: DeskContext,
     student: StudentView,
@@ -154,7 +156,7 @@ async def _form(
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    language, now, titles = at.here.language, at.here.now, at.here.titles
+    language, now, titles = at.reader.language, at.reader.now, at.reader.titles
     return await desk_page(
         context,
         at,
@@ -168,7 +170,7 @@ async def _form(
                 office=cards.office_name(language, context.settings.step_named(one.step).office),
                 now=appeals.shown(language, AppealEvidence.of(one, now), now).bare,
             )
-            for one in _steps(at, student)
+            for one in _steps_before_review(at, student)
         ],
         chosen=chosen,
         text=text,
@@ -177,7 +179,7 @@ async def _form(
 
 
 ROUTES = (
-    Route("/desk/send-back", for_visitors(form, Act.REVIEW)),
+    Route("/desk/send-back", for_visitors(send_back_page, Act.REVIEW)),
     Route("/desk/send-back", for_visitors(send, Act.REVIEW), methods=["POST"]),
-    Route("/desk/sent-back", for_visitors(listed, Act.REVIEW)),
+    Route("/desk/sent-back", for_visitors(sent_back_page, Act.REVIEW)),
 )

@@ -1,4 +1,4 @@
-"""The record of one student's step: evidence as it was read, what was decided, and the forms by which to decide."""
+"""The record of one student's step: its evidence, its decisions, and the forms to decide it."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ from portal.access.requires import for_visitors
 from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
 from portal.desk.context import refusals
-from portal.desk.context.scene import AT_THE_DESK, DeskContext, acts_at, place
-from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
+from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, acts_at, desk_context
+from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, FormInvalid, TypedDecision
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
@@ -27,19 +27,19 @@ from status_db.effective_status import StepStatus
 from status_db.model import Decision, StepKind, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
 
-#: What may be decided, and what a review may say, in the order of the form.
+#: The possible verdicts of a decision and of a review, in the order of the form.
 _DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
 _REVIEWED = {Verdict.CLEARED: N_("通过终审"), Verdict.HELD: N_("不通过（退回）")}
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One student's step, and where at the desk somebody looks at it."""
+    """One student's step, and the desk context of the request."""
 
     at: DeskContext
     dossier: Dossier
     status: StepStatus
-    #: The student's steps at which they may act.
+    #: The student's steps that the account is allowed to act on.
     own: tuple[str, ...]
 
     @property
@@ -49,34 +49,34 @@ class StepRecord:
 
     @property
     def saw(self) -> str:
-        """Name what stands here now, as the doors ask for it."""
+        """Return the version tag of the current status, as the stores check it."""
         if self.status.kind is StepKind.REVIEW:
             return seen_by_review(self.status)
-        return self.status.version_tag(self.at.here.now)
+        return self.status.version_tag(self.at.reader.now)
 
     @property
     def decision(self) -> Decision | None:
-        """The decision that counts, or that is a review which has lapsed."""
+        """The decision that counts, or the review that has lapsed."""
         decision = self.status.decision
-        return decision if decision is not None and decision.active(self.at.here.now) else None
+        return decision if decision is not None and decision.active(self.at.reader.now) else None
 
     def address(self, act: str = "") -> str:
-        """Return the address of the record, or of something to be done with it."""
+        """Return the address of the record or of an action on it."""
         return self.of(self.at.step, act)
 
     def of(self, step: str, act: str = "") -> str:
-        """Return the same of another step."""
+        """Return the address of another step of the student."""
         path = f"/desk/students/{quote(self.student, safe='')}{act}"
-        return self.at.here.address(path, step=step)
+        return self.at.reader.address(path, step=step)
 
 
-async def page(context: SignedIn) -> Response:
+async def step_record_page(context: SignedIn) -> Response:
     """Show a record."""
-    found = await _found(context, AT_THE_DESK)
+    found = await _find_record(context, AT_THE_DESK)
     await context.audit(
-        AuditEvent.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step
+        AuditEvent.SAW_STUDENT, cohort=found.at.reader.cohort.key, student=found.student, step=found.at.step
     )
-    return _show(context, found)
+    return _show_record(context, found)
 
 
 async def decide(context: SignedIn) -> Response:
@@ -84,8 +84,8 @@ async def decide(context: SignedIn) -> Response:
     return await _act(context, Act.DECIDE, _decide)
 
 
-async def withdraw(context: SignedIn) -> Response:
-    """Take the decision back that stands."""
+async def withdraw_decision(context: SignedIn) -> Response:
+    """Withdraw the active decision."""
     return await _act(context, Act.DECIDE, _withdraw)
 
 
@@ -95,11 +95,11 @@ async def review(context: SignedIn) -> Response:
 
 
 async def take_back(context: SignedIn) -> Response:
-    """Take the review back that stands."""
+    """Withdraw the active review."""
     return await _act(context, Act.REVIEW, _take_back)
 
 
-#: What has been done: the deed, the decision it was about, and why.
+#: The audit event of an action, its decision, and the reason.
 _Done = tuple[AuditEvent, Decision, str]
 
 
@@ -108,24 +108,24 @@ async def _act(
     act: Act,
     do: Callable[[SignedIn, StepRecord, TypedDecision], Awaitable[_Done]],
 ) -> Response:
-    """Do something with a record; what cannot be done brings the page again, with all that was typed."""
+    """Carry out an action on a record. If it is refused, show the page again with all that was typed."""
     typed = await forms.read_form(context, TypedDecision)
-    found = await _found(context, (act,))
+    found = await _find_record(context, (act,))
     try:
         event, decision, reason = await do(context, found, typed)
-    except Unclear as unclear:
-        sentence = found.at.here.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
+    except FormInvalid as unclear:
+        sentence = found.at.reader.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
         return await _again(context, typed, sentence, 422)
     except DecisionRefused as refused:
-        who = await _name(context, refused)
-        sentence = refusals.not_entered(found.at.here, refused, typed.decision_seen, who)
+        who = await _first_author_name(context, refused)
+        sentence = refusals.not_entered(found.at.reader, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
-            # Now it has been told, and is shown as it has come to stand.
+            # The page reports the newer decision and shows the current status.
             typed = typed.model_copy(update={"saw": "", "decision": None})
         return await _again(context, typed, sentence, 409)
     await context.audit(
         event,
-        cohort=found.at.here.cohort.key,
+        cohort=found.at.reader.cohort.key,
         student=found.student,
         step=found.at.step,
         verdict=decision.verdict,
@@ -136,37 +136,37 @@ async def _act(
 
 
 async def _again(context: SignedIn, typed: TypedDecision, sentence: str, status: int) -> Response:
-    found = await _found(context, AT_THE_DESK)
-    return _show(context, found, typed=typed, refused=sentence, status=status)
+    found = await _find_record(context, AT_THE_DESK)
+    return _show_record(context, found, typed=typed, refused=sentence, status=status)
 
 
 async def _decide(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
-    wish = typed.wish(found.student, at.step, _DECIDED, context.settings.institution.timezone)
-    entered = await context.ask_long(at.doors.overrides.enter, wish, at.account, context.now, at.scopes)
+    request = typed.decision_request(found.student, at.step, _DECIDED, context.settings.institution.timezone)
+    entered = await context.ask_long(at.stores.overrides.enter, request, at.account, context.now, at.scopes)
     return AuditEvent.DECIDED, entered, entered.reason
 
 
 async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
-    door = partial(at.doors.overrides.withdraw, saw=typed.decision_seen)
+    door = partial(at.stores.overrides.withdraw, saw=typed.decision_seen)
     taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
     return AuditEvent.DECISION_WITHDRAWN, taken, typed.because
 
 
 async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
-    wish = typed.wish(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
-    door = partial(at.doors.reviews.review, over_old_answers=typed.over)
-    given = await context.ask_long(door, wish, at.account, context.now, at.scopes)
+    request = typed.decision_request(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
+    door = partial(at.stores.reviews.review, over_old_answers=typed.over)
+    given = await context.ask_long(door, request, at.account, context.now, at.scopes)
     return AuditEvent.REVIEWED, given, given.reason
 
 
 async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
-    door = partial(at.doors.reviews.take_back, saw=typed.decision_seen)
+    door = partial(at.stores.reviews.take_back, saw=typed.decision_seen)
     taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
     return AuditEvent.REVIEW_WITHDRAWN, taken, typed.because
 
@@ -174,11 +174,11 @@ async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) 
 def _refuse_no_reason(typed: TypedDecision) -> None:
     typed.refuse_too_long()
     if not typed.because:
-        raise Unclear(FormCode.NO_REASON)
+        raise FormInvalid(FormCode.NO_REASON)
 
 
-async def _name(context: Context, refused: DecisionRefused) -> str:
-    """Return the name of who was first."""
+async def _first_author_name(context: Context, refused: DecisionRefused) -> str:
+    """Return the name of the author of the newer decision."""
     if not isinstance(refused, Overtaken) or refused.first is None:
         return ""
     author = refused.first.author
@@ -188,19 +188,19 @@ async def _name(context: Context, refused: DecisionRefused) -> str:
     return f"{account.name} ({author})" if context.language.code == "en" else f"{account.name}（{author}）"
 
 
-async def _found(context: SignedIn, acts: Collection[Act]) -> StepRecord:
-    """Return the record of the address, where the visitor may do one of these acts. Raises HTTPException.
+async def _find_record(context: SignedIn, acts: Collection[Act]) -> StepRecord:
+    """Return the record that the address names, if the visitor can do one of these acts. Raise HTTPException.
 
-    Who may do none reads 403; a student or a step outside the scopes looks like one that does not exist. Without a step
-    it is the first of the student's that the visitor may act at.
+    403 if the visitor has none of these acts. 404 if the student or step is outside the scopes, as for unknown ones.
+    Without a step in the address, use the student's first one that the visitor is allowed to act on.
     """
-    at = place(context, acts)
-    may, here = at.here.visibility.steps, at.here
+    at = desk_context(context, acts)
+    may, reader = at.reader.visibility.steps, at.reader
     dossier = await context.ask(
         context.services.reader.dossier,
-        here.cohort.key,
+        reader.cohort.key,
         normalise_number(context.request.path_params["number"]),
-        here.now,
+        reader.now,
     )
     student = dossier.student if dossier is not None else None
     own = [s for s in student.steps if inside(student, may.get(s.step, ()))] if student is not None else []
@@ -212,7 +212,7 @@ async def _found(context: SignedIn, acts: Collection[Act]) -> StepRecord:
     return StepRecord(meant, dossier, status, tuple(s.step for s in own))
 
 
-def _show(
+def _show_record(
     context: SignedIn,
     found: StepRecord,
     *,
@@ -220,23 +220,23 @@ def _show(
     refused: str = "",
     status: int = 200,
 ) -> Response:
-    here, step = found.at.here, found.status
+    reader, step = found.at.reader, found.status
     may = {act for act in AT_THE_DESK if _may(context, found, act)}
     is_review = step.kind is StepKind.REVIEW
     decides = Act.DECIDE in may and not is_review
     reviews = Act.REVIEW in may and is_review and not step.issued
     blank = TypedDecision(saw=found.saw, decision=found.decision.id if found.decision else 0)
-    # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
+    # After another error, keep the version tag of the first page: a colleague can have decided since.
     filled = typed.filled_from(blank) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
-    door = dossiers.review_check(here, step)
+    door = dossiers.review_check(reader, step)
     return context.page(
         "desk/record.html",
         status=status,
         at=found.at,
-        here=here,
+        reader=reader,
         student=found.dossier.student,
-        shown=dossiers.shown(here, found.dossier, step),
+        shown=dossiers.shown(reader, found.dossier, step),
         queue=found.at.address("/desk"),
         act=found.address,
         own=found.own,
@@ -248,11 +248,11 @@ def _show(
         synced=step.kind is StepKind.SYNCED,
         door=door,
         verdicts=[
-            (verdict.value, here.language.gettext(word))
+            (verdict.value, reader.language.gettext(word))
             for verdict, word in verdicts.items()
             if not is_review or verdict is not Verdict.CLEARED or door.opens
         ],
-        reasons=here.settings.step_named(step.step).reasons,
+        reasons=reader.settings.step_named(step.step).reasons,
         typed=filled,
         refused=refused,
         longest_word=LONGEST_WORD,
@@ -268,9 +268,9 @@ def _may(context: SignedIn, found: StepRecord, act: Act) -> bool:
 
 
 ROUTES = (
-    Route("/desk/students/{number:name}", for_visitors(page, *AT_THE_DESK)),
+    Route("/desk/students/{number:name}", for_visitors(step_record_page, *AT_THE_DESK)),
     Route("/desk/students/{number:name}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
-    Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw, Act.DECIDE), methods=["POST"]),
+    Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw_decision, Act.DECIDE), methods=["POST"]),
     Route("/desk/students/{number:name}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
     Route("/desk/students/{number:name}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
 )

@@ -1,1 +1,1 @@
-"""Documents to print or to take along: PDFs and workbooks."""
+"""Documents to print or to download: PDFs and workbooks."""

@@ -1,16 +1,16 @@
-"""The audit log as a workbook: text alone, with who took it, when, and what was asked for."""
+"""The audit log as a workbook: text cells, with the account that exported it, the time and the filter."""
 
 from collections.abc import Iterable
 from io import BytesIO
 
 from foundation import xlsx
 
-#: So wide stand the columns, in characters.
+#: The widths of the columns, in characters.
 _WIDTHS = (20, 14, 18, 12, 14, 8, 60, 18)
 
 
 def workbook(head: Iterable[str], columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> bytes:
-    """Return a workbook of one sheet: lines of a head, then a table. Every cell is text, so that nothing computes."""
+    """Return a workbook of one sheet: a header, then a table. Every cell is text, so that nothing is a formula."""
     written = BytesIO()
     book = xlsx.workbook(written, by_row=True)
     sheet = book.add_worksheet("audit")

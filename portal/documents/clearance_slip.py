@@ -1,7 +1,7 @@
-"""The slip: that a student is clear with everybody, on paper, and a token by which anyone asks whether it is still so.
+"""The clearance slip: a clear student's steps on paper, and a token with which any person can check it later.
 
-A token is sealed, not only signed: it names the student, and who photographs the code shall not learn whom. It is
-short, so that a bad printer does no harm to the code. What it says of the state is a digest, compared at each check.
+The token is encrypted, not only signed, because it contains the student number and anyone can photograph the code. It
+is short, so that the code survives a bad printer. It contains a digest of the state, compared at each check.
 """
 
 import base64
@@ -27,12 +27,12 @@ _LONGEST = 300
 
 
 class NotASlip(Exception):  # noqa: N818 - named by what is so
-    """The token was not made here, or not with this key. Nothing more is said, whatever the reason."""
+    """The token was not made here, or not with this key. The reason is not reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSlip:
-    """What a token says."""
+    """The contents of a token."""
 
     cohort: str
     student: str
@@ -42,7 +42,7 @@ class VerifiedSlip:
 
 
 def digest_of_state(student: StudentView, now: datetime) -> bytes:
-    """Return a digest of what counts for each step, and of the decision or run that it rests on."""
+    """Return a digest of what counts for each step, and of its decision or run."""
     parts = [student.cohort, student.student, str(student.flow)]
     for status in student.steps:
         parts += [status.step, status.at(now).verdict, status.version_tag(now)]
@@ -50,19 +50,19 @@ def digest_of_state(student: StudentView, now: datetime) -> bytes:
 
 
 def make(student: StudentView, now: datetime) -> VerifiedSlip:
-    """Return the slip of a student who is clear now. Raises ValueError for any other."""
+    """Return the slip of a student that is clear now. Raise ValueError for any other."""
     if not is_clear(student, now):
-        raise ValueError("a slip is for who is clear with everybody")
+        raise ValueError("not clear: a slip needs every step settled")
     return VerifiedSlip(student.cohort, student.student, now.replace(microsecond=0), digest_of_state(student, now))
 
 
 def still_holds(slip: VerifiedSlip, student: StudentView, now: datetime) -> bool:
-    """Say whether the student is clear now, and on the very footing on which the slip was made."""
+    """Return whether the student is clear now, by the same decisions and runs as on the slip."""
     return is_clear(student, now) and digest_of_state(student, now) == slip.digest
 
 
 def awaits_sources(student: StudentView, now: datetime) -> bool:
-    """Say whether nothing speaks against the student, but an answer has grown too old to vouch for."""
+    """Return whether the student has nothing to do, but the data of a step are out of date."""
     effective_statuses = [step.at(now) for step in student.steps]
     return (
         student.active and any(s.stale for s in effective_statuses) and not any(must_go(s) for s in effective_statuses)
@@ -70,14 +70,14 @@ def awaits_sources(student: StudentView, now: datetime) -> bool:
 
 
 def seal(slip: VerifiedSlip, key: bytes) -> str:
-    """Return the token of a slip: letters that an address may hold. The key has 32 bytes."""
+    """Return the token of a slip, in letters that are safe in an address. The key has 32 bytes."""
     seconds = int(slip.made_at.timestamp()).to_bytes(_TIME_BYTES, "big")
     plain = slip.digest + seconds + f"{slip.cohort}\n{slip.student}".encode()
     return base64.urlsafe_b64encode(AESSIV(key).encrypt(plain, [_PURPOSE])).rstrip(b"=").decode()
 
 
 def unseal(token: str, key: bytes) -> VerifiedSlip:
-    """Return what a token says. Raises NotASlip for any that `seal` has not made with this key."""
+    """Return the contents of a token. Raise NotASlip if `seal` did not make it with this key."""
     try:
         if len(token) > _LONGEST:
             raise NotASlip

@@ -1,6 +1,6 @@
-"""The sheets of a night: a folder with one PDF for each step and each class, whole or not there at all.
+"""The nightly sheets: a folder with one PDF for each step and each class, complete or not there at all.
 
-What is older than the nights that are kept goes again, and of it those files alone that were written here.
+Folders older than the nights to keep are deleted, but only the files that this module has written.
 """
 
 import json
@@ -21,19 +21,19 @@ from portal.documents.paper_sets import PaperWriter, visibility_of
 from status_db.effective.visible import everything
 from status_db.views import EVERYBODY
 
-#: Names the files of a folder that were written here.
+#: Lists the files of a folder that were written here.
 _OURS = "clearance-paper.json"
 
-#: How a folder begins that is not whole yet.
+#: The prefix of a folder that is not complete yet.
 _UNFINISHED = ".unfinished-"
 
-#: No printing takes longer.
+#: The longest time that printing takes.
 _UNDER_WAY = timedelta(days=1)
 
-#: A night, or what was printed by hand on a day, with its time.
+#: A night, or a day with the time of a manual printing.
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}(-\d{6})?")
 
-#: So long is a name of ours: some systems take 255 bytes, and Chinese has three for each character.
+#: The longest file name: some systems allow 255 bytes, and a Chinese character has three.
 _LONGEST_NAME = 60
 
 
@@ -55,8 +55,8 @@ def print_into(
 ) -> tuple[Path, ...]:
     """Write the sheets into a new folder `name` inside `folder`, and return its files.
 
-    It is there whole, or not at all; where it is there already, nothing is written. Only this user may read it.
-    Raises OSError and StoreError.
+    The folder is complete or not there at all. If it exists already, nothing is written. Only this user can read it.
+    Raise OSError and StoreError.
     """
     place = folder / name
     if place.exists():
@@ -75,7 +75,7 @@ def print_into(
         try:
             unfinished.rename(place)
         except OSError:
-            # Another scheduler was first: its sheets are as good.
+            # Another scheduler was first: its sheets are equally good.
             if place.exists():
                 return ()
             raise
@@ -96,29 +96,29 @@ def _sets(
             if not narrowed.classes:
                 of_all = papers.of_step(step, visibility)
                 if of_all is not None:
-                    yield Path("按事项", f"{_plain(titles[step])}.pdf"), of_all
+                    yield Path("按事项", f"{_safe_file_name(titles[step])}.pdf"), of_all
                 continue
             for college, name in classes:
                 of_one = papers.of_step(step, visibility, {"college": college, "class": name})
                 if of_one is not None:
-                    yield Path("按事项", f"{_plain(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
+                    yield Path("按事项", f"{_safe_file_name(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
     if not narrowed.steps:
         visibility = everything(settings, cohort)
         for college, name in classes:
             of_class = papers.of_class(college, name, visibility)
             if of_class is not None:
-                yield Path("按班级", f"{_plain(f'{college}-{name}' if name else college)}.pdf"), of_class
+                yield Path("按班级", f"{_safe_file_name(f'{college}-{name}' if name else college)}.pdf"), of_class
     yield Path("空白单.pdf"), papers.blank_slip()
 
 
-def _plain(name: str) -> str:
-    """Return a name that every system takes for a file."""
+def _safe_file_name(name: str) -> str:
+    """Return a file name that is valid on every system."""
     kept = "".join("_" if c in '\\/:*?"<>|' or not c.isprintable() else c for c in unicodedata.normalize("NFC", name))
     return kept[:_LONGEST_NAME].strip(". ") or "_"
 
 
 def _free(file: Path, taken: Sequence[Path]) -> Path:
-    """Return a name that no other file has, on systems that take capitals for small letters, too."""
+    """Return a file name that no other file has, even if upper and lower case are the same."""
     folded = {path.as_posix().casefold() for path in taken}
     found, more = file, 1
     while found.as_posix().casefold() in folded:
@@ -128,11 +128,11 @@ def _free(file: Path, taken: Sequence[Path]) -> Path:
 
 
 def prune(folder: Path, keep: int, now: datetime) -> tuple[Path, ...]:
-    """Let the newest `keep` days stay, and remove what was written here on older ones; return the folders that went.
+    """Keep the newest `keep` days and delete the files written here on older ones. Return the deleted folders.
 
-    A folder without our list of its files is not ours; what somebody else has laid into one stays. Raises OSError.
+    A folder without a list of its files is not touched. Files that another program put there stay. Raise OSError.
     """
-    ours = {found: listed for found in folder.iterdir() if (listed := _listed(found)) is not None}
+    ours = {found: listed for found in folder.iterdir() if (listed := _written_files(found)) is not None}
     days = sorted({found.name[:10] for found in ours}, reverse=True)[:keep]
     older = sorted(found for found in ours if found.name[:10] not in days)
     for found in older:
@@ -141,8 +141,8 @@ def prune(folder: Path, keep: int, now: datetime) -> tuple[Path, ...]:
     return tuple(older)
 
 
-def _listed(folder: Path) -> list[str] | None:
-    """Return the files of a folder that were written here; None where it is not ours."""
+def _written_files(folder: Path) -> list[str] | None:
+    """Return the files of a folder that were written here. None if the folder has no list."""
     if not _NAME.fullmatch(folder.name) or folder.is_symlink():
         return None
     try:
@@ -153,24 +153,24 @@ def _listed(folder: Path) -> list[str] | None:
 
 
 def _remove(folder: Path, listed: Sequence[str]) -> None:
-    inside = {one.resolve() for one in (folder, *_parts(folder))}
+    inside = {one.resolve() for one in (folder, *_subfolders(folder))}
     for name in listed:
         file = folder / name
-        # A list that somebody has written anew leads nowhere outside.
+        # A list that was changed by others cannot name files outside the folder.
         if file.suffix == ".pdf" and file.parent.resolve() in inside:
             file.unlink(missing_ok=True)
     (folder / _OURS).unlink(missing_ok=True)
-    for emptied in (*_parts(folder), folder):
+    for emptied in (*_subfolders(folder), folder):
         if not any(emptied.iterdir()):
             emptied.rmdir()
 
 
-def _parts(folder: Path) -> list[Path]:
+def _subfolders(folder: Path) -> list[Path]:
     return [part for part in folder.iterdir() if part.is_dir() and not part.is_symlink()]
 
 
 def _sweep(folder: Path, now: datetime) -> None:
-    """Remove what a printing that was killed has left; one that is younger may be under way."""
+    """Delete what an interrupted printing left. Keep younger folders, which can still be in progress."""
     for left in folder.glob(f"{_UNFINISHED}*"):
         if left.is_dir() and left.stat().st_mtime < (now - _UNDER_WAY).timestamp():
             shutil.rmtree(left)

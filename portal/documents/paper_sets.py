@@ -1,4 +1,4 @@
-"""What stands on sheets of paper: the students of a class, a building or a step, as they stood when it was printed."""
+"""The content of paper sheets: the students of a class, a building or a step, at the time of printing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import groupby
 
 from config.settings import Settings
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.documents.paper_pdf import Fill, PaperColumn, PaperRow, PaperSection, PrintSet, Wording
 from portal.documents.sheet_numbers import EVERY_STEP, SLIP, building_mark, class_mark, set_number, step_codes
 from portal.i18n.languages import Language
@@ -17,7 +17,7 @@ from status_db.model import StepKind, Verdict
 from status_db.queries.lists import Filter, ListedStudent, Lists, ListSelection
 from status_db.views import Scope, StepSource, StudentView
 
-#: What is owed is told in so many characters at most; the office's own screen has the rest.
+#: The most characters of obligations. The office's own system has the rest.
 _OWED = 60
 
 #: The widths of the columns that every sheet has, in mm.
@@ -29,7 +29,7 @@ _STEP = 34
 
 
 def visibility_of(settings: Settings, cohort: str, step: str, scopes: Sequence[Scope]) -> Visibility:
-    """Return what whoever handles a step has to see on paper: the step alone, or a review with all it rests on."""
+    """Return the visibility that paper for a step needs: the step alone, or a review with all steps before it."""
     steps = {step}
     for flow in settings.flow:
         if any(entry.step == step and entry.kind == StepKind.REVIEW.value for entry in flow.entries):
@@ -38,7 +38,7 @@ def visibility_of(settings: Settings, cohort: str, step: str, scopes: Sequence[S
 
 
 class PaperWriter:
-    """Makes the sheets of one cohort as it stands now, in one language. Raises StoreError."""
+    """Makes the sheets of one cohort as it is now, in one language. Raises StoreError."""
 
     def __init__(self, lists: Lists, settings: Settings, language: Language, cohort: str, now: datetime) -> None:
         self._lists = lists
@@ -66,49 +66,49 @@ class PaperWriter:
         return self._lists.freshness(self._cohort.key)
 
     def of_step(self, step: str, visibility: Visibility, columns: Mapping[str, str] | None = None) -> PrintSet | None:
-        """Return the sheets of one step, each class beginning a page; None where there is nobody.
+        """Return the sheets of one step, one group for each class. None if there is no student.
 
         `columns` narrows them to a class, with its college, or to a building, which is one group then.
         """
         chosen = Filter(ListSelection.ALL, step, columns or {})
-        return self._made(step, visibility, chosen)
+        return self._make_set(step, visibility, chosen)
 
     def of_class(self, college: str, class_name: str, visibility: Visibility) -> PrintSet | None:
-        """Return the sheets of a class with every step of the sight; None where there is nobody."""
-        return self._made(
+        """Return the sheets of a class with every visible step. None if there is no student."""
+        return self._make_set(
             None, visibility, Filter(ListSelection.ALL, columns={"college": college, "class": class_name})
         )
 
-    def _made(self, step: str | None, visibility: Visibility, chosen: Filter) -> PrintSet | None:
-        here = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
+    def _make_set(self, step: str | None, visibility: Visibility, chosen: Filter) -> PrintSet | None:
+        reader = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
         building = chosen.columns.get("building")
-        alone = len(here.steps) == 1
-        listed = self._lists.whole(visibility, chosen, self._now, here.steps if alone else ())
+        alone = len(reader.steps) == 1
+        listed = self._lists.whole(visibility, chosen, self._now, reader.steps if alone else ())
         code = self._codes[step] if step else EVERY_STEP
         parts: list[PaperSection] = []
         if building is not None:
             group = list(listed)
-            # Who moved in while this was read has a name that is no place yet.
+            # A student that moved in meanwhile can have a building that is not in the list yet.
             mark = building_mark(self.buildings.index(building) + 1) if building in self.buildings else building
-            title = self._title(here, step, building or "–")
-            parts += [self._part(here, title, code, mark, group, with_class=True)] if group else []
+            title = self._set_title(reader, step, building or "–")
+            parts += [self._part(reader, title, code, mark, group, with_class=True)] if group else []
         else:
             for (college, name), group_of in groupby(listed, key=lambda one: (one.college, one.class_name)):
                 known = (college, name) in self.classes
                 mark = class_mark(self.classes.index((college, name)) + 1) if known else name
-                title = self._title(here, step, f"{college} {name or '–'}")
-                parts.append(self._part(here, title, code, mark, list(group_of), with_class=False))
+                title = self._set_title(reader, step, f"{college} {name or '–'}")
+                parts.append(self._part(reader, title, code, mark, list(group_of), with_class=False))
         if not parts:
             return None
-        return self._set(here, parts, step, upright=alone and building is None)
+        return self._set(reader, parts, step, upright=alone and building is None)
 
-    def _title(self, here: ReaderContext, step: str | None, whose: str) -> str:
-        what = here.titles[step] if step else self._language.gettext("各事项")
+    def _set_title(self, reader: ReaderContext, step: str | None, whose: str) -> str:
+        what = reader.titles[step] if step else self._language.gettext("各事项")
         return f"{what} · {whose}"
 
     def _part(
         self,
-        here: ReaderContext,
+        reader: ReaderContext,
         title: str,
         code: str,
         mark: str,
@@ -117,23 +117,23 @@ class PaperWriter:
         with_class: bool,
     ) -> PaperSection:
         gettext = self._language.gettext
-        alone = len(here.steps) == 1
-        shown = [s for s in here.steps if any(status.step == s for one in listed for status in one.steps)]
+        alone = len(reader.steps) == 1
+        shown = [s for s in reader.steps if any(status.step == s for one in listed for status in one.steps)]
         columns = [PaperColumn(gettext("学号"), _NUMBER), PaperColumn(gettext("姓名"), _NAME)]
         columns += [PaperColumn(gettext("班级"), _CLASS)] if with_class else []
         if alone:
             columns += [PaperColumn(gettext("状态"), _STATE), PaperColumn(gettext("欠什么"))]
         else:
-            columns += [PaperColumn(here.titles[step]) for step in shown]
+            columns += [PaperColumn(reader.titles[step]) for step in shown]
         lines: list[PaperRow] = []
         for one in listed:
             who = [one.student, one.name, *([one.class_name or "–"] if with_class else [])]
             by_step = {status.step: status for status in one.steps}
             if alone:
-                (step,) = here.steps
-                states = [list_rows.cell(here, by_step[step]).text, self._owed(by_step[step])]
+                (step,) = reader.steps
+                states = [list_rows.cell(reader, by_step[step]).text, self._owed_text(by_step[step])]
             else:
-                states = [list_rows.cell(here, by_step[s]).text if s in by_step else "–" for s in shown]
+                states = [list_rows.cell(reader, by_step[s]).text if s in by_step else "–" for s in shown]
             lines.append(PaperRow([*who, *states], open=not all(s.counts_as_clear(self._now) for s in one.steps)))
         return PaperSection(title, set_number(self._printed, code, mark), [*columns, *self._by_hand()], lines)
 
@@ -144,21 +144,21 @@ class PaperWriter:
         yield PaperColumn(gettext("经手人签字"), _SIGNATURE, Fill.BLANK)
         yield PaperColumn(gettext("办理时间"), _TIME, Fill.BLANK)
 
-    def _owed(self, status: StepStatus) -> str:
+    def _owed_text(self, status: StepStatus) -> str:
         effective = status.at(self._now)
         owing = status.finding.verdict is Verdict.HELD and (not effective.by_decision or effective.overtaken_by_debt)
-        said = reasons.sentence(self._language, status.finding.evidence, self._now) if owing else ""
-        return said if len(said) <= _OWED else f"{said[: _OWED - 1]}…"
+        owed_text = reasons.sentence(self._language, status.finding.evidence, self._now) if owing else ""
+        return owed_text if len(owed_text) <= _OWED else f"{owed_text[: _OWED - 1]}…"
 
     def slip(self, student: StudentView, visibility: Visibility) -> PrintSet:
-        """Return the slip of one student: each step of the flow, with its state where the sight has it."""
-        here = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
+        """Return the slip of one student: each step of the flow, with its state if it is visible."""
+        reader = ReaderContext(self._settings, self._language, self._now, self._cohort, visibility)
         lines = [
             PaperRow(
                 [
-                    here.titles[status.step],
-                    list_rows.cell(here, status).text if status.step in visibility.steps else "",
-                    self._owed(status) if status.step in visibility.steps else "",
+                    reader.titles[status.step],
+                    list_rows.cell(reader, status).text if status.step in visibility.steps else "",
+                    self._owed_text(status) if status.step in visibility.steps else "",
                 ],
                 open=status.step not in visibility.steps or not status.counts_as_clear(self._now),
             )
@@ -166,15 +166,17 @@ class PaperWriter:
         ]
         facts = (student.student, student.name, student.college, student.class_name, student.building)
         number = set_number(self._printed, SLIP, student.student)
-        return self._slip(here, lines, facts, number)
+        return self._slip(reader, lines, facts, number)
 
     def blank_slip(self) -> PrintSet:
-        """Return a slip on which everything is written by hand, for whoever stands on no list."""
-        here = ReaderContext(self._settings, self._language, self._now, self._cohort, Visibility(self._cohort.key, {}))
-        lines = [PaperRow([here.titles[step.key], "", ""]) for step in self._settings.step]
-        return self._slip(here, lines, ("", "", "", "", ""), "")
+        """Return a blank slip, for students that are not on any list."""
+        reader = ReaderContext(
+            self._settings, self._language, self._now, self._cohort, Visibility(self._cohort.key, {})
+        )
+        lines = [PaperRow([reader.titles[step.key], "", ""]) for step in self._settings.step]
+        return self._slip(reader, lines, ("", "", "", "", ""), "")
 
-    def _slip(self, here: ReaderContext, lines: Sequence[PaperRow], facts: Sequence[str], number: str) -> PrintSet:
+    def _slip(self, reader: ReaderContext, lines: Sequence[PaperRow], facts: Sequence[str], number: str) -> PrintSet:
         gettext = self._language.gettext
         words = (gettext("学号"), gettext("姓名"), gettext("学院"), gettext("班级"), gettext("楼栋"))
         columns = (
@@ -185,14 +187,16 @@ class PaperWriter:
         )
         title = gettext("离校手续（个人）")
         part = PaperSection(title, number, columns, lines, tuple(zip(words, facts, strict=True)))
-        return self._set(here, [part], None, upright=True)
+        return self._set(reader, [part], None, upright=True)
 
-    def _set(self, here: ReaderContext, parts: Sequence[PaperSection], step: str | None, *, upright: bool) -> PrintSet:
+    def _set(
+        self, reader: ReaderContext, parts: Sequence[PaperSection], step: str | None, *, upright: bool
+    ) -> PrintSet:
         gettext, language = self._language.gettext, self._language
-        as_of = here.as_of(self._fresh)
-        told = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []
-        told += here.stale(self._fresh)
-        told.append(gettext("打印于 %(moment)s", moment=language.dated(self._now)))
+        as_of = reader.as_of(self._fresh)
+        notices = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []
+        notices += reader.stale(self._fresh)
+        notices.append(gettext("打印于 %(moment)s", moment=language.dated(self._now)))
         how = [gettext("办好一项，在“办理”格打勾，写明原因，签字并写时间。恢复后按纸号录入系统。")]
         listed = self._settings.step_named(step).reasons if step else []
         if listed:
@@ -200,7 +204,7 @@ class PaperWriter:
             how.append(gettext("原因可只写编号：%(reasons)s", reasons=language.listed(numbered)))
         return PrintSet(
             institution=" · ".join((self._settings.institution.name, self._cohort.name, gettext("纸面办理单"))),
-            told=told,
+            notices=notices,
             parts=parts,
             how=how,
             wording=Wording(

@@ -1,6 +1,6 @@
-"""The report of a cohort as an Excel file: a worksheet for each table, each with the head that says what it is.
+"""The report of a cohort as an Excel file: one worksheet per table, each with the same header block.
 
-Words are text, so that none computes; figures are numbers, for whoever calculates on.
+Words are text, so that none is a formula. Figures are numbers, for further calculation.
 """
 
 from collections.abc import Sequence
@@ -9,48 +9,48 @@ from io import BytesIO
 from typing import Any
 
 from foundation import xlsx
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.documents.report_tables import ReportCell, ReportTable, colleges_by_step, tables
 from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.report import CohortReport
 
-#: So wide is a column of words, and one of figures, in characters.
+#: The widths of a column of words and of figures, in characters.
 _WORDS, _FIGURES = 20, 12
 
-#: As Excel numbers the sizes of paper.
+#: Excel's number of the paper size.
 _A4 = 9
 
 
 def workbook(
-    here: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], who: str, college: str | None = None
+    reader: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], who: str, college: str | None = None
 ) -> bytes:
-    """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
-    language = here.language
-    title = _title(here)
+    """Return the file. Each sheet has its time, the age of the data, the scope, and the account that made it."""
+    language = reader.language
+    title = _report_title(reader)
     data = (
-        language.gettext("数据截至 %(moment)s", moment=here.as_of(found.freshness) or "–"),
-        *here.stale(found.freshness),
+        language.gettext("数据截至 %(moment)s", moment=reader.as_of(found.freshness) or "–"),
+        *reader.stale(found.freshness),
     )
     head = [
-        (language.gettext("制表时间"), f"{here.now.astimezone(here.language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("制表时间"), f"{reader.now.astimezone(reader.language.zone):%Y-%m-%d %H:%M}"),
         (language.gettext("数据"), "; ".join(data)),
-        (language.gettext("范围"), here.scope()),
+        (language.gettext("范围"), reader.scope()),
         (language.gettext("导出人"), who),
     ]
     written = BytesIO()
     with xlsx.workbook(written) as book:
-        for table in (*tables(here, found, appealed, college), colleges_by_step(here, found)):
+        for table in (*tables(reader, found, appealed, college), colleges_by_step(reader, found)):
             _write(book, f"{title} · {table.title}", head, table)
     return written.getvalue()
 
 
-def file_name(here: ReaderContext) -> str:
-    """Return what the file is called."""
-    return f"{_title(here).replace(' ', '-')}-{here.now.astimezone(here.language.zone):%Y%m%d-%H%M}.xlsx"
+def file_name(reader: ReaderContext) -> str:
+    """Return the file's name."""
+    return f"{_report_title(reader).replace(' ', '-')}-{reader.now.astimezone(reader.language.zone):%Y%m%d-%H%M}.xlsx"
 
 
-def _title(here: ReaderContext) -> str:
-    return " ".join((here.cohort.name, here.language.gettext("离校报告")))
+def _report_title(reader: ReaderContext) -> str:
+    return " ".join((reader.cohort.name, reader.language.gettext("离校报告")))
 
 
 def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: ReportTable) -> None:  # noqa: ANN401 - xlsxwriter has no types
@@ -63,7 +63,9 @@ def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Report
         sheet.write_string(top, at, column.title, heading)
     for row, cells in enumerate(table.lines, start=top + 1):
         for at, cell in enumerate(cells):
-            _put(sheet, row, at, cell, book.add_format({"bold": cells is table.sums, "num_format": _format(cell)}))
+            _write_cell(
+                sheet, row, at, cell, book.add_format({"bold": cells is table.sums, "num_format": _format(cell)})
+            )
     sheet.freeze_panes(top + 1, 1)
     sheet.set_paper(_A4)
     xlsx.fit_for_print(sheet, top)
@@ -79,7 +81,7 @@ def _format(cell: ReportCell) -> str:
             return "@"
 
 
-def _put(sheet: Any, row: int, at: int, cell: ReportCell, form: Any) -> None:  # noqa: ANN401 - xlsxwriter has no types
+def _write_cell(sheet: Any, row: int, at: int, cell: ReportCell, form: Any) -> None:  # noqa: ANN401 - xlsxwriter has no types
     match cell.value:
         case None:
             sheet.write_blank(row, at, None, form)

@@ -1,11 +1,11 @@
-"""The report of a cohort in words: its tables, as the page, the Excel file and the command line show them alike."""
+"""The tables of a cohort's report, with the same words on the page, in the Excel file and on the command line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from portal.access.scenes import NONE, STATES, WHERE, ReaderContext
+from portal.access.reader_context import NONE, STATES, WHERE, ReaderContext
 from portal.i18n import labels as words
 from portal.i18n.labels import N_
 from status_db.model import State
@@ -19,18 +19,18 @@ Value: TypeAlias = str | int | Decimal | None
 
 @dataclass(frozen=True, slots=True)
 class ReportCell:
-    """One figure or word; None where there is none to tell."""
+    """One figure or word. None if there is no value."""
 
     value: Value
-    #: The list of exactly those; empty where no list shows them.
+    #: The list of exactly these students. Empty if no list shows them.
     address: str = ""
-    #: The data behind the line are too old, as the value says.
+    #: Whether the data of the line are out of date, which the value states.
     stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReportColumn:
-    """A column's head, and whether words stand beneath it."""
+    """A column's head, and whether its cells are words."""
 
     title: str
     words: bool = False
@@ -42,11 +42,11 @@ class ReportTable:
 
     key: str
     title: str
-    #: What is counted, where the heads do not say it.
+    #: What is counted, if the heads do not state it.
     notes: tuple[str, ...]
     columns: tuple[ReportColumn, ...]
     rows: tuple[tuple[ReportCell, ...], ...]
-    #: The sums of the columns; empty where sums would say nothing.
+    #: The sums of the columns. Empty if sums have no meaning.
     sums: tuple[ReportCell, ...] = ()
 
     @property
@@ -55,10 +55,10 @@ class ReportTable:
         return (*self.rows, self.sums) if self.sums else self.rows
 
 
-#: What is objected, by whom.
+#: Kinds of appeal, by whom they are raised.
 _KINDS: Mapping[str, str] = {"objection": N_("学生异议"), "sent_back": N_("终审退回")}
 
-#: How an objection ended.
+#: The outcomes of appeals.
 _OUTCOMES: Mapping[str, str] = {
     "rechecked": N_("重新核对后答复"),
     "decided": N_("人工改判"),
@@ -66,67 +66,68 @@ _OUTCOMES: Mapping[str, str] = {
     "withdrawn": N_("自行撤回"),
 }
 
-#: How a certificate left.
+#: How a certificate was collected.
 _LEFT: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("他人代领"), "post": N_("邮寄")}
 
 
 def tables(
-    here: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], college: str | None = None
+    reader: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], college: str | None = None
 ) -> tuple[ReportTable, ...]:
-    """Return the tables in the order of the page; those with nothing to tell are left out.
+    """Return the tables in the order of the page. Empty tables are left out.
 
     `college` is the one that the report was narrowed to.
     """
     made = (
-        _colleges(here, found),
-        _steps(here, found, college),
-        _origins(here, found, college),
-        _decisions(here, found.decisions),
-        _appeals(here, appealed),
-        _certificates(here, found),
+        _colleges(reader, found),
+        _step_table(reader, found, college),
+        _origins(reader, found, college),
+        _decisions(reader, found.decisions),
+        _appeals(reader, appealed),
+        _certificates(reader, found),
     )
     return tuple(table for table in made if table.rows)
 
 
-def colleges_by_step(here: ReaderContext, found: CohortReport) -> ReportTable:
-    """Return each step of each college: for the Excel file, where a long table does no harm."""
+def colleges_by_step(reader: ReaderContext, found: CohortReport) -> ReportTable:
+    """Return each step of each college, for the Excel file, which has room for a long table."""
     return ReportTable(
         key="colleges-by-step",
-        title=here.language.gettext("学院与事项"),
+        title=reader.language.gettext("学院与事项"),
         notes=(),
         columns=(
-            ReportColumn(here.language.gettext("学院"), words=True),
-            ReportColumn(here.language.gettext("事项"), words=True),
-            *_state_columns(here),
+            ReportColumn(reader.language.gettext("学院"), words=True),
+            ReportColumn(reader.language.gettext("事项"), words=True),
+            *_state_columns(reader),
         ),
         rows=tuple(
             (
-                ReportCell(_named(one.college)),
-                ReportCell(here.titles[step]),
-                *_state_cells(here, step, step_counts, one.college),
+                ReportCell(_column_value(one.college)),
+                ReportCell(reader.titles[step]),
+                *_state_cells(reader, step, step_counts, one.college),
             )
             for one in found.colleges
-            for step, step_counts in _in_order(here, one.steps)
+            for step, step_counts in _in_order(reader, one.steps)
         ),
     )
 
 
-def _colleges(here: ReaderContext, found: CohortReport) -> ReportTable:
-    language = here.language
+def _colleges(reader: ReaderContext, found: CohortReport) -> ReportTable:
+    language = reader.language
     categories = sorted(found.whole.staying)
     notes = [language.gettext("应离校的学生每人只数一次，与总览一致。无需办理按项次计，一人两项算两次。")]
     if categories:
-        kinds = language.listed(map(_named, categories))
+        kinds = language.listed(map(_column_value, categories))
         notes.append(language.gettext("%(categories)s：在名单上而今年不离校，不在应离校之内。", categories=kinds))
 
     def line(one: CollegeCounts, title: ReportCell, college: str | None) -> tuple[ReportCell, ...]:
         wheres = (
-            _listed(here, one.by_where.get(where, 0), college, wanted) for where, (_, _, _, wanted) in WHERE.items()
+            _linked_count(reader, one.by_where.get(where, 0), college, wanted)
+            for where, (_, _, _, wanted) in WHERE.items()
         )
         return (
             title,
-            _listed(here, one.students, college, ListSelection.ALL),
-            ReportCell(here.language.percent(one.by_where.get(Where.CLEAR, 0), one.students)),
+            _linked_count(reader, one.students, college, ListSelection.ALL),
+            ReportCell(reader.language.percent(one.by_where.get(Where.CLEAR, 0), one.students)),
             *wheres,
             ReportCell(one.exempt),
             *(ReportCell(one.staying.get(category, 0)) for category in categories),
@@ -142,11 +143,13 @@ def _colleges(here: ReaderContext, found: CohortReport) -> ReportTable:
             ReportColumn(language.gettext("办妥比例")),
             *(ReportColumn(language.gettext(word)) for word, *_ in WHERE.values()),
             ReportColumn(language.gettext("无需办理（项次）")),
-            *(ReportColumn(_named(category)) for category in categories),
+            *(ReportColumn(_column_value(category)) for category in categories),
         ),
         rows=tuple(
             line(
-                one, ReportCell(_named(one.college), here.address("/report", college=one.college or NONE)), one.college
+                one,
+                ReportCell(_column_value(one.college), reader.address("/report", college=one.college or NONE)),
+                one.college,
             )
             for one in found.colleges
         ),
@@ -154,18 +157,18 @@ def _colleges(here: ReaderContext, found: CohortReport) -> ReportTable:
     )
 
 
-def _steps(here: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
-    language = here.language
+def _step_table(reader: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
+    language = reader.language
 
     def line(step: str, step_counts: StepCounts) -> tuple[ReportCell, ...]:
         fresh = found.freshness.get(step)
-        as_of = here.language.moment(fresh.as_of, here.now) if fresh and fresh.as_of else ""
-        stale = fresh is not None and fresh.stale(here.now)
-        said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of) if stale else as_of
+        as_of = reader.language.moment(fresh.as_of, reader.now) if fresh and fresh.as_of else ""
+        stale = fresh is not None and fresh.stale(reader.now)
+        as_of_text = language.gettext("数据过期（截至 %(moment)s）", moment=as_of) if stale else as_of
         return (
-            ReportCell(here.titles[step]),
-            *_state_cells(here, step, step_counts, college),
-            ReportCell(said or None, stale=stale),
+            ReportCell(reader.titles[step]),
+            *_state_cells(reader, step, step_counts, college),
+            ReportCell(as_of_text or None, stale=stale),
         )
 
     return ReportTable(
@@ -174,46 +177,46 @@ def _steps(here: ReaderContext, found: CohortReport, college: str | None) -> Rep
         notes=(language.gettext("每名学生的每一项只数一次；已办结是通过和无需办理。"),),
         columns=(
             ReportColumn(language.gettext("事项"), words=True),
-            *_state_columns(here),
+            *_state_columns(reader),
             ReportColumn(language.gettext("数据截至"), words=True),
         ),
-        rows=tuple(line(step, step_counts) for step, step_counts in _in_order(here, found.whole.steps)),
+        rows=tuple(line(step, step_counts) for step, step_counts in _in_order(reader, found.whole.steps)),
     )
 
 
-def _state_columns(here: ReaderContext) -> tuple[ReportColumn, ...]:
-    language = here.language
+def _state_columns(reader: ReaderContext) -> tuple[ReportColumn, ...]:
+    language = reader.language
     return (
         ReportColumn(language.gettext("人数")),
         ReportColumn(language.gettext("已办结")),
-        *(ReportColumn(words.say(here.language, words.STATES, state)) for state in STATES),
+        *(ReportColumn(words.say(reader.language, words.STATES, state)) for state in STATES),
     )
 
 
 def _state_cells(
-    here: ReaderContext, step: str, step_counts: StepCounts, college: str | None
+    reader: ReaderContext, step: str, step_counts: StepCounts, college: str | None
 ) -> tuple[ReportCell, ...]:
     settled = step_counts.by_state.get(State.CLEARED, 0) + step_counts.by_state.get(State.EXEMPT, 0)
     return (
-        _listed(here, step_counts.total, college, ListSelection.ALL, step),
-        ReportCell(here.language.percent(settled, step_counts.total)),
-        *(_listed(here, step_counts.by_state.get(state, 0), college, state, step) for state in STATES),
+        _linked_count(reader, step_counts.total, college, ListSelection.ALL, step),
+        ReportCell(reader.language.percent(settled, step_counts.total)),
+        *(_linked_count(reader, step_counts.by_state.get(state, 0), college, state, step) for state in STATES),
     )
 
 
-def _origins(here: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
-    language = here.language
+def _origins(reader: ReaderContext, found: CohortReport, college: str | None) -> ReportTable:
+    language = reader.language
 
     def line(step: str, step_counts: StepCounts) -> tuple[ReportCell, ...]:
         cleared = step_counts.by_state.get(State.CLEARED, 0)
         automatic = cleared - step_counts.cleared_by_decision
         return (
-            ReportCell(here.titles[step]),
-            _listed(here, cleared, college, State.CLEARED, step),
+            ReportCell(reader.titles[step]),
+            _linked_count(reader, cleared, college, State.CLEARED, step),
             ReportCell(automatic),
             ReportCell(step_counts.cleared_by_decision),
-            ReportCell(here.language.percent(automatic, cleared)),
-            _listed(here, step_counts.disputed, college, ListSelection.DISPUTED, step),
+            ReportCell(reader.language.percent(automatic, cleared)),
+            _linked_count(reader, step_counts.disputed, college, ListSelection.DISPUTED, step),
         )
 
     return ReportTable(
@@ -222,18 +225,18 @@ def _origins(here: ReaderContext, found: CohortReport, college: str | None) -> R
         notes=(language.gettext("通过的事项中，有多少只凭各部门的数据，有多少由人工决定。"),),
         columns=(
             ReportColumn(language.gettext("事项"), words=True),
-            ReportColumn(words.say(here.language, words.STATES, State.CLEARED)),
+            ReportColumn(words.say(reader.language, words.STATES, State.CLEARED)),
             ReportColumn(language.gettext("自动通过")),
             ReportColumn(language.gettext("人工通过")),
             ReportColumn(language.gettext("自动的比例")),
             ReportColumn(language.gettext("人工办理后数据有变化")),
         ),
-        rows=tuple(line(step, step_counts) for step, step_counts in _in_order(here, found.whole.steps)),
+        rows=tuple(line(step, step_counts) for step, step_counts in _in_order(reader, found.whole.steps)),
     )
 
 
-def _decisions(here: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTable:
-    language = here.language
+def _decisions(reader: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTable:
+    language = reader.language
     return ReportTable(
         key="decisions",
         title=language.gettext("人工决定及原因"),
@@ -257,8 +260,8 @@ def _decisions(here: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTabl
         ),
         rows=tuple(
             (
-                ReportCell(here.titles[one.step]),
-                ReportCell(words.say(here.language, words.STATES, one.verdict)),
+                ReportCell(reader.titles[one.step]),
+                ReportCell(words.say(reader.language, words.STATES, one.verdict)),
                 ReportCell(one.reason or None),
                 *map(ReportCell, (one.stand, one.conditional, one.on_paper, one.in_batches, one.disputed)),
                 *map(ReportCell, (one.lapsed, one.ended, one.withdrawn)),
@@ -268,8 +271,8 @@ def _decisions(here: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTabl
     )
 
 
-def _appeals(here: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTable:
-    language = here.language
+def _appeals(reader: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTable:
+    language = reader.language
     return ReportTable(
         key="objections",
         title=language.gettext("异议"),
@@ -285,8 +288,8 @@ def _appeals(here: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTab
         ),
         rows=tuple(
             (
-                ReportCell(here.titles[one.step]),
-                ReportCell(words.say(here.language, _KINDS, one.kind)),
+                ReportCell(reader.titles[one.step]),
+                ReportCell(words.say(reader.language, _KINDS, one.kind)),
                 *map(ReportCell, (one.raised, one.waiting, one.overdue)),
                 *(ReportCell(one.outcomes.get(outcome, 0)) for outcome in _OUTCOMES),
                 ReportCell(one.median_hours),
@@ -296,8 +299,8 @@ def _appeals(here: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTab
     )
 
 
-def _certificates(here: ReaderContext, found: CohortReport) -> ReportTable:
-    language = here.language
+def _certificates(reader: ReaderContext, found: CohortReport) -> ReportTable:
+    language = reader.language
 
     def line(one: CollegeCounts, title: str) -> tuple[ReportCell, ...]:
         made = one.certificates
@@ -316,26 +319,26 @@ def _certificates(here: ReaderContext, found: CohortReport) -> ReportTable:
             *(ReportColumn(language.gettext(word)) for word in _LEFT.values()),
             ReportColumn(language.gettext("已作废")),
         ),
-        rows=tuple(line(one, _named(one.college)) for one in with_some),
+        rows=tuple(line(one, _column_value(one.college)) for one in with_some),
         sums=line(found.whole, language.gettext("合计")) if len(with_some) > 1 else (),
     )
 
 
-def _listed(
-    here: ReaderContext, count: int, college: str | None, wanted: ListSelection | State, step: str = ""
+def _linked_count(
+    reader: ReaderContext, count: int, college: str | None, wanted: ListSelection | State, step: str = ""
 ) -> ReportCell:
-    """Return a figure that leads to the list of exactly those; nobody leads nowhere."""
+    """Return a figure with a link to the list of exactly these students. A zero has no link."""
     if not count:
         return ReportCell(0)
     word = f"state-{wanted}" if isinstance(wanted, State) else wanted.value
     own = "" if college is None else college or NONE
-    return ReportCell(count, here.address("/lists", wanted=word, step=step, college=own))
+    return ReportCell(count, reader.address("/lists", wanted=word, step=step, college=own))
 
 
-def _in_order(here: ReaderContext, steps: Mapping[str, StepCounts]) -> list[tuple[str, StepCounts]]:
-    return [(step, steps[step]) for step in here.steps if step in steps]
+def _in_order(reader: ReaderContext, steps: Mapping[str, StepCounts]) -> list[tuple[str, StepCounts]]:
+    return [(step, steps[step]) for step in reader.steps if step in steps]
 
 
-def _named(name: str) -> str:
-    """Return a roster column's value, or what stands for none."""
+def _column_value(name: str) -> str:
+    """Return a roster column's value, or the text for an empty one."""
     return name or NONE

@@ -1,4 +1,4 @@
-"""The slip as a PDF: one page of A4, with its font inside, and nothing that vanishes silently."""
+"""The slip as a PDF: one page of A4 with an embedded font. Missing characters are listed, not dropped."""
 
 import unicodedata
 from collections.abc import Container, Sequence
@@ -14,26 +14,26 @@ from segno import QRCode
 
 FONT = Path(__file__).parents[1] / "fonts" / "NotoSansSC-subset.ttf"
 
-#: Stands for each character that the font does not have.
+#: Replaces each character that the font does not have.
 MISSING = "〓"
 
 _FAMILY = "slip"
 _MARGIN = 20.0
 _CODE_SIZE = 42.0
 
-#: Width of the words in front of the facts, in mm.
+#: Width of the labels before the facts, in mm.
 _WORD = 34.0
 
 
 @dataclass(frozen=True, slots=True)
 class SlipTexts:
-    """What is printed: every text in the reader's language."""
+    """The printed texts, all in the reader's language."""
 
     title: str
     institution: str
-    #: Each a word and a value, one below the other.
+    #: Labels and values, one below the other.
     facts: Sequence[tuple[str, str]]
-    #: A head, then a line for each step.
+    #: A header, then a line for each step.
     columns: Sequence[str]
     lines: Sequence[Sequence[str]]
     statement: str
@@ -42,20 +42,20 @@ class SlipTexts:
     code: QRCode
     made_at: datetime
     language: str
-    #: Tells which characters the font lacks; they follow it.
+    #: The text before the characters that the font lacks.
     lacks: str
 
 
 @dataclass(slots=True)
 class Ink:
-    """Makes texts such as the font can print, and keeps what it lacks."""
+    """Makes texts that the font can print, and collects the characters that it lacks."""
 
     #: The characters of the font, by number.
     known: Container[int]
     missing: list[str] = field(default_factory=list)
 
     def of(self, text: str) -> str:
-        """Return a text as it is printed: what the font lacks becomes 〓; what shows nothing by itself is left out."""
+        """Return a text as printed: missing characters become 〓, invisible ones are removed."""
         shown: list[str] = []
         for character in unicodedata.normalize("NFC", text):
             if character == "\n" or ord(character) in self.known:
@@ -78,13 +78,13 @@ def write(paper: SlipTexts) -> bytes:
     pdf.set_creation_date(paper.made_at)
     pdf.add_page()
     ink = Ink(cast("TTFFont", pdf.fonts[_FAMILY]).cmap)
-    _head(pdf, paper, ink)
+    _draw_head(pdf, paper, ink)
     _table(pdf, paper, ink)
     _foot(pdf, paper, ink)
     return bytes(pdf.output())
 
 
-def _head(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
+def _draw_head(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     pdf.set_font(_FAMILY, size=12)
     pdf.cell(text=ink.of(paper.institution), new_x="LMARGIN", new_y="NEXT")
     pdf.set_font(_FAMILY, size=20)
@@ -120,7 +120,7 @@ def _foot(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     if pdf.will_page_break(_CODE_SIZE + 20):
         pdf.add_page()
     top = pdf.get_y()
-    _code(pdf, paper.code, pdf.w - _MARGIN - _CODE_SIZE, top)
+    _draw_code(pdf, paper.code, pdf.w - _MARGIN - _CODE_SIZE, top)
     width = pdf.w - 2 * _MARGIN - _CODE_SIZE - 6
     pdf.set_font(_FAMILY, size=11)
     pdf.multi_cell(width, 7, ink.of(paper.statement), align="L", new_x="LMARGIN", new_y="NEXT")
@@ -134,18 +134,18 @@ def _foot(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
         pdf.multi_cell(0, 5, f"{paper.lacks} {numbers}", align="L", new_x="LMARGIN", new_y="NEXT")
 
 
-def _code(pdf: FPDF, code: QRCode, left: float, top: float) -> None:
-    """Draw the code as squares: sharp at any size, and no picture to decode."""
+def _draw_code(pdf: FPDF, code: QRCode, left: float, top: float) -> None:
+    """Draw the code as squares: sharp at any size, without an embedded image."""
     rows = [tuple(row) for row in code.matrix_iter(border=2)]
     side = _CODE_SIZE / len(rows)
     pdf.set_fill_color(0)
     for down, row in enumerate(rows):
         for across, dark in enumerate(row):
             if dark:
-                # A hair too wide, so that no white shows between neighbours.
+                # Slightly too wide, so that no white shows between neighbours.
                 pdf.rect(left + across * side, top + down * side, side + 0.02, side + 0.02, style="F")
 
 
 def _silent(character: str) -> bool:
-    """Say whether a character shows nothing by itself: marks of direction, selectors of a variant."""
+    """Return whether a character is invisible by itself: direction marks and variant selectors."""
     return unicodedata.category(character) in ("Cf", "Cc") or unicodedata.name(character, "").startswith("VARIATION ")

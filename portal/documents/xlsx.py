@@ -1,6 +1,6 @@
-"""Lists as Excel files, written row by row, so that a long one takes no more memory than a short one.
+"""Lists as Excel files, written row by row, so that a long list needs no more memory than a short one.
 
-Everything in it is text: a name that looks like a formula stays a name, and a number keeps its noughts.
+Every cell is text: a name that looks like a formula stays a name, and a number keeps its leading zeros.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from foundation.xlsx import HEADING, fit_for_print, sheet_name, workbook, write_head
 
-#: No column is wider, in characters.
+#: The widest column, in characters.
 _WIDEST = 40
 
 
 def write(
     file: Path, title: str, head: Sequence[tuple[str, str]], columns: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> int:
-    """Write a table to `file`, beneath a head of names and values; return how many rows it has."""
+    """Write a table to `file`, below a header block of names and values. Return its number of rows."""
     with workbook(file, by_row=True) as book:
         sheet = book.add_worksheet(sheet_name(title))
         heading, plain = book.add_format(HEADING), book.add_format({"num_format": "@"})
@@ -36,6 +36,6 @@ def write(
 
 
 def _widths(columns: Sequence[str]) -> list[int]:
-    """Return a width for each column: Chinese is twice as wide, and what stands beneath is longer than its head."""
+    """Return a width for each column. Chinese characters count double, and cells can be longer than their head."""
     wide = [sum(2 if ord(c) > 0x2E7F else 1 for c in column) for column in columns]
     return [min(_WIDEST, max(14, width + 6)) for width in wide]

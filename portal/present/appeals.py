@@ -1,6 +1,6 @@
-"""What pages say of an objection: to the student on the card, to the office in its queue, to both on paper.
+"""Appeals as pages show them: on the student's card, in the office's queue, and on paper.
 
-Pure: it is told the time, the language, and who is called what. (For the guard, see `portal.present.guard_reasons`.)
+Pure: the time, the language and the names are passed in. For the guard, see `portal.present.guard_reasons`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,10 +19,10 @@ from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.model import Finding, Reason, State, StepKind, Verdict
 from status_db.views import StudentView
 
-#: The states to which a student may object; where nothing is to be done, and before a review opens, there is nothing.
+#: The states that a student can appeal. With nothing to do, or before a review opens, there is nothing to appeal.
 _OBJECTED_TO = (State.HELD, State.NOT_DONE, State.UNKNOWN, State.PENDING)
 
-#: A card tells so many of a step, the newest.
+#: The newest entries on a card.
 _ON_A_CARD = 3
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -41,7 +41,7 @@ _ANSWERS: Mapping[str, str] = {
     AppealOutcome.EXPLAINED: N_("经核对，说明如下。"),
 }
 
-#: Of what a reviewer sent back, whose answer is between the two offices.
+#: For a step that a reviewer sent back: the answer is between the two offices.
 _LOOKED_AT = N_("已核对，状态不变。")
 
 KINDS: Mapping[str, str] = {
@@ -49,7 +49,7 @@ KINDS: Mapping[str, str] = {
     AppealKind.SENT_BACK: N_("终审发回"),
 }
 
-#: Each refusal, with the way out.
+#: Each refusal with its fix.
 REFUSALS: Mapping[str, str] = {
     AppealCode.NO_TEXT: N_("请写一句说明。"),
     AppealCode.LONG_TEXT: N_("最多 500 字。请缩短。"),
@@ -62,29 +62,29 @@ REFUSALS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class AppealStep:
-    """What stood at a step at one moment, ready to be shown."""
+    """The status of a step at one moment, as shown."""
 
     word: str
     mark: str
     tone: str
-    #: Why, where no thing owed says it.
+    #: The reason, if no obligation states it.
     why: str
     things: tuple[ObligationLine, ...]
-    #: As of when, with "数据过期" where that was too long ago; empty where no system speaks about it.
+    #: Time of the data, with "数据过期" if they are out of date. Empty if the step has no source.
     as_of: str
     stale: bool
 
     @property
     def bare(self) -> "AppealStep":
-        """The same without what is owed: titles and amounts are for the student and for the office alone."""
+        """The same without obligations: their titles and amounts are for the student and the office alone."""
         return replace(self, why="", things=())
 
 
 @dataclass(frozen=True, slots=True)
 class AppealChoice:
-    """One thing that a student may object to."""
+    """One thing that a student can appeal."""
 
-    #: What the form sends; empty for the step as a whole.
+    #: The value that the form sends. Empty for the step as a whole.
     item: str
     #: None for the step as a whole.
     thing: ObligationLine | None
@@ -92,29 +92,29 @@ class AppealChoice:
 
 @dataclass(frozen=True, slots=True)
 class CardAppeal:
-    """One objection on the student's card."""
+    """One appeal on the student's card."""
 
     number: int
-    #: A reviewer has sent the step back; what was written is between the two offices.
+    #: Whether a reviewer sent the step back. The texts are then between the two offices.
     sent_back: bool
     waits: bool
     tone: str
-    #: That it was raised, about what, and by when it is answered.
-    said: str
-    #: The student's own words.
+    #: When it was raised, what it is about, and by when the office answers.
+    summary: str
+    #: The student's own text.
     text: str
-    #: Who answered when, and what was done; empty while it waits.
+    #: The answer with its author, time and outcome. Empty while it waits.
     answered: str
     answer: str
 
 
 @dataclass(frozen=True, slots=True)
 class OfficeAppeal:
-    """One objection as an office sees it."""
+    """One appeal as an office sees it."""
 
     number: int
     student: str
-    #: Empty for a student whom no roster has.
+    #: Empty if the student is not on any roster.
     name: str
     class_name: str
     kind: str
@@ -122,47 +122,47 @@ class OfficeAppeal:
     item: str
     text: str
     at: str
-    #: For how long it has waited, or waited until it was answered.
+    #: How long it has waited, or waited until the answer.
     age: str
     due: str
     overdue: bool
     then: AppealStep
-    #: None where the student does not go this way any more.
+    #: None if the step is no longer in the student's flow.
     now: AppealStep | None
-    #: The sources do not name what it is about any more.
+    #: Whether the sources no longer have the obligation that it is about.
     gone: bool
     answered_at: str
     answered_by: str
     outcome: str
     answer: str
-    #: The decision that settled it; None where none did.
+    #: The decision that settled it. None if there is none.
     decision: int | None
 
     @property
     def bare(self) -> "OfficeAppeal":
-        """The same without what is owed: for the reviewer who sent it back."""
+        """The same without obligations, for the reviewer that sent it back."""
         return replace(self, then=self.then.bare, now=self.now.bare if self.now is not None else None)
 
 
 @dataclass(frozen=True, slots=True)
 class AppealRecord:
-    """An objection as it is printed."""
+    """An appeal as printed."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
     case: OfficeAppeal
-    #: When this was printed.
+    #: The time of printing.
     printed: str
 
 
 def may_object(status: StepStatus, now: datetime) -> bool:
-    """Say whether a student may object to what stands at a step."""
+    """Return whether a student can appeal the status of a step."""
     effective = status.at(now)
     return effective.overtaken_by_debt or effective.state in _OBJECTED_TO
 
 
 def choices(language: Language, seen: AppealEvidence, now: datetime) -> tuple[AppealChoice, ...]:
-    """Return what may be objected to at a step: each thing owed, once, and the step as a whole."""
+    """Return what can be appealed at a step: each obligation once, and the step as a whole."""
     things = {item_of(thing): thing for thing in seen.obligations}
     each = (AppealChoice(item, reasons.owed(language, [thing], now)[0]) for item, thing in things.items())
     return (*each, AppealChoice("", None))
@@ -176,18 +176,18 @@ def on_cards(
     names: Mapping[str, str],
     now: datetime,
 ) -> dict[str, tuple[CardAppeal, ...]]:
-    """Return step → what its card tells, the newest first; what was taken back is not told."""
+    """Return step → the entries of its card, the newest first. Withdrawn appeals are left out."""
     found: dict[str, list[CardAppeal]] = {status.step: [] for status in student.steps}
-    # A step that has no card any more tells nothing.
+    # A step that is no longer in the flow has no card.
     for one in (each for each in raised if each.step in found):
-        told = found[one.step]
-        if one.outcome is not AppealOutcome.WITHDRAWN and (one.waits or len(told) < _ON_A_CARD):
-            told.append(_on_card(language, settings, student, one, names, now))
-    return {step: tuple(told) for step, told in found.items()}
+        entries = found[one.step]
+        if one.outcome is not AppealOutcome.WITHDRAWN and (one.waits or len(entries) < _ON_A_CARD):
+            entries.append(_on_card(language, settings, student, one, names, now))
+    return {step: tuple(entries) for step, entries in found.items()}
 
 
 def refusal(language: Language, refused: AppealRefused) -> str:
-    """Say why something is not taken, and what would do."""
+    """Return why an appeal is refused, with the fix."""
     return language.gettext(REFUSALS[refused.code])
 
 
@@ -200,16 +200,16 @@ def case(
     *,
     dated: bool = False,
 ) -> OfficeAppeal:
-    """Return an objection as its office sees it: what was seen then, against what stands now.
+    """Return an appeal as its office sees it, with the status then and now.
 
-    `dated` writes the times of what was done with their year.
+    `dated` writes times with their year.
     """
 
     def written(at: datetime) -> str:
         return language.dated(at) if dated else language.moment(at, now)
 
     status = next((s for s in student.steps if s.step == one.step), None) if student is not None else None
-    stands = AppealEvidence.of(status, now) if status is not None else None
+    current = AppealEvidence.of(status, now) if status is not None else None
     until = one.answered_at or now
     return OfficeAppeal(
         number=one.appeal,
@@ -225,7 +225,7 @@ def case(
         due=written(one.due),
         overdue=one.overdue(now),
         then=shown(language, one.seen, now),
-        now=shown(language, stands, now) if stands is not None else None,
+        now=shown(language, current, now) if current is not None else None,
         gone=status is not None and _gone(one.item, status.finding),
         answered_at=written(one.answered_at) if one.answered_at else "",
         answered_by=names.get(one.answered_by, one.answered_by) if one.outcome is not AppealOutcome.WITHDRAWN else "",
@@ -243,7 +243,7 @@ def record(
     names: Mapping[str, str],
     now: datetime,
 ) -> AppealRecord:
-    """Return an objection as it is printed."""
+    """Return an appeal as printed."""
     step = settings.step_named(one.step)
     facts = (
         (language.gettext("姓名"), student.name),
@@ -264,27 +264,27 @@ def record(
 
 
 def shown(language: Language, seen: AppealEvidence, now: datetime) -> AppealStep:
-    """Return what stood at a step, as pages show it."""
+    """Return the status of a step at the time of the appeal, as pages show it."""
     word = labels.say(language, labels.STATES, seen.state)
     by_decision = seen.decision is not None
     as_of = language.moment(seen.as_of, now) if seen.as_of is not None else ""
     if seen.stale:
-        said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of)
+        as_of_text = language.gettext("数据过期（截至 %(moment)s）", moment=as_of)
     else:
-        said = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
+        as_of_text = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
     return AppealStep(
         word="·".join((word, language.gettext("人工办理"))) if by_decision else word,
         mark=labels.MARKS[seen.state],
         tone="bad" if seen.overtaken_by_debt else labels.TONES[seen.state],
         why=_why(language, seen, by_decision=by_decision),
         things=reasons.owed(language, seen.obligations, now),
-        as_of=said,
+        as_of=as_of_text,
         stale=seen.stale,
     )
 
 
 def item_word(language: Language, one: Appeal, now: datetime) -> str:
-    """Name what an objection is about: the thing owed as it was seen, or the step as a whole."""
+    """Return what an appeal is about: the obligation as it was then, or the step as a whole."""
     if not one.item:
         return language.gettext("整项")
     thing = next((o for o in one.seen.obligations if item_of(o) == one.item), None)
@@ -295,7 +295,7 @@ def item_word(language: Language, one: Appeal, now: datetime) -> str:
 
 
 def age(language: Language, span: timedelta) -> str:
-    """Say for how long something has waited: in whole hours, from two days on in days."""
+    """Return how long something has waited: in hours, and from two days on in days."""
     if span < _HOUR:
         return language.gettext("不到 1 小时")
     if span < 2 * _DAY:
@@ -304,7 +304,7 @@ def age(language: Language, span: timedelta) -> str:
 
 
 def _gone(item: str, finding: Finding) -> bool:
-    """Say whether the sources do not name a thing any more; where they leave all in doubt, nothing is gone."""
+    """Return whether the sources no longer have an obligation. False while the finding is in doubt."""
     owed = finding.evidence if finding.verdict is Verdict.HELD else ()
     return bool(item) and finding.verdict is not Verdict.UNKNOWN and item not in map(item_of, owed)
 
@@ -329,13 +329,13 @@ def _on_card(
 ) -> CardAppeal:
     office = cards.office_name(language, settings.step_named(one.step).office)
     sent_back, overdue = one.kind is AppealKind.SENT_BACK, one.overdue(now)
-    told = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
+    values = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
     if sent_back:
-        told["college"] = _reviewing_office(language, settings, student)
-        said = language.gettext("%(college)s已请%(office)s重新核对（%(at)s）。", **told)
+        values["college"] = _reviewing_office(language, settings, student)
+        summary = language.gettext("%(college)s已请%(office)s重新核对（%(at)s）。", **values)
     else:
-        told["item"] = item_word(language, one, now)
-        said = language.gettext("异议已提交（%(at)s）：%(item)s。", **told)
+        values["item"] = item_word(language, one, now)
+        summary = language.gettext("异议已提交（%(at)s）：%(item)s。", **values)
     answered = ""
     if one.outcome is not None and one.answered_at is not None:
         name = names.get(one.answered_by, "")
@@ -349,16 +349,16 @@ def _on_card(
             ),
         )
     elif overdue:
-        late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **told)
-        said = _spaced(language, said, late)
+        late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **values)
+        summary = _spaced(language, summary, late)
     else:
-        said = _spaced(language, said, language.gettext("%(office)s最迟 %(due)s 答复。", **told))
+        summary = _spaced(language, summary, language.gettext("%(office)s最迟 %(due)s 答复。", **values))
     return CardAppeal(
         number=one.appeal,
         sent_back=sent_back,
         waits=one.waits,
         tone="todo" if overdue else "wait" if one.waits else "good",
-        said=said,
+        summary=summary,
         text="" if sent_back else one.text,
         answered=answered,
         answer="" if sent_back else one.answer,
@@ -366,7 +366,7 @@ def _on_card(
 
 
 def _reviewing_office(language: Language, settings: Settings, student: StudentView) -> str:
-    """Return who reviews a student."""
+    """Return the reviewer of a student."""
     review = next((s.step for s in student.steps if s.kind is StepKind.REVIEW), None)
     if review is None:
         return language.gettext("学院")

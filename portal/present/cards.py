@@ -1,6 +1,6 @@
-"""A student's steps as cards: an office each, in the order of the flow, in the words of the design's table.
+"""A student's steps as cards: one per office, in the order of the flow.
 
-Pure: it is told the time and the language, and asks nothing.
+Pure: the time and the language are passed in.
 """
 
 from collections.abc import Collection, Iterable
@@ -20,17 +20,17 @@ from status_db.inbox.announcements import Announcement
 from status_db.model import Decision, Reason, State, StepKind, Verdict
 from status_db.views import FlipView, StudentView
 
-#: The states in which a student has to go somewhere.
+#: The states in which the student must go to the office.
 _GO = (State.HELD, State.NOT_DONE)
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceLine:
-    """Where to go, ready to be shown."""
+    """Where to go."""
 
     where: str
     hours: str
-    #: Whether it is open now, and until or from when; empty where the settings tell no hours to reckon with.
+    #: Whether it is open now, and until or from when. Empty if the settings give no opening hours.
     door: str
     open: bool
     phone: str
@@ -39,7 +39,7 @@ class PlaceLine:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An announcement, ready to be shown."""
+    """An announcement."""
 
     title: str
     body: str
@@ -49,39 +49,39 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """One step, ready to be shown."""
+    """One step."""
 
     step: str
     title: str
-    #: The status word, with "人工办理" where a person decided, or with the number of steps still before a review.
+    #: The status word, with "人工办理" if it was decided by staff, or with the number of steps before a review.
     word: str
     mark: str
     tone: str
-    #: "数据过期（截至 …）"; empty while fresh.
+    #: "数据过期（截至 …）". Empty while fresh.
     stale: str
-    #: Something new is owed since a person decided.
+    #: Whether there is a new obligation since the decision.
     overtaken_by_debt: bool
-    #: Why, and what to do, as one paragraph.
+    #: The reason and what to do, as one paragraph.
     sentence: str
-    #: What the operator says to the student.
-    said: str
-    #: What a pass depends on, and until when it counts; empty for a pass without a condition.
+    #: The operator's note to the student.
+    operator_note: str
+    #: The condition of a pass and its end. Empty for a pass without a condition.
     condition: str
-    #: Until when the decision counts; empty for no end, and where the condition has told it.
+    #: Until when the decision counts. Empty if it has no end, or if the condition states it.
     until: str
-    #: Each thing owed; empty where the sentence has said it all.
+    #: Each obligation. Empty if the sentence has them all.
     owed: tuple[ObligationLine, ...]
     total: str
-    #: Where to go; None where there is nothing to go for, or nobody said.
+    #: Where to go. None if the student need not go, or the settings give no place.
     place: PlaceLine | None
-    #: How soon the page follows; empty where there is nothing to go for.
+    #: How soon the page is updated. Empty if the student need not go.
     updates: str
-    #: As of when; empty for steps that no system speaks about.
+    #: Time of the data. Empty for steps without a source.
     as_of: str
     exempt: bool
-    #: What its office has pinned to it.
+    #: The office's announcements for this step.
     notes: tuple[Note, ...]
-    #: For staff: who decided and with what reason, and whether the finding has changed since.
+    #: For staff: author and reason of the decision, and whether the finding has changed since.
     decided_by: str
     disputed: bool
 
@@ -95,13 +95,13 @@ class Card:
 
     @property
     def exempt(self) -> bool:
-        """Nothing on it has to be done."""
+        """Whether there is nothing to do on it."""
         return all(step.exempt for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One change, as the student's history shows it."""
+    """One change in the student's history."""
 
     at: str
     title: str
@@ -118,9 +118,9 @@ def cards(
     only: Collection[str] | None = None,
     announced: Iterable[Announcement] = (),
 ) -> tuple[Card, ...]:
-    """Return a card for each office in the order of the flow, those with nothing to do at all last.
+    """Return a card for each office in the order of the flow. Cards with nothing to do come last.
 
-    `only` leaves out every other step; what is announced for a step stands on its card.
+    `only` leaves out every other step. Announcements for a step are on its card.
     """
     pinned = tuple(announced)
     grouped: dict[str, list[StepStatus]] = {}
@@ -139,7 +139,7 @@ def history(
     now: datetime,
     only: Collection[str] | None = None,
 ) -> tuple[HistoryLine, ...]:
-    """Return the changes, newest first as they come."""
+    """Return the changes in the given order, the newest first."""
     titles, kinds = step_titles(language, settings), kinds_of(settings)
     last: dict[str, tuple[Verdict, str]] = {}
     lines: list[HistoryLine] = []
@@ -183,11 +183,11 @@ def _card(
 ) -> Card:
     office = office_name(language, settings.step_named(statuses[0].step).office)
     alone = len(statuses) == 1
-    lines = [_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
+    lines = [_step_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
     return Card(office, tuple(sorted(lines, key=lambda line: line.exempt)))
 
 
-def _line(
+def _step_line(
     language: Language,
     settings: Settings,
     student: StudentView,
@@ -207,18 +207,18 @@ def _line(
     return StepLine(
         step=status.step,
         title="" if alone and title == office_name(language, step.office) else title,
-        word=_word(language, status, effective),
+        word=_state_word(language, status, effective),
         mark=labels.MARKS[effective.state],
         tone="bad" if effective.overtaken_by_debt else labels.TONES[effective.state],
         stale=_stale(language, status, now) if effective.stale else "",
         overtaken_by_debt=effective.overtaken_by_debt,
         sentence=_sentence(language, step, status, effective, now),
-        said=decision.words if decision else "",
+        operator_note=decision.words if decision else "",
         condition=_condition(language, decision, now) if decision and decision.condition else "",
         until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
         owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
         total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
-        place=_place(language, settings, step.office.place(student.campus), now) if go else None,
+        place=_place_line(language, settings, step.office.place(student.campus), now) if go else None,
         updates=_updates(language, settings, step) if go else "",
         as_of=language.moment(status.as_of, now) if status.as_of and not effective.stale else "",
         exempt=effective.state is State.EXEMPT and not effective.overtaken_by_debt,
@@ -228,7 +228,7 @@ def _line(
     )
 
 
-def _place(language: Language, settings: Settings, place: OfficePlace | None, now: datetime) -> PlaceLine | None:
+def _place_line(language: Language, settings: Settings, place: OfficePlace | None, now: datetime) -> PlaceLine | None:
     if place is None:
         return None
     door, is_open = "", False
@@ -239,11 +239,11 @@ def _place(language: Language, settings: Settings, place: OfficePlace | None, no
 
 
 def must_go(effective: EffectiveStatus) -> bool:
-    """Say whether the student has to go somewhere for it."""
+    """Return whether the student must go to the office for the step."""
     return effective.state in _GO or effective.overtaken_by_debt
 
 
-def _word(language: Language, status: StepStatus, effective: EffectiveStatus) -> str:
+def _state_word(language: Language, status: StepStatus, effective: EffectiveStatus) -> str:
     word = labels.say(language, labels.STATES, effective.state)
     if effective.by_decision:
         return "·".join((word, language.gettext("人工办理")))
@@ -266,22 +266,22 @@ def _sentence(language: Language, step: Step, status: StepStatus, effective: Eff
         case State.HELD | State.NOT_DONE:
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)
-            said = reasons.sentence(language, owing, now, undone=undone)
+            sentence = reasons.sentence(language, owing, now, undone=undone)
             if effective.by_decision:
-                # Why it is held is what the operator says; what is owed beside it stays to be done.
-                said = spaced(language, _decided_held(language, status), said)
-            elif not said:
-                said = reasons.plain(language, finding.reason)
-            return spaced(language, said, language.pick(step.advice, step.advice_en))
+                # The operator's note gives the reason. Remaining obligations are still to do.
+                sentence = spaced(language, _decided_held(language, status), sentence)
+            elif not sentence:
+                sentence = reasons.plain(language, finding.reason)
+            return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.overtaken_by_debt:
-        said = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
-        return spaced(language, said, language.pick(step.advice, step.advice_en))
+        sentence = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
+        return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.by_decision:
         return ""
-    said = reasons.plain(language, finding.reason)
+    sentence = reasons.plain(language, finding.reason)
     if finding.reason is Reason.REFUND_DUE:
-        said = spaced(language, said, reasons.refund(language, finding.evidence))
-    return said
+        sentence = spaced(language, sentence, reasons.refund(language, finding.evidence))
+    return sentence
 
 
 def _decided_held(language: Language, status: StepStatus) -> str:
@@ -301,7 +301,7 @@ def _stale(language: Language, status: StepStatus, now: datetime) -> str:
 
 
 def _updates(language: Language, settings: Settings, step: Step) -> str:
-    """Say how soon the page follows, where the sources are asked often enough for that to be worth saying."""
+    """Return how soon the page is updated. Empty if a source does not have a fixed interval."""
     spans = [settings.source[name].every for name in settings.sources_of(step.key)]
     known = [span for span in spans if span is not None]
     if not known or len(known) < len(spans):
@@ -337,7 +337,7 @@ def office_name(language: Language, office: Office) -> str:
 
 
 def kinds_of(settings: Settings) -> dict[str, StepKind]:
-    """Return each step's kind, as the first flow that has it says."""
+    """Return each step's kind, as in the first flow that has it."""
     kinds: dict[str, StepKind] = {}
     for flow in settings.flow:
         for entry in flow.entries:

@@ -1,49 +1,49 @@
-"""Charts, drawn by the server as SVG: pure functions from figures to shapes, which `charts.html` writes out.
+"""Charts as SVG, drawn on the server: pure functions from figures to shapes, which `charts.html` renders.
 
-Widths are percentages and heights are pixels, so that words keep their size from a phone to a desk. No shape is told
-from its neighbour by colour alone: each has a pattern or a number of its own, and a title.
+Widths are percentages and heights are pixels, so that text keeps its size on any screen. Colour alone never
+distinguishes two shapes: each has a pattern or a number of its own, and a title.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: A bar's words stand above it.
+#: The space for the label above a bar.
 _ROW = 48
 _LABEL_AT = 16
 _BAR_AT = 22
 BAR_HEIGHT = 18
 
-#: Narrower than this, in percent, a segment has no room for its number.
+#: A segment narrower than this, in percent, has no room for its number.
 _ROOM = 7.0
 
-#: The drawing area of a curve, stretched to whatever room there is.
+#: The drawing area of a curve, stretched to the available room.
 CURVE_WIDTH, CURVE_HEIGHT = 1000, 100
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentKind:
-    """What the segments of one kind stand for."""
+    """What the segments of one kind mean."""
 
     word: str
-    #: What the stylesheet calls its colour.
+    #: The stylesheet's name of its colour.
     tone: str
-    #: The pattern over the colour; empty for a plain one.
+    #: The pattern over the colour. Empty for a plain one.
     pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What one bar shows: a count for each kind."""
+    """The value of one bar: a count for each kind."""
 
     label: str
     counts: tuple[int, ...]
-    #: Said at the bar's other end.
+    #: The text at the other end of the bar.
     tail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One stretch of a bar."""
+    """One segment of a bar."""
 
     kind: SegmentKind
     count: int
@@ -51,13 +51,13 @@ class Segment:
     x: str
     width: str
     middle: str
-    #: There is room to write the count into it.
+    #: Whether there is room for the count.
     roomy: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of a chart, and the words above it."""
+    """One bar of a chart, and the label above it."""
 
     label: str
     tail: str
@@ -68,41 +68,47 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A chart of bars, each stacked up to its own whole."""
+    """A chart of bars, each stacked to its own total."""
 
     name: str
     title: str
-    #: What it shows, in words, for who cannot see it.
-    said: str
+    #: The content in words, for screen readers.
+    description: str
     height: int
     bar_height: int
     bars: tuple[Bar, ...]
-    #: Those kinds that occur.
+    #: The kinds that occur.
     kinds: tuple[SegmentKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How one number went from day to day, and the area beneath it."""
+    """The course of one number from day to day, and the area below it."""
 
     name: str
     title: str
-    said: str
-    #: As SVG writes points: x,y x,y …
+    description: str
+    #: The points as SVG writes them: x,y x,y …
     line: str
     area: str
     first: str
     last: str
-    #: The number at the end, and of how many, written out.
+    #: The last number and its total, as text.
     end: str
 
 
-def bars(name: str, title: str, said: str, kinds: Sequence[SegmentKind], amounts: Sequence[Amount]) -> Bars:
-    """Return a stacked bar for each amount; one that is nothing stays empty. `name` is the chart's own on its page."""
+def bars(name: str, title: str, description: str, kinds: Sequence[SegmentKind], amounts: Sequence[Amount]) -> Bars:
+    """Return a stacked bar for each amount. A total of zero is an empty bar. `name` is the chart's own on its page."""
     drawn = tuple(_bar(kinds, amount, row * _ROW) for row, amount in enumerate(amounts))
     occurring = {segment.kind for bar in drawn for segment in bar.segments}
     return Bars(
-        name, title, said, len(drawn) * _ROW, BAR_HEIGHT, drawn, tuple(kind for kind in kinds if kind in occurring)
+        name,
+        title,
+        description,
+        len(drawn) * _ROW,
+        BAR_HEIGHT,
+        drawn,
+        tuple(kind for kind in kinds if kind in occurring),
     )
 
 
@@ -119,16 +125,16 @@ def _bar(kinds: Sequence[SegmentKind], amount: Amount, top: int) -> Bar:
 
 
 def curve(
-    name: str, title: str, said: str, counts: Sequence[int], whole: int, first: str, last: str, end: str
+    name: str, title: str, description: str, counts: Sequence[int], whole: int, first: str, last: str, end: str
 ) -> Curve:
-    """Return the curve of a number from day to day, as a part of `whole`; one day alone is a level line."""
+    """Return the curve of a number from day to day, as a part of `whole`. A single day is a level line."""
     steps = max(len(counts) - 1, 1)
     points = [(i * CURVE_WIDTH / steps, _height(count, whole)) for i, count in enumerate(counts)]
     if len(points) == 1:
         points.append((float(CURVE_WIDTH), points[0][1]))
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     area = f"0,{CURVE_HEIGHT} {line} {CURVE_WIDTH},{CURVE_HEIGHT}" if points else ""
-    return Curve(name, title, said, line, area, first, last, end)
+    return Curve(name, title, description, line, area, first, last, end)
 
 
 def _height(count: int, whole: int) -> float:

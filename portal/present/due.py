@@ -1,6 +1,6 @@
-"""By when an office is to answer: so many hours of its own opening times.
+"""The deadline of an office's answer, counted in its own opening hours.
 
-Pure: hours, days and the moment are passed in; clocks are those on the institution's wall.
+Pure: hours, days and the moment are passed in. Clock times are in the institution's zone.
 """
 
 from datetime import datetime, time, timedelta
@@ -10,29 +10,29 @@ from config.settings import Settings
 from config.tables.opening_hours import Calendar, Hours, OpenHours
 from portal.present.opening_hours import hours_on
 
-#: An office that tells no hours: Monday to Friday, 8:00 to 17:00.
+#: The hours of an office that gives none: Monday to Friday, 8:00 to 17:00.
 UNSTATED = OpenHours(workday=(Hours(opens=8 * 60, closes=17 * 60),))
 
-#: Hours that are found nowhere within so many days are as good as none.
+#: The days searched for opening hours.
 _DAYS_AHEAD = 400
 
 
 def due_at(settings: Settings, step: str, campus: str, now: datetime) -> datetime:
-    """Return by when the office of a step, on a student's campus, is to answer what is raised now."""
+    """Return the deadline for the office of a step, on a student's campus, to answer an appeal raised now."""
     place = settings.step_named(step).office.place(campus)
     hours = place.open if place is not None else None
     return due(hours, settings.calendar, now, settings.desk.objection_due, settings.institution.timezone)
 
 
 def due(hours: OpenHours | None, calendar: Calendar, at: datetime, span: timedelta, zone: ZoneInfo) -> datetime:
-    """Return when the office will have been open for `span` since `at`; at closing time rather than the next opening.
+    """Return when the office will have been open for `span` since `at`, at closing time rather than the next opening.
 
-    An office without hours, or that opens on no day for a year, is reckoned with those of `UNSTATED`.
+    For an office without hours, or that does not open for a year, `UNSTATED` applies.
     """
     found = _within(hours, calendar, at, span, zone) if hours is not None else None
     if found is None:
         found = _within(UNSTATED, calendar, at, span, zone)
-    # Not even workdays for a year: then by the clock.
+    # No workday within a year: count by the clock.
     return found if found is not None else at + span
 
 
@@ -47,7 +47,7 @@ def _within(hours: OpenHours, calendar: Calendar, at: datetime, span: timedelta,
             if begins >= closes:
                 continue
             if left <= closes - begins:
-                # On the wall's clock, where a day's midnight stands, whatever the zone does in between.
+                # In wall-clock time, where each day has its midnight even if the zone's offset changes in between.
                 return datetime.combine(day, time(), zone) + begins + left
             left -= closes - begins
     return None

@@ -1,4 +1,4 @@
-"""Why a run waits, said in the reader's language out of the guard's figures."""
+"""Guard reasons in the reader's language, with the guard's figures."""
 
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
@@ -59,8 +59,8 @@ _SENTENCES = {
 }
 
 
-def said(language: Language, guard_reason: GuardReason, *, undone: bool = False) -> str:
-    """Say one objection as a sentence; `undone` where the source lists who has done something: no debt."""
+def reason_text(language: Language, guard_reason: GuardReason, *, undone: bool = False) -> str:
+    """Return a guard reason as a sentence. `undone` is whether the source lists completed acts and not debts."""
     figures: dict[str, object] = dict(guard_reason.figures)
     groups = {**admin_labels.GROUPS, "held": labels.STATES[State.NOT_DONE]} if undone else admin_labels.GROUPS
     for name, table in (

@@ -1,6 +1,6 @@
-"""The one sentence at the top of a student's page: something to do, waiting and for whom, to collect, or collected.
+"""The headline of a student's page: steps to do, waiting, ready to collect, or collected.
 
-Pure: it is told the time and the language, and asks nothing.
+Pure: the time and the language are passed in.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from status_db.views import StudentView
 
 @dataclass(frozen=True, slots=True)
 class Collecting:
-    """Where and when the certificate is taken, and what to bring; what nobody said is empty."""
+    """Where and when to collect the certificate, and what to bring. Empty fields are not in the settings."""
 
     where: str
     when: str
@@ -28,7 +28,7 @@ class Collecting:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The one sentence, what it means, and where the certificate is taken once it can be."""
+    """The headline, its kind, and where to collect the certificate once it is ready."""
 
     text: str
     detail: str
@@ -37,7 +37,7 @@ class Headline:
 
 
 def headline(language: Language, settings: Settings, student: StudentView, now: datetime) -> Headline:
-    """Say where the student stands as a whole."""
+    """Return the headline for a student's own page."""
     to_do = sum(must_go(step.at(now)) for step in student.steps)
     certificate = student.certificate
     if certificate is not None and certificate.collected:
@@ -56,20 +56,20 @@ def headline(language: Language, settings: Settings, student: StudentView, now: 
 
 
 def of_some_steps(language: Language, settings: Settings, steps: Sequence[StepStatus], now: datetime) -> Headline:
-    """Say where the student stands with the steps that somebody may read; of the others it says nothing."""
+    """Return the headline for the steps that a staff member can read. It does not mention other steps."""
     if steps and all(step.counts_as_clear(now) for step in steps):
         return Headline(language.gettext("所示各项都已通过"), language.gettext("其他事项不在可查看的范围内。"), "good")
     return _of_steps(language, settings, steps, now)
 
 
 def is_clear(student: StudentView, now: datetime) -> bool:
-    """Say whether every step of a student who leaves counts as clear."""
+    """Return whether every step of a student that is due to leave counts as clear."""
     leaves = student.active and student.flow is not None
     return leaves and bool(student.steps) and all(step.counts_as_clear(now) for step in student.steps)
 
 
 def season(language: Language, cohort: Cohort, level: str, now: datetime) -> str:
-    """Say that the cohort's window has not opened yet, or has closed; nothing while it is open, or has no days."""
+    """Return that the cohort's window is not open yet or has closed. Empty while it is open, or if it has no dates."""
     window, today = cohort.windows.get(level), now.astimezone(language.zone).date()
     if window is None or window.opens <= today <= window.closes:
         return ""
@@ -83,7 +83,7 @@ def season(language: Language, cohort: Cohort, level: str, now: datetime) -> str
 
 
 def _collecting(language: Language, settings: Settings, student: StudentView) -> Collecting | None:
-    """Say where and when the student takes the certificate; None where nobody said."""
+    """Return where and when the student collects the certificate. None if the settings do not give it."""
     collect = settings.cohort_named(student.cohort).collected_at(student.college)
     if collect is None:
         return None
@@ -95,17 +95,17 @@ def _collecting(language: Language, settings: Settings, student: StudentView) ->
 
 
 def _waiting(language: Language, certificate: Certificate, collecting: Collecting | None, to_do: int) -> str:
-    """Say which certificate lies ready, and what has come up since it was issued."""
-    said = [
+    """Return which certificate is ready, and what has changed since it was issued."""
+    sentences = [
         language.gettext(
             "%(kind)s %(number)s 已办好，等你领取。", kind=certificate.kind, number=mask_number(certificate.number)
         )
     ]
     if collecting is None:
-        said.append(language.gettext("领取时间和地点请问学院。"))
+        sentences.append(language.gettext("领取时间和地点请问学院。"))
     if to_do:
-        said.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
-    return (" " if language.code == "en" else "").join(said)
+        sentences.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
+    return (" " if language.code == "en" else "").join(sentences)
 
 
 def _collected(language: Language, certificate: Certificate, to_do: int, now: datetime) -> Headline:

@@ -1,9 +1,11 @@
-"""The rows of lists, in words: who, and how each step that may be read stands. No titles and no amounts: those are for
-the student and for the office alone."""
+"""The rows of lists as text: the student, and the state of each readable step.
+
+Titles and amounts of obligations are left out: they are for the student and the office alone.
+"""
 
 from dataclasses import dataclass
 
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.i18n import labels
 from status_db.effective_status import StepStatus
 from status_db.model import State, Verdict
@@ -17,16 +19,16 @@ class Cell:
     word: str
     mark: str
     tone: str
-    #: How many things are owed, as "2 项"; empty where that is not what it is about.
+    #: The number of obligations, as "2 项". Empty if the state does not depend on them.
     things: str
-    #: What else there is to know: decided by a person, outgrown, too old, disputed.
+    #: Notes: decided by staff, overtaken by new debt, out of date, disputed.
     besides: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """All of it, as one line."""
-        said = " ".join(part for part in (self.word, self.things) if part)
-        return " · ".join((said, *self.besides))
+        """The whole cell as one line."""
+        state_text = " ".join(part for part in (self.word, self.things) if part)
+        return " · ".join((state_text, *self.besides))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +37,22 @@ class StudentRow:
 
     student: str
     name: str
-    #: As the roster has them: level, college, class, campus, building, category.
+    #: The roster columns: level, college, class, campus, building, category.
     columns: tuple[str, ...]
     college: str
     class_name: str
-    #: For each step of the scene; None where the student has no such step, or it may not be read.
+    #: One per step of the context. None if the student does not have the step, or it is not readable.
     cells: tuple[Cell | None, ...]
 
 
-def row(here: ReaderContext, listed: ListedStudent) -> StudentRow:
-    """Return a listed student in words."""
+def row(reader: ReaderContext, listed: ListedStudent) -> StudentRow:
+    """Return a listed student as text."""
     by_step = {status.step: status for status in listed.steps}
     return StudentRow(
         student=listed.student,
         name=listed.name,
         columns=(
-            here.word("level", listed.level),
+            reader.word("level", listed.level),
             listed.college,
             listed.class_name,
             listed.campus,
@@ -59,13 +61,13 @@ def row(here: ReaderContext, listed: ListedStudent) -> StudentRow:
         ),
         college=listed.college,
         class_name=listed.class_name,
-        cells=tuple(cell(here, by_step[step]) if step in by_step else None for step in here.steps),
+        cells=tuple(cell(reader, by_step[step]) if step in by_step else None for step in reader.steps),
     )
 
 
-def cell(here: ReaderContext, status: StepStatus) -> Cell:
-    """Return how a step stands in words, as the student's own page has them."""
-    language, effective = here.language, status.at(here.now)
+def cell(reader: ReaderContext, status: StepStatus) -> Cell:
+    """Return the state of a step in the words of the student's own page."""
+    language, effective = reader.language, status.at(reader.now)
     besides: list[str] = []
     if effective.by_decision:
         besides.append(language.gettext("人工办理"))
@@ -86,13 +88,13 @@ def cell(here: ReaderContext, status: StepStatus) -> Cell:
     )
 
 
-def to_do(here: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
-    """Return the steps that the student has to go for, each with its word."""
+def to_do(reader: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
+    """Return the steps for which the student must go to an office, each with its word."""
     found: list[tuple[str, str]] = []
     for status in listed.steps:
-        effective = status.at(here.now)
+        effective = status.at(reader.now)
         if effective.overtaken_by_debt:
-            found.append((here.titles[status.step], here.language.gettext("又有新的未结事项")))
+            found.append((reader.titles[status.step], reader.language.gettext("又有新的未结事项")))
         elif effective.state in (State.HELD, State.NOT_DONE):
-            found.append((here.titles[status.step], labels.say(here.language, labels.STATES, effective.state)))
+            found.append((reader.titles[status.step], labels.say(reader.language, labels.STATES, effective.state)))
     return tuple(found)

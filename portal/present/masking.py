@@ -1,4 +1,4 @@
-"""Names and numbers, shown so that who holds the paper knows them again, and nobody else learns them."""
+"""Masked names and numbers: the holder of the paper recognises them, and they do not identify the student to others."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ _PAIRS = (
 )
 _COMPOUND = frozenset(_PAIRS[start : start + 2] for start in range(0, len(_PAIRS), 2))
 
-#: What stands between the parts of a name that is not written as family and given name side by side.
+#: Separators between the parts of a name that is not a Chinese one.
 _BETWEEN = re.compile(r"([\s·•・‧∙.\-]+)")
 _HIDDEN = "*"
 
@@ -21,10 +21,10 @@ _SHOWN = 4
 
 
 def mask_name(name: str) -> str:
-    """Return a name of which the family name and the last character show: 王*明, 王*, 欧阳*娜.
+    """Return a name with only the family name and the last character visible: 王*明, 王*, 欧阳*娜.
 
-    Of a name in parts, or not in Chinese characters, the first letter of each part shows: 阿*·买*, J* S*. The stars do
-    not tell how much they hide, but for the given name of a Chinese one.
+    Of a name in parts, or not in Chinese characters, only the first letter of each part is visible: 阿*·买*, J* S*. The
+    number of hidden letters is visible only for the given name of a Chinese one.
     """
     plain = "".join(c for c in unicodedata.normalize("NFC", name).strip() if not _invisible(c))
     joined = "".join(plain.split())
@@ -39,13 +39,13 @@ def mask_name(name: str) -> str:
 
 
 def mask_number(number: str) -> str:
-    """Return a number's last four characters behind stars; of a short one, no more than half."""
+    """Return a number with only its last four characters visible, or at most half of a short one."""
     shown = min(_SHOWN, len(number) // 2)
     return _HIDDEN * (len(number) - shown) + number[len(number) - shown :]
 
 
 def _first(part: str) -> str:
-    """Return a part's first letter, with what is written upon it, and a star; one letter alone is hidden."""
+    """Return a part's first letter with its combining marks, and a star. A single letter is hidden."""
     end = 1
     while end < len(part) and unicodedata.combining(part[end]):
         end += 1
@@ -53,7 +53,7 @@ def _first(part: str) -> str:
 
 
 def _invisible(character: str) -> bool:
-    """Say whether it is a selector of variants, or a mark of direction or joining."""
+    """Return whether it is a variant selector, or a mark of direction or joining."""
     return unicodedata.category(character) in ("Cf", "Cc") or unicodedata.name(character, "").startswith("VARIATION ")
 
 

@@ -1,6 +1,6 @@
 """Whether an office is open now, until when, and when it opens next.
 
-Pure: hours, days and the moment are passed in; clocks are those on the institution's wall.
+Pure: hours, days and the moment are passed in. Clock times are in the institution's zone.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from config.tables.opening_hours import Calendar, Hours, OpenHours
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 
-#: An office that does not open within these is not said to open at all.
+#: The days searched for the next opening.
 _DAYS_AHEAD = 60
 _HOUR = 60
 _SATURDAY = 5
@@ -22,17 +22,17 @@ _WORKDAYS, _WEEKENDS, _HOLIDAYS = N_("工作日"), N_("周末"), N_("节假日")
 
 @dataclass(frozen=True, slots=True)
 class OpeningState:
-    """How an office's door stands: open until a minute of today, or shut until a minute of some day, or for long."""
+    """An office's opening state: open until a minute of today, closed until a minute of a day, or closed for long."""
 
-    #: The minute of today, from midnight, at which it shuts; None while it is shut.
+    #: The minute of today, from midnight, at which it closes. None while it is closed.
     open_until: int | None = None
-    #: When it opens next; None while it is open, and where it does not for long.
+    #: When it opens next. None while it is open, or if it does not open for long.
     next_day: date | None = None
     next_minute: int = 0
 
 
 def hours_on(day: date, hours: OpenHours, calendar: Calendar) -> tuple[Hours, ...]:
-    """Return the hours of one day; a weekend worked in place of another day is a workday, whatever else it is."""
+    """Return the hours of one day. A weekend day worked in place of another day counts as a workday."""
     if any(day in days for days in calendar.workdays):
         return hours.workday
     if any(day in days for days in calendar.holidays):
@@ -41,7 +41,7 @@ def hours_on(day: date, hours: OpenHours, calendar: Calendar) -> tuple[Hours, ..
 
 
 def door(hours: OpenHours, calendar: Calendar, local: datetime) -> OpeningState:
-    """Return how the door stands at a moment, told as the clocks there show it."""
+    """Return the opening state at a moment, in the institution's clock time."""
     today, minute = local.date(), local.hour * _HOUR + local.minute
     for span in hours_on(today, hours, calendar):
         if span.opens <= minute < span.closes:
@@ -55,7 +55,7 @@ def door(hours: OpenHours, calendar: Calendar, local: datetime) -> OpeningState:
 
 
 def say_door(language: Language, hours: OpenHours, calendar: Calendar, now: datetime) -> tuple[str, bool]:
-    """Say how the door stands now, and whether it is open."""
+    """Return the opening state as text, and whether it is open."""
     local = now.astimezone(language.zone)
     found = door(hours, calendar, local)
     if found.open_until is not None:
@@ -76,14 +76,14 @@ def say_door(language: Language, hours: OpenHours, calendar: Calendar, now: date
 
 
 def say_hours(language: Language, hours: OpenHours) -> str:
-    """Write out the hours of each kind of day that has any."""
+    """Return the hours of each kind of day as text."""
     kinds = ((_WORKDAYS, hours.workday), (_WEEKENDS, hours.weekend), (_HOLIDAYS, hours.holiday))
     semicolon = "; " if language.code == "en" else "；"
     return semicolon.join(f"{language.gettext(kind)} {_spans(language, spans)}" for kind, spans in kinds if spans)
 
 
 def clock(minute: int) -> str:
-    """Write a minute of a day as clocks show it: 8:30, 24:00."""
+    """Return a minute of a day as clocks show it: 8:30, 24:00."""
     return f"{minute // _HOUR}:{minute % _HOUR:02}"
 
 

@@ -1,4 +1,4 @@
-"""Reasons that read like sentences: what is owed, for how much, until when."""
+"""Reasons as sentences: obligations, amounts and due dates."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.model import Obligation, Reason, Verdict
 
-#: A sentence names so many things of a kind; the list beneath it names them all.
+#: The most obligations of a kind in a sentence. The list below it has them all.
 _NAMED = 3
 
 
@@ -19,10 +19,10 @@ class ObligationLine:
     """One obligation, as a line of a list."""
 
     what: str
-    #: Empty when nobody said.
+    #: Empty if the source gives none.
     due: str
     overdue: bool
-    #: Empty where it does not matter.
+    #: Empty if it does not matter.
     amount: str
     reference: str
 
@@ -38,7 +38,7 @@ _KINDS: Mapping[str, str] = {
 
 
 def kind_word(language: Language, kind: str) -> str:
-    """Return the word for a kind of obligation; a kind of the settings' own stands for itself."""
+    """Return the word for a kind of obligation. A kind defined in the settings is its own word."""
     return language.gettext(_KINDS[kind]) if kind in _KINDS else kind
 
 
@@ -47,7 +47,7 @@ def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -
     today = now.astimezone(language.zone).date()
     return tuple(
         ObligationLine(
-            what=_title(language, o) or kind_word(language, o.kind),
+            what=_obligation_title(language, o) or kind_word(language, o.kind),
             due=language.day(o.due, now) if o.due else _due_unclear(language, o),
             overdue=o.due is not None and o.due < today,
             amount=language.money(o.amount) if o.amount is not None else "",
@@ -58,15 +58,15 @@ def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -
 
 
 def total(obligations: Iterable[Obligation]) -> Decimal | None:
-    """Return the sum of the amounts; None when there is none."""
+    """Return the sum of the amounts. None if there is none."""
     amounts = [o.amount for o in obligations if o.amount is not None]
     return sum(amounts, Decimal(0)) if amounts else None
 
 
 def sentence(language: Language, obligations: Sequence[Obligation], now: datetime, *, undone: bool = False) -> str:
-    """Say what is owed, kind by kind: "2 册未还（《…》应还 5月30日），滞纳金 3.20 元。".
+    """Return the obligations as text, kind by kind: "2 册未还（《…》应还 5月30日），滞纳金 3.20 元。".
 
-    `undone` says that the things are ordinary acts whose time may still come. Nothing owed gives nothing.
+    `undone` means that they are ordinary acts that can still be done in time. Without obligations the text is empty.
     """
     kinds = [o.kind for o in obligations]
     ordered = sorted(obligations, key=lambda o: kinds.index(o.kind))
@@ -79,7 +79,7 @@ def sentence(language: Language, obligations: Sequence[Obligation], now: datetim
 
 def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: datetime, *, undone: bool) -> str:
     amount = total(things)
-    named = _named(language, things, now)
+    named = _obligation_texts(language, things, now)
     money = language.money(amount) if amount is not None else ""
     number = len(things)
     match kind:
@@ -107,23 +107,25 @@ def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: da
     return f"{head} ({inside})" if language.code == "en" else f"{head}（{inside}）"
 
 
-def _named(language: Language, things: tuple[Obligation, ...], now: datetime) -> str:
-    says: list[str] = []
+def _obligation_texts(language: Language, things: tuple[Obligation, ...], now: datetime) -> str:
+    titles: list[str] = []
     for thing in things[:_NAMED]:
-        title = _title(language, thing)
+        title = _obligation_title(language, thing)
         due = _due_unclear(language, thing)
         if thing.due:
             due = _DUE.get(thing.kind, _due_by)(language, language.day(thing.due, now))
         if title or due:
-            says.append(f"{title} {due}".strip() if language.code == "en" or not title.endswith("》") else title + due)
-    if not says:
+            titles.append(
+                f"{title} {due}".strip() if language.code == "en" or not title.endswith("》") else title + due
+            )
+    if not titles:
         return ""
     more = len(things) - _NAMED
-    return language.listed(says) + (language.gettext("等") if more > 0 else "")
+    return language.listed(titles) + (language.gettext("等") if more > 0 else "")
 
 
 def _due_unclear(language: Language, thing: Obligation) -> str:
-    """Say that the office gives a day that nobody can read; nothing where it gives none."""
+    """Return that the office gives an unreadable due date. Empty if it gives none."""
     return language.gettext("应还日期不明") if thing.due_unreadable else ""
 
 
@@ -138,7 +140,7 @@ def _due_by(language: Language, day: str) -> str:
 _DUE: Mapping[str, Callable[[Language, str], str]] = {"loan": _due_back}
 
 
-def _title(language: Language, thing: Obligation) -> str:
+def _obligation_title(language: Language, thing: Obligation) -> str:
     if not thing.title or thing.kind != "loan":
         return thing.title
     if language.code == "en":
@@ -163,12 +165,12 @@ _SETTLED: Mapping[Reason, str] = {
 
 
 def plain(language: Language, reason: Reason) -> str:
-    """Say a reason that names no obligation; nothing for one that needs more words than these."""
+    """Return a reason without obligations as text. Empty if the reason needs more than its word."""
     return language.gettext(_SETTLED[reason]) if reason in _SETTLED else ""
 
 
 def refund(language: Language, obligations: Sequence[Obligation]) -> str:
-    """Say how much the student gets back; nothing when that is nothing."""
+    """Return the refund of the student as text. Empty if it is zero."""
     amount = total(obligations)
     if amount is None or amount >= 0:
         return ""
@@ -176,5 +178,5 @@ def refund(language: Language, obligations: Sequence[Obligation]) -> str:
 
 
 def owing(verdict: Verdict, evidence: Sequence[Obligation]) -> tuple[Obligation, ...]:
-    """Return the obligations that are still owed: those behind a finding that holds."""
+    """Return the obligations that are still open: those of a finding that holds."""
     return tuple(evidence) if verdict is Verdict.HELD else ()

@@ -1,4 +1,4 @@
-"""Whether a run can be taken back by somebody: an approved one of a source, by who may approve."""
+"""Whether an account can revert a run: an applied run of a source, by accounts that can approve it."""
 
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
@@ -7,10 +7,10 @@ from status_db.views import RunView
 
 
 async def kept(context: Context, run: RunView) -> bool:
-    """Say whether a run has been applied and keeps what it replaced."""
+    """Return whether a run was applied and keeps what it replaced."""
     return run.state is RunState.APPLIED and await context.ask(context.services.runs.has_way_back, run.run)
 
 
 def may_revert(context: SignedIn, run: RunView) -> bool:
-    """Say whether the account may take back a run that keeps what it replaced."""
+    """Return whether the account can revert a run that keeps what it replaced."""
     return context.account.may(Act.MANAGE) and run.source in context.settings.source

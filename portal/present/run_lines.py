@@ -14,10 +14,10 @@ from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
 from status_db.stored_counts import RunCounts
 from status_db.views import FlipView, RunView
 
-#: At most this many unmatched rows are listed.
+#: The most unmatched rows listed.
 _UNMATCHED = 50
 
-#: What runs are about that are not a source's.
+#: Titles of runs that do not belong to a source.
 _OWN_TITLES = {ROSTER: N_("离校名单"), SETTINGS: N_("设置变更")}
 
 
@@ -41,7 +41,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """One student whom a run would change."""
+    """One student whose status a run would change."""
 
     student: str
     name: str
@@ -78,13 +78,13 @@ class FlipLine:
 
 
 def title(context: Context, source: str) -> str:
-    """Return what people call a source: its name where the settings no longer have it."""
+    """Return a source's title. A source no longer in the settings has its name."""
     if (own := context.settings.source.get(source)) is not None:
         return context.language.pick(own.title, own.title_en) or source
     return context.language.gettext(_OWN_TITLES[source]) if source in _OWN_TITLES else source
 
 
-def line(context: Context, view: RunView) -> RunLine:
+def run_line(context: Context, view: RunView) -> RunLine:
     """Return a run as lists show it."""
     return RunLine(
         number=view.run,
@@ -103,27 +103,27 @@ def line(context: Context, view: RunView) -> RunLine:
 
 
 def counts(language: Language, counted: RunCounts) -> list[tuple[str, object]]:
-    """Return what a run counts, each with its words; what this kind of run does not count is left out."""
+    """Return the counts of a run with their words. Counts that do not apply to its kind are left out."""
     listed = ((language.gettext(word), count(counted)) for count, word in labels.COUNTS)
     return [(word, "✓" if value is True else value) for word, value in listed if value is not None]
 
 
 def why(context: Context, view: RunView) -> tuple[str, ...]:
-    """Return in plain words why a run ended as it did: its end, its fault, and the reasons of the guard."""
-    said = [admin_labels.ENDINGS[view.state]] if view.state in admin_labels.ENDINGS else []
+    """Return why a run ended as it did: its state, its fault, and the guard reasons."""
+    sentences = [admin_labels.ENDINGS[view.state]] if view.state in admin_labels.ENDINGS else []
     fault = admin_labels.FAULTS.get(view.fault or "")
     if fault and view.state is not RunState.SUSPENDED and not view.reasons:
-        said.append(fault)
-    return (*map(context.language.gettext, said), *(held_back(context, view.source, one) for one in view.reasons))
+        sentences.append(fault)
+    return (*map(context.language.gettext, sentences), *(held_back(context, view.source, one) for one in view.reasons))
 
 
 def held_back(context: Context, source: str, reason: GuardReason) -> str:
-    """Return in words why the guard holds back a change of a source."""
-    return guard_reasons.said(context.language, reason, undone=_lists_acts(context, source))
+    """Return the guard reasons of a source's run as text."""
+    return guard_reasons.reason_text(context.language, reason, undone=_lists_acts(context, source))
 
 
 def _lists_acts(context: Context, source: str) -> bool:
-    """Return whether a source lists who has done something: anyone not listed has not done it, and owes nothing."""
+    """Return whether a source lists completed acts: a student not listed has not done the act, but has no debt."""
     known = context.settings.source.get(source)
     return known is not None and known.means == "status"
 
@@ -148,7 +148,7 @@ def looked_at(context: Context, look: Impact) -> ImpactShown:
 
 
 def _state(context: Context, look: Impact, verdict: Verdict) -> str:
-    """Say a source's own verdict."""
+    """Return a source's own verdict as text."""
     undone = verdict is Verdict.HELD and _lists_acts(context, look.source)
     return labels.say(context.language, labels.STATES, State.NOT_DONE if undone else labels.state_of(verdict))
 
@@ -156,7 +156,7 @@ def _state(context: Context, look: Impact, verdict: Verdict) -> str:
 def _person(context: Context, look: Impact, one: ImpactPerson) -> PersonLine:
     owed = reasons.sentence(context.language, one.evidence, context.now)
     if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
-        # The evidence is of the debt that ends with this change.
+        # The evidence belongs to the debt that this change removes.
         owed = context.language.gettext("原先：%(owed)s", owed=owed)
     return PersonLine(
         student=one.student,

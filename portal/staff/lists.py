@@ -1,4 +1,4 @@
-"""Lists of students, within an account's grants: as a page, as an Excel file, and as a reminder to copy."""
+"""Lists of students inside an account's grants: as a page, as an Excel file, and as a reminder to copy."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import list_filters
+from portal.access.reader_context import COLUMNS, NONE, ReaderContext, reader_context
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, ReaderContext, scene
 from portal.documents import reminders, xlsx
 from portal.i18n import labels
 from portal.i18n.labels import N_
@@ -27,10 +27,10 @@ from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
 _ROWS = 50
 
-#: A list is counted up to this: the overview has the figures of more.
+#: Lists are counted up to this. The overview has larger counts.
 _COUNTED = 2000
 
-#: A class has fewer; a reminder to more people is none.
+#: The most students in a reminder. A class has fewer.
 _REMINDED = 500
 
 _WANTED: Mapping[str, str] = {
@@ -52,130 +52,134 @@ _ORDERS: Mapping[str, str] = {
 }
 
 
-async def page(context: SignedIn) -> Response:
-    """Show a leaf of the list that the address asks for."""
-    here = scene(context)
-    chosen = _chosen(context, here)
+async def student_list_page(context: SignedIn) -> Response:
+    """Show one page of the list in the address."""
+    reader = reader_context(context)
+    chosen = _list_filter(context, reader)
     after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
     leaf = await context.ask_long(
-        context.services.lists.leaf, here.visibility, chosen, here.now, _ROWS, after=after, before=before
+        context.services.lists.leaf, reader.visibility, chosen, reader.now, _ROWS, after=after, before=before
     )
-    count = await context.ask_long(context.services.lists.count, here.visibility, chosen, here.now, _COUNTED)
-    fields = await context.ask_long(list_filters.fields, here, here.visibility, context.services.lists, chosen)
+    count = await context.ask_long(context.services.lists.count, reader.visibility, chosen, reader.now, _COUNTED)
+    fields = await context.ask_long(list_filters.fields, reader, reader.visibility, context.services.lists, chosen)
     await context.audit(
-        AuditEvent.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+        AuditEvent.SAW_LIST, cohort=reader.cohort.key, filter=_filter_text(reader, chosen), students=len(leaf.rows)
     )
     own = _address_of(chosen)
-    address = here.address("/lists", **own)
+    address = reader.address("/lists", **own)
     return context.page(
         "lists.html",
-        here=here,
+        reader=reader,
         chosen=chosen,
         count=min(count, _COUNTED),
         uncounted=count > _COUNTED,
-        rows=[list_rows.row(here, listed) for listed in leaf.rows],
-        titles=[here.titles[step] for step in here.steps],
+        rows=[list_rows.row(reader, listed) for listed in leaf.rows],
+        titles=[reader.titles[step] for step in reader.steps],
         fields=fields,
-        steps=[(step, here.titles[step]) for step in here.steps],
-        wanted=[(key, here.language.gettext(word)) for key, word in _WANTED.items()],
+        steps=[(step, reader.titles[step]) for step in reader.steps],
+        wanted=[(key, reader.language.gettext(word)) for key, word in _WANTED.items()],
         wanted_word=list_filters.wanted_word(chosen.wanted),
-        states=[(list_filters.wanted_word(state), labels.say(here.language, labels.STATES, state)) for state in State],
-        orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
-        said=_said(here, chosen),
+        states=[
+            (list_filters.wanted_word(state), labels.say(reader.language, labels.STATES, state)) for state in State
+        ],
+        orders=[(key, reader.language.gettext(word)) for key, word in _ORDERS.items()],
+        filter_text=_filter_text(reader, chosen),
         narrowed=chosen != Filter(),
         first=address if leaf.earlier else "",
         earlier=list_filters.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
         later=list_filters.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
-        export=here.address("/lists.xlsx", **own),
-        reminder=_reminder(here, chosen),
-        at=here.language.moment(here.now, here.now),
-        as_of=here.as_of(leaf.freshness),
-        stale=here.stale(leaf.freshness),
-        notes=here.windows(),
+        export=reader.address("/lists.xlsx", **own),
+        reminder=_reminder(reader, chosen),
+        at=reader.language.moment(reader.now, reader.now),
+        as_of=reader.as_of(leaf.freshness),
+        stale=reader.stale(leaf.freshness),
+        notes=reader.windows(),
     )
 
 
 async def export(context: SignedIn) -> Response:
-    """Send the list that the address asks for as an Excel file."""
-    here = scene(context)
-    chosen = _chosen(context, here)
-    fresh = await context.ask_long(context.services.lists.freshness, here.cohort.key)
-    language = here.language
-    title = " ".join((here.cohort.name, language.gettext("名单")))
-    data = (language.gettext("数据截至 %(moment)s", moment=here.as_of(fresh) or "–"), *here.stale(fresh))
+    """Return the list in the address as an Excel file."""
+    reader = reader_context(context)
+    chosen = _list_filter(context, reader)
+    fresh = await context.ask_long(context.services.lists.freshness, reader.cohort.key)
+    language = reader.language
+    title = " ".join((reader.cohort.name, language.gettext("名单")))
+    data = (language.gettext("数据截至 %(moment)s", moment=reader.as_of(fresh) or "–"), *reader.stale(fresh))
     head = [
-        (language.gettext("时间"), f"{here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("时间"), f"{reader.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
         (language.gettext("数据"), "; ".join(data)),
-        (language.gettext("范围"), here.scope()),
-        (language.gettext("筛选"), _said(here, chosen)),
+        (language.gettext("范围"), reader.scope()),
+        (language.gettext("筛选"), _filter_text(reader, chosen)),
         (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [
         language.gettext("学号"),
         language.gettext("姓名"),
         *(language.gettext(word) for word in (COLUMNS[name] for name in _EXPORTED)),
-        *(here.titles[step] for step in here.steps),
+        *(reader.titles[step] for step in reader.steps),
     ]
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="list-"))
     try:
         file = Path(folder.name) / "list.xlsx"
-        texts = _texts(here, context.services.lists, chosen)
+        texts = _texts(reader, context.services.lists, chosen)
         written = await context.export(partial(xlsx.write, file, title, head, columns, texts))
-        await context.audit(AuditEvent.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
+        await context.audit(
+            AuditEvent.EXPORTED, cohort=reader.cohort.key, filter=_filter_text(reader, chosen), students=written
+        )
     except BaseException:
         folder.cleanup()
         raise
-    name = f"{title.replace(' ', '-')}-{here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    name = f"{title.replace(' ', '-')}-{reader.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return SentOnce(folder, file, name)
 
 
 _EXPORTED = ("level", "college", "class", "campus", "building", "category")
 
 
-def _texts(here: ReaderContext, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...]]:
-    for listed in lists.whole(here.visibility, chosen, here.now):
-        row = list_rows.row(here, listed)
+def _texts(reader: ReaderContext, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...]]:
+    for listed in lists.whole(reader.visibility, chosen, reader.now):
+        row = list_rows.row(reader, listed)
         yield (row.student, row.name, *row.columns, *(cell.text if cell else "" for cell in row.cells))
 
 
 async def remind(context: SignedIn) -> Response:
-    """Show a text for one class to copy, in each language: who has to go where still."""
-    here = scene(context)
+    """Show a reminder for one class to copy, in each language: the students that still must go, and where."""
+    reader = reader_context(context)
     college, class_name = context.asked("college"), context.asked("class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
-    everybody = Filter(ListSelection.ALL, columns=columns)
-    count = await context.ask_long(context.services.lists.count, here.visibility, everybody, here.now, _REMINDED)
+    whole_class = Filter(ListSelection.ALL, columns=columns)
+    count = await context.ask_long(context.services.lists.count, reader.visibility, whole_class, reader.now, _REMINDED)
     if not class_name or not count:
         raise HTTPException(404)
     chosen = Filter(ListSelection.TO_DO, columns=columns)
-    leaf = await context.ask_long(context.services.lists.leaf, here.visibility, chosen, here.now, _REMINDED)
+    leaf = await context.ask_long(context.services.lists.leaf, reader.visibility, chosen, reader.now, _REMINDED)
     await context.audit(
-        AuditEvent.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+        AuditEvent.SAW_LIST, cohort=reader.cohort.key, filter=_filter_text(reader, chosen), students=len(leaf.rows)
     )
     where = public_link(context.services.students_url or str(context.request.base_url), "/").rstrip("/")
     texts = [
-        (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
+        (language, reminders.text(reader.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
         for language in context.services.languages.values()
     ]
     return context.page(
         "reminder.html",
-        here=here,
+        reader=reader,
         class_name=columns["class"],
         college=college,
         count=min(count, _REMINDED),
         people=len(leaf.rows),
         more=leaf.more,
         texts=texts,
-        back=here.address("/lists", college=college, class_=class_name),
+        back=reader.address("/lists", college=college, class_=class_name),
     )
 
 
-def _chosen(context: Context, here: ReaderContext) -> Filter:
-    """Read the filter out of the address; what makes no sense narrows nothing."""
+def _list_filter(context: Context, reader: ReaderContext) -> Filter:
+    """Return the filter in the address. Values that are not valid are ignored."""
     step, order = context.asked("step"), context.asked("order")
     return Filter(
         wanted=list_filters.wanted(context.asked("wanted"), _WANTED, ListSelection.TO_DO),
-        step=step if step in here.steps else None,
+        step=step if step in reader.steps else None,
         columns=list_filters.columns(context),
         text=context.asked("text"),
         order=Order(order) if order in _ORDERS else Order.CLASS,
@@ -192,33 +196,34 @@ def _address_of(chosen: Filter) -> dict[str, str]:
     }
 
 
-def _said(here: ReaderContext, chosen: Filter) -> str:
-    """Say a filter in words."""
-    language = here.language
+def _filter_text(reader: ReaderContext, chosen: Filter) -> str:
+    """Return a filter in words."""
+    language = reader.language
     wanted = (
         labels.say(language, labels.STATES, chosen.wanted)
         if isinstance(chosen.wanted, State)
         else language.gettext(_WANTED[chosen.wanted])
     )
-    parts = [f"{here.titles[chosen.step]}: {wanted}" if chosen.step else wanted]
+    parts = [f"{reader.titles[chosen.step]}: {wanted}" if chosen.step else wanted]
     parts += [
-        f"{language.gettext(COLUMNS[name])} {here.word(name, value) or NONE}" for name, value in chosen.columns.items()
+        f"{language.gettext(COLUMNS[name])} {reader.word(name, value) or NONE}"
+        for name, value in chosen.columns.items()
     ]
     if chosen.text:
         parts.append(language.gettext("学号或姓名 “%(part)s”", part=chosen.text))
     return "; ".join(parts)
 
 
-def _reminder(here: ReaderContext, chosen: Filter) -> str:
+def _reminder(reader: ReaderContext, chosen: Filter) -> str:
     if "class" not in chosen.columns:
         return ""
-    return here.address(
+    return reader.address(
         "/lists/reminder", college=chosen.columns.get("college", ""), class_=chosen.columns["class"] or NONE
     )
 
 
 ROUTES = (
-    Route("/lists", for_visitors(page, Act.READ, long=True)),
+    Route("/lists", for_visitors(student_list_page, Act.READ, long=True)),
     Route("/lists.xlsx", for_visitors(export, Act.READ, long=True)),
     Route("/lists/reminder", for_visitors(remind, Act.READ, long=True)),
 )

@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal.access.reader_context import NONE, WHERE, ReaderContext, reader_context
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, WHERE, ReaderContext, scene
 from portal.documents import report_sheets
 from portal.documents.report_tables import tables
 from portal.page.context import Context, SignedIn
@@ -18,75 +18,75 @@ from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.report import CohortReport
 
 
-async def page(context: SignedIn) -> Response:
-    """Show the report of a cohort, or of one college that the address names."""
-    here, college = _asked(context)
-    found, appealed = await _found(context, here, college)
+async def report_page(context: SignedIn) -> Response:
+    """Show the report of a cohort, or of the college in the address."""
+    reader, college = _report_scope(context)
+    found, appealed = await _read_report(context, reader, college)
     own = "" if college is None else college or NONE
     whole = found.whole
     return context.page(
         "report.html",
-        here=here,
+        reader=reader,
         college=own,
-        tables=tables(here, found, appealed, college),
+        tables=tables(reader, found, appealed, college),
         students=whole.students,
         totals=[
             (
-                here.language.gettext(word),
+                reader.language.gettext(word),
                 tone,
                 whole.by_where.get(where, 0),
-                here.language.percent(whole.by_where.get(where, 0), whole.students),
-                here.address("/lists", wanted=wanted, college=own),
+                reader.language.percent(whole.by_where.get(where, 0), whole.students),
+                reader.address("/lists", wanted=wanted, college=own),
             )
             for where, (word, tone, _, wanted) in WHERE.items()
         ],
-        scope=here.scope(),
+        scope=reader.scope(),
         who=_who(context.account),
-        export=here.address("/report.xlsx", college=own),
-        overview=here.address("/overview", college=college or ""),
-        at=here.language.dated(here.now),
-        as_of=here.as_of(found.freshness),
-        notes=here.windows(),
-        stale=here.stale(found.freshness),
+        export=reader.address("/report.xlsx", college=own),
+        overview=reader.address("/overview", college=college or ""),
+        at=reader.language.dated(reader.now),
+        as_of=reader.as_of(found.freshness),
+        notes=reader.windows(),
+        stale=reader.stale(found.freshness),
     )
 
 
 async def export(context: SignedIn) -> Response:
-    """Send the same as an Excel file; one that could not be noted is not handed out."""
-    here, college = _asked(context)
-    found, appealed = await _found(context, here, college)
-    book = await context.ask_long(report_sheets.workbook, here, found, appealed, _who(context.account), college)
+    """Return the report as an Excel file. If the audit event cannot be recorded, no file is sent."""
+    reader, college = _report_scope(context)
+    found, appealed = await _read_report(context, reader, college)
+    book = await context.ask_long(report_sheets.workbook, reader, found, appealed, _who(context.account), college)
     await context.audit(
         AuditEvent.EXPORTED,
-        cohort=here.cohort.key,
+        cohort=reader.cohort.key,
         what="report",
-        scope=here.scope(),
+        scope=reader.scope(),
         students=found.whole.students,
     )
-    name = quote(report_sheets.file_name(here))
+    name = quote(report_sheets.file_name(reader))
     return Response(book, media_type=_XLSX, headers={"Content-Disposition": f"attachment; filename*=utf-8''{name}"})
 
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _asked(context: SignedIn) -> tuple[ReaderContext, str | None]:
-    """Return what a request means, narrowed to the college that its address names; None for all of them."""
-    here, named = scene(context), context.asked("college")
+def _report_scope(context: SignedIn) -> tuple[ReaderContext, str | None]:
+    """Return the context of the request, narrowed to the college in its address; None for all of them."""
+    reader, named = reader_context(context), context.asked("college")
     if not named:
-        return here, None
+        return reader, None
     college = "" if named == NONE else named
-    return replace(here, visibility=here.visibility.within("college", college)), college
+    return replace(reader, visibility=reader.visibility.within("college", college)), college
 
 
-async def _found(
-    context: Context, here: ReaderContext, college: str | None
+async def _read_report(
+    context: Context, reader: ReaderContext, college: str | None
 ) -> tuple[CohortReport, tuple[AppealCounts, ...]]:
-    """Return what is to be told; a college of which nothing may be read is not there."""
-    found = await context.ask_long(context.services.reports.report, here.visibility, here.now)
+    """Return the report's data. Raise 404 for a college that is not readable."""
+    found = await context.ask_long(context.services.reports.report, reader.visibility, reader.now)
     if college is not None and not found.colleges:
         raise HTTPException(404)
-    return found, await context.ask_long(context.services.appeal_reports.report, here.visibility, here.now)
+    return found, await context.ask_long(context.services.appeal_reports.report, reader.visibility, reader.now)
 
 
 def _who(account: Account) -> str:
@@ -94,6 +94,6 @@ def _who(account: Account) -> str:
 
 
 ROUTES = (
-    Route("/report", for_visitors(page, Act.READ, long=True)),
+    Route("/report", for_visitors(report_page, Act.READ, long=True)),
     Route("/report.xlsx", for_visitors(export, Act.READ, long=True)),
 )

@@ -1,7 +1,7 @@
-"""The way back from a run that was approved by mistake: what it would change, and then that very change, with a reason.
+"""Revert a run that was approved by mistake: plan what the revert would change, then apply that very change.
 
-The pages plan nothing and write no mark: the scheduler plans the way back, and takes it. Who may approve a run may take
-one back.
+These pages plan nothing and write no mark: the scheduler makes the plan and applies it. Accounts that can approve a run
+can revert it.
 """
 
 from contextlib import suppress
@@ -32,7 +32,7 @@ from status_db.inbox.requests import RequestKind, RequestOutcome, RequestRefused
 from status_db.marks.revert_plans import LaterReview, WayBackPlan, plan_from_json
 from status_db.views import RunView
 
-#: Why something that was sent is not taken, each with the way out.
+#: Why a request is refused, each with the fix.
 NO_REASON = N_("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
 OTHER_PLAN = N_("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
 MOVED = N_("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
@@ -42,19 +42,19 @@ UNDER_WAY = N_("刚才提交的正在执行，请稍等几秒再看。")
 
 @dataclass(frozen=True, slots=True)
 class RevertibleRun:
-    """A run that can be taken back, and the context of its cohort."""
+    """A run that can be reverted, and the context of its cohort."""
 
     context: SignedIn
     run: RunView
 
     @property
     def address(self) -> str:
-        """The page of its way back."""
+        """The address of its revert page."""
         return link(f"/runs/{self.run.run}/way-back")
 
 
 class RevertForm(Form):
-    """That a run is taken back by the plan that was looked at, and why."""
+    """The form: the plan that was shown, and the reason."""
 
     digest: str = ""
     reason: Annotated[Line, at_most(runs.LONGEST_REASON)] = ""
@@ -62,7 +62,7 @@ class RevertForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class PlanShown:
-    """What taking a run back would change."""
+    """What a revert would change."""
 
     digest: str
     empty: bool
@@ -75,20 +75,20 @@ class PlanShown:
     certificate_count: int
 
 
-async def page(context: SignedIn) -> Response:
-    """Show what taking the run back would change, as it was last planned, or how that ended."""
-    found = await _found(context)
-    return await _show(found) if isinstance(found, RevertibleRun) else see_other(found)
+async def revert_page(context: SignedIn) -> Response:
+    """Show what the revert would change, as last planned, or how the last revert ended."""
+    found = await _find_run(context)
+    return await _show_revert(found) if isinstance(found, RevertibleRun) else see_other(found)
 
 
-async def plan(context: SignedIn) -> Response:
-    """Have the way back planned on the marks as they are."""
+async def plan_revert(context: SignedIn) -> Response:
+    """Request a plan of the revert from the current marks."""
     await forms.read_form(context, Form)
-    found = await _found(context)
+    found = await _find_run(context)
     if not isinstance(found, RevertibleRun):
         return see_other(found)
     context, run = found.context, found.run.run
-    # Where it is under way already, its answer is shown.
+    # If a plan is already requested, show its result.
     with suppress(RequestRefused):
         await context.ask_long(
             context.services.requests.ask_way_back,
@@ -101,10 +101,10 @@ async def plan(context: SignedIn) -> Response:
     return see_other(found.address)
 
 
-async def take(context: SignedIn) -> Response:
-    """Have the run taken back by the plan that was looked at, and by no other."""
+async def revert_run(context: SignedIn) -> Response:
+    """Request the revert, by the plan that was shown and no other."""
     form = await forms.read_form(context, RevertForm)
-    found = await _found(context)
+    found = await _find_run(context)
     if not isinstance(found, RevertibleRun):
         return see_other(found)
     context = found.context
@@ -125,7 +125,7 @@ async def take(context: SignedIn) -> Response:
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(found, refused=refused, reason=reason)
+        return await _show_revert(found, refused=refused, reason=reason)
     await context.audit(
         AuditEvent.REVERTED_RUN,
         cohort=context.cohort.key,
@@ -139,7 +139,7 @@ async def take(context: SignedIn) -> Response:
 
 
 def _refusal(planned: WayBackPlan | None, form: RevertForm) -> str:
-    """Return why it is not taken; empty when it is."""
+    """Return why the revert is refused. Empty if it is accepted."""
     if planned is None or form.digest != planned.digest.hex():
         return OTHER_PLAN
     if not form.reason:
@@ -147,8 +147,8 @@ def _refusal(planned: WayBackPlan | None, form: RevertForm) -> str:
     return runs.TOO_LONG if form.too_long else ""
 
 
-async def _found(context: SignedIn) -> RevertibleRun | str:
-    """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
+async def _find_run(context: SignedIn) -> RevertibleRun | str:
+    """Return the run in the address. Redirect to the run's page if it cannot be reverted. Raise HTTPException."""
     if not context.account.may(Act.MANAGE):
         raise HTTPException(403)
     context, run = await runs.run_of(context)
@@ -158,14 +158,14 @@ async def _found(context: SignedIn) -> RevertibleRun | str:
 
 
 async def _last(found: RevertibleRun) -> Asked | None:
-    """Return the newest request about the way back. The next one is taken only after it is served."""
+    """Return the newest request about the revert. Another one is accepted only after it is served."""
     about_run, cohort = found.context.services.requests.about_run, found.context.cohort.key
     asked = await found.context.ask(about_run, cohort, found.run.run, RequestKind.WAY_BACK, RequestKind.REVERT)
     return asked[-1] if asked else None
 
 
 def _plan_of(last: Asked | None) -> WayBackPlan | None:
-    """Return the plan that the page shows: the newest one, unless it has been tried since."""
+    """Return the plan to show: the newest one, unless a revert was requested since."""
     if (
         last is None
         or last.kind is not RequestKind.WAY_BACK
@@ -176,7 +176,7 @@ def _plan_of(last: Asked | None) -> WayBackPlan | None:
     return plan_from_json(last.found)
 
 
-async def _show(found: RevertibleRun, *, refused: str = "", reason: str = "") -> Response:
+async def _show_revert(found: RevertibleRun, *, refused: str = "", reason: str = "") -> Response:
     context, run = found.context, found.run
     language, now, cohort = context.language, context.now, context.cohort.key
     last = await _last(found)
@@ -187,25 +187,25 @@ async def _show(found: RevertibleRun, *, refused: str = "", reason: str = "") ->
     return context.page(
         "way_back.html",
         status=409 if refused else 200,
-        run=run_lines.line(context, run),
-        back=run_lines.line(context, back) if back is not None else None,
+        run=run_lines.run_line(context, run),
+        back=run_lines.run_line(context, back) if back is not None else None,
         refused=language.gettext(refused) if refused else "",
         reason=reason,
         waits=last is not None and last.served_at is None,
         failed=_failed(language, last),
         message=last.message if last is not None else "",
-        planned=_shown(context, planned) if planned is not None else None,
+        planned=_plan_lines(context, planned) if planned is not None else None,
         planned_at=language.moment(last.at, now) if last is not None else "",
     )
 
 
 def _failed(language: Language, last: Asked | None) -> str:
-    """Say why what was asked last did not come about; empty when it did, or waits."""
+    """Return why the last request failed. Empty if it succeeded or waits."""
     if last is None or last.outcome in (None, RequestOutcome.DONE):
         return ""
     match last.found:
         case {"fault": "suspended", "run": int()}:
-            # The run that waits is named above.
+            # The waiting run is named above.
             return ""
         case {"fault": "moved"}:
             return language.gettext(MOVED)
@@ -213,7 +213,7 @@ def _failed(language: Language, last: Asked | None) -> str:
             return language.gettext(NOT_DONE)
 
 
-def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
+def _plan_lines(context: Context, planned: WayBackPlan) -> PlanShown:
     titles = labels.step_titles(context.language, context.settings)
     return PlanShown(
         digest=planned.digest.hex(),
@@ -222,20 +222,23 @@ def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
         guard=tuple(run_lines.held_back(context, planned.look.source, one) for one in planned.look.reasons),
         left_alone=planned.left_alone,
         reviews=tuple(
-            _given(context.language, one, titles.get(one.what, one.what), context.now) for one in planned.reviews
+            _later_review_row(context.language, one, titles.get(one.what, one.what), context.now)
+            for one in planned.reviews
         ),
-        certificates=tuple(_given(context.language, one, one.what, context.now) for one in planned.certificates),
+        certificates=tuple(
+            _later_review_row(context.language, one, one.what, context.now) for one in planned.certificates
+        ),
         review_count=planned.review_count,
         certificate_count=planned.certificate_count,
     )
 
 
-def _given(language: Language, one: LaterReview, what: str, now: datetime) -> tuple[str, ...]:
+def _later_review_row(language: Language, one: LaterReview, what: str, now: datetime) -> tuple[str, ...]:
     return one.student, what, one.by, language.moment(one.at, now)
 
 
 ROUTES = (
-    Route("/runs/{run:id}/way-back", for_visitors(page), methods=["GET"]),
-    Route("/runs/{run:id}/way-back", for_visitors(plan), methods=["POST"]),
-    Route("/runs/{run:id}/revert", for_visitors(take), methods=["POST"]),
+    Route("/runs/{run:id}/way-back", for_visitors(revert_page), methods=["GET"]),
+    Route("/runs/{run:id}/way-back", for_visitors(plan_revert), methods=["POST"]),
+    Route("/runs/{run:id}/revert", for_visitors(revert_run), methods=["POST"]),
 )

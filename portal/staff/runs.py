@@ -1,7 +1,7 @@
-"""Runs: the list, one run with what it did or would do, and what is said of one that waits for a person.
+"""Runs: the list, one run with its changes, and the votes on a run that waits for a person.
 
-Who oversees the sources reads all of them. An operator who decides a source's step for everybody sees that source's run
-while it waits, for the office's own word.
+Accounts that oversee the sources can read all runs. An operator that decides a source's step without a limit can read
+that source's run while it waits, to confirm it for the office.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ _PAGE = 50
 _FLIPS = 200
 LONGEST_REASON = 500
 
-#: The states by which the list can be narrowed, those that want a person first.
+#: The states in the filter, those that wait for a person first.
 _STATES = (
     RunState.SUSPENDED,
     RunState.FAILED,
@@ -51,7 +51,7 @@ _STATES = (
     RunState.ABANDONED,
 )
 
-#: Why something that was said is not taken, each with the way out.
+#: Why a vote is refused, each with the fix.
 MOVED = N_("这次运行的内容已经变了，不是刚才看到的那个改变，所以没有执行。请把下面的内容重新看一遍再决定。")
 DECIDED = N_("这次运行已经不再等待决定，所以没有执行。结果见下面。")
 NO_REASON = N_("否决要写明原因，好让部门和后来的人知道。请写上再提交。")
@@ -63,21 +63,21 @@ NOT_LOOKED = N_("请先把抽查名单与部门的系统核对，再勾选“我
 
 @dataclass(frozen=True, slots=True)
 class VoteRights:
-    """What somebody may say, and what they have tried to say."""
+    """The votes that the account can give, and the one that it tried to give."""
 
-    #: What this account may say of the run now.
+    #: The votes that this account can give on the run now.
     may: tuple[VoteKind, ...]
-    #: Why what was sent is not taken; empty when nothing was.
+    #: Why the submitted vote is refused. Empty if none was submitted.
     refused: str = ""
-    #: What was written, so that nothing is lost.
+    #: The submitted reason, so that it is not lost.
     reason: str = ""
 
 
 class VoteForm(Form):
-    """What somebody says of a run."""
+    """The form of a vote on a run."""
 
     says: Annotated[VoteKind | None, OrNone] = None
-    #: Of the change that was looked at.
+    #: The digest of the change that was shown.
     digest: str = ""
     looked: Ticked = False
     reason: Annotated[Line, at_most(LONGEST_REASON)] = ""
@@ -95,7 +95,7 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """One request about a run, and what has become of it."""
+    """One request about a run, and its state."""
 
     who: str
     says: str
@@ -107,13 +107,13 @@ class RequestLine:
 
 
 def own_sources(context: SignedIn, cohort: str) -> tuple[str, ...]:
-    """Return the sources for whose office the account may speak."""
+    """Return the sources whose office the account can speak for."""
     account = context.account
     return tuple(name for name, s in context.settings.source.items() if speaks_for(account, s.step, cohort))
 
 
-async def listed(context: SignedIn) -> Response:
-    """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
+async def run_list_page(context: SignedIn) -> Response:
+    """Show runs, the newest first, by source and state. Operators see those of their own step that wait."""
     cohort, asked = context.cohort.key, context.request.query_params
     everything = oversees(context.account)
     sources = (ROSTER, SETTINGS, *context.settings.source) if everything else own_sources(context, cohort)
@@ -131,7 +131,7 @@ async def listed(context: SignedIn) -> Response:
     more = found[_PAGE - 1].run if len(found) > _PAGE else 0
     return context.page(
         "runs.html",
-        runs=[run_lines.line(context, view) for view in found[:_PAGE]],
+        runs=[run_lines.run_line(context, view) for view in found[:_PAGE]],
         sources=[(name, run_lines.title(context, name), name == source) for name in sources],
         states=[(s.value, labels.say(language, labels.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
@@ -141,13 +141,13 @@ async def listed(context: SignedIn) -> Response:
     )
 
 
-async def page(context: SignedIn) -> Response:
+async def run_page(context: SignedIn) -> Response:
     """Show one run."""
-    return await _show(*await run_of(context))
+    return await _show_run(*await run_of(context))
 
 
 async def speak(context: SignedIn) -> Response:
-    """Take what somebody says of a run that waits; the scheduler carries it out."""
+    """Record a vote on a run that waits. The scheduler carries it out."""
     form = await forms.read_form(context, VoteForm)
     account = context.account
     if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
@@ -174,7 +174,7 @@ async def speak(context: SignedIn) -> Response:
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(context, found, refused=refused, reason=reason)
+        return await _show_run(context, found, refused=refused, reason=reason)
     await context.audit(
         AuditEvent.SPOKE_ON_RUN,
         cohort=context.cohort.key,
@@ -188,9 +188,9 @@ async def speak(context: SignedIn) -> Response:
 
 
 async def run_of(context: SignedIn) -> tuple[SignedIn, RunView]:
-    """Return the run of the address, and the context of its cohort: numbers are counted through all of them.
+    """Return the run in the address, and the context of its cohort: run numbers are unique across cohorts.
 
-    Raises HTTPException: who may not see it reads 403 whether it exists or not.
+    Raise HTTPException: 403 if the account cannot read it, whether it exists or not.
     """
     account, number = context.account, context.request.path_params["run"]
     found: RunView | None = None
@@ -212,7 +212,7 @@ async def run_of(context: SignedIn) -> tuple[SignedIn, RunView]:
 
 
 def _rights(context: SignedIn, found: RunView) -> tuple[VoteKind, ...]:
-    """Return what the account may say of a run, whether it waits or not."""
+    """Return the votes that the account can give on a run, whether it waits or not."""
     may: list[VoteKind] = []
     if found.source in own_sources(context, context.cohort.key):
         may.append(VoteKind.CONFIRM)
@@ -222,7 +222,7 @@ def _rights(context: SignedIn, found: RunView) -> tuple[VoteKind, ...]:
 
 
 async def _refusal(context: SignedIn, found: RunView, says: VoteKind, form: VoteForm) -> str:
-    """Return why it cannot be said; empty when it can."""
+    """Return why the vote is refused. Empty if it is accepted."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
     if form.digest != found.digest.hex():
@@ -237,7 +237,7 @@ async def _refusal(context: SignedIn, found: RunView, says: VoteKind, form: Vote
     return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
 
 
-async def _show(
+async def _show_run(
     context: SignedIn,
     found: RunView,
     *,
@@ -253,8 +253,8 @@ async def _show(
     under_way = [one for one in asked if one.served_at is None]
     own = context.account.account
     may = _rights(context, found) if waits else ()
-    said = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
-    spoken = VoteRights(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
+    given = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
+    spoken = VoteRights(tuple(s for s in may if s not in given), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
     if look is not None and (look.sample or look.spot_check or look.unmatched):
@@ -264,15 +264,15 @@ async def _show(
     return context.page(
         "run.html",
         status=409 if refused else 200,
-        run=run_lines.line(context, found),
+        run=run_lines.run_line(context, found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
-        lacks=_lacks(context, found, votes),
-        opinions=[_vote(language, o, now) for o in votes],
-        asked=[_asked(language, found, one, now) for one in asked],
+        lacks=_missing_approvals(context, found, votes),
+        votes=[_vote(language, o, now) for o in votes],
+        asked=[_request_state_text(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),
         warnings=found.counts.warnings,
@@ -280,14 +280,14 @@ async def _show(
         counts=run_lines.counts(language, found.counts),
         reverts=found.counts.reverts,
         may_revert=kept and reverting.may_revert(context, found),
-        back=run_lines.line(context, back) if back is not None else None,
+        back=run_lines.run_line(context, back) if back is not None else None,
         proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=run_lines.flip_lines(context, flips),
         more=len(flips) == _FLIPS,
     )
 
 
-#: What is still missing before a run is approved. That an approval is missing is what the buttons say.
+#: Conditions missing before a run is approved. The buttons themselves show that an approval is missing.
 _MISSING: Mapping[Missing, str] = {
     Missing.OFFICE: N_("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"),
     Missing.TWO_APPROVALS: N_("这个来源要两个人分别批准。"),
@@ -295,8 +295,8 @@ _MISSING: Mapping[Missing, str] = {
 }
 
 
-def _lacks(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
-    """Say what is still missing before a run is approved."""
+def _missing_approvals(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
+    """Return the conditions that are missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
     settings = context.settings
@@ -315,7 +315,7 @@ def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
     )
 
 
-#: What has become of something that was said on a page.
+#: The result of a request made on a page.
 _WAITING = N_("正在执行，几秒内完成。")
 _CARRIED_OUT = N_("已执行。")
 _NOTED = N_("已记下。")
@@ -324,7 +324,7 @@ _WENT_WRONG = N_("没有执行完：出了问题，请再试一次。")
 _CHANGED_SINCE = N_("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
 
 
-def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
+def _request_state_text(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
     decided = {VoteKind.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), VoteKind.REJECT: (RunState.REJECTED,)}
     match asked.outcome:
         case None:
@@ -351,7 +351,7 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> R
 
 
 ROUTES = (
-    Route("/runs", for_visitors(listed)),
-    Route("/runs/{run:id}", for_visitors(page)),
+    Route("/runs", for_visitors(run_list_page)),
+    Route("/runs/{run:id}", for_visitors(run_page)),
     Route("/runs/{run:id}/opinion", for_visitors(speak), methods=["POST"]),
 )

@@ -1,4 +1,4 @@
-"""Sources, each as it stands: for administrators and auditors, and for leaders who read everything."""
+"""The sources and their state, for administrators, auditors, and leaders that can read everything."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +21,13 @@ from status_db.views import SourceView
 
 _RUNS = 10
 
-#: From this part of the usual rows down, their number is pointed at.
+#: Row counts below this part of the usual count are highlighted.
 _FEW = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a source does, in a word with its mark, the gravest first."""
+    """The state of a source, with its word and mark, the most serious first."""
 
     rank: int
     tone: str
@@ -46,7 +46,7 @@ _FAILED = (RunState.FAILED, RunState.ABANDONED)
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One source as it stands."""
+    """One source and its state."""
 
     title: str
     name: str
@@ -70,7 +70,7 @@ class SourceLine:
 
 
 def health_of(view: SourceView, now: datetime) -> Health:
-    """Judge one source."""
+    """Return the state of one source."""
     if view.suspended is not None:
         return WAITS
     if view.as_of is None:
@@ -80,8 +80,8 @@ def health_of(view: SourceView, now: datetime) -> Health:
     return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
 
 
-async def page(context: SignedIn) -> Response:
-    """Show every source as it stands, those that wait for a person first, and the newest runs."""
+async def sources_page(context: SignedIn) -> Response:
+    """Show all sources, those that wait for a person first, and the newest runs."""
     if not oversees(context.account):
         raise HTTPException(403)
     language, now, cohort = context.language, context.now, context.cohort.key
@@ -92,7 +92,7 @@ async def page(context: SignedIn) -> Response:
         "sources.html",
         sources=[_source(context, view) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
-        runs=[run_lines.line(context, view) for view in newest],
+        runs=[run_lines.run_line(context, view) for view in newest],
         at=language.moment(now, now),
     )
 
@@ -101,7 +101,7 @@ def _source(context: Context, view: SourceView) -> SourceLine:
     health = health_of(view, context.now)
     asked = context.settings.roster if view.source == ROSTER else context.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
-    rows = _rows(view)
+    rows = _newest_row_count(view)
     return SourceLine(
         title=run_lines.title(context, view.source),
         name=view.source,
@@ -122,14 +122,14 @@ def _source(context: Context, view: SourceView) -> SourceLine:
         unknown=view.unknown,
         unmatched_keys=view.unmatched_keys,
         next=context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
-        last=run_lines.line(context, view.last_run) if view.last_run else None,
+        last=run_lines.run_line(context, view.last_run) if view.last_run else None,
         running=view.running.run if view.running else None,
         waits=view.suspended.run if view.suspended else None,
     )
 
 
-def _rows(view: SourceView) -> int | None:
-    """Return how many rows the newest answer had, whether it was let through or not."""
+def _newest_row_count(view: SourceView) -> int | None:
+    """Return how many rows the newest answer had, whether it was applied or not."""
     counts = view.last_run.counts if view.last_run else NO_COUNTS
     rows = counts.rows if view.source == ROSTER else counts.roster_rows
     if rows is not None:
@@ -137,4 +137,4 @@ def _rows(view: SourceView) -> int | None:
     return view.recent_rows[-1] if view.recent_rows else None
 
 
-ROUTES = (Route("/sources", for_visitors(page)),)
+ROUTES = (Route("/sources", for_visitors(sources_page)),)

@@ -1,4 +1,4 @@
-"""Looking up one student: for staff, within their scopes, and only the steps they may read."""
+"""Find one student: for staff, inside their scopes, with only the steps that they can read."""
 
 from urllib.parse import quote
 
@@ -16,15 +16,15 @@ from status_db.model import normalise_number
 
 
 async def find(context: SignedIn) -> Response:
-    """Show the form, or go to the student whose number was typed."""
+    """Show the form, or redirect to the student with the typed number."""
     number = normalise_number(context.request.query_params.get("number", ""))
     if number:
         return context.redirect(f"/students/{quote(number, safe='')}")
     return context.page("find.html", missing="")
 
 
-async def page(context: SignedIn) -> Response:
-    """Show one student; who is outside the scopes looks like one who does not exist."""
+async def student_page(context: SignedIn) -> Response:
+    """Show one student. Raise 404 for a student outside the scopes, as for an unknown one."""
     number, now = normalise_number(context.request.path_params["number"]), context.now
     named = context.request.query_params.get("cohort", "")
     listing = await context.ask(context.services.roster.cohorts_of, number, context.settings.newest_first())
@@ -43,5 +43,5 @@ async def page(context: SignedIn) -> Response:
 
 ROUTES = (
     Route("/students", for_visitors(find, Act.READ)),
-    Route("/students/{number:name}", for_visitors(page, Act.READ)),
+    Route("/students/{number:name}", for_visitors(student_page, Act.READ)),
 )

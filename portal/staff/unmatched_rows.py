@@ -1,4 +1,4 @@
-"""Strangers: rows about somebody who is not on the roster, those near to a student first."""
+"""Unmatched rows: rows that do not match a student on the roster. Rows with a match hint come first."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from portal.present import run_lines
 from portal.web import bounds
 
 _PAGE = 100
-#: Nobody turns over more pages than a number of six digits says.
+#: The largest page number is six digits long.
 _PAGE_DIGITS = 6
 
 
@@ -32,7 +32,7 @@ class SourceCount:
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedRow:
-    """One row about somebody who is not on the roster."""
+    """One row that does not match a student on the roster."""
 
     key: str
     source: str
@@ -41,8 +41,8 @@ class UnmatchedRow:
     close: bool
 
 
-async def page(context: SignedIn) -> Response:
-    """Show what is listed of one source, or of all, a page at a time."""
+async def unmatched_rows_page(context: SignedIn) -> Response:
+    """Show the unmatched rows of one source or of all, page by page."""
     if not oversees(context.account):
         raise HTTPException(403)
     language, asked = context.language, context.request.query_params
@@ -84,4 +84,4 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-ROUTES = (Route("/strangers", for_visitors(page, long=True)),)
+ROUTES = (Route("/strangers", for_visitors(unmatched_rows_page, long=True)),)

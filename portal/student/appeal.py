@@ -1,4 +1,4 @@
-"""A student's objection to what stands at a step: raised, taken back, and printed with its answer."""
+"""A student's appeal about a step: raise it, withdraw it, and print it with its answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ from status_db.views import StudentView
 
 NO_ITEM = N_("请选一下是哪一项。")
 
-#: What a refusal answers with; whatever is not named here could be mended in the form.
+#: The HTTP status of a refusal. Refusals not listed here can be fixed in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}
 
 
 class AppealForm(Form):
-    """What is objected to at which step, and why."""
+    """The step and the thing that the appeal is about, and the reason."""
 
-    #: Words in Chinese, each letter of which a form writes as nine, and the title of a thing.
+    #: Chinese text and a title: a form encodes each Chinese character as nine bytes.
     longest = 16 * 1024
 
     step: str = ""
@@ -42,33 +42,33 @@ class AppealForm(Form):
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
-    """One student before one of the own steps."""
+class _OwnStep:
+    """A student and one of the student's own steps."""
 
     student: StudentView
     status: StepStatus
 
 
-async def form(context: SignedIn) -> Response:
-    """Show what may be objected to at a step; one that is clear leads to the page that says so."""
-    here = await _here(context, context.request.query_params.get("step", ""))
-    if not appeals.may_object(here.status, context.now):
+async def appeal_form_page(context: SignedIn) -> Response:
+    """Show what can be appealed at a step. If the step is clear, redirect to the page that shows it."""
+    reader = await _here(context, context.request.query_params.get("step", ""))
+    if not appeals.may_object(reader.status, context.now):
         return context.redirect("/")
-    return _form(context, here)
+    return _show_appeal_form(context, reader)
 
 
 async def send(context: SignedIn) -> Response:
-    """Enter an objection; one that is not taken comes back with what would do."""
+    """Save an appeal. If it is not valid, show the form again with the reason and the fix."""
     sent = await forms.read_form(context, AppealForm)
-    here = await _here(context, sent.step)
-    student, step, now = here.student, here.status.step, context.now
-    if not appeals.may_object(here.status, now):
+    reader = await _here(context, sent.step)
+    student, step, now = reader.student, reader.status.step, context.now
+    if not appeals.may_object(reader.status, now):
         return context.redirect("/")
-    seen = AppealEvidence.of(here.status, now)
+    seen = AppealEvidence.of(reader.status, now)
     item, text = sent.item, sent.text
     language = context.language
     if item not in {choice.item for choice in appeals.choices(language, seen, now)} or item is None:
-        return _form(context, here, text=text, wrong=language.gettext(NO_ITEM), status=422)
+        return _show_appeal_form(context, reader, text=text, wrong=language.gettext(NO_ITEM), status=422)
     enter = partial(
         context.services.raised_appeals.raise_,
         student.cohort,
@@ -86,17 +86,17 @@ async def send(context: SignedIn) -> Response:
         made = await context.ask_long(enter)
     except AppealRefused as refused:
         wrong, status = appeals.refusal(language, refused), _STATUS.get(refused.code, 422)
-        return _form(context, here, text=text, item=item, wrong=wrong, status=status)
+        return _show_appeal_form(context, reader, text=text, item=item, wrong=wrong, status=status)
     await context.audit(
         AuditEvent.APPEAL_RAISED, cohort=made.cohort, student=made.student, step=made.step, appeal=made.appeal
     )
     return context.redirect("/")
 
 
-async def withdraw(context: SignedIn) -> Response:
-    """Take an own objection back; one that has been answered meanwhile stays, and the page shows the answer."""
+async def withdraw_appeal(context: SignedIn) -> Response:
+    """Withdraw an appeal. If it has been answered meanwhile, it stays and the page shows the answer."""
     await forms.read_form(context, Form)
-    student, one = await _own(context)
+    student, one = await _find_own_appeal(context)
     take_back = partial(
         context.services.raised_appeals.withdraw,
         one.appeal,
@@ -113,29 +113,29 @@ async def withdraw(context: SignedIn) -> Response:
 
 
 async def record(context: SignedIn) -> Response:
-    """Show an own objection, ready to be printed."""
-    student, one = await _own(context)
+    """Show the student's own appeal for printing."""
+    student, one = await _find_own_appeal(context)
     return await show_record(context, student, one, back=context.at_cohort("/"))
 
 
 async def show_record(context: Context, student: StudentView, one: Appeal, back: str) -> Response:
-    """Show an objection, ready to be printed: the same paper for the student and for the office."""
+    """Show an appeal for printing: the same paper for the student and for the office."""
     names = await names_of(context, [one])
     language, now = context.language, context.now
     paper = appeals.record(language, context.settings, one, student, names, now)
     return context.page("objection_record.html", paper=paper, case=paper.case, back=back)
 
 
-async def _here(context: SignedIn, step: str) -> _Here:
+async def _here(context: SignedIn, step: str) -> _OwnStep:
     student = await own_view(context) if context.settings.desk.enabled else None
     status = next((s for s in student.steps if s.step == step), None) if student is not None else None
     if student is None or status is None:
         raise HTTPException(404)
-    return _Here(student, status)
+    return _OwnStep(student, status)
 
 
-async def _own(context: SignedIn) -> tuple[StudentView, Appeal]:
-    """Return the student who asks, and the own objection that is meant; whatever else there is looks like none."""
+async def _find_own_appeal(context: SignedIn) -> tuple[StudentView, Appeal]:
+    """Return the visiting student and the appeal in the address. Raise 404 if it is not the student's own."""
     student = await own_view(context)
     if student is None:
         raise HTTPException(404)
@@ -148,19 +148,19 @@ async def _own(context: SignedIn) -> tuple[StudentView, Appeal]:
     return student, one
 
 
-def _form(
+def _show_appeal_form(
     context: Context,
-    here: _Here,
+    reader: _OwnStep,
     *,
     item: str | None = None,
     text: str = "",
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    language, settings, step = context.language, context.settings, here.status.step
-    seen = AppealEvidence.of(here.status, context.now)
+    language, settings, step = context.language, context.settings, reader.status.step
+    seen = AppealEvidence.of(reader.status, context.now)
     offered = appeals.choices(language, seen, context.now)
-    due = due_at(settings, step, here.student.campus, context.now)
+    due = due_at(settings, step, reader.student.campus, context.now)
     return context.page(
         "objection.html",
         status=status,
@@ -177,8 +177,8 @@ def _form(
 
 
 ROUTES = (
-    Route("/objection", for_visitors(form, own=True)),
+    Route("/objection", for_visitors(appeal_form_page, own=True)),
     Route("/objection", for_visitors(send, own=True), methods=["POST"]),
-    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw, own=True), methods=["POST"]),
+    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw_appeal, own=True), methods=["POST"]),
     Route("/objection/{objection:id}/record", for_visitors(record, own=True)),
 )

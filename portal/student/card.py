@@ -1,4 +1,4 @@
-"""What a student reads: the state of each own step, what is owed, and where to go."""
+"""The student's own page: the state of each step, its obligations, and where to go."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,7 +18,7 @@ from status_db.views import StudentView
 
 
 async def home(context: SignedIn) -> Response:
-    """Show a student's own page; send everybody else to the first page they may read."""
+    """Show a student's own page. Redirect staff to the first page that they can read."""
     account = context.account
     if account.student is None or not context.services.for_students:
         if context.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
@@ -32,7 +32,7 @@ async def home(context: SignedIn) -> Response:
 
 
 async def own(context: SignedIn, *, refused: timedelta | None = None, status: int = 200) -> Response:
-    """Show the page of the student who asks; `refused` says how long a new recheck has to wait."""
+    """Show the visiting student's page. `refused` is how long the student must wait before another recheck."""
     now = context.now
     student = await own_view(context)
     if student is None:
@@ -59,7 +59,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
 
 
 async def said_to(context: Context, student: StudentView) -> tuple[Announcement, ...]:
-    """Return what is announced to a student now, the newest first."""
+    """Return the student's current announcements, the newest first."""
     effective = await context.ask(context.services.board.effective, student.cohort, context.now)
     return tuple(one for one in effective if inside(student, (one.scope,)))
 
@@ -75,10 +75,10 @@ def show(
     staff: bool = False,
     status: int = 200,
 ) -> Response:
-    """Render one student's page, in a context about their cohort; `only` names the steps that staff may read."""
+    """Render one student's page, in a context about their cohort. `only` names the steps that staff can read."""
     language, settings = context.language, context.settings
     steps = [status for status in student.steps if only is None or status.step in only]
-    # By the student alone, and where somebody answers.
+    # Only by the student, and only for steps with an office that answers.
     objecting = not staff and settings.desk.enabled
     whole = len(steps) == len(student.steps)
     return context.page(

@@ -1,4 +1,4 @@
-"""Asking the sources again about oneself. The scheduler does it; this page waits for it a few seconds."""
+"""Recheck requests by students. The scheduler serves them; this page waits a few seconds for the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,17 +19,17 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestRefused
 
-#: For so long, in seconds, the answer to the form is held back, so that mostly it shows the result at once. A page that
-#: loads itself anew would take a reader's place away; a link to do so is there for whom it took longer.
+#: How long the answer to the form is delayed, in seconds, so that it usually shows the result. A page that reloads
+#: itself would lose the reader's place. After a longer wait, the page offers a link to reload.
 PATIENCE = 8.0
 _PAUSE = 0.4
 
-#: At most this many answers are held back in each process. Everybody else is sent on at once.
+#: The most delayed answers in each process. Further requests are redirected at once.
 _HELD_BACK = asyncio.Semaphore(100)
 
 
 async def recheck(context: SignedIn) -> Response:
-    """Have the sources asked about the student who asks; say when, if not now."""
+    """Request a recheck of the visiting student. If it is refused, show how long to wait."""
     await forms.read_form(context, Form)
     now = context.now
     student = await own_view(context)
@@ -59,7 +59,7 @@ async def recheck(context: SignedIn) -> Response:
 
 
 async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
-    """Hold an answer back until the newest request is served, or `PATIENCE` is over; not where too many are."""
+    """Wait until the newest request is served or `PATIENCE` is over. Return at once if too many answers wait."""
     if _HELD_BACK.locked():
         return
     async with _HELD_BACK:

@@ -1,4 +1,4 @@
-"""The slip of a student who is clear with everybody: to print, as a PDF, and for anyone to check."""
+"""The clearance slip of a clear student: to print, as a PDF, and for any person to check."""
 
 from datetime import datetime
 
@@ -22,9 +22,9 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.views import StudentView
 
 
-async def page(context: SignedIn) -> Response:
-    """Show the slip, ready to be printed; who is not clear is sent to the page that says why."""
-    made = await _made(context, "page")
+async def slip_page(context: SignedIn) -> Response:
+    """Show the slip for printing. Redirect a student that is not clear to the page with the reason."""
+    made = await _find_slip(context, "page")
     if made is None:
         return context.redirect("/")
     student, paper = made
@@ -33,8 +33,8 @@ async def page(context: SignedIn) -> Response:
 
 
 async def pdf(context: SignedIn) -> Response:
-    """Give the slip as a PDF."""
-    made = await _made(context, "pdf")
+    """Return the slip as a PDF."""
+    made = await _find_slip(context, "pdf")
     if made is None:
         return context.redirect("/")
     student, paper = made
@@ -48,8 +48,8 @@ async def pdf(context: SignedIn) -> Response:
     )
 
 
-async def verify(context: Context) -> Response:
-    """Say to anyone whether a slip still holds: who, masked, and as of when. Whatever is no slip gets one answer."""
+async def verify_slip(context: Context) -> Response:
+    """Show any visitor whether a slip is valid, with the masked name and the date. Invalid tokens get one answer."""
     services, language, now = context.services, context.language, context.now
     try:
         slip = clearance_slip.unseal(context.request.path_params["token"], services.key.of(clearance_slip.USE))
@@ -72,8 +72,8 @@ async def verify(context: Context) -> Response:
     )
 
 
-async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.SlipTexts] | None:
-    """Return the slip; None for who is not clear, whose first page says why."""
+async def _find_slip(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.SlipTexts] | None:
+    """Return the slip. None if the student is not clear: the student's first page shows why."""
     now = context.now
     student = await own_view(context)
     if student is None or not is_clear(student, now):
@@ -116,7 +116,7 @@ def _paper(
         statement=context.language.gettext("截至 %(moment)s，离校手续已全部办妥。", moment=context.language.dated(now)),
         how_to_check=context.language.gettext("扫码或打开下面的地址，任何人都可以核对此单是否仍然有效："),
         address=address,
-        code=_code(address),
+        code=_qr_code(address),
         made_at=now,
         language=context.language.tag,
         lacks=context.language.gettext("〓 处的字本单的字库没有，依次是："),
@@ -124,17 +124,17 @@ def _paper(
 
 
 def _stale(language: Language, student: StudentView, now: datetime) -> str:
-    """Say of when the oldest answer is that has grown too old."""
+    """Return the time of the oldest data that are out of date."""
     oldest = min(step.as_of for step in student.steps if step.at(now).stale and step.as_of is not None)
     return language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(oldest, now))
 
 
-def _code(address: str) -> QRCode:
+def _qr_code(address: str) -> QRCode:
     return segno.make_qr(address, error="m")
 
 
 ROUTES = (
-    Route("/slip", for_visitors(page, own=True)),
+    Route("/slip", for_visitors(slip_page, own=True)),
     Route("/slip.pdf", for_visitors(pdf, long=True, own=True)),
-    Route("/verify/{token:name}", for_anybody(verify)),
+    Route("/verify/{token:name}", for_anybody(verify_slip)),
 )

@@ -1,1 +1,1 @@
-"""What the pages of the desk share: the services behind them, the step that is meant, and refusals."""
+"""What the pages of the desk share: their services, the context of a request, and refusals."""

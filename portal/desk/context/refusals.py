@@ -1,13 +1,13 @@
-"""Why something was not done at the desk: code → sentence with the fix; one table for all pages.
+"""Why the desk refused a request: one table of code → sentence with the fix, for all pages.
 
-The text of a refusal itself is for the command line.
+The text of the exception itself is for the command line.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.desk.context.services import SheetCode
 from portal.desk.decision_form import FormCode
 from portal.i18n import labels
@@ -18,16 +18,16 @@ from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtake
 
 
 class Surface(StrEnum):
-    """Where it is read, for codes that read differently there."""
+    """The page that shows the sentence, for codes whose sentence depends on the page."""
 
-    #: The record of one step: what was typed is still there, and the present state is below.
+    #: The record of one step: it keeps what was typed and shows the current status below.
     RECORD = "record"
-    #: The review of a class, and certificates: `%(about)s` is the steps or the number that it is about.
+    #: Class review and certificates. `%(about)s` is the steps or the number concerned.
     CERTIFICATES = "certificates"
-    #: A sheet of results; a cell of it that is empty.
+    #: A sheet of results, and an empty cell of it.
     SHEET = "sheet"
     EMPTY_CELL = "empty_cell"
-    #: An office's own list.
+    #: An office's full list.
     LIST = "list"
     #: The entry of a paper sheet.
     PAPER = "paper"
@@ -37,11 +37,11 @@ _Sentences: TypeAlias = Mapping[StrEnum, str | Mapping[Surface, str]]
 
 RECORD, CERTIFICATES, SHEET, EMPTY_CELL, LIST, PAPER = Surface
 
-#: What is read where neither the code nor the surface has a sentence of its own.
+#: Default sentence if neither the code nor the surface has one.
 _LOOK_AGAIN = N_("没有办成。请重新打开这一页，看过再试。")
 _NOT_UNDONE = N_("没有撤回：它已经撤回过，或其中有不归您办理的学生。")
 
-#: What is read where a code has no sentence of its own.
+#: Default sentence of a surface, for codes without one of their own.
 _OTHERWISE: Mapping[Surface, str] = {
     RECORD: N_("按这名学生现在的情况不能这样办，没有写入。请看下面的现状，改好再提交；刚才填的都还在。"),
     PAPER: N_("没有录入：系统没有接受这些决定。请再看一遍预览。"),
@@ -151,7 +151,7 @@ _ROWS: _Sentences = {
         SHEET: N_("这名学生的证书已经发了，不能再改。请删去这一行。"),
         PAPER: N_("已经发证，不能再改。请去掉这一行的勾。"),
     },
-    # On a sheet of results the decision's own code says why.
+    # On a sheet of results, the decision's own code gives the reason.
     RowFault.REFUSED: {PAPER: N_("这一项不能这样办理。请去掉这一行的勾，到办理台单独办理。")},
 }
 
@@ -184,7 +184,7 @@ _FORMS: _Sentences = {
     FormCode.TOO_LONG: N_("写得太长了：原因、文号和纸质单号各不能超过 100 字，其他各不能超过 1000 字。请缩短。"),
 }
 
-#: Codes of two families may be spelled alike.
+#: By enumeration: codes of two families can have the same spelling.
 SENTENCES: Mapping[type[StrEnum], _Sentences] = {
     DecisionCode: _DECISIONS,
     RowFault: _ROWS,
@@ -199,32 +199,32 @@ _FIRST = N_(
 
 
 def unfilled(code: StrEnum, surface: Surface) -> str:
-    """Return the sentence of a code in Chinese, for the catalogue."""
-    said = SENTENCES[type(code)][code]
-    if isinstance(said, str):
-        return said
-    if surface is EMPTY_CELL and surface not in said:
-        # Most codes read alike there.
+    """Return the Chinese sentence of a code, as the catalogue has it."""
+    sentences = SENTENCES[type(code)][code]
+    if isinstance(sentences, str):
+        return sentences
+    if surface is EMPTY_CELL and surface not in sentences:
+        # Most codes have the same sentence for an empty cell.
         surface = SHEET
-    return said.get(surface) or _OTHERWISE.get(surface, _LOOK_AGAIN)
+    return sentences.get(surface) or _OTHERWISE.get(surface, _LOOK_AGAIN)
 
 
 def sentence(language: Language, titles: Mapping[str, str], why: DecisionRefused) -> str:
-    """Say why no review was given, or no certificate issued; `titles` are the steps'."""
+    """Return why a review or certificate was refused. `titles` are the steps' titles."""
     about = language.listed(titles.get(one, one) for one in why.about)
     return language.gettext(unfilled(why.code, CERTIFICATES), about=about)
 
 
-def not_entered(here: ReaderContext, refused: DecisionRefused, seen: int, who: str) -> str:
-    """Say why a step's decision was not entered; `seen` is the one that was looked at, `who` names who was first."""
-    language = here.language
+def not_entered(reader: ReaderContext, refused: DecisionRefused, seen: int, who: str) -> str:
+    """Return why a decision was refused. `seen` is the decision that the page showed, `who` made the newer one."""
+    language = reader.language
     first = refused.first if isinstance(refused, Overtaken) else None
     if first is None or first.id == seen:
         return language.gettext(unfilled(refused.code, RECORD))
     return language.gettext(
         _FIRST,
         who=who,
-        moment=language.moment(first.entered_at, here.now),
+        moment=language.moment(first.entered_at, reader.now),
         verdict=labels.say(language, labels.STATES, first.verdict),
         reason=first.reason,
     )

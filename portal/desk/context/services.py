@@ -1,6 +1,6 @@
-"""What stands behind the desk's pages: for each cohort the doors through which decisions go, and what reads sheets.
+"""The services of the desk's pages: the stores of each cohort, and the reader of uploaded sheets.
 
-The pages for students and leaders never reach this room: it holds the ledger's key.
+Pages for students and leaders never have access to them, because they contain the ledger's key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,20 +26,20 @@ class SheetCode(StrEnum):
     """Why a sheet cannot be read."""
 
     EMPTY = "empty"
-    #: Too many bytes; too many rows.
+    #: Too many bytes, or too many rows.
     LARGE = "large"
     ROWS = "rows"
-    #: No list; an old workbook, a web page, XML.
+    #: Not a table: an old workbook, a web page or XML.
     KIND = "kind"
     XLS = "xls"
     WEB = "web"
     XML = "xml"
     PASSWORD = "password"  # noqa: S105 - a reason, no secret
-    #: Columns are missing; one is there twice.
+    #: Missing columns, or a duplicate column.
     COLUMNS = "columns"
     TWICE = "twice"
     BROKEN = "broken"
-    #: Nothing can be read now, whatever the sheet.
+    #: No sheet can be read at the moment.
     BUSY = "busy"
 
 
@@ -49,47 +49,47 @@ class SheetUnreadable(Refused[SheetCode]):
 
 @dataclass(frozen=True, slots=True)
 class SheetRead:
-    """A sheet's cells as text: the columns of its header, and its rows, each with its number in the sheet."""
+    """A sheet's cells as text: the columns of its header, and its rows with their numbers in the sheet."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str | None, ...]], ...]
 
 
 class ReadsSheets(Protocol):
-    """Reads a sheet that somebody brought, in a process of its own. Raises SheetUnreadable."""
+    """Reads an uploaded sheet in a separate process. Raises SheetUnreadable."""
 
     def __call__(self, content: bytes, name: str, needed: Sequence[str], *, most: int | None = None) -> SheetRead:
-        """Find the header by the columns that are needed, and return everything below it: at most so many rows."""
+        """Find the header by the `needed` columns and return the rows below it, at most `most`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DeskStores:
-    """One cohort's doors."""
+    """One cohort's stores."""
 
-    #: Decisions of operators, alone and in batches.
+    #: Decisions of operators, single and in batches.
     overrides: Overrides
     batches: Batches
     #: Reviews and certificates, of one student and of a class.
     reviews: Reviews
     register: CertificateRegister
     class_reviews: ClassReviews
-    #: Classes on their way out, and their certificates: to read.
+    #: Read only: classes and their certificates.
     classes: Classes
     certificates: CertificateReader
 
 
 @dataclass(frozen=True, slots=True)
 class DeskServices:
-    """All that the desk's pages need beside the shared services; made once for each process."""
+    """What the desk's pages need besides the shared services. Made once in each process."""
 
-    doors: Mapping[str, DeskStores]
+    stores: Mapping[str, DeskStores]
     uploads: Uploads
     read_sheet: ReadsSheets
     routes: tuple[BaseRoute, ...]
 
 
 def desk_of(request: Request) -> DeskServices:
-    """Return the desk a request came to."""
+    """Return the desk services of a request's application."""
     desk: DeskServices = request.app.state.desk
     return desk

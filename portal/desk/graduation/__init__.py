@@ -1,1 +1,1 @@
-"""A class on its way out: review, certificates, and what is handed over."""
+"""Graduation of a class: its review, its certificates and their collection."""

@@ -1,24 +1,24 @@
-"""The list of certificates: how it is filtered, and a line of it."""
+"""The list of certificates: its filter and its lines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.access.scenes import NONE
-from portal.desk.context.scene import DeskContext
+from portal.access.reader_context import NONE
+from portal.desk.context.desk_context import DeskContext
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
 
-HELD: Mapping[CertificateSelection, str] = {
+SELECTION_LABELS: Mapping[CertificateSelection, str] = {
     CertificateSelection.WAITING: N_("等待领取"),
     CertificateSelection.LEFT: N_("已领走"),
     CertificateSelection.REVOKED: N_("已撤销"),
     CertificateSelection.ALL: N_("全部"),
 }
 
-#: How a certificate left, or leaves now.
-WAYS: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("代领"), "post": N_("邮寄")}
+#: How a certificate is collected.
+COLLECTION_LABELS: Mapping[str, str] = {"self": N_("本人领取"), "agent": N_("代领"), "post": N_("邮寄")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class CertificateLine:
 
 
 def filter_of(asked: Mapping[str, str]) -> CertificateFilter:
-    """Return the filter that an address or a form asks for; what makes no sense narrows nothing."""
+    """Return the filter of an address or a form. Values that are not valid are ignored."""
     held, class_name = asked["held"], asked["class"]
     return CertificateFilter(
         held=CertificateSelection(held) if held in set(CertificateSelection) else CertificateSelection.WAITING,
@@ -68,7 +68,7 @@ def filter_of(asked: Mapping[str, str]) -> CertificateFilter:
 
 
 def in_address(chosen: CertificateFilter) -> dict[str, str]:
-    """Return the same as an address has it."""
+    """Return the filter as address parameters."""
     return {
         "held": chosen.held.value,
         "college": chosen.college or "",
@@ -78,15 +78,15 @@ def in_address(chosen: CertificateFilter) -> dict[str, str]:
 
 
 def in_words(language: Language, chosen: CertificateFilter) -> str:
-    """Say a filter in words."""
-    own = [language.gettext(HELD[chosen.held]), chosen.college or ""]
+    """Return the filter in words."""
+    own = [language.gettext(SELECTION_LABELS[chosen.held]), chosen.college or ""]
     own += [chosen.class_name or NONE] if chosen.class_name is not None else []
     own += [chosen.text] if chosen.text else []
     return "; ".join(part for part in own if part)
 
 
 def held_of(listed: ListedCertificate) -> CertificateSelection:
-    """Return where a certificate is."""
+    """Return whether a certificate waits, was collected or was revoked."""
     certificate = listed.certificate
     if certificate.revoked_at is not None:
         return CertificateSelection.REVOKED
@@ -94,16 +94,16 @@ def held_of(listed: ListedCertificate) -> CertificateSelection:
 
 
 def left_at(listed: ListedCertificate) -> datetime | None:
-    """Return when a certificate left; None while it is here."""
+    """Return when a certificate was collected. None if it was not."""
     certificate = listed.certificate
     return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
 
 
-def line(at: DeskContext, listed: ListedCertificate) -> CertificateLine:
+def certificate_line(at: DeskContext, listed: ListedCertificate) -> CertificateLine:
     """Return a certificate as the list shows it."""
-    here, certificate, held = at.here, listed.certificate, held_of(listed)
+    reader, certificate, held = at.reader, listed.certificate, held_of(listed)
     left = left_at(listed)
-    state = WAYS[certificate.collected] if held is CertificateSelection.LEFT else HELD[held]
+    state = COLLECTION_LABELS[certificate.collected] if held is CertificateSelection.LEFT else SELECTION_LABELS[held]
     return CertificateLine(
         id=certificate.id,
         student=certificate.student,
@@ -112,10 +112,10 @@ def line(at: DeskContext, listed: ListedCertificate) -> CertificateLine:
         class_name=listed.class_name,
         number=certificate.number,
         kind=certificate.kind,
-        issued=here.language.moment(certificate.issued_at, here.now),
+        issued=reader.language.moment(certificate.issued_at, reader.now),
         issued_by=certificate.issued_by,
         waits=held is CertificateSelection.WAITING and listed.may_issue,
-        state=here.language.gettext(state),
+        state=reader.language.gettext(state),
         tone={
             CertificateSelection.WAITING: "wait",
             CertificateSelection.LEFT: "good",
@@ -124,10 +124,10 @@ def line(at: DeskContext, listed: ListedCertificate) -> CertificateLine:
         mark={CertificateSelection.WAITING: "…", CertificateSelection.LEFT: "✓", CertificateSelection.REVOKED: "–"}[
             held
         ],
-        left=here.language.moment(left, here.now) if left else "",
+        left=reader.language.moment(left, reader.now) if left else "",
         collector=certificate.collector,
         handed_by=certificate.handed_over_by,
-        revoked=here.language.moment(certificate.revoked_at, here.now) if certificate.revoked_at else "",
+        revoked=reader.language.moment(certificate.revoked_at, reader.now) if certificate.revoked_at else "",
         revoked_by=certificate.revoked_by,
         because=certificate.revoked_because,
         address=at.address(f"/desk/certificates/{certificate.id}"),

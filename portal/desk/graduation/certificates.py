@@ -1,4 +1,4 @@
-"""The list of certificates: who holds which, handing several over, the list as a file, and the sheet a class signs."""
+"""The list of certificates: filter it, hand over several, export it, and print the sign sheet of a class."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.form_fields import Line
+from portal.access.reader_context import NONE
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation import certificate_lines
-from portal.desk.graduation.certificate_lines import HELD
+from portal.desk.graduation.certificate_lines import SELECTION_LABELS
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
 from portal.desk.graduation.one_certificate import ROWS, CertificateForm, note_handed_over
 from portal.documents import xlsx
@@ -51,7 +51,7 @@ _UNTICKED = N_("一本证书也没有选。请至少勾选一本。")
 
 
 class SeveralForm(CertificateForm):
-    """Certificates that were ticked, and the filter of the list they were ticked in."""
+    """The ticked certificates, and the filter of their list."""
 
     certificate: tuple[str, ...] = ()
     held: Line = ""
@@ -60,17 +60,17 @@ class SeveralForm(CertificateForm):
     text: Line = ""
 
     def filter(self) -> dict[str, str]:
-        """Return the filter as an address has it."""
+        """Return the filter as address parameters."""
         return {"held": self.held, "college": self.college, "class": self.class_name, "text": self.text}
 
 
-async def page(context: SignedIn) -> Response:
-    """Show certificates, filtered; those that wait can be handed over here."""
-    at = place(context, REVIEWING)
-    return await _list(context, at, _chosen(context))
+async def certificate_list_page(context: SignedIn) -> Response:
+    """Show certificates, filtered. Those that wait can be handed over here."""
+    at = desk_context(context, REVIEWING)
+    return await _show_list(context, at, _filter_from_address(context))
 
 
-async def _list(
+async def _show_list(
     context: SignedIn,
     at: DeskContext,
     chosen: CertificateFilter,
@@ -81,7 +81,7 @@ async def _list(
 ) -> Response:
     after = context.asked("after")
     found = await context.ask_long(
-        at.doors.certificates.listed,
+        at.stores.certificates.listed,
         at.step,
         at.scopes,
         chosen,
@@ -91,8 +91,10 @@ async def _list(
     )
     shown = found[:ROWS]
     own = certificate_lines.in_address(chosen)
-    said = certificate_lines.in_words(at.here.language, chosen)
-    await context.audit(AuditEvent.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
+    filter_text = certificate_lines.in_words(at.reader.language, chosen)
+    await context.audit(
+        AuditEvent.SAW_LIST, cohort=at.reader.cohort.key, step=at.step, filter=filter_text, students=len(shown)
+    )
     return context.page(
         "desk/certificates.html",
         status=409 if wrong else 200,
@@ -101,13 +103,13 @@ async def _list(
         class_field=NONE if chosen.class_name == "" else chosen.class_name or "",
         tabs=[
             certificate_lines.Tab(
-                word=at.here.language.gettext(word),
+                word=at.reader.language.gettext(word),
                 address=at.address("/desk/certificates", **own | {"held": held.value}),
                 current=held is chosen.held,
             )
-            for held, word in HELD.items()
+            for held, word in SELECTION_LABELS.items()
         ],
-        rows=[certificate_lines.line(at, listed) for listed in shown],
+        rows=[certificate_lines.certificate_line(at, listed) for listed in shown],
         issues=bool(powers(context, at).issue),
         waiting=any(
             listed.may_issue and certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in shown
@@ -125,13 +127,13 @@ async def _list(
 
 
 async def hand_over_several(context: SignedIn) -> Response:
-    """Note of every certificate ticked that the student has taken it; those that cannot are named."""
+    """Record each ticked certificate as collected by the student. Show those that fail with the reason."""
     form = await forms.read_form(context, SeveralForm)
-    at = place(context, (Act.ISSUE,), form.step or None)
+    at = desk_context(context, (Act.ISSUE,), form.step or None)
     ticked = [key for one in dict.fromkeys(form.certificate) if (key := bounds.number(one)) is not None]
-    found = [await context.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
+    found = [await context.ask_long(at.stores.certificates.find, at.step, at.scopes, key) for key in ticked]
     wrong, done = [], 0
-    language = at.here.language
+    language = at.reader.language
     for listed in found:
         if listed is None:
             raise HTTPException(404)
@@ -141,55 +143,55 @@ async def hand_over_several(context: SignedIn) -> Response:
             await note_handed_over(context, at, listed, Handover(number, "self"))
             done += 1
         except DecisionRefused as refused:
-            wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
+            wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.reader.titles, refused)}")
     if not ticked:
         wrong.append(language.gettext(_UNTICKED))
-    return await _list(context, at, certificate_lines.filter_of(form.filter()), wrong=wrong, done=done)
+    return await _show_list(context, at, certificate_lines.filter_of(form.filter()), wrong=wrong, done=done)
 
 
 async def sign_off(context: SignedIn) -> Response:
-    """Show the sheet that a class signs as it takes its certificates, ready to be printed."""
-    at = place(context, REVIEWING)
+    """Show the sign sheet of a class, for printing."""
+    at = desk_context(context, REVIEWING)
     college, class_name = class_asked(context)
-    found = await context.ask_long(at.doors.certificates.of_class, at.step, at.scopes, college, class_name)
+    found = await context.ask_long(at.stores.certificates.of_class, at.step, at.scopes, college, class_name)
     if not found:
         raise HTTPException(404)
-    said = f"{college} {class_name or NONE}"
+    filter_text = f"{college} {class_name or NONE}"
     await context.audit(
-        AuditEvent.EXPORTED, cohort=at.here.cohort.key, what="sign-off", filter=said, students=len(found)
+        AuditEvent.EXPORTED, cohort=at.reader.cohort.key, what="sign-off", filter=filter_text, students=len(found)
     )
     return context.page(
         "desk/sign_off.html",
         at=at,
         college=college,
         class_name=class_name,
-        rows=[certificate_lines.line(at, listed) for listed in found],
+        rows=[certificate_lines.certificate_line(at, listed) for listed in found],
         back=class_address(at, "/desk/classes/morning", college, class_name),
         printed_by=f"{context.account.name}（{context.account.account}）",
-        printed_at=at.here.language.dated(at.here.now),
+        printed_at=at.reader.language.dated(at.reader.now),
         waiting=sum(certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in found),
     )
 
 
 async def export(context: SignedIn) -> Response:
-    """Send the list that the address asks for as an Excel file."""
-    at = place(context, REVIEWING)
-    chosen, language = _chosen(context), at.here.language
-    title = f"{at.here.cohort.name} {language.gettext('证书')}"
+    """Return the filtered list as an Excel file."""
+    at = desk_context(context, REVIEWING)
+    chosen, language = _filter_from_address(context), at.reader.language
+    title = f"{at.reader.cohort.name} {language.gettext('证书')}"
     head = [
-        (language.gettext("时间"), f"{at.here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("时间"), f"{at.reader.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
         (language.gettext("筛选"), certificate_lines.in_words(language, chosen)),
         (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [language.gettext(word) for word in _EXPORTED]
-    found = await context.ask_long(at.doors.certificates.listed, at.step, at.scopes, chosen)
+    found = await context.ask_long(at.stores.certificates.listed, at.step, at.scopes, chosen)
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="certificates-"))
     try:
         file = Path(folder.name) / "certificates.xlsx"
         written = await context.export(partial(xlsx.write, file, title, head, columns, _texts(at, found)))
         await context.audit(
             AuditEvent.EXPORTED,
-            cohort=at.here.cohort.key,
+            cohort=at.reader.cohort.key,
             what="certificates",
             filter=certificate_lines.in_words(language, chosen),
             students=written,
@@ -197,13 +199,13 @@ async def export(context: SignedIn) -> Response:
     except BaseException:
         folder.cleanup()
         raise
-    name = f"{title.replace(' ', '-')}-{at.here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    name = f"{title.replace(' ', '-')}-{at.reader.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return SentOnce(folder, file, name)
 
 
 def _texts(at: DeskContext, found: Sequence[ListedCertificate]) -> Iterator[tuple[str, ...]]:
     for listed in found:
-        row = certificate_lines.line(at, listed)
+        row = certificate_lines.certificate_line(at, listed)
         certificate = listed.certificate
         yield (
             certificate.student,
@@ -212,25 +214,25 @@ def _texts(at: DeskContext, found: Sequence[ListedCertificate]) -> Iterator[tupl
             listed.class_name,
             certificate.kind,
             certificate.number,
-            _plain(at, certificate.issued_at),
+            _minute_text(at, certificate.issued_at),
             certificate.issued_by,
             row.state,
-            _plain(at, certificate_lines.left_at(listed)),
+            _minute_text(at, certificate_lines.left_at(listed)),
             certificate.revoked_because or certificate.collector,
         )
 
 
-def _plain(at: DeskContext, moment: datetime | None) -> str:
-    return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
+def _minute_text(at: DeskContext, moment: datetime | None) -> str:
+    return f"{moment.astimezone(at.reader.language.zone):%Y-%m-%d %H:%M}" if moment else ""
 
 
-def _chosen(context: Context) -> CertificateFilter:
-    """Read the filter out of the address; what makes no sense narrows nothing."""
+def _filter_from_address(context: Context) -> CertificateFilter:
+    """Return the filter in the address. Values that are not valid are ignored."""
     return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
 
 
 ROUTES = (
-    Route("/desk/certificates", for_visitors(page, *REVIEWING, long=True)),
+    Route("/desk/certificates", for_visitors(certificate_list_page, *REVIEWING, long=True)),
     Route("/desk/certificates.xlsx", for_visitors(export, *REVIEWING, long=True)),
     Route("/desk/certificates/hand-over", for_visitors(hand_over_several, Act.ISSUE), methods=["POST"]),
     Route("/desk/certificates/sign-off", for_visitors(sign_off, *REVIEWING, long=True)),

@@ -1,4 +1,4 @@
-"""The morning of a class: who is clear is reviewed and given the certificate in one go, by one word."""
+"""Class review: review the students of a class that are clear and issue their certificates in one step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.form_fields import Form, Text, Ticked
+from portal.access.reader_context import NONE
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation import drafts, member_lines
 from portal.desk.graduation.classes import REVIEWING, ReviewPowers, class_address, class_asked, powers
 from portal.desk.graduation.drafts import LEAVES, ClassDraft, DraftPlan
@@ -31,51 +31,51 @@ from status_db.decisions.reviews import seen_by_review
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.queries.classes import ClassMember, Roll, Stage
 
-#: So many students stand in one form; the others follow once these are done.
+#: Students shown in one form. The others follow after these.
 MOST = 300
 
-#: A class with everything pasted, each letter of which a form writes as nine.
+#: A whole class with pasted numbers: a form encodes each Chinese character as nine bytes.
 _LONGEST_FORM = 512 * 1024
 _MOST_FIELDS = 2 * MOST + 50
 
-#: The review's word where the settings give none to choose from.
+#: The review's reason if the settings list none.
 _REASON = N_("各项齐备")
 
 
 @dataclass(frozen=True, slots=True)
 class ClassContext:
-    """One class, and what somebody may do there."""
+    """One class, and what the account is allowed to do there."""
 
     at: DeskContext
     college: str
     class_name: str
     may: ReviewPowers
     roll: Roll
-    #: Why the sources are not asked again yet; empty where nobody has asked too often.
+    #: Why a recheck is refused for now. Empty if it is allowed.
     refused: str = ""
 
     @property
     def kinds(self) -> Sequence[str]:
         """The kinds of certificate."""
-        return self.at.here.settings.desk.certificates
+        return self.at.reader.settings.desk.certificates
 
     @property
     def reasons(self) -> Sequence[str]:
-        """The review's reasons to choose from; none where it is typed."""
-        return self.at.here.settings.step_named(self.at.step).reasons
+        """The review's reasons to choose from. Empty if the reason is typed."""
+        return self.at.reader.settings.step_named(self.at.step).reasons
 
     def empty(self) -> ClassDraft:
-        """Return what stands in the form before anybody has touched it."""
-        reason = self.reasons[0] if self.reasons else self.at.here.language.gettext(_REASON)
+        """Return the initial values of the form."""
+        reason = self.reasons[0] if self.reasons else self.at.reader.language.gettext(_REASON)
         return ClassDraft(kind=self.kinds[0], reason=reason)
 
     def address(self, path: str) -> str:
-        """Return a page about this class."""
+        """Return the address of a page for this class."""
         return class_address(self.at, path, self.college, self.class_name)
 
 
 class ClassForm(Form):
-    """A class, what was ticked and typed about it, and whom a confirmed preview names."""
+    """The form of a class: what was ticked and typed, and the students of a confirmed preview."""
 
     longest = _LONGEST_FORM
     most = _MOST_FIELDS
@@ -85,7 +85,7 @@ class ClassForm(Form):
     class_name: Text = Field("", alias="class")
     do: Text = ""
     pick: tuple[str, ...] = ()
-    #: Each as the preview showed them: number, what was seen, the certificate's number.
+    #: Per student, as the preview showed it: number, version tag, certificate number.
     chosen: tuple[str, ...] = ()
     leave: Text = ""
     pasted: Text = ""
@@ -98,7 +98,7 @@ class ClassForm(Form):
 
     @property
     def named_class(self) -> str:
-        """The class; empty for the students of none."""
+        """The class. Empty for students that have none."""
         return "" if self.class_name == NONE else self.class_name
 
     def draft(self) -> ClassDraft:
@@ -116,34 +116,34 @@ class ClassForm(Form):
         )
 
 
-async def page(context: SignedIn) -> Response:
-    """Show a class, with those ticked who are clear or reviewed."""
-    at = place(context, REVIEWING)
+async def class_review_page(context: SignedIn) -> Response:
+    """Show a class. Students that are clear or reviewed are ticked."""
+    at = desk_context(context, REVIEWING)
     context_of_class = await _class_context(context, at, *class_asked(context))
     await context.audit(
         AuditEvent.SAW_LIST,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         step=at.step,
         class_name=context_of_class.class_name,
         students=len(context_of_class.roll.members),
     )
-    return await _form(context, context_of_class, context_of_class.empty())
+    return await _show_class_form(context, context_of_class, context_of_class.empty())
 
 
-async def write(context: SignedIn) -> Response:
-    """Show what a draft would do, do it, or show the form again; one that makes no sense comes back with why."""
+async def class_review_form(context: SignedIn) -> Response:
+    """Preview a draft, confirm it, or show the form again. If it is not valid, the form shows why."""
     form = await forms.read_form(context, ClassForm)
-    at = place(context, REVIEWING, form.step or None)
+    at = desk_context(context, REVIEWING, form.step or None)
     context_of_class = await _class_context(context, at, form.college, form.named_class)
     draft = form.draft()
     if form.do == "edit":
-        return await _form(context, context_of_class, draft)
+        return await _show_class_form(context, context_of_class, draft)
     if form.do == "confirm":
-        return await _confirmed(context, context_of_class, draft, _chosen(form))
-    plan = drafts.planned(context_of_class.roll, at.step, draft, at.here.now)
-    used = await context.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
+        return await _confirmed(context, context_of_class, draft, _confirmed_members(form))
+    plan = drafts.planned(context_of_class.roll, at.step, draft, at.reader.now)
+    used = await context.ask_long(at.stores.classes.used, [one.number for one in plan.passing if one.number])
     wrong = drafts.mistakes(
-        at.here.language,
+        at.reader.language,
         context_of_class.roll,
         draft,
         plan,
@@ -152,15 +152,15 @@ async def write(context: SignedIn) -> Response:
         reasons=context_of_class.reasons,
     )
     if wrong:
-        return await _form(context, context_of_class, draft, wrong)
+        return await _show_class_form(context, context_of_class, draft, wrong)
     return _preview(context, context_of_class, draft, plan)
 
 
 async def ask(context: SignedIn) -> Response:
-    """Have every source asked anew, and wait a few seconds for it; say when, if not now."""
+    """Request a recheck of all sources and wait a few seconds for it. Show when to try again if it is refused."""
     form = await forms.read_form(context, ClassForm)
-    at = place(context, REVIEWING, form.step or None)
-    cohort, now = at.here.cohort.key, at.here.now
+    at = desk_context(context, REVIEWING, form.step or None)
+    cohort, now = at.reader.cohort.key, at.reader.now
     context_of_class = await _class_context(context, at, form.college, form.named_class)
     question = partial(
         context.services.requests.ask_sources,
@@ -174,7 +174,7 @@ async def ask(context: SignedIn) -> Response:
     except RequestRefused as refused:
         last = await context.ask(context.services.requests.last_ask, cohort)
         if last is None or last.served_at is not None:
-            said = at.here.language.ngettext(
+            wait_text = at.reader.language.ngettext(
                 "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
             )
             shown = ClassContext(
@@ -183,9 +183,9 @@ async def ask(context: SignedIn) -> Response:
                 context_of_class.class_name,
                 context_of_class.may,
                 context_of_class.roll,
-                said,
+                wait_text,
             )
-            return await _form(context, shown, shown.empty(), status=429)
+            return await _show_class_form(context, shown, shown.empty(), status=429)
     else:
         await context.audit(
             AuditEvent.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=context_of_class.class_name
@@ -194,8 +194,8 @@ async def ask(context: SignedIn) -> Response:
     return see_other(context_of_class.address("/desk/classes/morning"))
 
 
-def _chosen(form: ClassForm) -> list[ChosenStudent]:
-    """Return whom a confirmed preview names, each as it showed them."""
+def _confirmed_members(form: ClassForm) -> list[ChosenStudent]:
+    """Return the students of a confirmed preview, each as the preview showed it."""
     found: list[ChosenStudent] = []
     collected: Collected = "self" if form.collected == "self" else "post" if form.collected == "post" else ""
     for one in form.chosen:
@@ -205,33 +205,33 @@ def _chosen(form: ClassForm) -> list[ChosenStudent]:
 
 
 async def _class_context(context: SignedIn, at: DeskContext, college: str, class_name: str) -> ClassContext:
-    """Return a class; one of which nobody may be seen looks like one that does not exist."""
+    """Return a class. Raise 404 if none of its students is visible."""
     may = powers(context, at)
     roll = await context.ask_long(
-        at.doors.classes.roll, at.step, at.here.now, college, class_name, may.review, may.issue
+        at.stores.classes.roll, at.step, at.reader.now, college, class_name, may.review, may.issue
     )
     if not roll.members:
         raise HTTPException(404)
     return ClassContext(at, college, class_name, may, roll)
 
 
-async def _form(
+async def _show_class_form(
     context: Context,
     context_of_class: ClassContext,
     draft: ClassDraft,
     wrong: Sequence[str] = (),
     status: int = 200,
 ) -> Response:
-    at, now = context_of_class.at, context_of_class.at.here.now
-    language = at.here.language
+    at, now = context_of_class.at, context_of_class.at.reader.now
+    language = at.reader.language
     staged = [(member, member.stage(at.step, now)) for member in context_of_class.roll.members]
     choosable = [(member, stage) for member, stage in staged if drafts.choosable(member, stage)]
     cut = {member.student for member, _ in choosable[MOST:]}
     by_stage: dict[str, list[MemberLine]] = {stage.value: [] for stage in Stage}
     for member, stage in staged:
         if member.student not in cut:
-            by_stage[stage].append(member_lines.line(at, draft, member, stage))
-    last = await context.ask(context.services.requests.last_ask, at.here.cohort.key)
+            by_stage[stage].append(member_lines.member_line(at, draft, member, stage))
+    last = await context.ask(context.services.requests.last_ask, at.reader.cohort.key)
     return context.page(
         "desk/morning.html",
         status=422 if wrong else status,
@@ -254,15 +254,15 @@ async def _form(
 
 
 def _olds(context_of_class: ClassContext) -> str:
-    """Say as of when the answers are that would be accepted: the oldest of them."""
-    step, now = context_of_class.at.step, context_of_class.at.here.now
+    """Return the oldest time of the data that would be accepted."""
+    step, now = context_of_class.at.step, context_of_class.at.reader.now
     moments = [
         moment
         for member in context_of_class.roll.members
         if member.stage(step, now) is Stage.OLD
         for moment in member.review(step).waits_for_news.values()
     ]
-    return context_of_class.at.here.language.moment(min(moments), now) if moments else ""
+    return context_of_class.at.reader.language.moment(min(moments), now) if moments else ""
 
 
 def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft, plan: DraftPlan) -> Response:
@@ -280,8 +280,8 @@ def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft
         held=sum(member.certificate is not None for member in context_of_class.roll.members),
         over_old=any(one.stage is Stage.OLD for one in plan.passing),
         old=_olds(context_of_class),
-        leaves=at.here.language.gettext(LEAVES[draft.collected]),
-        moment=at.here.language.moment(at.here.now, at.here.now),
+        leaves=at.reader.language.gettext(LEAVES[draft.collected]),
+        moment=at.reader.language.moment(at.reader.now, at.reader.now),
         stale=at.before.stale(context_of_class.roll.freshness),
     )
 
@@ -289,8 +289,8 @@ def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft
 def _why_left(
     context_of_class: ClassContext, draft: ClassDraft, plan: DraftPlan, member: ClassMember, stage: Stage
 ) -> str:
-    """Say why a student is left out."""
-    language = context_of_class.at.here.language
+    """Return why a student is left out."""
+    language = context_of_class.at.reader.language
     if member.student in plan.named:
         return language.gettext("在“除外”的学号里")
     if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
@@ -312,16 +312,16 @@ async def _confirmed(
     context: SignedIn, context_of_class: ClassContext, draft: ClassDraft, chosen: Sequence[ChosenStudent]
 ) -> Response:
     at, may = context_of_class.at, context_of_class.may
-    if wrong := drafts.of_choices(at.here.language, draft, context_of_class.kinds, context_of_class.reasons):
-        return await _form(context, context_of_class, draft, wrong)
+    if wrong := drafts.of_choices(at.reader.language, draft, context_of_class.kinds, context_of_class.reasons):
+        return await _show_class_form(context, context_of_class, draft, wrong)
     held: ClassReview | None = None
     left: Sequence[Exclusion]
     hold = partial(
-        at.doors.class_reviews.give,
+        at.stores.class_reviews.give,
         at.step,
         chosen,
         context.account.account,
-        at.here.now,
+        at.reader.now,
         may.review,
         may.issue,
         title=f"{context_of_class.college} {context_of_class.class_name}".strip(),
@@ -333,24 +333,26 @@ async def _confirmed(
     try:
         held = await context.ask_in_turn(hold)
         left = held.left_out
-    except NobodyPassed as nobody:
-        left = nobody.left_out
+    except NobodyPassed as refused:
+        left = refused.left_out
     except DecisionRefused as refused:
-        return await _form(context, context_of_class, draft, [sentence(at.here.language, at.here.titles, refused)])
+        return await _show_class_form(
+            context, context_of_class, draft, [sentence(at.reader.language, at.reader.titles, refused)]
+        )
     return await _result(context, context_of_class, held, left)
 
 
 async def _result(
     context: Context, context_of_class: ClassContext, held: ClassReview | None, left: Sequence[Exclusion]
 ) -> Response:
-    """Say what became of a class, and who was left out why."""
-    at, language = context_of_class.at, context_of_class.at.here.language
+    """Return the result for a class, and the students left out with the reason."""
+    at, language = context_of_class.at, context_of_class.at.reader.language
     reviewed = len(held.reviews) if held else 0
     issued = len(held.certificates) if held else 0
     if held is not None:
         await context.audit(
             AuditEvent.MORNING_HELD,
-            cohort=at.here.cohort.key,
+            cohort=at.reader.cohort.key,
             step=at.step,
             college=context_of_class.college,
             batch=held.batch,
@@ -370,14 +372,14 @@ async def _result(
         issued=issued,
         certificates=[(one, names.get(one.student, "")) for one in held.certificates] if held else [],
         left=[
-            (one.student, names.get(one.student, ""), sentence(language, at.here.titles, one.why), one.reviewed)
+            (one.student, names.get(one.student, ""), sentence(language, at.reader.titles, one.why), one.reviewed)
             for one in left
         ],
     )
 
 
 ROUTES = (
-    Route("/desk/classes/morning", for_visitors(page, *REVIEWING, long=True)),
-    Route("/desk/classes/morning", for_visitors(write, *REVIEWING), methods=["POST"]),
+    Route("/desk/classes/morning", for_visitors(class_review_page, *REVIEWING, long=True)),
+    Route("/desk/classes/morning", for_visitors(class_review_form, *REVIEWING), methods=["POST"]),
     Route("/desk/classes/recheck", for_visitors(ask, *REVIEWING), methods=["POST"]),
 )

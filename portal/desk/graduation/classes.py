@@ -1,4 +1,4 @@
-"""Classes on their way out: how many of each are clear, reviewed, and hold their certificates."""
+"""The classes of a cohort: how many students are clear, reviewed, and have their certificates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal.access.reader_context import NONE
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE
-from portal.desk.context.scene import DeskContext, acts_at, place
+from portal.desk.context.desk_context import DeskContext, acts_at, desk_context
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
 from status_db.queries.classes import ClassCount, Stage
 from status_db.views import Scope
 
-#: Who reviews, or issues: each alone sees the classes, and does there what it may.
+#: Reviewing or issuing gives access to the classes. Each account then does what its own acts allow.
 REVIEWING = (Act.REVIEW, Act.ISSUE)
 
 #: The columns of the table, in the order in which a student goes through them.
@@ -31,7 +31,7 @@ STAGES: Mapping[Stage, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ReviewPowers:
-    """For whom somebody may give this review, and for whom issue the certificate that hangs on it."""
+    """The scopes for which an account gives this review, and those for which it issues certificates."""
 
     review: tuple[Scope, ...]
     issue: tuple[Scope, ...]
@@ -39,7 +39,7 @@ class ReviewPowers:
 
 @dataclass(frozen=True, slots=True)
 class ClassLine:
-    """One class on its way out."""
+    """One class of the cohort."""
 
     name: str
     college: str
@@ -50,47 +50,47 @@ class ClassLine:
 
 
 def powers(context: SignedIn, at: DeskContext) -> ReviewPowers:
-    """Return what an account may do at a place."""
+    """Return the account's scopes for review and issue at a step."""
     review = acts_at(context, (Act.REVIEW,)).get(at.step, ())
     return ReviewPowers(review, acts_at(context, (Act.ISSUE,)).get(at.step, ()))
 
 
 def class_address(at: DeskContext, path: str, college: str, class_name: str) -> str:
-    """Return a page about one class; its values are not left out where they are empty."""
+    """Return the address of a page about one class. Empty values stay in it."""
     address = at.address(path)
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'college': college, 'class': class_name or NONE})}"
 
 
 def class_asked(context: Context) -> tuple[str, str]:
-    """Return the college and the class that an address names."""
+    """Return the college and the class in the address."""
     class_name = context.asked("class")
     return context.asked("college"), "" if class_name == NONE else class_name
 
 
-async def page(context: SignedIn) -> Response:
-    """Show the classes inside the scopes, counted."""
-    at = place(context, REVIEWING)
-    counted, fresh = await context.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
+async def class_list_page(context: SignedIn) -> Response:
+    """Show the classes inside the scopes with their counts."""
+    at = desk_context(context, REVIEWING)
+    counted, fresh = await context.ask_long(at.stores.classes.counted, at.step, at.reader.now, at.scopes)
     college = context.asked("college")
     shown = [one for one in counted if college in ("", one.college)]
     return context.page(
         "desk/classes.html",
         at=at,
-        stages=[at.here.language.gettext(word) for word in STAGES.values()],
-        classes=[_row(at, one) for one in shown],
+        stages=[at.reader.language.gettext(word) for word in STAGES.values()],
+        classes=[_class_line(at, one) for one in shown],
         totals=[sum(one.by_stage.get(stage, 0) for one in shown) for stage in STAGES],
         students=sum(one.students for one in shown),
         colleges=sorted({one.college for one in counted}),
         college=college,
         stale=at.before.stale(fresh),
-        moment=at.here.language.moment(at.here.now, at.here.now),
+        moment=at.reader.language.moment(at.reader.now, at.reader.now),
         as_of=at.before.as_of(fresh),
     )
 
 
-def _row(at: DeskContext, one: ClassCount) -> ClassLine:
+def _class_line(at: DeskContext, one: ClassCount) -> ClassLine:
     return ClassLine(
-        name=one.class_name or at.here.language.gettext("未分班"),
+        name=one.class_name or at.reader.language.gettext("未分班"),
         college=one.college,
         students=one.students,
         counts=tuple(one.by_stage.get(stage, 0) for stage in STAGES),
@@ -101,4 +101,4 @@ def _row(at: DeskContext, one: ClassCount) -> ClassLine:
     )
 
 
-ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING, long=True)),)
+ROUTES = (Route("/desk/classes", for_visitors(class_list_page, *REVIEWING, long=True)),)

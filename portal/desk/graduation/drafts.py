@@ -1,6 +1,6 @@
-"""A class's morning before it is confirmed: what was ticked and typed, what is wrong with it, and what it would do.
+"""The draft of a class review: what was ticked and typed, its errors, and what it would do.
 
-Pure: it is told the class, the time and which numbers are used, and asks nothing.
+Pure: the class, the time and the used numbers are passed in.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,11 +12,11 @@ from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from status_db.queries.classes import ClassMember, Roll, Stage
 
-#: No note is longer, and no reason that is typed.
+#: The longest note, and the longest typed reason.
 LONGEST_NOTE = 500
 LONGEST_REASON = 100
 
-#: How certificates may leave for a whole class; one at a time, somebody else may take them, too.
+#: How certificates of a whole class are collected. A single one can also be collected by another person.
 LEAVES: Mapping[str, str] = {"": N_("等待领取"), "self": N_("本人当场领走"), "post": N_("邮寄")}
 
 _UNMATCHED = N_("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
@@ -37,13 +37,13 @@ _CHOICE = N_("选项不对，可能设置刚改过。请重新选一次。")
 
 @dataclass(frozen=True, slots=True)
 class ClassDraft:
-    """What was ticked and typed, whether it makes sense or not."""
+    """What was ticked and typed, valid or not."""
 
-    #: Students ticked; None where nobody has touched the ticks.
+    #: The ticked students. None before the first submission.
     picked: frozenset[str] | None = None
-    #: All but these.
+    #: Students to leave out.
     leave: str = ""
-    #: Certificates' numbers: two columns, or the first one.
+    #: Certificate numbers: two pasted columns, or the first number.
     pasted: str = ""
     first: str = ""
     kind: str = ""
@@ -53,7 +53,7 @@ class ClassDraft:
     over_old: bool = False
 
     def ticked(self, member: ClassMember, stage: Stage) -> bool:
-        """Say whether a student's tick is set: beforehand, that of whoever is clear or reviewed."""
+        """Return whether a student is ticked. By default, students that are clear or reviewed are."""
         if self.picked is not None:
             return member.student in self.picked
         return stage in (Stage.CLEAR, Stage.REVIEWED)
@@ -61,16 +61,16 @@ class ClassDraft:
 
 @dataclass(frozen=True, slots=True)
 class PassingStudent:
-    """One student who is to pass."""
+    """One student that is to pass."""
 
     member: ClassMember
     stage: Stage
-    #: Empty where only the review is given.
+    #: Empty if only the review is given.
     number: str
 
     @property
     def reviews(self) -> bool:
-        """A review is given; otherwise one stands already."""
+        """Whether a review is given. Otherwise the student already has one."""
         return self.stage is not Stage.REVIEWED
 
 
@@ -79,35 +79,35 @@ class DraftPlan:
     """What a draft would do."""
 
     passing: tuple[PassingStudent, ...]
-    #: Everybody else of the class who has no certificate yet.
+    #: All other students of the class without a certificate.
     left: tuple[tuple[ClassMember, Stage], ...]
-    #: Everybody named in the box of whom to leave out, of this class or not.
+    #: All numbers in the box of students to leave out, of this class or not.
     named: frozenset[str]
-    #: How many were chosen, those for whom nothing would change among them.
+    #: How many students were chosen, including those for which nothing changes.
     chosen: int
-    #: The first number cannot be counted up so far.
+    #: The first number cannot be counted up that far.
     uncountable: bool
 
     @property
     def reviewed(self) -> int:
-        """How many reviews it would give."""
+        """The number of reviews it would give."""
         return sum(one.reviews for one in self.passing)
 
     @property
     def issued(self) -> int:
-        """How many certificates it would issue."""
+        """The number of certificates it would issue."""
         return sum(bool(one.number) for one in self.passing)
 
 
 def choosable(member: ClassMember, stage: Stage) -> bool:
-    """Say whether a student may be ticked by whoever looks."""
+    """Return whether the account can tick a student."""
     if stage in (Stage.CLEAR, Stage.OLD):
         return member.may_review
     return stage is Stage.REVIEWED and member.may_issue
 
 
 def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPlan:
-    """Return what a draft would do; of one that makes no sense, what can be made of it."""
+    """Return what a draft would do. If it is not valid, return as much as is clear."""
     named = frozenset(numbers.mentioned(draft.leave))
     staged = [(member, member.stage(step, now)) for member in roll.members]
     chosen = [
@@ -115,20 +115,20 @@ def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPla
         for member, stage in staged
         if choosable(member, stage) and draft.ticked(member, stage) and member.student not in named
     ]
-    given, uncountable = _given(draft, [member.student for member, _ in chosen if member.may_issue])
+    given, uncountable = _assigned_numbers(draft, [member.student for member, _ in chosen if member.may_issue])
     passing = [
         PassingStudent(member, stage, given.get(member.student, "") if member.may_issue else "")
         for member, stage in chosen
     ]
-    # Whom it would change nothing for is left out, too.
+    # Students for which nothing changes are left out, too.
     kept = tuple(one for one in passing if one.reviews or one.number)
     passes = {one.member.student for one in kept}
     left = tuple((m, s) for m, s in staged if m.student not in passes and m.certificate is None)
     return DraftPlan(kept, left, named, len(chosen), uncountable)
 
 
-def _given(draft: ClassDraft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
-    """Return student → certificate's number, and whether the first one cannot be counted up."""
+def _assigned_numbers(draft: ClassDraft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
+    """Return student → certificate number, and whether the first number cannot be counted up."""
     if draft.pasted.strip():
         return numbers.pairs(draft.pasted).numbers, False
     if draft.first.strip():
@@ -149,7 +149,7 @@ def mistakes(
     kinds: Sequence[str],
     reasons: Sequence[str],
 ) -> tuple[str, ...]:
-    """Say everything that is wrong with a draft, each with the way out; nothing when it may be confirmed."""
+    """Return all errors of a draft, each with its fix. Empty if it can be confirmed."""
     found = [*_of_numbers(language, roll, draft, plan, used), *of_choices(language, draft, kinds, reasons)]
     if any(one.stage is Stage.OLD for one in plan.passing):
         if not draft.over_old:
@@ -162,7 +162,7 @@ def mistakes(
 
 
 def of_choices(language: Language, draft: ClassDraft, kinds: Sequence[str], reasons: Sequence[str]) -> tuple[str, ...]:
-    """Say what is wrong with what was chosen and written, whoever is to pass."""
+    """Return the errors that do not depend on the students."""
     found: list[str] = []
     unknown = draft.kind not in kinds or draft.collected not in LEAVES or (reasons and draft.reason not in reasons)
     if unknown or not draft.reason:
@@ -173,23 +173,23 @@ def of_choices(language: Language, draft: ClassDraft, kinds: Sequence[str], reas
 
 
 def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPlan, used: Collection[str]) -> list[str]:
-    here = {member.student: member for member in roll.members}
+    members = {member.student: member for member in roll.members}
     found: list[str] = []
 
-    def say(text: str, name: str, said: Sequence[str]) -> None:
-        if said:
-            found.append(language.gettext(text, **{name: language.listed(said)}))
+    def add_error(text: str, name: str, values: Sequence[str]) -> None:
+        if values:
+            found.append(language.gettext(text, **{name: language.listed(values)}))
 
-    say(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in here])
+    add_error(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in members])
     if draft.pasted.strip() and draft.first.strip():
         found.append(language.gettext(_BOTH))
     if draft.pasted.strip():
         read = numbers.pairs(draft.pasted)
-        say(_UNREADABLE, "places", [str(place) for place in read.unreadable])
-        say(_TWICE, "numbers", read.twice)
-        say(_ROUNDED, "numbers", read.rounded)
-        say(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in here or not here[s].may_issue])
+        add_error(_UNREADABLE, "places", [str(place) for place in read.unreadable])
+        add_error(_TWICE, "numbers", read.duplicates)
+        add_error(_ROUNDED, "numbers", read.rounded)
+        add_error(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in members or not members[s].may_issue])
     elif plan.uncountable:
         found.append(language.gettext(_UNCOUNTABLE))
-    say(_USED, "numbers", [one.number for one in plan.passing if one.number in used])
+    add_error(_USED, "numbers", [one.number for one in plan.passing if one.number in used])
     return found

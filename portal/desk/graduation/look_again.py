@@ -1,4 +1,4 @@
-"""What a reviewer looks at once more: reviews given over answers that were too old, and certificates over news."""
+"""The reviewer's check list: reviews given with old data, and students with new obligations after their certificate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.desk.context.scene import DeskContext, place
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.graduation.classes import REVIEWING
 from portal.page.context import SignedIn
 from portal.present import list_rows
@@ -20,7 +20,7 @@ from status_db.model import Decision, said_as_of
 
 @dataclass(frozen=True, slots=True)
 class OpenedLine:
-    """A student with a certificate at whose steps something has come up since."""
+    """A student whose steps have a new obligation since the certificate was issued."""
 
     student: str
     name: str
@@ -31,7 +31,7 @@ class OpenedLine:
 
 @dataclass(frozen=True, slots=True)
 class ReviewLine:
-    """A review that was given over old answers."""
+    """A review that was given with data out of date."""
 
     student: str
     name: str
@@ -45,20 +45,20 @@ class ReviewLine:
     steps: tuple[tuple[str, list_rows.Cell], ...]
 
 
-async def page(context: SignedIn) -> Response:
+async def look_again_page(context: SignedIn) -> Response:
     """Show both lists, inside the scopes."""
-    at = place(context, REVIEWING)
-    cohort, now = at.here.cohort.key, at.here.now
-    given = await context.ask_long(at.doors.class_reviews.given_over_old_answers, at.step, now, at.scopes)
+    at = desk_context(context, REVIEWING)
+    cohort, now = at.reader.cohort.key, at.reader.now
+    given = await context.ask_long(at.stores.class_reviews.given_over_old_answers, at.step, now, at.scopes)
     opened = await context.ask_long(context.services.reader.opened_after_issue, cohort, now, at.scopes, at.step)
     students = {decision.student for decision, _ in given} | {student for student, _ in opened}
-    people = await context.ask_long(at.doors.batches.people, sorted(students), at.scopes)
+    people = await context.ask_long(at.stores.batches.people, sorted(students), at.scopes)
     fresh = await context.ask_long(context.services.lists.freshness, cohort)
     reviews = [_review(at, decision, steps, people) for decision, steps in given]
     await context.audit(AuditEvent.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
     by_student: dict[str, list[str]] = {}
     for student, step in opened:
-        by_student.setdefault(student, []).append(at.here.titles.get(step, step))
+        by_student.setdefault(student, []).append(at.reader.titles.get(step, step))
     return context.page(
         "desk/look_again.html",
         at=at,
@@ -68,9 +68,9 @@ async def page(context: SignedIn) -> Response:
             OpenedLine(
                 student=student,
                 name=people[student].name,
-                record=_record(at, student),
+                record=_record_address(at, student),
                 class_name=people[student].class_name,
-                steps=at.here.language.listed(titles),
+                steps=at.reader.language.listed(titles),
             )
             for student, titles in by_student.items()
             if student in people
@@ -82,27 +82,27 @@ async def page(context: SignedIn) -> Response:
 def _review(
     at: DeskContext, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, RosterName]
 ) -> ReviewLine:
-    here = at.here
+    reader = at.reader
     person = people.get(decision.student, RosterName("", ""))
     name, class_name = person.name, person.class_name
-    accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(here.now)]
+    accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(reader.now)]
     newer = [step for step in accepted if step.as_of is None or said_as_of(step.as_of) != decision.accepts[step.step]]
     return ReviewLine(
         student=decision.student,
         name=name,
-        record=_record(at, decision.student),
+        record=_record_address(at, decision.student),
         class_name=class_name,
         by=decision.author,
-        at=here.language.moment(decision.entered_at, here.now),
+        at=reader.language.moment(decision.entered_at, reader.now),
         note=decision.note,
         answered=bool(newer),
         issued=any(step.issued for step in steps),
-        steps=tuple((here.titles[step.step], list_rows.cell(here, step)) for step in newer or accepted),
+        steps=tuple((reader.titles[step.step], list_rows.cell(reader, step)) for step in newer or accepted),
     )
 
 
-def _record(at: DeskContext, student: str) -> str:
+def _record_address(at: DeskContext, student: str) -> str:
     return at.address(f"/desk/students/{quote(student)}")
 
 
-ROUTES = (Route("/desk/look-again", for_visitors(page, *REVIEWING, long=True)),)
+ROUTES = (Route("/desk/look-again", for_visitors(look_again_page, *REVIEWING, long=True)),)

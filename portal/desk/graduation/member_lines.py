@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
-from portal.desk.context.scene import DeskContext
+from portal.desk.context.desk_context import DeskContext
 from portal.desk.graduation import drafts
 from portal.desk.graduation.drafts import ClassDraft
 from portal.present import list_rows
 from status_db.model import State
 from status_db.queries.classes import ClassMember, Stage
 
-#: A step's title, how it stands, and as of when its answer is.
+#: A step's title, its state, and the time of its data.
 Lack: TypeAlias = tuple[str, list_rows.Cell, str]
 
 
@@ -33,17 +33,17 @@ class MemberLine:
     kind: str
 
 
-def line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
-    """Return a student as the form shows them."""
+def member_line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
+    """Return a student as the form shows it."""
     certificate = member.certificate
-    review = member.review(at.step).at(at.here.now)
+    review = member.review(at.step).at(at.reader.now)
     return MemberLine(
         student=member.student,
         name=member.name,
         record=at.address(f"/desk/students/{quote(member.student)}"),
         choosable=drafts.choosable(member, stage),
         ticked=draft.ticked(member, stage),
-        # A review that only waits for a newer answer stands again with it.
+        # A review that only waits for newer data counts again when they arrive.
         lapsed=review.lapsed and stage is Stage.CLEAR,
         given=review.lapsed and stage is Stage.OLD,
         over_old=bool(review.by_decision and stage is Stage.REVIEWED and _accepts(at, member)),
@@ -59,18 +59,18 @@ def _accepts(at: DeskContext, member: ClassMember) -> Mapping[str, str]:
 
 
 def lacking(at: DeskContext, member: ClassMember) -> tuple[Lack, ...]:
-    """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
-    here = at.here
+    """Return the steps that do not count as clear, each with its state and the time of its data."""
+    reader = at.reader
     review = member.review(at.step)
     steps = {one.step: one for one in member.steps}
     steps_lacking = [steps[name] for name in review.waits_for]
-    if review.at(here.now).state is State.HELD:
+    if review.at(reader.now).state is State.HELD:
         steps_lacking.append(review)
     return tuple(
         (
-            here.titles[one.step],
-            list_rows.cell(here, one),
-            here.language.moment(one.as_of, here.now) if one.as_of is not None else "",
+            reader.titles[one.step],
+            list_rows.cell(reader, one),
+            reader.language.moment(one.as_of, reader.now) if one.as_of is not None else "",
         )
         for one in steps_lacking
     )

@@ -1,6 +1,6 @@
-"""Numbers as people paste them: whom to leave out, which certificate is whose, and numbers that are counted up.
+"""Read pasted numbers: students to leave out, pairs of student and certificate, and a first number to count up.
 
-Pure. Full-width digits are digits, and whatever stands between numbers separates them.
+Pure. Full-width digits are digits. Any other character separates numbers.
 """
 
 import re
@@ -10,57 +10,57 @@ from dataclasses import dataclass, field
 
 from status_db.model import normalise_number
 
-#: What a number may be made of; everything else, names in Chinese among it, stands between numbers.
+#: The characters of a number. Everything else, such as Chinese names, separates numbers.
 _TOKEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.\-]*")
 
-#: What a spreadsheet makes of a long number in a column that is not text: its last digits are lost.
+#: A long number that a spreadsheet has rounded: its last digits are lost.
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 
 _COLUMNS = re.compile(r"[\s,;|、，；]+")
 
-#: No certificate's number is longer.
+#: The longest certificate number.
 LONGEST = 100
 
 
 class Uncountable(ValueError):  # noqa: N818 - named by what is so
-    """A first number that cannot be counted up: no digits at its end, or too few of them."""
+    """A first number that cannot be counted up: it does not end in enough digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Two pasted columns: students' numbers, and their certificates'."""
+    """Two pasted columns: student numbers and certificate numbers."""
 
-    #: Student → certificate's number.
+    #: Student → certificate number.
     numbers: Mapping[str, str] = field(default_factory=dict)
-    #: Lines with no two columns, by their place from 1 on.
+    #: Lines without two columns, numbered from 1.
     unreadable: tuple[int, ...] = ()
-    #: Students, and certificates' numbers, that stand there more than once.
-    twice: tuple[str, ...] = ()
+    #: Duplicate student numbers and certificate numbers.
+    duplicates: tuple[str, ...] = ()
     #: Numbers that a spreadsheet has rounded.
     rounded: tuple[str, ...] = ()
 
 
 def printed(text: str) -> str:
-    """Return a certificate's number as it is kept: full-width digits are digits, and nothing stands around it."""
+    """Return a certificate number as it is stored: full-width digits become digits, outer blanks are removed."""
     return unicodedata.normalize("NFKC", text).strip()
 
 
 def mentioned(text: str) -> tuple[str, ...]:
-    """Return every number in a text, each once, in its one exact form."""
+    """Return the numbers in a text, normalised and without duplicates."""
     found = (normalise_number(token.rstrip(".-_")) for token in _TOKEN.findall(unicodedata.normalize("NFKC", text)))
     # A word without a digit is part of a name.
     return tuple(dict.fromkeys(number for number in found if any(map(str.isdigit, number))))
 
 
 def pairs(text: str) -> Pairs:
-    """Read two columns, as they come out of a spreadsheet; columns between the first and the last are passed over.
+    """Read two columns pasted from a spreadsheet: the first and the last. Columns between them are ignored.
 
-    A first line without any digit is the head.
+    Lines without any digit, such as a header, are skipped.
     """
     numbers: dict[str, str] = {}
     given: set[str] = set()
     unreadable: list[int] = []
-    twice: list[str] = []
+    duplicates: list[str] = []
     rounded: list[str] = []
     for place, line in enumerate(unicodedata.normalize("NFKC", text).splitlines(), start=1):
         if not any(map(str.isdigit, line)):
@@ -72,16 +72,16 @@ def pairs(text: str) -> Pairs:
             continue
         if _ROUNDED.fullmatch(number):
             rounded.append(number)
-        twice += [one for one, known in ((student, student in numbers), (number, number in given)) if known]
+        duplicates += [one for one, known in ((student, student in numbers), (number, number in given)) if known]
         numbers[student] = number
         given.add(number)
-    return Pairs(numbers, tuple(unreadable), tuple(dict.fromkeys(twice)), tuple(rounded))
+    return Pairs(numbers, tuple(unreadable), tuple(dict.fromkeys(duplicates)), tuple(rounded))
 
 
 def counted_up(first: str, students: Sequence[str]) -> dict[str, str]:
-    """Give each student a number in their order, from the first one on; noughts before it are kept.
+    """Return student → number, counted up from the first one. Leading zeros are kept.
 
-    Raises Uncountable when it does not end in digits, or they do not suffice for so many.
+    Raise Uncountable if the first number does not end in enough digits.
     """
     plain = printed(first)
     found = re.fullmatch(r"(.*?)([0-9]+)", plain)

@@ -1,4 +1,4 @@
-"""One certificate: handed over, revoked, or issued to a late comer."""
+"""One certificate: hand it over, revoke it, or issue one to a single student."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,10 +11,10 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, Line, OrNone, at_most
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.graduation import certificate_lines, numbers
-from portal.desk.graduation.certificate_lines import HELD, WAYS
+from portal.desk.graduation.certificate_lines import COLLECTION_LABELS, SELECTION_LABELS
 from portal.desk.graduation.classes import REVIEWING, powers
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
@@ -29,10 +29,10 @@ from status_db.queries.certificates import CertificateSelection, ListedCertifica
 from status_db.queries.classes import ClassMember, Stage
 from status_db.views import Scope
 
-#: So many certificates are on a page of the list.
+#: Certificates on a page of the list.
 ROWS = 50
 
-#: A form of one certificate, or the ticks of a page of them.
+#: A form of one certificate, or the ticks of one page.
 _LONGEST_FORM = 32 * 1024
 _MOST_FIELDS = ROWS + 20
 
@@ -46,7 +46,7 @@ _LONGEST_REASON = 500
 
 
 class CertificateForm(Form):
-    """A form about certificates, at one step."""
+    """A form about certificates at one step."""
 
     longest = _LONGEST_FORM
     most = _MOST_FIELDS
@@ -55,7 +55,7 @@ class CertificateForm(Form):
 
 
 class HandingForm(CertificateForm):
-    """What has been typed of how a certificate leaves, or why it is revoked."""
+    """How a certificate is collected, or why it is revoked, as typed."""
 
     collected: Annotated[Collected | None, OrNone] = None
     collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
@@ -64,7 +64,7 @@ class HandingForm(CertificateForm):
 
 
 class IssueForm(CertificateForm):
-    """What has been typed of a certificate that is issued to one student."""
+    """A certificate to issue to one student, as typed."""
 
     student: Line = ""
     number: Annotated[Line, at_most(numbers.LONGEST)] = ""
@@ -73,54 +73,54 @@ class IssueForm(CertificateForm):
     collector: Annotated[Line, at_most(_LONGEST_COLLECTOR)] = ""
 
 
-async def one(context: SignedIn) -> Response:
-    """Show one certificate, and what may be done with it."""
-    at = place(context, REVIEWING)
-    listed = await _found(context, at, powers(context, at).issue)
-    return await _one_page(context, at, listed, HandingForm(collected="self"))
+async def certificate_page(context: SignedIn) -> Response:
+    """Show one certificate and its forms."""
+    at = desk_context(context, REVIEWING)
+    listed = await _find_certificate(context, at, powers(context, at).issue)
+    return await _show_certificate(context, at, listed, HandingForm(collected="self"))
 
 
-async def hand_over(context: SignedIn) -> Response:
-    """Note how a certificate has left."""
+async def hand_over_one(context: SignedIn) -> Response:
+    """Record how a certificate was collected."""
     typed = await forms.read_form(context, HandingForm)
-    at = place(context, (Act.ISSUE,), typed.step or None)
-    listed = await _found(context, at, at.scopes)
-    language, zone = at.here.language, context.settings.institution.timezone
+    at = desk_context(context, (Act.ISSUE,), typed.step or None)
+    listed = await _find_certificate(context, at, at.scopes)
+    language, zone = at.reader.language, context.settings.institution.timezone
     try:
         when = bounds.moment(typed.when, zone) if typed.when else None
     except ValueError:
-        return await _one_page(context, at, listed, typed, language.gettext(_NOT_NOW))
+        return await _show_certificate(context, at, listed, typed, language.gettext(_NOT_NOW))
     if not typed.collected:
-        return await _one_page(context, at, listed, typed, language.gettext(_NO_WAY))
+        return await _show_certificate(context, at, listed, typed, language.gettext(_NO_WAY))
     if "collector" in typed.too_long:
-        return await _one_page(context, at, listed, typed, language.gettext(_LONG))
+        return await _show_certificate(context, at, listed, typed, language.gettext(_LONG))
     handed = Handover(listed.certificate.number, typed.collected, typed.collector, when)
     try:
         await note_handed_over(context, at, listed, handed)
     except DecisionRefused as refused:
-        said = sentence(language, at.here.titles, refused)
-        return await _one_page(context, at, listed, typed, said)
+        reason = sentence(language, at.reader.titles, refused)
+        return await _show_certificate(context, at, listed, typed, reason)
     return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
 
 
 async def revoke(context: SignedIn) -> Response:
-    """Revoke a certificate, by a second person and for a reason."""
+    """Revoke a certificate. This needs a second person and a reason."""
     typed = await forms.read_form(context, HandingForm)
-    at = place(context, (Act.ISSUE,), typed.step or None)
-    listed = await _found(context, at, at.scopes)
+    at = desk_context(context, (Act.ISSUE,), typed.step or None)
+    listed = await _find_certificate(context, at, at.scopes)
     number = listed.certificate.number
     if "because" in typed.too_long:
-        return await _one_page(context, at, listed, typed, at.here.language.gettext(_LONG))
+        return await _show_certificate(context, at, listed, typed, at.reader.language.gettext(_LONG))
     try:
         await context.ask_long(
-            at.doors.register.revoke, number, context.account.account, typed.because, at.here.now, at.scopes
+            at.stores.register.revoke, number, context.account.account, typed.because, at.reader.now, at.scopes
         )
     except DecisionRefused as refused:
-        said = sentence(at.here.language, at.here.titles, refused)
-        return await _one_page(context, at, listed, typed, said)
+        reason = sentence(at.reader.language, at.reader.titles, refused)
+        return await _show_certificate(context, at, listed, typed, reason)
     await context.audit(
         AuditEvent.REVOKED,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         student=listed.certificate.student,
         number=number,
         reason=typed.because,
@@ -128,52 +128,52 @@ async def revoke(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
 
 
-async def new(context: SignedIn) -> Response:
-    """Show the form for one student whose review stands; the address may name the student."""
-    at = place(context, (Act.ISSUE,))
+async def issue_page(context: SignedIn) -> Response:
+    """Show the form to issue a certificate to one reviewed student. The address can name the student."""
+    at = desk_context(context, (Act.ISSUE,))
     student = normalise_number(context.asked("student"))
     member = await _member(context, at, student) if student else None
-    wrong = at.here.language.gettext(_NO_STUDENT) if student and member is None else ""
-    return _new_page(context, at, student, member, IssueForm(), wrong)
+    wrong = at.reader.language.gettext(_NO_STUDENT) if student and member is None else ""
+    return _show_issue_form(context, at, student, member, IssueForm(), wrong)
 
 
 async def issue(context: SignedIn) -> Response:
     """Issue one certificate."""
     typed = await forms.read_form(context, IssueForm)
-    at = place(context, (Act.ISSUE,), typed.step or None)
-    student, language = normalise_number(typed.student), at.here.language
+    at = desk_context(context, (Act.ISSUE,), typed.step or None)
+    student, language = normalise_number(typed.student), at.reader.language
     member = await _member(context, at, student)
     if member is None:
-        return _new_page(context, at, student, None, typed, language.gettext(_NO_STUDENT))
+        return _show_issue_form(context, at, student, None, typed, language.gettext(_NO_STUDENT))
     kinds = context.settings.desk.certificates
     if typed.kind not in kinds or typed.collected is None:
-        return _new_page(context, at, student, member, typed, language.gettext(_NO_WAY))
+        return _show_issue_form(context, at, student, member, typed, language.gettext(_NO_WAY))
     if typed.too_long:
-        return _new_page(context, at, student, member, typed, language.gettext(_LONG))
+        return _show_issue_form(context, at, student, member, typed, language.gettext(_LONG))
     wish = Issue(student, numbers.printed(typed.number), typed.kind, typed.collected, typed.collector)
     try:
         made = await context.ask_in_turn(
-            partial(at.doors.register.issue, wish, context.account.account, at.here.now, at.scopes, step=at.step),
+            partial(at.stores.register.issue, wish, context.account.account, at.reader.now, at.scopes, step=at.step),
         )
     except DecisionRefused as refused:
-        said = sentence(language, at.here.titles, refused)
-        return _new_page(context, at, student, member, typed, said)
+        reason = sentence(language, at.reader.titles, refused)
+        return _show_issue_form(context, at, student, member, typed, reason)
     await context.audit(
-        AuditEvent.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind
+        AuditEvent.ISSUED, cohort=at.reader.cohort.key, student=student, number=made.number, kind=made.kind
     )
     return see_other(at.address(f"/desk/certificates/{made.id}"))
 
 
-async def _found(context: Context, at: DeskContext, issue_scopes: Sequence[Scope]) -> ListedCertificate:
-    """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
+async def _find_certificate(context: Context, at: DeskContext, issue_scopes: Sequence[Scope]) -> ListedCertificate:
+    """Return the certificate that the address names. Raise 404 if it is missing or outside the scopes."""
     number = context.request.path_params["certificate"]
-    listed = await context.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
+    listed = await context.ask_long(at.stores.certificates.find, at.step, at.scopes, number, issue_scopes)
     if listed is None:
         raise HTTPException(404)
     return listed
 
 
-async def _one_page(
+async def _show_certificate(
     context: SignedIn,
     at: DeskContext,
     listed: ListedCertificate,
@@ -186,7 +186,7 @@ async def _one_page(
         "desk/certificate.html",
         status=422 if wrong else 200,
         at=at,
-        row=certificate_lines.line(at, listed),
+        row=certificate_lines.certificate_line(at, listed),
         certificate=certificate,
         typed=typed,
         wrong=wrong,
@@ -198,11 +198,11 @@ async def _one_page(
 
 
 async def _member(context: Context, at: DeskContext, student: str) -> ClassMember | None:
-    found = await context.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
+    found = await context.ask_long(at.stores.classes.member, at.step, at.reader.now, student, (), at.scopes)
     return found if found is not None and found.may_issue else None
 
 
-def _new_page(
+def _show_issue_form(
     context: Context,
     at: DeskContext,
     student: str,
@@ -210,33 +210,33 @@ def _new_page(
     typed: IssueForm,
     wrong: str,
 ) -> Response:
-    language = at.here.language
-    stage = member.stage(at.step, at.here.now) if member else None
+    language = at.reader.language
+    stage = member.stage(at.step, at.reader.now) if member else None
     return context.page(
         "desk/issue.html",
         status=422 if wrong else 200,
         at=at,
         student=student,
         member=member,
-        stands=stage is Stage.REVIEWED,
+        reviewed=stage is Stage.REVIEWED,
         held=member.certificate if member else None,
         typed=typed,
         kinds=context.settings.desk.certificates,
-        ways=[("", language.gettext(HELD[CertificateSelection.WAITING])), *_ways(at)],
+        ways=[("", language.gettext(SELECTION_LABELS[CertificateSelection.WAITING])), *_ways(at)],
         wrong=wrong,
     )
 
 
 def _ways(at: DeskContext) -> list[tuple[str, str]]:
-    return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
+    return [(key, at.reader.language.gettext(word)) for key, word in COLLECTION_LABELS.items()]
 
 
 async def note_handed_over(context: SignedIn, at: DeskContext, listed: ListedCertificate, handed: Handover) -> None:
-    """Note that a certificate has left, and who noted it. Raises DecisionRefused."""
-    await context.ask_long(at.doors.register.hand_over, handed, context.account.account, at.here.now, at.scopes)
+    """Record that a certificate was collected, and by whom it was recorded. Raise DecisionRefused."""
+    await context.ask_long(at.stores.register.hand_over, handed, context.account.account, at.reader.now, at.scopes)
     await context.audit(
         AuditEvent.CERTIFICATE_HANDED_OVER,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         student=listed.certificate.student,
         number=handed.number,
         collected=handed.collected,
@@ -244,9 +244,9 @@ async def note_handed_over(context: SignedIn, at: DeskContext, listed: ListedCer
 
 
 ROUTES = (
-    Route("/desk/certificates/issue", for_visitors(new, Act.ISSUE)),
+    Route("/desk/certificates/issue", for_visitors(issue_page, Act.ISSUE)),
     Route("/desk/certificates/issue", for_visitors(issue, Act.ISSUE), methods=["POST"]),
-    Route("/desk/certificates/{certificate:id}", for_visitors(one, *REVIEWING)),
-    Route("/desk/certificates/{certificate:id}/hand-over", for_visitors(hand_over, Act.ISSUE), methods=["POST"]),
+    Route("/desk/certificates/{certificate:id}", for_visitors(certificate_page, *REVIEWING)),
+    Route("/desk/certificates/{certificate:id}/hand-over", for_visitors(hand_over_one, Act.ISSUE), methods=["POST"]),
     Route("/desk/certificates/{certificate:id}/revoke", for_visitors(revoke, Act.ISSUE), methods=["POST"]),
 )

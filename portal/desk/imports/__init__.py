@@ -1,1 +1,1 @@
-"""An office's results as a sheet: read, checked, confirmed and taken back."""
+"""Import of an office's results: read the sheet, check it, confirm it, undo it."""

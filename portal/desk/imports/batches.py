@@ -1,4 +1,4 @@
-"""Batches: what was entered together, what became of each row, and taking it back."""
+"""Import batches: their decisions, the result of each row, and undoing a batch."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +15,8 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import desk_of
 from portal.desk.imports import result_words, results
 from portal.documents import xlsx
@@ -36,15 +36,15 @@ from status_db.stored_counts import BatchCounts
 _LISTED = 100
 _LONGEST_REASON = 500
 
-#: Why a batch is not taken back, each with the way out.
+#: Why a batch cannot be undone, each with the fix.
 NO_REASON = N_("撤销要写明原因，好让后来的人知道。请写上再提交。")
 LONG_REASON = N_("原因太长了，请缩短到 500 字以内。")
 
-#: What has become of a decision of a batch.
-_STANDS, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
+#: The current state of a decision of a batch.
+_IN_FORCE, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
 
 _FATES: Mapping[str, tuple[str, str]] = {
-    _STANDS: (N_("有效"), "good"),
+    _IN_FORCE: (N_("有效"), "good"),
     _WITHDRAWN: (N_("已随这一批撤销"), "none"),
     _ISSUED: (N_("已发证，保留"), "todo"),
     _MOVED: (N_("此前已被替换、撤回或到期"), "none"),
@@ -63,7 +63,7 @@ _COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
 
 
 class UndoForm(Form):
-    """Why a batch is taken back."""
+    """Why a batch is undone."""
 
     reason: Annotated[Line, at_most(_LONGEST_REASON)] = ""
 
@@ -84,7 +84,7 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class DecisionLine:
-    """One decision of a batch, and what has become of it."""
+    """One decision of a batch and its current state."""
 
     student: str
     name: str
@@ -100,26 +100,26 @@ class DecisionLine:
         return self.student, self.name, self.class_name, self.result, self.reason, self.became
 
 
-async def listed(context: SignedIn) -> Response:
+async def batch_list_page(context: SignedIn) -> Response:
     """Show the batches of a step, the newest first."""
-    at = place(context, (Act.DECIDE,))
-    found = await context.ask_long(at.doors.batches.batches, at.step, _LISTED)
+    at = desk_context(context, (Act.DECIDE,))
+    found = await context.ask_long(at.stores.batches.batches, at.step, _LISTED)
     return context.page(
         "desk/import_batches.html",
-        here=at.here,
+        reader=at.reader,
         at=at,
-        batches=[_line(at, one) for one in found if _may_see(at, one)],
+        batches=[_batch_line(at, one) for one in found if _may_see(at, one)],
         back=at.address("/desk/import"),
     )
 
 
-async def page(context: SignedIn) -> Response:
-    """Show a batch: what was entered, and what has become of it."""
-    at, batch, decisions = await _found(context)
-    return await _page(context, at, batch, decisions)
+async def batch_page(context: SignedIn) -> Response:
+    """Show a batch: its decisions and their current state."""
+    at, batch, decisions = await _find_batch(context)
+    return await _show_batch(context, at, batch, decisions)
 
 
-async def _page(
+async def _show_batch(
     context: Context,
     at: DeskContext,
     batch: Batch,
@@ -127,15 +127,15 @@ async def _page(
     refused: str = "",
     reason: str = "",
 ) -> Response:
-    language, now = at.here.language, at.here.now
-    people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+    language, now = at.reader.language, at.reader.now
+    people = await context.ask_long(at.stores.batches.people, [d.student for d in decisions], at.scopes)
     fates = {d.id: _fate(d, batch, at) for d in decisions}
     return context.page(
         "desk/import_batch.html",
         status=409 if refused else 200,
-        here=at.here,
+        reader=at.reader,
         at=at,
-        batch=_line(at, batch),
+        batch=_batch_line(at, batch),
         counts=[(language.gettext(word), number) for count, word in _COUNTS if (number := count(batch.counts))],
         undone=batch.undone_at is not None,
         because=batch.undone_because,
@@ -144,7 +144,9 @@ async def _page(
             for key, (word, tone) in _FATES.items()
             if any(fate == key for fate in fates.values())
         ],
-        rows=[_row(language, d, people.get(d.student), fates[d.id]) for d in decisions if d.student in people],
+        rows=[
+            _decision_line(language, d, people.get(d.student), fates[d.id]) for d in decisions if d.student in people
+        ],
         hidden=sum(d.student not in people for d in decisions),
         may_undo=batch.undone_at is None and batch.kind is not BatchKind.CLASS,
         address=at.address(f"/desk/import/batches/{batch.id}"),
@@ -158,9 +160,9 @@ async def _page(
 
 
 async def undo(context: SignedIn) -> Response:
-    """Take a batch back; who has the certificate keeps it, and is listed."""
+    """Undo a batch. Decisions of students with a certificate stay, and the page lists them."""
     form = await forms.read_form(context, UndoForm)
-    at, batch, decisions = await _found(context)
+    at, batch, decisions = await _find_batch(context)
     reason = form.reason
     refused = ""
     if batch.undone_at is not None:
@@ -172,15 +174,15 @@ async def undo(context: SignedIn) -> Response:
     if not refused:
         try:
             undone = await context.ask_in_turn(
-                at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
+                at.stores.batches.undo, batch.id, at.account, reason, at.reader.now, at.scopes
             )
         except DecisionRefused as error:
-            at, batch, decisions = await _found(context)
+            at, batch, decisions = await _find_batch(context)
             refused = unfilled(error.code, SHEET)
         else:
             await context.audit(
                 AuditEvent.IMPORT_UNDONE,
-                cohort=at.here.cohort.key,
+                cohort=at.reader.cohort.key,
                 step=at.step,
                 batch=batch.id,
                 withdrawn=len(undone.withdrawn),
@@ -188,13 +190,13 @@ async def undo(context: SignedIn) -> Response:
                 reason=reason,
             )
             return see_other(at.address(f"/desk/import/batches/{batch.id}"))
-    return await _page(context, at, batch, decisions, at.here.language.gettext(refused), reason)
+    return await _show_batch(context, at, batch, decisions, at.reader.language.gettext(refused), reason)
 
 
 async def result(context: SignedIn) -> Response:
-    """Send each row of the sheet with what became of it; of what came another way, each decision."""
-    at, batch, decisions = await _found(context)
-    language, now = at.here.language, at.here.now
+    """Return the sheet with the result of each row, or the decisions of a batch without a sheet."""
+    at, batch, decisions = await _find_batch(context)
+    language, now = at.reader.language, at.reader.now
     upload = await context.ask_long(desk_of(context.request).uploads.of_batch, batch.id, at.account)
     if upload is not None:
         sheet = results.again(upload.rows)
@@ -203,15 +205,17 @@ async def result(context: SignedIn) -> Response:
             (
                 str(row.line),
                 *(cell or "" for cell in row.cells),
-                _said(row.became, language),
+                _outcome_text(row.became, language),
             )
             for row in sheet.rows
         ]
     else:
-        people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+        people = await context.ask_long(at.stores.batches.people, [d.student for d in decisions], at.scopes)
         columns = [language.gettext(word) for word in _DECISION_COLUMNS]
-        table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
-    title = " ".join((at.here.cohort.name, at.here.titles[at.step], language.gettext("导入结果"), str(batch.id)))
+        table = [
+            _decision_line(language, d, people[d.student], _IN_FORCE).cells for d in decisions if d.student in people
+        ]
+    title = " ".join((at.reader.cohort.name, at.reader.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
@@ -223,7 +227,7 @@ async def result(context: SignedIn) -> Response:
     try:
         file = Path(folder.name) / "result.xlsx"
         written = await context.export(partial(xlsx.write, file, title, head, columns, table))
-        await context.audit(AuditEvent.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
+        await context.audit(AuditEvent.EXPORTED, cohort=at.reader.cohort.key, filter=title, students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -231,31 +235,31 @@ async def result(context: SignedIn) -> Response:
     return SentOnce(folder, file, name)
 
 
-async def _found(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
-    """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
-    at = place(context, (Act.DECIDE,))
+async def _find_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
+    """Return the batch that the address names. Raise 404 if it is missing or not visible."""
+    at = desk_context(context, (Act.DECIDE,))
     number = context.request.path_params["batch"]
-    found = await context.ask_long(at.doors.batches.batch, number)
+    found = await context.ask_long(at.stores.batches.batch, number)
     if found is None or found[0].step not in at.steps:
         raise HTTPException(404)
-    at = place(context, (Act.DECIDE,), found[0].step)
+    at = desk_context(context, (Act.DECIDE,), found[0].step)
     if not _may_see(at, found[0]):
         raise HTTPException(404)
     return at, *found
 
 
-def _said(became: Mapping[str, str], language: Language) -> str:
-    """Return a sentence in this language; in another one where it was added since."""
+def _outcome_text(became: Mapping[str, str], language: Language) -> str:
+    """Return the sentence in this language, or in another one if this language was added later."""
     return became.get(language.code) or next(iter(became.values()), "")
 
 
 def _may_see(at: DeskContext, batch: Batch) -> bool:
-    """Say whether a batch may be seen: by its author, and by who decides the step for everybody."""
+    """Return whether a batch is visible: to its author, and to accounts that decide the step without a limit."""
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _line(at: DeskContext, batch: Batch) -> BatchLine:
-    language, now = at.here.language, at.here.now
+def _batch_line(at: DeskContext, batch: Batch) -> BatchLine:
+    language, now = at.reader.language, at.reader.now
     return BatchLine(
         number=batch.id,
         title=batch.title,
@@ -269,7 +273,7 @@ def _line(at: DeskContext, batch: Batch) -> BatchLine:
 
 
 def _undone(language: Language, batch: Batch) -> str:
-    """Say who took a batch back, when and why; empty where nobody has."""
+    """Return who undid a batch, when and why. Empty if it is not undone."""
     if batch.undone_at is None:
         return ""
     who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
@@ -277,17 +281,17 @@ def _undone(language: Language, batch: Batch) -> str:
 
 
 def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:
-    """Say what has become of a decision of a batch."""
+    """Return the current state of a decision of a batch."""
     if batch.undone_at is None:
-        return _STANDS if decision.active(at.here.now) else _ENDED
+        return _IN_FORCE if decision.active(at.reader.now) else _ENDED
     if decision.withdrawn_at == batch.undone_at:
         return _WITHDRAWN
-    # What was withdrawn later than the batch was not withdrawn with it: the certificate kept it.
+    # A decision withdrawn later than the batch was kept by its certificate at that time.
     kept = decision.withdrawn_at is None or decision.withdrawn_at > batch.undone_at
     return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
 
 
-def _row(language: Language, decision: Decision, person: RosterName | None, fate: str) -> DecisionLine:
+def _decision_line(language: Language, decision: Decision, person: RosterName | None, fate: str) -> DecisionLine:
     word, tone = _FATES[fate]
     return DecisionLine(
         student=decision.student,
@@ -301,8 +305,8 @@ def _row(language: Language, decision: Decision, person: RosterName | None, fate
 
 
 ROUTES = (
-    Route("/desk/import/batches", for_visitors(listed, Act.DECIDE)),
-    Route("/desk/import/batches/{batch:id}", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import/batches", for_visitors(batch_list_page, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}", for_visitors(batch_page, Act.DECIDE)),
     Route("/desk/import/batches/{batch:id}/result.xlsx", for_visitors(result, Act.DECIDE, long=True)),
     Route("/desk/import/batches/{batch:id}/undo", for_visitors(undo, Act.DECIDE), methods=["POST"]),
 )

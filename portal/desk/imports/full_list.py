@@ -1,7 +1,7 @@
-"""The whole list of an office without a system: its operator brings it, looks at it, and the schedule takes it over.
+"""The full list of an office without a system: its operator uploads it, previews it, and the scheduler imports it.
 
-It becomes the source's snapshot, with proofs and guard like any other; this page writes no mark. Who is not on it is
-told what the source's settings say of those who are not on it.
+It becomes the source's snapshot, with proofs and guard like any other. This page writes no mark. For students that are
+not on the list, the source's setting `absent` applies.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ from config.tables.sources import Source
 from portal.access import forms
 from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.head import desk_page
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.desk.imports.uploaded import keep_upload, read_upload
@@ -33,7 +33,7 @@ from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import Verdict, normalise_number
 
-#: So many rows that are about nobody, or doubtful, are named.
+#: Unmatched or doubtful rows listed in the preview.
 _NAMED = 30
 
 NO_FILE = N_("没有选文件。请先选一个文件。")
@@ -41,7 +41,7 @@ OTHER_KIND = N_("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再
 NO_ROWS = N_("表里一行也没有。请看是不是选错了文件。")
 CHANGED = N_("确认的不是刚才看到的那一份。请重新看一遍再确认。")
 
-#: What a look at the rows finds, besides rows about somebody on the roster.
+#: What a preview finds, apart from rows that match a student.
 _FOUND = {
     RowFault.NOBODY: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
     RowFault.TWICE: N_("同一个学号不止一行，会一起算"),
@@ -52,7 +52,7 @@ _FOUND = {
 
 @dataclass(frozen=True, slots=True)
 class ListFindings:
-    """Rows that something is to be said of."""
+    """Rows of one kind that the preview lists."""
 
     word: str
     count: int
@@ -60,37 +60,39 @@ class ListFindings:
     rows: tuple[tuple[int, str, str], ...]
 
 
-async def page(context: SignedIn) -> Response:
-    """Show which lists of this step are brought, and take one."""
-    at = place(context, (Act.DECIDE,))
-    return await _page(context, at)
+async def full_list_page(context: SignedIn) -> Response:
+    """Show the full lists of this step and the form to upload one."""
+    at = desk_context(context, (Act.DECIDE,))
+    return await _show_upload_page(context, at)
 
 
-async def _page(
+async def _show_upload_page(
     context: Context,
     at: DeskContext,
     refused: str = "",
     *,
     status: int = 200,
-    said: str = "",
+    detail: str = "",
 ) -> Response:
-    sources = at.brings
+    sources = at.full_list_sources
     if not sources:
         raise HTTPException(404)
-    now, language = at.here.now, at.here.language
-    views = {view.source: view for view in await context.ask_long(context.services.reader.sources, at.here.cohort.key)}
-    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
+    now, language = at.reader.now, at.reader.language
+    views = {
+        view.source: view for view in await context.ask_long(context.services.reader.sources, at.reader.cohort.key)
+    }
+    fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
     return await desk_page(
         context,
         at,
         "desk/full_list.html",
         status=status,
-        stale=replace(at.here, visibility=at.visibility).stale(fresh),
+        stale=replace(at.reader, visibility=at.visibility).stale(fresh),
         action=at.address("/desk/list"),
         sources=[
             {
                 "name": name,
-                "title": _title(at, name, source),
+                "title": _source_title(at, name, source),
                 "columns": language.listed(source.columns.values()),
                 "suffix": _suffix(source),
                 "as_of": language.moment(view.as_of, now) if (view := views[name]).as_of else "",
@@ -100,80 +102,80 @@ async def _page(
         ],
         most_size=f"{context.settings.desk.most_bytes / 1_000_000:g}",
         refused=refused,
-        said=said,
+        detail=detail,
     )
 
 
 class ListForm(Form):
-    """Whose list a file is."""
+    """The source of an uploaded list."""
 
     source: str = ""
 
 
 class ConfirmForm(Form):
-    """How many rows the list had that was looked at."""
+    """The number of rows in the preview."""
 
     rows: Number = None
 
 
 async def bring(context: SignedIn) -> Response:
-    """Take a list in, and lead to the look at it."""
-    at = place(context, (Act.DECIDE,))
-    language, limits = at.here.language, context.settings.desk
+    """Store an uploaded list and redirect to its preview."""
+    at = desk_context(context, (Act.DECIDE,))
+    language, limits = at.reader.language, context.settings.desk
     try:
         form, file = await read_upload(context, ListForm)
     except SheetUnreadable as error:
-        return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
+        return await _show_upload_page(context, at, result_words.unreadable(language, error.code, limits), status=413)
     name = form.source
-    source = at.brings.get(name)
+    source = at.full_list_sources.get(name)
     if source is None:
         raise HTTPException(404)
     if file is None:
-        return await _page(context, at, language.gettext(NO_FILE), status=422)
+        return await _show_upload_page(context, at, language.gettext(NO_FILE), status=422)
     if PurePath(file.name).suffix.lower() != _suffix(source):
         wrong = language.gettext(OTHER_KIND, suffix=_suffix(source))
-        return await _page(context, at, wrong, status=422)
+        return await _show_upload_page(context, at, wrong, status=422)
     try:
         reading = partial(desk_of(context.request).read_sheet, most=limits.most_listed)
         sheet = await context.ask_in_turn(reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
         why = result_words.unreadable(language, error.code, limits, source.columns.values())
-        return await _page(context, at, f"{file.name}：{why}", status=422, said=str(error))
-    rows = _rows(sheet, source)
+        return await _show_upload_page(context, at, f"{file.name}：{why}", status=422, detail=str(error))
+    rows = _sheet_rows(sheet, source)
     if not rows:
-        return await _page(context, at, language.gettext(NO_ROWS), status=422)
+        return await _show_upload_page(context, at, language.gettext(NO_ROWS), status=422)
     number = await keep_upload(context, at, UploadKind.LIST, file, rows, rows=len(rows), source=name)
     return see_other(at.address(f"/desk/list/{number}"))
 
 
-async def look(context: SignedIn) -> Response:
-    """Show what a list holds; once it is confirmed, what has become of it."""
-    at, upload = await _kept(context)
-    return await _show(context, at, upload)
+async def full_list_preview_page(context: SignedIn) -> Response:
+    """Show the preview of a list, or its result after it was confirmed."""
+    at, upload = await _load_upload(context)
+    return await _show_preview(context, at, upload)
 
 
 async def confirm(context: SignedIn) -> Response:
-    """Have the schedule take a list as its source's own."""
+    """Hand a confirmed list to the scheduler as its source's data."""
     form = await forms.read_form(context, ConfirmForm)
-    at, upload = await _kept(context)
+    at, upload = await _load_upload(context)
     if form.rows != len(upload.rows):
-        return await _show(context, at, upload, refused=at.here.language.gettext(CHANGED))
+        return await _show_preview(context, at, upload, refused=at.reader.language.gettext(CHANGED))
     try:
         await context.ask_in_turn(
             partial(
                 context.services.requests.ask_list,
-                at.here.cohort.key,
+                at.reader.cohort.key,
                 upload.upload,
                 account=at.account,
-                now=at.here.now,
+                now=at.reader.now,
             ),
         )
     except RequestRefused:
         return see_other(at.address(f"/desk/list/{upload.upload}"))
-    await context.ask_long(desk_of(context.request).uploads.confirmed, upload.upload, at.here.now)
+    await context.ask_long(desk_of(context.request).uploads.confirmed, upload.upload, at.reader.now)
     await context.audit(
         AuditEvent.CONFIRMED_LIST,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         step=at.step,
         source=upload.source or "",
         file=upload.file,
@@ -182,13 +184,13 @@ async def confirm(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/list/{upload.upload}"))
 
 
-async def _show(context: Context, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:
+async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:
     source = context.settings.source[upload.source or ""]
-    # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
+    # The preview of decisions checks each number and name. None of the rows is entered.
     rows = [ImportRow(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
-    preview = await context.ask_in_turn(at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
+    preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
     known = sum(row.wrong not in (RowFault.NOBODY, RowFault.NO_STEP) for row in preview.rows)
-    language = at.here.language
+    language = at.reader.language
     found = [
         ListFindings(
             language.gettext(word),
@@ -198,21 +200,23 @@ async def _show(context: Context, at: DeskContext, upload: Upload, *, refused: s
         for kind, word in _FOUND.items()
         if (own := [row for row in preview.rows if row.wrong is kind])
     ]
-    views = {view.source: view for view in await context.ask_long(context.services.reader.sources, at.here.cohort.key)}
+    views = {
+        view.source: view for view in await context.ask_long(context.services.reader.sources, at.reader.cohort.key)
+    }
     before = views[upload.source or ""].recent_rows
-    request_ = await context.ask(context.services.requests.about_upload, at.here.cohort.key, upload.upload)
+    request_ = await context.ask(context.services.requests.about_upload, at.reader.cohort.key, upload.upload)
     last = views[upload.source or ""].last_run
     return await desk_page(
         context,
         at,
         "desk/full_list_look.html",
         status=409 if refused else 200,
-        title=_title(at, upload.source or "", source),
+        title=_source_title(at, upload.source or "", source),
         file=upload.file,
         total=len(upload.rows),
         known=known,
         before=before[-1] if before else None,
-        words=_words(source, [word for *_, word in upload.rows]),
+        words=_status_words(source, [word for *_, word in upload.rows]),
         absent=source.absent_means,
         found=found,
         action=at.address(f"/desk/list/{upload.upload}"),
@@ -226,20 +230,20 @@ async def _show(context: Context, at: DeskContext, upload: Upload, *, refused: s
     )
 
 
-async def _kept(context: SignedIn) -> tuple[DeskContext, Upload]:
-    """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
+async def _load_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
+    """Return the list in the address and its context. Raise 404 if it is missing or another account's."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.LIST:
         raise HTTPException(404)
-    at = place(context, (Act.DECIDE,), upload.step)
-    if upload.cohort != at.here.cohort.key or upload.source not in at.brings:
+    at = desk_context(context, (Act.DECIDE,), upload.step)
+    if upload.cohort != at.reader.cohort.key or upload.source not in at.full_list_sources:
         raise HTTPException(404)
     return at, upload
 
 
-def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
-    """Return of each row its number in the sheet, the student's number, the name, and the office's word."""
+def _sheet_rows(sheet: SheetRead, source: Source) -> list[list[object]]:
+    """Return each row's number in the sheet, student number, name and status word."""
     at = {column: where for where, column in enumerate(sheet.columns)}
 
     def cell(row: Sequence[str | None], field: str) -> str | None:
@@ -252,25 +256,25 @@ def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
     ]
 
 
-def _words(source: Source, said: Sequence[str]) -> list[tuple[str, int, str]]:
-    """Return each word that a status list says, how often, and what it stands for; empty where it is none."""
+def _status_words(source: Source, values: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Return each status word with its count and its meaning. Empty if the source is not a status list."""
     if source.means != "status":
         return []
     meant = {word: meaning for meaning, words in source.words.items() for word in words}
-    return [(word, count, meant.get(word, "")) for word, count in Counter(said).most_common(20)]
+    return [(word, count, meant.get(word, "")) for word, count in Counter(values).most_common(20)]
 
 
 def _suffix(source: Source) -> str:
     return PurePath(str(source.own.path)).suffix.lower()
 
 
-def _title(at: DeskContext, name: str, source: Source) -> str:
-    return at.here.language.pick(source.title, source.title_en) or name
+def _source_title(at: DeskContext, name: str, source: Source) -> str:
+    return at.reader.language.pick(source.title, source.title_en) or name
 
 
 ROUTES = (
-    Route("/desk/list", for_visitors(page, Act.DECIDE)),
+    Route("/desk/list", for_visitors(full_list_page, Act.DECIDE)),
     Route("/desk/list", for_visitors(bring, Act.DECIDE), methods=["POST"]),
-    Route("/desk/list/{upload:id}", for_visitors(look, Act.DECIDE)),
+    Route("/desk/list/{upload:id}", for_visitors(full_list_preview_page, Act.DECIDE)),
     Route("/desk/list/{upload:id}", for_visitors(confirm, Act.DECIDE), methods=["POST"]),
 )

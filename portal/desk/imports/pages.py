@@ -1,6 +1,6 @@
-"""Importing an office's results: the template, the sheet that is brought, the look at it, and the word that enters it.
+"""Import an office's results: download the template, upload the sheet, preview it, confirm it.
 
-What is confirmed is the very preview that was shown. A sheet is its author's own: nobody else finds it.
+Only the preview that was shown can be confirmed. A sheet is visible to its author alone.
 """
 
 import tempfile
@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.form_fields import Form, Ticked
+from portal.access.reader_context import COLUMNS, NONE, ReaderContext
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, ReaderContext
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.context.services import SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import TemplateStudent
@@ -39,13 +39,13 @@ from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import StepKind
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
-#: Whom a template may be narrowed to.
+#: The roster columns by which a template can be narrowed.
 _NARROWED_BY = ("college", "class")
 
-#: A choice of more values than this is no choice: the field then takes what is typed.
+#: With more values than this, the field is typed instead of chosen.
 _CHOICES = 300
 
-#: Why a sheet is not taken, or not entered, each with the way out.
+#: Why a sheet is not read or not entered, each with the fix.
 NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
 TOO_MANY = N_("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
 NOBODY = N_("没有符合条件的学生。请换一个学院或班级。")
@@ -54,16 +54,16 @@ REFUSED = N_("没有导入：%(why)s")
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """One row of a preview, ready to be shown."""
+    """One row of a preview."""
 
     line: int
     student: str
     name: str
     class_name: str
     result: str
-    #: What else it says: each a word for it and the text.
+    #: Its other texts, each with a label.
     more: tuple[tuple[str, str], ...]
-    stands: str
+    current_status: str
     why: str
 
 
@@ -78,13 +78,15 @@ class RowGroup:
     lines: tuple[PreviewRow, ...]
 
 
-async def page(context: SignedIn) -> Response:
-    """Show where to take the template, and where to bring it back."""
-    return await _page(context, place(context, (Act.DECIDE,)))
+async def import_page(context: SignedIn) -> Response:
+    """Show the form to download the template and to upload the sheet."""
+    return await _show_upload_form(context, desk_context(context, (Act.DECIDE,)))
 
 
-async def _page(context: Context, at: DeskContext, refused: str = "", *, status: int = 200, said: str = "") -> Response:
-    batches = await context.ask_long(partial(at.doors.batches.batches, at.step, 1))
+async def _show_upload_form(
+    context: Context, at: DeskContext, refused: str = "", *, status: int = 200, detail: str = ""
+) -> Response:
+    batches = await context.ask_long(partial(at.stores.batches.batches, at.step, 1))
     choices = {
         column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES)
         for column in _NARROWED_BY
@@ -93,13 +95,13 @@ async def _page(context: Context, at: DeskContext, refused: str = "", *, status:
     return context.page(
         "desk/import.html",
         status=status,
-        here=at.here,
+        reader=at.reader,
         at=at,
         action=at.address("/desk/import"),
         refused=refused,
-        said=said,
+        detail=detail,
         choices=[
-            (column, at.here.language.gettext(COLUMNS[column]), values, context.asked(column))
+            (column, at.reader.language.gettext(COLUMNS[column]), values, context.asked(column))
             for column, values in choices.items()
         ],
         most_rows=limits.most_rows,
@@ -109,9 +111,9 @@ async def _page(context: Context, at: DeskContext, refused: str = "", *, status:
 
 
 async def template(context: SignedIn) -> Response:
-    """Send a sheet with the own students, to be filled in."""
-    at = place(context, (Act.DECIDE,))
-    language, most = at.here.language, context.settings.desk.most_rows
+    """Return a template with the account's students."""
+    at = desk_context(context, (Act.DECIDE,))
+    language, most = at.reader.language, context.settings.desk.most_rows
     columns = {name: "" if context.asked(name) == NONE else context.asked(name) for name in _NARROWED_BY}
     chosen = Filter(
         ListSelection.ALL,
@@ -119,26 +121,26 @@ async def template(context: SignedIn) -> Response:
         columns={name: value for name, value in columns.items() if context.asked(name)},
         order=Order.CLASS,
     )
-    count = await context.ask_long(context.services.lists.count, at.visibility, chosen, at.here.now, most)
+    count = await context.ask_long(context.services.lists.count, at.visibility, chosen, at.reader.now, most)
     if not count or count > most:
         sentence = TOO_MANY if count else NOBODY
-        return await _page(context, at, language.gettext(sentence, most=most), status=422)
-    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
-    title = template_title(at.here, at.step)
+        return await _show_upload_form(context, at, language.gettext(sentence, most=most), status=422)
+    fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
+    title = template_title(at.reader, at.step)
     narrowed = language.listed(chosen.columns.values())
-    stale = replace(at.here, visibility=at.visibility).stale(fresh)
-    about = (narrowed, *template_about(at.here, stale, context.account.name))
+    stale = replace(at.reader, visibility=at.visibility).stale(fresh)
+    about = (narrowed, *template_about(at.reader, stale, context.account.name))
     reasons = context.settings.step_named(at.step).reasons
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="template-"))
     try:
         file = Path(folder.name) / "template.xlsx"
-        people = people_of(at.here, context.services.lists, at.step, chosen)
+        people = people_of(at.reader, context.services.lists, at.step, chosen)
         writing = partial(
             result_sheets.write_template, file, language, title, [one for one in about if one], people, reasons
         )
         written = await context.export(writing)
         await context.audit(
-            AuditEvent.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
+            AuditEvent.EXPORTED, cohort=at.reader.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
         )
     except BaseException:
         folder.cleanup()
@@ -146,27 +148,27 @@ async def template(context: SignedIn) -> Response:
     return SentOnce(folder, file, f"{title.replace(' ', '-')}.xlsx")
 
 
-def template_title(here: ReaderContext, step: str) -> str:
-    """Say what a template is."""
-    return " ".join((here.cohort.name, here.titles[step], here.language.gettext("办理结果")))
+def template_title(reader: ReaderContext, step: str) -> str:
+    """Return the title of a template."""
+    return " ".join((reader.cohort.name, reader.titles[step], reader.language.gettext("办理结果")))
 
 
-def template_about(here: ReaderContext, stale: Sequence[str], by: str) -> tuple[str, ...]:
-    """Say of a template when it was made, by whom, and what of it is too old."""
-    language = here.language
-    return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(here.now), who=by), *stale)
+def template_about(reader: ReaderContext, stale: Sequence[str], by: str) -> tuple[str, ...]:
+    """Return when a template was made, by whom, and which of its data are out of date."""
+    language = reader.language
+    return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(reader.now), who=by), *stale)
 
 
-def people_of(here: ReaderContext, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
-    """Give those who belong on a template: who has the step, and how it stands."""
-    for listed in lists.whole(here.visibility.only(step), chosen, here.now):
+def people_of(reader: ReaderContext, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
+    """Yield the students of a template: those that have the step, with its state."""
+    for listed in lists.whole(reader.visibility.only(step), chosen, reader.now):
         status = next((one for one in listed.steps if one.step == step), None)
         if status is not None:
-            yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
+            yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(reader, status).text)
 
 
 class ConfirmForm(Form):
-    """What the operator confirms: the preview that was looked at, and what is ticked beside it."""
+    """The confirmation: the digest of the preview, and the ticked options."""
 
     digest: str = ""
     with_conflicts: Ticked = False
@@ -174,58 +176,58 @@ class ConfirmForm(Form):
 
 
 async def bring(context: SignedIn) -> Response:
-    """Take a sheet in, and lead to the look at it."""
-    at = place(context, (Act.DECIDE,))
-    language, limits = at.here.language, context.settings.desk
+    """Store an uploaded sheet and redirect to its preview."""
+    at = desk_context(context, (Act.DECIDE,))
+    language, limits = at.reader.language, context.settings.desk
     try:
         _form, file = await read_upload(context, Form)
     except SheetUnreadable as error:
-        return await _page(context, at, result_words.unreadable(language, error.code, limits), status=413)
+        return await _show_upload_form(context, at, result_words.unreadable(language, error.code, limits), status=413)
     if file is None:
-        return await _page(context, at, language.gettext(NO_FILE), status=422)
+        return await _show_upload_form(context, at, language.gettext(NO_FILE), status=422)
     try:
         read_sheet = desk_of(context.request).read_sheet
         sheet = await context.ask_in_turn(results.read, read_sheet, file.content, file.name)
     except SheetUnreadable as error:
-        said = result_words.unreadable(language, error.code, limits)
-        return await _page(context, at, f"{file.name}：{said}", status=422, said=str(error))
+        reason = result_words.unreadable(language, error.code, limits)
+        return await _show_upload_form(context, at, f"{file.name}：{reason}", status=422, detail=str(error))
     number = await keep_upload(context, at, UploadKind.RESULTS, file, sheet.kept(), rows=len(sheet.rows))
     return see_other(at.address(f"/desk/import/{number}"))
 
 
-async def look(context: SignedIn) -> Response:
-    """Show what a sheet would do, row by row; nothing is entered yet."""
-    at, upload = await _brought(context)
+async def import_preview_page(context: SignedIn) -> Response:
+    """Show what a sheet would do, row by row. Nothing is entered yet."""
+    at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _judged(context, at, upload)
+    preview = await _preview(context, at, upload)
     return await _preview(context, at, upload, preview)
 
 
-async def enter(context: SignedIn) -> Response:
-    """Enter what the preview showed, if it still would do just that."""
+async def enter_import(context: SignedIn) -> Response:
+    """Enter the rows of the preview, if it is unchanged."""
     form = await forms.read_form(context, ConfirmForm)
-    at, upload = await _brought(context)
+    at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _judged(context, at, upload)
+    preview = await _preview(context, at, upload)
     if form.digest != preview.digest.hex():
-        # What was ticked was meant of other rows.
+        # The ticked options were meant for other rows.
         return await _overtaken(context, at, upload, preview)
-    language, wrong = at.here.language, preview.count(RowKind.WRONG)
+    language, wrong = at.reader.language, preview.count(RowKind.WRONG)
     if refused := _why_not(language, preview, form):
         return await _preview(context, at, upload, preview, form, refused=refused)
     sheet = results.again(upload.rows)
     try:
         made = await context.ask_in_turn(
             partial(
-                at.doors.batches.enter_all,
+                at.stores.batches.enter_all,
                 BatchKind.IMPORT,
                 at.step,
                 results.told_of(sheet, language.zone),
                 preview.digest,
                 at.account,
-                at.here.now,
+                at.reader.now,
                 at.scopes,
                 title=upload.file,
                 with_conflicts=form.with_conflicts,
@@ -236,16 +238,16 @@ async def enter(context: SignedIn) -> Response:
         newer = await context.ask_long(desk_of(context.request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        return await _overtaken(context, at, upload, await _judged(context, at, upload))
+        return await _overtaken(context, at, upload, await _preview(context, at, upload))
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
         return await _preview(context, at, upload, preview, form, refused=refused)
-    kept = _became(context, at, sheet, made.rows, replaced=form.with_conflicts)
+    kept = _with_results(context, at, sheet, made.rows, replaced=form.with_conflicts)
     uploads = desk_of(context.request).uploads
-    await context.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
+    await context.ask_long(partial(uploads.confirmed, upload.upload, at.reader.now, made.batch.id, kept.kept()))
     await context.audit(
         AuditEvent.IMPORTED,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         step=at.step,
         batch=made.batch.id,
         file=upload.file,
@@ -256,7 +258,7 @@ async def enter(context: SignedIn) -> Response:
 
 
 def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> str:
-    """Return why nothing of a sheet is entered; empty where something is."""
+    """Return why nothing of a sheet is entered. Empty if something is."""
     wrong = preview.count(RowKind.WRONG)
     if wrong and not ticks.without_wrong:
         return language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
@@ -266,25 +268,25 @@ def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> s
 
 
 async def _overtaken(context: Context, at: DeskContext, upload: Upload, preview: SheetPreview) -> Response:
-    refused = at.here.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+    refused = at.reader.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
     return await _preview(context, at, upload, preview, refused=refused)
 
 
-async def _brought(context: SignedIn) -> tuple[DeskContext, Upload]:
-    """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
+async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
+    """Return the sheet in the address and its context. Raise 404 if it is missing or another account's."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.RESULTS:
         raise HTTPException(404)
-    at = place(context, (Act.DECIDE,), upload.step)
-    if upload.cohort != at.here.cohort.key:
+    at = desk_context(context, (Act.DECIDE,), upload.step)
+    if upload.cohort != at.reader.cohort.key:
         raise HTTPException(404)
     return at, upload
 
 
-async def _judged(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
-    told = results.told_of(results.again(upload.rows), at.here.language.zone)
-    return await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+async def _preview(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
+    imported = results.told_of(results.again(upload.rows), at.reader.language.zone)
+    return await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
 
 
 async def _preview(
@@ -296,12 +298,12 @@ async def _preview(
     *,
     refused: str = "",
 ) -> Response:
-    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
+    fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
     counts = {kind.value: preview.count(kind) for kind in RowKind}
     return context.page(
         "desk/import_preview.html",
         status=409 if refused else 200,
-        here=at.here,
+        reader=at.reader,
         at=at,
         file=upload.file,
         groups=groups(context, at, preview.rows),
@@ -313,34 +315,34 @@ async def _preview(
         digest=preview.digest.hex(),
         ticks=ticks or ConfirmForm(),
         refused=refused,
-        stale=replace(at.here, visibility=at.visibility).stale(fresh),
+        stale=replace(at.reader, visibility=at.visibility).stale(fresh),
     )
 
 
 def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> list[RowGroup]:
-    """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
-    language = at.here.language
+    """Return the rows of a preview by kind, errors first. Kinds without rows are left out."""
+    language = at.reader.language
     kind = cards.kinds_of(context.settings).get(at.step, StepKind.SYNCED)
     reasons = context.settings.step_named(at.step).reasons
 
     def line(row: RowCheck) -> PreviewRow:
-        told = row.told
+        imported = row.told
         more = (
-            ("file_number", told.file_number),
-            ("words", told.words),
-            ("note", told.note),
-            ("condition", told.condition),
-            ("until", language.moment(told.until, at.here.now) if told.until else ""),
+            ("file_number", imported.file_number),
+            ("words", imported.words),
+            ("note", imported.note),
+            ("condition", imported.condition),
+            ("until", language.moment(imported.until, at.reader.now) if imported.until else ""),
         )
         return PreviewRow(
-            line=told.line,
-            student=told.student,
-            name=row.name or told.name or "",
+            line=imported.line,
+            student=imported.student,
+            name=row.name or imported.name or "",
             class_name=row.class_name,
-            result=language.listed(part for part in (result_words.result(language, told), told.reason) if part),
+            result=language.listed(part for part in (result_words.result(language, imported), imported.reason) if part),
             more=tuple((language.gettext(results.COLUMNS[name][0]), text) for name, text in more if text),
-            stands=result_words.stands(language, row, at.here.now, kind),
-            why=result_words.why(language, row, reasons, at.here.now),
+            current_status=result_words.current_status(language, row, at.reader.now, kind),
+            why=result_words.why(language, row, reasons, at.reader.now),
         )
 
     return [
@@ -356,19 +358,21 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
     ]
 
 
-def _became(
+def _with_results(
     context: Context, at: DeskContext, sheet: results.ResultSheet, judged: Sequence[RowCheck], *, replaced: bool
 ) -> results.ResultSheet:
-    """Return a sheet with what has become of each of its rows, in every language of the settings."""
+    """Return the sheet with the result of each row, in each language of the settings."""
     reasons = context.settings.step_named(at.step).reasons
-    told = [
+    outcomes = [
         {
-            code: result_words.became(language, row, reasons, at.here.now, replaced=replaced)
+            code: result_words.became(language, row, reasons, at.reader.now, replaced=replaced)
             for code, language in context.services.languages.items()
         }
         for row in judged
     ]
-    return replace(sheet, rows=tuple(replace(row, became=said) for row, said in zip(sheet.rows, told, strict=True)))
+    return replace(
+        sheet, rows=tuple(replace(row, became=outcome) for row, outcome in zip(sheet.rows, outcomes, strict=True))
+    )
 
 
 def _after(at: DeskContext, upload: Upload) -> str:
@@ -376,9 +380,9 @@ def _after(at: DeskContext, upload: Upload) -> str:
 
 
 ROUTES = (
-    Route("/desk/import", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import", for_visitors(import_page, Act.DECIDE)),
     Route("/desk/import", for_visitors(bring, Act.DECIDE), methods=["POST"]),
     Route("/desk/import/template.xlsx", for_visitors(template, Act.DECIDE, long=True)),
-    Route("/desk/import/{upload:id}", for_visitors(look, Act.DECIDE)),
-    Route("/desk/import/{upload:id}", for_visitors(enter, Act.DECIDE), methods=["POST"]),
+    Route("/desk/import/{upload:id}", for_visitors(import_preview_page, Act.DECIDE)),
+    Route("/desk/import/{upload:id}", for_visitors(enter_import, Act.DECIDE), methods=["POST"]),
 )

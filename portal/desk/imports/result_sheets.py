@@ -1,6 +1,6 @@
-"""Workbooks around results: the template that an office fills in, and the file that says what became of each row.
+"""Workbooks of results: the template that an office fills in, and the file with the result of each row.
 
-Everything in them is text, and nothing is a formula: a number keeps its noughts, a name with = before it stays a name.
+Every cell is text and nothing is a formula: a number keeps its leading zeros, a name that begins with = stays a name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from portal.desk.imports.results import COLUMNS, RESULTS
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 
-#: What a choice may be written as where it stands, in letters; a longer one is a range of the second worksheet.
+#: The longest inline list of choices, in characters. A longer one is a range of the second worksheet.
 _LONGEST_CHOICE = 255
 
 _STATE, _CLASS = N_("目前状态"), N_("班级")
@@ -39,7 +39,7 @@ class TemplateStudent:
     student: str
     name: str
     class_name: str
-    #: How the step stands, in words.
+    #: The state of the step, in words.
     state: str
 
 
@@ -51,7 +51,7 @@ def write_template(
     people: Iterable[TemplateStudent],
     reasons: Sequence[str],
 ) -> int:
-    """Write a template with these students; `about` says beside the instructions what they are. Return how many."""
+    """Write a template with these students and return how many. `about` is its description, beside the instructions."""
     with xlsx.workbook(file) as book:
         sheet, second = book.add_worksheet(language.gettext("办理结果")), book.add_worksheet(language.gettext("说明"))
         head = book.add_format(xlsx.HEADING)
@@ -86,7 +86,7 @@ def write_template(
     return written
 
 
-#: Where the second worksheet has each list of words.
+#: The range of each list of words on the second worksheet.
 _LISTS = {"result": 3, "reason": 4}
 
 
@@ -99,7 +99,7 @@ def _choice(
     listed: Sequence[str],
     field: str,
 ) -> None:
-    """Have a column's cells be chosen out of a list."""
+    """Restrict a column's cells to the values of a list."""
     at = _LISTS[field]
     second.write_string(0, at, language.gettext(COLUMNS[field][0]))
     for row, word in enumerate(listed, 1):
@@ -107,9 +107,9 @@ def _choice(
     short = len(",".join(listed)) <= _LONGEST_CHOICE and not any("," in word for word in listed)
     letter = "ABCDEFG"[at]
     source = list(listed) if short else f"='{second.get_name()}'!${letter}$2:${letter}${len(listed) + 1}"
-    said = language.gettext("请从下拉框里选，或者留空。")
+    message = language.gettext("请从下拉框里选，或者留空。")
     sheet.data_validation(
-        1, column, last, column, {"validate": "list", "source": source, "error_message": said, "error_type": "stop"}
+        1, column, last, column, {"validate": "list", "source": source, "error_message": message, "error_type": "stop"}
     )
 
 

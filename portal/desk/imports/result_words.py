@@ -1,4 +1,4 @@
-"""Messages about sheets of results and their rows, each with the fix; in Chinese, as `portal.i18n.labels`."""
+"""Messages about sheets of results and their rows, each with the fix; in Chinese, as in `portal.i18n.labels`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
     RowKind.BLANK: N_("没有填结果"),
 }
 
-#: The sign before each word, and its class in the stylesheet.
+#: The symbol before each word, and its class in the stylesheet.
 MARKS: Mapping[str, str] = {
     RowKind.WRONG: "✕",
     RowKind.CONFLICT: "!",
@@ -56,26 +56,26 @@ _NOT_ENTERED = N_("没有导入：%(why)s")
 
 
 def unreadable(language: Language, code: SheetCode, limits: Desk, listed: Collection[str] = ()) -> str:
-    """Say why a sheet cannot be read, and what to do; `listed` are the columns of an office's own list."""
+    """Return why a sheet cannot be read, with the fix. `listed` are the columns of an office's full list."""
     size, surface = f"{limits.most_bytes / 1_000_000:g}", LIST if listed else SHEET
     most = limits.most_listed if listed else limits.most_rows
     return language.gettext(unfilled(code, surface), size=size, most=most, columns=language.listed(listed))
 
 
-def result(language: Language, told: ImportRow) -> str:
-    """Say a row's result in a word; nothing where it says nothing."""
-    return language.gettext(RESULTS[told.verdict][0]) if told.verdict is not None else ""
+def result(language: Language, imported: ImportRow) -> str:
+    """Return a row's result as a word. Empty if the row has none."""
+    return language.gettext(RESULTS[imported.verdict][0]) if imported.verdict is not None else ""
 
 
 def decided(language: Language, decision: Decision, now: datetime) -> str:
-    """Say what was decided, why, by whom and when."""
+    """Return a decision as text: verdict, reason, author and time."""
     word = labels.say(language, labels.STATES, labels.state_of(decision.verdict))
     parts = (word, decision.reason, decision.author, language.moment(decision.entered_at, now))
     return language.listed(part for part in parts if part)
 
 
-def stands(language: Language, row: RowCheck, now: datetime, kind: StepKind) -> str:
-    """Say what stands where a row would be entered; nothing where there is nobody."""
+def current_status(language: Language, row: RowCheck, now: datetime, kind: StepKind) -> str:
+    """Return the current status of the row's student as text. Empty if there is no such student."""
     if row.effective is not None:
         return decided(language, row.effective, now)
     if row.found is None:
@@ -84,26 +84,26 @@ def stands(language: Language, row: RowCheck, now: datetime, kind: StepKind) -> 
 
 
 def why(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime) -> str:
-    """Say what is wrong with a row, and what to do about it; nothing of one with which nothing is."""
+    """Return what is wrong with a row, with the fix. Empty if the row is valid."""
     if row.wrong is None:
         return ""
-    told, said = row.told, row.said
+    imported, text = row.told, row.said
     if row.wrong is RowFault.LONG:
         sentence = unfilled(RowFault.LONG, SHEET)
-        return language.gettext(sentence, column=language.gettext(COLUMNS[said][0]), most=LONGEST.get(said, 0))
+        return language.gettext(sentence, column=language.gettext(COLUMNS[text][0]), most=LONGEST.get(text, 0))
     code: RowFault | DecisionCode = row.wrong
     if row.wrong is RowFault.REFUSED:
-        past = told.until is not None and told.until <= now
-        if not past and not told.condition:
-            # What the decisions alone know is read in their own words.
-            return said
+        past = imported.until is not None and imported.until <= now
+        if not past and not imported.condition:
+            # Refusals of decisions have their own sentences.
+            return text
         code = DecisionCode.END_IN_PAST if past else DecisionCode.CONDITION_WITHOUT_PASS
-    sentence = unfilled(code, SHEET if said else EMPTY_CELL)
-    return language.gettext(sentence, name=row.name, said=said, reasons=language.listed(reasons))
+    sentence = unfilled(code, SHEET if text else EMPTY_CELL)
+    return language.gettext(sentence, name=row.name, said=text, reasons=language.listed(reasons))
 
 
 def became(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime, *, replaced: bool) -> str:
-    """Say what has become of a row in a batch that was entered; `replaced` says that conflicts were."""
+    """Return the result of a row in an entered batch. `replaced` is whether conflicting decisions were replaced."""
     if row.kind is RowKind.WRONG:
         return language.gettext(_NOT_ENTERED, why=why(language, row, reasons, now))
     if row.kind is RowKind.CONFLICT and row.effective is not None:

@@ -1,6 +1,6 @@
-"""A sheet with an office's results: its columns, and what each row of it tells. Pure.
+"""A sheet of an office's results: its columns and its rows. Pure.
 
-The desk's pages and the command line read it here alone, so that both take the same words.
+The desk's pages and the command line both use this module, so that they accept the same words.
 """
 
 import re
@@ -16,7 +16,7 @@ from portal.i18n.labels import N_
 from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.model import Verdict, normalise_number
 
-#: Field → its column, in Chinese and as the catalogue has it in English, in the order of the template.
+#: Field → its column, in Chinese and as the English catalogue has it, in the order of the template.
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "student": (N_("学号"), "Student number"),
     "name": (N_("姓名"), "Name"),
@@ -29,50 +29,50 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "until": (N_("有效期至"), "Valid until"),
 }
 
-#: What a result may be, in the order of the template's choice.
+#: The possible results, in the order of the template's choice.
 RESULTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.CLEARED: (N_("通过"), "Cleared"),
     Verdict.HELD: (N_("不通过"), "Not cleared"),
     Verdict.EXEMPT: (N_("无需办理"), "Not needed"),
 }
 
-#: The header is found by these, in one language or the other.
+#: The columns that identify the header, in either language.
 _NEEDED = ("student", "result")
 
-#: No text is longer, in letters.
+#: The longest text, in characters.
 LONGEST: Mapping[str, int] = {"reason": 100, "file_number": 100, "words": 1000, "note": 1000, "condition": 1000}
 
 _DAY = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?(?: 00:00(?::00)?)?|(\d{4})(\d{2})(\d{2})")
 
-#: The last moment of a day: until then it counts.
+#: A decision counts until this last moment of its day.
 _END_OF_DAY = time(23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """One row as it stands in a sheet, and once it was entered, what became of it."""
+    """One row of a sheet, with its result after it was entered."""
 
     line: int
     cells: tuple[str | None, ...]
-    #: Language → a sentence; empty before.
+    #: Language → sentence. Empty before the row is entered.
     became: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ResultSheet:
-    """A sheet of results, as it stands."""
+    """A sheet of results as uploaded."""
 
     columns: tuple[str, ...]
     rows: tuple[SheetRow, ...]
 
     def kept(self) -> list[dict[str, Any]]:
-        """Return it as JSON has it; `again` reads that."""
+        """Return it as JSON. `again` reads that."""
         rows = ({"line": r.line, "cells": list(r.cells), "became": dict(r.became)} for r in self.rows)
         return [{"columns": list(self.columns)}, *rows]
 
 
 def again(kept: Sequence[Mapping[str, Any]]) -> ResultSheet:
-    """Return a sheet that was kept."""
+    """Return a stored sheet."""
     head, *rows = kept
     return ResultSheet(
         tuple(head["columns"]), tuple(SheetRow(r["line"], tuple(r["cells"]), dict(r["became"])) for r in rows)
@@ -80,7 +80,7 @@ def again(kept: Sequence[Mapping[str, Any]]) -> ResultSheet:
 
 
 def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
-    """Read a sheet of results, with its header in either language. Raises SheetUnreadable."""
+    """Read a sheet of results, with a header in either language. Raise SheetUnreadable."""
     try:
         found = reads(content, name, [COLUMNS[column][0] for column in _NEEDED])
     except SheetUnreadable as error:
@@ -90,58 +90,60 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
             found = reads(content, name, [COLUMNS[column][1] for column in _NEEDED])
         except SheetUnreadable as other:
             raise (error if other.code is SheetCode.COLUMNS else other) from None
-    twice = [column for column, at in _places(found).items() if len(at) > 1]
-    if twice:
+    duplicates = [column for column, at in _column_positions(found).items() if len(at) > 1]
+    if duplicates:
         raise SheetUnreadable(
-            SheetCode.TWICE, f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
+            SheetCode.TWICE, f"{name} has the column {COLUMNS[duplicates[0]][0]} more than once. Leave one of them."
         )
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 
 
 def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
-    """Return what each row tells. A day ends at the institution's midnight."""
-    at = {column: found[0] for column, found in _places(sheet).items() if found}
+    """Return the rows to import. A day ends at the institution's midnight."""
+    at = {column: found[0] for column, found in _column_positions(sheet).items() if found}
     return tuple(
-        _told(row, {column: row.cells[place] or "" for column, place in at.items()}, zone) for row in sheet.rows
+        _import_row(row, {column: row.cells[place] or "" for column, place in at.items()}, zone) for row in sheet.rows
     )
 
 
-def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
-    said = {column: cells.get(column, "") for column in COLUMNS}
-    verdict = _VERDICTS.get(_folded(said["result"]))
-    until = _day(said["until"])
-    wrong = next(_wrong(said, verdict, until), None)
+def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> ImportRow:
+    texts = {column: cells.get(column, "") for column in COLUMNS}
+    verdict = _VERDICTS.get(_folded(texts["result"]))
+    until = _parse_day(texts["until"])
+    wrong = next(_find_fault(texts, verdict, until), None)
     return ImportRow(
         line=row.line,
-        student=normalise_number(said["student"]),
+        student=normalise_number(texts["student"]),
         name=cells.get("name"),
         verdict=verdict,
-        # A reason is chosen out of a list: blanks within are no part of it.
-        reason=" ".join(said["reason"].split()),
-        words=said["words"],
-        note=said["note"],
-        file_number=said["file_number"],
-        condition=said["condition"],
+        # Reasons are chosen from a list, so blanks inside them do not count.
+        reason=" ".join(texts["reason"].split()),
+        words=texts["words"],
+        note=texts["note"],
+        file_number=texts["file_number"],
+        condition=texts["condition"],
         until=datetime.combine(until, _END_OF_DAY, zone) if until else None,
         wrong=wrong[0] if wrong else None,
         said=wrong[1] if wrong else "",
     )
 
 
-def _wrong(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[RowFault, str]]:
-    """Give what cannot be taken as it stands, and the word that stands there."""
-    more = any(text for column, text in said.items() if column not in ("student", "name"))
+def _find_fault(
+    texts: Mapping[str, str], verdict: Verdict | None, until: date | None
+) -> Iterator[tuple[RowFault, str]]:
+    """Return the fault of a row and the text that causes it."""
+    more = any(text for column, text in texts.items() if column not in ("student", "name"))
     if verdict is None and more:
-        # Whoever has filled in the rest has meant something.
-        yield RowFault.RESULT, said["result"]
+        # A row with any other cell filled in must have a result.
+        yield RowFault.RESULT, texts["result"]
     for column, most in LONGEST.items():
-        if len(said[column]) > most:
+        if len(texts[column]) > most:
             yield RowFault.LONG, column
-    if said["until"] and until is None:
-        yield RowFault.DATE, said["until"]
+    if texts["until"] and until is None:
+        yield RowFault.DATE, texts["until"]
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     found = _DAY.fullmatch(" ".join(unicodedata.normalize("NFKC", text).split()))
     if found is None:
         return None
@@ -152,8 +154,8 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _places(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
-    """Return for each column where it stands in a sheet; nowhere for one that is not there."""
+def _column_positions(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
+    """Return the position of each column in a sheet. Missing columns are left out."""
     names = [_folded(name) for name in sheet.columns]
     return {
         column: [at for at, name in enumerate(names) if name in map(_folded, wanted)]

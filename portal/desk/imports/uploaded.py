@@ -1,4 +1,4 @@
-"""A file that an operator uploads: read out of its form, and kept until it is confirmed."""
+"""An uploaded file: read it from its form and store it until it is confirmed."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from portal.access import forms
 from portal.access.forms import FormT
 from portal.access.multipart import UploadedFile
-from portal.desk.context.scene import DeskContext
+from portal.desk.context.desk_context import DeskContext
 from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
 from portal.page.context import Context
 from status_db.accounts.audit_log import AuditEvent
@@ -17,9 +17,9 @@ from status_db.inbox.uploads import UploadKind
 
 
 async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, UploadedFile | None]:
-    """Return an upload form and its file; None where no file was chosen.
+    """Return an upload form and its file. None if no file was chosen.
 
-    Raises SheetUnreadable for a file over [desk] most_bytes; else HTTPException as `forms.read_form_with_file` does.
+    Raise SheetUnreadable for a file over [desk] most_bytes, else HTTPException as `forms.read_form_with_file` does.
     """
     most = context.settings.desk.most_bytes
     try:
@@ -41,26 +41,26 @@ async def keep_upload(
     rows: int,
     source: str = "",
 ) -> int:
-    """Keep what an operator uploaded for a step, as JSON has it, and record it in the audit log; return its number.
+    """Store an uploaded file for a step, as JSON, and record it in the audit log. Return its number.
 
-    `rows` is how many rows it has; `source` is the source whose list it is.
+    `rows` is its number of rows. `source` is the source of a full list.
     """
     number = await context.ask_long(
         partial(
             desk_of(context.request).uploads.keep,
-            at.here.cohort.key,
+            at.reader.cohort.key,
             kind,
             at.step,
             account=at.account,
             file=file.name,
             content=file.content,
             rows=kept,
-            now=at.here.now,
+            now=at.reader.now,
             source=source or None,
         )
     )
     note = partial(
-        context.audit, AuditEvent.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=rows
+        context.audit, AuditEvent.BROUGHT_SHEET, cohort=at.reader.cohort.key, step=at.step, file=file.name, rows=rows
     )
     await (note(source=source) if source else note())
     return number

@@ -1,1 +1,1 @@
-"""Sheets of paper: printed before, entered afterwards."""
+"""Paper sheets: printed in advance, entered afterwards."""

@@ -1,6 +1,6 @@
-"""What was decided on paper, entered afterwards: one table for one sheet, looked at first, confirmed as looked at.
+"""Enter decisions from a paper sheet: one table for one sheet, previewed first, then confirmed.
 
-The table, its preview and its confirmation are one form: whatever is wrong, all that was typed stands there again.
+The table, its preview and its confirmation are one form: after an error, all that was typed is still there.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, Line, Text, Ticked
 from portal.access.requires import for_visitors
+from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.desk.context.scene import DeskContext, place
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.desk.paper.sheets import by_building, by_college, narrowed
@@ -33,20 +33,20 @@ from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision, normalise_number
 from status_db.queries.lists import Filter, ListSelection
 
-#: One sheet, or a class, has fewer rows.
+#: The most rows of one sheet, or of a class.
 _ROWS = 200
 
-#: So many fields has a form of that many rows, and so many bytes: a browser writes a Chinese character as nine.
+#: Fields and bytes of a form with that many rows. A browser encodes a Chinese character as nine bytes.
 _FIELDS, _BYTES = 4 * _ROWS + 50, 400_000
 
 _LONGEST_WORDS, _LONGEST_BECAUSE = 500, 500
 
-#: Nobody enters a sheet later than this; a year that was mistyped is found so.
+#: The oldest decision that can be entered, to catch a mistyped year.
 _OLDEST = timedelta(days=366)
 
 _DECIDING = (Act.DECIDE,)
 
-#: What is wrong with what was typed above the table, each with the way out.
+#: Errors of the fields above the table, each with the fix.
 NO_SHEET = N_("请填写纸号，它印在纸的右上角。没有印的，写上日期和经手人，能找到那张纸就行。")
 LONG_SHEET = N_("纸号不能超过 100 个字。请缩短。")
 NO_TIME = N_("请填写纸上的办理日期和时间，例如 2019-06-05T14:30。")
@@ -61,7 +61,7 @@ NO_BECAUSE = N_("请写明为什么撤回。")
 
 
 class SheetForm(Form):
-    """The table of a sheet, as it was typed; or numbers that were pasted, to make a table of."""
+    """The table of a sheet as typed, or pasted numbers from which to make a table."""
 
     longest = _BYTES
     most = _FIELDS
@@ -71,7 +71,7 @@ class SheetForm(Form):
     number: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
     file: tuple[str, ...] = ()
-    #: The numbers of the lines that are ticked.
+    #: The numbers of the ticked lines.
     done: tuple[str, ...] = ()
     sheet: Text = ""
     decided: Text = ""
@@ -83,52 +83,52 @@ class SheetForm(Form):
 
 
 class TakeBackForm(Form):
-    """Why what was entered of a sheet is taken back."""
+    """Why the decisions of a sheet are withdrawn."""
 
     longest = _BYTES
 
     because: Line = ""
 
 
-async def page(context: SignedIn) -> Response:
-    """Show the table of a class or a building with those still open, or ask which."""
-    at = place(context, _DECIDING)
+async def paper_entry_page(context: SignedIn) -> Response:
+    """Show the table of a class or a building with its open students, or ask for the class or building."""
+    at = desk_context(context, _DECIDING)
     columns = narrowed(context)
     if not columns:
         return await _ask_which(context, at)
     chosen = Filter(ListSelection.NOT_CLEAR, at.step, columns)
-    leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, at.here.now, _ROWS)
+    leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, at.reader.now, _ROWS)
     if not leaf.rows:
-        return await _ask_which(context, at, nobody=True)
+        return await _ask_which(context, at, no_students=True)
     return await _table(
         context, at, TypedSheet(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
     )
 
 
-async def enter(context: SignedIn) -> Response:
-    """Show the table of pasted numbers, preview what was typed, or enter it."""
-    at = place(context, _DECIDING)
+async def enter_paper(context: SignedIn) -> Response:
+    """Make a table from pasted numbers, preview it, or enter it."""
+    at = desk_context(context, _DECIDING)
     form = await forms.read_form(context, SheetForm)
     if form.pasted is not None:
         return await _pasted(context, at, form.pasted)
-    draft = _read(form)
+    draft = _check_form(form)
     wrong, decided_at = _wrong_above(at, draft)
     if wrong or decided_at is None:
         return await _table(context, at, draft, wrong=wrong, status=422)
-    told = draft.told(decided_at)
-    preview = await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    rows = draft.import_rows(decided_at)
+    preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
     if form.act != "confirm":
         return await _table(context, at, draft, preview)
     if wrong := _wrong_in(draft, preview):
         return await _table(context, at, draft, preview, wrong=wrong, status=409)
     door = partial(
-        at.doors.batches.enter_all,
+        at.stores.batches.enter_all,
         BatchKind.PAPER,
         at.step,
-        told,
+        rows,
         preview.digest,
         at.account,
-        at.here.now,
+        at.reader.now,
         at.scopes,
         title=draft.sheet,
         with_conflicts=draft.with_conflicts,
@@ -137,22 +137,22 @@ async def enter(context: SignedIn) -> Response:
     try:
         entered = await context.ask_in_turn(door)
     except DecisionRefused as refused:
-        anew = await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+        new_preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
         why = unfilled(refused.code, PAPER)
-        return await _table(context, at, draft, anew, wrong=why, status=409)
+        return await _table(context, at, draft, new_preview, wrong=why, status=409)
     await context.audit(
         AuditEvent.ENTERED_PAPER,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         step=at.step,
         sheet=draft.sheet,
         batch=entered.batch.id,
         students=len(entered.decisions),
     )
-    return see_other(at.here.address(f"/desk/paper/entered/{entered.batch.id}"))
+    return see_other(at.reader.address(f"/desk/paper/entered/{entered.batch.id}"))
 
 
 def _wrong_in(draft: TypedSheet, preview: SheetPreview) -> str:
-    """Return why a preview may not be confirmed; empty when it may."""
+    """Return why a preview cannot be confirmed. Empty if it can."""
     if draft.digest != preview.digest.hex():
         return unfilled(DecisionCode.OVERTAKEN, PAPER)
     if preview.count(RowKind.WRONG) and not draft.without_wrong:
@@ -169,8 +169,8 @@ async def _pasted(context: Context, at: DeskContext, text: str) -> Response:
     return await _table(context, at, TypedSheet(numbers))
 
 
-def _read(form: SheetForm) -> TypedSheet:
-    """Return what a form says. Raises HTTPException for one that no page of ours has sent."""
+def _check_form(form: SheetForm) -> TypedSheet:
+    """Check the form and return what was typed. Raise HTTPException if no page of the portal can have sent it."""
     numbers = [normalise_number(one) for one in form.number]
     reasons, files = form.reason, form.file
     if not numbers or len(numbers) > _ROWS or len(set(numbers)) < len(numbers):
@@ -192,17 +192,17 @@ def _read(form: SheetForm) -> TypedSheet:
 
 
 def _wrong_above(at: DeskContext, draft: TypedSheet) -> tuple[str, datetime | None]:
-    """Return what is wrong above the table, or with nothing wrong the time at which it was decided."""
+    """Return the error of the fields above the table. If there is none, return the time of the decision."""
     if not draft.sheet or len(draft.sheet) > LONGEST:
         return (LONG_SHEET if draft.sheet else NO_SHEET), None
-    zone = at.here.settings.institution.timezone
+    zone = at.reader.settings.institution.timezone
     try:
         decided_at = bounds.moment(draft.decided, zone).astimezone(UTC)
     except ValueError:
         return NO_TIME, None
-    if decided_at > at.here.now:
+    if decided_at > at.reader.now:
         return FUTURE, None
-    if decided_at < at.here.now - _OLDEST:
+    if decided_at < at.reader.now - _OLDEST:
         return LONG_AGO, None
     if len(draft.words) > _LONGEST_WORDS:
         return LONG_WORDS, None
@@ -212,20 +212,20 @@ def _wrong_above(at: DeskContext, draft: TypedSheet) -> tuple[str, datetime | No
 
 
 async def _ask_which(
-    context: Context, at: DeskContext, *, nobody: bool = False, pasted: str = "", wrong: str = ""
+    context: Context, at: DeskContext, *, no_students: bool = False, pasted: str = "", wrong: str = ""
 ) -> Response:
     classes = await context.ask_long(context.services.lists.groups, at.visibility, ("college", "class"))
     buildings = await context.ask_long(context.services.lists.groups, at.visibility, ("building",))
     return context.page(
         "desk/paper_which.html",
         status=422 if wrong else 200,
-        here=at.here,
+        reader=at.reader,
         at=at,
         colleges=by_college(at, "/desk/paper/entry", classes),
         buildings=by_building(at, "/desk/paper/entry", buildings),
-        nobody=nobody,
+        no_students=no_students,
         pasted=pasted,
-        wrong=at.here.language.gettext(wrong) if wrong else "",
+        wrong=at.reader.language.gettext(wrong) if wrong else "",
     )
 
 
@@ -238,80 +238,82 @@ async def _table(
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    here = at.here
+    reader = at.reader
     chosen = Filter(ListSelection.ALL, at.step, numbers=draft.numbers)
-    leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, here.now, _ROWS)
+    leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, reader.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
     earlier = await context.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
     lines = typed_lines(at, draft, people, preview)
     return context.page(
         "desk/paper_entry.html",
         status=status,
-        here=here,
+        reader=reader,
         at=at,
         draft=draft,
         lines=lines,
-        told=any(line.why or line.kind for line in lines),
-        reasons=list(enumerate(here.settings.step_named(at.step).reasons, start=1)),
-        wrong=here.language.gettext(wrong) if wrong else "",
+        has_results=any(line.why or line.kind for line in lines),
+        reasons=list(enumerate(reader.settings.step_named(at.step).reasons, start=1)),
+        wrong=reader.language.gettext(wrong) if wrong else "",
         previewed=preview is not None,
         digest=preview.digest.hex() if preview is not None else "",
         counts=[
-            (say(here.language, paper_words.KINDS, kind), preview.count(kind), result_words.TONES[kind])
+            (say(reader.language, paper_words.KINDS, kind), preview.count(kind), result_words.TONES[kind])
             for kind in map(RowKind, paper_words.KINDS)
             if preview is not None and preview.count(kind)
         ],
         wrongs=preview.count(RowKind.WRONG) if preview is not None else 0,
         conflicts=preview.count(RowKind.CONFLICT) if preview is not None else 0,
-        earlier=[(here.address(f"/desk/paper/entered/{one.id}"), one.title) for one in earlier],
-        latest=f"{here.now.astimezone(here.language.zone):%Y-%m-%dT%H:%M}",
-        stale=here.stale(leaf.freshness),
+        earlier=[(reader.address(f"/desk/paper/entered/{one.id}"), one.title) for one in earlier],
+        latest=f"{reader.now.astimezone(reader.language.zone):%Y-%m-%dT%H:%M}",
+        stale=reader.stale(leaf.freshness),
     )
 
 
 def _earlier(at: DeskContext, sheet: str) -> tuple[Batch, ...]:
-    """Return what was entered of the same sheet before, and not taken back."""
-    batches = at.doors.batches.batches(at.step)
+    """Return the earlier entries of the same sheet that are not withdrawn."""
+    batches = at.stores.batches.batches(at.step)
     return tuple(one for one in batches if one.kind is BatchKind.PAPER and one.title == sheet and one.undone_at is None)
 
 
 async def entered(context: SignedIn) -> Response:
-    """Show what was entered of a sheet, with the way to take it back."""
-    at, batch, decisions = await _found(context)
+    """Show the decisions entered from a sheet, with the form to withdraw them."""
+    at, batch, decisions = await _find_paper_batch(context)
     return await _entered(context, at, batch, decisions)
 
 
 async def undo(context: SignedIn) -> Response:
-    """Take back what was entered of a sheet."""
+    """Withdraw the decisions entered from a sheet."""
     form = await forms.read_form(context, TakeBackForm)
-    at, batch, decisions = await _found(context)
+    at, batch, decisions = await _find_paper_batch(context)
     because = form.because[:_LONGEST_BECAUSE]
     if not because:
         return await _entered(context, at, batch, decisions, wrong=NO_BECAUSE, status=422)
     try:
-        undone = await context.ask_in_turn(at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes)
+        undone = await context.ask_in_turn(
+            at.stores.batches.undo, batch.id, at.account, because, at.reader.now, at.scopes
+        )
     except DecisionRefused as refused:
         return await _entered(context, at, batch, decisions, wrong=unfilled(refused.code, PAPER), status=409)
     await context.audit(
         AuditEvent.PAPER_TAKEN_BACK,
-        cohort=at.here.cohort.key,
+        cohort=at.reader.cohort.key,
         step=at.step,
         sheet=batch.title,
         batch=batch.id,
         students=len(undone.withdrawn),
     )
-    return see_other(at.here.address(f"/desk/paper/entered/{batch.id}"))
+    return see_other(at.reader.address(f"/desk/paper/entered/{batch.id}"))
 
 
-async def _found(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
-    """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
-    first = place(context, _DECIDING)
-    found = await context.ask_long(first.doors.batches.batch, context.request.path_params["sheet"])
+async def _find_paper_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
+    """Return a batch of the context's step whose students are all inside its scopes. Raise 404 for any other."""
+    first = desk_context(context, _DECIDING)
+    found = await context.ask_long(first.stores.batches.batch, context.request.path_params["sheet"])
     if found is None or found[0].kind is not BatchKind.PAPER:
         raise HTTPException(404)
     batch, decisions = found
-    at = place(context, _DECIDING, batch.step)
-    people = await context.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    at = desk_context(context, _DECIDING, batch.step)
+    people = await context.ask_long(at.stores.batches.people, [one.student for one in decisions], at.scopes)
     if any(one.student not in people for one in decisions):
         raise HTTPException(404)
     return at, batch, decisions
@@ -326,15 +328,15 @@ async def _entered(
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    here, language = at.here, at.here.language
-    people = await context.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    reader, language = at.reader, at.reader.language
+    people = await context.ask_long(at.stores.batches.people, [one.student for one in decisions], at.scopes)
     return context.page(
         "desk/paper_entered.html",
         status=status,
-        here=here,
+        reader=reader,
         at=at,
         batch=batch,
-        lines=entered_lines(here, decisions, people),
+        lines=entered_lines(reader, decisions, people),
         left_out=batch.counts.not_entered,
         entered_at=language.dated(batch.at),
         undone_at=language.dated(batch.undone_at) if batch.undone_at else "",
@@ -343,8 +345,8 @@ async def _entered(
 
 
 ROUTES = (
-    Route("/desk/paper/entry", for_visitors(page, *_DECIDING)),
-    Route("/desk/paper/entry", for_visitors(enter, *_DECIDING), methods=["POST"]),
+    Route("/desk/paper/entry", for_visitors(paper_entry_page, *_DECIDING)),
+    Route("/desk/paper/entry", for_visitors(enter_paper, *_DECIDING), methods=["POST"]),
     Route("/desk/paper/entered/{sheet:id}", for_visitors(entered, *_DECIDING)),
     Route("/desk/paper/entered/{sheet:id}/undo", for_visitors(undo, *_DECIDING), methods=["POST"]),
 )

@@ -1,4 +1,4 @@
-"""Sheets of paper on demand: the students of a class or a building, and slips, for whoever handles a step."""
+"""Print sheets of paper on demand: the students of a class or a building, and slips."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,10 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal.access.reader_context import NONE
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE
 from portal.auth.permissions import inside
-from portal.desk.context.scene import AT_THE_DESK, DeskContext, acts_at, place
+from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, acts_at, desk_context
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
 from portal.documents.paper_sets import PaperWriter, visibility_of
@@ -22,7 +22,7 @@ from status_db.decisions.batches import Batch, BatchKind
 from status_db.effective.visible import Visibility
 from status_db.model import normalise_number
 
-#: So many sheets that were entered are listed.
+#: Entered sheets that the page lists.
 _LISTED = 20
 
 
@@ -38,26 +38,26 @@ class EnteredSheet:
     undone: bool
 
 
-async def page(context: SignedIn) -> Response:
-    """Offer sheets for each class and building of the own scopes, and slips."""
-    return await _page(context, place(context, AT_THE_DESK))
+async def paper_page(context: SignedIn) -> Response:
+    """Show the sheets of each class and building inside the scopes, and of slips."""
+    return await _show_sheets(context, desk_context(context, AT_THE_DESK))
 
 
-async def _page(context: SignedIn, at: DeskContext, missing: str = "") -> Response:
+async def _show_sheets(context: SignedIn, at: DeskContext, missing: str = "") -> Response:
     classes = await context.ask_long(context.services.lists.groups, at.visibility, ("college", "class"))
     buildings = await context.ask_long(context.services.lists.groups, at.visibility, ("building",))
-    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
+    fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
     enters = at.step in acts_at(context, (Act.DECIDE,))
     return context.page(
         "desk/paper.html",
         status=404 if missing else 200,
-        here=at.here,
+        reader=at.reader,
         at=at,
         colleges=by_college(at, "/desk/paper.pdf", classes),
         buildings=by_building(at, "/desk/paper.pdf", buildings),
         enters=enters,
         entered=await context.ask_long(_entered, at) if enters else (),
-        stale=at.here.stale(fresh),
+        stale=at.reader.stale(fresh),
         missing=missing,
     )
 
@@ -76,24 +76,24 @@ def by_building(at: DeskContext, path: str, buildings: tuple[tuple[str, ...], ..
 
 
 def narrowed(context: Context) -> dict[str, str]:
-    """Return the class or the building that an address means, by roster column; nothing for everybody."""
+    """Return the class or the building in the address, by roster column. Empty for all students."""
     names = ("college", "class", "building")
     return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
 def _entered(at: DeskContext) -> list[EnteredSheet]:
-    """Return the sheets that were entered last: the own ones, or all for who decides for everybody."""
-    everybody = any(not scope for scope in at.scopes)
-    batches = (one for one in at.doors.batches.batches(at.step) if one.kind is BatchKind.PAPER)
-    own = [one for one in batches if everybody or one.author == at.account]
-    return [_said(at, one) for one in own[:_LISTED]]
+    """Return the last entered sheets: the account's own, or all for an account that decides without a limit."""
+    unlimited = any(not scope for scope in at.scopes)
+    batches = (one for one in at.stores.batches.batches(at.step) if one.kind is BatchKind.PAPER)
+    own = [one for one in batches if unlimited or one.author == at.account]
+    return [_entered_sheet(at, one) for one in own[:_LISTED]]
 
 
-def _said(at: DeskContext, batch: Batch) -> EnteredSheet:
+def _entered_sheet(at: DeskContext, batch: Batch) -> EnteredSheet:
     return EnteredSheet(
         title=batch.title,
-        address=at.here.address(f"/desk/paper/entered/{batch.id}"),
-        at=at.here.language.moment(batch.at, at.here.now),
+        address=at.reader.address(f"/desk/paper/entered/{batch.id}"),
+        at=at.reader.language.moment(batch.at, at.reader.now),
         author=batch.author,
         entered=batch.counts.entered,
         undone=batch.undone_at is not None,
@@ -101,44 +101,46 @@ def _said(at: DeskContext, batch: Batch) -> EnteredSheet:
 
 
 async def pdf(context: SignedIn) -> Response:
-    """Give the sheets of a step: of a class, a building, or of everybody in the own scopes."""
-    at = place(context, AT_THE_DESK)
+    """Return the sheets of a step: for a class, a building, or all students inside the scopes."""
+    at = desk_context(context, AT_THE_DESK)
     columns = narrowed(context)
-    visibility = visibility_of(context.settings, at.here.cohort.key, at.step, at.scopes)
+    visibility = visibility_of(context.settings, at.reader.cohort.key, at.step, at.scopes)
     content = await context.export(lambda: _printed(_papers(context, at).of_step(at.step, visibility, columns)))
     if content is None:
         raise HTTPException(404)
-    said = " ".join((at.here.titles[at.step], *(value or NONE for value in columns.values())))
-    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.here.cohort.key, filter=said)
+    title = " ".join((at.reader.titles[at.step], *(value or NONE for value in columns.values())))
+    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.reader.cohort.key, filter=title)
     return _sent(content, "-".join(("sheets", at.step, *(value or NONE for value in columns.values()))))
 
 
 async def slip(context: SignedIn) -> Response:
-    """Give the slip of one student, or without a number one that is blank."""
-    at = place(context, AT_THE_DESK)
+    """Return the slip of one student. Without a number, return a blank one."""
+    at = desk_context(context, AT_THE_DESK)
     number = normalise_number(context.asked("number"))
     papers = _papers(context, at)
     if not number:
         blank = await context.export(partial(paper_pdf.write, papers.blank_slip()))
-        await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.here.cohort.key, filter="blank slip")
+        await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.reader.cohort.key, filter="blank slip")
         return _sent(blank, "slip")
-    student = await context.ask_long(context.services.reader.student, at.here.cohort.key, number, at.here.now)
+    student = await context.ask_long(context.services.reader.student, at.reader.cohort.key, number, at.reader.now)
     own: dict[str, Visibility] = {
-        step: visibility_of(context.settings, at.here.cohort.key, step, scopes)
-        for step, scopes in at.here.visibility.steps.items()
+        step: visibility_of(context.settings, at.reader.cohort.key, step, scopes)
+        for step, scopes in at.reader.visibility.steps.items()
         if student is not None and inside(student, scopes)
     }
     if student is None or not student.active or at.step not in own:
-        return await _page(context, at, missing=number)
+        return await _show_sheets(context, at, missing=number)
     readable = {step: scopes for visibility in own.values() for step, scopes in visibility.steps.items()}
-    made = await context.ask_long(papers.slip, student, Visibility(at.here.cohort.key, readable))
+    made = await context.ask_long(papers.slip, student, Visibility(at.reader.cohort.key, readable))
     content = await context.export(partial(paper_pdf.write, made))
-    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.here.cohort.key, student=student.student)
+    await context.audit(AuditEvent.PRINTED_SHEETS, cohort=at.reader.cohort.key, student=student.student)
     return _sent(content, f"slip-{student.student}")
 
 
 def _papers(context: Context, at: DeskContext) -> PaperWriter:
-    return PaperWriter(context.services.lists, context.settings, at.here.language, at.here.cohort.key, at.here.now)
+    return PaperWriter(
+        context.services.lists, context.settings, at.reader.language, at.reader.cohort.key, at.reader.now
+    )
 
 
 def _printed(made: PrintSet | None) -> bytes | None:
@@ -153,7 +155,7 @@ def _sent(content: bytes, name: str) -> Response:
 
 
 ROUTES = (
-    Route("/desk/paper", for_visitors(page, *AT_THE_DESK, long=True)),
+    Route("/desk/paper", for_visitors(paper_page, *AT_THE_DESK, long=True)),
     Route("/desk/paper.pdf", for_visitors(pdf, *AT_THE_DESK, long=True)),
     Route("/desk/paper/slip.pdf", for_visitors(slip, *AT_THE_DESK, long=True)),
 )

@@ -1,12 +1,12 @@
-"""The table of a sheet: what was typed in it, and its lines as a page shows them."""
+"""The table of a paper sheet: what was typed in it, and its lines as a page shows them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
+from portal.desk.context.desk_context import DeskContext
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.desk.context.scene import DeskContext
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.i18n.labels import say
@@ -20,7 +20,7 @@ from status_db.queries.lists import ListedStudent
 
 @dataclass(frozen=True, slots=True)
 class TypedSheet:
-    """What was typed, whether it makes sense or not."""
+    """The table as typed, valid or not."""
 
     numbers: tuple[str, ...] = ()
     #: By number.
@@ -32,11 +32,11 @@ class TypedSheet:
     words: str = ""
     with_conflicts: bool = False
     without_wrong: bool = False
-    #: Of the preview that was looked at; empty before one.
+    #: The digest of the preview that was shown. Empty before one.
     digest: str = ""
 
-    def told(self, decided_at: datetime) -> list[ImportRow]:
-        """Return the rows that are ticked."""
+    def import_rows(self, decided_at: datetime) -> list[ImportRow]:
+        """Return the ticked rows."""
         return [
             ImportRow(
                 line=line,
@@ -56,7 +56,7 @@ class TypedSheet:
 
 @dataclass(frozen=True, slots=True)
 class TypedLine:
-    """One line as it was typed, and what would be entered of it."""
+    """One line as typed, and what would be entered."""
 
     number: str
     name: str
@@ -81,21 +81,21 @@ class EnteredLine:
     reason: str
     file: str
     decided: str
-    stands: bool
+    active: bool
 
 
 def typed_lines(
     at: DeskContext, draft: TypedSheet, people: Mapping[str, ListedStudent], preview: SheetPreview | None
 ) -> list[TypedLine]:
-    """Return the rows of the table, each with what was typed in it and what the preview says of it."""
-    here, cell = at.here, at.here.steps.index(at.step)
+    """Return the rows of the table, each with what was typed and its result in the preview."""
+    reader, cell = at.reader, at.reader.steps.index(at.step)
     judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
     found: list[TypedLine] = []
     for number in draft.numbers:
         person, row = people.get(number), judged.get(number)
-        shown = list_rows.row(here, person) if person is not None else None
+        shown = list_rows.row(reader, person) if person is not None else None
         by = row.effective if row is not None else None
-        who = f"{by.author}, {here.language.moment(by.decided_at, here.now)}" if by is not None else ""
+        who = f"{by.author}, {reader.language.moment(by.decided_at, reader.now)}" if by is not None else ""
         found.append(
             TypedLine(
                 number=number,
@@ -105,21 +105,21 @@ def typed_lines(
                 done=number in draft.done,
                 reason=draft.reasons.get(number, ""),
                 file=draft.files.get(number, ""),
-                kind=say(here.language, paper_words.KINDS, row.kind) if row else "",
+                kind=say(reader.language, paper_words.KINDS, row.kind) if row else "",
                 tone=result_words.TONES[row.kind] if row else "",
                 mark=paper_words.MARKS[row.kind] if row else "",
-                why=paper_words.said_of(here.language, row, who)
+                why=paper_words.said_of(reader.language, row, who)
                 if row
-                else ("" if shown else here.language.gettext(unfilled(RowFault.NOBODY, PAPER))),
+                else ("" if shown else reader.language.gettext(unfilled(RowFault.NOBODY, PAPER))),
             )
         )
     return found
 
 
 def entered_lines(
-    here: ReaderContext, decisions: Sequence[Decision], people: Mapping[str, RosterName]
+    reader: ReaderContext, decisions: Sequence[Decision], people: Mapping[str, RosterName]
 ) -> list[EnteredLine]:
-    """Return what was entered of a sheet, line by line."""
+    """Return what was entered from a sheet, line by line."""
     return [
         EnteredLine(
             number=one.student,
@@ -127,8 +127,8 @@ def entered_lines(
             class_name=people[one.student].class_name,
             reason=one.reason,
             file=one.file_number,
-            decided=here.language.moment(one.decided_at, here.now),
-            stands=one.active(here.now),
+            decided=reader.language.moment(one.decided_at, reader.now),
+            active=one.active(reader.now),
         )
         for one in decisions
     ]

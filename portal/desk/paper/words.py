@@ -1,4 +1,4 @@
-"""What is said of the rows of a paper sheet: what each would do, and what is wrong with it, with the way out."""
+"""Messages about the rows of a paper sheet: what each would do, and what is wrong with it, with the fix."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ MARKS: Mapping[RowKind, str] = {RowKind.NEW: "✓", RowKind.SAME: "–", RowKind
 
 
 def said_of(language: Language, row: RowCheck, author_at: str) -> str:
-    """Say why a row is wrong or in conflict; `author_at` names who decided what stands there, and when."""
+    """Return why a row is invalid or in conflict. `author_at` is the author and time of the existing decision."""
     if row.wrong is not None:
         return language.gettext(unfilled(row.wrong, PAPER))
     if row.effective is not None and row.kind is RowKind.CONFLICT:

@@ -68,7 +68,7 @@ def test_what_it_would_do_is_shown_and_nothing_is_entered(university: World, run
     decided(university, QIAN, Verdict.HELD)
     write(row(LIN), row(QIAN), row(SUN, ""), WRONG)
     said = run(*results("--dry-run"), code=3)
-    assert "This number is that of “李维”, and the sheet says “李伟”. Look at number and name." in said
+    assert "This number belongs to “李维”, but the sheet has “李伟”. Check the number and the name." in said
     assert "Not cleared, 赔书, somebody" in said
     assert "4 rows: 1 new, 0 same, 1 conflict, 1 blank, 1 wrong" in said
     assert verdict(university, LIN) is Verdict.HELD
@@ -124,7 +124,7 @@ def test_only_a_grant_to_decide_the_step_lets_in_and_only_inside_its_scope(
     inside = (Grant(Act.DECIDE, "library", {"college": (QIAN.college,)}),)
     university.accounts.add("narrow", "narrow", None, grants=inside, now=university.now)
     said = run("results", FILE, "--step", "library", "--as", "narrow", code=1)
-    assert "Nobody on the roster has this number" in said
+    assert "This student number is not on the roster or not in your scope" in said
     assert LIN.class_name not in said
     run(*results())
     assert "is not allowed to decide about" in run("undo", "1", "--as", "narrow", "--reason", "x", code=1)

@@ -257,8 +257,8 @@ class TestRecord:
     def test_it_is_read_in_english(self, university: World, signed_in: SignedIn) -> None:
         decided(university, LIN.number)
         page = signed_in("librarian").get(record(LIN.number), params={"step": "library", "lang": "en"})
-        assert "The decision that stands" in page.text
-        assert "Decide anew" in page.text
+        assert "Current decision" in page.text
+        assert "Decide again" in page.text
 
 
 class TestDeciding:

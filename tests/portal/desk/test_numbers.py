@@ -46,7 +46,7 @@ class TestTwoColumns:
     def test_they_are_read_as_a_spreadsheet_copies_them(self, text: str) -> None:
         read = pairs(text)
         assert read.numbers == {"20151001": "0071", "20151002": "0072"}
-        assert (read.unreadable, read.twice, read.rounded) == ((), (), ())
+        assert (read.unreadable, read.duplicates, read.rounded) == ((), (), ())
 
     def test_a_number_with_a_space_in_it_stays_whole_between_tabs(self) -> None:
         assert pairs("20151001\t毕 2019 001").numbers == {"20151001": "毕 2019 001"}
@@ -56,8 +56,8 @@ class TestTwoColumns:
         assert (read.unreadable, read.numbers) == ((1,), {"20151002": "0072"})
 
     def test_what_stands_twice_is_named_on_either_side(self) -> None:
-        assert pairs("1 A7\n1 A8").twice == ("1",)
-        assert pairs("1 A7\n2 A7").twice == ("A7",)
+        assert pairs("1 A7\n1 A8").duplicates == ("1",)
+        assert pairs("1 A7\n2 A7").duplicates == ("A7",)
 
     @pytest.mark.parametrize("number", ["1.04911E+17", "1.04911e17", "1E+17"])
     def test_what_a_spreadsheet_has_rounded_is_named(self, number: str) -> None:

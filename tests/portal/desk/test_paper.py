@@ -197,7 +197,7 @@ def a_set(
 ) -> PrintSet:
     return PrintSet(
         institution="山海大学",
-        told=["打印于 5月25日"],
+        notices=["打印于 5月25日"],
         parts=[PaperSection("图书馆", "0525-0800-LIB-1", columns, lines)],
         how=["打勾"],
         wording=Wording("纸号", "%(page)s/%(pages)s", "字库没有：", "zh-CN"),
@@ -567,7 +567,7 @@ class TestEntering:
             assert own_path in told
             other = batches(university)
             preview_rows = TypedSheet((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
-            told_rows = preview_rows.told(university.now)
+            told_rows = preview_rows.import_rows(university.now)
             digest = other.preview("library", told_rows, university.now).digest
             made = other.enter_all(
                 BatchKind.PAPER, "library", told_rows, digest, "librarian", university.now, title="X"

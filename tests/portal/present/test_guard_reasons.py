@@ -85,13 +85,13 @@ def test_the_guard_raises_every_kind_there_is() -> None:
 @pytest.mark.parametrize("one", APPEALS, ids=lambda one: str(one)[:50])
 def test_each_is_said_in_both_languages_with_all_its_figures(one: GuardReason) -> None:
     for language in SPOKEN.values():
-        said = guard_reasons.said(language, one)
+        said = guard_reasons.reason_text(language, one)
         assert "%(" not in said
         assert "_" not in said
         for name, figure in one.figures.items():
             if str(figure).isdecimal() and (name, figure) != ("wave", 0):
                 assert str(figure) in said, (said, name)
-    assert not any("\u4e00" <= letter <= "\u9fff" for letter in guard_reasons.said(SPOKEN["en"], one))
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in guard_reasons.reason_text(SPOKEN["en"], one))
 
 
 @pytest.mark.parametrize("one", APPEALS, ids=lambda one: str(one)[:50])
@@ -101,5 +101,5 @@ def test_each_comes_back_as_it_was_kept(one: GuardReason) -> None:
 
 def test_what_is_not_yet_done_is_told_apart_from_something_owed() -> None:
     (one,) = judge(moving(CLEARED, HELD, 5000), Means.STATUS, LIMITS, CALM, first_applies=False)
-    assert "“不通过”" in guard_reasons.said(SPOKEN["zh"], one)
-    assert "“未办理”" in guard_reasons.said(SPOKEN["zh"], one, undone=True)
+    assert "“不通过”" in guard_reasons.reason_text(SPOKEN["zh"], one)
+    assert "“未办理”" in guard_reasons.reason_text(SPOKEN["zh"], one, undone=True)

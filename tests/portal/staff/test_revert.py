@@ -180,6 +180,6 @@ def test_in_english_nothing_of_ours_is_chinese(university: World, signed_in: Sig
     admin = signed_in("admin")
     planned(university, admin, run)
     page = admin.get(f"/runs/{run}/way-back?lang=en").text
-    for said in ("Take this run back", "29 students in all", "Cleared → Not cleared", "Nothing has been written yet"):
+    for said in ("Revert this run", "29 students in all", "Cleared → Not cleared", "Nothing has been written yet"):
         assert said in page, said
-    assert "A run that was approved by mistake can be taken back" in admin.get(f"/runs/{run}").text
+    assert "You can revert a run that was approved by mistake" in admin.get(f"/runs/{run}").text

@@ -382,4 +382,4 @@ def test_the_unmatched_rows_of_the_answer_that_waits_are_on_its_page(university:
     assert "2O150003" in page
     assert "只差一个字符" in page
     english = signed_in("admin").get(f"/runs/{waits}", headers={"accept-language": "en"}).text
-    assert "Rows of this answer about nobody on the list" in english
+    assert "Unmatched rows in these data" in english

@@ -586,5 +586,5 @@ class TestTheRecord:
 
     def test_the_pages_are_in_english_too(self, visits: Visits, waiting: Appeal) -> None:
         lin = visits.of(LIN.number)
-        assert "Objection sent (25 May, 0" in lin.get("/", lang="en").text
+        assert "Appeal submitted (25 May, 0" in lin.get("/", lang="en").text
         assert "Signature of the student" in lin.get(f"/objection/{waiting.appeal}/record", lang="en").text

@@ -1,4 +1,4 @@
-"""What the desk's pages share: which cohort and which step is meant, and for whom an act is allowed there."""
+"""The context of a desk request: its cohort, its step, and the scopes in which the account is allowed to act."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from config.settings import Settings
 from config.tables.sources import Source
-from portal.access.scenes import ReaderContext
+from portal.access.reader_context import ReaderContext
 from portal.desk.context.services import DeskStores, desk_of
 from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
@@ -15,61 +15,61 @@ from status_db.accounts.authority import Allowed, allowed
 from status_db.effective.visible import Visibility
 from status_db.views import Scope
 
-#: Whoever may do any of these has a place at the desk.
+#: Any of these acts gives access to the desk.
 AT_THE_DESK = (Act.DECIDE, Act.REVIEW, Act.ISSUE)
 
-#: Whoever decides a step answers what is objected there; of a review, that is the reviewer.
+#: The acts that allow an account to answer appeals: deciding a step, or reviewing at a review step.
 ANSWERING = (Act.DECIDE, Act.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
 class DeskContext:
-    """One place at the desk: a step, and for whom somebody may act at it."""
+    """One step at the desk, and the scopes in which the account is allowed to act on it."""
 
-    here: ReaderContext
-    doors: DeskStores
+    reader: ReaderContext
+    stores: DeskStores
     account: str
     step: str
-    #: Those that the account may act at, in the settings' order.
+    #: Steps that the account is allowed to act on, in the settings' order.
     steps: tuple[str, ...]
     scopes: tuple[Scope, ...]
-    #: Inside which of them the account answers objections: it may only issue, and then it answers none.
+    #: Scopes in which the account answers appeals. Empty if it only issues certificates.
     answers: tuple[Scope, ...]
 
     @property
     def visibility(self) -> Visibility:
-        """Who stands in the queue: this step alone, inside the scopes."""
-        return Visibility(self.here.cohort.key, {self.step: self.scopes})
+        """The visibility of the queue: this step alone, inside the scopes."""
+        return Visibility(self.reader.cohort.key, {self.step: self.scopes})
 
     @property
     def reviews(self) -> bool:
-        """The step is a review: classes pass it, and certificates hang on it."""
-        return self.step in _reviews(self.here.settings)
+        """Whether the step is a review, to which classes and certificates belong."""
+        return self.step in _reviews(self.reader.settings)
 
     @property
-    def brings(self) -> dict[str, Source]:
-        """The sources of the step whose whole list is brought here; none where the account decides for a part alone."""
-        settings, everybody = self.here.settings, any(not scope for scope in self.scopes)
-        named = {name: settings.source[name] for name in settings.sources_of(self.step)} if everybody else {}
+    def full_list_sources(self) -> dict[str, Source]:
+        """Sources of the step with an uploaded full list. Empty if the account's scopes are limited."""
+        settings, unlimited = self.reader.settings, any(not scope for scope in self.scopes)
+        named = {name: settings.source[name] for name in settings.sources_of(self.step)} if unlimited else {}
         return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
 
     @property
     def before(self) -> ReaderContext:
-        """The same request, as it reads the steps before the review: how old their answers are."""
-        settings = self.here.settings
+        """The same request with the steps before the review visible, to show how old their data are."""
+        settings = self.reader.settings
         flows = [flow for flow in settings.flow if self.step in {entry.step for entry in flow.entries}]
         steps = {step: self.scopes for flow in flows for step in flow.after(self.step)}
-        return replace(self.here, visibility=Visibility(self.here.cohort.key, steps))
+        return replace(self.reader, visibility=Visibility(self.reader.cohort.key, steps))
 
     def address(self, path: str, **wanted: str) -> str:
-        """Return a page of this cohort and step."""
-        return self.here.address(path, step=self.step, **wanted)
+        """Return the address of a page for this cohort and step."""
+        return self.reader.address(path, step=self.step, **wanted)
 
 
-def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:
-    """Return the place that an address means: its step, or the first one. Raises HTTPException.
+def desk_context(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:
+    """Return the context for the step in the address, or for the account's first step. Raise HTTPException.
 
-    A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
+    404 if the account is not allowed to act on the step, as for an unknown step. 403 if it cannot act on any step.
     """
     settings, cohort = context.settings, context.cohort
     may = acts_at(context, acts)
@@ -78,10 +78,10 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
     wanted = step or context.asked("step") or next(iter(may))
     if wanted not in may:
         raise HTTPException(404)
-    here = ReaderContext(settings, context.language, context.now, cohort, Visibility(cohort.key, may))
+    reader = ReaderContext(settings, context.language, context.now, cohort, Visibility(cohort.key, may))
     return DeskContext(
-        here=here,
-        doors=desk_of(context.request).doors[cohort.key],
+        reader=reader,
+        stores=desk_of(context.request).stores[cohort.key],
         account=context.account.account,
         step=wanted,
         steps=tuple(may),
@@ -91,9 +91,9 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
 
 
 def acts_at(context: SignedIn, acts: Collection[Act]) -> Allowed:
-    """Return the steps at which the account may do any of these acts, and for whom.
+    """Return the steps on which the account is allowed to do any of these acts, and in which scopes.
 
-    Reviews are given and what hangs on them is issued; every other step is decided.
+    Review and issue apply to review steps, decide to all others.
     """
     settings = context.settings
     reviews = _reviews(settings)

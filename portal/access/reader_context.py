@@ -1,4 +1,4 @@
-"""What the pages for leaders share: which cohort is meant, what may be read of it, and how old what is read is."""
+"""The context of a page for leaders: its cohort, what the account can read of it, and the age of the data."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from status_db.model import State
 from status_db.queries.lists import ListSelection
 from status_db.views import StepSource, Where
 
-#: The roster columns a list may be narrowed by, in the order of its form.
+#: The roster columns by which a list can be narrowed, in the order of its form.
 COLUMNS: Mapping[str, str] = {
     "college": N_("学院"),
     "class": N_("班级"),
@@ -27,7 +27,7 @@ COLUMNS: Mapping[str, str] = {
     "category": N_("学籍类别"),
 }
 
-#: The states counted apart, in the order of the columns.
+#: The states counted separately, in the order of the columns.
 STATES = (
     State.CLEARED,
     State.HELD,
@@ -39,7 +39,7 @@ STATES = (
     State.EXEMPT,
 )
 
-#: Where students stand as a whole: the word, its colour and pattern, and the list of them.
+#: The overall state of students: its word, colour, pattern and list.
 WHERE: Mapping[Where, tuple[str, str, str, ListSelection]] = {
     Where.CLEAR: (N_("全部办妥"), "good", "", ListSelection.CLEAR),
     Where.WAITING: (N_("等待学校处理"), "wait", "lines", ListSelection.WAITS),
@@ -47,13 +47,13 @@ WHERE: Mapping[Where, tuple[str, str, str, ListSelection]] = {
     Where.HELD: (N_("有不通过"), "bad", "hatch", ListSelection.OWES),
 }
 
-#: In an address: those for whom the roster says nothing there, as who has no class.
+#: In an address: students with an empty roster column, such as no class.
 NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderContext:
-    """One request of somebody who reads figures or lists."""
+    """A request to read figures or lists."""
 
     settings: Settings
     language: Language
@@ -62,12 +62,12 @@ class ReaderContext:
     visibility: Visibility
 
     def speaking(self, language: Language) -> "ReaderContext":
-        """Return the same in another language."""
+        """Return the same context in another language."""
         return replace(self, language=language)
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """The steps that may be read, in the settings' order."""
+        """The readable steps, in the settings' order."""
         return tuple(step.key for step in self.settings.step if step.key in self.visibility.steps)
 
     @property
@@ -77,7 +77,7 @@ class ReaderContext:
 
     @property
     def levels(self) -> dict[str, str]:
-        """Each level's word: the registrar's own in Chinese, ours otherwise."""
+        """Each level's word: the registrar's own in Chinese, the key otherwise."""
         words: dict[str, list[str]] = {}
         for theirs, ours in self.settings.roster.levels.items():
             words.setdefault(ours, []).append(theirs)
@@ -86,27 +86,27 @@ class ReaderContext:
         return {ours: self.language.listed(theirs) for ours, theirs in words.items()}
 
     def address(self, path: str, **wanted: str) -> str:
-        """Return a page of this cohort; empty values are left out, and `class_` is class."""
+        """Return the address of a page of this cohort. Empty values are left out; `class_` becomes class."""
         return cohorts.address(self.settings, self.cohort.key, path, **wanted)
 
     def windows(self) -> tuple[str, ...]:
-        """Say for each level whose window is not open now that it is not yet, or not any more."""
+        """Return a sentence for each level whose window is not open yet or has closed."""
         today = self.now.astimezone(self.language.zone).date()
-        said: list[str] = []
+        notes: list[str] = []
         for level, window in self.cohort.windows.items():
             word = self.levels.get(level, level)
             if today < window.opens:
                 day = self.language.day(window.opens, self.now)
-                said.append(
+                notes.append(
                     self.language.gettext("%(level)s的办理窗口 %(day)s 才开始，数字只供准备。", level=word, day=day)
                 )
             elif today > window.closes:
                 day = self.language.day(window.closes, self.now)
-                said.append(self.language.gettext("%(level)s的办理窗口已于 %(day)s 结束。", level=word, day=day))
-        return tuple(said)
+                notes.append(self.language.gettext("%(level)s的办理窗口已于 %(day)s 结束。", level=word, day=day))
+        return tuple(notes)
 
     def closings(self) -> tuple[str, ...]:
-        """Say until when each level's window is open, where it is not over."""
+        """Return the closing date of each level's window that is not over."""
         today = self.now.astimezone(self.language.zone).date()
         return tuple(
             f"{self.levels.get(level, level)} {self.language.day(window.closes, self.now)}"
@@ -115,7 +115,7 @@ class ReaderContext:
         )
 
     def stale(self, freshness: Mapping[str, StepSource]) -> tuple[str, ...]:
-        """Say of each step that may be read and whose data are too old that they are, and from when."""
+        """Return a sentence for each readable step whose data are out of date, with their time."""
         return tuple(
             self.language.gettext(
                 "%(step)s：数据过期（截至 %(moment)s）",
@@ -127,12 +127,12 @@ class ReaderContext:
         )
 
     def as_of(self, freshness: Mapping[str, StepSource]) -> str:
-        """Say as of when the oldest of the data are; empty where no system speaks about what may be read."""
+        """Return the time of the oldest data. Empty if the readable steps have no source."""
         known = [source.as_of for step in self.steps if (source := freshness.get(step)) is not None and source.as_of]
         return self.language.moment(min(known), self.now) if known else ""
 
     def scope(self) -> str:
-        """Say in words what may be read, for the head of what is exported."""
+        """Return the readable scope in words, for the header of exports."""
         together: dict[str, list[str]] = {}
         for step in self.steps:
             together.setdefault(self._scopes(step), []).append(self.titles[step])
@@ -142,8 +142,8 @@ class ReaderContext:
         return "; ".join(parts)
 
     def _scopes(self, step: str) -> str:
-        said = dict.fromkeys(self._scope(scope) for scope in self.visibility.steps[step])
-        return " / ".join(said)
+        notes = dict.fromkeys(self._scope(scope) for scope in self.visibility.steps[step])
+        return " / ".join(notes)
 
     def _scope(self, scope: Mapping[str, Iterable[str]]) -> str:
         if not scope:
@@ -158,8 +158,8 @@ class ReaderContext:
         return self.levels.get(value, value) if column == "level" else value
 
 
-def scene(context: SignedIn) -> ReaderContext:
-    """Return what may be read of the cohort that the page is about."""
+def reader_context(context: SignedIn) -> ReaderContext:
+    """Return the context of a leaders' page: what the account can read of its cohort."""
     cohort = context.cohort
     steps = readable(context.account, [step.key for step in context.settings.step], cohort.key)
     return ReaderContext(context.settings, context.language, context.now, cohort, Visibility(cohort.key, steps))
