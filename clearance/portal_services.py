@@ -114,7 +114,7 @@ def desk_services(stores: Stores) -> DeskServices:
     settings = stores.settings
     cohorts = {key: CohortStores(settings, key, web=stores.web, beside=stores) for key in settings.cohort_keys()}
     return DeskServices(
-        doors={key: _desk_stores(cohort) for key, cohort in cohorts.items()},
+        stores={key: _desk_stores(cohort) for key, cohort in cohorts.items()},
         uploads=stores.uploads,
         read_sheet=Sheets(settings.desk),
         routes=ROUTES,

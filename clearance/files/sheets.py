@@ -15,7 +15,7 @@ from connectors.port import Cell, SourceError, SourceUnavailable
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable
 
 #: Limits for reading one sheet.
-_LIMITS = SandboxLimits(memory=512_000_000, longest=timedelta(minutes=1), told_in="[desk]")
+_LIMITS = SandboxLimits(memory=512_000_000, longest=timedelta(minutes=1), settings_table="[desk]")
 _MOST_UNPACKED = 300_000_000
 
 #: The number of sheets that are read at a time; the next one waits.

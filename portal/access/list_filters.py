@@ -53,7 +53,7 @@ def in_address(chosen: Mapping[str, str]) -> dict[str, str]:
     return {f"{name}_" if name == "class" else name: value or NONE for name, value in chosen.items()}
 
 
-def fields(here: ReaderContext, visibility: Visibility, lists: Lists, chosen: Filter) -> list[Field]:
+def fields(reader: ReaderContext, visibility: Visibility, lists: Lists, chosen: Filter) -> list[Field]:
     """Return the fields of the form. A column with a single value is left out, except college and class."""
     found: list[Field] = []
     for name, title in COLUMNS.items():

@@ -117,7 +117,7 @@ def _step_answer(
         **common,
         office=language.pick(office.name, office.name_en),
         sentence=shown.sentence,
-        said=shown.said,
+        said=shown.operator_note,
         condition=decision.condition if decision else "",
         until=decision.until if decision else None,
         owed=list(_owed_answers(language, evidence, now)),
