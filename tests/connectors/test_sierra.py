@@ -121,7 +121,7 @@ def test_a_patron_who_has_not_that_number_is_not_the_one_who_was_meant(library: 
     library.befalls = about("20151001", as_json({"id": 13, "varFields": [{"fieldTag": "u", "content": "20152003"}]}))
     snapshot = ask(library).pull()
     assert list(snapshot.unsettled) == ["20151001"]
-    assert "does not hold that number" in snapshot.warnings[0]
+    assert "without that number in the field" in snapshot.warnings[0]
     assert not [row for row in snapshot.rows if row[0] == "20151001"]
 
 
