@@ -246,7 +246,7 @@ class TestText:
                 "line 2 opens a quotation mark that is not closed before line 3",
             ),
             ('2015150001,"书,5000\nS4,书",100\n', "line 2 opens a quotation mark"),
-            ("2015150001,学费,1,200\n", "a text or an amount holds the separator"),
+            ("2015150001,学费,1,200\n", "a text or an amount contains the separator"),
             ("2015150001,学\n费,1200\n", "a text with a line break is not in quotes"),
             ("2015150001,学费,5000\n2015150", "cut off"),
             ("2015150001,学费,5000\n李二", "cut off"),
@@ -413,7 +413,7 @@ class TestNewestOfAPattern:
         [
             (("fees_2019-05-24.csv", "fees_20190524.csv"), "several files are the newest"),
             (("fees_20190524.csv", "fees_final.csv"), "others have none (fees_final.csv)"),
-            (("fees_20910524.csv", "fees_20190524.csv"), "a day that has not come yet"),
+            (("fees_20910524.csv", "fees_20190524.csv"), "a date in the future"),
         ],
     )
     def test_a_doubt_about_the_newest_is_refused(self, tmp_path: Path, names: tuple[str, ...], words: str) -> None:

@@ -98,7 +98,7 @@ def test_a_mapped_column_that_is_missing(unharmed: University) -> None:
 def test_a_list_that_the_dormitory_office_has_cut_off(unharmed: University) -> None:
     path = unharmed.offices.folder / "dorm.xlsx"
     path.write_bytes(path.read_bytes()[:50_000])
-    assert "no whole Excel workbook" in unharmed.run("sync", "checkouts", code=1)
+    assert "not a whole Excel workbook" in unharmed.run("sync", "checkouts", code=1)
 
 
 def test_a_disk_that_is_full(unharmed: University) -> None:

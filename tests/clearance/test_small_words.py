@@ -37,7 +37,7 @@ def test_a_line_of_words_with_a_number_below_a_csv_is_called_a_note(university_o
     for _ in range(2):
         said = university_of_three.run("sync", "fees", code=1).replace("\n", " ")
         assert "row 3 is a note with a number in it" in said
-        assert "Have a note left out, or begin with 注" in said
+        assert "Remove the note, or begin it with 注" in said
         # … also where the file ends with it.
         file = university_of_three.folder / "fees.csv"
         file.write_bytes(file.read_bytes().rstrip())

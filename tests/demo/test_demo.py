@@ -141,7 +141,7 @@ class TestTheDemo:
         university.run("demo", "advance")
         university.close_finance()
         said = university.run("sync", "fees", code=5)
-        assert "See that the system runs" in said
+        assert "Check that the system runs" in said
         assert marks(university) == before
         university.open_finance()
         university.run("sync", "fees")
