@@ -200,8 +200,8 @@ async def import_preview_page(context: SignedIn) -> Response:
     at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _preview(context, at, upload)
-    return await _preview(context, at, upload, preview)
+    preview = await _check_rows(context, at, upload)
+    return await _show_preview(context, at, upload, preview)
 
 
 async def enter_import(context: SignedIn) -> Response:
@@ -210,13 +210,13 @@ async def enter_import(context: SignedIn) -> Response:
     at, upload = await _find_upload(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _preview(context, at, upload)
+    preview = await _check_rows(context, at, upload)
     if form.digest != preview.digest.hex():
         # The ticked options were meant for other rows.
         return await _overtaken(context, at, upload, preview)
     language, wrong = at.reader.language, preview.count(RowKind.WRONG)
     if refused := _why_not(language, preview, form):
-        return await _preview(context, at, upload, preview, form, refused=refused)
+        return await _show_preview(context, at, upload, preview, form, refused=refused)
     sheet = results.again(upload.rows)
     try:
         made = await context.ask_in_turn(
@@ -238,10 +238,10 @@ async def enter_import(context: SignedIn) -> Response:
         newer = await context.ask_long(desk_of(context.request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        return await _overtaken(context, at, upload, await _preview(context, at, upload))
+        return await _overtaken(context, at, upload, await _check_rows(context, at, upload))
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
-        return await _preview(context, at, upload, preview, form, refused=refused)
+        return await _show_preview(context, at, upload, preview, form, refused=refused)
     kept = _with_results(context, at, sheet, made.rows, replaced=form.with_conflicts)
     uploads = desk_of(context.request).uploads
     await context.ask_long(partial(uploads.confirmed, upload.upload, at.reader.now, made.batch.id, kept.kept()))
@@ -269,7 +269,7 @@ def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> s
 
 async def _overtaken(context: Context, at: DeskContext, upload: Upload, preview: SheetPreview) -> Response:
     refused = at.reader.language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
-    return await _preview(context, at, upload, preview, refused=refused)
+    return await _show_preview(context, at, upload, preview, refused=refused)
 
 
 async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
@@ -284,12 +284,12 @@ async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
     return at, upload
 
 
-async def _preview(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
+async def _check_rows(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
     imported = results.told_of(results.again(upload.rows), at.reader.language.zone)
     return await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
 
 
-async def _preview(
+async def _show_preview(
     context: Context,
     at: DeskContext,
     upload: Upload,
