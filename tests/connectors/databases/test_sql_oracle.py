@@ -225,7 +225,7 @@ except SourceRefused as error:
     print(error.fix_text)
 """
         said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-        assert "Oracle's client library is not to be found" in said.stdout, said.stderr
+        assert "Oracle's client library cannot be found" in said.stdout, said.stderr
 
     @listener_alone
     def test_a_password_about_to_expire_still_lets_in(self, library: Place) -> None:
