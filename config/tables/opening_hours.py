@@ -66,7 +66,7 @@ class Days(BaseModel):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError(f"{self.last} is before {self.first}: exchange the two")
+            raise ValueError(f"{self.last} is before {self.first}: swap the two")
         return self
 
     def __contains__(self, day: date) -> bool:

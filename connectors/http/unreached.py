@@ -15,8 +15,6 @@ from requests import exceptions
 
 from connectors.port import SourceError, SourceRefused, SourceUnavailable
 
-_TRY_LATER = "The next run tries again."
-
 #: The first bytes of the alert that a TLS server sends to a client of plain HTTP.
 _TLS_ALERT = "\x15\x03"
 
@@ -61,34 +59,34 @@ def unreached_error(error: BaseException, asked: HttpTarget) -> SourceError | No
     if "NameResolutionError" in names:
         return SourceUnavailable(
             f"{asked.named}: the name {urlsplit(asked.url).hostname} cannot be resolved",
-            f"{_TRY_LATER} Check the host in url, and this machine's name servers (DNS).",
+            "The next run tries again. Check the host in url, and this machine's name servers (DNS).",
         )
     if "ConnectTimeout" in names or "ConnectTimeoutError" in names:
         return SourceUnavailable(
             f"{asked.named}: {asked.where} could not be reached within {asked.connect_seconds:g} s",
-            f"{_TRY_LATER} Check the host and port in url, and that no firewall blocks this machine.",
+            "The next run tries again. Check the host and port in url, and that no firewall blocks this machine.",
         )
     if "Connection refused" in text:
         return SourceUnavailable(
             f"{asked.named}: no program listens on {asked.where} (connection refused)",
-            f"{_TRY_LATER} Check that the system runs, and that url has its port.",
+            "The next run tries again. Check that the system runs, and that url has its port.",
         )
     if found := re.search(r"No route to host|Network is unreachable|Host is down", text):
         return SourceUnavailable(
             f"{asked.named}: {asked.where} cannot be reached from here ({found[0].lower()})",
-            f"{_TRY_LATER} Check this machine's network, and the host in url.",
+            "The next run tries again. Check this machine's network, and the host in url.",
         )
     if "ReadTimeout" in names or "ReadTimeoutError" in names:
         return SourceUnavailable(
             f"{asked.named} was too slow to answer: no data for {asked.seconds:g} s",
-            f"{_TRY_LATER} If the system needs longer, raise timeout, or ask for smaller pages.",
+            "The next run tries again. If the system needs longer, raise timeout, or ask for smaller pages.",
         )
     if any(_TLS_ALERT in str(each) or r"\x15\x03" in str(each) for each in chain):
         return SourceRefused(f"{asked.named} {SPEAKS_TLS[0]}", SPEAKS_TLS[1])
     if names & {"RemoteDisconnected", "ConnectionResetError", "BrokenPipeError"}:
         return SourceUnavailable(
             f"{asked.named} closed the connection before it answered",
-            f"{_TRY_LATER} Check that the system runs, and that no proxy or firewall closes the connection.",
+            "The next run tries again. Check that the system runs, and that no proxy or firewall closes the connection.",
         )
     return None
 
@@ -99,12 +97,12 @@ def _proxy_failure(text: str, asked: HttpTarget) -> SourceError:
             return proxy_needs_login(asked)
         return SourceUnavailable(
             f"{asked.named}: the proxy {asked.by_proxy} refused the connection (HTTP {found[1]})",
-            f"{_TRY_LATER} Have the operator of the proxy allow {asked.where}.",
+            f"The next run tries again. Have the operator of the proxy allow {asked.where}.",
         )
     cause = re.search(r"Connection refused|timed out|Failed to resolve|No route to host", text)
     return SourceUnavailable(
         f"{asked.named}: the proxy {asked.by_proxy} could not be reached{f' ({cause[0].lower()})' if cause else ''}",
-        f"{_TRY_LATER} Check that the proxy runs, and check proxy in the settings.",
+        "The next run tries again. Check that the proxy runs, and check proxy in the settings.",
     )
 
 

@@ -159,7 +159,7 @@ def _accepted(review: StepStatus, request: DecisionRequest, *, over_old_answers:
         raise DecisionRefused(
             DecisionCode.NOT_OPEN,
             f"{request.step} is not open for {request.student}: {', '.join(waits)} does not count as clear. "
-            "Send the student there. The review opens automatically.",
+            "Send the student to these steps: then the review opens automatically.",
             *waits,
         )
     if not over_old_answers:

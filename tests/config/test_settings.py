@@ -81,7 +81,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ('where = "总馆一楼", hours = "8:00–17:30"', 'where = "总馆一楼", open = { workday = ["8-12"] }',
          'places.*.open.workday.0: "8-12" are not hours of one day: write them as "8:00-11:30"'),
         ('[roster]\n', '[calendar]\nholidays = [{ first = 2019-06-09, last = 2019-06-07 }]\n\n[roster]\n',
-         "[calendar] holidays.0: 2019-06-07 is before 2019-06-09: exchange the two"),
+         "[calendar] holidays.0: 2019-06-07 is before 2019-06-09: swap the two"),
         ('name = "2019届"\n', 'name = "2019届"\ncollect."*" = { when = "6月" }\n',
          '[[cohort]] "2019" collect.*.where: is missing'),
         ('[roster]\n', '[portal]\nrecheck_day_limit = 0\n\n[roster]\n', "[portal] recheck_day_limit: input should be"),

@@ -8,7 +8,7 @@ _ORDERS = (
     "correct|count|create|decide|delete|enter|export|find|fix|free|give|grant|have|install|join|keep|leave|let|list|"
     "log|look|lower|make|map|mend|move|name|narrow|open|order|page|pass|point|put|raise|read|reject|remove|rename|"
     "replace|restart|restore|revoke|run|save|say|search|see|select|send|set|shorten|show|shut|sign|skip|sort|split|start|stop|"
-    "store|sync|take|tick|trust|try|turn|unpack|update|upgrade|use|wait|withdraw|write"
+    "store|swap|sync|take|tick|trust|try|turn|unpack|update|upgrade|use|wait|withdraw|write"
 )
 
 #: Where an order may begin: with the sentence, after a colon or a comma, after "or", "and" and "then".
