@@ -86,7 +86,7 @@ def unreached_error(error: BaseException, asked: HttpTarget) -> SourceError | No
     if names & {"RemoteDisconnected", "ConnectionResetError", "BrokenPipeError"}:
         return SourceUnavailable(
             f"{asked.named} closed the connection before it answered",
-            "The next run tries again. Check that the system runs, and that no proxy or firewall closes the connection.",
+            "The next run tries again. Check that the system runs, and that no proxy or firewall closes connections.",
         )
     return None
 
