@@ -87,7 +87,7 @@ def test_a_connector_made_by_the_guide_keeps_the_contract(copy: Copy) -> None:
     copying, trying = blocks(title, "bash")
     (row,) = blocks(title, "markdown")
     copy.passes(copying)
-    copy.insert("README.md", "| `memory` |", row)
+    copy.insert("docs/connectors.md", "| `memory` |", row)
     printed = copy.passes(trying)
     assert int(re.findall(r"(\d+) passed", printed)[0]) > 500
     copy.is_in_style()

@@ -29,7 +29,7 @@ from tests.services.small import OWES, SETTINGS, Small
 
 EVERY = tuple(commands())
 
-#: As README.md lists them.
+#: As docs/running.md lists them.
 DOCUMENTED = range(7)
 USAGE = 2
 
