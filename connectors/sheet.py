@@ -18,7 +18,7 @@ from config.tables.secrets import FilePath
 from connectors.files import reader
 from connectors.files.newest import is_pattern, newest
 from connectors.files.sandbox import FileDescription, Row, SandboxLimits, read_apart
-from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_XLSX, ListAsked, RunEnding
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_XLSX, ListAsked, ListEnding
 from connectors.port import (
     Fingerprint,
     Progress,
@@ -214,7 +214,7 @@ class Sheet:
             )
         return found.st_size, found.st_mtime_ns, found.st_ino
 
-    def _read_rows(self, path: Path, progress: Progress) -> tuple[RunEnding, list[Row]]:
+    def _read_rows(self, path: Path, progress: Progress) -> tuple[ListEnding, list[Row]]:
         """Return the facts about the whole list, and its rows: each with its number, then its cells by our fields."""
         settings, named = self._settings, self._message_prefix(path)
         before = self._file_state(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 from connectors.files.tables import text as lists_text
 from connectors.files.tables.header import header_if_any
 from connectors.files.tables.rows import rows_of, whole_rows_of
-from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, Page, RunEnding, is_nothing
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, Page, ListEnding, is_nothing
 from connectors.port import Cell, SourceGarbled
 
 #: How many bytes show what a file is.
@@ -87,18 +87,18 @@ def kind_of(head: bytes) -> tuple[FileKind, str]:
     return FileKind.TEXT, ""
 
 
-def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
+def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, ListEnding]:
     """Yield each row: its number in the file, then its cells by our fields. Raises SourceGarbled, OSError."""
     page, asked = _choose_page(_read_pages(path, asked), asked)
     return (yield from rows_of(page, asked))
 
 
-def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
+def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, ListEnding]:
     """Yield each row whole, its number first; return the columns. Raises SourceGarbled, OSError.
 
     The list is the one visible worksheet with the header; where several have rows below it, the file is refused.
     """
-    ending: RunEnding = ((), None, 0, ())
+    ending: ListEnding = ((), None, 0, ())
     holds: list[str] = []
     for page in _read_pages(path, asked):
         if not page.visible:

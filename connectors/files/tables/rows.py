@@ -21,7 +21,7 @@ from connectors.files.tables.table import (
     FileRow,
     ListAsked,
     Page,
-    RunEnding,
+    ListEnding,
     cell_value,
     is_nothing,
 )
@@ -52,7 +52,7 @@ _FEW_BROKEN = 20
 _TOO_MANY_ROUND = 2
 
 
-def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
+def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, ListEnding]:
     """Yield the number of each row below the header, then its cells by our fields. Raises SourceGarbled.
 
     Rows of totals, repeated headers, headings and notes are left out: none of them has a student number.
@@ -123,7 +123,7 @@ class _RowReader:
         self._notes.clear()
         yield from self._checked_row(line.number, row)
 
-    def ending(self) -> RunEnding:
+    def ending(self) -> ListEnding:
         """Return the facts about the whole list. Raises SourceGarbled."""
         self._long.refuse_rounded(self._asked)
         if text := self._words.missing:
@@ -298,7 +298,7 @@ class _LongNumbers:
             )
 
 
-def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, RunEnding]:
+def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, ListEnding]:
     """Yield each row below the header whole: its number, then a cell for every column in the header.
 
     Damaged numbers are returned unchanged: the caller checks each row. Without a header there are no columns; of a

@@ -96,7 +96,7 @@ class ShownNumber:
 
 
 #: The columns' names; the list's own total, or None; the number of rows with broken text, and the first of them.
-RunEnding = tuple[tuple[str, ...], int | None, int, tuple[int, ...]]
+ListEnding = tuple[tuple[str, ...], int | None, int, tuple[int, ...]]
 
 
 def trim(cell: Cell) -> Cell:
