@@ -3,6 +3,7 @@
 A request contains its author, its time and, later, its outcome. The caller checks whether the author is allowed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -143,17 +144,8 @@ class Requests:
             table.c.run == run,
             table.c.account == account,
         )
-        with self._desk.writing() as entry:
-            connection = entry.connection
-            waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
-            if waiting is not None:
-                raise RequestRefused(
-                    RequestCode.UNDER_WAY,
-                    "the same request is already running. Wait for its end.",
-                    timedelta(seconds=5),
-                )
-            values = {"cohort": cohort, "kind": RequestKind.VOTE, "run": run, "says": says, "digest": digest}
-            _add(entry, **values, reason=reason, account=account, at=now)
+        values = {"cohort": cohort, "kind": RequestKind.VOTE, "run": run, "says": says, "digest": digest}
+        self._add_unless_waiting(same, **values, reason=reason, account=account, at=now)
 
     def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
         """Request a sync of every source. Raises RequestRefused while one waits, and until `pause` after the last."""
@@ -203,6 +195,11 @@ class Requests:
             table.c.run == run,
             table.c.kind.in_((RequestKind.WAY_BACK, RequestKind.REVERT)),
         )
+        self._add_unless_waiting(same, cohort=cohort, run=run, **values)
+
+    def _add_unless_waiting(self, same: Sequence[ColumnElement[bool]], **values: Any) -> None:  # noqa: ANN401 - as above
+        """Add a request. Raises RequestRefused while one that fulfils `same` waits."""
+        table = tables.request
         with self._desk.writing() as entry:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
@@ -212,7 +209,7 @@ class Requests:
                     "the same request is already running. Wait for its end.",
                     timedelta(seconds=5),
                 )
-            _add(entry, cohort=cohort, run=run, **values)
+            _add(entry, **values)
 
     def last_ask(self, cohort: str) -> Request | None:
         """Return the newest request for a sync of every source."""

@@ -112,7 +112,7 @@ class ListForm(Form):
     source: str = ""
 
 
-class ConfirmForm(Form):
+class ConfirmListForm(Form):
     """The number of rows in the preview."""
 
     rows: Number = None
@@ -156,7 +156,7 @@ async def full_list_preview_page(context: SignedIn) -> Response:
 
 async def confirm(context: SignedIn) -> Response:
     """Hand a confirmed list to the scheduler as its source's data."""
-    form = await forms.read_form(context, ConfirmForm)
+    form = await forms.read_form(context, ConfirmListForm)
     at, upload = await _load_upload(context)
     if form.rows != len(upload.rows):
         return await _show_preview(context, at, upload, refused=at.reader.language.gettext(CHANGED))
