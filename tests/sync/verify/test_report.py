@@ -246,7 +246,8 @@ class Tampering:
 
     def rows(self, connection: Connection, table: Table) -> list[dict[str, Any]]:
         """Return the rows worth altering: those of students who are still listed, and of runs that changed marks."""
-        rows = [dict(row._mapping) for row in connection.execute(select(table))]
+        keys = [column.key for column in table.columns]
+        rows = [dict(zip(keys, row, strict=True)) for row in connection.execute(select(table))]
         match table.name:
             case "status":
                 rows = [row for row in rows if row["student"] not in (ZHAO.number, ZHOU.number)]
@@ -293,7 +294,7 @@ class Tampering:
                 # A number that only grows at the very end is in order still, and says nothing else.
                 rows = [row for row in rows if row["link"] < max(other["link"] for other in rows)]
             row = self.chance.choice(rows)
-            changed = {column.key: self.other(column, row[column.name])}
+            changed = {column.key: self.other(column, row[column.key])}
             connection.execute(update(table).where(*self.where(table, row)).values(changed))
 
         return do
