@@ -13,7 +13,7 @@ from pathlib import Path
 from connectors.files.tables import text as lists_text
 from connectors.files.tables.header import header_if_any
 from connectors.files.tables.rows import rows_of, whole_rows_of
-from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, Page, ListEnding, is_nothing
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, ListEnding, Page, is_nothing
 from connectors.port import Cell, SourceGarbled
 
 #: How many bytes show what a file is.

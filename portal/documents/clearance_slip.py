@@ -1,4 +1,4 @@
-"""The clearance slip: a clear student's steps on paper, and a token with which any person can check it later.
+"""The slip of a clear student: the steps on paper, and a token with which any person can check it later.
 
 The token is encrypted, not only signed, because it contains the student number and anyone can photograph the code. It
 is short, so that the code survives a bad printer. It contains a digest of the state, compared at each check.

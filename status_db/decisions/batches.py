@@ -177,7 +177,8 @@ class Batches:
             if any(d.student not in people for d in decisions):
                 raise DecisionRefused(
                     DecisionCode.OF_OTHERS,
-                    f"batch {batch} is about students that {author} may not decide about. Ask somebody who may.",
+                    f"batch {batch} is about students that {author} is not allowed to decide about. "
+                    "Ask an operator with a wider grant.",
                 )
             withdrawn: list[str] = []
             issued: list[str] = []

@@ -88,7 +88,7 @@ class DecisionWriter:
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
                     DecisionCode.NOT_ALLOWED,
-                    f"{author} may not do this any more. Sign in again, or ask an administrator for a grant.",
+                    f"{author} is no longer allowed to do this. Sign in again, or ask an administrator for a grant.",
                 )
             yield DecisionTransaction(connection, link, author, now)
 

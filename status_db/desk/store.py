@@ -339,7 +339,7 @@ class DeskEntry:
                 for key, row in before.items()
             ):
                 raise StoreError(
-                    f"a row of {sealed.name} that is sealed can be changed at the desk alone, which holds the key. "
+                    f"a sealed row of {sealed.name} can be changed only at the desk, which has the key. "
                     "Change it there, or on the command line of the server."
                 )
             return

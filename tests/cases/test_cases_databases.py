@@ -26,7 +26,7 @@ TABLE = "CREATE TABLE f (xh VARCHAR(30), xm VARCHAR(50), qf DECIMAL(10,2))"
 HELD_TWO = [Verdict.HELD, Verdict.HELD, Verdict.CLEARED, Verdict.CLEARED, Verdict.CLEARED]
 UNKNOWN = [Verdict.UNKNOWN] * 5
 
-BackupResult = Callable[..., Finance]
+MakeOffice = Callable[..., Finance]
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ def asked_with(url: str, charset: str) -> str:
 
 
 @pytest.fixture
-def at_mariadb(tmp_path: Path, mariadb_url: str, environ: None) -> BackupResult:
+def at_mariadb(tmp_path: Path, mariadb_url: str, environ: None) -> MakeOffice:
     """A finance office in MariaDB."""
     return lambda source=ASKS: Finance(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, mariadb_url, source)
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def office(request: pytest.FixtureRequest, tmp_path: Path, environ: None) -> BackupResult:
+def office(request: pytest.FixtureRequest, tmp_path: Path, environ: None) -> MakeOffice:
     """A finance office in each kind of database, its status database on SQLite."""
     url = f"sqlite:///{tmp_path / 'office.db'}"
     if request.param != "sqlite":
@@ -76,7 +76,7 @@ class TestBytes:
         assert finance.verdicts() == HELD_TWO
 
     @pytest.mark.parametrize("column", ["xh", "xm", "qf"])
-    def test_bytes_are_no_text_in_any_column_and_in_any_database(self, office: BackupResult, column: str) -> None:
+    def test_bytes_are_no_text_in_any_column_and_in_any_database(self, office: MakeOffice, column: str) -> None:
         finance = office()
         finance.office(TABLE, OWED)
         dialect = finance.office_url.partition(":")[0].partition("+")[0]
@@ -86,13 +86,13 @@ class TestBytes:
         parts = ", ".join(f"{cast.format(c)} AS {c}" if c == column else c for c in ("xh", "xm", "qf"))
         asks = ASKS.replace("SELECT xh, xm, qf", f"SELECT {parts}".replace("::", "\\\\:\\\\:"))
         finance.says(asks)
-        with pytest.raises(SourceGarbled, match=rf"column {column} .* holds bytes.*bytes_as"):
+        with pytest.raises(SourceGarbled, match=rf"column {column} .* has bytes.*bytes_as"):
             finance.connector().pull()
         finance.says(asks + 'bytes_as = "utf-8"')
         assert finance.sync().state is RunState.APPLIED
         assert finance.verdicts() == HELD_TWO
 
-    def test_a_population_of_bytes_is_refused_too(self, at_mariadb: BackupResult) -> None:
+    def test_a_population_of_bytes_is_refused_too(self, at_mariadb: MakeOffice) -> None:
         finance = at_mariadb(ASKS + 'population = "SELECT CAST(xh AS BINARY) FROM f"')
         finance.office(TABLE, OWED)
         with pytest.raises(SourceGarbled, match="bytes_as"):
@@ -100,7 +100,7 @@ class TestBytes:
         finance.says(ASKS + 'population = "SELECT CAST(xh AS BINARY) FROM f"\nbytes_as = "utf-8"')
         assert list(finance.connector().pull().population or ()) == [A, B]
 
-    def test_a_fixed_length_of_bytes_is_no_part_of_the_number(self, at_mariadb: BackupResult) -> None:
+    def test_a_fixed_length_of_bytes_is_no_part_of_the_number(self, at_mariadb: MakeOffice) -> None:
         finance = at_mariadb(ASKS + 'bytes_as = "utf-8"')
         finance.office("CREATE TABLE f (xh BINARY(20), xm VARCHAR(50), qf DECIMAL(10,2))", OWED)
         assert finance.sync().state is RunState.APPLIED
@@ -110,7 +110,7 @@ class TestBytes:
 class TestLettersThatAConnectionCannotHold:
     @pytest.mark.parametrize("charset", ["latin1", "gbk", "big5", "utf8mb3", "ascii"])
     def test_a_charset_that_lacks_letters_of_the_columns_is_refused_by_name(
-        self, at_mariadb: BackupResult, charset: str
+        self, at_mariadb: MakeOffice, charset: str
     ) -> None:
         finance = at_mariadb()
         finance.office(f"{TABLE} CHARACTER SET utf8mb4")
@@ -121,7 +121,7 @@ class TestLettersThatAConnectionCannotHold:
         assert f"charset={charset}" in outcome.message
         assert finance.verdicts() == UNKNOWN
 
-    def test_without_a_charset_every_letter_arrives(self, at_mariadb: BackupResult) -> None:
+    def test_without_a_charset_every_letter_arrives(self, at_mariadb: MakeOffice) -> None:
         finance = at_mariadb()
         finance.office(f"{TABLE} CHARACTER SET utf8mb4")
         finance.office("INSERT INTO f VALUES ('2015150001', '学费𠮷', 5000), ('２０１５１５０００２', '住宿费', 120)")
@@ -129,7 +129,7 @@ class TestLettersThatAConnectionCannotHold:
         assert finance.sync().state is RunState.APPLIED
         assert finance.verdicts() == HELD_TWO
 
-    def test_a_charset_that_holds_the_columns_letters_is_taken_and_proven(self, at_mariadb: BackupResult) -> None:
+    def test_a_charset_that_holds_the_columns_letters_is_taken_and_proven(self, at_mariadb: MakeOffice) -> None:
         finance = at_mariadb()
         finance.office(f"{TABLE} CHARACTER SET gbk", OWED)
         finance.office_url = asked_with(finance.office_url, "gbk")
@@ -140,7 +140,7 @@ class TestLettersThatAConnectionCannotHold:
 
     @pytest.mark.parametrize(("columns", "truly"), [("latin1", "utf-8"), ("latin1", "gbk")])
     def test_text_that_was_read_as_latin_is_reported_and_not_called_sane(
-        self, at_mariadb: BackupResult, columns: str, truly: str
+        self, at_mariadb: MakeOffice, columns: str, truly: str
     ) -> None:
         finance = at_mariadb()
         finance.office(f"{TABLE} CHARACTER SET {columns}")
@@ -149,16 +149,14 @@ class TestLettersThatAConnectionCannotHold:
         assert [f"{truly}, but was read as Latin-1" in warning for warning in snapshot.warnings] == [True]
         assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
 
-    def test_a_number_whose_letters_were_replaced_is_refused_where_it_fits_a_student(
-        self, office: BackupResult
-    ) -> None:
+    def test_a_number_whose_letters_were_replaced_is_refused_where_it_fits_a_student(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('201515000?', '学费', 9), ('VIS?', '学费', 9)")
         outcome = finance.sync()
         assert outcome.state is RunState.FAILED
         assert "201515000?" in outcome.message
 
-    def test_a_number_with_a_question_mark_that_fits_nobody_stops_nothing(self, office: BackupResult) -> None:
+    def test_a_number_with_a_question_mark_that_fits_nobody_stops_nothing(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('VIS?', '学费', 9)")
         assert finance.sync().state is RunState.APPLIED
@@ -166,7 +164,7 @@ class TestLettersThatAConnectionCannotHold:
 
 
 class TestOneBadCell:
-    def test_a_broken_letter_in_a_title_is_replaced_and_reported_with_its_row(self, office: BackupResult) -> None:
+    def test_a_broken_letter_in_a_title_is_replaced_and_reported_with_its_row(self, office: MakeOffice) -> None:
         finance = office()
         if finance.office_url.startswith("postgresql"):
             pytest.skip("PostgreSQL takes no text that is not in its charset")
@@ -216,14 +214,14 @@ class TestOneBadCell:
             with admin.connect() as connection:
                 connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
-    def test_a_broken_letter_in_a_number_is_refused_with_its_row(self, office: BackupResult) -> None:
+    def test_a_broken_letter_in_a_number_is_refused_with_its_row(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('2015\ufffd50003', '学费', 7)")
         outcome = finance.sync()
         assert outcome.state is RunState.FAILED
         assert "row 3, xh: a letter of the student number could not be decoded" in outcome.message
 
-    def test_a_broken_letter_in_an_amount_makes_that_student_alone_doubtful(self, office: BackupResult) -> None:
+    def test_a_broken_letter_in_an_amount_makes_that_student_alone_doubtful(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE.replace("DECIMAL(10,2)", "VARCHAR(20)"))
         finance.office("INSERT INTO f VALUES ('2015150001', '学费', '5000'), ('2015150003', '学费', '1\ufffd')")
@@ -233,7 +231,7 @@ class TestOneBadCell:
 
 class TestOwnLimit:
     @pytest.mark.parametrize("limit", ["LIMIT 2", "limit :most", "LIMIT 2 OFFSET 0", "LIMIT 1"])
-    def test_an_answer_that_reaches_the_querys_own_limit_is_refused(self, office: BackupResult, limit: str) -> None:
+    def test_an_answer_that_reaches_the_querys_own_limit_is_refused(self, office: MakeOffice, limit: str) -> None:
         finance = office(ASKS.replace("FROM f", f"FROM f {limit}") + "parameters = { most = 2 }")
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('2015150003', '学费', 1)")
         outcome = finance.sync()
@@ -241,19 +239,19 @@ class TestOwnLimit:
         assert "its own" in outcome.message
         assert finance.verdicts() == UNKNOWN
 
-    def test_an_answer_below_the_querys_own_limit_is_whole(self, office: BackupResult) -> None:
+    def test_an_answer_below_the_querys_own_limit_is_whole(self, office: MakeOffice) -> None:
         finance = office(ASKS.replace("FROM f", "FROM f LIMIT 3 -- LIMIT 1"))
         finance.office(TABLE, OWED)
         assert finance.sync().state is RunState.APPLIED
         assert finance.verdicts() == HELD_TWO
 
-    def test_a_limit_within_a_part_of_the_query_proves_nothing(self, office: BackupResult) -> None:
+    def test_a_limit_within_a_part_of_the_query_proves_nothing(self, office: MakeOffice) -> None:
         finance = office(ASKS.replace("FROM f", "FROM (SELECT * FROM f LIMIT 5) p WHERE qf > 1000"))
         finance.office(TABLE, OWED)
         assert "in a part of it" in finance.sync().message
         assert finance.verdicts() == UNKNOWN
 
-    def test_check_announces_it(self, office: BackupResult) -> None:
+    def test_check_announces_it(self, office: MakeOffice) -> None:
         finance = office(ASKS.replace("FROM f", "FROM f LIMIT 1000"))
         finance.office(TABLE, OWED)
         assert [w for w in finance.connector().check().warnings if "its own LIMIT 1000" in w]
@@ -267,7 +265,7 @@ class TestAskedByNumber:
         assert isinstance(connector, AsksByNumber)
         return sorted((str(row[0]).strip(), row[1]) for row in connector.pull_these(numbers).rows)
 
-    def test_the_students_asked_about_come_and_no_others(self, office: BackupResult) -> None:
+    def test_the_students_asked_about_come_and_no_others(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('2015150003', '学费', 1)")
         assert self.rows(finance, A, C, D) == [(A, "学费"), (C, "学费")]
@@ -284,24 +282,24 @@ class TestAskedByNumber:
             "\u200b2015150001",
         ],
     )
-    def test_a_number_that_the_office_spells_otherwise_is_found(self, office: BackupResult, spelled: str) -> None:
+    def test_a_number_that_the_office_spells_otherwise_is_found(self, office: MakeOffice, spelled: str) -> None:
         finance = office()
         finance.office(TABLE, f"INSERT INTO f VALUES ('{spelled}', '学费', 5000)")
         assert len(self.rows(finance, A)) == 1
 
-    def test_numbers_kept_as_integers_or_padded_are_found(self, office: BackupResult) -> None:
+    def test_numbers_kept_as_integers_or_padded_are_found(self, office: MakeOffice) -> None:
         for kind, stored in (("BIGINT", "15150005"), ("CHAR(20)", "'0015150005'"), ("DECIMAL(20,2)", "15150005")):
             finance = office()
             finance.office(TABLE.replace("VARCHAR(30)", kind), f"INSERT INTO f VALUES ({stored}, '学费', 5000)")
             assert len(self.rows(finance, E)) == 1, kind
             finance.office("DROP TABLE f")
 
-    def test_more_students_than_are_bound_at_once(self, office: BackupResult) -> None:
+    def test_more_students_than_are_bound_at_once(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED)
         assert len(self.rows(finance, *(f"{number:010}" for number in range(2015149000, 2015150002)))) == 1
 
-    def test_it_shows_the_same_proofs_and_the_population_of_those_asked_about(self, office: BackupResult) -> None:
+    def test_it_shows_the_same_proofs_and_the_population_of_those_asked_about(self, office: MakeOffice) -> None:
         finance = office(ASKS + 'population = "SELECT xh FROM f -- everybody"')
         finance.office(TABLE, OWED)
         connector = finance.connector()
@@ -310,7 +308,7 @@ class TestAskedByNumber:
         assert {p.kind for p in snapshot.proofs} == {p.kind for p in connector.pull().proofs}
         assert list(snapshot.population or ()) == [B]
 
-    def test_the_population_holds_those_of_every_statement(self, office: BackupResult) -> None:
+    def test_the_population_holds_those_of_every_statement(self, office: MakeOffice) -> None:
         finance = office(ASKS + 'population = "SELECT xh FROM f"')
         finance.office(TABLE, OWED)
         connector = finance.connector()
@@ -318,7 +316,7 @@ class TestAskedByNumber:
         others = [f"{number:010}" for number in range(1, 1200)]
         assert sorted(map(str, connector.pull_these([A, *others, B]).population or ())) == [A, B]
 
-    def test_a_query_with_its_own_limit_is_read_whole(self, office: BackupResult) -> None:
+    def test_a_query_with_its_own_limit_is_read_whole(self, office: MakeOffice) -> None:
         finance = office(ASKS.replace("FROM f", "FROM f LIMIT 2"))
         finance.office(TABLE, OWED)
         with pytest.raises(SourceGarbled, match="its own LIMIT 2"):
@@ -333,7 +331,7 @@ class TestDataAsOf:
 
     LOADED = TABLE[:-1] + ", loaded VARCHAR(40))"
 
-    def loaded(self, office: BackupResult, as_of: str, moment: str, *rows: str) -> Finance:
+    def loaded(self, office: MakeOffice, as_of: str, moment: str, *rows: str) -> Finance:
         finance = office(f"{AS_OF}as_of = {as_of}".replace("xm, qf FROM", "xm, qf, loaded FROM"))
         values = [f"('{number}', '学费', 9, '{moment}')" for number in rows or (A, B)]
         finance.office(self.LOADED, f"INSERT INTO f VALUES {', '.join(values)}")
@@ -341,7 +339,7 @@ class TestDataAsOf:
 
     @pytest.mark.parametrize("as_of", ['"loaded"', '"SELECT max(loaded) FROM f"'], ids=["column", "query"])
     def test_freshness_counts_from_the_sources_own_moment(
-        self, status_url: str, office: BackupResult, as_of: str
+        self, status_url: str, office: MakeOffice, as_of: str
     ) -> None:
         moment = MORNING - timedelta(hours=25)
         finance = self.loaded(office, as_of, f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z")
@@ -354,7 +352,7 @@ class TestDataAsOf:
         assert step.at(MORNING + timedelta(hours=1)).stale
         assert finance.source().as_of == moment
 
-    def test_the_same_rows_under_a_later_moment_are_fresher(self, office: BackupResult) -> None:
+    def test_the_same_rows_under_a_later_moment_are_fresher(self, office: MakeOffice) -> None:
         finance = self.loaded(office, '"loaded"', "2019-06-01 07:00")
         now = datetime(2019, 6, 1, 0, 0, tzinfo=UTC)
         assert finance.sync(now).state is RunState.APPLIED
@@ -376,14 +374,14 @@ class TestDataAsOf:
         assert finance.verdicts() == HELD_TWO
         assert finance.source().as_of == datetime(2019, 5, 31, 22, 0, tzinfo=UTC)
 
-    def test_an_answer_without_rows_counts_from_when_it_was_asked(self, office: BackupResult) -> None:
+    def test_an_answer_without_rows_counts_from_when_it_was_asked(self, office: MakeOffice) -> None:
         finance = self.loaded(office, '"loaded"', "2019-06-01 07:00")
         finance.office("DELETE FROM f")
         now = datetime(2019, 6, 1, 0, 0, tzinfo=UTC)
         assert finance.sync(now).state is RunState.APPLIED
         assert finance.source().as_of == now
 
-    def test_the_answer_is_as_old_as_its_oldest_row(self, office: BackupResult) -> None:
+    def test_the_answer_is_as_old_as_its_oldest_row(self, office: MakeOffice) -> None:
         finance = self.loaded(office, '"loaded"', "2019-06-01 07:00")
         finance.office("UPDATE f SET loaded = '2019-05-20 07:00' WHERE xh = '2015150002'")
         finance.sync(datetime(2019, 6, 1, 0, 0, tzinfo=UTC))
@@ -391,13 +389,11 @@ class TestDataAsOf:
 
     @pytest.mark.parametrize("as_of", ['"loaded"', '"SELECT loaded FROM f"'], ids=["column", "query"])
     @pytest.mark.parametrize("moment", ["2019-06-02 07:00", "yesterday", "", "2019-13-01"])
-    def test_a_moment_in_the_future_or_unreadable_is_refused(
-        self, office: BackupResult, as_of: str, moment: str
-    ) -> None:
+    def test_a_moment_in_the_future_or_unreadable_is_refused(self, office: MakeOffice, as_of: str, moment: str) -> None:
         finance = self.loaded(office, as_of, moment)
         outcome = finance.sync(datetime(2019, 6, 1, 0, 0, tzinfo=UTC))
         assert outcome.state is RunState.FAILED
-        assert "as_of gives" in outcome.message
+        assert "as_of returns" in outcome.message
         assert finance.verdicts() == UNKNOWN
 
     @pytest.mark.parametrize(
@@ -444,7 +440,7 @@ class TestTls:
 
 class TestAnOlderServer:
     def test_a_server_without_a_limit_of_time_is_asked_and_check_says_so(
-        self, at_mariadb: BackupResult, monkeypatch: pytest.MonkeyPatch
+        self, at_mariadb: MakeOffice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The server itself answers 1193 to a variable it does not know."""
         monkeypatch.setattr(mysql, "limits", lambda *_: ("SET SESSION no_such_variable = 90000",))
@@ -454,7 +450,7 @@ class TestAnOlderServer:
         assert [w for w in finance.connector().check().warnings if "no time limit for a statement" in w]
 
     def test_a_server_without_read_only_transactions_is_asked_and_check_says_so(
-        self, at_mariadb: BackupResult, monkeypatch: pytest.MonkeyPatch
+        self, at_mariadb: MakeOffice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The server itself answers 1064 to words it does not know."""
         monkeypatch.setattr(mysql, "READ_ONLY", ", READ WITHOUT WRITING")
@@ -465,7 +461,7 @@ class TestAnOlderServer:
 
     @pytest.mark.parametrize("version", ["5.5.62-log", "5.6.40", "5.5.5-10.0.38-MariaDB", "8.0.36"])
     def test_a_version_that_a_proxy_makes_up_costs_no_limit(
-        self, at_mariadb: BackupResult, monkeypatch: pytest.MonkeyPatch, version: str
+        self, at_mariadb: MakeOffice, monkeypatch: pytest.MonkeyPatch, version: str
     ) -> None:
         tried = mysql.limits
         monkeypatch.setattr(mysql, "limits", lambda _, patience: tried(version, patience))
@@ -477,9 +473,7 @@ class TestAnOlderServer:
 
 class TestClocks:
     @pytest.mark.parametrize(("minutes", "warned"), [(0, 0), (1, 0), (-1, 0), (4, 1), (-4, 1), (480, 1)])
-    def test_check_compares_the_databases_clock_with_ours(
-        self, office: BackupResult, minutes: int, warned: int
-    ) -> None:
+    def test_check_compares_the_databases_clock_with_ours(self, office: MakeOffice, minutes: int, warned: int) -> None:
         finance = office()
         finance.office(TABLE, OWED)
         program = finance.program(datetime.now(UTC) + timedelta(minutes=minutes))

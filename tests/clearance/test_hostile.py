@@ -251,13 +251,13 @@ class TestSettings:
         university_of_three.change('name = "山海大学"', 'name = "山\\u0000海"\n"a\\u001b" = 1')
         university_of_three.change("SELECT reader", "SELECT \\u0007 reader")
         said = ends_well(university_of_three, "sources").err
-        assert "institution.name: holds \\x00, which is not text: remove it" in said
-        assert "institution.a\\x1b: holds \\x1b" in said
-        assert "source.fines.query: holds \\x07" in said
+        assert "institution.name: contains \\x00, which is not text: remove it" in said
+        assert "institution.a\\x1b: contains \\x1b" in said
+        assert "source.fines.query: contains \\x07" in said
         university_of_three.put_back()
         (university_of_three.folder / "status-url").write_bytes(b"sqlite:///status.db\0")
         university_of_three.change('"env:STATUS_URL:-sqlite:///status.db"', '"file:status-url"')
-        assert "file:status-url holds \\x00, which is not text" in ends_well(university_of_three, "sources").err
+        assert "file:status-url contains \\x00, which is not text" in ends_well(university_of_three, "sources").err
 
     def test_a_span_of_time_beyond_all_dates_is_refused(self, university_of_three: Small) -> None:
         for span in ("9" * 30 + " h", "99999999 d", "9" * 5000 + " s"):

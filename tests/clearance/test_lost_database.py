@@ -38,7 +38,7 @@ def test_every_command_says_that_a_lost_database_is_not_there_and_makes_none(los
         file.unlink()
     for words in COMMANDS:
         said = ran(lost, *words)
-        assert "is not there" in said, (words, said)
+        assert "does not exist" in said, (words, said)
         assert "clearance restore FOLDER" in said, (words, said)
     assert files_of(lost) == []
 

@@ -23,7 +23,7 @@ def said(world: World, *words: str) -> str:
         ("", ""),
         (PUBLIC, UNNAMED),
         (PUBLIC + 'proxies = ["127.0.0.1"]', ""),
-        (PUBLIC + 'proxies = ["*"]', "every visitor chooses"),
+        (PUBLIC + 'proxies = ["*"]', "visitors can forge"),
     ],
     ids=["no proxy", "an unnamed proxy", "a named one", "everybody"],
 )

@@ -130,5 +130,5 @@ def test_a_source_that_the_settings_no_longer_have_has_none_either(mistaken: tup
     settings = world.settings.model_copy(update={"source": others})
     without = Sync(settings, COHORT, world.engine, world.connect, world.clock, world.ledger)
     for ask in (without.reverting.preview, without.reverting.plan, partial(without.revert, by="admin")):
-        with pytest.raises(ReversalRefused, match=r"the settings have no \[source.loans\] any more. Put it back"):
+        with pytest.raises(ReversalRefused, match=r"the settings no longer have \[source.loans\]. Add it"):
             ask(run, "loans")

@@ -148,7 +148,11 @@ class Frozen:
         assert review.at(self.world.now).state is State.OPEN
         now = self.world.now
         given = {"verdict": Verdict.CLEARED, "author": "reviewer", "reason": "", "words": "", "note": ""}
-        seen = {"answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "rests_on": dict(review.reviewable_versions)}
+        seen = {
+            "answered_verdict": Verdict.UNKNOWN,
+            "answered_keys": [],
+            "reviewed_versions": dict(review.reviewable_versions),
+        }
         with writing(self.world.engine, COHORT) as connection:
             connection.execute(
                 insert(tables.decision).values(

@@ -20,8 +20,8 @@ from connectors.files.tables.table import (
     MOST_ROWS,
     FileRow,
     ListAsked,
-    Page,
     ListEnding,
+    Page,
     cell_value,
     is_nothing,
 )

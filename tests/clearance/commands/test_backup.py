@@ -43,7 +43,7 @@ class TestTheDrill:
         after = marks(university)
         assert after != before
         said = university.run("restore", str(folder), code=1)
-        assert "se --replace to restore in its place" in said
+        assert "Use --replace to move it aside and restore in its place" in said
         assert marks(university) == after
         said = university.run("restore", str(folder), "--replace")
         assert "Restored as of" in said
@@ -89,7 +89,7 @@ class TestTheDrill:
             before = university.json("runs", "list")
             folder = backed_up(university)
             university.run("sync", "roster")
-            assert "Take a backup of it first" in university.run("restore", str(folder), code=1)
+            assert "Make a backup of it first" in university.run("restore", str(folder), code=1)
             university.run("restore", str(folder), "--replace")
             assert university.json("runs", "list") == before
 
@@ -122,7 +122,7 @@ class TestWhatIsKept:
 
     def test_a_folder_that_cannot_be_is_told(self, university: University) -> None:
         (university.folder / "backups").write_text("a file", encoding="utf-8")
-        assert "may write there" in university.run("backup", str(university.folder / "backups"), code=1)
+        assert "can write there" in university.run("backup", str(university.folder / "backups"), code=1)
 
     def test_nought_is_no_number_to_keep(self, university: University) -> None:
         university.run("backup", str(university.folder / "backups"), "--keep", "0", code=2)

@@ -78,7 +78,7 @@ class TestDatabases:
     def test_a_wrong_port(self, site: Site, scheme: str) -> None:
         url = f"{scheme}://reader@127.0.0.1:{free_port()}/library"
         said = fault(site, SourceUnavailable, sql(more='connect_timeout = "2 s"'), OFFICE_URL=url)
-        assert "Nobody listens there" in said
+        assert "No server listens there" in said
 
     def test_a_wrong_host(self, site: Site) -> None:
         said = fault(
@@ -128,7 +128,7 @@ class TestOracle:
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the driver leaves its socket
     @pytest.mark.parametrize(
         ("word", "service", "mend"),
-        [(WORD, "LIBSIS", "look at service_name"), ("wrong", "LIBSYS", "password is wrong")],
+        [(WORD, "LIBSIS", "check service_name"), ("wrong", "LIBSYS", "password is wrong")],
     )
     def test_a_wrong_service_and_a_wrong_password(
         self, site: Site, port: int, word: str, service: str, mend: str

@@ -110,7 +110,7 @@ def test_what_would_leave_students_unknown_is_named_with_the_fix(site: Small) ->
     checked = site.ended("check", "fines")
     assert checked.code == 0
     assert (
-        "1 number would be unknown: the amount '两元' cannot be read. See columns.amount in [source.fines]"
+        "1 number would be unknown: the amount '两元' cannot be read. Check columns.amount in [source.fines]"
         in checked.err
     )
     assert "1 number would be unknown: a row has no amount" in checked.err

@@ -107,7 +107,9 @@ class TestCertificates:
         assert [c["certificate"]["number"] for c in ready.json("certificates", "list", "--waiting")] == ["2019-0001"]
         hand_over = ("certificates", "hand-over", "2019-0001", "--as")
         assert "no grant to issue" in ready.run(*hand_over, "reading-room", code=1)
-        assert "say who" in ready.run(*hand_over, "successor", "--collected", "agent", code=1)
+        assert "Enter their name and authorisation" in ready.run(
+            *hand_over, "successor", "--collected", "agent", code=1
+        )
         assert "is collected (agent)" in ready.run(
             *hand_over, "successor", "--collected", "agent", "--collector", "王五, 委托书"
         )

@@ -51,5 +51,5 @@ def test_what_is_no_head_is_a_command_line_that_makes_no_sense(university: Unive
 def test_without_the_key_nothing_is_verified_or_written(university: University) -> None:
     (university.folder / ".demo" / "ledger.key").unlink()
     assert "rows cannot be verified without it" in university.run("verify", code=1)
-    assert "Put that file back" in university.run("sync", code=1)
+    assert "Restore that file from your own copy" in university.run("sync", code=1)
     assert "held" in university.run("sources"), "reading needs no key"

@@ -96,7 +96,7 @@ def writes(table: Table) -> dict[str, Any]:
     first = next(iter(table.c))
     return {
         "insert": text(f"INSERT INTO {name} DEFAULT VALUES"),
-        "update": update(table).values({first.name: first}),
+        "update": update(table).values({first.key: first}),
         "delete": delete(table),
         "truncate": text(f"TRUNCATE {name}"),
         "copy": text(f"COPY {name} FROM STDIN"),

@@ -99,7 +99,7 @@ class TestOfAnOffice:
             outcome = world.run(ROSTER)
             assert outcome.state is RunState.FAILED
             assert f"has a {column} of 10,000 characters for student {listed[0]['学号']}" in outcome.message
-            assert f"most {LONGEST_OF_ROSTER[column]} are kept" in outcome.message
+            assert f"the limit is {LONGEST_OF_ROSTER[column]}" in outcome.message
         for header in ("学号", "一卡通"):
             world.says[ROSTER] = [{**listed[0], header: "9" * 65}, *listed[1:]]
             assert "a number of 65 characters" in world.run(ROSTER).message

@@ -101,4 +101,4 @@ def test_check_names_what_was_stored_ahead(source: str, sqlite_world: World, mon
     world.now -= AHEAD
     said = " ".join(CliRunner().invoke(app, ["--config", str(world.file), "check"]).output.split())
     assert f"{source} was stored as of 2019-05-28" in said
-    assert f"then: clearance sync {source}." in said
+    assert f"then run: clearance sync {source}." in said

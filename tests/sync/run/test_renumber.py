@@ -131,7 +131,7 @@ def test_the_command_says_what_went_over_and_can_be_run_again(
     words = ["--config", str(sqlite_world.file), "roster", "renumber", ZHAO.number, NEW, "--as", "registrar"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert f"{ZHAO.number} is {NEW} now" in " ".join(done.output.split())
+    assert f"{ZHAO.number} is now {NEW}" in " ".join(done.output.split())
     again = CliRunner().invoke(app, words)
     assert "already" in again.output
     line = Audit(sqlite_world.desk).newest()[0]

@@ -19,7 +19,7 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
     finance.office("CREATE TABLE f (xh VARCHAR(30), xm VARCHAR(50), qf DECIMAL(10,2))")
     finance.sync()
     before = source_rule(finance.program().settings, "fees").question
-    weak = "lets this source be asked over TLS 1.0"
+    weak = "allows TLS 1.0 for this source"
     assert finance.source().weaker_connection == ()
     finance.says(ASKS + 'tls_minimum = "1.0"')
     # The question does not say how the office is reached: nobody has to approve the next answer.
@@ -29,7 +29,7 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
         outcome = finance.sync()
     assert [entry["source"] for entry in logs if entry["event"] == "weaker connection"] == ["fees", "fees"]
     assert weak in outcome.counts.warnings[0]
-    assert outcome.counts.warnings[0].endswith("take tls_minimum out.")
+    assert outcome.counts.warnings[0].endswith("remove tls_minimum.")
     assert weak in finance.source().weaker_connection[0]
     for command in (("check", "fees"), ("sources",), ("runs", "show", str(outcome.run))):
         assert weak in " ".join(finance.command(*command).output.split()), command
