@@ -251,6 +251,11 @@ def test_who_is_let_off_is_among_those_who_may_be_held(held: int, back: bool) ->
     assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, cleared=900, exempt=100))) is back
 
 
+@pytest.mark.parametrize(("lost", "back"), [(100, False), (101, True)])
+def test_an_expected_change_allows_no_more_students_to_become_unknown(lost: int, back: bool) -> None:
+    assert bool(kinds(moving(HELD, UNKNOWN, lost), replace(CALM, clearing=Allowance(300)))) is back
+
+
 @pytest.mark.parametrize(("held", "back"), [(1300, False), (1301, True)])
 def test_a_wave_of_holding_raises_the_limit_of_holding(held: int, back: bool) -> None:
     assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, holding=Allowance(300)))) is back

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.port import Progress, ProofKind, Snapshot, no_progress
+from connectors.port import Progress, ProofKind, Snapshot, SourceUnavailable, no_progress
 from status_db.model import Means, Obligation, Reason, Record, Verdict
 from sync.plan.confirm import Confirmation, ask_again, confirm
 from sync.rule.reconcile import Change
@@ -25,9 +25,12 @@ class Office:
         self.owing = owing
         self.again: list[str] = []
         self.alone: list[str] = []
+        self.doubtful: tuple[str, ...] = ()
+        self.answers_alone = True
 
     def _answer(self, numbers: Sequence[str]) -> Snapshot:
-        return Snapshot(FIELDS, [row(number) for number in numbers if number in self.owing], NOW, NOW, ())
+        rows = [row(number) for number in numbers if number in self.owing]
+        return Snapshot(FIELDS, rows, NOW, NOW, (), unsettled=self.doubtful)
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         return self._answer(self.owing)
@@ -37,6 +40,8 @@ class Office:
         return self._answer(numbers)
 
     def pull_one(self, student: str) -> Snapshot:
+        if not self.answers_alone:
+            raise SourceUnavailable("the library did not answer", "Try again later.")
         self.alone.append(student)
         return self._answer([student])
 
@@ -86,3 +91,22 @@ def test_a_thousand_students_are_asked_about_again_and_the_others_stay_held() ->
     found = ask_again(RULE, office, numbers)
     assert (found.asked, len(office.again), found.kept) == (1000, 1000, frozenset({"S1000"}))
     assert found.message == "1 students exceed the limit of one run: they stay held until the next run"
+
+
+def test_an_office_that_does_not_answer_about_one_student_proves_nothing() -> None:
+    office = Office("S1")
+    office.answers_alone = False
+    found = confirm(RULE, office, [], {}, {"S1": owed("S1")}, Confirmation())
+    assert found.proofs == ()
+    assert "asking about S1 alone failed: the library did not answer" in found.warnings[0]
+
+
+def test_a_student_that_still_owes_is_not_counted_as_doubtful_too() -> None:
+    office = Office("S1")
+    office.doubtful = ("S1", "S2")
+    found = ask_again(RULE, office, {number: (number,) for number in ("S1", "S2", "S3")})
+    assert found.kept == {"S1", "S2"}
+    assert found.message == (
+        "1 of 3 students still owe when asked about again and 1 of 3 students have a doubtful answer: "
+        "they stay held until the next run"
+    )

@@ -136,6 +136,14 @@ def test_a_student_of_another_open_cohort_is_nobody_here_and_no_hint() -> None:
     assert (resolved.students, resolved.doubtful, resolved.near) == ({}, {}, {})
 
 
+def test_a_number_of_another_open_cohort_is_no_doubt_where_a_letter_is_added_to_one_of_this_cohort() -> None:
+    key = f"{LIN.number}A"
+    roster = people({LIN.number: True}, elsewhere=frozenset({key}), asked=[key])
+    resolved = resolve(roster, ("student",), {key: [(key,)]}, {})
+    assert resolved.staying == {key}
+    assert (resolved.doubtful, resolved.near) == ({}, {})
+
+
 def test_a_name_hints_only_where_nothing_came_by_the_own_number() -> None:
     groups: dict[Cell, Rows] = {"C77": [("C77", LIN.name)]}
     roster = people({}, named={LIN.name: [LIN.number]}, asked=["C77", "0C77", "00C77", "000C77"])

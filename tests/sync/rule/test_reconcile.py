@@ -374,3 +374,22 @@ def test_keys_with_a_match_hint_are_listed_before_all_others() -> None:
     groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
     found = differences(RULE, groups, {}, ResolvedKeys({}, near={"Z": ("one_character", "S1")}))
     assert (found.unmatched_keys[0].key, found.unmatched_keys[0].student) == ("Z", "S1")
+
+
+def test_rows_that_differ_from_those_with_a_known_digest_get_their_own() -> None:
+    first: list[tuple[Any, ...]] = [("S1", "甲", "B1")]
+    resolved, known = ResolvedKeys({"S1": "S1"}), {"S1": (first, b"of one key")}
+    one = differences(RULE, {"S1": first}, {}, resolved, fresh=known)
+    two = differences(RULE, {"S1": first, " s1": [(" s1", "乙", "B2")]}, {}, resolved, fresh=known)
+    assert one.changed["S1"].digest == b"of one key"
+    assert two.changed["S1"].digest != b"of one key"
+
+
+def test_a_plan_with_a_change_is_not_empty() -> None:
+    assert not answer([("S1", "甲", "B1")], {}).empty
+
+
+def test_a_student_that_becomes_clear_without_a_new_record_is_counted() -> None:
+    nothing = differences(RULE, {}, {}, ResolvedKeys({}))
+    joined = AffectedStudent("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
+    assert reconcile.plan("2019", 1, 1, RULE, NOW, nothing, [joined], {}, {}, {}, EARLIER).clears == 1
