@@ -157,3 +157,11 @@ def test_a_letter_read_for_a_digit_is_a_hint_and_no_doubt() -> None:
     resolved = resolve(roster, ("student",), {"2O151001": [("2O151001",)]}, {})
     assert resolved.near == {"2O151001": (ONE_CHARACTER, LIN.number)}
     assert resolved.doubtful == {}
+
+
+def test_a_debt_that_is_now_under_an_unmatched_key_makes_its_student_unknown(world: World) -> None:
+    world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
+    world.run_all()
+    world.says["loans"] = [GEOLOGY_LOAN | {"CARD": "98765432"}, POETRY_LOAN]
+    world.run("loans")
+    assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
