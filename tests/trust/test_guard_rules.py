@@ -44,6 +44,10 @@ class TestRows:
     def test_one_row_of_five_is_left(self) -> None:
         assert kinds(moving(HELD, CLEARED, 1, 1), replace(CALM, recent_rows=(5,))) == []
 
+    def test_without_an_earlier_pull_no_rows_are_missing(self) -> None:
+        strict, unmeasured = replace(LIMITS, no_rows_after=1), replace(CALM, recent_rows=())
+        assert judge(moving(HELD, CLEARED, 1, 0), Means.ITEMS, strict, unmeasured, first_applies=False) == ()
+
 
 class TestANight:
     NIGHT = replace(CALM, after_a_night=True)
@@ -105,6 +109,8 @@ class TestAGroup:
             (10, 7, 100, 0, False),
             (10, 8, 100, 0, True),
             (95, 75, 905, 0, False),
+            (1000, 799, 9000, 0, False),
+            (1000, 800, 9000, 0, True),
             (95, 76, 905, 0, True),
             (95, 95, 900, 299, True),
             (95, 95, 900, 300, True),
@@ -243,6 +249,11 @@ def test_first_apply_waives_the_first_answer_and_never_a_changed_question() -> N
 @pytest.mark.parametrize(("held", "back"), [(100, False), (101, True)])
 def test_who_is_let_off_is_among_those_who_may_be_held(held: int, back: bool) -> None:
     assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, cleared=900, exempt=100))) is back
+
+
+@pytest.mark.parametrize(("lost", "back"), [(100, False), (101, True)])
+def test_an_expected_change_allows_no_more_students_to_become_unknown(lost: int, back: bool) -> None:
+    assert bool(kinds(moving(HELD, UNKNOWN, lost), replace(CALM, clearing=Allowance(300)))) is back
 
 
 @pytest.mark.parametrize(("held", "back"), [(1300, False), (1301, True)])

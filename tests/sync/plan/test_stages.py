@@ -136,6 +136,14 @@ def test_a_student_of_another_open_cohort_is_nobody_here_and_no_hint() -> None:
     assert (resolved.students, resolved.doubtful, resolved.near) == ({}, {}, {})
 
 
+def test_a_number_of_another_open_cohort_is_no_doubt_where_a_letter_is_added_to_one_of_this_cohort() -> None:
+    key = f"{LIN.number}A"
+    roster = people({LIN.number: True}, elsewhere=frozenset({key}), asked=[key])
+    resolved = resolve(roster, ("student",), {key: [(key,)]}, {})
+    assert resolved.staying == {key}
+    assert (resolved.doubtful, resolved.near) == ({}, {})
+
+
 def test_a_name_hints_only_where_nothing_came_by_the_own_number() -> None:
     groups: dict[Cell, Rows] = {"C77": [("C77", LIN.name)]}
     roster = people({}, named={LIN.name: [LIN.number]}, asked=["C77", "0C77", "00C77", "000C77"])
@@ -149,3 +157,11 @@ def test_a_letter_read_for_a_digit_is_a_hint_and_no_doubt() -> None:
     resolved = resolve(roster, ("student",), {"2O151001": [("2O151001",)]}, {})
     assert resolved.near == {"2O151001": (ONE_CHARACTER, LIN.number)}
     assert resolved.doubtful == {}
+
+
+def test_a_debt_that_is_now_under_an_unmatched_key_makes_its_student_unknown(world: World) -> None:
+    world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
+    world.run_all()
+    world.says["loans"] = [GEOLOGY_LOAN | {"CARD": "98765432"}, POETRY_LOAN]
+    world.run("loans")
+    assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN

@@ -1,5 +1,6 @@
 """The rule: by table, its cases one below another, and by Hypothesis for whatever the table forgot."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -298,3 +299,97 @@ def test_rows_without_a_key_and_doubtful_keys_are_among_the_unmatched() -> None:
     found = compared(rows, {}, doubtful={"1": (("S2",), "leading_zero")}).unmatched
     assert {key: len(theirs) for key, theirs in found.items()} == {"X": 2, "1": 1, "": 1}
     assert {row[0] for row in rows} == {"S1", "X", " x", "1", None}
+
+
+def test_each_finding_has_the_debts_of_its_own_student_as_evidence() -> None:
+    plan = answer([("S1", "甲", "B1"), ("S2", "乙", "B2")], {})
+    evidence = {student: [o.reference for o in finding.evidence] for student, finding in plan.findings}
+    assert evidence == {"S1": ["B1"], "S2": ["B2"]}
+
+
+@pytest.mark.parametrize(
+    ("new", "changes"),
+    [
+        pytest.param({"digest": b"new"}, False, id="another digest alone is no change"),
+        pytest.param({"verdict": UNKNOWN}, True, id="another verdict"),
+        pytest.param({"reason": Reason.NOT_DONE}, True, id="another reason"),
+        pytest.param({"obligations": ()}, True, id="other obligations"),
+        pytest.param({"doubt": "a doubtful key"}, True, id="another doubt"),
+    ],
+)
+def test_a_record_changes_with_what_it_means(new: dict[str, Any], changes: bool) -> None:
+    before = Record("S1", HELD, Reason.OWED, (BOOK,), "", b"old")
+    after = replace(before, **new)
+    changed, respelled = reconcile.changes_of(RULE, {"S1": after}, {("loans", "S1"): before}, {}, EARLIER)
+    assert ([c.after for c in changed], respelled) == (([after], []) if changes else ([], [after]))
+
+
+OWED = Record("S1", HELD, Reason.OWED, (BOOK,))
+CLEAR = Record("S1", CLEARED, Reason.DONE)
+DOUBTFUL = Record("S1", UNKNOWN, Reason.DOUBTFUL)
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "kept"),
+    [
+        pytest.param(OWED, {"S1": None}, None, id="a held student without a row stays held"),
+        pytest.param(OWED, {"S1": CLEAR}, None, id="a held student with a clear row stays held"),
+        pytest.param(OWED, {"S1": DOUBTFUL}, None, id="a held student with a doubtful row stays held"),
+        pytest.param(CLEAR, {"S1": OWED}, HELD, id="a debt holds"),
+        pytest.param(None, {"S1": OWED}, HELD, id="a first debt holds"),
+        pytest.param(CLEAR, {}, UNKNOWN, id="a clear student becomes unknown"),
+        pytest.param(CLEAR, {"S1": None}, UNKNOWN, id="a clear student without a row becomes unknown"),
+        pytest.param(None, {}, UNKNOWN, id="a student without a record becomes unknown"),
+        pytest.param(None, {"S1": CLEAR}, UNKNOWN, id="a first clear row gives unknown"),
+        pytest.param(DOUBTFUL, {}, None, id="an unknown student stays unknown"),
+    ],
+)
+def test_an_unsettled_student_is_never_released(
+    before: Record | None, new: dict[str, Record | None], kept: Verdict | None
+) -> None:
+    stored = {} if before is None else {("loans", "S1"): before}
+    found = reconcile.kept_back(RULE, new, stored, ["S1"])
+    assert {student: record and record.verdict for student, record in found.items()} == ({"S1": kept} if kept else {})
+
+
+def test_only_keys_that_no_stored_record_has_are_looked_up() -> None:
+    rows: list[tuple[Any, ...]] = [
+        ("S1", "甲", "B1"),
+        (" s1", "乙", "B2"),
+        ("S2", "丙", "B3"),
+        (" ", "", ""),
+        (None, "", ""),
+    ]
+    groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
+    assert keys_to_resolve(groups, {"S1": b"known"}) == {"S2"}
+
+
+def test_two_hundred_unmatched_keys_are_listed_and_all_are_counted() -> None:
+    found = compared([(f"X{i}", "甲", "B1") for i in range(201)], {})
+    assert (len(found.unmatched_keys), found.unmatched_key_count) == (200, 201)
+
+
+def test_keys_with_a_match_hint_are_listed_before_all_others() -> None:
+    rows: list[tuple[Any, ...]] = [*((f"X{i}", "甲", "B1") for i in range(200)), ("Z", "乙", "B2")]
+    groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
+    found = differences(RULE, groups, {}, ResolvedKeys({}, near={"Z": ("one_character", "S1")}))
+    assert (found.unmatched_keys[0].key, found.unmatched_keys[0].student) == ("Z", "S1")
+
+
+def test_rows_that_differ_from_those_with_a_known_digest_get_their_own() -> None:
+    first: list[tuple[Any, ...]] = [("S1", "甲", "B1")]
+    resolved, known = ResolvedKeys({"S1": "S1"}), {"S1": (first, b"of one key")}
+    one = differences(RULE, {"S1": first}, {}, resolved, fresh=known)
+    two = differences(RULE, {"S1": first, " s1": [(" s1", "乙", "B2")]}, {}, resolved, fresh=known)
+    assert one.changed["S1"].digest == b"of one key"
+    assert two.changed["S1"].digest != b"of one key"
+
+
+def test_a_plan_with_a_change_is_not_empty() -> None:
+    assert not answer([("S1", "甲", "B1")], {}).empty
+
+
+def test_a_student_that_becomes_clear_without_a_new_record_is_counted() -> None:
+    nothing = differences(RULE, {}, {}, ResolvedKeys({}))
+    joined = AffectedStudent("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
+    assert reconcile.plan("2019", 1, 1, RULE, NOW, nothing, [joined], {}, {}, {}, EARLIER).clears == 1
