@@ -65,11 +65,14 @@ class Update:
     dead: Sequence[str]
     #: With a translation that Babel took from a similar text.
     fuzzy: Sequence[str]
+    #: With a translation that has other placeholders.
+    faulty: Sequence[str]
 
     def lines(self) -> Iterator[str]:
         """Return the lines to print, one for each text."""
-        yield f"  {len(self.new)} new, {len(self.dead)} dead, {len(self.fuzzy)} fuzzy"
-        for kind, texts in (("new", self.new), ("dead", self.dead), ("fuzzy", self.fuzzy)):
+        yield f"  {len(self.new)} new, {len(self.dead)} dead, {len(self.fuzzy)} fuzzy, {len(self.faulty)} faulty"
+        kinds = (("new", self.new), ("dead", self.dead), ("fuzzy", self.fuzzy), ("faulty", self.faulty))
+        for kind, texts in kinds:
             yield from (f"  {kind}: {text}" for text in texts)
 
 
@@ -83,7 +86,7 @@ def update(code: str, root: Path = ROOT) -> Update:
         options = ("--no-wrap", "--ignore-obsolete", "--ignore-pot-creation-date", "--locale", code)
         _babel(root, "update", *options, "--input-file", str(template), "--output-file", str(file))
         after, current = read(file), read(template)
-    return Update(missing(current, after), dead(current, before), fuzzy(after))
+    return Update(missing(current, after), dead(current, before), fuzzy(after), faulty(after))
 
 
 def _extract(code: str, root: Path, folder: Path) -> Path:

@@ -14,7 +14,7 @@ _RUN = re.compile(r"[\u3400-\u9fff]+|[^\W\u3400-\u9fff]+")
 
 
 class ChineseSearch(SearchLanguage):
-    """Finds a run of Chinese characters wherever it stands."""
+    """Finds a run of Chinese characters at any position."""
 
     lang = "zh"
     language_name = "Chinese"

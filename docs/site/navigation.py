@@ -1,4 +1,4 @@
-"""Which document stands in which part of the site: reads navigation.toml."""
+"""The part of the site of each document: reads navigation.toml."""
 
 import tomllib
 from collections.abc import Iterator

@@ -132,7 +132,7 @@ def review_among(steps: tuple[StepStatus, ...], student: str, step: str) -> Step
     if found is None or found.kind is not StepKind.REVIEW:
         reviews = ", ".join(s.step for s in steps if s.kind is StepKind.REVIEW)
         fix = f"Name one of: {reviews}" if reviews else "They have none: enter a decision instead."
-        raise DecisionRefused(DecisionCode.NO_SUCH_REVIEW, f"{step} is no review of {student}. {fix}")
+        raise DecisionRefused(DecisionCode.NO_SUCH_REVIEW, f"{step} is not a review of {student}. {fix}")
     return found
 
 

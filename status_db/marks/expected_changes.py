@@ -108,7 +108,8 @@ class ExpectedChanges:
             stored = raw_rows.sealed(connection, table, raw_rows.EXPECTED_CHANGE, *effective)
             if not stored:
                 raise ExpectedChangeRefused(
-                    ExpectedChangeCode.GONE, f"there is no wave {number} to withdraw. See: clearance expect list"
+                    ExpectedChangeCode.GONE,
+                    f"there is no expected change {number} to withdraw. See: clearance expect list",
                 )
             _withdraw_stored(connection, entry, stored[0], author, now)
             return _expected_change(connection.execute(select(table).where(table.c.expected_change == number)).one())

@@ -77,7 +77,7 @@ class Example:
         """Ask the office, and return all rows by its own columns. This is the part that you replace."""
         path = self._settings.path
         try:
-            # A byte that is no UTF-8 becomes U+FFFD, which `Letters` finds.
+            # A byte that is not UTF-8 becomes U+FFFD, which `Letters` finds.
             lines = path.read_text("utf-8", "replace").rstrip("\n").split("\n")
         except PermissionError as error:
             raise SourceRefused(f"{path} may not be read", "Ask its owner for the right to read it.") from error

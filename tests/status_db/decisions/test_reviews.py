@@ -191,7 +191,7 @@ def test_an_operator_can_neither_give_nor_withdraw_one(ready: World) -> None:
 
 
 def test_a_step_that_is_no_review_cannot_be_reviewed(ready: World) -> None:
-    with pytest.raises(DecisionRefused, match=r"library is no review of 20151001\. Name one of: final_review"):
+    with pytest.raises(DecisionRefused, match=r"library is not a review of 20151001\. Name one of: final_review"):
         ready.reviews.review(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "x"), "reviewer", ready.now)
 
 
