@@ -149,25 +149,29 @@ class TestACatalogueThatIsNotRight:
         assert messages.faulty(right) == ["还有 %(num)s 项"]
 
 
-def test_an_update_lists_what_is_new_dead_and_fuzzy_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_an_update_lists_what_is_new_dead_fuzzy_and_faulty_and_keeps_the_rest(tmp_path: Path) -> None:
     catalogue = Catalog(locale="en")
     catalogue.add("名单", "List")
     catalogue.add("还没有数据，请稍后再试。", "No data yet. Try again.")
     catalogue.add("楼栋", "Building")
+    catalogue.add("%(num)s 个班", "%(count)s classes")
     file = tmp_path / "portal" / "locale" / "en" / "LC_MESSAGES" / "messages.po"
     file.parent.mkdir(parents=True)
     with file.open("wb") as opened:
         write_po(opened, catalogue)
     page = tmp_path / "portal" / "page.py"
-    page.write_text('N_("名单"), N_("还没有数据，请稍后再来。"), gettext("证书")\n', encoding="utf-8")
+    page.write_text(
+        'N_("名单"), N_("还没有数据，请稍后再来。"), gettext("证书"), N_("%(num)s 个班")\n', encoding="utf-8"
+    )
 
     found = messages.update("en", tmp_path)
     assert list(found.lines()) == [
-        "  1 new, 2 dead, 1 fuzzy",
+        "  1 new, 2 dead, 1 fuzzy, 1 faulty",
         "  new: 证书",
         "  dead: 还没有数据，请稍后再试。",
         "  dead: 楼栋",
         "  fuzzy: 还没有数据，请稍后再来。",
+        "  faulty: %(num)s 个班",
     ]
     written = file.read_text(encoding="utf-8")
     assert '#: portal/page.py\nmsgid "名单"\nmsgstr "List"\n' in written
