@@ -372,22 +372,22 @@ class KohaRest:
     def _base(self) -> str:
         return f"{self._settings.url.rstrip('/')}/api/v1"
 
+    def _named(self, path: str) -> str:
+        return tr("{source}: {where}", source=self._question.source, where=f"{self._base}/{path}")
+
     def _with_numbers(self, patrons: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
         field = self._settings.number if "number" in self._settings.model_fields_set else ""
-        return with_numbers(patrons, self._settings.attribute, field, f"{self._question.source}: {self._base}/patrons")
+        return with_numbers(patrons, self._settings.attribute, field, self._named("patrons"))
 
     def _with_titles(self, items: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        return with_titles(items, self._question.source, f"{self._question.source}: {self._base}/items")
+        return with_titles(items, self._question.source, self._named("items"))
 
 
 def _patrons_having(patrons: Snapshot, numbers: Iterable[str]) -> dict[str, Cell]:
     """Return the ids of the patrons with one of these numbers, each with the number as Koha writes it."""
     wanted = {normalise_number(number) for number in numbers}
-    return {
-        patron: n
-        for patron, n in _numbers_by_patron(patrons).items()
-        if n is not None and normalise_number(n) in wanted
-    }
+    known = _numbers_by_patron(patrons).items()
+    return {patron: number for patron, number in known if number is not None and normalise_number(number) in wanted}
 
 
 def _numbers_by_patron(patrons: Snapshot) -> dict[str, Cell]:

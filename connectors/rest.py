@@ -325,7 +325,7 @@ class Rest:
 
     @property
     def _message_prefix(self) -> str:
-        return f"{self._question.source}: {self._shown_url}"
+        return tr("{source}: {where}", source=self._question.source, where=self._shown_url)
 
     def _snapshot(
         self,

@@ -330,7 +330,8 @@ class Sql:
             self._settings.refuse_what_no_driver_does(written)
         except ValueError as error:
             raise SourceRefused(
-                f"{source}: {error}", tr("Then run: clearance check {source}.", source=source)
+                tr("{source}: {error}", source=source, error=error),
+                tr("Then run: clearance check {source}.", source=source),
             ) from None
         url = make_url(written)
         for query in (*self._settings.queries(), *([self._question.as_of] if self._question.as_of else [])):

@@ -131,7 +131,7 @@ class Sip2Terminal:
     @property
     def named(self) -> str:
         """The beginning of each message: the source and its address."""
-        return f"{self._question.source}: {self._line.host}:{self._line.port}"
+        return tr("{source}: {where}", source=self._question.source, where=f"{self._line.host}:{self._line.port}")
 
     def close(self) -> None:
         """Close the connection."""

@@ -114,7 +114,11 @@ class Refusals:
     def asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> HttpTarget:
         """Return the address and the time limits, for messages about a missing answer."""
         return HttpTarget(
-            f"{self._source}: {public_url(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1)
+            tr("{source}: {where}", source=self._source, where=public_url(url)),
+            url,
+            self._exchange.proxy,
+            round(connect, 1),
+            round(answer, 1),
         )
 
     def refuse_status(self, response: requests.Response, content: bytes) -> None:
@@ -150,7 +154,7 @@ class Refusals:
         if status == requests.codes.proxy_authentication_required and self._exchange.proxy:
             raise proxy_needs_login(self.asked(response.url))
         if NO_PLAIN_HTTP in content:
-            raise expects_tls(f"{self._source}: {url}")
+            raise expects_tls(tr("{source}: {where}", source=self._source, where=url))
         if status in (401, 403):
             raise SourceRefused(what, tr("Have the office check the account's name, password and rights."))
         if status in (404, 405, 410):

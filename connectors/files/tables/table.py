@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.port import Cell, SourceGarbled
-from foundation.translation import N_
+from foundation.translation import N_, tr
 
 #: Excel's own limits.
 MOST_ROWS = 1_048_576
@@ -35,7 +35,7 @@ class ListAsked:
 
     def garbled(self, what: str, fix_text: str) -> SourceGarbled:
         """Return the error for this list."""
-        return SourceGarbled(f"{self.named}: {what}", fix_text)
+        return SourceGarbled(tr("{named}: {what}", named=self.named, what=what), fix_text)
 
 
 @dataclass(frozen=True, slots=True)

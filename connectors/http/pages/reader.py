@@ -50,7 +50,9 @@ class Pages:
         self._settings = settings
         self._question = question
         self._shape = shape
-        self._named = f"{question.source}: {public_url(settings.url or settings.one_url)}"
+        self._named = tr(
+            "{source}: {where}", source=question.source, where=public_url(settings.url or settings.one_url)
+        )
         fields = tuple(question.columns)
         #: The column that identifies the person of a record.
         self.about = fields.index("student") if "student" in fields else 0
