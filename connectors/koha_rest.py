@@ -217,7 +217,7 @@ class KohaRest:
             for p in (patrons if things is None else things).proofs
             if p.kind is not ProofKind.COLUMNS_PRESENT
         ]
-        proofs.append(Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())))
+        proofs.append(Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(self._question.columns.values())))
         if self._settings.asks == "fines":
             # Also without accounts: the answers about a student's several numbers must have a proof in common.
             proofs = [proof for proof in proofs if proof.kind is not ProofKind.END_REACHED]

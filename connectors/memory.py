@@ -57,7 +57,7 @@ class Memory:
         progress(len(rows), len(rows))
         proofs = (
             Proof(ProofKind.END_REACHED, tr("{rows} rows, as listed", rows=len(rows))),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+            Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(self._question.columns.values())),
         )
         fields, population = tuple(self._question.columns), self._settings.population
         warnings = letters.warnings()

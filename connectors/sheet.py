@@ -116,7 +116,7 @@ class Sheet:
         )
         proofs = (
             Proof(ProofKind.END_REACHED, ending),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(mapped.values())),
+            Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(mapped.values())),
             Proof(ProofKind.LIMIT_NOT_HIT, tr("{count} rows of at most {limit}", count=len(rows), limit=MOST_ROWS)),
             *(() if broken else (sane,)),
         )

@@ -254,7 +254,7 @@ class Sip2:
         proofs = [
             Proof(ProofKind.NO_PAGE_LOST, tr("{asked}, {doubts} of them in doubt", asked=asked, doubts=len(doubts))),
             Proof(ProofKind.END_REACHED, tr("{number} answers, up to the last number", number=len(answers))),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+            Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(self._question.columns.values())),
         ]
         if self._asks.question != "blocks" and self._asks.lists:
             proofs.append(

@@ -279,8 +279,8 @@ _FIXES = {
 
 
 def short(message: str) -> str:
-    """Return a driver's message on one line, at most 300 characters long."""
-    line = " ".join(message.split()).rstrip(".")
+    """Return a driver's message on one line without its full stop, at most 300 characters long."""
+    line = " ".join(message.split()).rstrip(".?!。")
     return line if len(line) <= 300 else line[:299] + "…"
 
 

@@ -65,7 +65,7 @@ def joined(
         for p in things.proofs
         if p.kind in details and p.kind is not ProofKind.COLUMNS_PRESENT
     )
-    columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(question.columns.values()))
+    columns = Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(question.columns.values()))
     known = [person[1] for person in people.rows if id_text(person[0]) and id_text(person[1]) and counts(person)]
     unsettled = [numbers.get(id_text(cell)) for cell in (*people.unsettled, *things.unsettled)]
     return Snapshot(

@@ -176,7 +176,7 @@ class Refusals:
         text = content[:_MOST_READ].decode("utf-8", "replace").strip()
         reason = failure_words(text)
         masked = re.sub(r"\?\S+", "?…", " ".join(str(self._credentials.masked(reason)).split()))
-        return tr(", in its own words: {words}", words=masked[:_WORDS]) if masked else ""
+        return tr(", in its own words: {words}", words=masked[:_WORDS].rstrip(".。")) if masked else ""
 
     def refuse_part(self, response: requests.Response) -> None:
         """Refuse a success that is not the system's own, whole answer."""
@@ -320,4 +320,4 @@ class Refusals:
         words = tr("{path} is {there}", path=ok.path, there=there)
         if reason not in (None, MISSING):
             words = tr("{words}, {reason}", words=words, reason=masked(reason))
-        return str(masked(words))[:300]
+        return str(masked(words))[:300].rstrip(".。")
