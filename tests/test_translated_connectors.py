@@ -180,7 +180,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> str:
     with closing(sqlite3.connect(folder / "office.db")) as office:
         office.executescript("CREATE TABLE loans (xh TEXT, sm TEXT); INSERT INTO loans VALUES ('20151001', '书')")
     book = openpyxl.Workbook()
-    book.active.append(["xh", "sm"])
+    book.worksheets[0].append(["xh", "sm"])
     book.save(folder / "fees.xlsx")
     (folder / "fees.csv").write_text("学号,金额\n20151001,3\n", encoding="utf-8")
     login = "<html><title>统一身份认证</title></html>".encode()
