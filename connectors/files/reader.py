@@ -62,27 +62,27 @@ class FileKind(StrEnum):
 
 
 def kind_of(head: bytes) -> tuple[FileKind, str]:
-    """Return the kind of a file with this beginning, and for OTHER its English description, for `tr`."""
+    """Return the kind of a file with this beginning, and for OTHER its description."""
     if head.startswith(b"PK\x03\x04"):
         return FileKind.WORKBOOK, ""
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return FileKind.OLD_WORKBOOK, ""
     for start, name in _OTHERS:
         if head.startswith(start):
-            return FileKind.OTHER, name
+            return FileKind.OTHER, tr(name)
     text = _as_latin(head)
     if text.startswith("mime-version:"):
-        return FileKind.OTHER, N_("a web page archive (.mht)")
+        return FileKind.OTHER, tr("a web page archive (.mht)")
     if text.startswith("<"):
         is_table = "schemas-microsoft-com:office:spreadsheet" in text or "<workbook" in text
         return (FileKind.XML if is_table and "<html" not in text else FileKind.WEB_PAGE), ""
     # Files of old spreadsheet programs begin with these bytes; only UTF-16 text has a byte of zero.
     if head[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
-        return FileKind.OTHER, N_("a workbook of Excel 95 or before")
+        return FileKind.OTHER, tr("a workbook of Excel 95 or before")
     if b"\0" in head and _DBASE.match(head):
-        return FileKind.OTHER, N_("a table of dBase or FoxPro")
+        return FileKind.OTHER, tr("a table of dBase or FoxPro")
     if b"\0" in _EMPTY_CELL.sub(b"", head) and not head.startswith(_MARKS_OF_TEXT) and not _is_wide(head):
-        return FileKind.OTHER, N_("no text and no workbook")
+        return FileKind.OTHER, tr("no text and no workbook")
     if _JSON.match(text):
         return FileKind.OTHER, "JSON"
     return FileKind.TEXT, ""
@@ -142,7 +142,7 @@ def _read_pages(path: Path, asked: ListAsked) -> list[Page]:
 
             return (markup.web_pages_of if kind is FileKind.WEB_PAGE else xml_sheets.xml_pages_of)(path, asked)
         case FileKind.OTHER:
-            raise asked.garbled(tr("it is {kind}, whatever its file name", kind=tr(name)), tr(OTHER_KIND))
+            raise asked.garbled(tr("it is {kind}, whatever its file name", kind=name), tr(OTHER_KIND))
         case _:
             return lists_text.pages_of(path, asked)
 
