@@ -46,8 +46,8 @@ def not_one_value(address: str, attribute: str, count: int, person: str) -> str:
     if count > 1:
         return tr(
             '{address} released {count} values of the attribute "{attribute}" for {person}. Have the CAS server '
-            "release it to this service, once for each person (Apereo CAS: with /p3/serviceValidate), or set `attribute` in "
-            "[auth.cas] to the exact name of another one.",
+            "release it to this service, once for each person (Apereo CAS: with /p3/serviceValidate), or set "
+            "`attribute` in [auth.cas] to the exact name of another one.",
             **values,
         )
     return tr(
@@ -62,8 +62,8 @@ def no_attribute(address: str, attribute: str, there: str, person: str) -> str:
     """Return that an attribute was not released, with those that were and the fix."""
     return tr(
         '{address} released no attribute "{attribute}" (it released: {there}) for {person}. Have the CAS server '
-        "release it to this service, once for each person (Apereo CAS: with /p3/serviceValidate), or set `attribute` in "
-        "[auth.cas] to the exact name of another one.",
+        "release it to this service, once for each person (Apereo CAS: with /p3/serviceValidate), or set "
+        "`attribute` in [auth.cas] to the exact name of another one.",
         address=address,
         attribute=attribute,
         there=there,
