@@ -66,7 +66,7 @@ _SENTENCES: Mapping[GuardReasonKind, str] = {
     ),
     GuardReasonKind.GROUP: N_(
         "{students} of the {base} held students of the {column} {group} would be {then} at once, and {others} of the "
-        "{others_base} others (limit {percent} % of {count} or more)"
+        "{others_base} others (limit {share} of {count} or more)"
     ),
     GuardReasonKind.QUALITY: N_(
         "{poor} of {rows} rows have only a match hint ({hinted}), no amount ({no_amount}) or nothing readable "
@@ -86,7 +86,7 @@ _SENTENCES: Mapping[GuardReasonKind, str] = {
     GuardReasonKind.UNPLACED: N_("no flow fits {students} students any more (the first is {first})"),
     GuardReasonKind.ROSTER_GROUP: N_(
         "{students} of the {base} students of the {column} {group} would no longer leave this year, and {others} of "
-        "the {others_base} others (limit {percent} % of {count} or more)"
+        "the {others_base} others (limit {share} of {count} or more)"
     ),
     GuardReasonKind.ROSTER_OTHERS: N_(
         "{students} of {base} students would no longer leave this year: this may be another year's list"
@@ -123,7 +123,8 @@ class GuardReason:
         texts = {name: _word(value) if name in _WORDED else value for name, value in self.figures.items()}
         least = tr(" and {count}", count=self.figures["count"]) if "count" in self.figures else ""
         beyond = tr(" beyond the expected change of {students}", students=expected_change) if expected_change else ""
-        return tr(_SENTENCES[self.kind], **texts, beyond=beyond, least=least)
+        share = tr("{percent} %", percent=self.figures["percent"]) if "percent" in self.figures else ""
+        return tr(_SENTENCES[self.kind], **texts, beyond=beyond, least=least, share=share)
 
 
 def _word(figure: str | int) -> str | int:

@@ -56,8 +56,9 @@ async def from_provider(context: Context) -> Response:
             METHOD,
             SignInCode.REFUSED,
             tr(
-                'the answer names another issuer, "{iss}". If that is your provider, set issuer in [auth.oidc] to it.',
-                iss=printable(answer["iss"], 200),
+                'the answer names another issuer, "{issuer}". If that is your provider, set issuer in '
+                "[auth.oidc] to it.",
+                issuer=printable(answer["iss"], 200),
             ),
         )
     if "code" not in answer:

@@ -105,9 +105,9 @@ def _account_name(external: ExternalSignIn) -> str:
             external.method,
             SignInCode.UNKNOWN,
             tr(
-                "no account can have the name {external!a}: it is too long, or has characters that only "
+                "no account can have the name {name!a}: it is too long, or has characters that only "
                 "resemble others. Have the provider send the name that the university assigned.",
-                external=external.name[:_LONGEST_NAME],
+                name=external.name[:_LONGEST_NAME],
             ),
             external.name,
         )

@@ -84,9 +84,9 @@ def refuse_nonsense(grants: Iterable[Grant]) -> None:
                 raise AccountRefused(
                     AccountCode.SCOPE,
                     tr(
-                        'a scope cannot name "{column}". Use one of: {scope_columns}',
+                        'a scope cannot name "{column}". Use one of: {columns}',
                         column=column,
-                        scope_columns=", ".join(SCOPE_COLUMNS),
+                        columns=", ".join(SCOPE_COLUMNS),
                     ),
                 )
             if isinstance(values, str) or not values:

@@ -66,9 +66,9 @@ class Tools:
         if number is None:
             raise BackupError(
                 tr(
-                    "{pg_dump} reports no version ({strip}). Install PostgreSQL's client again.",
+                    "{pg_dump} reports no version ({version}). Install PostgreSQL's client again.",
                     pg_dump=paths["pg_dump"],
-                    strip=version.strip(),
+                    version=version.strip(),
                 )
             )
         return cls(**paths, major=int(number[1]))

@@ -192,7 +192,7 @@ def _restore_all(
         if not done:
             raise
         raise BackupError(
-            tr("The {done} are restored already, but the rest is not: {error}", done=_part_names(done), error=error)
+            tr("The {parts} are restored already, but the rest is not: {error}", parts=_part_names(done), error=error)
         ) from error
 
 

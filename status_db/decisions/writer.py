@@ -17,6 +17,7 @@ from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.authority import Authority
 from status_db.accounts.grants import Act
+from status_db.code_words import code_word
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.effective.history import write_flips
 from status_db.effective.step_rows import step_rows
@@ -297,7 +298,7 @@ def _overtaken(first: Decision) -> Overtaken:
             entered_at=first.entered_at,
             step=first.step,
             student=first.student,
-            verdict=first.verdict,
+            verdict=code_word(first.verdict),
             reason=first.reason,
         ),
         first,

@@ -352,9 +352,9 @@ class DeskEntry:
             ):
                 raise StoreError(
                     tr(
-                        "a sealed row of {sealed} can be changed only at the desk, which has the key. Change it "
+                        "a sealed row of {table} can be changed only at the desk, which has the key. Change it "
                         "there, or on the command line of the server.",
-                        sealed=sealed.name,
+                        table=sealed.name,
                     )
                 )
             return

@@ -174,9 +174,9 @@ def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str
             raise AnnouncementRefused(
                 AnnouncementCode.TOO_LONG,
                 tr(
-                    "its {name} is longer than {longest_title} characters. Make it shorter.",
+                    "its {name} is longer than {most} characters. Make it shorter.",
                     name=name,
-                    longest_title=LONGEST_TITLE,
+                    most=LONGEST_TITLE,
                 ),
             )
     for name in ("body", "body_en"):
@@ -184,9 +184,9 @@ def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str
             raise AnnouncementRefused(
                 AnnouncementCode.TOO_LONG,
                 tr(
-                    "its {name} is longer than {longest_body:,} characters. Make it shorter.",
+                    "its {name} is longer than {most:,} characters. Make it shorter.",
                     name=name,
-                    longest_body=LONGEST_BODY,
+                    most=LONGEST_BODY,
                 ),
             )
     if values["closes"] is not None and values["closes"] <= values["opens"]:
@@ -198,9 +198,9 @@ def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str
             raise AnnouncementRefused(
                 AnnouncementCode.SCOPE,
                 tr(
-                    'a scope cannot name "{column}". Use one of: {scope_columns}',
+                    'a scope cannot name "{column}". Use one of: {columns}',
                     column=column,
-                    scope_columns=", ".join(SCOPE_COLUMNS),
+                    columns=", ".join(SCOPE_COLUMNS),
                 ),
             )
         if isinstance(wanted, str) or not wanted:

@@ -225,7 +225,7 @@ def _checked_text(text: str, *, needed: bool = True) -> str:
     if len(text) > LONGEST_TEXT:
         raise AppealRefused(
             AppealCode.LONG_TEXT,
-            tr("the text is longer than {longest_text} characters. Make it shorter.", longest_text=LONGEST_TEXT),
+            tr("the text is longer than {most} characters. Make it shorter.", most=LONGEST_TEXT),
         )
     return text
 

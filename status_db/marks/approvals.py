@@ -15,6 +15,7 @@ from config.tables.sources import Guard
 from foundation.refusals import Refused
 from foundation.translation import tr
 from status_db import tables
+from status_db.code_words import code_word
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind
 from status_db.ledger.reader import vouched
@@ -98,7 +99,7 @@ class ApprovalVotes:
                     tr(
                         "run {run} is {state} and does not wait for a vote. See: clearance runs show {run}",
                         run=run,
-                        state=row.state,
+                        state=code_word(row.state),
                     ),
                 )
             if voted_on not in (None, row.plan_digest):

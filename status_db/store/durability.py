@@ -31,10 +31,9 @@ def warnings(engine: Engine) -> tuple[str, ...]:
         set_to = {name: connection.execute(ask, {"name": name}).scalar() for name in _LOST_WHEN_OFF}
     return tuple(
         tr(
-            "PostgreSQL has {name} = off: {lost_when_off}. Set {name} = on for the server, or for this "
-            "database and this role.",
+            "PostgreSQL has {name} = off: {loss}. Set {name} = on for the server, or for this database and this role.",
             name=name,
-            lost_when_off=tr(_LOST_WHEN_OFF[name]),
+            loss=tr(_LOST_WHEN_OFF[name]),
         )
         for name, value in set_to.items()
         if value == "off"

@@ -175,15 +175,15 @@ def _create_engine(url: URL, **options: Any) -> Engine:  # noqa: ANN401 - as SQL
     fix = tr("Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE, as the url in [status_db].")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreError(
-            tr("The status database cannot be {url}. {fix}", url=plain(url.get_backend_name()[:40]), fix=fix)
+            tr("The status database cannot be {backend}. {fix}", backend=plain(url.get_backend_name()[:40]), fix=fix)
         )
     try:
         return create_engine(url, **options)
     except (ArgumentError, ImportError):
         raise StoreError(
             tr(
-                "There is no driver {drivername} for the status database. {fix}",
-                drivername=plain(url.drivername[:60]),
+                "There is no driver {driver} for the status database. {fix}",
+                driver=plain(url.drivername[:60]),
                 fix=fix,
             )
         ) from None

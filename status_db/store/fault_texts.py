@@ -42,14 +42,14 @@ def failure(engine: Engine, reported: str, *, busy_seconds: int, stalled_seconds
         what, fix_text = tr("its disk is full or failing"), tr("Free space there, then run this again.")
     elif "idle-in-transaction" in reported:
         what, fix_text = (
-            tr("this process was idle for {stalled_seconds} s in a transaction", stalled_seconds=stalled_seconds),
+            tr("this process was idle for {seconds} s in a transaction", seconds=stalled_seconds),
             tr("Run this again."),
         )
     elif interrupted(reported):
         what, fix_text = tr("a query exceeded its time limit"), tr("Run ANALYZE on the database, then try again.")
     elif "locked" in reported or "busy" in reported or "lock timeout" in reported:
         what, fix_text = (
-            tr("another writer has locked it for {busy_seconds} s", busy_seconds=busy_seconds),
+            tr("another writer has locked it for {seconds} s", seconds=busy_seconds),
             tr("Try again when that one has ended."),
         )
     elif 'database "' in reported and "does not exist" in reported:
@@ -61,9 +61,9 @@ def failure(engine: Engine, reported: str, *, busy_seconds: int, stalled_seconds
     else:
         what, fix_text = tr("it did not answer"), tr("Check that it runs, and that [status_db] url is right.")
     return tr(
-        "The status database failed: {what} ({reported}; {where}). {fix_text}",
+        "The status database failed: {what} ({reported}; {where}). {fix}",
         what=what,
         reported=reported,
         where=where,
-        fix_text=fix_text,
+        fix=fix_text,
     )

@@ -48,10 +48,10 @@ def read(file: Path, name: str) -> bytes | None:
     # The text may contain most of a key, so the message does not repeat it.
     raise KeyRefused(
         tr(
-            "{name} {file} is not {key_bytes} bytes as hex. Restore the right file from your own copy.",
+            "{name} {file} is not {count} bytes as hex. Restore the right file from your own copy.",
             name=name,
             file=file,
-            key_bytes=KEY_BYTES,
+            count=KEY_BYTES,
         )
     )
 
@@ -60,11 +60,11 @@ def _refuse_shared(found: os.stat_result, file: Path, name: str) -> None:
     if rights_of_others(found):
         raise KeyRefused(
             tr(
-                "{name} {file} is open to other users of this machine (mode {st_mode:03o}), who could forge "
+                "{name} {file} is open to other users of this machine (mode {mode:03o}), who could forge "
                 "what it proves. If no other user can have read it, run: chmod 600 {path}",
                 name=name,
                 file=file,
-                st_mode=stat.S_IMODE(found.st_mode),
+                mode=stat.S_IMODE(found.st_mode),
                 path=shlex.quote(str(file)),
             )
         )

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Engine, text
 
-from foundation.translation import tr
+from foundation.translation import N_, tr
 from status_db.store import schema_version
 from status_db.store.engine import store_errors
 from status_db.store.schema_version import Part
@@ -71,10 +71,10 @@ def warnings(engine: Engine) -> tuple[str, ...]:
         return ()
     fix = tr("Run clearance db roles again; for statements that need a superuser, run clearance db roles --print")
     wrong = {
-        "can store large objects, which no right on a table prevents": found.lo,
-        "can create tables beside the program's": found.creates,
-        "has a search_path of its own": not found.pinned,
+        N_("can store large objects, which no right on a table prevents"): found.lo,
+        N_("can create tables beside the program's"): found.creates,
+        N_("has a search_path of its own"): not found.pinned,
     }
     return tuple(
-        tr("the status database's role {what}. {fix}.", what=what, fix=fix) for what, so in wrong.items() if so
+        tr("the status database's role {what}. {fix}.", what=tr(what), fix=fix) for what, so in wrong.items() if so
     )

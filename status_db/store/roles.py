@@ -310,7 +310,7 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
         reported = str(error.orig).strip().splitlines()[0]
         fix_text = tr("Run `clearance db upgrade` first, and this as the role that ran it.")
         raise StoreError(
-            tr("The rights could not be granted ({reported}). {fix_text}", reported=reported, fix_text=fix_text)
+            tr("The rights could not be granted ({reported}). {fix}", reported=reported, fix=fix_text)
         ) from error
     finally:
         engine.dispose()

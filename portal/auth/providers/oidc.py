@@ -207,8 +207,8 @@ class OidcProvider:
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
             raise sign_in_refused(
                 tr(
-                    "the logout token is {timestamp:.0f} s off this machine's clock. Set both clocks by NTP",
-                    timestamp=abs(now.timestamp() - claims["iat"]),
+                    "the logout token is {seconds:.0f} s off this machine's clock. Set both clocks by NTP",
+                    seconds=abs(now.timestamp() - claims["iat"]),
                 )
             )
         own = claims.get("jti")
@@ -278,10 +278,10 @@ class OidcProvider:
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
                 tr(
-                    "the signature of {what} is not valid ({error}). {token}",
+                    "the signature of {what} is not valid ({error}). {advice}",
                     what=what,
                     error=kind(error),
-                    token=about_signature(token, self._settings.algorithms),
+                    advice=about_signature(token, self._settings.algorithms),
                 )
             ) from None
         claims: dict[str, Any] = decoded.claims
@@ -296,9 +296,9 @@ class OidcProvider:
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
                 tr(
-                    "{what} is not valid: {claims}",
+                    "{what} is not valid: {why}",
                     what=what,
-                    claims=why_not(claims, known.issuer, self._settings.client_id, now, error),
+                    why=why_not(claims, known.issuer, self._settings.client_id, now, error),
                 )
             ) from None
         party = claims.get("azp", self._settings.client_id)

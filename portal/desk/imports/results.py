@@ -96,9 +96,9 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
         raise SheetUnreadable(
             SheetCode.TWICE,
             tr(
-                "{name} has the column {columns} more than once. Leave one of them.",
+                "{name} has the column {column} more than once. Leave one of them.",
                 name=name,
-                columns=COLUMNS[duplicates[0]][0],
+                column=COLUMNS[duplicates[0]][0],
             ),
         )
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
