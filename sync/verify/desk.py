@@ -96,7 +96,7 @@ class _DeskCheck:
             if chain in heads and chain != WITH_LEDGER:
                 self._check_head(chain, heads[chain])
             self._check_chain(chain, heads.get(chain))
-        left_out = ", ".join(tr("{table} ({why})", table=table, why=tr(why)) for table, why in NOT_SEALED.items())
+        left_out = tr(", ").join(tr("{table} ({why})", table=table, why=tr(why)) for table, why in NOT_SEALED.items())
         self.notes += (tr("not sealed: {tables}", tables=left_out),)
 
     def _any_staff(self) -> bool:

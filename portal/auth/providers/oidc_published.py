@@ -135,4 +135,4 @@ def json_object(body: bytes, address: str) -> dict[str, Any]:
 
 def sign_in_refused(message: str, name: str = "") -> SignInRefused:
     """Return the refusal of a sign-in; `message` gives the cause and the fix."""
-    return SignInRefused(METHOD, SignInCode.REFUSED, f"{message}.", name)
+    return SignInRefused(METHOD, SignInCode.REFUSED, tr("{message}.", message=message), name)
