@@ -141,7 +141,9 @@ class CertificateRegister:
     ) -> Certificate:
         """Record that a waiting certificate was collected. Raises DecisionRefused."""
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
-            row = self._valid(at.connection, handed.number, scopes, _no_certificate_to_hand_over(handed.number))
+            row = self._valid(at.connection, handed.number, scopes)
+            if row is None:
+                raise DecisionRefused(DecisionCode.GONE, _none_to_hand_over(handed.number))
             if row.collected:
                 raise DecisionRefused(
                     DecisionCode.LEFT,
@@ -173,7 +175,9 @@ class CertificateRegister:
         The number stays used.
         """
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
-            row = self._valid(at.connection, number, scopes, _no_certificate_to_revoke(number))
+            row = self._valid(at.connection, number, scopes)
+            if row is None:
+                raise DecisionRefused(DecisionCode.GONE, _none_to_revoke(number))
             if row.issued_by == author:
                 raise DecisionRefused(
                     DecisionCode.SAME_PERSON,
@@ -183,15 +187,13 @@ class CertificateRegister:
                 raise DecisionRefused(DecisionCode.NO_REASON, tr("revoking a certificate needs a reason. Enter one."))
             return self._update_certificate(at, row, revoked_at=now, revoked_by=author, revoked_because=because)
 
-    def _valid(self, connection: Connection, number: str, scopes: Sequence[Scope], none: str) -> Row[Any]:
-        """Return the row of a certificate that is not revoked. Raises DecisionRefused with the text `none`."""
+    def _valid(self, connection: Connection, number: str, scopes: Sequence[Scope]) -> Row[Any] | None:
+        """Return the row of a certificate; None where there is none, or it is revoked."""
         table, person = tables.certificate, tables.student
         of_them = and_(person.c.cohort == table.c.cohort, person.c.student == table.c.student)
         own = (table.c.cohort == self._writer.cohort, table.c.number == number, inside(scopes))
         row = connection.execute(select(table).join(person, of_them).where(*own)).one_or_none()
-        if row is None or row.revoked_at is not None:
-            raise DecisionRefused(DecisionCode.GONE, none)
-        return row
+        return None if row is None or row.revoked_at is not None else row
 
     def _update_certificate(self, at: DecisionTransaction, row: Row[Any], **news: Any) -> Certificate:  # noqa: ANN401 - columns
         """Update a certificate, and seal the new row."""
@@ -230,11 +232,11 @@ def _refuse_unnamed_collector(collected: str, collector: str) -> None:
         )
 
 
-def _no_certificate_to_hand_over(number: str) -> str:
+def _none_to_hand_over(number: str) -> str:
     return tr("there is no certificate {number} to hand over. See: clearance certificates list", number=number)
 
 
-def _no_certificate_to_revoke(number: str) -> str:
+def _none_to_revoke(number: str) -> str:
     return tr("there is no certificate {number} to revoke. See: clearance certificates list", number=number)
 
 

@@ -295,9 +295,9 @@ class Ledger:
         if first is None:
             return seals or ledger_key.make(self._file)
         if seals is None:
-            raise LedgerRefused(ledger_key.missing_text(self._file))
+            raise ledger_key.missing(self._file)
         if seals.link(NOTHING, first.values) != first.mac:
-            raise LedgerRefused(ledger_key.other_key_text(self._file))
+            raise ledger_key.of_another(self._file)
         return seals
 
     def _log_head(self, head: LedgerHead) -> None:

@@ -31,19 +31,23 @@ def make(file: Path) -> Seals:
     return Seals(keys.make(file, tr(_NAME), tr("ledger_key_file in [status_db]")))
 
 
-def missing_text(file: Path) -> str:
-    """Return that a ledger's key is missing, with the fix."""
-    return tr(
-        "The ledger has links, but its key {file} is missing. Restore that file from your own copy; no backup of the "
-        "database contains it.",
-        file=file,
+def missing(file: Path) -> LedgerRefused:
+    """Return the refusal of a ledger whose key is missing."""
+    return LedgerRefused(
+        tr(
+            "The ledger has links, but its key {file} is missing. Restore that file from your own copy; no backup of "
+            "the database contains it.",
+            file=file,
+        )
     )
 
 
-def other_key_text(file: Path) -> str:
-    """Return that a file has the key of another ledger, with the fix."""
-    return tr(
-        "{file} is not the key of this ledger. Restore the right file, or name it as ledger_key_file in [status_db]; "
-        "then run: clearance verify",
-        file=file,
+def of_another(file: Path) -> LedgerRefused:
+    """Return the refusal of a file that has the key of another ledger."""
+    return LedgerRefused(
+        tr(
+            "{file} is not the key of this ledger. Restore the right file, or name it as ledger_key_file in "
+            "[status_db]; then run: clearance verify",
+            file=file,
+        )
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, insert, select, update
 
-from foundation.translation import N_, tr
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import ACCOUNT, APPEAL, REQUEST
@@ -136,24 +136,27 @@ class Renumbering:
                     cohort=self._cohort,
                 )
             )
-        for table, text in (
-            (
-                tables.decision,
-                N_(
+        if self._has_rows(connection, tables.decision, new):
+            raise RenumberRefused(
+                tr(
                     "{new} has decisions of its own, so those of {old} cannot be moved to it. Withdraw the decisions "
-                    "of {old}, and enter them under {new}."
-                ),
-            ),
-            (
-                tables.certificate,
-                N_(
+                    "of {old}, and enter them under {new}.",
+                    old=old,
+                    new=new,
+                )
+            )
+        if self._has_rows(connection, tables.certificate, new):
+            raise RenumberRefused(
+                tr(
                     "{new} has certificates of its own, so those of {old} cannot be moved to it. Withdraw the "
-                    "certificates of {old}, and enter them under {new}."
-                ),
-            ),
-        ):
-            if connection.execute(select(exists().where(*self._rows_of(table, new)))).scalar_one():
-                raise RenumberRefused(tr(text, old=old, new=new))
+                    "certificates of {old}, and enter them under {new}.",
+                    old=old,
+                    new=new,
+                )
+            )
+
+    def _has_rows(self, connection: Connection, table: Table, number: str) -> bool:
+        return bool(connection.execute(select(exists().where(*self._rows_of(table, number)))).scalar_one())
 
     def _step_on(self, connection: Connection, entry: PendingLink) -> None:
         """Increase the revisions, so that earlier plans are made again and answers are compared again."""
