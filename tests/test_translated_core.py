@@ -135,7 +135,7 @@ MISTAKES = {
     ('url = "sqlite:///roster.db"\n', ""): "[roster] url：缺少。处理办法：加上它",
     ('first = "apply"', 'first = "now"'): "first：应为 'suspend' 或 'apply'。处理办法：改正这个值",
     ('aliases = ["card"]', 'aliases = "card"'): "[roster] aliases：应为列表（方括号）。处理办法：改正这个值",
-    ('name = "2019届"', "name = 2019"): '[[cohort]] "2019" name：应为文字（加引号）。处理办法：改正这个值。',
+    ('name = "2019届"', "name = 2019"): '[[cohort]] "2019" name：应为文字（加引号）。处理办法：改正这个值',
     ('means = "items"', 'means = "items"\ntolerance = "a"'): "tolerance：应为数字。处理办法：改正这个值",
     ('step = "finance"\nconnector', 'step = "cash"\nconnector'): "没有“cash”这个环节。处理办法：写成 library、finance",
 }

@@ -50,7 +50,7 @@ def test_a_source_that_fails_closes_its_run_in_chinese(university_of_three: Smal
     university_of_three.fees([("学号", "欠费", "项目"), ("", "4500", "学费")])
     shown = _lines(university_of_three.run("sync", "fees", code=1))
     assert "fees：1 行没有学号：第 2 行（" in shown
-    assert "处理办法：请部门补全学号" in shown
+    assert "请部门补全学号，或在 [source.fees] 中设 nameless" in shown
 
 
 def test_what_verify_finds(university_of_three: Small) -> None:
