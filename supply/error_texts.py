@@ -81,6 +81,7 @@ def texts_in(tree: ast.Module, errors: AbstractSet[str], *, settings: bool = Fal
             text = _text_of(node)
             if text.startswith(("[", "{")) and ": " in text and " " in text.partition(": ")[2]:
                 found.append((node.lineno, text))
+    found += _texts_of_helpers(tree, calls)
     for _, text in sorted(found, key=lambda each: each[0]):
         yield text
 
@@ -108,6 +109,19 @@ def _alternatives(node: ast.AST, chosen: tuple[str, ...]) -> tuple[str, ...]:
         both = tuple(text for text in (_text_of(node.body), _text_of(node.orelse)) if text)
         return both or ("",)
     return chosen or (_text_of(node),)
+
+
+def _texts_of_helpers(tree: ast.Module, calls: AbstractSet[str]) -> Iterator[tuple[int, str]]:
+    """Yield the texts of errors that a function of the same module words: `raise StoreError(_text_of(error))`."""
+    helpers = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or _name_of(node.func) not in calls:
+            continue
+        for argument in node.args:
+            if isinstance(argument, ast.Call) and _name_of(argument.func) in helpers:
+                inside = ast.walk(helpers[_name_of(argument.func)])
+                texts = (_text_of(each) for each in inside if isinstance(each, ast.Call) and _is_translated(each))
+                yield from ((node.lineno, text) for text in texts if " " in text)
 
 
 def _text_of(node: ast.AST) -> str:

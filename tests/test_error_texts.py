@@ -45,6 +45,20 @@ def test_each_text_that_an_error_is_chosen_from_is_collected(code: str) -> None:
     assert list(texts_in(ast.parse(code), ERRORS)) == ["{name} is gone.", "{name} is new."]
 
 
+def test_the_texts_of_a_function_that_words_an_error_are_collected() -> None:
+    code = """
+def check(row):
+    raise StoreError(Code.GONE, _gone_text(row))
+
+def _gone_text(row):
+    return tr("{row} is gone. Look.", row=row) if row else tr("all are gone. Look.")
+
+def _of_a_page(row):
+    return tr("nothing here yet")
+"""
+    assert list(texts_in(ast.parse(code), ERRORS)) == ["{row} is gone. Look.", "all are gone. Look."]
+
+
 def test_mistakes_of_settings_are_collected_from_the_settings_alone() -> None:
     tree = ast.parse('found.append(f"[{where}] every: give it longer")')
     assert list(texts_in(tree, ERRORS, settings=True)) == ["[{where}] every: give it longer"]
