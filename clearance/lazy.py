@@ -8,7 +8,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from clearance.help_texts import translate
 from clearance.output.tables import ERR
+from foundation.translation import tr
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -47,10 +49,13 @@ def _command(name: str, found: Any) -> Any:  # noqa: ANN401 - as above
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
         command.name = name
+        translate(command)
         return command
     single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     single.command(name)(found)
-    return get_command(single)
+    command = get_command(single)
+    translate(command)
+    return command
 
 
 def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "") -> type[TyperGroup]:
@@ -63,13 +68,15 @@ def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "")
         def __init__(self, *, commands: Any = None, **rest: Any) -> None:  # noqa: ANN401 - Typer's own arguments
             super().__init__(commands=None, **rest)
             self.commands = _Commands(places, commands or {})
+            translate(self)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
             """Run a renamed command under its new name, with a notice on stderr."""
             old = f"{name} {args[0]}".strip()
             if new := renamed.get(old):
                 if not ctx.resilient_parsing:
-                    ERR.print(f"'{old}' is now '{new}'. The old name works until the next release.")
+                    notice = tr("'{old}' is now '{new}'. The old name works until the next release.", old=old, new=new)
+                    ERR.print(notice)
                 args = [new.split()[-1], *args[1:]]
             return super().resolve_command(ctx, args)
 

@@ -16,6 +16,7 @@ from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
 from clearance.settings_file import CONFIG_VARIABLE
 from foundation.private_files import UMASK
+from foundation.translation import language_of, use_language, wrong_language
 
 #: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
@@ -204,6 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os.umask(UMASK)
     terminal.replace_unencodable()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    use_language(language_of(os.environ))
+    if fault := wrong_language(os.environ):
+        ERR.print(fault)
+        sys.exit(USAGE)
     if fault := terminal.unreadable_word(words):
         ERR.print(fault)
         sys.exit(USAGE)

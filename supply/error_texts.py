@@ -74,7 +74,7 @@ def texts_in(tree: ast.Module, errors: AbstractSet[str], *, settings: bool = Fal
             texts = [part for part in map(_text_of, node.args) if part]
             if any(" " in text for text in texts):
                 found.append((node.lineno, ". ".join(texts)))
-        elif settings and isinstance(node, ast.JoinedStr):
+        elif settings and (isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and _is_translated(node))):
             text = _text_of(node)
             if text.startswith(("[", "{")) and ": " in text and " " in text.partition(": ")[2]:
                 found.append((node.lineno, text))
@@ -91,8 +91,16 @@ def _text_of(node: ast.AST) -> str:
             return "".join(str(p.value) if isinstance(p, ast.Constant) else f"{{{_placeholder(p)}}}" for p in parts)
         case ast.BinOp(op=ast.Add(), left=left, right=right):
             return f"{_text_of(left) or f'{{{_placeholder(left)}}}'}{_text_of(right) or f'{{{_placeholder(right)}}}'}"
+        case ast.Call(args=[*_, ast.Constant(value=str() as text)]) if _name_of(node.func) == "tr":
+            return text
+        case ast.Call(args=[_, ast.Constant(value=str() as text), *_]) if _name_of(node.func) == "tr_n":
+            return text
         case _:
             return ""
+
+
+def _is_translated(call: ast.Call) -> bool:
+    return _name_of(call.func) in ("tr", "tr_n")
 
 
 def _placeholder(node: ast.AST) -> str:

@@ -1,23 +1,49 @@
-"""The catalogues of translations: `python -m supply.messages` updates them from the code, with Babel."""
+"""The catalogues of translations: `python -m supply.messages` updates them from the code, with Babel.
+
+The pages are written in Chinese and translated to English. Everything else is written in English and translated to
+Chinese: the command line with its help, checks, errors and notifications.
+"""
 
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.pofile import read_po
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from typer.main import get_command
 
+from clearance.main import app
+from foundation import translation
 from portal.i18n.languages import catalogue_file
 from supply.locks import ROOT
 
-#: The folder whose texts each catalogue translates. The pages are written in Chinese, so Chinese needs none for them.
-FOLDERS = {"en": "portal"}
+#: The catalogue of each language.
+CATALOGUES = {
+    "en": catalogue_file("en").relative_to(ROOT),
+    "zh": (translation.LOCALE / "zh" / "LC_MESSAGES" / "messages.po").relative_to(ROOT),
+}
 
-_PLACEHOLDER = re.compile(r"%\(\w+\)\w")
+#: The folders whose texts are English, each with the functions that translate or mark one. In the pages' folder, `N_`
+#: marks Chinese.
+_MARKS: Mapping[str, tuple[int, ...] | None] = {"tr": None, "tr_n": (1, 2)}
+_ENGLISH: Mapping[str, Mapping[str, tuple[int, ...] | None]] = {
+    "portal": _MARKS,
+    **{
+        folder: {**_MARKS, "N_": None}
+        for folder in ("clearance", "config", "connectors", "foundation", "status_db", "sync")
+    },
+}
+
+#: A value in a text: %(name)s on the pages, {name} elsewhere.
+_PLACEHOLDER = re.compile(r"%\(\w+\)\w|\{\w+[^{}]*\}")
 
 
 def read(file: Path) -> Catalog:
@@ -77,8 +103,8 @@ class Update:
 
 
 def update(code: str, root: Path = ROOT) -> Update:
-    """Update the catalogue of a language from the code."""
-    file = root / catalogue_file(code).relative_to(ROOT)
+    """Update the catalogue of a language from the code, and compile it where the program reads it compiled."""
+    file = root / CATALOGUES[code]
     before = read(file)
     with tempfile.TemporaryDirectory() as folder:
         template = _extract(code, root, Path(folder))
@@ -86,14 +112,56 @@ def update(code: str, root: Path = ROOT) -> Update:
         options = ("--no-wrap", "--ignore-obsolete", "--ignore-pot-creation-date", "--locale", code)
         _babel(root, "update", *options, "--input-file", str(template), "--output-file", str(file))
         after, current = read(file), read(template)
+    if code in COMPILED:
+        compiled_file(code, root).write_bytes(compiled(after))
     return Update(missing(current, after), dead(current, before), fuzzy(after), faulty(after))
+
+
+#: Compiled in the repository, because a command starts faster than Babel reads a catalogue.
+COMPILED = ("zh",)
+
+
+def compiled_file(code: str, root: Path = ROOT) -> Path:
+    """Return the path of the compiled catalogue of a language."""
+    return (root / CATALOGUES[code]).with_suffix(".mo")
+
+
+def compiled(catalogue: Catalog) -> bytes:
+    """Return the catalogue as gettext reads it. The same catalogue always gives the same bytes."""
+    content = BytesIO()
+    write_mo(content, catalogue)
+    return content.getvalue()
 
 
 def _extract(code: str, root: Path, folder: Path) -> Path:
     template = folder / "messages.pot"
+    if code == "zh":
+        with template.open("wb") as file:
+            write_po(file, _english_texts(root), width=0, include_lineno=False, sort_by_file=True)
+        return template
     options = ("--mapping-file", str(ROOT / "pyproject.toml"), "--add-location=file", "--no-wrap")
-    _babel(root, "extract", *options, "--output-file", str(template), FOLDERS[code])
+    _babel(root, "extract", *options, "--output-file", str(template), "portal")
     return template
+
+
+def _english_texts(root: Path) -> Catalog:
+    """Return the texts that the code marks, and those of the command line's help."""
+    catalogue = Catalog()
+    for folder, keywords in _ENGLISH.items():
+        found = extract_from_dir(root / folder, [("**.py", "python")], keywords=keywords)
+        for name, _, text, comments, _ in found:
+            catalogue.add(text, locations=[(f"{folder}/{name}", 0)], auto_comments=comments)
+    for text in _help_texts(get_command(app)):
+        catalogue.add(text, locations=[("clearance/help_texts.py", 0)])
+    return catalogue
+
+
+def _help_texts(command: Any) -> Iterator[str]:  # noqa: ANN401 - Typer's own copy of click has no public types
+    """Yield the help of a command or group, and of all below it."""
+    yield from (text for text in (command.help, command.epilog) if text)
+    yield from (parameter.help for parameter in command.params if getattr(parameter, "help", None))
+    for each in dict(getattr(command, "commands", {})).values():
+        yield from _help_texts(each)
 
 
 def _babel(root: Path, *words: str) -> None:
@@ -115,11 +183,15 @@ def _translated(message: Message | None) -> bool:
 
 
 def _same_placeholders(message: Message) -> bool:
-    wanted = set(_PLACEHOLDER.findall(_source_text(message)))
+    # The plural has the number, which a singular may lack.
+    source = message.id if isinstance(message.id, str) else message.id[-1]
+    wanted = set(_PLACEHOLDER.findall(source))
     return all(set(_PLACEHOLDER.findall(string)) == wanted for string in _strings(message) if string)
 
 
 if __name__ == "__main__":
-    for language in FOLDERS:
-        sys.stdout.write(f"{catalogue_file(language).relative_to(ROOT)}\n")
+    # The help is collected in the language of the code.
+    translation.use_language("en")
+    for language, catalogue_path in CATALOGUES.items():
+        sys.stdout.write(f"{catalogue_path}\n")
         sys.stdout.writelines(f"{line}\n" for line in update(language).lines())

@@ -36,6 +36,8 @@ settings.load_profile("ours")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have what tests write lie in memory, where there is room: what is durable is seen in the calls, not on a disk."""
+    # Tests expect English, whatever the locale of the person that runs them.
+    os.environ["CLEARANCE_LANG"] = "en"
     if sizes.MINUTES:
         config.pluginmanager.register(soaking.Soaking())
     if databases.MEMORY is not None:

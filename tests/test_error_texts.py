@@ -17,6 +17,8 @@ ERRORS = {"SourceRefused", "StoreError"}
         ('raise StoreError(Code.GONE, f"{program.settings.url} is gone: " + fix)', "{url} is gone: {fix}"),
         ('fail(f"run {run} is {found.state.value}")', "run {run} is {state}"),
         ('raise SourceRefused(f"{name} refused", "Ask the office.")', "{name} refused. Ask the office."),
+        ('fail(tr("there is no run {run}. See it.", run=run))', "there is no run {run}. See it."),
+        ('fail(tr_n("one is gone. Look.", "{number} are gone. Look.", n))', "{number} are gone. Look."),
         ("""raise ValueError(f"write one of {', '.join(sorted(known))}")""", "write one of {known}"),
         ("""fail(f"the file is {'empty' if size else 'missing'}")""", "the file is {empty|missing}"),
     ],

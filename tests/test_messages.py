@@ -42,8 +42,16 @@ def _text(node: ast.AST) -> str | None:
             return "".join(_text(part) or "X" for part in parts)
         case ast.BinOp(op=ast.Add(), left=left, right=right):
             return f"{_text(left) or 'X'}{_text(right) or 'X'}"
+        case ast.Call(func=ast.Name(id="tr"), args=[ast.Constant(value=str() as text)]):
+            return _VALUE.sub("X", text)
+        case ast.Call(func=ast.Name(id="tr_n"), args=[_, ast.Constant(value=str() as text), _]):
+            return _VALUE.sub("X", text)
         case _:
             return None
+
+
+#: A value in a text that is translated.
+_VALUE = re.compile(r"\{[^{}]*\}")
 
 
 #: The end of a message that is a sentence of its own and written elsewhere, such as a fix for several.
@@ -71,7 +79,12 @@ def _refusals(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def _listed(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
     for node in ast.walk(function):
-        if isinstance(node, ast.JoinedStr) and (text := _text(node)) and text.startswith(("[", "X")) and ": " in text:
+        if (
+            isinstance(node, ast.JoinedStr | ast.Call)
+            and (text := _text(node))
+            and text.startswith(("[", "X"))
+            and ": " in text
+        ):
             yield node.lineno, text
 
 

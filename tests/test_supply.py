@@ -16,7 +16,7 @@ from tests.services.university import ROOT
 OTHERS = re.compile(r"\.(ttf|otf|woff2?|eot|jar|dll|so|min\.(js|css))$")
 
 #: Pictures of our own pages, and files that tests read.
-OWN_BINARIES = ("docs/screenshots/", "tests/")
+OWN_BINARIES = ("docs/screenshots/", "foundation/locale/", "tests/")
 
 
 def tracked() -> list[str]:

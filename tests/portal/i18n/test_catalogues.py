@@ -36,26 +36,42 @@ def template() -> Catalog:
     return messages.extract("en")
 
 
+@pytest.fixture(scope="module", params=list(messages.CATALOGUES))
+def code(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def english() -> Catalog:
-    return messages.read(languages.catalogue_file("en"))
+def used(code: str) -> Catalog:
+    return messages.extract(code)
 
 
-def test_every_text_has_a_translation(template: Catalog, english: Catalog) -> None:
-    assert len(template) > 1000
-    assert messages.missing(template, english) == []
+@pytest.fixture(scope="module")
+def catalogue(code: str) -> Catalog:
+    return messages.read(ROOT / messages.CATALOGUES[code])
 
 
-def test_every_translation_is_of_a_text_that_is_used(template: Catalog, english: Catalog) -> None:
-    assert messages.dead(template, english) == []
+def test_every_text_has_a_translation(used: Catalog, catalogue: Catalog) -> None:
+    assert len(used) > 100
+    assert messages.missing(used, catalogue) == []
 
 
-def test_no_translation_is_a_guess(english: Catalog) -> None:
-    assert messages.fuzzy(english) == []
+def test_every_translation_is_of_a_text_that_is_used(used: Catalog, catalogue: Catalog) -> None:
+    assert messages.dead(used, catalogue) == []
 
 
-def test_every_translation_has_the_placeholders_of_its_text(english: Catalog) -> None:
-    assert messages.faulty(english) == []
+def test_no_translation_is_a_guess(catalogue: Catalog) -> None:
+    assert messages.fuzzy(catalogue) == []
+
+
+def test_every_translation_has_the_placeholders_of_its_text(catalogue: Catalog) -> None:
+    assert messages.faulty(catalogue) == []
+
+
+@pytest.mark.parametrize("compiled", messages.COMPILED)
+def test_the_compiled_catalogue_is_current(compiled: str) -> None:
+    current = messages.compiled(messages.read(ROOT / messages.CATALOGUES[compiled]))
+    assert messages.compiled_file(compiled).read_bytes() == current, "run: make messages"
 
 
 def test_babel_extracts_each_chinese_text_where_it_is_written(template: Catalog) -> None:
@@ -204,3 +220,4 @@ def test_the_wheel_holds_the_catalogues() -> None:
     held = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
     assert {file.relative_to(ROOT).as_posix() for file in languages.LOCALE.rglob("*.po")} <= held
     assert languages.catalogue_file("en").relative_to(ROOT).as_posix() in held
+    assert {messages.compiled_file(code).relative_to(ROOT).as_posix() for code in messages.COMPILED} <= held

@@ -102,3 +102,17 @@ def test_threads_that_hash_have_lower_priority_than_the_pages() -> None:
 
     own_loop.run(ask())
     hashing.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a thread its cores")
+def test_threads_that_hash_leave_half_of_the_cores_to_the_pages() -> None:
+    hashing = Hashing(1)
+
+    def cores() -> int:
+        return len(os.sched_getaffinity(threading.get_native_id()))
+
+    async def ask() -> None:
+        assert await hashing.run(cores) == (cores() // 2 or 1)
+
+    own_loop.run(ask())
+    hashing.close()

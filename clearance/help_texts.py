@@ -1,0 +1,49 @@
+"""The help of the command line in the language of the process. `make messages` collects its texts from the commands."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from foundation.translation import N_, tr
+
+#: Typer's own texts, which it translates with gettext.
+TYPER_TEXTS = (
+    N_("Options"),
+    N_("Arguments"),
+    N_("Commands"),
+    N_("Error"),
+    N_("Aborted."),
+    N_("(deprecated) "),
+    N_("(dynamic)"),
+    N_("[default: {}]"),
+    N_("[env var: {}]"),
+    N_("[required]"),
+    N_("required"),
+    N_("default: {default}"),
+    N_("env var: {var}"),
+    N_("Missing command."),
+    N_("No such command {name!r}."),
+    N_("Try [blue]'{command_path} {help_option}'[/] for help."),
+    N_("Show this message and exit."),
+)
+
+
+def translate(command: Any) -> None:  # noqa: ANN401 - Typer's own copy of click has no public types
+    """Translate the help of a command or group, of its options, and of the commands that it already has."""
+    command.help = _translated(command.help)
+    command.epilog = _translated(command.epilog)
+    for parameter in command.params:
+        if hasattr(parameter, "help"):
+            parameter.help = _translated(parameter.help)
+    for each in _commands_of(command):
+        translate(each)
+
+
+def _translated(text: str | None) -> str | None:
+    return tr(text) if text else text
+
+
+def _commands_of(command: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
+    """Yield the commands of a plain group. A group of `clearance.lazy` translates each when it is imported."""
+    commands = getattr(command, "commands", None)
+    if isinstance(commands, dict):
+        yield from commands.values()
