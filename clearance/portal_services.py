@@ -102,6 +102,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         key=stores.key,
         codes=stores.codes,
         changes=stores.changes,
+        addresses=stores.addresses,
         own=OwnAccount(stores.desk_store),
         token_reading=stores.tokens_reading,
         token_writing=stores.tokens,

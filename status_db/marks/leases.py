@@ -292,8 +292,9 @@ class Runs:
         )
         if closed.rowcount != 1:
             raise LeaseLost(lease.source, lease.run)
-        # An approved run ends with an answer of an earlier time, which does not show that the source is back.
-        if self._notices is not None and lease.student is None and not ending.counts.approved:
+        # An approved answer is of an earlier time, and a revert has none: neither shows that the source is back.
+        asked_now = bool(ending.fault or ending.proofs or ending.counts.not_pulled) and not ending.counts.approved
+        if self._notices is not None and lease.student is None and asked_now:
             self._notices.ended(connection, self._cohort, lease.source, ending.state, ending.fault, ending.at)
 
     def _supersede(self, connection: Connection, lease: Lease) -> None:

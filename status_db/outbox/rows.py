@@ -59,12 +59,14 @@ def missing(connection: Connection, table: Table, notices: Iterable[Notice]) -> 
     return [notice for key, notice in wanted.items() if key not in set(known)]
 
 
-def close_again(connection: Connection, event: NotifyEvent, cohort: str, now: datetime) -> None:
+def close_again(connection: Connection, event: NotifyEvent, cohort: str | None, now: datetime) -> None:
     """Record that a condition has ended, so that the same one counts as a new one when it returns."""
     table = tables.outbox
     rows = connection.execute(
         select(table.c.notice, table.c.key).where(
-            table.c.event == event.value, table.c.cohort == cohort, table.c.key.not_like("%:ended %")
+            table.c.event == event.value,
+            table.c.cohort.is_(None) if cohort is None else table.c.cohort == cohort,
+            table.c.key.not_like("%:ended %"),
         )
     ).all()
     for row in rows:
