@@ -185,7 +185,7 @@ _add_group(
     "notify",
     "Try the notifications, and list them.",
     {
-        "test": "notify:test",
+        "test": "notify:try_channels",
         "list": "notify:list_notices",
     },
 )

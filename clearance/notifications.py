@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -93,20 +93,18 @@ def notify_service(program: Program) -> NotifyService | None:
     if not program.settings.notify.enabled:
         return None
     delivery, watch = delivery_and_watch(program)
-    return NotifyService(
-        delivery.run, watch.look, lambda: sum(box.prune(program.clock()) for box in program.outboxes)
-    )
+    return NotifyService(delivery.run, watch.look, lambda: sum(box.prune(program.clock()) for box in program.outboxes))
 
 
-def enter_verified(program: Program, reports: Mapping[str | None, VerifyReport | DeskReport]) -> None:
-    """Enter each failed check once; a check that succeeds ends it. The key None is the desk's. Raises StoreError."""
+def enter_verified(program: Program, reports: Sequence[tuple[str | None, VerifyReport | DeskReport]]) -> None:
+    """Enter each failed check of a cohort, or of the desk, once; one that succeeds ends it. Raises StoreError."""
     from status_db import tables
     from status_db.outbox.rows import Notice, close_again, enter
     from status_db.store.engine import writing
 
     now = program.clock()
     with writing(program.writing, "outbox") as connection:
-        for cohort, report in reports.items():
+        for cohort, report in reports:
             if report.sound:
                 close_again(connection, NotifyEvent.VERIFY_FAILED, cohort, now)
                 continue

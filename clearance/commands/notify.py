@@ -24,7 +24,7 @@ ChannelName = StrEnum("ChannelName", {name: name for name in CHANNELS})  # type:
 
 
 @ends_well
-def test(
+def try_channels(
     context: typer.Context,
     *,
     channel: Annotated[ChannelName | None, typer.Option("--channel", help="Try only this channel.")] = None,
@@ -37,7 +37,12 @@ def test(
     wanted = [channel.value] if channel is not None else list(notify.channels)
     if not wanted or any(name not in notify.channels for name in wanted):
         missing = wanted[0] if wanted else CHANNELS[0]
-        fail(tr("there is no channel {name} in the settings. Add [notify.{name}], as docs/notifications.md shows.", name=missing))
+        fail(
+            tr(
+                "there is no channel {name} in the settings. Add [notify.{name}], as docs/notifications.md shows.",
+                name=missing,
+            )
+        )
     found: list[dict[str, str]] = []
     channels = channels_of(notify)
     for recipient in _recipients(program, to):
@@ -50,7 +55,9 @@ def test(
             answer, failed = "", str(error)
         found.append({"channel": recipient.channel, "to": where, "answer": answer, "failed": failed})
         if not json:
-            tables.line("fails  " if failed else "sent   ", "red" if failed else "green", f" {where}: {failed or answer}")
+            tables.line(
+                "fails  " if failed else "sent   ", "red" if failed else "green", f" {where}: {failed or answer}"
+            )
     lacking = [name for name in wanted if all(one["channel"] != name for one in found)]
     if json:
         tables.as_json(found)
@@ -72,7 +79,11 @@ def _recipients(program: Program, to: str) -> list[Recipient]:
         address = program.addresses.of(to).mail
         return [Recipient("mail", address, normalise_account(to))] if address else []
     recipients_now = recipients_of(program).now()
-    everybody = [one for event in program.settings.notify.recipients.__class__.model_fields for one in recipients_now(Notice(NotifyEvent(event), "test"))]
+    everybody = [
+        one
+        for event in program.settings.notify.recipients.__class__.model_fields
+        for one in recipients_now(Notice(NotifyEvent(event), "test"))
+    ]
     return list({one.key: one for one in everybody}.values())
 
 

@@ -47,7 +47,7 @@ def verify(
     desk = programs[0].desk_verified(audit_heads)
     if programs[0].settings.notify.enabled:
         try:
-            enter_verified(programs[0], {**reports, None: desk})
+            enter_verified(programs[0], [*reports.items(), (None, desk)])
         except StoreError as error:
             tables.ERR.print(f"warning: {tr('nobody is notified of this check')}: {error}")
     if json:

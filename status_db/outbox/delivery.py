@@ -115,7 +115,10 @@ class Outbox:
                 row = connection.execute(select(table.c.progress, table.c.tries).where(*mine)).one_or_none()
                 if row is None:
                     continue
-                values = {"progress": {**row.progress, recipient: _to_json(state)}, "tries": max(row.tries, state.tries)}
+                values = {
+                    "progress": {**row.progress, recipient: _to_json(state)},
+                    "tries": max(row.tries, state.tries),
+                }
                 connection.execute(update(table).where(*mine).values(**values))
 
     def release(self, rows: Iterable[tuple[int, datetime]], owner: str) -> None:
@@ -124,9 +127,7 @@ class Outbox:
         with writing(self._engine, _LOCK, self._part) as connection:
             for number, due in rows:
                 mine = (table.c.notice == number, table.c.claimed_by == owner)
-                connection.execute(
-                    update(table).where(*mine).values(due=due, claimed_by=None, claimed_until=None)
-                )
+                connection.execute(update(table).where(*mine).values(due=due, claimed_by=None, claimed_until=None))
 
     def close(self, number: int, owner: str, now: datetime, failed: str) -> bool:
         """Close a row: delivered to all, or given up for a reason. False if another process has it."""
@@ -145,7 +146,9 @@ class Outbox:
         recent = or_(table.c.delivered.is_(None), table.c.delivered >= since)
         found: dict[str, datetime] = {}
         with reading(self._engine) as connection:
-            for progress in connection.execute(select(table.c.progress).where(recent, table.c.progress != {})).scalars():
+            for progress in connection.execute(
+                select(table.c.progress).where(recent, table.c.progress != {})
+            ).scalars():
                 for recipient, kept in progress.items():
                     sent = _from_json(kept).sent
                     if sent is not None and sent >= since:
@@ -177,9 +180,7 @@ class Outbox:
             return connection.execute(query).scalar_one()
 
     def _row(self, row: Row[Any]) -> OutboxRow:
-        notice = Notice(
-            NotifyEvent(row.event), row.key, row.cohort, row.source, row.student, row.account, row.data
-        )
+        notice = Notice(NotifyEvent(row.event), row.key, row.cohort, row.source, row.student, row.account, row.data)
         progress = {recipient: _from_json(kept) for recipient, kept in row.progress.items()}
         return OutboxRow(
             self._part, row.notice, notice, row.created, row.due, row.tries, progress, row.delivered, row.failed

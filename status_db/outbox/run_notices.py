@@ -83,7 +83,10 @@ class RunNotices:
         last = select(func.max(run.c.run)).where(*mine, run.c.state.in_(_ANSWERED)).scalar_subquery()
         failures = connection.execute(
             select(func.count(), func.min(run.c.began), func.max(run.c.run)).where(
-                *mine, run.c.run > func.coalesce(last, 0), run.c.state == RunState.FAILED, run.c.fault.in_(SOURCE_FAULTS)
+                *mine,
+                run.c.run > func.coalesce(last, 0),
+                run.c.state == RunState.FAILED,
+                run.c.fault.in_(SOURCE_FAULTS),
             )
         ).one()
         count, since, newest = failures
@@ -128,7 +131,9 @@ def _latest(connection: Connection, cohort: str, source: str) -> Row[Any] | None
 
 
 def _without_students(reasons: Iterable[GuardReason]) -> list[Any]:
-    return [[kind, {name: _hidden(name, value) for name, value in figures.items()}] for kind, figures in packed(reasons)]
+    return [
+        [kind, {name: _hidden(name, value) for name, value in figures.items()}] for kind, figures in packed(reasons)
+    ]
 
 
 def _hidden(name: str, value: object) -> object:

@@ -18,7 +18,7 @@ def _outbox(name: str, metadata: MetaData) -> Table:
         metadata,
         Column("notice", Id, primary_key=True, autoincrement=True),
         Column("event", Word, nullable=False),
-        #: What happened, such as `run-suspended:412`: each thing is entered once, and receivers know a repetition by it.
+        #: What happened, such as `source-failing:loans:0`. Each is entered once; receivers know a repetition by it.
         Column("key", Line(255), nullable=False),
         Column("cohort", Word),
         Column("source", Word),

@@ -15,14 +15,13 @@ import structlog
 from foundation.translation import in_language, tr, tr_n
 from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.outbox.delivery import Outbox, OutboxRow, RecipientState
+from status_db.outbox.rows import Notice
 from status_db.store.engine import StoreError
 from sync.notify.channels.port import Channel, DeliveryFailed, EventText, Message, Recipient
 from sync.notify.recipients import OF_STUDENTS
 
 #: How long after each failed try the next one follows. After the last one the delivery is given up.
-DELAYS = tuple(
-    timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200)
-)
+DELAYS = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200))
 
 #: A pass ends well before its claims do.
 _PASS_LASTS = 120.0
@@ -60,7 +59,7 @@ class Delivery:
     def __init__(
         self,
         outboxes: Sequence[Outbox],
-        recipients: Callable[[], Callable[[object], tuple[Recipient, ...]]],
+        recipients: Callable[[], Callable[[Notice], tuple[Recipient, ...]]],
         word: Callable[[OutboxRow, datetime], EventText | None],
         channels: Mapping[str, Channel],
         audit: Audit,
@@ -203,11 +202,7 @@ class Delivery:
         rows = [row for _, row in parcel.rows]
         students = {row.notice.student for row in rows if row.notice.event in OF_STUDENTS}
         about = rows[0].notice
-        detail: dict[str, str | int | list[str]] = {
-            "channel": parcel.recipient.channel,
-            "notices": [row.notice.key for row in rows[:_MOST_KEYS]],
-            "count": len(rows),
-        }
+        detail: dict[str, str] = {"channel": parcel.recipient.channel}
         if parcel.recipient.name and not students:
             detail["to"] = parcel.recipient.name
         if failed is not None:
@@ -218,6 +213,10 @@ class Delivery:
             now=now,
             cohort=about.cohort,
             student=about.student if students else None,
+            run=None,
+            address="",
+            notices=[row.notice.key for row in rows[:_MOST_KEYS]],
+            count=len(rows),
             **detail,
         )
 

@@ -12,7 +12,7 @@ from status_db.effective.visible import Visibility
 from status_db.effective_status import StepStatus
 from status_db.model import State
 from status_db.outbox.rows import Notice
-from status_db.queries.lists import Filter, ListSelection, Lists
+from status_db.queries.lists import Filter, Lists, ListSelection
 from sync.notify.channels.port import EventText
 from sync.notify.wording import Wording
 

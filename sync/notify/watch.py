@@ -66,7 +66,9 @@ class Watch:
         notices = rule_settings.notices(self._settings)
         state = tables.source_state
         rows = connection.execute(
-            select(state.c.source, func.coalesce(state.c.as_of, state.c.began).label("as_of"), state.c.fresh_for_seconds)
+            select(
+                state.c.source, func.coalesce(state.c.as_of, state.c.began).label("as_of"), state.c.fresh_for_seconds
+            )
             .where(state.c.cohort == cohort, state.c.source.in_([ROSTER, *self._settings.source]))
             .order_by(state.c.source)
         ).all()

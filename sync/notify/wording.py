@@ -90,8 +90,10 @@ def _suspended(words: Wording, notice: Notice, entered: datetime) -> EventText:
     run, students = notice.data["run"], notice.data["students"]
     count = tr_n("{number} student", "{number} students", students)
     first = notice.event is NotifyEvent.FIRST_ANSWER
-    about = N_("{source}: the first answer waits for approval, {count}") if first else N_(
-        "{source}: run {run} is suspended and waits for approval, {count}"
+    about = (
+        N_("{source}: the first answer waits for approval, {count}")
+        if first
+        else N_("{source}: run {run} is suspended and waits for approval, {count}")
     )
     moved = [
         tr(
@@ -136,7 +138,10 @@ def _failing(words: Wording, notice: Notice, _entered: datetime) -> EventText:
         why=tr(_FAULTS.get(notice.data["fault"], "")),
     )
     lines = (
-        tr("Its last answer stays until it is out of date. It is asked again as scheduled; you are told when it is back."),
+        tr(
+            "Its last answer stays until it is out of date. It is asked again as scheduled. A message follows when "
+            "it is back."
+        ),
         words.command(notice, f"clearance check {notice.source}"),
     )
     return _text(words, notice, title, lines, "/sources")

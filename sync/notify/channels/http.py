@@ -75,7 +75,9 @@ def post(
             why = tr("it cannot be reached. Check url, and whether this machine can connect to it")
             raise _failed(table, host, DeliveryCode.UNREACHABLE, why) from None
     if _REDIRECT <= response.status_code < _WRONG:
-        why = tr("it redirects to another address (HTTP {status}). Set url to the final one", status=response.status_code)
+        why = tr(
+            "it redirects to another address (HTTP {status}). Set url to the final one", status=response.status_code
+        )
         raise _failed(table, host, DeliveryCode.REFUSED, why)
     if not _OK <= response.status_code < _REDIRECT:
         words = shown(answer.decode("utf-8", "replace"), (url, url.partition("?")[2]))
@@ -98,7 +100,11 @@ def checked_errcode(table: str, answer: bytes, url: str) -> str:
         ) from None
     words = shown(words, (url, url.partition("?")[2]))
     if code != 0:
-        why = tr("it refuses the message: errcode {code}, {words}. Check url, and the robot's security", code=code, words=words)
+        why = tr(
+            "it refuses the message: errcode {code}, {words}. Check url, and the robot's security",
+            code=code,
+            words=words,
+        )
         raise _failed(table, urlsplit(url).hostname, DeliveryCode.REFUSED, why)
     return f"errcode 0 {words}".strip()
 

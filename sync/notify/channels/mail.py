@@ -92,7 +92,9 @@ class MailChannel:
         except ssl.SSLError as error:
             raise self._failed(
                 DeliveryCode.UNREACHABLE,
-                tr("its TLS fails: {why}. Set tls and authority in [notify.mail] as the server needs", why=error.reason),
+                tr(
+                    "its TLS fails: {why}. Set tls and authority in [notify.mail] as the server needs", why=error.reason
+                ),
             ) from None
         except smtplib.SMTPNotSupportedError:
             raise self._failed(
@@ -103,10 +105,13 @@ class MailChannel:
         except TimeoutError:
             raise self._failed(
                 DeliveryCode.SILENT,
-                tr("it did not answer within {seconds:.0f} s. Check host and port in [notify.mail]", seconds=self._timeout),
+                tr(
+                    "it did not answer within {seconds:.0f} s. Check host and port in [notify.mail]",
+                    seconds=self._timeout,
+                ),
             ) from None
         except (OSError, smtplib.SMTPException) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            why = getattr(error, "strerror", None) or type(error).__name__
             raise self._failed(
                 DeliveryCode.UNREACHABLE, tr("{why}. Check host and port in [notify.mail]", why=why)
             ) from None

@@ -65,7 +65,9 @@ class Message:
             return text
         shown = [one.title for one in self.events]
         text = "\n".join([*shown, *([self.events[0].link] if self.events[0].link else [])])
-        return text if len(text.encode()) <= most_bytes else text.encode()[: most_bytes - 3].decode(errors="ignore") + "…"
+        return (
+            text if len(text.encode()) <= most_bytes else text.encode()[: most_bytes - 3].decode(errors="ignore") + "…"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,7 @@ down_revision = "0009"
 def upgrade() -> None:
     op.create_table(
         "desk_outbox",
-        sa.Column(
-            "notice", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("notice", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("event", sa.String(length=40), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("cohort", sa.String(length=40), nullable=True),
