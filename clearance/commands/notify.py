@@ -8,7 +8,7 @@ import typer
 
 from clearance.actor import Author, author_of, note
 from clearance.context import ERROR, Json, chosen, ends_well, fail
-from clearance.notifications import channels_of, recipients_of
+from clearance.notify.assembly import channels_of, recipients_of
 from clearance.output import tables
 from clearance.services import Program
 from config.tables.notify import CHANNELS, NotifyEvent

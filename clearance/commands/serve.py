@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.notifications import notify_service
+from clearance.notify.assembly import notify_service
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
 from config.processes import Process

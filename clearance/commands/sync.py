@@ -26,7 +26,7 @@ from clearance.context import (
     system_user,
 )
 from clearance.files.permissions import too_wide
-from clearance.notifications import notify_warnings
+from clearance.notify.checks import notify_warnings
 from clearance.output import tables
 from clearance.services import Program
 from config.cohorts import binds_cohort

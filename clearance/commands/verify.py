@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clearance.context import VERIFY_FAILED, Json, chosen, ends_well
-from clearance.notifications import enter_verified
+from clearance.notify.checks import enter_verified
 from clearance.output import tables
 from foundation.translation import tr
 from status_db.store.engine import StoreError

@@ -141,9 +141,9 @@ class Outbox:
             return bool(done.rowcount == 1)
 
     def last_sent(self, since: datetime) -> dict[str, datetime]:
-        """Return recipient → when a message was last sent, since a moment."""
+        """Return recipient → when a message was last sent, after a moment."""
         table = self._table
-        recent = or_(table.c.delivered.is_(None), table.c.delivered >= since)
+        recent = or_(table.c.delivered.is_(None), table.c.delivered > since)
         found: dict[str, datetime] = {}
         with reading(self._engine) as connection:
             for progress in connection.execute(
@@ -151,7 +151,7 @@ class Outbox:
             ).scalars():
                 for recipient, kept in progress.items():
                     sent = _from_json(kept).sent
-                    if sent is not None and sent >= since:
+                    if sent is not None and sent > since:
                         found[recipient] = max(found.get(recipient, sent), sent)
         return found
 
