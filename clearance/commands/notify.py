@@ -165,7 +165,7 @@ def addresses(
         by = author_of(program, author)
         found, changed = program.addresses.change(name, wanted)
         if changed:
-            note(program, AuditEvent.ADDRESSES_CHANGED, by, of=name, what=changed)
+            note(program, AuditEvent.ADDRESSES_CHANGED, by, of=name, fields=changed)
     else:
         if program.accounts.find(name) is None:
             fail(tr('there is no account "{name}". See: clearance accounts list', name=name))

@@ -15,6 +15,7 @@ from config.settings import Settings
 from portal.access import forms, scope_picker
 from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
+from portal.admin.address_fields import address_fields
 from portal.admin.own_account import recent_changes
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
@@ -260,8 +261,15 @@ async def show(
         columns=scope_picker.columns(language, values, sent.scope),
         pending=pending,
         recent_changes=await recent_changes(context, found.account) if pending else [],
+        **(await _addresses(context, found) if writes else {}),
         **await second_administrator(context),
     )
+
+
+async def _addresses(context: Context, found: ListedAccount) -> dict[str, Any]:
+    if found.student is not None:
+        return {}
+    return await address_fields(context, found.account, f"{address_of(found.account)}/addresses")
 
 
 async def _with_factors(context: Context, found: Sequence[ListedAccount]) -> list[AccountLine]:

@@ -86,6 +86,10 @@ class Wording:
         return tr("On the server: {command}", command=naming(self.settings, notice.cohort or "", text))
 
 
+def _verdict(word: str) -> str:
+    return tr(_VERDICTS[word])
+
+
 def _suspended(words: Wording, notice: Notice, entered: datetime) -> EventText:
     run, students = notice.data["run"], notice.data["students"]
     count = tr_n("{number} student", "{number} students", students)
@@ -100,8 +104,8 @@ def _suspended(words: Wording, notice: Notice, entered: datetime) -> EventText:
             "{college}: {students} from {before} to {after}",
             college=college or "–",
             students=number,
-            before=tr(_VERDICTS[before]),
-            after=tr(_VERDICTS[after]),
+            before=_verdict(before),
+            after=_verdict(after),
         )
         for college, before, after, number in notice.data["moved"]
     ]
@@ -128,14 +132,14 @@ def _lapses(words: Wording, notice: Notice, _entered: datetime) -> EventText:
 
 
 def _failing(words: Wording, notice: Notice, _entered: datetime) -> EventText:
-    tries = notice.data["tries"]
+    tries, fault = notice.data["tries"], notice.data["fault"]
     title = tr_n(
         "{source} fails since {since}: {number} try, {why}",
         "{source} fails since {since}: {number} tries, {why}",
         tries,
         source=words.source(notice.source),
         since=words.moment(datetime.fromisoformat(notice.data["since"])),
-        why=tr(_FAULTS.get(notice.data["fault"], "")),
+        why=tr(_FAULTS[fault]),
     )
     lines = (
         tr(
@@ -192,8 +196,8 @@ def _step(words: Wording, notice: Notice, _entered: datetime) -> EventText:
     title = tr(
         "{step}: {before} → {after}",
         step=words.step(notice.data["step"]),
-        before=tr(_VERDICTS[notice.data["before"]]),
-        after=tr(_VERDICTS[notice.data["after"]]),
+        before=_verdict(notice.data["before"]),
+        after=_verdict(notice.data["after"]),
     )
     return EventText(notice.event, notice.key, title, (), words.student_link(notice.cohort))
 

@@ -36,7 +36,7 @@ class MailServer:
         if tls == "starttls":
             more |= {"tls_context": context, "require_starttls": True}
         if user:
-            more |= {"authenticator": self._authenticate, "auth_required": True, "auth_require_tls": False}
+            more |= {"authenticator": self._authenticate, "auth_required": True}
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, server_hostname="localhost", **more)
 
     def __enter__(self) -> Self:

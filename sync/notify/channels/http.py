@@ -62,7 +62,7 @@ def post(
             why = tr("its certificate cannot be checked. Set authority to its issuer's certificates")
             raise _failed(table, host, DeliveryCode.UNREACHABLE, why) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, AnswerTooSlowError, TimeoutError):
-            why = tr("it did not answer within {seconds:.0f} s. Check url", seconds=waits.answer)
+            why = tr("it did not answer within {seconds} s. Check url", seconds=f"{waits.answer:g}")
             raise _failed(table, host, DeliveryCode.SILENT, why) from None
         except AnswerTooLargeError:
             why = tr("its answer is too large to be one of a webhook. Check url")
@@ -81,7 +81,7 @@ def post(
         raise _failed(table, host, DeliveryCode.REFUSED, why)
     if not _OK <= response.status_code < _REDIRECT:
         words = shown(answer.decode("utf-8", "replace"), (url, url.partition("?")[2]))
-        why = tr("it answers HTTP {status}: {words}", status=response.status_code, words=words or "–")
+        why = tr("it answers HTTP {status}: {words}. Check url", status=response.status_code, words=words or "–")
         raise _failed(table, host, DeliveryCode.REFUSED, why)
     return answer
 

@@ -103,14 +103,11 @@ class MailChannel:
         except smtplib.SMTPResponseException as error:
             raise self._failed(DeliveryCode.REFUSED, _answer(error.smtp_code, error.smtp_error)) from None
         except TimeoutError:
-            raise self._failed(
-                DeliveryCode.SILENT,
-                tr(
-                    "it did not answer within {seconds:.0f} s. Check host and port in [notify.mail]",
-                    seconds=self._timeout,
-                ),
-            ) from None
+            raise self._silent() from None
         except (OSError, smtplib.SMTPException) as error:
+            if isinstance(error, smtplib.SMTPServerDisconnected) and "timed out" in str(error):
+                # The library's word for a server that does not greet.
+                raise self._silent() from None
             why = getattr(error, "strerror", None) or type(error).__name__
             raise self._failed(
                 DeliveryCode.UNREACHABLE, tr("{why}. Check host and port in [notify.mail]", why=why)
@@ -148,6 +145,12 @@ class MailChannel:
             answer=_answer(code, words),
         )
         return DeliveryFailed(DeliveryCode.RECIPIENT if final else DeliveryCode.REFUSED, text)
+
+    def _silent(self) -> DeliveryFailed:
+        why = tr(
+            "it did not answer within {seconds} s. Check host and port in [notify.mail]", seconds=f"{self._timeout:g}"
+        )
+        return self._failed(DeliveryCode.SILENT, why)
 
     def _failed(self, code: DeliveryCode, why: str) -> DeliveryFailed:
         own = self._settings

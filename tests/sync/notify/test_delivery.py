@@ -1,4 +1,4 @@
-"""Delivery: at least once with the same key, tried again with back-off, given up in the end, never twice without need."""
+"""Delivery: at least once with the same key, tried again with back-off, and given up in the end."""
 
 import json
 import os

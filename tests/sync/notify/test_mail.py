@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ MESSAGE = Message(
 )
 
 
-def channel(server: MailServer, shown: Certificate, timeout: float = 15.0, **more: object) -> MailChannel:
+def channel(server: MailServer, shown: Certificate, **more: Any) -> MailChannel:
     settings = {"host": "localhost", "port": server.port, "sender": "clearance@example.edu.cn"}
-    return MailChannel(Mail.model_validate({**settings, "authority": shown.authority, **more}), timeout)
+    return MailChannel(Mail.model_validate({**settings, "authority": shown.authority, **more}))
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -65,7 +66,7 @@ def test_the_password_is_read_when_a_mail_is_sent(
 def test_a_recipient_that_is_refused_for_good_is_not_tried_again(shown: Certificate) -> None:
     with MailServer(shown) as server:
         server.refuses = {WANG.address: "550 5.1.1 no such user"}
-        with pytest.raises(DeliveryFailed, match="550 5.1.1 no such user.*Correct the address") as refused:
+        with pytest.raises(DeliveryFailed, match=r"550 5\.1\.1 no such user.*Correct the address") as refused:
             channel(server, shown).send(MESSAGE, WANG)
         assert refused.value.final
         server.refuses = {WANG.address: "450 mailbox busy"}
@@ -83,8 +84,8 @@ def test_a_mail_that_is_refused_is_tried_again(shown: Certificate) -> None:
 
 
 def test_a_server_without_tls_gets_neither_password_nor_mail(shown: Certificate) -> None:
-    with MailServer(shown, "none", user="clearance", password="secret") as server:
-        more = {"user": "clearance", "password": Secret.given("secret")}
+    with MailServer(shown, "none") as server:
+        more: dict[str, Any] = {"user": "clearance", "password": Secret.given("secret")}
         with pytest.raises(DeliveryFailed, match="does not offer STARTTLS"):
             channel(server, shown, **more).send(MESSAGE, WANG)
     assert server.mails == []
