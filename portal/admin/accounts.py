@@ -261,15 +261,9 @@ async def show(
         columns=scope_picker.columns(language, values, sent.scope),
         pending=pending,
         recent_changes=await recent_changes(context, found.account) if pending else [],
-        **(await _addresses(context, found) if writes else {}),
+        **await address_fields(context, found.account, found.student, f"{listed.address}/addresses"),
         **await second_administrator(context),
     )
-
-
-async def _addresses(context: Context, found: ListedAccount) -> dict[str, Any]:
-    if found.student is not None:
-        return {}
-    return await address_fields(context, found.account, f"{address_of(found.account)}/addresses")
 
 
 async def _with_factors(context: Context, found: Sequence[ListedAccount]) -> list[AccountLine]:

@@ -11,9 +11,9 @@ WRONG_ADDRESS = N_(
 )
 
 
-async def address_fields(context: Context, account: str, post_to: str) -> dict[str, Any]:
-    """Return the values of the form; none where notifications are off, or in a process that serves students alone."""
-    if not context.services.for_staff or not context.settings.notify.enabled:
+async def address_fields(context: Context, account: str, student: str | None, post_to: str) -> dict[str, Any]:
+    """Return the values of the form; none for students, where notifications are off, and on the students' pages."""
+    if student is not None or not context.services.for_staff or not context.settings.notify.enabled:
         return {"notify_addresses": None}
     found = await context.ask_long(context.services.addresses.of, account)
     return {"notify_addresses": found, "notify_post_to": post_to}

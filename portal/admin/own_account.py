@@ -86,7 +86,7 @@ async def show_own(context: SignedIn, wrong: str = "") -> Response:
         status=422 if wrong else 200,
         wrong=language.gettext(wrong) if wrong else "",
         staff=staff,
-        **(await address_fields(context, own.account, "/own/addresses") if own.student is None else {}),
+        **await address_fields(context, own.account, own.student, "/own/addresses"),
         recent_changes=await recent_changes(context, own.account, staff=staff),
         sessions=[
             _session_line(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))

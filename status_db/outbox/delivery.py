@@ -173,10 +173,12 @@ class Outbox:
             return tuple(self._row(row) for row in rows)
 
     def failed_since(self, moment: datetime) -> int:
-        """Return how many notices were given up since a moment."""
+        """Return how many notices were given up since a moment, without those to single students."""
         table = self._table
         with reading(self._engine) as connection:
-            query = select(func.count()).where(table.c.delivered >= moment, table.c.failed != "")
+            query = select(func.count()).where(
+                table.c.delivered >= moment, table.c.failed != "", table.c.student.is_(None)
+            )
             return connection.execute(query).scalar_one()
 
     def _row(self, row: Row[Any]) -> OutboxRow:
