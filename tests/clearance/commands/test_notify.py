@@ -1,4 +1,4 @@
-"""`clearance notify`, and notifications in `check`, `accounts addresses` and the schedule: real commands on the demo."""
+"""`clearance notify`, and notifications in `check`, `accounts addresses` and the schedule, on the demo."""
 
 import json
 import signal
