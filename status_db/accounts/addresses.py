@@ -80,8 +80,8 @@ class Addresses:
             if changes.existing(entry.connection, name).student is not None:
                 raise AccountRefused(
                     AccountCode.ADDRESS,
-                    f'"{name}" is a student\'s account. Students are told at the address of the roster column in '
-                    "[notify.students].",
+                    f'"{name}" is a student\'s account. Instead, '
+                    "set the roster column of their addresses in [notify.students].",
                 )
             row = entry.connection.execute(select(table).where(own)).one_or_none()
             before = NotifyAddresses(row.mail or "", row.wecom or "", row.dingtalk or "") if row else NotifyAddresses()
@@ -107,5 +107,5 @@ def _refuse_wrong(entered: Mapping[str, str]) -> None:
         if (text := entered.get(key, "")) and not _ID.fullmatch(text):
             raise AccountRefused(
                 AccountCode.ADDRESS,
-                f"this is not an id of {key}. Write the member's id: letters, digits and _ . @ - only.",
+                f"this is not an id of {key}. Enter the member's id, with letters, digits, hyphen, underscore, full stop and @ only.",
             )
