@@ -107,5 +107,6 @@ def _refuse_wrong(entered: Mapping[str, str]) -> None:
         if (text := entered.get(key, "")) and not _ID.fullmatch(text):
             raise AccountRefused(
                 AccountCode.ADDRESS,
-                f"this is not an id of {key}. Enter the member's id, with letters, digits, hyphen, underscore, full stop and @ only.",
+                f"this is not an id of {key}. Enter the member's id, with letters, digits, hyphen, "
+                "underscore, full stop and @ only.",
             )
