@@ -33,6 +33,8 @@ class AccountCode(StrEnum):
     #: Both accounts of a hand-over are the same.
     SAME_ACCOUNT = "same_account"
     SCOPE = "scope"
+    #: A notification's address that cannot be one.
+    ADDRESS = "address"
     #: No account could manage any more.
     LAST_MANAGER = "last_manager"
 
