@@ -9,23 +9,16 @@ from typing import Any
 
 import pytest
 import typer
-from pydantic import BaseModel
 
 from clearance.main import app
 from clearance.settings_file import schema_of
-from config import settings
 from config.load import load
-from config.tables.cohorts import Cohort
-from config.tables.limits import PortalLimits
-from config.tables.opening_hours import Calendar
-from config.tables.portal import Api, Auth, Portal
-from config.tables.providers import PROVIDERS
-from config.tables.retention import Retention
 from config.tables.secrets import Origin
-from config.tables.sources import Guard, Source
-from config.tables.steps import Flow, Step
+from config.tables.sources import Source
 from connectors.port import ProofKind, Question
 from status_db.model import RunState
+from supply.reference import settings_page
+from supply.reference.settings_page import TABLES
 from tests.catalogue import page_texts
 from tests.contract import Ticking
 from tests.services.university import ROOT
@@ -170,44 +163,6 @@ def documented(text: str) -> set[str]:
     return {key for row in rows for key in re.findall(r"`([\w.]+)`", row)}
 
 
-TABLES: dict[str, type[BaseModel]] = {
-    "[institution]": settings.Institution,
-    "[status_db]": settings.StatusDb,
-    "[[cohort]]": Cohort,
-    "[[step]]": Step,
-    "[[flow]]": Flow,
-    "[source.NAME]": Source,
-    "[source.NAME.guard]": Guard,
-    "[calendar]": Calendar,
-    "[portal]": Portal,
-    "[portal.limits]": PortalLimits,
-    "[auth]": Auth,
-    "[api]": Api,
-    **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},
-    "[retention]": Retention,
-    "[log]": settings.Log,
-    "[demo]": settings.Demo,
-}
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_page_of_settings_tells_every_key_and_no_other(table: str) -> None:
-    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    piece = text.split(f"## `{table}`", 1)[1].split("\n## ", 1)[0]
-    # A table of its own inside of another has its own piece.
-    inside = {
-        "[source.NAME]": {"own", "table", "unread", "path_as_written", "guard"},
-        "[auth]": set(PROVIDERS),
-    }.get(table, set())
-    assert documented(piece) == set(TABLES[table].model_fields) - inside
-
-
-def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
-    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    piece = text.split("## `[roster]`", 1)[1].split("\n## ", 1)[0]
-    assert documented(piece) == {"columns", "levels", "categories", "aliases"}
-
-
 @pytest.mark.parametrize(
     "connector",
     sorted(
@@ -228,7 +183,7 @@ def words_of_the_program() -> set[str]:
     """Return the settings keys, connectors, commands and states of runs that a Chinese document may name."""
     connector_names = [path.stem for path in (ROOT / "connectors").glob("*.py") if schema_of(path.stem)]
     schemas = [schema for name in connector_names if (schema := schema_of(name))]
-    keys = documented((ROOT / "docs" / "settings.md").read_text(encoding="utf-8"))
+    keys = {key for model in TABLES.values() for key in settings_page.keys(model)}
     groups: Any = typer.main.get_command(app)
     commands = set(groups.commands).union(*(getattr(group, "commands", ()) for group in groups.commands.values()))
     own_keys = {key for schema in schemas for key in schema.model_fields}
@@ -242,8 +197,7 @@ def test_a_chinese_document_names_only_keys_commands_and_tables_that_exist(docum
     known = words_of_the_program() | {"student", "pg_dump", "pg_restore", "psql"}
     assert {word for word in inline if re.fullmatch(r"[a-z][a-z_\-]*", word)} <= known
     tables = {word for word in inline if word.startswith("[")}
-    settings_page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert {table for table in tables if f"## `{table}`" not in settings_page} == set()
+    assert tables - set(TABLES) == set()
 
 
 def test_the_first_settings_file_in_chinese_loads(tmp_path: Path) -> None:
@@ -283,7 +237,7 @@ def test_the_connector_shown_whole_works(tmp_path: Path) -> None:
     assert connector.check().columns == ("number", "line")
 
 
-@pytest.mark.parametrize("name", ["docs/running.md", "docs/zh/running.md"])
+@pytest.mark.parametrize("name", ["docs/reference/error-codes.md", "docs/zh/running.md"])
 def test_the_exit_codes_listed_are_those_of_the_command(name: str) -> None:
     readme = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d) \|", readme, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "6"]

@@ -27,10 +27,15 @@ LONGEST_BODY = 4_000
 class AnnouncementCode(StrEnum):
     """Why an announcement is refused."""
 
+    #: The title is missing.
     NO_TITLE = "no_title"
+    #: The title or the text is too long.
     TOO_LONG = "too_long"
+    #: The end is before the beginning.
     ENDS_FIRST = "ends_first"
+    #: The scope names a column that it cannot have, or no values.
     SCOPE = "scope"
+    #: The announcement does not exist, or was withdrawn.
     GONE = "gone"
 
 

@@ -52,8 +52,9 @@ class RequestCode(StrEnum):
 
     #: The same request waits or is being carried out.
     UNDER_WAY = "under_way"
-    #: The last one was too recent; the daily limit is reached.
+    #: The last request was too recent.
     TOO_SOON = "too_soon"
+    #: The daily limit is reached.
     TOO_OFTEN = "too_often"
     #: The uploaded list is already confirmed.
     CONFIRMED = "confirmed"

@@ -27,9 +27,11 @@ APPROVAL_OPEN_FOR = timedelta(hours=72)
 class VoteCode(StrEnum):
     """Why a vote is refused."""
 
+    #: The run does not exist.
     NO_SUCH_RUN = "no_such_run"
+    #: The run does not wait for approval.
     DOES_NOT_WAIT = "does_not_wait"
-    #: It would now change something else.
+    #: The run would now change something else.
     MOVED = "moved"
     #: The same person has cast this vote already.
     TWICE = "twice"

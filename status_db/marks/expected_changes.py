@@ -24,8 +24,11 @@ from status_db.store.engine import reading
 class ExpectedChangeCode(StrEnum):
     """Why an expected change is refused."""
 
+    #: The end is in the past.
     END_IN_PAST = "end_in_past"
+    #: It moves no student: the number or the direction is missing.
     MOVES_NOBODY = "moves_nobody"
+    #: It does not exist, or was withdrawn.
     GONE = "gone"
 
 
