@@ -34,7 +34,7 @@ class Portal(Table):
     proxies: list[str] = []
     #: The key of one-time codes, slips and second factors, created when first needed; keep a copy.
     key_file: FilePath = Field(default=Path("desk.key"), validate_default=True)
-    #: A student can request the next recheck of the sources after this long.
+    #: The time between two rechecks that a student requests.
     recheck_pause: Span = timedelta(minutes=10)
     #: How many rechecks a student can request in 24 hours.
     recheck_day_limit: Annotated[int, Field(ge=1)] = 10
@@ -60,7 +60,7 @@ class Portal(Table):
 class Auth(Table):
     """How users sign in."""
 
-    #: Accounts have passwords of our own; see [accounts.md](accounts.md).
+    #: Accounts have passwords of their own; see [accounts.md](accounts.md).
     local: bool = True
     #: How long a one-time code is valid.
     code_lasts: Span = timedelta(days=14)

@@ -136,13 +136,13 @@ class Ldap(BaseModel):
 
     model_config = STRICT
 
-    #: `ldaps://HOST`, or `ldap://HOST` with `start_tls`.
+    #: The address of the directory: `ldaps://HOST`, or `ldap://HOST` with `start_tls`.
     url: Annotated[Text, AfterValidator(_check_ldap_url)]
-    #: Request encryption on the plain port.
+    #: Encrypt the connection on the plain port.
     start_tls: bool = False
     #: Allow unencrypted passwords.
     plain: bool = False
-    #: The entry under which people are.
+    #: The entry under which the accounts are.
     base: Text
     #: The filter that finds a person.
     search: Annotated[str, AfterValidator(_check_filter)] = "(uid={account})"

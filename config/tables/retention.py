@@ -32,27 +32,27 @@ class Retention(BaseModel):
 
     #: When the schedule applies the rules, in the institution's time zone.
     cron: CronLine = "40 3 * * *"
-    #: From sign-in; never shorter than `session_longest` in `[auth]`.
+    #: Sessions, from sign-in. Never shorter than `session_longest` in `[auth]`.
     sessions: Kept = timedelta(days=7)
-    #: From the last failure; 30 days or more.
+    #: Failed sign-ins, from the last failure: 30 days or more.
     login_attempts: Annotated[Annotated[Span, _at_least(days=30)] | None, _NoneForNever] = timedelta(days=60)
-    #: From use; an hour or more.
+    #: Tickets of a sign-in provider, from their use: an hour or more.
     used_tickets: Annotated[Annotated[Span, _at_least(hours=1)] | None, _NoneForNever] = timedelta(days=2)
-    #: From use or end.
+    #: One-time codes, from their use or their end.
     one_time_codes: Kept = timedelta(days=30)
-    #: From revocation or end.
+    #: Tokens of the API, from their revocation or their end.
     tokens: Kept = timedelta(days=180)
-    #: From confirmation; a day or more. An unconfirmed sheet is removed after a day.
+    #: Imported sheets, from confirmation: a day or more. An unconfirmed sheet is removed after a day.
     uploads: Annotated[Annotated[Span, _at_least(days=1)] | None, _NoneForNever] = timedelta(days=180)
-    #: From when it was served; 2 days or more.
+    #: Requests of the pages, such as a recheck, from when they were served: 2 days or more.
     requests: Annotated[Annotated[Span, _at_least(days=2)] | None, _NoneForNever] = timedelta(days=365)
-    #: From the time of the line; `clearance check` warns below 180 days.
+    #: Lines of the audit log. `clearance check` warns below 180 days.
     audit: Kept = timedelta(days=1095)
     #: Students' accounts, from when the schedule first found them closed.
     closed_accounts: Kept = timedelta(days=365)
-    #: From when the schedule first found the hash.
+    #: Hashes of identity numbers, from when the schedule first found them.
     identities: Kept = timedelta(days=180)
-    #: From the end of the run.
+    #: Answers kept for suspended runs, from the end of the run.
     kept_snapshots: Kept = timedelta(days=7)
 
     def spans(self, *, session_longest: timedelta) -> dict[str, timedelta | None]:

@@ -22,45 +22,45 @@ def _student_first(columns: dict[str, str]) -> dict[str, str]:
 class Guard(Table):
     """Limits above which a change is suspended until a person approves it."""
 
-    #: Rows about roster students fall by more than this percentage, and by more than `rows_fall_count`, against the
-    #: median of the last five good pulls.
+    #: Rows about roster students, against the median of the last five good pulls: fewer by more than this
+    #: percentage, and by more than `rows_fall_count` rows.
     rows_fall_percent: Decimal = Decimal(30)
     #: See `rows_fall_percent`.
     rows_fall_count: int = 10
-    #: No rows about roster students arrive where there were at least this many.
+    #: No row about a roster student, where there were at least this many.
     no_rows_after: int = 5
-    #: More students than this, and than `clear_percent` of the held ones, change from held to cleared or exempt in one
-    #: run.
+    #: Students that change from held to cleared or exempt in one run: more than this number, and more than
+    #: `clear_percent` of the held students.
     clear_count: int = 20
     #: See `clear_count`.
     clear_percent: Decimal = Decimal(10)
-    #: More students than this, and than `hold_percent` of the cleared ones, change from cleared or exempt to held in
-    #: one run.
+    #: Students that change from cleared or exempt to held in one run: more than this number, and more than
+    #: `hold_percent` of the cleared students.
     hold_count: int = 50
     #: See `hold_count`.
     hold_percent: Decimal = Decimal(10)
-    #: More students than this, and than `unknown_percent` of the known ones, change from known to unknown in one run. A
-    #: student that was held counts as cleared, too.
+    #: Students that change from known to unknown in one run: more than this number, and more than `unknown_percent`
+    #: of the known students. A student that was held counts as cleared, too.
     unknown_count: int = 50
     #: See `unknown_count`.
     unknown_percent: Decimal = Decimal(10)
-    #: The sum of each of the three changes since the last approval, or within 24 hours, is above this percentage.
+    #: Each of the three changes, in sum since the last approval or within 24 hours: more than this percentage.
     sum_percent: Decimal = Decimal(30)
     #: After this long without a good pull, only `sum_percent` limits the changes: the normal night of a source that is
     #: asked once a day.
     night: Span = timedelta(hours=12)
     #: One answer releases all held students, where there are at least this many.
     all_of: int = 5
-    #: A college, campus, building or `branch` has at least this many held students, and one answer releases
-    #: `group_percent` of them at `group_times` the share of all others. For the roster: leaving students that are
+    #: A college, campus, building or `branch` with at least this many held students, of which one answer releases at
+    #: least `group_percent`, and `group_times` the share of all others. For the roster: leaving students that are
     #: dropped.
     group_count: int = 10
     #: See `group_count`.
     group_percent: Decimal = Decimal(80)
     #: See `group_count`.
     group_times: Decimal = Decimal(3)
-    #: The share of rows with only a match hint, without an amount or unreadable grows by this many percentage points,
-    #: and by `quality_rows`, over the last good pull.
+    #: The share of rows with only a match hint, without an amount or unreadable: higher than in the last good pull
+    #: by this many percentage points, and by `quality_rows` rows.
     quality_points: Decimal = Decimal(5)
     #: See `quality_points`.
     quality_rows: int = 20
@@ -119,7 +119,7 @@ class Asked(Table):
 class Roster(Asked):
     """The registrar's list of leaving students, asked like a source."""
 
-    #: The registrar's word → ours.
+    #: The registrar's word for a level → the level in this file.
     levels: Words
     #: The registrar's word → `"leaving"`, or `"staying"` for students that are not on this year's list. By default all
     #: students leave.
@@ -145,11 +145,11 @@ class Source(Asked):
     #: What it means when a student has no row; `"held"` for a list that names only students that are done. By default
     #: `"cleared"`; for `status` `"unknown"`.
     absent: Literal["cleared", "unknown", "held"] | None = None
-    #: What a row is: `loan`, `fine`, `fee`, `textbook`, `room` have their own words on the pages.
+    #: The kind of what is owed. `loan`, `fine`, `fee`, `textbook` and `room` have their own words on the pages.
     obligation: str = "item"
     #: A title for rows without one.
     item_title: str = ""
-    #: Sums up to this are ignored, in yuan.
+    #: For `balance`: a sum up to this many yuan does not hold a student.
     tolerance: Annotated[Decimal, Field(ge=0)] = Decimal(0)
     #: The unit of amounts.
     unit: Literal["yuan", "fen"] = "yuan"
