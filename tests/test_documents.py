@@ -172,7 +172,7 @@ def documented(text: str) -> set[str]:
         if file.stem != "rest" and schema_of(file.stem) is not None
     ),
 )
-def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
+def test_a_connectors_page_reports_every_key_and_no_other(connector: str) -> None:
     text = (ROOT / "docs" / "connectors" / f"{connector}.md").read_text(encoding="utf-8")
     schema = schema_of(connector)
     assert schema is not None

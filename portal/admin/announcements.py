@@ -220,7 +220,7 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
 def _announcement_line(context: Context, one: Announcement) -> AnnouncementLine:
     if one.withdrawn_at is not None:
         tone, state = "none", context.language.gettext("已撤回")
-    elif one.stands(context.now):
+    elif one.is_active(context.now):
         tone, state = "good", context.language.gettext("正在显示")
     elif one.opens > context.now:
         tone, state = "wait", context.language.gettext("尚未开始")

@@ -65,7 +65,7 @@ class NobodyPassed(DecisionRefused):
 
     def __init__(self, left_out: Sequence[Exclusion]) -> None:
         message = str(left_out[0].why) if left_out else "all chosen students are already reviewed."
-        super().__init__(DecisionCode.NOBODY_PASSED, message)
+        super().__init__(DecisionCode.NONE_PASSED, message)
         self.left_out = tuple(left_out)
 
 
@@ -99,7 +99,7 @@ class ClassReviews:
         could be reviewed or given a certificate.
         """
         if not chosen:
-            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "no student is chosen. Tick at least one student.")
+            raise DecisionRefused(DecisionCode.NONE_CHOSEN, "no student is chosen. Tick at least one student.")
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[Exclusion] = []

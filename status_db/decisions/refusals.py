@@ -12,7 +12,7 @@ class DecisionCode(StrEnum):
     #: The author's grants have changed.
     NOT_ALLOWED = "not_allowed"
     #: The student is not on the roster, or the author is not allowed to decide about them.
-    NOBODY = "nobody"
+    NO_SUCH_STUDENT = "no_such_student"
     #: The student no longer leaves in this cohort.
     NOT_LEAVING = "not_leaving"
     #: The student's flow does not have the step.
@@ -66,9 +66,9 @@ class DecisionCode(StrEnum):
     #: The reason is missing.
     NO_REASON = "no_reason"
     #: No student of the class is chosen.
-    NOBODY_CHOSEN = "nobody_chosen"
+    NONE_CHOSEN = "none_chosen"
     #: No student of the class could be reviewed or given a certificate.
-    NOBODY_PASSED = "nobody_passed"
+    NONE_PASSED = "none_passed"
     #: Rows of the batch are invalid.
     WRONG_ROWS = "wrong_rows"
     #: No row of the batch changes anything.

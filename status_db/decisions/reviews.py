@@ -114,10 +114,11 @@ def steps_to_review(
     """Return a student's current steps. Raises DecisionRefused if the student does not leave."""
     person = writer.person(connection, student, scopes)
     if person is None:
-        raise DecisionRefused(DecisionCode.NOBODY, no_student_text(student, writer.cohort))
+        raise DecisionRefused(DecisionCode.NO_SUCH_STUDENT, no_student_text(student, writer.cohort))
     if not person.active or person.flow is None:
         raise DecisionRefused(
-            DecisionCode.NOBODY, f"{student} is not leaving this year: there is nothing to review. Check the roster."
+            DecisionCode.NO_SUCH_STUDENT,
+            f"{student} is not leaving this year: there is nothing to review. Check the roster.",
         )
     flow = writer.settings.flow_named(person.flow)
     if flow is None:

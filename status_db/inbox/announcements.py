@@ -68,7 +68,7 @@ class Announcement:
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
 
-    def stands(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
         """Return whether it is shown at `now`: begun, not ended, not withdrawn."""
         return self.withdrawn_at is None and self.opens <= now and (self.closes is None or now < self.closes)
 

@@ -27,7 +27,7 @@ class ExpectedChangeCode(StrEnum):
     #: The end is in the past.
     END_IN_PAST = "end_in_past"
     #: It moves no student: the number or the direction is missing.
-    MOVES_NOBODY = "moves_nobody"
+    MOVES_NONE = "moves_none"
     #: It does not exist, or was withdrawn.
     GONE = "gone"
 
@@ -76,7 +76,7 @@ class ExpectedChanges:
             raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, "its end is in the past. Give a later one.")
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
             raise ExpectedChangeRefused(
-                ExpectedChangeCode.MOVES_NOBODY,
+                ExpectedChangeCode.MOVES_NONE,
                 "an expected change moves at least one student, to cleared or to held. Give a number and a direction.",
             )
         table = tables.expected_change

@@ -1,4 +1,4 @@
-"""The documents' site, as `make site` builds it, read from disk in a browser without a network: pages, search, languages."""
+"""The documents' site, as `make site` builds it, read from disk in a browser without a network."""
 
 import os
 from collections.abc import Iterator

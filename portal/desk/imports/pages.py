@@ -326,7 +326,7 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
     reasons = context.settings.step_named(at.step).reasons
 
     def line(row: RowCheck) -> PreviewRow:
-        imported = row.told
+        imported = row.imported
         more = (
             ("file_number", imported.file_number),
             ("words", imported.words),

@@ -124,7 +124,7 @@ def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Impo
         condition=texts["condition"],
         until=datetime.combine(until, _END_OF_DAY, zone) if until else None,
         wrong=wrong[0] if wrong else None,
-        said=wrong[1] if wrong else "",
+        detail=wrong[1] if wrong else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""What counts as clear is said once in Python and once in SQL: on whatever stands in the tables, both say the same."""
+"""What counts as clear is written once in Python and once in SQL: on every state of the tables, both agree."""
 
 from collections.abc import Iterator
 from datetime import timedelta
