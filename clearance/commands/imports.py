@@ -46,7 +46,7 @@ def import_results(
     program = chosen(context).program()
     account, scopes = _operator_at(program, operator, step)
     sheet = results.read(Sheets(program.settings.desk), file.read_bytes(), file.name)
-    entries = results.told_of(sheet, program.settings.institution.timezone)
+    entries = results.imported_rows(sheet, program.settings.institution.timezone)
     now, english = program.clock(), _language(program, "en")
     preview = program.batches.preview(step, entries, now, scopes)
     reasons = program.settings.step_named(step).reasons

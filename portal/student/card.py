@@ -36,7 +36,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
     now = context.now
     student = await own_view(context)
     if student is None:
-        announced = await context.ask(context.services.board.effective, context.settings.default_cohort(), now)
+        announced = await context.ask(context.services.announcements.effective, context.settings.default_cohort(), now)
         return context.page(
             "not_listed.html",
             number=context.account.student,
@@ -60,7 +60,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
 
 async def said_to(context: Context, student: StudentView) -> tuple[Announcement, ...]:
     """Return the student's current announcements, the newest first."""
-    effective = await context.ask(context.services.board.effective, student.cohort, context.now)
+    effective = await context.ask(context.services.announcements.effective, student.cohort, context.now)
     return tuple(one for one in effective if inside(student, (one.scope,)))
 
 

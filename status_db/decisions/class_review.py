@@ -60,7 +60,7 @@ class ClassReview:
     left_out: tuple[Exclusion, ...]
 
 
-class NobodyPassed(DecisionRefused):
+class NonePassed(DecisionRefused):
     """A class review in which no student could be reviewed or given a certificate: nothing is written."""
 
     def __init__(self, left_out: Sequence[Exclusion]) -> None:
@@ -95,7 +95,7 @@ class ClassReviews:
         """Review the chosen students, and issue a certificate to each with a number.
 
         A valid review is kept, and an author who can only issue can issue on it. `over_old_answers` is as for one
-        review: the note contains the reason. Raises DecisionRefused if no student is chosen; NobodyPassed if no student
+        review: the note contains the reason. Raises DecisionRefused if no student is chosen; NonePassed if no student
         could be reviewed or given a certificate.
         """
         if not chosen:
@@ -123,7 +123,7 @@ class ClassReviews:
                 except DecisionRefused as why:
                     left_out.append(Exclusion(one.student, why, reviewed))
             if not reviews and not certificates:
-                raise NobodyPassed(left_out)
+                raise NonePassed(left_out)
             counts = BatchCounts(
                 chosen=len(chosen), reviewed=len(reviews), issued=len(certificates), left_out=len(left_out)
             )

@@ -1,7 +1,7 @@
 """Promise 7: stale is shown as stale, everywhere.
 
 The library's loans answer once and then no more, while every other source goes on. At four ages of that answer each
-page of the portal, in both languages, and each command that reads is looked at: it is marked, with its time, wherever it
+page of the portal, in both languages, and each command that reads is opened: it is marked, with its time, wherever it
 shows the step, and nowhere before.
 """
 

@@ -98,7 +98,7 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 
 
-def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
+def imported_rows(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
     """Return the rows to import. A day ends at the institution's midnight."""
     at = {column: found[0] for column, found in _column_positions(sheet).items() if found}
     return tuple(

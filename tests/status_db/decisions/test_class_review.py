@@ -13,7 +13,7 @@ from connectors.port import SourceUnavailable
 from status_db import tables
 from status_db.decisions.batches import Batches, UndoResult
 from status_db.decisions.certificates import Handover, Issue
-from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, Exclusion, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, Exclusion, NonePassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRequest
@@ -132,10 +132,10 @@ class TestOneWord:
     def test_where_no_one_passes_nothing_is_kept_and_everybody_is_named(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:2]))
         before = written(ready)
-        with pytest.raises(NobodyPassed) as refused:
+        with pytest.raises(NonePassed) as refused:
             hold(ready, chosen(ready, FORTY[:2], first=50))
         assert words(refused.value.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.ISSUED)
-        with pytest.raises(NobodyPassed):
+        with pytest.raises(NonePassed):
             hold(ready, chosen(ready, FORTY[:2], first=None))
         with pytest.raises(DecisionRefused, match="no student is chosen"):
             hold(ready, [])
@@ -242,10 +242,10 @@ class TestOldAnswers:
         world.run("loans")
 
     def test_they_are_accepted_only_by_word_and_with_a_reason(self, down: World) -> None:
-        with pytest.raises(NobodyPassed) as refused:
+        with pytest.raises(NonePassed) as refused:
             hold(down, chosen(down, FORTY[:1]))
         assert words(refused.value.left_out) == {FORTY[0]: DecisionCode.TOO_OLD}
-        with pytest.raises(NobodyPassed) as refused:
+        with pytest.raises(NonePassed) as refused:
             hold(down, chosen(down, FORTY[:1]), over_old_answers=True)
         assert words(refused.value.left_out) == {FORTY[0]: DecisionCode.NO_NOTE}
         assert self.accepted(down).left_out == ()
@@ -268,7 +268,7 @@ class TestOldAnswers:
         assert review(down, FORTY[1]).at(down.now).lapsed
         assert review(down, FORTY[0]).counts_as_clear(down.now), "a certificate freezes it"
         assert down.reader.opened_after_issue(COHORT, down.now, OWN, STEP) == ((FORTY[0], "library"),)
-        with pytest.raises(NobodyPassed):
+        with pytest.raises(NonePassed):
             hold(down, chosen(down, FORTY[1:2], first=70))
         assert class_reviews(down).given_over_old_answers(STEP, down.now, OTHERS) == ()
         assert verified(down).sound
@@ -295,7 +295,7 @@ class TestRaces:
         first, second = at_once(lambda: hold(ready, one, "one"), lambda: hold(ready, other, "other"))
         won, lost = (first, second) if isinstance(first, ClassReview) else (second, first)
         assert isinstance(won, ClassReview)
-        assert isinstance(lost, NobodyPassed)
+        assert isinstance(lost, NonePassed)
         assert len(won.reviews) == len(won.certificates) == 20
         assert words(lost.left_out) == dict.fromkeys(FORTY[:20], DecisionCode.ISSUED)
         assert holders(ready) == set(FORTY[:20])

@@ -19,7 +19,7 @@ from status_db.accounts.accounts import Act, Grant
 from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import Issue
-from status_db.decisions.class_review import ChosenStudent, ClassReviews, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReviews, NonePassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRequest
@@ -201,7 +201,7 @@ class TestAStepOfWhichNothingIsStored:
             with pytest.raises(DecisionRefused) as refused:
                 world.register.issue(Issue(person.number, "C-1", "毕业证书"), "reviewer", world.now)
             assert refused.value.code is DecisionCode.NOT_REVIEWED
-        with pytest.raises(NobodyPassed) as nobody:
+        with pytest.raises(NonePassed) as nobody:
             hold(world, SUN.number, QIAN.number)
         left = [(one.student, one.reviewed, getattr(one.why, "about", None)) for one in nobody.value.left_out]
         assert left == [(SUN.number, False, (wanted.step,)), (QIAN.number, False, (wanted.step,))]
