@@ -108,7 +108,7 @@ def typed_lines(
                 kind=say(reader.language, paper_words.KINDS, row.kind) if row else "",
                 tone=result_words.TONES[row.kind] if row else "",
                 mark=paper_words.MARKS[row.kind] if row else "",
-                why=paper_words.said_of(reader.language, row, who)
+                why=paper_words.row_text(reader.language, row, who)
                 if row
                 else ("" if shown else reader.language.gettext(unfilled(RowFault.NO_SUCH_STUDENT, PAPER))),
             )
