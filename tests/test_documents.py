@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 import pytest
 import typer
+from pydantic import BaseModel
 
 from clearance.main import app
 from clearance.settings_file import schema_of
 from config.load import load
+from config.tables.cohorts import Cohort
 from config.tables.secrets import Origin
 from config.tables.sources import Source
+from config.tables.steps import Flow, Step
 from connectors.port import ProofKind, Question
 from status_db.model import RunState
 from supply.reference import settings_page
@@ -26,7 +30,10 @@ from tests.services.university import ROOT
 #: A template becomes a document when it is copied, and is looked at then.
 _OF_DOCS = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "templates" not in path.parts]
 DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "README.zh", "CONTRIBUTING", "CHANGELOG")), *_OF_DOCS]
-CHINESE = [path for path in DOCUMENTS if path.name == "README.zh.md" or path.parent.name == "zh"]
+#: The Chinese reference is written from the code.
+CHINESE = [
+    path for path in DOCUMENTS if path.name == "README.zh.md" or ("zh" in path.parts and "reference" not in path.parts)
+]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 named = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -38,11 +45,18 @@ def blocks(document: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def indented_blocks(document: Path, language: str) -> list[str]:
+    """Return a document's examples in one language, those inside of lists too."""
+    text = document.read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for _, block in found]
+
+
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Give each command line of the documents, with the document's name."""
     for document in DOCUMENTS:
         inline = re.findall(r"`((?:make|clearance) [^`]+)`", document.read_text(encoding="utf-8"))
-        lines = [line for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
+        lines = [line for block in indented_blocks(document, "sh") for line in block.splitlines() if line.strip()]
         for line in [*lines, *inline]:
             yield f"{document.name}: {line}", shlex.split(line.replace("…", "x"), comments=True)
 
@@ -116,6 +130,22 @@ def test_every_function_named_beside_its_file_is_there(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for path, name in re.findall(rf"`((?:{rooms})/[\w/]+\.py)`, `(\w+)`", text):
         assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), f"{path}: {name}"
+
+
+EXAMPLES = [
+    pytest.param(model, table, id=f"{document.relative_to(ROOT).as_posix()} {table['key']}")
+    for document in DOCUMENTS
+    for block in indented_blocks(document, "toml")
+    for name, model in (("step", Step), ("cohort", Cohort), ("flow", Flow))
+    for table in tomllib.loads(block).get(name, [])
+]
+
+
+@pytest.mark.parametrize(("model", "table"), EXAMPLES)
+def test_every_example_of_a_step_a_cohort_and_a_flow_is_one_that_loads(
+    model: type[BaseModel], table: dict[str, Any]
+) -> None:
+    model.model_validate(table)
 
 
 SOURCES = [
@@ -196,7 +226,8 @@ def test_a_chinese_document_names_only_keys_commands_and_tables_that_exist(docum
     inline = re.findall(r"`([^`\n]+)`", text)
     known = words_of_the_program() | {"student", "pg_dump", "pg_restore", "psql"}
     assert {word for word in inline if re.fullmatch(r"[a-z][a-z_\-]*", word)} <= known
-    tables = {word for word in inline if word.startswith("[")}
+    # With several cohorts, each roster has a table of its own.
+    tables = {re.sub(r"^\[roster\.\w+\]$", "[roster]", word) for word in inline if word.startswith("[")}
     assert tables - set(TABLES) == set()
 
 
