@@ -80,6 +80,10 @@ def test_every_name_that_is_kept_is_still_there() -> None:
     assert {name for name in KEPT if name not in names()} == set()
 
 
+#: Terms that no name or text has: an example, and words for what a document describes.
+ONLY_IN_DOCUMENTS = {"run 318", "login failed", "notification", "purge"}
+
+
 def terms() -> list[str]:
     """Return the glossary's English terms of the command line and of administrators, without notes in brackets."""
     page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -88,7 +92,7 @@ def terms() -> list[str]:
     return [term.strip() for row in rows for term in re.split(r"[;/,]", re.sub(r"\([^)]*\)", "", row)) if term.strip()]
 
 
-@pytest.mark.parametrize("term", sorted(set(terms())))
+@pytest.mark.parametrize("term", sorted(set(terms()) - ONLY_IN_DOCUMENTS))
 def test_a_term_of_the_glossary_occurs_in_the_code_under_its_name(term: str) -> None:
     plain = term.rstrip(":").lower()
     in_a_name = any(f" {plain} " in f" {name} " for name in names())
