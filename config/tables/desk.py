@@ -30,9 +30,9 @@ class Desk(BaseModel):
     #: If off, there is no desk, and operators decide on the command line.
     enabled: bool = True
     #: Time to answer an appeal, in hours of the office's opening times.
-    objection_due: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=16)
+    appeal_due: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=16)
     #: The most appeals of one student that can wait for an answer.
-    objections_waiting: Annotated[int, Field(ge=1)] = 5
+    appeals_waiting: Annotated[int, Field(ge=1)] = 5
     #: The kinds of certificate, as the institution calls them; the first is the default.
     certificates: Annotated[list[str], Field(min_length=1)] = ["毕业证书"]
     #: The largest sheet that can be imported: bytes, and rows.

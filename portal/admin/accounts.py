@@ -306,5 +306,5 @@ def grant_text(language: Language, settings: Settings, held: Grant) -> str:
 ROUTES = (
     Route("/accounts", for_visitors(account_list, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account:name}/take", for_visitors(revoke_grant, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/revoke-grant", for_visitors(revoke_grant, Act.MANAGE), methods=["POST"]),
 )

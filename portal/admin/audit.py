@@ -89,7 +89,7 @@ class AuditFilter:
 
     def fields(self) -> dict[str, str]:
         """Return the filter as parameters of an address."""
-        return {"account": self.account, "deed": self.event or "", "student": self.student}
+        return {"account": self.account, "event": self.event or "", "student": self.student}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class AuditEntry:
 
 def _read_filter(request: Request) -> AuditFilter:
     asked = request.query_params
-    event = next((d for d in AuditEvent if d == asked.get("deed")), None)
+    event = next((d for d in AuditEvent if d == asked.get("event")), None)
     return AuditFilter(
         normalise_account(asked.get("account", ""))[:100], event, normalise_number(asked.get("student", ""))[:64]
     )

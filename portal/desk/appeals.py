@@ -77,7 +77,7 @@ async def queue(context: SignedIn) -> Response:
     return await desk_page(
         context,
         at,
-        "desk/objections.html",
+        "desk/appeals.html",
         more=_ROWS if len(waiting) > _ROWS else 0,
         cases=[appeals.case(reader.language, one, students.get(one.student), names, reader.now) for one in shown],
     )
@@ -128,7 +128,7 @@ async def answer(context: SignedIn) -> Response:
         appeal=ended.appeal,
         outcome=outcome,
     )
-    return see_other(found.at.address("/desk/objections"))
+    return see_other(found.at.address("/desk/appeals"))
 
 
 async def ask_again(context: SignedIn) -> Response:
@@ -156,7 +156,7 @@ async def ask_again(context: SignedIn) -> Response:
     else:
         await context.audit(AuditEvent.ASKED_RECHECK, cohort=one.cohort, student=one.student)
     await recheck.until_served(partial(context.ask, context.services.requests.last_recheck, one.cohort, one.student))
-    return see_other(at.address(f"/desk/objections/{one.appeal}"))
+    return see_other(at.address(f"/desk/appeals/{one.appeal}"))
 
 
 async def record(context: SignedIn) -> Response:
@@ -165,7 +165,7 @@ async def record(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
     )
-    back = found.at.address(f"/desk/objections/{found.one.appeal}")
+    back = found.at.address(f"/desk/appeals/{found.one.appeal}")
     return await show_record(context, found.student, found.one, back)
 
 
@@ -173,7 +173,7 @@ async def _load_appeal(context: SignedIn) -> _AppealContext:
     """Return the appeal that the address names. Raise 404 if it is missing or outside the visitor's scopes."""
     at = desk_context(context, ANSWERING)
     cohort, now = at.reader.cohort.key, at.reader.now
-    one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["objection"])
+    one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["appeal"])
     if one is None:
         raise HTTPException(404)
     at = desk_context(context, ANSWERING, one.step)
@@ -197,7 +197,7 @@ async def _show_appeal(
     return await desk_page(
         context,
         at,
-        "desk/objection.html",
+        "desk/appeal.html",
         status=status,
         case=appeals.case(language, one, found.student, await names_of(context, [one]), now),
         outcomes=[(key, language.gettext(appeals.OUTCOMES[key])) for key in _outcomes(found)],
@@ -252,9 +252,9 @@ def _recheck_text(found: _AppealContext, last: Recheck | None) -> str:
 
 
 ROUTES = (
-    Route("/desk/objections", for_visitors(queue, *ANSWERING)),
-    Route("/desk/objections/{objection:id}", for_visitors(appeal_page, *ANSWERING)),
-    Route("/desk/objections/{objection:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
-    Route("/desk/objections/{objection:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
-    Route("/desk/objections/{objection:id}/record", for_visitors(record, *ANSWERING)),
+    Route("/desk/appeals", for_visitors(queue, *ANSWERING)),
+    Route("/desk/appeals/{appeal:id}", for_visitors(appeal_page, *ANSWERING)),
+    Route("/desk/appeals/{appeal:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
+    Route("/desk/appeals/{appeal:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
+    Route("/desk/appeals/{appeal:id}/record", for_visitors(record, *ANSWERING)),
 )

@@ -272,5 +272,5 @@ ROUTES = (
     Route("/desk/students/{number:name}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
     Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw_decision, Act.DECIDE), methods=["POST"]),
     Route("/desk/students/{number:name}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
-    Route("/desk/students/{number:name}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
+    Route("/desk/students/{number:name}/withdraw-review", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
 )

@@ -274,7 +274,7 @@ def _decisions(reader: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTa
 def _appeals(reader: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTable:
     language = reader.language
     return ReportTable(
-        key="objections",
+        key="appeals",
         title=language.gettext("异议"),
         notes=(language.gettext("逾期的在待答复之内。答复用时从提出算到答复，自行撤回的不计。"),),
         columns=(

@@ -50,7 +50,7 @@ class RevertibleRun:
     @property
     def address(self) -> str:
         """The address of its revert page."""
-        return link(f"/runs/{self.run.run}/way-back")
+        return link(f"/runs/{self.run.run}/revert-preview")
 
 
 class RevertForm(Form):
@@ -185,7 +185,7 @@ async def _show_revert(found: RevertibleRun, *, refused: str = "", reason: str =
         await context.audit(AuditEvent.SAW_LIST, cohort=cohort, run=run.run, source=run.source)
     back = await context.ask(context.services.runs.reverting, cohort, run.source, run.run)
     return context.page(
-        "way_back.html",
+        "revert.html",
         status=409 if refused else 200,
         run=run_lines.run_line(context, run),
         back=run_lines.run_line(context, back) if back is not None else None,
@@ -238,7 +238,7 @@ def _later_review_row(language: Language, one: LaterReview, what: str, now: date
 
 
 ROUTES = (
-    Route("/runs/{run:id}/way-back", for_visitors(revert_page), methods=["GET"]),
-    Route("/runs/{run:id}/way-back", for_visitors(plan_revert), methods=["POST"]),
+    Route("/runs/{run:id}/revert-preview", for_visitors(revert_page), methods=["GET"]),
+    Route("/runs/{run:id}/revert-preview", for_visitors(plan_revert), methods=["POST"]),
     Route("/runs/{run:id}/revert", for_visitors(revert_run), methods=["POST"]),
 )

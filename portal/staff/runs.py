@@ -76,10 +76,10 @@ class VoteRights:
 class VoteForm(Form):
     """The form of a vote on a run."""
 
-    says: Annotated[VoteKind | None, OrNone] = None
+    vote: Annotated[VoteKind | None, OrNone] = None
     #: The digest of the change that was shown.
     digest: str = ""
-    looked: Ticked = False
+    checked: Ticked = False
     reason: Annotated[Line, at_most(LONGEST_REASON)] = ""
 
 
@@ -153,11 +153,11 @@ async def speak(context: SignedIn) -> Response:
     if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
         raise HTTPException(403)
     context, found = await run_of(context)
-    says = form.says if form.says in _rights(context, found) else None
-    if says is None:
+    vote = form.vote if form.vote in _rights(context, found) else None
+    if vote is None:
         raise HTTPException(403)
     reason = form.reason
-    refused = await _refusal(context, found, says, form)
+    refused = await _refusal(context, found, vote, form)
     if not refused:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
@@ -165,7 +165,7 @@ async def speak(context: SignedIn) -> Response:
                 context.services.requests.ask_vote,
                 context.cohort.key,
                 found.run,
-                says,
+                vote,
                 found.digest,
                 account=account.account,
                 reason=reason,
@@ -180,7 +180,7 @@ async def speak(context: SignedIn) -> Response:
         cohort=context.cohort.key,
         run=found.run,
         source=found.source,
-        says=says.value,
+        says=vote.value,
         change=found.digest.hex() if found.digest else "",
         reason=reason,
     )
@@ -221,20 +221,20 @@ def _rights(context: SignedIn, found: RunView) -> tuple[VoteKind, ...]:
     return tuple(may)
 
 
-async def _refusal(context: SignedIn, found: RunView, says: VoteKind, form: VoteForm) -> str:
+async def _refusal(context: SignedIn, found: RunView, vote: VoteKind, form: VoteForm) -> str:
     """Return why the vote is refused. Empty if it is accepted."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
     if form.digest != found.digest.hex():
         return MOVED
-    if says is VoteKind.REJECT and not form.reason:
+    if vote is VoteKind.REJECT and not form.reason:
         return NO_REASON
     if form.too_long:
         return TOO_LONG
-    if says is VoteKind.APPROVE and not form.looked:
+    if vote is VoteKind.APPROVE and not form.checked:
         return NOT_LOOKED
     votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
-    return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
+    return TWICE if any(o.says is vote and o.author == own.account.account for o in votes) else ""
 
 
 async def _show_run(
@@ -353,5 +353,5 @@ def _request_state_text(language: Language, found: RunView, asked: Asked, now: d
 ROUTES = (
     Route("/runs", for_visitors(run_list_page)),
     Route("/runs/{run:id}", for_visitors(run_page)),
-    Route("/runs/{run:id}/opinion", for_visitors(speak), methods=["POST"]),
+    Route("/runs/{run:id}/vote", for_visitors(speak), methods=["POST"]),
 )

@@ -108,7 +108,7 @@ class Serving:
             return RequestOutcome.REFUSED, "The sheet is no longer kept. Upload it again."
         source, content = kept
         own = self._settings.source[source].own
-        if not getattr(own, "brought", False):
+        if not getattr(own, "uploaded", False):
             return (
                 RequestOutcome.REFUSED,
                 f"{source} does not read an uploaded list. See [source.{source}].",

@@ -34,7 +34,7 @@ def test_nothing_keeps_anybody_out(
     visit = visits(size, scheme=scheme, language=language)
     visit.sign_in("admin")
     for path in (
-        "/sources", "/runs", f"/runs/{waiting}", "/strangers", "/accounts", "/accounts/librarian",
+        "/sources", "/runs", f"/runs/{waiting}", "/unmatched", "/accounts", "/accounts/librarian",
         "/announcements", "/announcements/new", "/audit",
     ):  # fmt: skip
         visit.open(path)
@@ -75,7 +75,7 @@ def test_a_wrong_approval_is_taken_back_without_scripts(
     for size, language in ((NARROW, "en"), (DESK, "zh")):
         other = visits(size, language=language)
         other.sign_in("admin")
-        other.open(f"/runs/{waiting}/way-back")
+        other.open(f"/runs/{waiting}/revert-preview")
         assert other.barriers() == []
         assert not other.wider_than_the_screen()
     page.get_by_label("原因").fill("视图漏了一半")

@@ -32,7 +32,7 @@ _ELSEWHERE = ("#", "tel:", "https://", "http://")
 _OWN_HOST = "http://testserver"
 
 #: Pages that nobody of the matrix is shown: for each it takes a state of its own. Their templates are read below.
-_NOT_SHOWN = {"/slip", "/second-factor", "/desk/list", "/desk/list/{upload:id}", "/runs/{run:id}/way-back"}
+_NOT_SHOWN = {"/slip", "/second-factor", "/desk/list", "/desk/list/{upload:id}", "/runs/{run:id}/revert-preview"}
 
 
 @pytest.fixture
@@ -175,5 +175,5 @@ def test_no_module_writes_an_address_itself() -> None:
 
 
 def test_a_path_that_is_no_link_is_found() -> None:
-    assert list(paths_in('def way(run):\n    return f"/runs/{run}/way-back"')) == ["/runs/"]
-    assert list(paths_in('link(f"/runs/{run}/way-back" if run else "/runs")')) == []
+    assert list(paths_in('def way(run):\n    return f"/runs/{run}/revert-preview"')) == ["/runs/"]
+    assert list(paths_in('link(f"/runs/{run}/revert-preview" if run else "/runs")')) == []

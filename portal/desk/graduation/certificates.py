@@ -166,7 +166,7 @@ async def sign_off(context: SignedIn) -> Response:
         college=college,
         class_name=class_name,
         rows=[certificate_lines.certificate_line(at, listed) for listed in found],
-        back=class_address(at, "/desk/classes/morning", college, class_name),
+        back=class_address(at, "/desk/classes/review", college, class_name),
         printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.reader.language.dated(at.reader.now),
         waiting=sum(certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in found),

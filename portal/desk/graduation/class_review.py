@@ -191,7 +191,7 @@ async def ask(context: SignedIn) -> Response:
             AuditEvent.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=context_of_class.class_name
         )
     await recheck.until_served(partial(context.ask, context.services.requests.last_ask, cohort))
-    return see_other(context_of_class.address("/desk/classes/morning"))
+    return see_other(context_of_class.address("/desk/classes/review"))
 
 
 def _confirmed_members(form: ClassForm) -> list[ChosenStudent]:
@@ -233,7 +233,7 @@ async def _show_class_form(
             by_stage[stage].append(member_lines.member_line(at, draft, member, stage))
     last = await context.ask(context.services.requests.last_ask, at.reader.cohort.key)
     return context.page(
-        "desk/morning.html",
+        "desk/class_review.html",
         status=422 if wrong else status,
         at=at,
         context_of_class=context_of_class,
@@ -269,7 +269,7 @@ def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft
     at = context_of_class.at
     left = [(member, _why_left(context_of_class, draft, plan, member, stage)) for member, stage in plan.left]
     return context.page(
-        "desk/morning_preview.html",
+        "desk/class_review_preview.html",
         at=at,
         context_of_class=context_of_class,
         class_field=context_of_class.class_name or NONE,
@@ -363,7 +363,7 @@ async def _result(
         )
     names = {member.student: member.name for member in context_of_class.roll.members}
     return context.page(
-        "desk/morning_result.html",
+        "desk/class_review_result.html",
         status=200 if held else 409,
         at=at,
         context_of_class=context_of_class,
@@ -379,7 +379,7 @@ async def _result(
 
 
 ROUTES = (
-    Route("/desk/classes/morning", for_visitors(class_review_page, *REVIEWING, long=True)),
-    Route("/desk/classes/morning", for_visitors(class_review_form, *REVIEWING), methods=["POST"]),
+    Route("/desk/classes/review", for_visitors(class_review_page, *REVIEWING, long=True)),
+    Route("/desk/classes/review", for_visitors(class_review_form, *REVIEWING), methods=["POST"]),
     Route("/desk/classes/recheck", for_visitors(ask, *REVIEWING), methods=["POST"]),
 )

@@ -94,7 +94,7 @@ def _class_line(at: DeskContext, one: ClassCount) -> ClassLine:
         college=one.college,
         students=one.students,
         counts=tuple(one.by_stage.get(stage, 0) for stage in STAGES),
-        morning=class_address(at, "/desk/classes/morning", one.college, one.class_name),
+        morning=class_address(at, "/desk/classes/review", one.college, one.class_name),
         sign_off=class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
         if one.by_stage.get(Stage.WAITING) or one.by_stage.get(Stage.LEFT)
         else "",

@@ -209,7 +209,7 @@ async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, re
     return await desk_page(
         context,
         at,
-        "desk/full_list_look.html",
+        "desk/full_list_preview.html",
         status=409 if refused else 200,
         title=_source_title(at, upload.source or "", source),
         file=upload.file,

@@ -26,7 +26,7 @@ from tests.world import COHORT, World, serving_of
 
 SignedIn = Callable[[str], TestClient]
 
-MORNING = "/desk/classes/morning"
+MORNING = "/desk/classes/review"
 OF_CLASS = {"college": COLLEGE, "class": CLASS}
 
 
@@ -394,14 +394,14 @@ class TestWhenASourceIsDown:
     def test_and_is_looked_at_again_when_the_source_is_back(self, down: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         confirm(browser, preview(browser, pick=FORTY[1:4], over_old="1", note="检修", pasted=f"{FORTY[1]} Z1"))
-        before = browser.get("/desk/look-again")
+        before = browser.get("/desk/review-again")
         assert numbers_in(section(before, "还在等来源恢复")) == list(FORTY[1:4])
         down.fails.clear()
         down.says["loans"] += [
             {"CARD": number, "TITLE": "唐诗选", "DUE": "2019-06-02", "BARCODE": number} for number in FORTY[1:3]
         ]
         down.run("loans")
-        after = browser.get("/desk/look-again")
+        after = browser.get("/desk/review-again")
         assert "还在等来源恢复" not in after.text
         again = section(after, "来源恢复后，与终审时不一样")
         assert numbers_in(again) == list(FORTY[1:3])
@@ -412,7 +412,7 @@ class TestWhenASourceIsDown:
         assert (
             FORTY[1]
             not in signed_in(account(down, "elsewhere", Grant(Act.REVIEW, "final_review", {"college": (LIN.college,)})))
-            .get("/desk/look-again")
+            .get("/desk/review-again")
             .text
         )
 

@@ -71,7 +71,7 @@ class TestNumbers:
         asked = {
             ("admin", "/runs?before="): 200,
             ("admin", "/audit?before="): 200,
-            ("admin", "/strangers?page="): 200,
+            ("admin", "/unmatched?page="): 200,
             ("reviewer", "/desk/certificates?after="): 200,
         }
         for number in TOO_LARGE:
@@ -80,7 +80,7 @@ class TestNumbers:
                 assert answer.status_code == status, path
             sent = {
                 ("reviewer", "/desk/certificates/hand-over"): ({"certificate": number}, (200, 400, 409, 422)),
-                ("admin", "/accounts/dean/take"): ({"grant": number}, (404, 409, 422)),
+                ("admin", "/accounts/dean/revoke-grant"): ({"grant": number}, (404, 409, 422)),
                 ("admin", "/accounts/dean/confirm"): ({"change": number}, (422,)),
                 ("admin", "/accounts/dean/refuse"): ({"change": number}, (422,)),
                 ("admin", "/own/end"): ({"session": number}, (303,)),

@@ -121,8 +121,8 @@ class TestThePage:
     def test_decisions_objections_and_certificates_are_told(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/report").text
         assert lines(page, "decisions")["图书馆"] == ["通过", "赔书", "1", "1", "1", "0", "0", "0", "0", "0"]
-        assert lines(page, "objections")["校计财处"] == ["学生异议", "1", "1", "1", "0", "0", "0", "0", "–"]
-        assert lines(page, "objections")["图书馆"] == ["终审退回", "1", "0", "0", "0", "0", "1", "0", "1.5"]
+        assert lines(page, "appeals")["校计财处"] == ["学生异议", "1", "1", "1", "0", "0", "0", "0", "–"]
+        assert lines(page, "appeals")["图书馆"] == ["终审退回", "1", "0", "0", "0", "0", "1", "0", "1.5"]
         assert lines(page, "certificates")["地球科学学院"] == ["1", "1", "0", "0", "0", "0"]
 
     def test_every_figure_that_leads_to_a_list_is_as_long_as_the_list(
@@ -188,7 +188,7 @@ class TestScopes:
         assert "地球科学学院" not in page
         assert lines(page, "colleges")["资源学院"][0] == "3"
         assert 'id="certificates"' not in page
-        assert set(lines(page, "objections")) == {"事项", "校计财处", "图书馆"}
+        assert set(lines(page, "appeals")) == {"事项", "校计财处", "图书馆"}
         assert browser.get("/report?college=地球科学学院").status_code == 404
         assert browser.get("/report.xlsx?college=地球科学学院").status_code == 404
 
@@ -196,7 +196,7 @@ class TestScopes:
         page = signed_in("librarian").get("/report").text
         assert set(lines(page, "steps")) == {"事项", "图书馆"}
         assert set(lines(page, "decisions")) == {"事项", "图书馆"}
-        assert set(lines(page, "objections")) == {"事项", "图书馆"}
+        assert set(lines(page, "appeals")) == {"事项", "图书馆"}
         assert 'id="certificates"' not in page
 
     def test_steps_with_scopes_of_their_own_are_counted_inside_those(

@@ -56,11 +56,11 @@ def send(made: TestClient, path: str, **fields: str) -> tuple[int, str]:
 
 def planned(world: World, made: TestClient, run: int) -> str:
     """Have the way back planned, and return its page."""
-    status, page = send(made, f"/runs/{run}/way-back")
+    status, page = send(made, f"/runs/{run}/revert-preview")
     assert status == 200, page
     assert "已交给数据同步" in page
     serve(world)
-    return str(made.get(f"/runs/{run}/way-back").text)
+    return str(made.get(f"/runs/{run}/revert-preview").text)
 
 
 def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
@@ -77,7 +77,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     )
     university.register.issue(Issue(STUDENT, "证-1", "毕业证书", "self"), "reviewer", university.now)
     admin = signed_in("admin")
-    assert f'action="/runs/{run}/way-back"' in admin.get(f"/runs/{run}").text
+    assert f'action="/runs/{run}/revert-preview"' in admin.get(f"/runs/{run}").text
     page = planned(university, admin, run)
     for said in ("共 29 名学生", "通过 → 不通过", "还没有写入任何状态", "此后通过了终审的学生：1 名", "证-1", STUDENT):
         assert said in page, said
@@ -95,7 +95,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     assert send(admin, f"/runs/{run}/revert", digest="00", reason="视图漏了一半")[0] == 409
     serve(university)
     assert university.verdict(STUDENT, "library") is Verdict.HELD
-    after = admin.get(f"/runs/{run}/way-back").text
+    after = admin.get(f"/runs/{run}/revert-preview").text
     back = university.reader.runs(COHORT, "loans", 1)[0]
     assert back.state is RunState.APPLIED
     assert (back.by, back.counts.reverts, back.counts.because) == ("admin", run, "视图漏了一半")
@@ -120,7 +120,7 @@ def test_only_what_was_looked_at_is_done(university: World, signed_in: SignedIn)
     university.later(minutes=1)
     send(admin, f"/runs/{run}/revert", digest=seen, reason="x")
     serve(university)
-    page = admin.get(f"/runs/{run}/way-back").text
+    page = admin.get(f"/runs/{run}/revert-preview").text
     assert "撤回的结果会与查看时不同，因此没有执行" in page
     assert university.verdict("20150004", "library") is Verdict.CLEARED
     assert university.reader.runs(COHORT, "loans", 1)[0].state is RunState.SKIPPED
@@ -146,7 +146,7 @@ def test_the_guard_holds_a_way_back_like_any_change(careful: World) -> None:
         assert careful.verdict(STUDENT, "library") is Verdict.CLEARED
         waits = careful.reader.runs(COHORT, "loans", 1)[0]
         assert waits.state is RunState.SUSPENDED
-        page = admin.get(f"/runs/{run}/way-back").text
+        page = admin.get(f"/runs/{run}/revert-preview").text
         assert f'href="/runs/{waits.run}"' in page
         assert "没有执行" not in page
         assert careful.sync.approve(waits.run, "loans", by="second").state is RunState.APPLIED
@@ -160,7 +160,7 @@ def test_who_may_not_approve_may_not_take_back(account: str, university: World, 
     run = mistaken(university)
     made = signed_in(account)
     assert "way-back" not in made.get(f"/runs/{run}").text
-    assert made.get(f"/runs/{run}/way-back").status_code == 403
+    assert made.get(f"/runs/{run}/revert-preview").status_code == 403
     for path in ("way-back", "revert"):
         assert send(made, f"/runs/{run}/{path}", digest="00", reason="x")[0] == 403
     assert Requests(university.desk).waiting(COHORT) == ()
@@ -171,15 +171,15 @@ def test_what_cannot_be_taken_back_does_not_offer_it(university: World, signed_i
     admin = signed_in("admin")
     for other in (run, run - 1, 1):
         assert "way-back" not in admin.get(f"/runs/{other}").text
-        assert admin.get(f"/runs/{other}/way-back").url.path == f"/runs/{other}"
-    assert admin.get("/runs/999/way-back").status_code == 404
+        assert admin.get(f"/runs/{other}/revert-preview").url.path == f"/runs/{other}"
+    assert admin.get("/runs/999/revert-preview").status_code == 404
 
 
 def test_in_english_nothing_of_ours_is_chinese(university: World, signed_in: SignedIn) -> None:
     run = mistaken(university)
     admin = signed_in("admin")
     planned(university, admin, run)
-    page = admin.get(f"/runs/{run}/way-back?lang=en").text
+    page = admin.get(f"/runs/{run}/revert-preview?lang=en").text
     for said in ("Revert this run", "29 students in all", "Cleared → Not cleared", "Nothing has been written yet"):
         assert said in page, said
     assert "You can revert a run that was approved by mistake" in admin.get(f"/runs/{run}").text

@@ -209,7 +209,7 @@ class TestARunThatWaits:
     def test_nobody_approves_without_saying_that_they_have_looked(self, university: World) -> None:
         run = held_back(university)
         with browser(university, "admin") as admin:
-            status, page = say(admin, run, "approve", looked="")
+            status, page = say(admin, run, "approve", checked="")
         assert status == 409
         assert "我已核对" in page
 
@@ -310,7 +310,7 @@ class TestRights:
             page = made.get(f"/runs/{run}")
             assert page.status_code == (200 if sees else 403)
             for says in ("approve", "reject", "plausible"):
-                shown = f'name="says" value="{says}"' in page.text
+                shown = f'name="vote" value="{says}"' in page.text
                 assert shown is (says in may)
                 if says not in may:
                     assert say(made, run, says, digest=known.digest.hex(), reason="x")[0] == 403
@@ -323,7 +323,7 @@ class TestRights:
             assert f'href="/runs/{run}"' in page
             assert page.count('<th scope="row">') == 1
             assert made.get("/sources").status_code == 403
-            assert made.get("/strangers").status_code == 403
+            assert made.get("/unmatched").status_code == 403
             assert made.get(f"/runs/{run - 1}").status_code == 403
             assert made.get("/runs/9999").status_code == 403
             assert made.get(f"/runs/{run}").text.count("/sources") == 0
@@ -340,8 +340,8 @@ class TestRights:
         run = held_back(university)
         with browser(university, "admin") as made:
             page = made.get(f"/runs/{run}")
-            form = {"says": "approve", "digest": digest_in(page.text), "looked": "1", "form_token": token_in(page)}
-            address = f"/runs/{run}/opinion"
+            form = {"vote": "approve", "digest": digest_in(page.text), "checked": "1", "form_token": token_in(page)}
+            address = f"/runs/{run}/vote"
             assert made.post(address, data=form, headers={"sec-fetch-site": "cross-site"}).status_code == 403
             assert made.post(address, data={**form, "form_token": "0"}).status_code == 403
         assert serve(university) == 0
@@ -358,18 +358,18 @@ class TestStrangers:
         return university
 
     def test_near_misses_come_first_with_what_makes_them_near(self, visited: World, signed_in: SignedIn) -> None:
-        page = signed_in("admin").get("/strangers").text
+        page = signed_in("admin").get("/unmatched").text
         assert page.index("20152O03") < page.index("90000000")
         assert "只差一个字符" in page
         assert QIAN.number in page
 
     def test_they_are_told_source_by_source_and_page_by_page(self, visited: World, signed_in: SignedIn) -> None:
         made = signed_in("auditor")
-        first, second = made.get("/strangers?source=loans").text, made.get("/strangers?source=loans&page=2").text
+        first, second = made.get("/unmatched?source=loans").text, made.get("/unmatched?source=loans&page=2").text
         assert 'rel="next"' in first
         assert "20152O03" not in second
-        assert "没有列出的号码" in made.get("/strangers?source=fees").text
-        assert made.get("/strangers?source=x&page=²").status_code == 200
+        assert "没有列出的号码" in made.get("/unmatched?source=fees").text
+        assert made.get("/unmatched?source=x&page=²").status_code == 200
 
 
 def test_the_unmatched_rows_of_the_answer_that_waits_are_on_its_page(university: World, signed_in: SignedIn) -> None:

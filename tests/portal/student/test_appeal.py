@@ -98,7 +98,7 @@ def book_comes_back(world: World) -> None:
 
 
 def object_to(student: Place, step: str = "library", item: str = BOOK, text: str = "书上周就还了。") -> httpx.Response:
-    return student.post("/objection", step=step, item=item, text=text)
+    return student.post("/appeal", step=step, item=item, text=text)
 
 
 def events(world: World) -> list[AuditEvent]:
@@ -110,25 +110,25 @@ class TestTheStudentsPage:
     def test_only_what_is_not_clear_may_be_objected_to(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         links = [link.href for link in Page(lin.get("/")).links]
-        offered = [link.removeprefix("/objection?step=") for link in links if link.startswith("/objection?step=")]
+        offered = [link.removeprefix("/appeal?step=") for link in links if link.startswith("/appeal?step=")]
         # The library and the dormitory hold, the college has not spoken; nothing is owed to the finance office, and
         # the review is not open.
         assert sorted(offered) == ["college_items", "dorm", "library"]
         for step in ("finance", "final_review"):
-            assert lin.get("/objection", step=step).url.path == "/"
+            assert lin.get("/appeal", step=step).url.path == "/"
             object_to(lin, step, "")
         for step in ("nothing", ""):
-            assert lin.get("/objection", step=step).status_code == 404
+            assert lin.get("/appeal", step=step).status_code == 404
             assert object_to(lin, step, "").status_code == 404
         assert raised(university) == ()
 
     def test_each_thing_owed_is_offered_as_the_card_shows_it_and_the_step_as_a_whole(self, visits: Visits) -> None:
-        page = visits.of(LIN.number).get("/objection", step="library")
+        page = visits.of(LIN.number).get("/appeal", step="library")
         assert [field["value"] for field in Page(page).all("input", name="item")] == [BOOK, "fine:滞纳金:", ""]
         assert "checked" not in page.text
         for words in ("《构造地质学》", "B0001", "5月30日", "3.20 元", "“图书馆”整项", "最迟 5月28日"):
             assert words in page.text
-        alone = Page(visits.of(LIN.number).get("/objection", step="college_items"))
+        alone = Page(visits.of(LIN.number).get("/appeal", step="college_items"))
         assert alone.fields["item"] == [""]
         assert "required" in alone.one("input", name="item")
 
@@ -178,17 +178,17 @@ class TestTheStudentsPage:
         more = object_to(lin, "dorm", "room:东区12栋412:")
         assert more.status_code == 429
         assert "已到上限" in more.text
-        assert len(raised(university)) == university.settings.desk.objections_waiting == 5
+        assert len(raised(university)) == university.settings.desk.appeals_waiting == 5
 
     def test_it_is_taken_back_once_and_then_may_be_raised_again(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         object_to(lin)
         (made,) = raised(university)
-        page = lin.post(f"/objection/{made.appeal}/withdraw")
+        page = lin.post(f"/appeal/{made.appeal}/withdraw")
         assert page.url.path == "/"
         assert "异议已提交" not in page.text
         assert raised(university)[0].outcome is AppealOutcome.WITHDRAWN
-        assert lin.post(f"/objection/{made.appeal}/withdraw").url.path == "/"
+        assert lin.post(f"/appeal/{made.appeal}/withdraw").url.path == "/"
         assert events(university)[:2] == [AuditEvent.APPEAL_WITHDRAWN, AuditEvent.APPEAL_RAISED]
         assert "异议已提交" in object_to(lin).text
 
@@ -198,8 +198,8 @@ class TestTheStudentsPage:
         for who in (QIAN.number, "librarian", "20990001", ZHOU.number):
             other = visits.of(who)
             for number in (made.appeal, 999):
-                assert other.get(f"/objection/{number}/record").status_code == 404
-                assert other.post(f"/objection/{number}/withdraw").status_code == 404
+                assert other.get(f"/appeal/{number}/record").status_code == 404
+                assert other.post(f"/appeal/{number}/withdraw").status_code == 404
         assert raised(university)[0].waits
 
     def test_an_answer_that_is_late_is_said_to_be(self, university: World, visits: Visits) -> None:
@@ -216,8 +216,8 @@ class TestTheStudentsPage:
         university.settings = university.settings.model_copy(update={"desk": off})
         with ExitStack() as stack:
             lin = Visits(university, stack).of(LIN.number)
-            assert "/objection" not in lin.get("/").text
-            assert lin.get("/objection", step="library").status_code == 404
+            assert "/appeal" not in lin.get("/").text
+            assert lin.get("/appeal", step="library").status_code == 404
             assert object_to(lin).status_code == 404
 
     def test_a_step_that_is_no_more_breaks_no_page(self, university: World, visits: Visits) -> None:
@@ -226,10 +226,10 @@ class TestTheStudentsPage:
             connection.execute(update(tables.appeal).values(step="gone"))
         lin = visits.of(LIN.number)
         assert lin.get("/").status_code == 200
-        assert lin.get("/objection/1/record").status_code == 404
+        assert lin.get("/appeal/1/record").status_code == 404
 
     def test_staff_are_offered_nothing_on_a_students_page(self, visits: Visits) -> None:
-        assert "/objection" not in visits.of("dean").get(f"/students/{LIN.number}").text
+        assert "/appeal" not in visits.of("dean").get(f"/students/{LIN.number}").text
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def waiting(university: World, visits: Visits) -> Appeal:
 
 
 def address(one: Appeal, more: str = "") -> str:
-    return f"/desk/objections/{one.appeal}{more}"
+    return f"/desk/appeals/{one.appeal}{more}"
 
 
 class TestTheQueue:
@@ -249,7 +249,7 @@ class TestTheQueue:
     ) -> None:
         book_comes_back(university)
         university.later(hours=3)
-        page = visits.of("librarian").text("/desk/objections?step=library")
+        page = visits.of("librarian").text("/desk/appeals?step=library")
         for words in ("林小满 20151001", "书上周就还了。", "待答复", "最迟 5月28日 15:00，已等 3 小时"):
             assert words in page
         then, now = re.search(r"提出时的状态 (.*?) 现在的状态 (.*)", page).groups()  # type: ignore[union-attr]
@@ -264,7 +264,7 @@ class TestTheQueue:
         university.decisions.enter(
             DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书"), "librarian", university.now
         )
-        page = visits.of("librarian").text("/desk/objections?step=library")
+        page = visits.of("librarian").text("/desk/appeals?step=library")
         assert "现在的状态 ✓ 通过·人工办理" in page
         assert "赔书" in page
         assert "现在已没有" not in page
@@ -278,23 +278,23 @@ class TestTheQueue:
             COHORT, QIAN.number, "library", "请核对。", account="reviewer", seen=waiting.seen,
             due=university.now - timedelta(minutes=1), now=university.now - timedelta(days=1),
         )  # fmt: skip
-        page = visits.of("librarian").text("/desk/objections?step=library")
+        page = visits.of("librarian").text("/desk/appeals?step=library")
         assert page.index("钱程") < page.index("林小满")
         assert page.count("已逾期") == 1
         assert "终审发回 · reviewer" in page
         university.later(days=3)
-        assert visits.of("librarian").text("/desk/objections?step=library").count("已逾期") == 2
+        assert visits.of("librarian").text("/desk/appeals?step=library").count("已逾期") == 2
 
     def test_the_head_of_the_desk_counts_those_who_may_be_answered(self, visits: Visits, waiting: Appeal) -> None:
         for who, number in (("librarian", 1), ("branch", 0), ("second", 1)):
             assert f"待答复异议 {number}" in visits.of(who).text("/desk")
         assert "待答复异议 0" in visits.of("reviewer").text("/desk")
-        assert "没有等待答复的异议" in visits.of("branch").text("/desk/objections")
+        assert "没有等待答复的异议" in visits.of("branch").text("/desk/appeals")
 
     def test_answered_ones_are_gone_from_it(self, visits: Visits, waiting: Appeal) -> None:
         librarian = visits.of("librarian")
         page = librarian.post(address(waiting, "/answer"), outcome="explained", answer="系统里还没有归还记录。")
-        assert page.url.path == "/desk/objections"
+        assert page.url.path == "/desk/appeals"
         assert "林小满" not in page.text
 
 
@@ -407,7 +407,7 @@ class TestAnswering:
         assert raised(university)[0].answer == "先到的话。"
 
     def test_one_that_was_taken_back_is_not_answered(self, visits: Visits, waiting: Appeal) -> None:
-        visits.of(LIN.number).post(f"/objection/{waiting.appeal}/withdraw")
+        visits.of(LIN.number).post(f"/appeal/{waiting.appeal}/withdraw")
         librarian = visits.of("librarian")
         assert librarian.post(address(waiting, "/answer"), outcome="explained", answer="好。").status_code == 409
         page = librarian.get(address(waiting)).text
@@ -429,10 +429,10 @@ class TestAnswering:
         """Foreign looks like missing, to the letter."""
         other = visits.of(who)
         for more in ("", "/record"):
-            foreign, missing = other.get(address(waiting, more)), other.get(f"/desk/objections/999{more}")
+            foreign, missing = other.get(address(waiting, more)), other.get(f"/desk/appeals/999{more}")
             assert (foreign.status_code, missing.status_code) == (404, 404)
-            there = f"/desk/objections/{waiting.appeal}"
-            assert foreign.text.replace(there, "X") == missing.text.replace("/desk/objections/999", "X")
+            there = f"/desk/appeals/{waiting.appeal}"
+            assert foreign.text.replace(there, "X") == missing.text.replace("/desk/appeals/999", "X")
         for more in ("/answer", "/recheck"):
             assert other.post(address(waiting, more), outcome="explained", answer="好").status_code == 404
         assert raised(university)[0].waits
@@ -442,7 +442,7 @@ class TestAnswering:
         object_to(visits.of(LIN.number))
         (made,) = raised(university)
         other = visits.of(who)
-        assert other.get("/desk/objections").status_code == 403
+        assert other.get("/desk/appeals").status_code == 403
         assert other.post(address(made, "/answer"), outcome="explained", answer="好").status_code == 403
         assert raised(university)[0].waits
 
@@ -455,7 +455,7 @@ class TestAnswering:
         )
         object_to(visits.of(SUN.number), "final_review", "")
         (made,) = raised(university, SUN.number)
-        assert "孙若楠" in visits.of("reviewer").text("/desk/objections")
+        assert "孙若楠" in visits.of("reviewer").text("/desk/appeals")
         visits.of("reviewer").post(address(made, "/answer"), outcome="explained", answer="请补交登记表。")
         assert "请补交登记表。" in visits.of(SUN.number).text("/")
 
@@ -481,7 +481,7 @@ class TestSendingBack:
         assert events(university)[0] is AuditEvent.SENT_BACK
         assert "图书馆 · 钱程 20152003 … 待答复" in visits.of("reviewer").text("/desk/sent-back")
         for who in ("librarian", "branch"):
-            queue = visits.of(who).text("/desk/objections")
+            queue = visits.of(who).text("/desk/appeals")
             assert "终审发回 · reviewer" in queue
             assert "请再核对。" in queue
         student = visits.of(QIAN.number).text("/")
@@ -570,7 +570,7 @@ class TestTheRecord:
     def test_both_print_the_same(self, university: World, visits: Visits, waiting: Appeal) -> None:
         book_comes_back(university)
         visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="已补登归还。")
-        own = visits.of(LIN.number).text(f"/objection/{waiting.appeal}/record")
+        own = visits.of(LIN.number).text(f"/appeal/{waiting.appeal}/record")
         for words in (
             "核对记录", "山海大学", "林小满", "20151001", "图书馆", "书上周就还了。", "《构造地质学》", "2019年5月25日",
             "2019年5月28日 15:00", "已说明情况", "second老师", "已补登归还。", "所针对的那一项现在已没有", "学生签字",
@@ -582,9 +582,9 @@ class TestTheRecord:
         assert paper.search(own)[0] == paper.search(office)[0]  # type: ignore[index]
 
     def test_it_may_be_printed_before_there_is_an_answer(self, visits: Visits, waiting: Appeal) -> None:
-        assert "尚未答复" in visits.of(LIN.number).text(f"/objection/{waiting.appeal}/record")
+        assert "尚未答复" in visits.of(LIN.number).text(f"/appeal/{waiting.appeal}/record")
 
     def test_the_pages_are_in_english_too(self, visits: Visits, waiting: Appeal) -> None:
         lin = visits.of(LIN.number)
         assert "Appeal submitted (25 May, 0" in lin.get("/", lang="en").text
-        assert "Signature of the student" in lin.get(f"/objection/{waiting.appeal}/record", lang="en").text
+        assert "Signature of the student" in lin.get(f"/appeal/{waiting.appeal}/record", lang="en").text

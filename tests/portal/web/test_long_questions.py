@@ -35,10 +35,10 @@ FEW = PortalLimits(long_at_once=1, long_waiting=1, long_of_one=1)
 LONG = {
     "dean": ["/overview", "/overview/days", "/lists", "/lists.xlsx", "/lists/reminder", "/report", "/report.xlsx"],
     "auditor": ["/audit", "/audit.xlsx"],
-    "admin": ["/strangers"],
+    "admin": ["/unmatched"],
     LIN.number: ["/slip.pdf"],
     "librarian": ["/desk", "/desk/paper", "/desk/paper.pdf", "/desk/paper/slip.pdf", "/desk/import/template.xlsx"],
-    "reviewer": ["/desk/classes", "/desk/classes/morning", "/desk/certificates.xlsx", "/desk/look-again"],
+    "reviewer": ["/desk/classes", "/desk/classes/review", "/desk/certificates.xlsx", "/desk/review-again"],
 }
 
 

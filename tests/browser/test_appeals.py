@@ -36,7 +36,7 @@ def test_a_student_objects_and_reads_the_answer(visits: Visits, university: Worl
     desk.get_by_label("已说明情况").check()
     desk.get_by_label("给学生的话").fill("总台没有归还记录，请带借书证来核对。")
     desk.get_by_role("button", name="答复", exact=True).click()
-    desk.wait_for_url("**/desk/objections*")
+    desk.wait_for_url("**/desk/appeals*")
     assert "没有等待答复的异议" in clerk.text()
 
     student.open("/")
@@ -69,7 +69,7 @@ def test_a_reviewer_sends_a_student_back_and_reads_the_answer(visits: Visits) ->
     desk.get_by_label("已说明情况").check()
     desk.get_by_label("给学生的话").fill("馆际互借已还清。")
     desk.get_by_role("button", name="答复", exact=True).click()
-    desk.wait_for_url("**/desk/objections*")
+    desk.wait_for_url("**/desk/appeals*")
 
     reviewer.open("/desk/sent-back")
     assert "馆际互借已还清。" in reviewer.text()
@@ -82,7 +82,7 @@ def test_a_reviewer_sends_a_student_back_and_reads_the_answer(visits: Visits) ->
 def test_nothing_keeps_anybody_out(visits: Visits, university: World, scheme: str) -> None:
     student = visits(NARROW, scheme=scheme)
     student.sign_in(LIN.number)
-    page = student.open("/objection?step=library")
+    page = student.open("/appeal?step=library")
     assert fits(student)
     page.get_by_label("构造地质学").check()
     page.get_by_label("为什么").fill("书上周五还到总台了。")
@@ -90,11 +90,11 @@ def test_nothing_keeps_anybody_out(visits: Visits, university: World, scheme: st
     page.wait_for_url("**/")
     assert fits(student)
     (made,) = Appeals(university.desk).of_student(COHORT, LIN.number)
-    student.open(f"/objection/{made.appeal}/record")
+    student.open(f"/appeal/{made.appeal}/record")
     assert fits(student)
     clerk = visits(NARROW, scheme=scheme)
     clerk.sign_in("librarian")
-    for path in ("/desk/objections", f"/desk/objections/{made.appeal}"):
+    for path in ("/desk/appeals", f"/desk/appeals/{made.appeal}"):
         clerk.open(path)
         assert fits(clerk), path
     reviewer = visits(NARROW, scheme=scheme)

@@ -54,7 +54,7 @@ def test_a_class_is_reviewed_and_issued_in_one_go_with_three_left_out_by_name(
 def test_what_is_wrong_is_said_and_mended_without_typing_anything_anew(university: World, visits: Visits) -> None:
     visit = visits(PHONE, scripts=False)
     page = visit.sign_in("reviewer")
-    visit.open(f"/desk/classes/morning?college={COLLEGE}&class={CLASS}")
+    visit.open(f"/desk/classes/review?college={COLLEGE}&class={CLASS}")
     page.locator(f'input[value="{FORTY[4]}"]').uncheck()
     page.get_by_label("内部说明").fill("上午场")
     page.get_by_label("除这些学号外全部").fill("20159999")
@@ -107,13 +107,13 @@ def test_nothing_keeps_anybody_out(
     page = visit.sign_in("reviewer")
     of_class = f"?college={COLLEGE}&class={CLASS}"
     for path in (
-        "/desk/classes", f"/desk/classes/morning{of_class}", "/desk/certificates", "/desk/certificates/1",
-        f"/desk/certificates/issue?student={FORTY[5]}", f"/desk/certificates/sign-off{of_class}", "/desk/look-again",
+        "/desk/classes", f"/desk/classes/review{of_class}", "/desk/certificates", "/desk/certificates/1",
+        f"/desk/certificates/issue?student={FORTY[5]}", f"/desk/certificates/sign-off{of_class}", "/desk/review-again",
     ):  # fmt: skip
         visit.open(path)
         assert visit.barriers() == [], path
         assert not visit.wider_than_the_screen(), path
-    visit.open(f"/desk/classes/morning{of_class}")
+    visit.open(f"/desk/classes/review{of_class}")
     page.locator('button[value="preview"]').click()
     assert visit.barriers() == []
     assert not visit.wider_than_the_screen()
