@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from foundation.translation import tr
+
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.tables.sources import Source
@@ -40,11 +42,23 @@ def rename_keys(raw: dict[str, Any]) -> tuple[list[str], list[str]]:
                 continue
             value = table.pop(former)
             if current in table:
-                mistakes.append(f"[{where}] {former}: is now {current}, which is here, too: remove {former}")
+                mistakes.append(
+                    tr(
+                        "[{table}] {former}: is now {current}, which is here, too: remove {former}",
+                        table=where,
+                        former=former,
+                        current=current,
+                    )
+                )
             else:
                 table[current] = value
                 notices.append(
-                    f"[{where}] {former} is now {current}. The old key works until the next release. Rename it."
+                    tr(
+                        "[{table}] {former} is now {current}. The old key works until the next release. Rename it.",
+                        table=where,
+                        former=former,
+                        current=current,
+                    )
                 )
     return mistakes, notices
 

@@ -70,7 +70,7 @@ class Settings(Table):
     @model_validator(mode="after")
     def _an_uploaded_list_has_one_name(self) -> Self:
         if self.uploaded and is_pattern(self.path):
-            raise ValueError("path: a list that is uploaded at the desk needs one name: write path without * and ?")
+            raise ValueError(tr("path: a list that is uploaded at the desk needs one name: write path without * and ?"))
         return self
 
 

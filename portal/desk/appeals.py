@@ -37,9 +37,9 @@ _ROWS = 50
 #: Rechecks that a clerk can request in addition to the student's own daily limit.
 _ASKED_BY_CLERKS = 20
 
-NO_OUTCOME = N_("请选一下处理结果。")
-NOT_ASKED = N_("提出之后还没有重新查询成功。请先按“重新查询”，等有了结果再答复。")
-ASKED_OFTEN = N_("今天已经查得太多。请改天再查，或选另一种处理结果。")
+NO_OUTCOME = N_("请选择处理结果。")
+NOT_ASKED = N_("异议提出后尚未重新查询成功。请先点“重新查询”，有结果后再答复。")
+ASKED_OFTEN = N_("今天的重新查询次数已达上限。请改天再查，或选择其他处理结果。")
 
 
 class AnswerForm(Form):
@@ -245,10 +245,10 @@ def _recheck_text(found: _AppealContext, last: Recheck | None) -> str:
     language, now = found.at.reader.language, found.at.reader.now
     moment = language.moment(last.served_at or last.at, now)
     if last.served_at is None:
-        return language.gettext("正在重新查询（%(moment)s 提出）。请过一会儿刷新本页。", moment=moment)
+        return language.gettext("正在重新查询（%(moment)s 提出）。请稍后刷新本页。", moment=moment)
     if last.outcome is RequestOutcome.DONE:
-        return language.gettext("%(moment)s 重新查询过，现在的状态就是查询后的结果。", moment=moment)
-    return language.gettext("%(moment)s 的重新查询没有成功，现在的状态还是上次的数据。请稍后再试。", moment=moment)
+        return language.gettext("%(moment)s 已重新查询，以下为查询后的状态。", moment=moment)
+    return language.gettext("%(moment)s 的重新查询未成功，以下仍为上次的数据。请稍后再试。", moment=moment)
 
 
 ROUTES = (

@@ -29,7 +29,7 @@ from status_db.queries.dossier import Dossier
 
 #: The possible verdicts of a decision and of a review, in the order of the form.
 _DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
-_REVIEWED = {Verdict.CLEARED: N_("通过终审"), Verdict.HELD: N_("不通过（退回）")}
+_REVIEWED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,6 @@ def _show_record(
         reviews=reviews,
         withdraws=(decides or reviews) and found.decision is not None,
         is_review=is_review,
-        synced=step.kind is StepKind.SYNCED,
         door=door,
         verdicts=[
             (verdict.value, reader.language.gettext(word))

@@ -33,11 +33,11 @@ from status_db.marks.revert_plans import LaterReview, WayBackPlan, plan_from_jso
 from status_db.views import RunView
 
 #: Why a request is refused, each with the fix.
-NO_REASON = N_("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
-OTHER_PLAN = N_("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
-MOVED = N_("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
-NOT_DONE = N_("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
-UNDER_WAY = N_("刚才提交的正在执行，请稍等几秒再看。")
+NO_REASON = N_("撤回须写明原因。请填写后再提交。")
+OTHER_PLAN = N_("未执行：撤回带来的变动与预览时不同。请再次核对以下内容。")
+MOVED = N_("未执行：预览后学生状态有变动，撤回的结果会不同。请重新预览。")
+NOT_DONE = N_("未执行。原因见技术说明，排除后请重新预览。")
+UNDER_WAY = N_("提交的操作正在执行，请几秒后再看。")
 
 
 @dataclass(frozen=True, slots=True)

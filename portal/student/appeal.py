@@ -24,7 +24,7 @@ from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind
 from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.views import StudentView
 
-NO_ITEM = N_("请选一下是哪一项。")
+NO_ITEM = N_("请选择要提出异议的项。")
 
 #: The HTTP status of a refusal. Refusals not listed here can be fixed in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}

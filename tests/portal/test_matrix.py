@@ -379,7 +379,7 @@ def sent_to_sign_in(answer: httpx.Response) -> bool:
 
 
 def let_in(line: Line, answer: httpx.Response) -> bool:
-    """Say whether somebody was let in: shown something, sent on, or told what a form lacks."""
+    """Say whether somebody was let in: shown something, sent on, or shown what a form lacks."""
     if line.method != "GET" and answer.status_code in (400, 401, 409, 422):
         return True
     leaving = line.path == "/sign-out"

@@ -83,9 +83,9 @@ class TestTheStudentsPages:
         enter(other, LIN.number)
         page = students.get("/own")
         assert "设置密码" in page.text
-        assert page.text.count("就是这里") == 1
+        assert page.text.count("本设备") == 1
         sent = {"form_token": token_in(page), "session": "others"}
-        assert "没有在别处登录" in students.post("/own/end", data=sent).text
+        assert "没有其他登录" in students.post("/own/end", data=sent).text
         assert other.get("/own").url.path == "/sign-in"
         assert sessions(university) == ([LIN.number], [])
 
@@ -93,7 +93,7 @@ class TestTheStudentsPages:
         page = enter(students, "librarian")
         assert page.status_code == 403
         assert f'href="{DESK_ADDRESS}"' in page.text
-        assert "请到办公入口登录" in page.text
+        assert "请在办公入口登录" in page.text
         assert sessions(university) == ([], [])
 
     @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ _LONGEST_FORM = 512 * 1024
 _MOST_FIELDS = 2 * MOST + 50
 
 #: The review's reason if the settings list none.
-_REASON = N_("各项齐备")
+_REASON = N_("各环节已办结")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ async def ask(context: SignedIn) -> Response:
         last = await context.ask(context.services.requests.last_ask, cohort)
         if last is None or last.served_at is not None:
             wait_text = at.reader.language.ngettext(
-                "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
+                "刚刚重新查询过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
             )
             shown = ClassContext(
                 at,
@@ -292,19 +292,19 @@ def _why_left(
     """Return why a student is left out."""
     language = context_of_class.at.reader.language
     if member.student in plan.named:
-        return language.gettext("在“除外”的学号里")
+        return language.gettext("在“除外”的学号中")
     if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
         return language.listed(
             f"{title} {cell.text}" for title, cell, _ in member_lines.lacking(context_of_class.at, member)
         )
     if not drafts.choosable(member, stage):
         return (
-            language.gettext("要由有终审权限的人先终审")
+            language.gettext("须先由有终审权限的人终审")
             if stage is Stage.CLEAR
-            else language.gettext("已终审，发证另由他人办理")
+            else language.gettext("已终审，由他人发证")
         )
     if draft.ticked(member, stage):
-        return language.gettext("已终审，没有给证书号")
+        return language.gettext("已终审，未填证书编号")
     return language.gettext("没有勾选")
 
 

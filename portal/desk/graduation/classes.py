@@ -21,10 +21,10 @@ REVIEWING = (Act.REVIEW, Act.ISSUE)
 
 #: The columns of the table, in the order in which a student goes through them.
 STAGES: Mapping[Stage, str] = {
-    Stage.OPEN: N_("还有未办妥"),
-    Stage.CLEAR: N_("已齐，待终审"),
+    Stage.OPEN: N_("有未办结"),
+    Stage.CLEAR: N_("待终审"),
     Stage.REVIEWED: N_("已终审，未发证"),
-    Stage.WAITING: N_("证书待领"),
+    Stage.WAITING: N_("证书待领取"),
     Stage.LEFT: N_("已领证"),
 }
 

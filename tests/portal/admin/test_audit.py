@@ -84,7 +84,7 @@ def test_it_is_taken_along_as_text_with_who_and_what_and_that_is_a_line_itself(
     assert rows[0] == ["操作日志"]
     assert "由 auditor 导出" in rows[1][0]
     assert rows[2] == ["账号: dean"]
-    assert rows[4][:3] == ["时间", "账号", "做了什么"]
+    assert rows[4][:3] == ["时间", "账号", "操作"]
     assert len(rows) == 5 + 119
     assert "=1+1" in rows[5][3]
     kinds = {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None}

@@ -94,7 +94,7 @@ def test_no_page_says_that_a_student_is_clear_and_none_breaks(sqlite_world: Worl
         answer = browser.get(f"/api/v1/students/{SUN.number}", headers=bearing(secret)).json()
         assert "可领证" not in str(answer)
         assert not answer["steps"] or not all(step["clear"] for step in answer["steps"])
-        assert "已失效" in browser.get(f"/verify/{slip}").text
+        assert "该离校单已失效" in browser.get(f"/verify/{slip}").text
         let_in(browser, SUN.number)
         assert "可领证" not in headline(browser.get("/").text)
         for form in ("/slip", "/slip.pdf"):

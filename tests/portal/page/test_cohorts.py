@@ -158,7 +158,7 @@ def test_a_student_of_two_cohorts_chooses_and_keeps_the_choice_from_page_to_page
     assert "<span>2019届</span>" in browser.get("/?cohort=1999").text
 
 
-def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
+def test_appeal_recheck_and_slip_are_about_the_cohort_that_was_chosen(
     university: World, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recheck, "PATIENCE", 0)
