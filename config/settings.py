@@ -93,6 +93,8 @@ class Settings(Table):
     demo: Demo = Demo()
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
+    #: A notice for each former key in the file, see `config.renames`; a file cannot set it.
+    former_keys: Annotated[tuple[str, ...], Field(exclude=True, max_length=0)] = ()
     #: Addresses and paths that could not be read, as (table, key, reason): see `config.processes`.
     unset: Annotated[tuple[tuple[str, str, str], ...], Field(exclude=True, max_length=0)] = ()
 

@@ -112,7 +112,7 @@ class Serving:
             return RequestOutcome.REFUSED, tr("The sheet is no longer kept. Upload it again.")
         source, content = kept
         own = self._settings.source[source].own
-        if not getattr(own, "brought", False):
+        if not getattr(own, "uploaded", False):
             return (
                 RequestOutcome.REFUSED,
                 tr("{source} does not read an uploaded list. See [source.{source}].", source=source),
