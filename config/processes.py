@@ -43,6 +43,8 @@ _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("api", ""): _WEB,
     ("desk", ""): _DECIDES,
     ("desk", "paper.folder"): frozenset({Process.SCHEDULE}),
+    ("metrics", "backups"): frozenset({Process.SCHEDULE}),
+    ("tracing", ""): _WEB | {Process.SCHEDULE},
 }
 
 

@@ -12,6 +12,7 @@ from config.tables.base import Table, Zone
 from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
 from config.tables.opening_hours import Calendar
+from config.tables.operations import Metrics, Schedule, Tracing
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
 from config.tables.secrets import DatabaseUrl, FilePath
@@ -77,6 +78,9 @@ class Settings(Table):
     auth: Auth = Auth()
     api: Api = Api()
     retention: Retention = Retention()
+    schedule: Schedule = Schedule()
+    metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.

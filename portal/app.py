@@ -23,7 +23,18 @@ from portal.page.context import context_of
 from portal.page.services import Services
 from portal.page.templates import STATIC
 from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
-from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
+from portal.staff import (
+    days,
+    lists,
+    overview,
+    report,
+    revert,
+    runs,
+    source_changes,
+    sources,
+    students,
+    unmatched_rows,
+)
 from portal.student import appeal, card, recheck, slip
 from portal.web import faults, headers, limits, sending, well_formed
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
@@ -61,6 +72,7 @@ _STAFF_ROUTES = (
     *report.ROUTES,
     *students.ROUTES,
     *sources.ROUTES,
+    *source_changes.ROUTES,
     *runs.ROUTES,
     *revert.ROUTES,
     *unmatched_rows.ROUTES,

@@ -1,7 +1,9 @@
 """Commands that keep running, and those that prepare the database."""
 
 import os
-from contextlib import suppress
+import signal
+import sys
+import threading
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -11,9 +13,10 @@ import typer
 from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
-from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
+from config.load import SettingsError
 from config.processes import Process
 from config.settings import Settings
 from portal.server import serve as serve_pages
@@ -22,6 +25,7 @@ from status_db.store.engine import StoreError, sqlite_file
 from status_db.store.migrate import Part, upgrade
 from status_db.store.roles import Roles, apply, planned
 from sync.run.season import for_each
+from sync.service.reloading import Loaded, run_until_stopped
 from sync.service.schedule import Schedule
 
 
@@ -49,23 +53,43 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 
 @ends_well
 def schedule(context: typer.Context) -> None:
-    """Query each source on its schedule, until stopped."""
-    served = chosen(context).season(Process.SCHEDULE, service=True)
-    stopped = stop_like_ctrl_c()
-    programs, settings = served.programs, served.first.settings
-    running = Schedule(
-        settings,
+    """Query each source on its schedule, until stopped. SIGHUP loads the settings again."""
+    stopped, reload = stop_like_ctrl_c(), _reload_on_hangup()
+    if not run_until_stopped(lambda: _loaded(context), stopped, reload):
+        # A run is under way. Its threads would keep the process; the database rolls its transaction back.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _reload_on_hangup() -> threading.Event:
+    """Return the event that SIGHUP sets."""
+    reload = threading.Event()
+    signal.signal(signal.SIGHUP, lambda _signal, _frame: reload.set())
+    return reload
+
+
+def _loaded(context: typer.Context) -> Loaded:
+    """Load the settings, and make a schedule of them. Raises Refused."""
+    here = chosen(context)
+    try:
+        served = here.season(Process.SCHEDULE, service=True)
+    except typer.Exit as ended:
+        raise SettingsError(here.file, [f'[[cohort]]: there is no "{here.cohort}": add it, or start again']) from ended
+    return Loaded(served.first.settings, _schedule_of(served), served.first.close)
+
+
+def _schedule_of(served: ServedCohorts) -> Schedule:
+    programs = served.programs
+    return Schedule(
+        served.first.settings,
         served.season,
         served.first.clock,
         lambda at: sum(for_each(partial(program.decision_writer.sweep, at) for program in programs)),
         lambda: sum(for_each(program.serving.serve for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
+        served.first.gate.wait,
     )
-    with suppress(KeyboardInterrupt):
-        running.start()
-        stopped.wait()
-    running.stop()
 
 
 @ends_well

@@ -11,6 +11,7 @@ from pydantic import (
 )
 
 from config.tables.base import CronLine, ShortKey, Span, Table, Words, Zone
+from config.tables.operations import Quiet
 from config.tables.secrets import unusable_in
 
 
@@ -67,6 +68,8 @@ class Asked(Table):
     columns: Annotated[Words, AfterValidator(_student_first)]
     every: Span | None = None
     cron: CronLine | None = None
+    #: Hours of each day without scheduled pulls, in its time zone.
+    quiet: Quiet = ()
     #: How long an answer counts as fresh; by default 4 h or three times the schedule's longest gap, if that is longer.
     fresh_for: Span | None = None
     timezone: Zone | None = None

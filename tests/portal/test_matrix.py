@@ -185,6 +185,9 @@ LINES = (
     Line("GET", "/desk/import/batches/{batch:id}/result.xlsx", DECIDERS),
     Line("POST", "/desk/import/batches/{batch:id}/undo", DECIDERS, form={"reason": "传错了表"}),
     Line("GET", "/sources", OVERSEERS),
+    Line("POST", "/sources/{source:name}/sync", ADMIN),
+    Line("POST", "/sources/{source:name}/pause", ADMIN, form={"reason": "系统升级"}),
+    Line("POST", "/sources/{source:name}/resume", ADMIN),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:id}", OVERSEERS),
     Line("POST", "/runs/{run:id}/opinion", ADMIN, form={"says": "approve", "digest": "00", "looked": "1"}),
@@ -244,6 +247,7 @@ LINES = (
 OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{number:name}": ((LIN.number, QIAN.number), MISSING),
     "{run:id}": (("1",), "999"),
+    "{source:name}": (("loans",), "unknown"),
     "{account:name}": (("dean", LIN.number), "unknown"),
     "{announcement:id}": (("1",), "999"),
     "{sheet:id}": (("1",), "999"),
