@@ -36,7 +36,7 @@ from portal.staff import (
     unmatched_rows,
 )
 from portal.student import appeal, card, recheck, slip
-from portal.web import faults, headers, limits, sending, well_formed
+from portal.web import faults, headers, limits, observing, sending, well_formed
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
@@ -111,6 +111,7 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
+            Middleware(observing.Observing),
             Middleware(headers.Headers, https=settings.portal.public_url.startswith("https://")),
             Middleware(sending.FileSending),
             Middleware(limits.BodyLimits, arriving=arriving, refuse=refused),

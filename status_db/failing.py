@@ -66,8 +66,9 @@ class Attempts:
 
 REGULAR = Attempts(AttemptState.REGULAR)
 
-#: A slot that comes this part of the wait too early is served: a run begins a little later than its slot.
-_TOLERANCE = 10
+#: A slot that comes this much too early is served, because a run begins a little later than its slot; at most a tenth
+#: of the wait.
+_TOLERANCE = timedelta(minutes=1)
 
 
 def attempts(failed: FailedRuns | None, limits: Schedule) -> Attempts:
@@ -83,4 +84,4 @@ def attempts(failed: FailedRuns | None, limits: Schedule) -> Attempts:
 
 
 def _not_before(failed: FailedRuns, wait: timedelta) -> datetime:
-    return failed.last + wait - wait / _TOLERANCE
+    return failed.last + wait - min(_TOLERANCE, wait / 10)

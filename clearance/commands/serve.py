@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
 from clearance.context import ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.observed import ScheduleMetrics, serve_workers_metrics
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
 from config.load import SettingsError
@@ -55,7 +56,8 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 def schedule(context: typer.Context) -> None:
     """Query each source on its schedule, until stopped. SIGHUP loads the settings again."""
     stopped, reload = stop_like_ctrl_c(), _reload_on_hangup()
-    if not run_until_stopped(lambda: _loaded(context), stopped, reload):
+    metrics = ScheduleMetrics()
+    if not run_until_stopped(lambda: _loaded(context, metrics), stopped, reload, metrics.started):
         # A run is under way. Its threads would keep the process; the database rolls its transaction back.
         sys.stderr.flush()
         os._exit(0)
@@ -68,14 +70,16 @@ def _reload_on_hangup() -> threading.Event:
     return reload
 
 
-def _loaded(context: typer.Context) -> Loaded:
+def _loaded(context: typer.Context, metrics: ScheduleMetrics) -> Loaded:
     """Load the settings, and make a schedule of them. Raises Refused."""
     here = chosen(context)
     try:
         served = here.season(Process.SCHEDULE, service=True)
     except typer.Exit as ended:
         raise SettingsError(here.file, [f'[[cohort]]: there is no "{here.cohort}": add it, or start again']) from ended
-    return Loaded(served.first.settings, _schedule_of(served), served.first.close)
+    loaded = Loaded(served.first.settings, _schedule_of(served), served.first.close)
+    metrics.of(loaded, served)
+    return loaded
 
 
 def _schedule_of(served: ServedCohorts) -> Schedule:
@@ -116,6 +120,7 @@ def serve(
     for warning in portal.warnings:
         structlog.get_logger("clearance.portal").warning(warning)
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
+    serve_workers_metrics(program.settings, _PROCESSES[what])
     serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
 
 

@@ -81,6 +81,13 @@ class RunReader:
         with reading(self._engine) as connection:
             return failed_runs(connection, cohort, source)
 
+    def ledger_link(self, cohort: str) -> int:
+        """Return the number of the ledger's newest link; 0 before the first."""
+        table = tables.ledger
+        with reading(self._engine) as connection:
+            newest = connection.execute(select(func.max(table.c.link)).where(table.c.cohort == cohort)).scalar()
+        return newest or 0
+
     def unmatched_keys(
         self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
     ) -> tuple[UnmatchedKeyView, ...]:

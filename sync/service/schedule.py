@@ -108,7 +108,7 @@ class Schedule:
             write_log("settings changed", state=changed.state.value, message=changed.message)
         self._log_unusable()
         # Its own lines have no source, and come every two seconds while a request is served.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._log_missed_job, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         for name, (_, _, timetable) in self._jobs.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)

@@ -234,6 +234,8 @@ LINES = (
     Line("POST", "/sign-in/oidc/ended", door=Door.SHUT, instead_of_a_form="the provider's signature"),
     Line("GET", "/sign-out/oidc", door=Door.SHUT),
     Line("GET", "/healthz", door=Door.OPEN),
+    Line("GET", "/readyz", door=Door.OPEN),
+    Line("GET", "/livez", door=Door.OPEN),
     Line("GET", "/api/v1/openapi.json", door=Door.OPEN),
     Line("GET", "/api/v1/cohorts", door=Door.TOKEN),
     Line("GET", "/api/v1/students", READERS, Door.TOKEN),
