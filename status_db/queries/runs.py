@@ -57,6 +57,13 @@ class RunReader:
             ).scalar()
         return impact_from_text(text) if text is not None else None
 
+    def newest_pull(self, cohort: str, source: str, run: int) -> RunView | None:
+        """Return the newest pull of a source after a run, if it has ended; its digest names what it would change."""
+        table = tables.run
+        later = (table.c.cohort == cohort, table.c.source == source, table.c.run > run, table.c.student.is_(None))
+        with reading(self._engine) as connection:
+            return next(iter(run_views(connection, *later, table.c.ended.is_not(None), limit=1)), None)
+
     def has_way_back(self, run: int) -> bool:
         """Return whether the records that a run replaced are stored, so that it can be reverted."""
         kept = tables.reversal

@@ -108,10 +108,11 @@ class AnswerRunner:
         *,
         fault: str | None = None,
         counts: RunCounts = NO_COUNTS,
+        plan_digest: bytes | None = None,
     ) -> Outcome:
-        """End a run that applies nothing."""
+        """End a run that applies nothing; `plan_digest` names what it would have changed."""
         message = self.suggest(message)
-        self._marks.fail(lease, RunEnding(state, self._clock(), message, fault, counts))
+        self._marks.fail(lease, RunEnding(state, self._clock(), message, fault, counts, plan_digest=plan_digest))
         return Outcome(lease.source, state, lease.run, message, fault, counts, cohort=self.named)
 
     def suggest(self, message: str) -> str:
@@ -139,7 +140,8 @@ class AnswerRunner:
             message = (
                 f"{why}. Run {waiting} waits already. Check the source, then run `clearance runs approve {waiting}`."
             )
-            return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
+            digest = proposal.plan.digest
+            return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts, plan_digest=digest)
         what = "the change with `clearance runs show {0}`" if lease.source == SETTINGS else "the source"
         message = self.suggest(
             f"{why}. Check {what.format(lease.run)}, then run `clearance runs approve {lease.run}` or "
