@@ -310,7 +310,7 @@ class TestWhoeverWritesTheDatabaseAlone:
     def test_makes_no_request_that_counts(self, world: World) -> None:
         values = {"cohort": COHORT, "kind": "opinion", "run": 1, "says": "approve", "account": "admin", "at": world.now}
         forge(world, lambda c: c.execute(insert(tables.request).values(**values)))
-        assert [request.altered for request in Requests(world.desk).waiting(COHORT)] == [False, True]
+        assert [request.altered for request in Requests(world.desk).waiting(COHORT)] == [False, False, True]
 
     def test_cannot_put_another_list_in_the_place_of_an_uploaded_one(self, world: World) -> None:
         assert Uploads(world.desk).list_of(1) == ("x", b"1")
