@@ -117,6 +117,7 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
             Middleware(limits.BodyLimits, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
             Middleware(well_formed.TextCheck, refuse=malformed),
+            Middleware(observing.RouteNoted),
         ],
         exception_handlers={
             HTTPException: refused,

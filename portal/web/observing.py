@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from foundation import metrics
 from foundation.tracing import span
 
-#: A request that no route answers, and the files below /static.
-UNMATCHED, STATIC = "unmatched", "/static"
+#: A request that no route answers.
+UNMATCHED = "unmatched"
 
 _ID_BYTES = 8
 
@@ -27,6 +27,25 @@ def route_of(scope: Scope) -> str:
     return pattern if prefix == pattern else prefix + pattern
 
 
+#: In a scope: the list in which the innermost middleware writes the route. Middlewares between copy the scope.
+_ROUTE = "clearance.route"
+
+
+class RouteNoted:
+    """Notes the route that answers, for `Observing`. It is the innermost middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if _ROUTE in scope:
+                scope[_ROUTE][:] = [route_of(scope)]
+
+
 class Observing:
     """Binds an identifier to each request, counts and traces it."""
 
@@ -40,6 +59,7 @@ class Observing:
             return
         began, status = time.monotonic(), 500
         identifier = secrets.token_hex(_ID_BYTES)
+        scope[_ROUTE] = noted = [UNMATCHED]
 
         async def send_observed(message: Message) -> None:
             nonlocal status
@@ -52,7 +72,7 @@ class Observing:
             try:
                 await self._app(scope, receive, send_observed)
             finally:
-                route = route_of(scope)
+                (route,) = noted
                 add(
                     **{"http.route": route, "http.request.method": scope["method"], "http.response.status_code": status}
                 )

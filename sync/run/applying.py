@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from config.cohorts import naming
 from config.settings import Settings
+from foundation.tracing import span
 from status_db.guard_reasons import GuardReason
 from status_db.marks.current import CurrentState
 from status_db.marks.runs import AnswerOvertaken, BaseMoved, Lease, RunEnding
@@ -52,11 +53,12 @@ class AnswerRunner:
 
     def propose(self, name: str, stages: Stages[Any]) -> Proposal:
         """Return what an answer would change. Raises SourceError; SettingsDiffer while changed settings are pending."""
-        with reading(self._engine) as connection:
+        with span("gather", source=name), reading(self._engine) as connection:
             if name != SETTINGS:
                 self._gate.demand(connection)
             read = stages.gather(connection)
-        return stages.decide(read)
+        with span("decide", source=name):
+            return stages.decide(read)
 
     def carry(self, lease: Lease, stages: Stages[Any], approved: bytes | None = None) -> Outcome:
         """End a run by what its answer would change; `approved` is the digest of the change that a person approved.
@@ -83,7 +85,8 @@ class AnswerRunner:
                     proofs=_proofs(proposal),
                     plan_digest=proposal.plan.digest,
                 )
-                proposal.apply(self._marks, lease, ending, approved=granted)
+                with span("apply", source=lease.source):
+                    proposal.apply(self._marks, lease, ending, approved=granted)
             except BaseMoved:
                 continue
             except AnswerOvertaken:

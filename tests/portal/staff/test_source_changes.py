@@ -19,13 +19,14 @@ SignedIn = Callable[[str], TestClient]
 
 def card(browser: TestClient, source: str = "loans") -> str:
     """Return the source's card."""
-    page = browser.get("/sources").text
+    page: str = browser.get("/sources").text
     return next(part for part in page.split("<article")[1:] if f"<small>{source}</small>" in part)
 
 
 def post(browser: TestClient, path: str, **form: str) -> int:
     token = token_in(browser.get("/sources").text)
-    return browser.post(path, data={"form_token": token, **form}, follow_redirects=False).status_code
+    answer: int = browser.post(path, data={"form_token": token, **form}, follow_redirects=False).status_code
+    return answer
 
 
 def test_a_sync_requested_on_the_page_is_run_by_the_scheduler_once(university: World, signed_in: SignedIn) -> None:
@@ -97,7 +98,8 @@ def test_a_run_that_waits_says_whether_the_newest_pull_would_do_the_same(
     browser = signed_in("admin")
 
     def newest() -> str:
-        return browser.get(f"/runs/{run}").text.partition('id="newest"')[2].partition("</p>")[0]
+        page: str = browser.get(f"/runs/{run}").text
+        return page.partition('id="newest"')[2].partition("</p>")[0]
 
     assert "还没有再读取" in newest()
     assert university.run("loans").state is RunState.SKIPPED
