@@ -22,13 +22,13 @@ LONGEST_REASON = 500
 
 #: Why a form is refused, each with the fix.
 _REFUSED = {
-    PauseCode.PAUSED: N_("这个来源已经暂停了，原因见下面。"),
-    PauseCode.NOT_PAUSED: N_("这个来源没有暂停，不用恢复。"),
-    PauseCode.NO_REASON: N_("暂停要写明原因，好让别人知道。请写上再提交。"),
+    PauseCode.PAUSED: N_("这个数据源已经停查，原因见下面。"),
+    PauseCode.NOT_PAUSED: N_("这个数据源没有停查，不用恢复。"),
+    PauseCode.NO_REASON: N_("停查要写明原因，好让别人知道。请写上再提交。"),
 }
 TOO_LONG = N_("原因太长了，请缩短到 500 字以内。")
-WAITS = N_("这个来源已有一次同步在等待或正在进行，请稍等再看。")
-IS_PAUSED = N_("这个来源已经暂停，没有查询。请先恢复它。")
+WAITS = N_("这个数据源已有一次同步在等待或正在进行，请稍等再看。")
+IS_PAUSED = N_("这个数据源已经停查，没有查询。请先恢复。")
 
 
 class PauseForm(Form):

@@ -48,7 +48,7 @@ FAILING = Health(2, "todo", "!", N_("最近一次失败，数据仍在有效期�
 SILENT = Health(3, "wait", "?", N_("还没有数据"))
 WELL = Health(4, "good", "✓", N_("正常"))
 QUARANTINED = Health(0, "bad", "✕", N_("已隔离：一直失败，只偶尔重试"))
-PAUSED = Health(2, "wait", "‖", N_("已暂停，不按计划查询"))
+PAUSED = Health(2, "wait", "‖", N_("已停查，不按计划查询"))
 
 _FAILED = (RunState.FAILED, RunState.ABANDONED)
 

@@ -47,7 +47,7 @@ def test_a_paused_source_says_by_whom_and_why_and_cannot_be_synced(university: W
     browser = signed_in("admin")
     assert post(browser, "/sources/loans/pause", reason="图书馆搬家") == 303
     shown = card(browser)
-    assert "已暂停" in shown
+    assert "已停查" in shown
     assert "图书馆搬家" in shown
     assert "admin" in shown
     assert "<dt>下一次</dt><dd>–" in shown
