@@ -7,7 +7,7 @@ from datetime import datetime
 
 from starlette.applications import Starlette
 
-from clearance.observed import trace
+from clearance.monitoring.observed import trace
 from clearance.portal_services import desk_services, portal_services
 from clearance.settings_file import chosen_file, clock_of, load_settings
 from clearance.stores.shared import Stores

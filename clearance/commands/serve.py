@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
 from clearance.context import ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.observed import ScheduleMetrics, serve_workers_metrics
+from clearance.monitoring.observed import ScheduleMetrics, serve_workers_metrics
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
 from config.load import SettingsError
