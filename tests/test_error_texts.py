@@ -34,6 +34,17 @@ def test_other_texts_and_errors_without_a_text_are_left_out(code: str) -> None:
     assert list(texts_in(ast.parse(code), ERRORS)) == []
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        'def f():\n what = N_("{name} is gone.")\n if new:\n  what = N_("{name} is new.")\n fail(tr(what, name=name))',
+        'fail(tr("{name} is gone.", name=name) if gone else tr("{name} is new.", name=name))',
+    ],
+)
+def test_each_text_that_an_error_is_chosen_from_is_collected(code: str) -> None:
+    assert list(texts_in(ast.parse(code), ERRORS)) == ["{name} is gone.", "{name} is new."]
+
+
 def test_mistakes_of_settings_are_collected_from_the_settings_alone() -> None:
     tree = ast.parse('found.append(f"[{where}] every: give it longer")')
     assert list(texts_in(tree, ERRORS, settings=True)) == ["[{where}] every: give it longer"]
