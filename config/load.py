@@ -69,6 +69,9 @@ class _FileAndEnvironment(BaseSettings):
     auth: _Unchecked = {}
     api: _Unchecked = {}
     log: _Unchecked = {}
+    schedule: _Unchecked = {}
+    metrics: _Unchecked = {}
+    tracing: _Unchecked = {}
 
     @classmethod
     def settings_customise_sources(

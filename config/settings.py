@@ -13,6 +13,7 @@ from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
 from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
+from config.tables.operations import Metrics, Schedule, Tracing
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
 from config.tables.secrets import DatabaseUrl, FilePath
@@ -89,6 +90,9 @@ class Settings(Table):
     api: Api = Api()
     retention: Retention = Retention()
     notify: Notify = Notify()
+    schedule: Schedule = Schedule()
+    metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.

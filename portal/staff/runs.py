@@ -94,6 +94,16 @@ class VoteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestPull:
+    """The newest pull after a run that waits, and whether it would do the same."""
+
+    number: int
+    at: str
+    #: True or False; None where its answer did not arrive.
+    same: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestLine:
     """One request about a run, and its state."""
 
@@ -248,6 +258,7 @@ async def _show_run(
     flips = await context.ask(context.services.reader.flips_of_run, cohort, found.run, _FLIPS)
     waits = found.state is RunState.SUSPENDED
     look = await context.ask(context.services.runs.look, cohort, found.run) if waits else None
+    newest = await context.ask(context.services.runs.newest_pull, cohort, found.source, found.run) if waits else None
     votes = await context.ask(context.services.runs.votes, cohort, found.run) if waits else ()
     asked = await context.ask(context.services.requests.about_run, cohort, found.run)
     under_way = [one for one in asked if one.served_at is None]
@@ -267,6 +278,7 @@ async def _show_run(
         run=run_lines.run_line(context, found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
+        newest=_newest_pull(language, found, newest, now) if newest else None,
         digest=found.digest.hex() if found.digest else "",
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
@@ -285,6 +297,12 @@ async def _show_run(
         flips=run_lines.flip_lines(context, flips),
         more=len(flips) == _FLIPS,
     )
+
+
+def _newest_pull(language: Language, found: RunView, newest: RunView, now: datetime) -> NewestPull:
+    """Return whether the newest pull would do the same as the run that waits."""
+    same = newest.digest == found.digest if newest.digest is not None else None
+    return NewestPull(newest.run, language.moment(newest.began, now), same)
 
 
 #: Conditions missing before a run is approved. The buttons themselves show that an approval is missing.
