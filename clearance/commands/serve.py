@@ -22,6 +22,7 @@ from status_db.store.engine import StoreError, sqlite_file
 from status_db.store.migrate import Part, upgrade
 from status_db.store.roles import Roles, apply, planned
 from sync.run.season import for_each
+from sync.service.inbox import OTHERS, RECHECKS
 from sync.service.schedule import Schedule
 
 
@@ -58,9 +59,10 @@ def schedule(context: typer.Context) -> None:
         served.season,
         served.first.clock,
         lambda at: sum(for_each(partial(program.decision_writer.sweep, at) for program in programs)),
-        lambda: sum(for_each(program.serving.serve for program in programs)),
+        lambda: sum(for_each(partial(program.serving.serve, OTHERS) for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
+        lambda: sum(for_each(partial(program.serving.serve, RECHECKS) for program in programs)),
     )
     with suppress(KeyboardInterrupt):
         running.start()

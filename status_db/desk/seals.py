@@ -30,6 +30,9 @@ class SealedTable:
     moves: frozenset[str] = frozenset()
     #: Whether a row must be sealed. The students' pages, which have no key, write the students' own rows.
     when: Callable[[Columns], bool] = _always
+    #: How many of the last columns were added after the first seals. Blank ones are not sealed, so that an older row
+    #: still matches its seal.
+    later: int = 0
     #: Whether the sealed rows are counted as a set, so that a missing row shows.
     counted: bool = True
 
@@ -50,7 +53,11 @@ class SealedTable:
 
     def values(self, row: Columns) -> tuple[Any, ...]:
         """Return the values of a row that its seal covers, as the driver returns them."""
-        return tuple(_as_driven(self.table, name, row[name]) for name in self.covered)
+        values = [_as_driven(self.table, name, row[name]) for name in self.covered]
+        first = len(values) - self.later
+        while len(values) > first and values[-1] is None:
+            values.pop()
+        return tuple(values)
 
     def seal(self, seals: Seals, row: Columns) -> bytes:
         """Return the seal of a row."""
@@ -86,9 +93,14 @@ GRANT = SealedTable(tables.grant)
 STAFF_SESSION = SealedTable(tables.staff_session, moves=frozenset({"seen_at"}))
 #: A student redeems a code on the students' pages; a deleted code only cannot be used.
 CODE = SealedTable(tables.code, moves=frozenset({"used_at"}), when=lambda _row: False, counted=False)
-TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}))
-#: The sync records how a request ended.
-REQUEST = SealedTable(tables.request, moves=frozenset({"served_at", "outcome", "message", "found"}), when=_decides)
+TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}), later=1)
+#: The sync records when it began, and how it ended.
+REQUEST = SealedTable(
+    tables.request,
+    moves=frozenset({"begun_at", "served_at", "outcome", "message", "found"}),
+    when=_decides,
+    later=1,
+)
 ANNOUNCEMENT = SealedTable(tables.announcement)
 APPEAL = SealedTable(tables.appeal, when=_by_staff)
 UPLOAD = SealedTable(tables.upload)

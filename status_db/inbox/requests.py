@@ -3,7 +3,7 @@
 A request contains its author, its time and, later, its outcome. The caller checks whether the author is allowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -89,6 +89,8 @@ class Request:
     message: str
     #: The result as JSON: the plan of a revert, or the run of one.
     found: dict[str, Any] | None
+    #: Of a recheck: the one source that is asked; None for each source of the student's steps.
+    source: str | None = None
     #: Its seal is wrong: another program wrote or changed it.
     altered: bool = False
 
@@ -107,7 +109,7 @@ class Requests:
         Raises RequestRefused while one waits, until `pause` after the last one, and after `day_limit` in 24 hours.
         """
         table = tables.request
-        mine = (table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
+        mine = _rechecks_of(cohort, student)
         with self._desk.writing() as entry:
             connection = entry.connection
             times = connection.execute(
@@ -132,6 +134,32 @@ class Requests:
                     times[-1].at + timedelta(days=1) - now,
                 )
             _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
+
+    def ask_source_about(
+        self, cohort: str, student: str, source: str, *, account: str, now: datetime, pause: timedelta
+    ) -> tuple[int, bool]:
+        """Request that one source be asked about one student; return the request's number, and whether it is new.
+
+        While the same request waits, that one is returned. Once it has begun, the office may have been asked before
+        what happens now, so there is another one. Raises RequestRefused until `pause` after the last one.
+        """
+        table = tables.request
+        same = (*_rechecks_of(cohort, student, source), table.c.at > now - timedelta(days=1))
+        with self._desk.writing() as entry:
+            last = entry.connection.execute(
+                select(table.c.request, table.c.at, table.c.begun_at, table.c.served_at)
+                .where(*same)
+                .order_by(table.c.request.desc())
+                .limit(1)
+            ).first()
+            if last is not None and last.begun_at is None and last.served_at is None:
+                return last.request, False
+            if last is not None and now - last.at < pause:
+                raise RequestRefused(
+                    RequestCode.TOO_SOON, "the last recheck was a moment ago. Try again later.", last.at + pause - now
+                )
+            wanted = {"cohort": cohort, "kind": RequestKind.RECHECK, "student": student, "source": source}
+            return _add(entry, **wanted, account=account, at=now), True
 
     def ask_vote(
         self, cohort: str, run: int, says: VoteKind, digest: bytes, *, account: str, reason: str = "", now: datetime
@@ -223,9 +251,16 @@ class Requests:
         found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.LIST, table.c.upload == upload)
         return found[-1] if found else None
 
-    def waiting(self, cohort: str) -> tuple[Request, ...]:
-        """Return the waiting requests, the oldest first; `altered` is set if a seal is wrong."""
-        return self._select(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
+    def waiting(self, cohort: str, kinds: Collection[RequestKind] = frozenset(RequestKind)) -> tuple[Request, ...]:
+        """Return the waiting requests of these kinds, the oldest first; `altered` is set if a seal is wrong."""
+        table = tables.request
+        return self._select(table.c.cohort == cohort, table.c.kind.in_(sorted(kinds)), table.c.served_at.is_(None))
+
+    def begin(self, request: int, now: datetime) -> None:
+        """Record that the sync begins to carry out a request."""
+        table = tables.request
+        with self._desk.writing() as entry:
+            entry.connection.execute(update(table).where(table.c.request == request).values(begun_at=now))
 
     def served(
         self, request: int, outcome: RequestOutcome, message: str, now: datetime, found: dict[str, Any] | None = None
@@ -241,9 +276,8 @@ class Requests:
             )
 
     def last_recheck(self, cohort: str, student: str) -> Request | None:
-        """Return the newest recheck of a student."""
-        table = tables.request
-        found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
+        """Return the newest recheck of a student that a person requested."""
+        found = self._select(*_rechecks_of(cohort, student))
         return found[-1] if found else None
 
     def about_run(self, cohort: str, run: int, *kinds: RequestKind) -> tuple[Request, ...]:
@@ -259,10 +293,22 @@ class Requests:
         return tuple(_request(row, altered=not self._desk.vouches(REQUEST, row)) for row in rows)
 
 
-def _add(entry: DeskEntry, **values: Any) -> None:  # noqa: ANN401 - columns by name
+def _rechecks_of(cohort: str, student: str, source: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on the rechecks of a student: of one source, or those that people request."""
     table = tables.request
-    number = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
+    return (
+        table.c.cohort == cohort,
+        table.c.kind == RequestKind.RECHECK,
+        table.c.student == student,
+        table.c.source.is_(None) if source is None else table.c.source == source,
+    )
+
+
+def _add(entry: DeskEntry, **values: Any) -> int:  # noqa: ANN401 - columns by name
+    table = tables.request
+    number: int = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
     entry.added(REQUEST, number)
+    return number
 
 
 def _request(row: Row[Any], *, altered: bool) -> Request:
@@ -282,5 +328,6 @@ def _request(row: Row[Any], *, altered: bool) -> Request:
         outcome=RequestOutcome(row.outcome) if row.outcome else None,
         message=row.message,
         found=row.found,
+        source=row.source,
         altered=altered,
     )

@@ -31,6 +31,10 @@ request = Table(
     #: The plan of a revert (way_back), or the run of a revert.
     Column("found", Json),
     Column("mac", LargeBinary),
+    #: Of a recheck that another program requests: the source. NULL for each source of the student's steps.
+    Column("source", Word),
+    #: When the sync began to carry it out. NULL before that, and for requests of people.
+    Column("begun_at", Instant),
     sqlite_autoincrement=True,
 )
 Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)

@@ -1,5 +1,6 @@
 """The schedule: one job per source, each slot run once, a missed slot run at the start."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,9 @@ _WORKERS = 4
 
 #: Poll interval of the inbox (requests from the pages, votes on suspended runs), in seconds.
 _SERVES = 2
+
+#: Poll interval for rechecks of one student, in seconds: who has paid or returned waits for the result.
+_RECHECKS = 0.5
 
 #: Poll interval for decisions that have ended, in seconds.
 _SWEEPS = 60
@@ -57,9 +61,11 @@ class Schedule:
         serving: Callable[[], int],
         printing: Callable[[datetime], int] | None = None,
         retention: Callable[[], RetentionRunner] | None = None,
+        rechecking: Callable[[], int] | None = None,
     ) -> None:
         """`sweep` records the decisions that have ended by the given moment; `serving` serves the pages' requests.
 
+        `rechecking` serves those for a recheck of one student, so that they never wait behind the others.
         `printing` writes the sheets of a night's slot, unless they exist, and returns how many it wrote; it runs where
         the settings name a folder. `retention` returns the runner of the retention rules, which runs once a day.
         """
@@ -67,6 +73,9 @@ class Schedule:
         self._settings = settings
         self._sweep = sweep
         self._serving = serving
+        self._rechecking = rechecking
+        self._stopped = threading.Event()
+        self._rechecks = threading.Thread(target=self._recheck_until_stopped, name="rechecks", daemon=True)
         self._printing = printing if settings.desk.paper.folder is not None else None
         self._nights = Timetable(None, settings.desk.paper.cron, settings.institution.timezone)
         self._retention = retention
@@ -96,6 +105,8 @@ class Schedule:
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
         self._scheduler.add_job(self.answer, "interval", seconds=_SERVES, id="requests", name="requests")
         self._scheduler.start()
+        if self._rechecking is not None:
+            self._rechecks.start()
         self._log.info("schedule started", sources=len(self._jobs), cohorts=", ".join(self._season.cohorts))
         for name in self._jobs:
             self.serve(name)
@@ -109,6 +120,9 @@ class Schedule:
 
     def stop(self) -> None:
         """Stop after the runs under way have ended."""
+        self._stopped.set()
+        if self._rechecks.is_alive():
+            self._rechecks.join()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
         self._log.info("schedule stopped")
@@ -146,8 +160,16 @@ class Schedule:
 
     def answer(self) -> None:
         """Serve the requests of the pages, and carry out votes."""
+        self._serve_requests(self._serving)
+
+    def _recheck_until_stopped(self) -> None:
+        """Serve the rechecks, in a thread of its own: the workers of the schedule can all be busy with long pulls."""
+        while self._rechecking is not None and not self._stopped.wait(_RECHECKS):
+            self._serve_requests(self._rechecking)
+
+    def _serve_requests(self, serving: Callable[[], int]) -> None:
         try:
-            self._serving()
+            serving()
         except StoreError as error:
             self._log.error("requests not served", message=str(error))
         except RunUnderWay as busy:
