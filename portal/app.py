@@ -25,7 +25,7 @@ from portal.page.templates import STATIC
 from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
 from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
 from portal.student import appeal, card, recheck, slip
-from portal.web import faults, headers, limits, sending, well_formed
+from portal.web import faults, headers, limits, links, sending, well_formed
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
@@ -113,6 +113,8 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         },
         lifespan=lifespan,
     )
+    # The router would redirect a path with a slash at its end to an address without the prefix.
+    app.router.redirect_slashes = not links.PREFIX
     app.state.services = services
     app.state.desk = desk
     app.state.arriving = arriving

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DatabaseError
 
+from clearance.children import start, stop
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
 from clearance.context import GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
@@ -223,18 +224,12 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
 def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
     """Run the schedule in a separate process until this ends, with its output in a file."""
     # In a separate process, because the server forks its workers, and threads do not survive a fork.
-    command = [sys.executable, "-m", "clearance", "--config", str(here.file)]
     with (folder / "schedule.log").open("ab") as log:
-        process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 - our own program
+        process = start(["--config", str(here.file), "schedule"], log)
         try:
             yield
         finally:
-            process.terminate()
-            try:
-                process.wait(_SCHEDULE_ENDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process, _SCHEDULE_ENDS)
 
 
 def use_finance_port(port: int) -> None:

@@ -16,6 +16,7 @@ from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
 from config.processes import Process
 from config.settings import Settings
+from foundation.service_manager import ServiceManager
 from portal.server import serve as serve_pages
 from status_db.desk.address import desk_url
 from status_db.store.engine import StoreError, sqlite_file
@@ -51,6 +52,7 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 @ends_well
 def schedule(context: typer.Context) -> None:
     """Query each source on its schedule, until stopped."""
+    manager = ServiceManager.of(os.environ)
     served = chosen(context).season(Process.SCHEDULE, service=True)
     stopped = stop_like_ctrl_c()
     programs, settings = served.programs, served.first.settings
@@ -66,7 +68,11 @@ def schedule(context: typer.Context) -> None:
     )
     with suppress(KeyboardInterrupt):
         running.start()
+        manager.ready()
+        if manager.beat is not None:
+            running.repeat(manager.alive, manager.beat)
         stopped.wait()
+    manager.stopping()
     running.stop()
 
 
@@ -83,6 +89,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the pages, the desk, or both, until stopped."""
+    manager = ServiceManager.of(os.environ)
     here = chosen(context)
     program = here.program(_PROCESSES[what], service=True)
     # An error that would end each worker ends the command here, with a message.
@@ -94,7 +101,7 @@ def serve(
     for warning in portal.warnings:
         structlog.get_logger("clearance.portal").warning(warning)
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits, manager)
 
 
 @ends_well

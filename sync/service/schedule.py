@@ -118,6 +118,11 @@ class Schedule:
             self._scheduler.add_job(self.retain, id=f"{_RETENTION} now", name=_RETENTION)
             self._scheduler.add_job(self.retain, SlotTrigger(self._retention_times), id=_RETENTION, name=_RETENTION)
 
+    def repeat(self, call: Callable[[], None], every: timedelta) -> None:
+        """Call this so often, as long as the schedule works: not by the workers, which can all be busy."""
+        self._scheduler.add_executor(ThreadPoolExecutor(1), "beats")
+        self._scheduler.add_job(call, "interval", seconds=every.total_seconds(), executor="beats", id="beats")
+
     def stop(self) -> None:
         """Stop after the runs under way have ended."""
         self._stopped.set()

@@ -38,7 +38,7 @@ def test_all_ways_stand_beside_each_other(tmp_path: Path) -> None:
     [
         (CAS, "[portal] public_url: is missing, and [auth.cas] sends users back to it: add it"),
         (OIDC, "[portal] public_url: is missing, and [auth.oidc] sends users back to it: add it"),
-        (CAS + PORTAL.replace("edu", "edu/leave"), "is not an address without a path, and [auth.cas] needs one: write"),
+        (CAS + PORTAL.replace("https:", "ftp:"), "is not an address of pages: write one such as"),
         (PORTAL + CAS.replace("https", "http"), "[auth.cas] url: an attacker on the network could sign in as any user"),
         (PORTAL + CAS.replace("https://", ""), "[auth.cas] url:"),
         (PORTAL + CAS + 'colour = "red"', "[auth.cas] colour: unknown key: write one of title"),

@@ -32,7 +32,7 @@ from status_db.accounts.api_tokens import Tokens, hash_of
 from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk.audit_chain import RowAltered
 from status_db.desk.retention import RetentionRunner
-from status_db.desk.seals import NOT_SEALED, SEALED, TOKEN
+from status_db.desk.seals import NOT_SEALED, SEALED
 from status_db.desk.store import DeskStore
 from status_db.inbox.announcements import Announcements
 from status_db.inbox.appeal_rows import AppealOutcome
@@ -422,6 +422,7 @@ def test_rows_of_before_are_sealed_once_by_hand(tmp_path: Path) -> None:
 def test_a_row_that_was_sealed_before_its_table_had_the_last_columns_still_matches(world: World) -> None:
     row = {column.key: "x" for column in tables.token.columns} | {"recheck": None}
     older = [row[column.key] for column in tables.token.columns if column.key not in ("mac", "used_at", "recheck")]
-    seals = world.desk.seals
-    assert TOKEN.seal(seals, row) == seals.desk_row("token", older)
-    assert TOKEN.seal(seals, row | {"recheck": ["loans"]}) != TOKEN.seal(seals, row)
+    seals = world.desk.seals()
+    token = SEALED["token"]
+    assert token.seal(seals, row) == seals.desk_row("token", older)
+    assert token.seal(seals, row | {"recheck": ["loans"]}) != token.seal(seals, row)
