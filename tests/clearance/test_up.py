@@ -109,24 +109,20 @@ def up(university_of_three: Small) -> Iterator[Up]:
 
 
 @linux_only
-def test_sigterm_ends_all_of_it_with_0(up: Up) -> None:
+def test_what_is_killed_is_started_again_and_sigterm_ends_all_of_it_with_0(up: Up) -> None:
+    for count, name in enumerate(NAMES, 1):
+        os.kill(up.started(name)[0], signal.SIGKILL)
+        until(lambda name=name: len(up.started(name)) == 2)  # type: ignore[misc]  # the name as it is now
+        assert any(f"{name}: ended (SIGKILL)" in line for line in up.of("up"))
+        assert [len(up.started(other)) for other in NAMES] == [2] * count + [1] * (3 - count), "the others go on"
+    up.wait_until_whole()
+    until(lambda: sum("schedule started" in line for line in up.of("schedule")) == 2)
     everybody = family(up.process.pid)
     assert len(everybody) >= 6, "three children, and a worker of each server"
     assert up.end() == 0
     assert not any(map(lives, everybody))
     assert any("schedule stopped" in line for line in up.of("schedule")), "its last words are printed"
-
-
-@linux_only
-@pytest.mark.parametrize("name", NAMES)
-def test_one_that_is_killed_is_started_again_and_the_others_go_on(up: Up, name: str) -> None:
-    (first,) = up.started(name)
-    os.kill(first, signal.SIGKILL)
-    until(lambda: len(up.started(name)) == 2)
-    up.wait_until_whole()
-    assert any(f"{name}: ended (SIGKILL)" in line for line in up.of("up"))
-    assert all(len(up.started(other)) == 1 for other in NAMES if other != name)
-    assert up.end() == 0
+    assert all(line.partition(" | ")[0].strip() in (*NAMES, "up") for line in up.lines)
 
 
 @linux_only
@@ -136,16 +132,6 @@ def test_nothing_outlives_it_when_it_is_killed(up: Up) -> None:
     until(lambda: not any(map(lives, everybody)))
 
 
-def test_ctrl_c_ends_it_as_sigterm_does(up: Up) -> None:
-    assert up.end(signal.SIGINT) == 0
-
-
-def test_each_line_names_its_process(up: Up) -> None:
-    up.end()
-    assert all(line.partition(" | ")[0].strip() in (*NAMES, "up") for line in up.lines)
-    assert up.of("schedule")
-
-
 def test_sighup_reaches_the_children(up: Up) -> None:
     """The servers replace their workers; the schedule begins again."""
     before = family(up.started("pages")[0])
@@ -153,6 +139,7 @@ def test_sighup_reaches_the_children(up: Up) -> None:
     until(lambda: not set(before[1:]) & set(family(before[0])))
     up.wait_until_whole()
     assert up.started("pages") == before[:1], "the same server, with another worker"
+    assert up.end(signal.SIGINT) == 0, "Ctrl-C ends it as SIGTERM does"
 
 
 def test_a_json_log_stays_one_and_names_the_process(university_of_three: Small) -> None:

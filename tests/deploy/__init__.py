@@ -1,0 +1,1 @@
+"""The files of deploy/: what they name is there, and what checks them without a daemon is content."""
