@@ -18,7 +18,13 @@ from tests.portal.conftest import PASSWORD, settle
 from tests.services.university import COMMAND, ROOT, free_port
 from tests.world import World
 
-CAS = '\n[auth.cas]\nurl = "https://cas.example.edu.cn/cas"\n'
+SETTINGS = """
+[portal]
+proxies = ["127.0.0.1"]
+
+[auth.cas]
+url = "https://cas.example.edu.cn/cas"
+"""
 
 
 @pytest.fixture
@@ -28,14 +34,13 @@ def site(sqlite_world: World, tmp_path: Path) -> Iterator[str]:
     public, pages, desk = free_port(), free_port(), free_port()
     address = f"http://localhost:{public}"
     with world.file.open("a", encoding="utf-8") as file:
-        file.write(CAS)
+        file.write(SETTINGS)
     environ = {
         "PATH": "/usr/bin:/bin",
         "STATUS_URL": world.url,
         "CLEARANCE__AUTH__SECOND_FACTOR": "off",
         "CLEARANCE__PORTAL__PUBLIC_URL": f"{address}/leave",
         "CLEARANCE__PORTAL__DESK_PUBLIC_URL": f"{address}/leave-office",
-        "CLEARANCE__PORTAL__PROXIES": '["127.0.0.1"]',
     }
     text = (ROOT / "deploy" / "nginx" / "clearance-prefix.conf").read_text(encoding="utf-8")
     text = text.replace("127.0.0.1:8000", f"127.0.0.1:{pages}").replace("127.0.0.1:8001", f"127.0.0.1:{desk}")
