@@ -17,7 +17,6 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DatabaseError
 
-from clearance.children import start, stop
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
 from clearance.context import GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
@@ -25,6 +24,7 @@ from clearance.demo_life import COLLEGE, add_first_results, announce
 from clearance.output import tables
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
+from clearance.supervision.children import start, stop
 from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import notable

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from clearance.children import STOPS_WITHIN, Child, Supervisor
 from clearance.context import GlobalOptions, chosen, ends_well, fail
+from clearance.supervision.children import STOPS_WITHIN, Child, Supervisor
 from config.processes import Process
 from config.settings import Settings
 from foundation.service_manager import ServiceManager
@@ -43,7 +43,12 @@ def up(
     children = _children(here, settings, host or settings.portal.host, port or settings.portal.port, desk_port)
     lines = _Lines(as_json=settings.log.format == "json")
     if not Supervisor(children, lines.show, manager, stop_within).run():
-        fail(tr("Not every process ended in time, and the rest was killed. What it had not finished is not stored."))
+        fail(
+            tr(
+                "Not every process ended in time, and the rest was killed. What it had not finished is not stored. "
+                "Allow more time: --stop-within"
+            )
+        )
 
 
 def _checked_settings(here: GlobalOptions) -> Settings:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.children import FIRST_PAUSE, LONGEST_PAUSE, Child
+from clearance.supervision.children import FIRST_PAUSE, LONGEST_PAUSE, Child
 from tests.patience import PATIENCE, until
 from tests.services.small import Small
 from tests.services.university import ROOT, free_port

@@ -43,7 +43,7 @@ def start(words: Sequence[str], output: int | IO[bytes]) -> Process:
     Call it in the main thread: the child ends with the thread that started it.
     """
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "clearance.child", str(os.getpid()), *words],
+        [sys.executable, "-m", "clearance.supervision.child", str(os.getpid()), *words],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
