@@ -2,9 +2,9 @@
 
 from clearance.context import fail
 from clearance.services import Program
+from foundation.translation import tr
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.authority import allowed
-from status_db.accounts.demo_accounts import REFUSED
 from status_db.views import Scope
 
 ASK_FOR_A_GRANT = "Ask an administrator for one: clearance accounts grant"
@@ -48,4 +48,10 @@ def active(program: Program, name: str) -> Account:
 def refuse_demo(program: Program, account: Account | None) -> None:
     """Exit when the demo created the account and this is not the demo."""
     if account is not None and account.demo and not program.settings.is_demo:
-        fail(f'"{account.account}" {REFUSED}')
+        fail(
+            tr(
+                '"{account}" was made by the demo: its password is public, so it cannot be used here. '
+                "Choose another account: clearance accounts list",
+                account=account.account,
+            )
+        )

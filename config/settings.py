@@ -11,6 +11,7 @@ from pydantic import (
 from config.tables.base import Table, Zone
 from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
+from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
@@ -77,6 +78,7 @@ class Settings(Table):
     auth: Auth = Auth()
     api: Api = Api()
     retention: Retention = Retention()
+    notify: Notify = Notify()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.

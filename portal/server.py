@@ -16,6 +16,7 @@ from granian.log import LogLevels
 from config.tables.limits import PortalLimits
 from foundation.refusals import Refused
 from foundation.service_manager import ServiceManager
+from foundation.translation import tr
 
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
 _LONGEST_HEADER = 32 * 1024
@@ -53,8 +54,13 @@ def refuse_used_port(host: str, port: int) -> None:
     except OSError as error:
         raise CannotListen(
             ListenCode.REFUSED,
-            f"the pages cannot be served on {host}, port {port}: {error.strerror or error}. "
-            "Choose another port with --port (make demo PORT=…) or in [portal].",
+            tr(
+                "the pages cannot be served on {host}, port {port}: {error}. Choose another port with --port "
+                "(make demo PORT=…) or in [portal].",
+                host=host,
+                port=port,
+                error=error.strerror or error,
+            ),
         ) from error
 
 

@@ -17,6 +17,7 @@ from config import settings
 from config.load import load
 from config.tables.cohorts import Cohort
 from config.tables.limits import PortalLimits
+from config.tables.notify import DingTalk, Mail, Notify, Recipients, SignedWebhook, Students, Webhook
 from config.tables.opening_hours import Calendar
 from config.tables.portal import Api, Auth, Portal
 from config.tables.providers import PROVIDERS
@@ -185,6 +186,13 @@ TABLES: dict[str, type[BaseModel]] = {
     "[api]": Api,
     **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},
     "[retention]": Retention,
+    "[notify]": Notify,
+    "[notify.mail]": Mail,
+    "[notify.wecom]": Webhook,
+    "[notify.dingtalk]": DingTalk,
+    "[notify.webhook]": SignedWebhook,
+    "[notify.recipients]": Recipients,
+    "[notify.students]": Students,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
 }

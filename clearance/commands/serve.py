@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.notify.assembly import notify_service
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
 from config.processes import Process
@@ -66,14 +67,19 @@ def schedule(context: typer.Context) -> None:
         lambda: served.first.retention,
         lambda: sum(for_each(partial(program.serving.serve, RECHECKS) for program in programs)),
     )
+    notifying = notify_service(served.first)
     with suppress(KeyboardInterrupt):
         running.start()
+        if notifying is not None:
+            notifying.start()
         manager.ready()
         if manager.beat is not None:
             running.repeat(manager.alive, manager.beat)
         stopped.wait()
     manager.stopping()
     running.stop()
+    if notifying is not None:
+        notifying.stop()
 
 
 @ends_well

@@ -1,4 +1,4 @@
-"""A command as a child of another one: `python -m clearance.supervision.child PARENT WORDS…` ends when its parent ends."""
+"""A command as a child: `python -m clearance.supervision.child PARENT WORDS…` ends when its parent ends."""
 
 import ctypes
 import os

@@ -75,6 +75,10 @@ class AuditEvent(StrEnum):
     APPEAL_WITHDRAWN = "objection_withdrawn"
     APPEAL_ANSWERED = "objection_answered"
     SENT_BACK = "sent_back"
+    #: A notification was delivered, or given up.
+    NOTIFIED = "notified"
+    NOT_NOTIFIED = "not_notified"
+    ADDRESSES_CHANGED = "addresses_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
 from config.settings import Settings
+from config.tables.notify import NotifyEvent
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.authority import Authority
 from status_db.accounts.grants import Act
+from status_db.code_words import code_word
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.effective.history import write_flips
 from status_db.effective.step_rows import step_rows
@@ -24,6 +27,7 @@ from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, version_tag_of
+from status_db.outbox.rows import enter_flips
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
 
@@ -88,7 +92,10 @@ class DecisionWriter:
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
                     DecisionCode.NOT_ALLOWED,
-                    f"{author} is no longer allowed to do this. Sign in again, or ask an administrator for a grant.",
+                    tr(
+                        "{author} is no longer allowed to do this. Sign in again, or ask an administrator for a grant.",
+                        author=author,
+                    ),
                 )
             yield DecisionTransaction(connection, link, author, now)
 
@@ -147,7 +154,11 @@ class DecisionWriter:
         if effective is None:
             raise DecisionRefused(
                 DecisionCode.NOTHING_TO_WITHDRAW,
-                f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
+                tr(
+                    "{student} has no decision on {step} to withdraw. See: clearance override list {student}",
+                    student=student,
+                    step=step,
+                ),
             )
         if saw is not None and saw != effective.id:
             raise _overtaken(effective)
@@ -196,7 +207,12 @@ class DecisionWriter:
         if active is not None and not request.saw.endswith(f":{active.id}"):
             raise _overtaken(active)
         raise Overtaken(
-            f"{request.step} of {request.student} has changed since you saw it. Check it, then decide again.", active
+            tr(
+                "{step} of {student} has changed since you saw it. Check it, then decide again.",
+                step=request.step,
+                student=request.student,
+            ),
+            active,
         )
 
     def move_revision(self, at: DecisionTransaction) -> None:
@@ -256,24 +272,38 @@ class DecisionWriter:
         if before is not after:
             flip = Flip(decision.student, decision.step, before, after, reason)
             write_flips(at.connection, at.link, self.cohort, [flip], at.now, cause, decision=decision.id)
+            if NotifyEvent.STEP_CHANGED in self.settings.notify.tells_students:
+                enter_flips(at.connection, self.cohort, [flip], at.now, run=None, decision=decision.id)
 
 
 def no_student_text(student: str, cohort: str) -> str:
     """Return the message for a number that is not on the roster, or that the author is not allowed to decide about."""
-    return f"there is no student {student} on the roster of {cohort}. Check the number."
+    return tr(
+        "there is no student {student} on the roster of {cohort}. Check the number.", student=student, cohort=cohort
+    )
 
 
 def not_configured(student: str, flow: str) -> str:
     """Return the message for a student whose flow is not configured."""
-    return (
-        f'{student} has the flow "{flow}", which is not configured. '
-        "Restore that [[flow]], or sync the roster so that the student gets another: clearance sync roster"
+    return tr(
+        '{student} has the flow "{flow}", which is not configured. Restore that [[flow]], or sync the '
+        "roster so that the student gets another: clearance sync roster",
+        student=student,
+        flow=flow,
     )
 
 
 def _overtaken(first: Decision) -> Overtaken:
     return Overtaken(
-        f"{first.author} was first, at {first.entered_at:%Y-%m-%d %H:%M} UTC: {first.step} of {first.student} is "
-        f"{first.verdict} ({first.reason}). Check that decision, then decide again if necessary.",
+        tr(
+            "{author} was first, at {entered_at:%Y-%m-%d %H:%M} UTC: {step} of {student} is {verdict} "
+            "({reason}). Check that decision, then decide again if necessary.",
+            author=first.author,
+            entered_at=first.entered_at,
+            step=first.step,
+            student=first.student,
+            verdict=code_word(first.verdict),
+            reason=first.reason,
+        ),
         first,
     )

@@ -24,13 +24,16 @@ from sqlalchemy import (
     update,
 )
 
+from config.tables.notify import NotifyEvent
 from foundation.chunks import chunked
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import APPEAL
 from status_db.desk.store import DeskEntry, DeskStore
 from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind, AppealOutcome, appeal_from, seen_as_json
+from status_db.outbox.rows import Notice, enter
 from status_db.store.engine import reading
 
 #: In characters.
@@ -80,8 +83,10 @@ class AppealRefused(Refused[AppealCode]):
 class Appeals:
     """Raises, answers and reads appeals. For reads, an engine of `open_reading` is enough. Raises StoreError."""
 
-    def __init__(self, desk: Engine | DeskStore) -> None:
+    def __init__(self, desk: Engine | DeskStore, *, tells_students: bool = False) -> None:
+        """With `tells_students`, a message to the student is entered with the answer."""
         self._desk = store.of(desk)
+        self._tells_students = tells_students
 
     def raise_(
         self,
@@ -110,11 +115,13 @@ class Appeals:
             waiting = _select_appeals(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
                 if (one.step, one.item) == (step, item):
-                    raise AppealRefused(AppealCode.WAITS, "the same appeal already waits. Wait for the answer.", one)
+                    raise AppealRefused(
+                        AppealCode.WAITS, tr("the same appeal already waits. Wait for the answer."), one
+                    )
             if len(waiting) >= limit:
                 raise AppealRefused(
                     AppealCode.TOO_MANY,
-                    f"{len(waiting)} appeals already wait. Wait for an answer, or withdraw one.",
+                    tr("{waiting} appeals already wait. Wait for an answer, or withdraw one.", waiting=len(waiting)),
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.APPEAL, "item": item}
             return _insert_appeal(entry, what, text, account=account, seen=seen, due=due, now=now)
@@ -144,7 +151,7 @@ class Appeals:
             waiting = _select_appeals(connection, *own)
             if waiting:
                 raise AppealRefused(
-                    AppealCode.WAITS, "this step is already sent back. Wait for the answer.", waiting[0]
+                    AppealCode.WAITS, tr("this step is already sent back. Wait for the answer."), waiting[0]
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.SENT_BACK, "item": ""}
             return _insert_appeal(entry, what, text, account=account, seen=seen, due=due, now=now)
@@ -165,15 +172,21 @@ class Appeals:
         decision is missing. Raises KeyError if there is no such appeal, and ValueError for WITHDRAWN.
         """
         if outcome is AppealOutcome.WITHDRAWN:
-            raise ValueError("only the student withdraws an appeal")
+            raise ValueError(tr("only the student withdraws an appeal"))
         text = _checked_text(answer, needed=outcome is AppealOutcome.EXPLAINED)
         if outcome is AppealOutcome.DECIDED and decision is None:
-            raise AppealRefused(AppealCode.NO_DECISION, "no decision settles it. Enter a decision first.")
+            raise AppealRefused(AppealCode.NO_DECISION, tr("no decision settles it. Enter a decision first."))
         named = decision if outcome is AppealOutcome.DECIDED else None
         with self._desk.writing() as entry:
             connection = entry.connection
             _confirm_waiting(connection, appeal)
-            return _close_appeal(entry, appeal, outcome, text, account=account, now=now, decision=named)
+            closed = _close_appeal(entry, appeal, outcome, text, account=account, now=now, decision=named)
+            if self._tells_students and closed.kind is AppealKind.APPEAL:
+                data = {"appeal": appeal, "step": closed.step}
+                key = f"appeal-answered:{appeal}"
+                about = Notice(NotifyEvent.APPEAL_ANSWERED, key, closed.cohort, student=closed.student, data=data)
+                enter(connection, tables.desk_outbox, [about], now)
+            return closed
 
     def withdraw(self, appeal: int, student: str, *, account: str, now: datetime) -> Appeal:
         """Withdraw a student's own appeal, and return it.
@@ -234,10 +247,11 @@ class Appeals:
 def _checked_text(text: str, *, needed: bool = True) -> str:
     text = text.strip()
     if needed and not text:
-        raise AppealRefused(AppealCode.NO_TEXT, "the text is empty. Enter a text.")
+        raise AppealRefused(AppealCode.NO_TEXT, tr("the text is empty. Enter a text."))
     if len(text) > LONGEST_TEXT:
         raise AppealRefused(
-            AppealCode.LONG_TEXT, f"the text is longer than {LONGEST_TEXT} characters. Make it shorter."
+            AppealCode.LONG_TEXT,
+            tr("the text is longer than {most} characters. Make it shorter.", most=LONGEST_TEXT),
         )
     return text
 
@@ -268,7 +282,11 @@ def _confirm_waiting(connection: Connection, appeal: int, student: str | None = 
     if not found[0].waits:
         raise AppealRefused(
             AppealCode.ANSWERED,
-            f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Check the appeal again.",
+            tr(
+                "{answered_by} was first, at {answered_at:%Y-%m-%d %H:%M %Z}. Check the appeal again.",
+                answered_by=found[0].answered_by,
+                answered_at=found[0].answered_at,
+            ),
             found[0],
         )
     return found[0]

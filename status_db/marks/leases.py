@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, l
 from sqlalchemy.exc import IntegrityError
 
 from config.tables.plain_text import plain
+from foundation.translation import tr
 from status_db import tables
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
@@ -18,6 +19,7 @@ from status_db.marks.approvals import APPROVAL_OPEN_FOR
 from status_db.marks.impact import Impact, impact_to_text
 from status_db.marks.runs import Lease, LeaseLost, Pull, RunEnding, RunUnderWay, SlotTaken
 from status_db.model import RunState
+from status_db.outbox.run_notices import RunNotices
 from status_db.store.clock import time_there
 from status_db.store.engine import reading, writing
 
@@ -28,7 +30,9 @@ _RECHECK_ENDS_WITHIN = timedelta(hours=1)
 class Runs:
     """Opens, holds and ends one cohort's runs."""
 
-    def __init__(self, engine: Engine, cohort: str, ledger: Ledger) -> None:
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger, notices: RunNotices | None = None) -> None:
+        """`notices` enters what people are notified of; without it, nothing is entered."""
+        self._notices = notices
         self._engine = engine
         self._cohort = cohort
         self._ledger = ledger
@@ -121,7 +125,7 @@ class Runs:
         except IntegrityError as error:
             if slot is None:
                 raise
-            raise SlotTaken(f"{source} has its run for {slot} already") from error
+            raise SlotTaken(tr("{source} has its run for {slot} already", source=source, slot=slot)) from error
         return number
 
     def _abandon(self, connection: Connection, now: datetime, *which: ColumnElement[bool]) -> None:
@@ -132,7 +136,7 @@ class Runs:
             .values(
                 state=RunState.ABANDONED,
                 ended=now,
-                message="Abandoned: its process ended or stalled until the lease expired. No changes were written.",
+                message=tr("Abandoned: its process ended or stalled until the lease expired. No changes were written."),
             )
         )
 
@@ -173,6 +177,10 @@ class Runs:
             mac = self._ledger.seals(connection).row("pending", kept)
             values = dict(zip(("run", "digest", "snapshot", "look"), kept, strict=True))
             connection.execute(insert(tables.pending).values(**values, mac=mac))
+            if self._notices is not None:
+                moved = ((one.college, one.before, one.after, one.students) for one in impact.moved)
+                about = (self._cohort, lease.source, lease.run, ending.plan_digest, impact.reasons, moved)
+                self._notices.suspended(connection, *about, ending.at)
 
     def expire(self, now: datetime) -> None:
         """Close every suspended run that has waited too long."""
@@ -189,7 +197,9 @@ class Runs:
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
             self._drop_pending(connection, old)
-            over = literal("Expired: not approved within 72 hours. The next pull is checked again. Original reason: ")
+            over = literal(
+                tr("Expired: not approved within 72 hours. The next pull is checked again. Original reason: ")
+            )
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
     def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
@@ -199,7 +209,12 @@ class Runs:
             rejected = connection.execute(
                 update(run)
                 .where(run.c.run == number, run.c.state == RunState.SUSPENDED)
-                .values(state=RunState.REJECTED, decided_by=by, decided_at=now, message=f"rejected: {reason}")
+                .values(
+                    state=RunState.REJECTED,
+                    decided_by=by,
+                    decided_at=now,
+                    message=tr("rejected: {reason}", reason=reason),
+                )
             )
             if rejected.rowcount != 1:
                 return False
@@ -249,9 +264,12 @@ class Runs:
             kept = (number, row.digest, row.snapshot, *(() if row.look is None else (row.look,)))
             if self._ledger.seals(connection).row("pending", kept) != row.mac:
                 raise LedgerRefused(
-                    f"The stored answer of run {number} was altered after it was suspended, so it cannot be approved. "
-                    "Find out who can write to the status database, then: "
-                    f'clearance runs reject {number} --reason "altered"'
+                    tr(
+                        "The stored answer of run {number} was altered after it was suspended, so it cannot be "
+                        "approved. Find out who can write to the status database, then: clearance runs reject "
+                        '{number} --reason "altered"',
+                        number=number,
+                    )
                 )
             return row.digest, row.snapshot
 
@@ -285,6 +303,10 @@ class Runs:
         )
         if closed.rowcount != 1:
             raise LeaseLost(lease.source, lease.run)
+        # An approved answer is of an earlier time, and a revert has none: neither shows that the source is back.
+        asked_now = bool(ending.fault or ending.proofs or ending.counts.not_pulled) and not ending.counts.approved
+        if self._notices is not None and lease.student is None and asked_now:
+            self._notices.ended(connection, self._cohort, lease.source, ending.state, ending.fault, ending.at)
 
     def _supersede(self, connection: Connection, lease: Lease) -> None:
         """Close an older suspension of the source: this pull was within the limits, or was approved itself."""
@@ -297,7 +319,7 @@ class Runs:
         )
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
-            over = literal(f"Superseded: run {lease.run} was within the limits. Original reason: ")
+            over = literal(tr("Superseded: run {run} was within the limits. Original reason: ", run=lease.run))
             connection.execute(
                 update(run).where(*waiting).values(state=RunState.SUPERSEDED, message=over + run.c.message)
             )

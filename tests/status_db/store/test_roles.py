@@ -31,7 +31,8 @@ from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRequest, DecisionWriter
 from status_db.desk.retention import RetentionRunner
 from status_db.inbox.requests import Requests
-from status_db.model import RunState, Verdict
+from status_db.model import Flip, RunState, Verdict
+from status_db.outbox.rows import enter_flips
 from status_db.store.engine import StoreError, open_writing, reading, writing
 from status_db.store.migrate import check
 from status_db.store.roles import Roles, apply, statements
@@ -264,7 +265,7 @@ class TestTheOperatorsRole:
 
     def test_what_was_found_and_who_is_on_the_roster_it_cannot_write(self, manned: Manned) -> None:
         engine = manned.engine(manned.roles.operator)
-        own = {tables.batch, tables.decision, tables.certificate, tables.flip, tables.ledger}
+        own = {tables.batch, tables.decision, tables.certificate, tables.flip, tables.ledger, tables.outbox}
         # Of announced changes and votes it seals those of before there were seals.
         for table in set(MARKS) - own - {tables.cohort, tables.expected_change, tables.approval_vote}:
             statements = {k: v for k, v in writes(table).items() if k != "grant"}
@@ -276,6 +277,14 @@ class TestTheOperatorsRole:
         assert refused(engine, update(tables.cohort).values(name="x"))
         assert refused(engine, update(tables.expected_change).values(most=9999))
         assert refused(engine, update(tables.approval_vote).values(says="approve"))
+        assert refused(engine, update(tables.outbox).values(delivered=manned.world.now))
+
+    def test_it_enters_what_a_student_is_told_with_the_decision(self, manned: Manned) -> None:
+        flips = [Flip("20151001", "library", Verdict.HELD, Verdict.CLEARED, "现场归还")]
+        with writing(manned.engine(manned.roles.operator), COHORT) as connection:
+            enter_flips(connection, COHORT, flips, manned.world.now, run=None, decision=1)
+        with manned.world.engine.connect() as connection:
+            assert connection.execute(select(tables.outbox.c.event)).scalars().all() == ["step_changed"]
 
     def test_it_sees_nothing_of_the_desk(self, manned: Manned) -> None:
         engine = manned.engine(manned.roles.operator)
