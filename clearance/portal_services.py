@@ -94,7 +94,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         audit_log=stores.audit_reading,
         requests=stores.requests,
         retention_runs=stores.retention_runs,
-        board=stores.board,
+        announcements=stores.announcements,
         raised_appeals=Appeals(
             stores.desk_store,
             tells_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.tells_students,

@@ -26,6 +26,7 @@ from portal.signin import by_cas, by_oidc, password, providers, second_factor, s
 from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
 from portal.student import appeal, card, recheck, slip
 from portal.web import faults, headers, limits, links, sending, well_formed
+from portal.web.former_addresses import former_addresses
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
@@ -86,13 +87,17 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         yield
         await to_thread.run_sync(services.close)
 
+    pages = (
+        *_SIGN_IN_ROUTES,
+        *_HOME_ROUTES,
+        *(_STUDENT_ROUTES if services.for_students else ()),
+        *(_STAFF_ROUTES if services.for_staff else ()),
+        *(desk.routes if desk is not None else ()),
+    )
     app = Starlette(
         routes=[
-            *_SIGN_IN_ROUTES,
-            *_HOME_ROUTES,
-            *(_STUDENT_ROUTES if services.for_students else ()),
-            *(_STAFF_ROUTES if services.for_staff else ()),
-            *(desk.routes if desk is not None else ()),
+            *pages,
+            *former_addresses(pages),
             # Only static files are compressed. A page contains the token of its forms and repeats values of its
             # address; compressed together, the length of the answer would reveal the token (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),

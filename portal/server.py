@@ -39,6 +39,7 @@ _WORKERS_END_WITHIN = 20
 class ListenCode(StrEnum):
     """Why the server cannot listen on an address."""
 
+    #: The address is in use, is not on this machine, or needs more rights.
     REFUSED = "refused"
 
 

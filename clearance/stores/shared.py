@@ -298,7 +298,7 @@ class Stores:
         return Uploads(self.desk_store)
 
     @cached_property
-    def board(self) -> Announcements:
+    def announcements(self) -> Announcements:
         """Announcements to students."""
         from status_db.inbox.announcements import Announcements
 

@@ -106,7 +106,7 @@ class Services:
     #: The runs of retention.
     retention_runs: RetentionRuns
     #: Announcements to students.
-    board: Announcements
+    announcements: Announcements
     #: Students' appeals, and steps that reviewers have sent back.
     raised_appeals: Appeals
     #: Sign-in providers, the states of sign-ins there, and their used tickets.

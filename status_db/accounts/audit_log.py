@@ -61,7 +61,7 @@ class AuditEvent(StrEnum):
     HANDED_OVER = "handed_over"
     ANNOUNCED = "announced"
     ANNOUNCEMENT_WITHDRAWN = "announcement_withdrawn"
-    MORNING_HELD = "morning_held"
+    CLASS_REVIEWED = "morning_held"
     ISSUED = "issued"
     CERTIFICATE_HANDED_OVER = "certificate_handed_over"
     REVOKED = "revoked"

@@ -58,12 +58,15 @@ Inside: TypeAlias = Callable[[Sequence[str]], Collection[str]]
 class AppealCode(StrEnum):
     """Why an appeal or an answer is refused."""
 
+    #: The text is missing.
     NO_TEXT = "no_text"
+    #: The text is too long.
     LONG_TEXT = "long_text"
     #: The same appeal already waits.
     WAITS = "waits"
     #: The student has the largest number of waiting appeals.
     TOO_MANY = "too_many"
+    #: The answer needs a decision that is not there.
     NO_DECISION = "no_decision"
     #: It was already answered or withdrawn.
     ANSWERED = "answered"

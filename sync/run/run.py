@@ -1,4 +1,4 @@
-"""One run: pull, gather, match, compare, confirm, plan, guard, apply. A run changes all that its plan says, or nothing.
+"""One run: pull, gather, match, compare, confirm, plan, guard, apply. A run changes all of its plan, or nothing.
 
 No transaction is open while a source is asked. The plan is made on one consistent read of the marks and applied on
 that revision only; if the marks have moved meanwhile, the same snapshot is planned and judged again.

@@ -18,8 +18,11 @@ class DeliveryCode(StrEnum):
 
     #: The settings or a secret cannot be used.
     SETTINGS = "settings"
+    #: No connection to the server.
     UNREACHABLE = "unreachable"
+    #: The server accepted the connection and did not answer in time.
     SILENT = "silent"
+    #: The server did not accept the message.
     REFUSED = "refused"
     #: The recipient is wrong: another try will not help.
     RECIPIENT = "recipient"

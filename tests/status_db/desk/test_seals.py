@@ -1,4 +1,4 @@
-"""Who may speak is sealed: writing to the desk's database alone gives nobody a say, and every change there is found."""
+"""Who may speak is sealed: writing to the desk's database alone gives no one a say, and every change there is found."""
 
 import random
 import string
@@ -240,7 +240,7 @@ def forge(world: World, statement: Callable[[Connection], object]) -> None:
 
 
 def session_opens(world: World, token: bytes = TOKEN, now: datetime | None = None) -> bool:
-    """Say whether a session of the desk opens anything."""
+    """Return whether a session of the desk opens anything."""
     return Accounts(world.desk).find_session(token, now or world.now, idle=LONG, longest=LONG) is not None
 
 
