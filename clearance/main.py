@@ -31,6 +31,7 @@ _COMMANDS = {
     "log-name": "log_name:name_in_log",
     "schedule": "serve:schedule",
     "serve": "serve:serve",
+    "up": "up:up",
     "paper": "paper:paper",
     "backup": "backup:backup",
     "restore": "backup:restore",

@@ -18,6 +18,7 @@ from config.settings import Settings
 from foundation import metrics
 from portal.app import create_app
 from portal.web.apart import Apart
+from portal.web.links import set_prefix
 from portal.web.long_questions import Elsewhere
 from status_db.desk.key import DeskKey
 
@@ -57,6 +58,8 @@ def application(
 
 def _application_of(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
+    portal = settings.portal
+    set_prefix(portal.public_url if students else portal.desk_public_url or portal.public_url)
     logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
     log_former_keys(settings)
     if settings.metrics.port is not None and os.environ.get(metrics.FOLDER_VARIABLE):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from config import renames
 from config.cohorts import mistakes as cohort_mistakes
@@ -92,6 +93,8 @@ def contradictions(settings: Settings) -> list[str]:
     ]
     found += renames.mistakes(settings)
     auth = settings.auth
+    found += _address_mistakes("public_url", settings.portal.public_url)
+    found += _address_mistakes("desk_public_url", settings.portal.desk_public_url)
     found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
     found += cohort_mistakes(settings) + _notify_mistakes(settings)
     rosters = {f"roster.{key}": roster for key, roster in settings.rosters.items()} or {"roster": settings.roster}
@@ -101,6 +104,34 @@ def contradictions(settings: Settings) -> list[str]:
         found += _source_contradictions(name, source, steps, synced)
         found += _quiet_mistakes(f"source.{name}", source, settings)
     return found
+
+
+#: A path below which the pages can be served: what no browser and no proxy writes in another way.
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
+
+
+def _address_mistakes(key: str, address: str) -> list[str]:
+    """Find what is wrong with an address of the pages; it can be empty."""
+    if not address or _is_address_of_pages(address):
+        return []
+    return [
+        tr(
+            '[portal] {key}: "{address}" is not an address of pages: write one such as '
+            '"https://clearance.example.edu.cn", or with a path of letters and digits, "https://www.example.edu.cn/leave"',
+            key=key,
+            address=address,
+        )
+    ]
+
+
+def _is_address_of_pages(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    more = parts.query or parts.fragment or parts.username
+    return named and parts.scheme in ("http", "https") and not more and bool(_PREFIX.fullmatch(parts.path))
 
 
 def _notify_mistakes(settings: Settings) -> list[str]:

@@ -36,7 +36,7 @@ from portal.staff import (
     unmatched_rows,
 )
 from portal.student import appeal, card, recheck, slip
-from portal.web import faults, headers, limits, observing, sending, well_formed
+from portal.web import faults, headers, limits, links, observing, sending, well_formed
 from portal.web.former_addresses import former_addresses
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
@@ -133,6 +133,8 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         },
         lifespan=lifespan,
     )
+    # The router would redirect a path with a slash at its end to an address without the prefix.
+    app.router.redirect_slashes = not links.PREFIX
     app.state.services = services
     app.state.desk = desk
     app.state.arriving = arriving

@@ -2,7 +2,10 @@
 
 import resource
 import socket
+import time
+from contextlib import suppress
 from enum import StrEnum
+from threading import Thread
 from typing import Any
 
 from granian import Granian
@@ -12,6 +15,7 @@ from granian.log import LogLevels
 
 from config.tables.limits import PortalLimits
 from foundation.refusals import Refused
+from foundation.service_manager import ServiceManager
 from foundation.translation import tr
 
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
@@ -22,6 +26,14 @@ _BACKLOG = 1024
 
 #: Files that a process opens in addition to its connections.
 _OTHER_FILES = 256
+
+
+#: How often to look whether the workers answer, in seconds, until they do; and how long an answer may take.
+_STARTS = 0.3
+_ANSWERS_WITHIN = 10.0
+
+#: A worker that has not ended this long after a stop is killed, in seconds.
+_WORKERS_END_WITHIN = 20
 
 
 class ListenCode(StrEnum):
@@ -35,13 +47,9 @@ class CannotListen(Refused[ListenCode]):
     """The server cannot listen on the address. The text has the reason and the fix."""
 
 
-def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits) -> None:
-    """Serve until stopped by SIGTERM or Ctrl-C; `target` is the function that returns the application, module:function.
-
-    Each worker is a process of its own that imports the target. Raises CannotListen.
-    """
+def refuse_used_port(host: str, port: int) -> None:
+    """Raise CannotListen if the server could not listen there; it would fail with a traceback itself."""
     try:
-        # The server itself would fail with a traceback.
         with socket.create_server((host, port)):
             pass
     except OSError as error:
@@ -55,6 +63,24 @@ def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits)
                 error=error.strerror or error,
             ),
         ) from error
+
+
+def local_address(host: str) -> str:
+    """Return the address at which this machine reaches a server that listens on a host, also on every address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def serve(
+    target: str, host: str, port: int, workers: int, limits: PortalLimits, manager: ServiceManager | None = None
+) -> None:
+    """Serve until stopped by SIGTERM or Ctrl-C; `target` is the function that returns the application, module:function.
+
+    Each worker is a process of its own that imports the target. A service `manager` is told when the workers answer,
+    and as long as they do. Raises CannotListen.
+    """
+    refuse_used_port(host, port)
+    if manager is not None and manager.address:
+        Thread(target=_report, args=(manager, local_address(host), port), name="watchdog", daemon=True).start()
     Granian(
         target,
         address=host,
@@ -64,8 +90,33 @@ def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits)
         log_access=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        # A worker that is just starting can miss the signal.
+        workers_kill_timeout=_WORKERS_END_WITHIN,
         **bounds(limits),
     ).serve()
+
+
+def _report(manager: ServiceManager, host: str, port: int) -> None:
+    """Report to the manager once a worker answers, then as often as the manager wants to know, while one does.
+
+    Any answer counts: a database that is down does not come back when the pages are started again.
+    """
+    pause, ready = manager.beat.total_seconds() if manager.beat is not None else None, False
+    while not ready or pause is not None:
+        time.sleep(_STARTS if not ready or pause is None else pause)
+        if _answers(host, port):
+            if not ready:
+                manager.ready()
+                ready = True
+            manager.alive()
+
+
+def _answers(host: str, port: int) -> bool:
+    """Return whether a worker answers a request. Plain sockets: workers are forked from this process meanwhile."""
+    with suppress(OSError), socket.create_connection((host, port), _ANSWERS_WITHIN) as there:
+        there.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        return there.recv(5) == b"HTTP/"
+    return False
 
 
 def bounds(limits: PortalLimits) -> dict[str, Any]:

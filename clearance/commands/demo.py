@@ -33,6 +33,7 @@ from clearance.demo_life import (
 from clearance.output import tables
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
+from clearance.supervision.children import start, stop
 from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import FIRST_DAY, LAST_DAY, notable
@@ -305,18 +306,12 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
 def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
     """Run the schedule in a separate process until this ends, with its output in a file."""
     # In a separate process, because the server forks its workers, and threads do not survive a fork.
-    command = [sys.executable, "-m", "clearance", "--config", str(here.file)]
     with (folder / "schedule.log").open("ab") as log:
-        process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 - our own program
+        process = start(["--config", str(here.file), "schedule"], log)
         try:
             yield
         finally:
-            process.terminate()
-            try:
-                process.wait(_SCHEDULE_ENDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process, _SCHEDULE_ENDS)
 
 
 def use_finance_port(port: int) -> None:

@@ -21,14 +21,17 @@ from clearance.settings_file import CONFIG_VARIABLE
 from config.load import SettingsError
 from config.processes import Process
 from config.settings import Settings
+from foundation.service_manager import ServiceManager
 from portal.server import serve as serve_pages
 from status_db.desk.address import desk_url
 from status_db.store.engine import StoreError, sqlite_file
 from status_db.store.migrate import Part, upgrade
 from status_db.store.roles import Roles, apply, planned
 from sync.run.season import for_each
+from sync.service.inbox import OTHERS, RECHECKS
+from sync.service.polling import RECHECKS_EVERY, Polling
 from sync.service.reloading import Loaded, run_until_stopped
-from sync.service.schedule import Schedule
+from sync.service.schedule import Background, Schedule
 
 
 class ServedPart(StrEnum):
@@ -57,8 +60,16 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 def schedule(context: typer.Context) -> None:
     """Query each source on its schedule, until stopped. SIGHUP loads the settings again."""
     stopped, reload = stop_like_ctrl_c(), _reload_on_hangup()
-    metrics = ScheduleMetrics()
-    if not run_until_stopped(lambda: _loaded(context, metrics), stopped, reload, metrics.started):
+    metrics, manager = ScheduleMetrics(), ServiceManager.of(os.environ)
+
+    def running(loaded: Loaded) -> None:
+        manager.ready()
+        if manager.beat is not None:
+            loaded.schedule.repeat(manager.alive, manager.beat)
+
+    if not run_until_stopped(
+        lambda: _loaded(context, metrics), stopped, reload, metrics.started, running, manager.stopping
+    ):
         # A run is under way. Its threads would keep the process; the database rolls its transaction back.
         sys.stderr.flush()
         os._exit(0)
@@ -90,12 +101,24 @@ def _schedule_of(served: ServedCohorts) -> Schedule:
         served.season,
         served.first.clock,
         lambda at: sum(for_each(partial(program.decision_writer.sweep, at) for program in programs)),
-        lambda: sum(for_each(program.serving.serve for program in programs)),
+        lambda: sum(for_each(partial(program.serving.serve, OTHERS) for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
         served.first.gate.wait,
-        lambda: [service] if (service := notify_service(served.first)) is not None else [],
+        lambda: _beside(served),
     )
+
+
+def _beside(served: ServedCohorts) -> list[Background]:
+    """Return what runs beside the schedule: rechecks, and the notifications where the settings have a channel."""
+    within = served.first.settings.schedule.stop_within.total_seconds()
+    rechecks = Polling(
+        lambda: sum(for_each(partial(program.serving.serve, RECHECKS) for program in served.programs)),
+        RECHECKS_EVERY,
+        within,
+    )
+    notifying = notify_service(served.first)
+    return [rechecks, notifying] if notifying is not None else [rechecks]
 
 
 @ends_well
@@ -111,6 +134,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the pages, the desk, or both, until stopped."""
+    manager = ServiceManager.of(os.environ)
     here = chosen(context)
     program = here.program(_PROCESSES[what], service=True)
     # An error that would end each worker ends the command here, with a message.
@@ -123,7 +147,7 @@ def serve(
         structlog.get_logger("clearance.portal").warning(warning)
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
     serve_workers_metrics(program.settings, _PROCESSES[what])
-    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits, manager)
 
 
 @ends_well

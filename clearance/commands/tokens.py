@@ -1,5 +1,6 @@
 """Commands `tokens`: API tokens of other programs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
+from clearance.services import Program
+from config.renames import stored_name
 from foundation.zones import in_zone
 from status_db.accounts import api_tokens
 from status_db.accounts.audit_log import AuditEvent
@@ -25,13 +28,18 @@ def create(
             help=f"End it at this local time (default: after {api_tokens.LIFE.days} days).",
         ),
     ] = None,
+    recheck: Annotated[
+        list[str] | None,
+        typer.Option("--recheck", help="Let it request rechecks of this source; * for each. Can be repeated."),
+    ] = None,
 ) -> None:
     """Create an API token. It is printed only once."""
     program = chosen(context).program()
+    sources = _sources(program, recheck or ())
     now, zone, by = program.clock(), program.settings.institution.timezone, system_user()
     end = in_zone(until, zone) if until else now + api_tokens.LIFE
     secret = api_tokens.new_token()
-    made = program.tokens.make(api_tokens.hash_of(secret), title, account, end, by=by, now=now)
+    made = program.tokens.make(api_tokens.hash_of(secret), title, account, end, by=by, now=now, recheck=sources)
     program.audit.note(
         AuditEvent.TOKEN_MADE,
         account=by,
@@ -40,9 +48,22 @@ def create(
         title=made.title,
         whose=made.account,
         until=end.isoformat(),
+        recheck=sources,
     )
     tables.OUT.print(f"token {made.id} has the grants of {made.account} until {tables.moment(end, zone)}")
+    if made.recheck:
+        tables.OUT.print(f"it can request rechecks of {', '.join(made.recheck)}")
     tables.OUT.print(f"shown only once: {secret}")
+
+
+def _sources(program: Program, given: Sequence[str]) -> list[str]:
+    """Return the stored names of sources, or `*`. Exits if there is no such source."""
+    sources = [stored_name(program.settings, name.strip()) for name in given]
+    for name in sources:
+        if name != api_tokens.EVERY_SOURCE and name not in program.settings.source:
+            known = ", ".join(program.settings.source)
+            raise typer.BadParameter(f'there is no source "{name}": write one of {known}, or * for each')
+    return sources
 
 
 @ends_well
@@ -54,7 +75,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
         tables.as_json(found)
         return
     tables.table(
-        ("token", "title", "account", "created", "by", "until", "used", "valid"),
+        ("token", "title", "account", "created", "by", "until", "used", "rechecks", "valid"),
         (
             (
                 t.id,
@@ -64,6 +85,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
                 t.made_by,
                 tables.moment(t.until, zone),
                 tables.moment(t.used_at, zone),
+                ", ".join(t.recheck),
                 "yes" if t.opens(now) else "revoked" if t.withdrawn_at else "expired",
             )
             for t in found

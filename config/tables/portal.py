@@ -113,7 +113,7 @@ class Auth(Table):
 
 
 class Api(Table):
-    """What other programs can read, each with a token."""
+    """What other programs can read and request, each with a token."""
 
     #: `false`: the [API](api.md) is off.
     enabled: bool = True
@@ -121,3 +121,7 @@ class Api(Table):
     origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
     #: Requests a minute for each token.
     rate: Annotated[int, Field(ge=1)] = 600
+    #: Rechecks a minute for each token.
+    recheck_rate: Annotated[int, Field(ge=1)] = 60
+    #: How long a program waits between two rechecks of one student at one source.
+    recheck_pause: Span = timedelta(seconds=10)

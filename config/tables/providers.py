@@ -170,21 +170,9 @@ PROVIDERS: dict[str, type[BaseModel]] = {"cas": Cas, "oidc": Oidc, "ldap": Ldap}
 
 def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, public_url: str) -> Iterator[str]:
     """Find contradictions between the providers and the rest, each with the fix."""
-    public = urlsplit(public_url)
     for name, provider in (("cas", cas), ("oidc", oidc)):
-        if provider is None:
-            continue
-        if not public_url:
+        if provider is not None and not public_url:
             yield tr("[portal] public_url: is missing, and [auth.{name}] sends users back to it: add it", name=name)
-        elif public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/"):
-            yield (
-                tr(
-                    '[portal] public_url: "{public_url}" is not an address without a path, and [auth.{name}] '
-                    'needs one: write one such as "https://clearance.example.edu.cn"',
-                    public_url=public_url,
-                    name=name,
-                )
-            )
     if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):
         yield tr("[auth.oidc] clock_skew: it is the time that an expired token is still accepted: write at most 10 min")
     if oidc is not None and "openid" not in oidc.scopes:

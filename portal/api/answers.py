@@ -201,3 +201,13 @@ class SourcesAnswer(BaseModel):
 
     cohort: str
     sources: list[SourceAnswer]
+
+
+class RecheckAnswer(BaseModel):
+    """A recheck that the scheduler carries out. It has changed nothing yet."""
+
+    request: int = Field(description="The number of the request.")
+    new: bool = Field(description="False if the same request waits already: then that one serves both calls.")
+    cohort: str
+    student: str
+    source: str

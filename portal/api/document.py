@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from config.settings import Settings
 from foundation.version import program_version
@@ -15,14 +15,20 @@ from portal.api.problems import MEDIA_TYPE, Problem
 from portal.api.questions import Question
 from portal.web.links import public_link
 
+#: The errors of one kind of route only.
+_OF_STUDENT, _OF_BODY = ("404",), ("404", "409", "413", "415")
+
 _REF = "#/components/schemas/{model}"
 
 #: The meaning of each error status.
 PROBLEMS: Mapping[str, str] = {
     "400": "A parameter or value is unknown.",
     "401": "The token is missing or not valid.",
-    "403": "The token's account has no grant to read.",
+    "403": "The token's account has no grant to read, or the token cannot do this.",
     "404": "The student does not exist, or the token's account is not allowed to read this student.",
+    "409": "The source decides nothing about the student.",
+    "413": "The body is too long.",
+    "415": "The body is not JSON.",
     "429": "Too many requests with this token.",
     "500": "An internal error.",
     "503": "The database does not respond now.",
@@ -43,11 +49,28 @@ class Endpoint:
     tagged: bool = False
     #: It waits its turn with the other long questions.
     long: bool = False
+    #: The schema of its body: it is requested by POST, and accepted to be carried out later (202).
+    body: type[BaseModel] | None = None
 
     @property
     def name(self) -> str:
         """The operation's name for client programs."""
         return "student" if self.of_one else self.path.removeprefix("/")
+
+    @property
+    def method(self) -> str:
+        """The method of its requests."""
+        return "POST" if self.body is not None else "GET"
+
+    @property
+    def status(self) -> int:
+        """The status of a good answer."""
+        return 202 if self.body is not None else 200
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The errors that it has besides those of all routes."""
+        return _OF_BODY if self.body is not None else _OF_STUDENT if self.of_one else ()
 
 
 def described(
@@ -55,20 +78,25 @@ def described(
 ) -> bytes:
     """Return the description as JSON; `known` has the values of an installation's own parameters."""
     endpoints = list(endpoints)
-    shapes: list[type[BaseModel]] = [*(endpoint.answer for endpoint in endpoints), Problem]
+    shapes: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
+    for endpoint in endpoints:
+        shapes.append((endpoint.answer, "serialization"))
+        if endpoint.body is not None:
+            shapes.append((endpoint.body, "validation"))
     whole = {
         "openapi": "3.1.0",
         "info": {
             "title": f"{settings.institution.name}: leaving clearance",
             "version": program_version(),
             "description": (
-                "The status of each student, read-only, for other programs. Each request sends a token in its "
-                "Authorization header, and can read what the token's account is allowed to read."
+                "The status of each student for other programs, and rechecks that an office's own program requests. "
+                "Each request sends a token in its Authorization header, and can read what the token's account is "
+                "allowed to read."
             ),
         },
         "servers": [{"url": public_link(settings.portal.public_url, prefix)}],
         "security": [{"token": []}],
-        "paths": {endpoint.path: {"get": _operation(endpoint, known)} for endpoint in endpoints},
+        "paths": {e.path: {e.method.lower(): _operation(e, known)} for e in endpoints},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": _schemas(tuple(shapes)),
@@ -78,9 +106,9 @@ def described(
 
 
 @cache
-def _schemas(shapes: tuple[type[BaseModel], ...]) -> Mapping[str, Any]:
-    """Return the schemas of these answers and their parts. They are code, so they are cached."""
-    _, together = models_json_schema([(shape, "serialization") for shape in shapes], ref_template=_REF)
+def _schemas(shapes: tuple[tuple[type[BaseModel], JsonSchemaMode], ...]) -> Mapping[str, Any]:
+    """Return the schemas of these answers, bodies and their parts. They are code, so they are cached."""
+    _, together = models_json_schema(shapes, ref_template=_REF)
     schemas: Mapping[str, Any] = together["$defs"]
     return schemas
 
@@ -88,7 +116,7 @@ def _schemas(shapes: tuple[type[BaseModel], ...]) -> Mapping[str, Any]:
 def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     parameters = list(_parameters(endpoint, known))
     answers: dict[str, Any] = {
-        "200": {
+        str(endpoint.status): {
             "description": (endpoint.answer.__doc__ or "").strip(),
             "content": {"application/json": {"schema": {"$ref": _REF.format(model=endpoint.answer.__name__)}}},
         }
@@ -98,16 +126,20 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[s
         answers["304"] = {"description": "The answer has not changed since the tag in If-None-Match."}
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     for status, meaning in PROBLEMS.items():
-        if status != "404" or endpoint.of_one:
+        if status not in _OF_BODY or status in endpoint.errors:
             answers[status] = {"description": meaning, "content": problem}
     answers["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     answers["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
-    return {
+    operation = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         "parameters": parameters,
         "responses": answers,
     }
+    if endpoint.body is not None:
+        schema = {"$ref": _REF.format(model=endpoint.body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
 
 
 @cache

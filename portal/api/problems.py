@@ -41,7 +41,7 @@ NO_STUDENT = "The student does not exist, or this token's account is not allowed
 _OTHERS: Mapping[int, str] = {
     400: "The address or a header contains a NUL, or bytes that are not UTF-8. Remove them.",
     404: "This address does not exist. See openapi.json.",
-    405: "This address is read-only. Use GET.",
+    405: "This address has another method. Use the one in Allow; see openapi.json.",
     408: "The request did not arrive in time. Send it again.",
     429: "Too many of this account's or this network's requests are unfinished. Retry after Retry-After.",
     503: "Too many requests are waiting. Retry after Retry-After.",

@@ -11,6 +11,10 @@ from portal.api.problems import NoAnswer
 from status_db.model import State
 
 Q = TypeVar("Q", bound="Question")
+B = TypeVar("B", bound=BaseModel)
+
+#: No body is longer, in bytes.
+LONGEST_BODY = 8 * 1024
 
 #: A page of the list has at most this many students.
 MOST = 500
@@ -67,6 +71,18 @@ class OfList(OfCohort):
     limit: Annotated[Limit, Field(description="The number of students on a page, at most.")] = 100
 
 
+class RecheckBody(BaseModel):
+    """What the office's own program has seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    student: Annotated[Line, Field(description="The student number, in any spelling (full width, blanks).")]
+    source: Annotated[Line, Field(description="The source to ask, as in /sources.")]
+    cohort: Annotated[
+        Line | None, Field(description="An open cohort; by default the newest that lists the student.")
+    ] = None
+
+
 def known_values(settings: Settings) -> dict[str, list[str]]:
     """Return the values of an installation's own parameters."""
     return {
@@ -102,3 +118,27 @@ def read_question(request: Request, kind: type[Q], known: Mapping[str, Sequence[
 
 def _parameter_name(name: str, field: Any) -> str:  # noqa: ANN401 - pydantic's description of a field
     return field.alias or name
+
+
+async def read_body(request: Request, kind: type[B]) -> B:
+    """Return the body of a request, which is one JSON object. Raises NoAnswer."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise NoAnswer(415, "The body must be JSON. Send it with Content-Type: application/json.")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LONGEST_BODY:
+            raise NoAnswer(413, f"The body is longer than {LONGEST_BODY:,} bytes. Send only the fields of `known`.")
+    names = list(kind.model_fields)
+    try:
+        return kind.model_validate_json(bytes(body))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        if not first["loc"]:
+            detail = 'The body is not a JSON object. Send such as {"student": "20151001", "source": "loans"}.'
+            raise NoAnswer(400, detail, known=names) from None
+        if first["type"] == "extra_forbidden":
+            raise NoAnswer(400, "A field is unknown. Remove it.", known=names) from None
+        raise NoAnswer(
+            400, f"The field {first['loc'][0]} is not valid: {first['msg']}. Correct it.", known=names
+        ) from None

@@ -19,6 +19,7 @@ from portal.api import answers, document, questions, wording
 from portal.api.bearer import Bearer, BearerCheck, TokenRate
 from portal.api.document import Endpoint
 from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer, broken
+from portal.api.recheck import Rechecks
 from portal.auth.permissions import inside, readable
 from portal.i18n import languages
 from portal.i18n.languages import Language
@@ -51,6 +52,9 @@ class ApiContext:
     bearer: Bearer
     now: datetime
     language: Language
+    rechecks: Rechecks
+    #: The body, where the endpoint has one.
+    body: Any = None
 
     def cohort(self, asked: str | None) -> str:
         """Return the cohort of the question, else the default one."""
@@ -179,6 +183,11 @@ async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.So
     )
 
 
+async def recheck(asked: ApiContext, _question: questions.Question) -> answers.RecheckAnswer:
+    """Request a recheck of one student at one source."""
+    return await asked.rechecks.request(asked.bearer, asked.body, asked.now)
+
+
 def _source_title(asked: ApiContext, name: str) -> str:
     source = asked.services.settings.source.get(name)
     if source is None:
@@ -205,6 +214,16 @@ ENDPOINTS: tuple[tuple[Endpoint, Handler], ...] = (
     ),
     (Endpoint("/overview", "Students in each state", questions.OfCohort, answers.OverviewAnswer, long=True), overview),
     (Endpoint("/sources", "Freshness of the sources", questions.OfCohort, answers.SourcesAnswer), sources),
+    (
+        Endpoint(
+            "/recheck",
+            "Ask a source about one student now",
+            questions.Question,
+            answers.RecheckAnswer,
+            body=questions.RecheckBody,
+        ),
+        recheck,
+    ),
 )
 
 
@@ -214,6 +233,7 @@ def mounted(services: Services) -> tuple[Mount, ...]:
     if not settings.enabled:
         return ()
     check = BearerCheck(services.token_reading, services.token_writing, TokenRate(settings.rate))
+    rechecks = Rechecks(services, TokenRate(settings.recheck_rate))
     known = questions.known_values(services.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, services.settings)
 
@@ -225,18 +245,22 @@ def mounted(services: Services) -> tuple[Mount, ...]:
             now = services.clock()
             bearer = await check.enter(request, services, now)
             question = questions.read_question(request, endpoint.question, known)
+            body = await questions.read_body(request, endpoint.body) if endpoint.body is not None else None
             language = _language(request, services, getattr(question, "lang", None))
 
             async def here() -> Response:
-                content = await handler(ApiContext(request, services, check, bearer, now, language), question)
-                return _json_response(request, content, language, tagged=endpoint.tagged)
+                context = ApiContext(request, services, check, bearer, now, language, rechecks, body)
+                content = await handler(context, question)
+                response = _json_response(request, content, language, tagged=endpoint.tagged)
+                response.status_code = response.status_code if endpoint.tagged else endpoint.status
+                return response
 
             return await (services.long.answer(request, bearer.account.account, here) if endpoint.long else here())
 
         return answer
 
     routes = [
-        Route(e.path.replace("}", ":name}"), answering(e, handler), name=e.name, methods=["GET"])
+        Route(e.path.replace("}", ":name}"), answering(e, handler), name=e.name, methods=[e.method])
         for e, handler in ENDPOINTS
     ]
     routes.append(Route("/openapi.json", description, methods=["GET"]))

@@ -18,7 +18,7 @@ from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import list_rows
-from portal.web.links import public_link
+from portal.web.links import own_address, public_link
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
@@ -156,7 +156,7 @@ async def remind(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.SAW_LIST, cohort=reader.cohort.key, filter=_filter_text(reader, chosen), students=len(leaf.rows)
     )
-    where = public_link(context.services.students_url or str(context.request.base_url), "/").rstrip("/")
+    where = public_link(context.services.students_url or own_address(context.request), "/").rstrip("/")
     texts = [
         (language, reminders.text(reader.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
         for language in context.services.languages.values()

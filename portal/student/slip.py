@@ -17,7 +17,7 @@ from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
 from portal.present.headline import is_clear
 from portal.present.masking import mask_name, mask_number
-from portal.web.links import public_link
+from portal.web.links import own_address, public_link
 from status_db.accounts.audit_log import AuditEvent
 from status_db.views import StudentView
 
@@ -80,7 +80,7 @@ async def _find_slip(context: SignedIn, form: str) -> tuple[StudentView, slip_pd
         return None
     await context.audit(AuditEvent.MADE_SLIP, cohort=student.cohort, student=student.student, form=form)
     slip = clearance_slip.make(student, now)
-    base = context.services.students_url or str(context.request.base_url)
+    base = context.services.students_url or own_address(context.request)
     address = public_link(base, f"/verify/{clearance_slip.seal(slip, context.services.key.of(clearance_slip.USE))}")
     return student, _paper(context, student, slip, address)
 

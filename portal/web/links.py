@@ -3,18 +3,31 @@
 Routes, and comparisons with the path of a request, do not include the prefix.
 """
 
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from urllib.parse import urlencode, urlsplit
 
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-#: The prefix of every path, where the portal is not at the root of its host: "/graduation".
+#: The prefix of every path, where the portal is not at the root of its host: "/graduation". The proxy removes it from
+#: requests. Each process of the server sets it once, before it makes the application.
 PREFIX = ""
+
+
+def set_prefix(public_url: str) -> None:
+    """Set the prefix to the path of this process's public address."""
+    global PREFIX  # noqa: PLW0603 - one address for each process, needed wherever a link is made
+    PREFIX = urlsplit(public_url).path.rstrip("/")
 
 
 def link(path: str, **query: object) -> str:
     """Return the address of a page of ours; empty values are left out, and `class_` is class."""
+    return PREFIX + _with_query(path, query)
+
+
+def _with_query(path: str, query: Mapping[str, object]) -> str:
     asked = {name.rstrip("_"): value for name, value in query.items() if value}
-    return f"{PREFIX}{path}?{urlencode(asked)}" if asked else f"{PREFIX}{path}"
+    return f"{path}?{urlencode(asked)}" if asked else path
 
 
 def is_link(address: str) -> bool:
@@ -23,8 +36,13 @@ def is_link(address: str) -> bool:
 
 
 def public_link(public_url: str, path: str, **query: object) -> str:
-    """Return the address of a page of ours as other hosts know it."""
-    return public_url.rstrip("/") + link(path, **query)
+    """Return the address of a page below a public address, which can be that of another process with its own prefix."""
+    return public_url.rstrip("/") + _with_query(path, query)
+
+
+def own_address(request: Request) -> str:
+    """Return the address of this process as the browser's request names it."""
+    return str(request.base_url).rstrip("/") + PREFIX
 
 
 def cookie_path(path: str = "") -> str:

@@ -6,6 +6,7 @@ that scans of code and mail for secrets find them.
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -32,6 +33,9 @@ LIFE = timedelta(days=400)
 
 #: The use of a token is recorded at most once in this time; so is each student that it reads.
 TOUCH = timedelta(hours=1)
+
+#: In place of a source's name: each source.
+EVERY_SOURCE = "*"
 
 _ID_DIGITS = 12
 
@@ -68,6 +72,12 @@ class ApiToken:
     withdrawn_at: datetime | None
     #: When it was last used, to within an hour; None before that.
     used_at: datetime | None
+    #: The sources that it can request rechecks of; `EVERY_SOURCE` alone means each of them.
+    recheck: tuple[str, ...] = ()
+
+    def may_recheck(self, source: str) -> bool:
+        """Return whether it can request rechecks of a source, by the source's stored name."""
+        return EVERY_SOURCE in self.recheck or source in self.recheck
 
     def opens(self, now: datetime) -> bool:
         """Return whether it is neither revoked nor expired."""
@@ -95,8 +105,21 @@ class Tokens:
         self._demo = demo
         self._accounts = Accounts(self._desk, demo=demo)
 
-    def make(self, token_hash: bytes, title: str, account: str, until: datetime, *, by: str, now: datetime) -> ApiToken:
-        """Store a token of an active account, and its creator. Raises TokenRefused."""
+    def make(
+        self,
+        token_hash: bytes,
+        title: str,
+        account: str,
+        until: datetime,
+        *,
+        by: str,
+        now: datetime,
+        recheck: Collection[str] = (),
+    ) -> ApiToken:
+        """Store a token of an active account, and its creator. Raises TokenRefused.
+
+        `recheck` are the sources that it can request rechecks of.
+        """
         name, title = normalise_account(account), " ".join(title.split())
         if not title or len(title) > 200:
             raise TokenRefused(
@@ -110,6 +133,7 @@ class Tokens:
             if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
                 raise TokenRefused(TokenCode.SHUT, why)
             made = {"title": title, "account": name, "made_at": now, "made_by": by[:100], "until": until}
+            made["recheck"] = sorted(set(recheck)) or None
             entry.connection.execute(insert(table).values(token_hash=token_hash, **made))
             entry.added(TOKEN, token_hash)
             row = entry.connection.execute(select(table).where(table.c.token_hash == token_hash)).one()
@@ -194,4 +218,5 @@ def _token(row: Row[Any]) -> ApiToken:
         until=row.until,
         withdrawn_at=row.withdrawn_at,
         used_at=row.used_at,
+        recheck=tuple(row.recheck or ()),
     )

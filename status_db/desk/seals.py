@@ -90,11 +90,11 @@ GRANT = SealedTable(tables.grant)
 STAFF_SESSION = SealedTable(tables.staff_session, moves=frozenset({"seen_at"}))
 #: A student redeems a code on the students' pages; a deleted code only cannot be used.
 CODE = SealedTable(tables.code, moves=frozenset({"used_at"}), when=lambda _row: False, counted=False)
-TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}))
-#: The sync records how a request ended.
+TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}), later=frozenset({"recheck"}))
+#: The sync records when it began, and how it ended.
 REQUEST = SealedTable(
     tables.request,
-    moves=frozenset({"served_at", "outcome", "message", "found"}),
+    moves=frozenset({"begun_at", "served_at", "outcome", "message", "found"}),
     when=_decides,
     later=frozenset({"source"}),
 )

@@ -3,7 +3,7 @@
 A request contains its author, its time and, later, its outcome. The caller checks whether the author is allowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -85,7 +85,7 @@ class Request:
     reason: str
     #: Of a list: its upload.
     upload: int | None
-    #: Of a sync.
+    #: Of a sync; of a recheck: the one source that is asked, or None for each source of the student's steps.
     source: str | None
     account: str
     at: datetime
@@ -113,7 +113,7 @@ class Requests:
         Raises RequestRefused while one waits, until `pause` after the last one, and after `day_limit` in 24 hours.
         """
         table = tables.request
-        mine = (table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
+        mine = _rechecks_of(cohort, student)
         with self._desk.writing() as entry:
             connection = entry.connection
             times = connection.execute(
@@ -138,6 +138,32 @@ class Requests:
                     times[-1].at + timedelta(days=1) - now,
                 )
             _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
+
+    def ask_source_about(
+        self, cohort: str, student: str, source: str, *, account: str, now: datetime, pause: timedelta
+    ) -> tuple[int, bool]:
+        """Request that one source be asked about one student; return the request's number, and whether it is new.
+
+        While the same request waits, that one is returned. Once it has begun, the office may have been asked before
+        what happens now, so there is another one. Raises RequestRefused until `pause` after the last one.
+        """
+        table = tables.request
+        same = (*_rechecks_of(cohort, student, source), table.c.at > now - timedelta(days=1))
+        with self._desk.writing() as entry:
+            last = entry.connection.execute(
+                select(table.c.request, table.c.at, table.c.begun_at, table.c.served_at)
+                .where(*same)
+                .order_by(table.c.request.desc())
+                .limit(1)
+            ).first()
+            if last is not None and last.begun_at is None and last.served_at is None:
+                return last.request, False
+            if last is not None and now - last.at < pause:
+                raise RequestRefused(
+                    RequestCode.TOO_SOON, "the last recheck was a moment ago. Try again later.", last.at + pause - now
+                )
+            wanted = {"cohort": cohort, "kind": RequestKind.RECHECK, "student": student, "source": source}
+            return _add(entry, **wanted, account=account, at=now), True
 
     def ask_vote(
         self, cohort: str, run: int, vote: VoteKind, digest: bytes, *, account: str, reason: str = "", now: datetime
@@ -253,9 +279,16 @@ class Requests:
         found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.LIST, table.c.upload == upload)
         return found[-1] if found else None
 
-    def waiting(self, cohort: str) -> tuple[Request, ...]:
-        """Return the waiting requests, the oldest first; `altered` is set if a seal is wrong."""
-        return self._select(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
+    def waiting(self, cohort: str, kinds: Collection[RequestKind] = frozenset(RequestKind)) -> tuple[Request, ...]:
+        """Return the waiting requests of these kinds, the oldest first; `altered` is set if a seal is wrong."""
+        table = tables.request
+        return self._select(table.c.cohort == cohort, table.c.kind.in_(sorted(kinds)), table.c.served_at.is_(None))
+
+    def begin(self, request: int, now: datetime) -> None:
+        """Record that the sync begins to carry out a request."""
+        table = tables.request
+        with self._desk.writing() as entry:
+            entry.connection.execute(update(table).where(table.c.request == request).values(begun_at=now))
 
     def served(
         self, request: int, outcome: RequestOutcome, message: str, now: datetime, found: dict[str, Any] | None = None
@@ -271,7 +304,7 @@ class Requests:
             )
 
     def last_recheck(self, cohort: str, student: str) -> Request | None:
-        """Return the newest recheck of a student."""
+        """Return the newest recheck of a student that a person requested."""
         with reading(self._desk.engine) as connection:
             row = connection.execute(_LAST_RECHECK, {"cohort": cohort, "student": student}).one_or_none()
         return self._request(row) if row is not None else None
@@ -299,16 +332,29 @@ _LAST_RECHECK = (
         tables.request.c.cohort == bindparam("cohort"),
         tables.request.c.kind == RequestKind.RECHECK,
         tables.request.c.student == bindparam("student"),
+        tables.request.c.source.is_(None),
     )
     .order_by(tables.request.c.request.desc())
     .limit(1)
 )
 
 
-def _add(entry: DeskEntry, **values: Any) -> None:  # noqa: ANN401 - columns by name
+def _rechecks_of(cohort: str, student: str, source: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on the rechecks of a student: of one source, or those that people request."""
     table = tables.request
-    number = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
+    return (
+        table.c.cohort == cohort,
+        table.c.kind == RequestKind.RECHECK,
+        table.c.student == student,
+        table.c.source.is_(None) if source is None else table.c.source == source,
+    )
+
+
+def _add(entry: DeskEntry, **values: Any) -> int:  # noqa: ANN401 - columns by name
+    table = tables.request
+    number: int = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
     entry.added(REQUEST, number)
+    return number
 
 
 def _request(row: Row[Any], *, altered: bool) -> Request:

@@ -60,7 +60,7 @@ STUDENTS_OWN = {
 #: The rights of the sync and the commands beside it. They read all sealed tables, for `clearance verify`.
 SYNCS_OWN = {
     tables.account: "SELECT, DELETE, UPDATE (identity, identity_at, closed_at, mac)",
-    tables.request: "SELECT, DELETE, UPDATE (served_at, outcome, message, found)",
+    tables.request: "SELECT, DELETE, UPDATE (begun_at, served_at, outcome, message, found)",
     # The schedule applies an uploaded list.
     tables.upload: "SELECT, DELETE",
     # The rest is for retention, which removes rows and records its runs.

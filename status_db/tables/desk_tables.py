@@ -145,6 +145,8 @@ token = Table(
     Column("withdrawn_at", Instant),
     Column("used_at", Instant),
     Column("mac", LargeBinary),
+    #: The sources that it can request rechecks of; ["*"] for each source, NULL for none.
+    Column("recheck", Json),
 )
 
 audit = Table(

@@ -30,9 +30,11 @@ request = Table(
     Column("message", Prose(), nullable=False, server_default=""),
     #: The plan of a revert (way_back), or the run of a revert.
     Column("found", Json),
-    #: Of a sync.
-    Column("source", Word),
     Column("mac", LargeBinary),
+    #: Of a sync; of a recheck that another program requests. NULL for a recheck of each source of the student's steps.
+    Column("source", Word),
+    #: When the sync began to carry it out. NULL before that, and for requests of people.
+    Column("begun_at", Instant),
     sqlite_autoincrement=True,
 )
 Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)

@@ -32,8 +32,9 @@ def page() -> str:
     whole = description()
     pieces = ["# All addresses of the API", " ".join(_HEAD.split())]
     for path, methods in whole["paths"].items():
-        pieces.extend(_operation(path, methods["get"]))
-    pieces.append("## Objects of the answers")
+        for method, operation in methods.items():
+            pieces.extend(_operation(method, path, operation))
+    pieces.append("## Objects of bodies and answers")
     for name, schema in whole["components"]["schemas"].items():
         pieces.extend(_schema(name, schema))
     return "\n\n".join(pieces) + "\n"
@@ -49,9 +50,12 @@ def _demo() -> Settings:
     return load(ROOT / "config" / "demo.toml", schema_of, {})
 
 
-def _operation(path: str, operation: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## `GET {PREFIX}{path}`"
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## `{method.upper()} {PREFIX}{path}`"
     yield f"{operation['summary']}."
+    if "requestBody" in operation:
+        (body,) = operation["requestBody"]["content"].values()
+        yield f"The body is JSON: {_type(body['schema'])}."
     rows = [
         (code(each["name"]), each["in"], _type(each["schema"]), each["description"]) for each in operation["parameters"]
     ]

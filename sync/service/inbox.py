@@ -27,6 +27,11 @@ from sync.run.approve import Approvals
 from sync.run.outcome import Outcome
 from sync.run.run import Sync
 
+#: Rechecks are served apart from the others, so that they never wait behind a pull.
+RECHECKS = frozenset({RequestKind.RECHECK})
+EVERY_KIND = frozenset(RequestKind)
+OTHERS = EVERY_KIND - RECHECKS
+
 
 class Serving:
     """Serves one cohort's requests. Two processes can serve at once: a second question changes nothing."""
@@ -55,17 +60,18 @@ class Serving:
         self._paused = paused
         self._log = structlog.get_logger("clearance.serving")
 
-    def serve(self) -> int:
-        """Serve the waiting requests, the oldest first, and return how many; then carry out votes recorded elsewhere.
+    def serve(self, kinds: frozenset[RequestKind] = EVERY_KIND) -> int:
+        """Serve the waiting requests of these kinds, the oldest first, and return how many.
 
-        Raises StoreError.
+        With votes among them, also carry out the votes recorded elsewhere. Raises StoreError.
         """
-        waiting = self._requests.waiting(self._cohort)
+        waiting = self._requests.waiting(self._cohort, kinds)
         for request in waiting:
             outcome, message, found = self._serve_one(request)
             self._requests.served(request.request, outcome, message, self._clock(), found)
             self._log.info("request served", request=request.request, kind=request.kind, outcome=outcome)
-        self._approvals.carry_out()
+        if RequestKind.VOTE in kinds:
+            self._approvals.carry_out()
         return len(waiting)
 
     def _serve_one(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
@@ -157,6 +163,8 @@ class Serving:
         student = self._reader.student(self._cohort, number, self._clock())
         own = {status.step for status in student.steps} if student is not None else set()
         names = [name for name, source in self._settings.source.items() if source.step in own]
+        if request.source is not None:
+            names = [name for name in names if name == request.source]
         if not names:
             return RequestOutcome.REFUSED, tr(
                 "{number} does not leave with {cohort}: there is nothing to ask.", number=number, cohort=self._cohort
@@ -164,6 +172,7 @@ class Serving:
         asked = self._unpaused(tuple(names))
         if not asked:
             return RequestOutcome.REFUSED, _nothing_asked(tuple(names))
+        self._requests.begin(request.request, self._clock())
         return _worst_outcome([self._sync.recheck(name, number, by=request.account) for name in asked])
 
     def _vote(self, request: Request) -> tuple[RequestOutcome, str]:

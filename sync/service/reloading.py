@@ -32,22 +32,30 @@ def run_until_stopped(
     stopped: threading.Event,
     reload: threading.Event,
     started: Callable[[Loaded], None] = lambda _loaded: None,
+    running: Callable[[Loaded], None] = lambda _loaded: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> bool:
     """Run the schedule until `stopped` is set or KeyboardInterrupt; load the settings again each time `reload` is set.
 
     `load` raises Refused where the settings cannot be used; at the start, this raises it too. `started` is called
-    before each start. Return False if a run was under way when the time to stop was over.
+    before each start, `running` after it, and `stopping` before the last stop. Return False if a run was under way
+    when the time to stop was over.
     """
     current = load()
     try:
         started(current)
         current.schedule.start()
+        running(current)
         while not stopped.is_set():
             if reload.wait(_POLL):
                 reload.clear()
-                current = _reloaded(current, load, started)
+                fresh = _reloaded(current, load, started)
+                if fresh is not current:
+                    running(fresh)
+                current = fresh
     except KeyboardInterrupt:
         pass
+    stopping()
     return current.schedule.stop()
 
 

@@ -16,11 +16,12 @@ from apscheduler.triggers.base import BaseTrigger
 from config.settings import Settings
 from config.timetable import Timetable
 from status_db.desk.retention import RetentionRunner
-from status_db.marks.runs import LeaseLost, RunUnderWay, SlotTaken
+from status_db.marks.runs import LeaseLost, SlotTaken
 from status_db.model import ROSTER
 from status_db.store.engine import StoreError
 from sync.run.season import CohortTurn, Season
 from sync.service.gate import SlotWait
+from sync.service.polling import serve_requests
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs within this time.
 _GRACE = timedelta(hours=6)
@@ -144,6 +145,11 @@ class Schedule:
         for service in self._beside:
             service.start()
 
+    def repeat(self, call: Callable[[], None], every: timedelta) -> None:
+        """Call this so often, as long as the schedule works: not by the workers, which can all be busy."""
+        self._scheduler.add_executor(ThreadPoolExecutor(1), "beats")
+        self._scheduler.add_job(call, "interval", seconds=every.total_seconds(), executor="beats", id="beats")
+
     def stop(self) -> bool:
         """Stop after the runs under way have ended; return False if they have not ended within `stop_within`.
 
@@ -240,15 +246,7 @@ class Schedule:
 
     def answer(self) -> None:
         """Serve the requests of the pages, and carry out votes."""
-        try:
-            self._serving()
-        except StoreError as error:
-            self._log.error("requests not served", message=str(error))
-        except RunUnderWay as busy:
-            # Another run holds the source; the next poll tries again.
-            self._log.debug("requests wait", message=str(busy))
-        except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
-            self._log.exception("requests broke")
+        serve_requests(self._serving)
 
     def sweep(self) -> None:
         """Record the decisions that have ended; they stopped counting at that moment."""

@@ -33,6 +33,7 @@ OF_NONE = {
     "schedule",
     "serve",
     "tokens",
+    "up",
 }
 
 ROOT = Path(main.__file__).parent.parent

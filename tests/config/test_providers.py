@@ -38,7 +38,7 @@ def test_all_ways_stand_beside_each_other(tmp_path: Path) -> None:
     [
         (CAS, "[portal] public_url: is missing, and [auth.cas] sends users back to it: add it"),
         (OIDC, "[portal] public_url: is missing, and [auth.oidc] sends users back to it: add it"),
-        (CAS + PORTAL.replace("edu", "edu/leave"), "is not an address without a path, and [auth.cas] needs one: write"),
+        (CAS + PORTAL.replace("https:", "ftp:"), "is not an address of pages: write one such as"),
         (PORTAL + CAS.replace("https", "http"), "[auth.cas] url: an attacker on the network could sign in as any user"),
         (PORTAL + CAS.replace("https://", ""), "[auth.cas] url:"),
         (PORTAL + CAS + 'colour = "red"', "[auth.cas] colour: unknown key: write one of title"),
@@ -81,3 +81,34 @@ def test_what_is_wrong_is_reported_with_the_fix(tmp_path: Path, text: str, told:
 )
 def test_what_is_safe_or_meant_so_is_taken(tmp_path: Path, text: str) -> None:
     loaded(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("address", "right"),
+    [
+        ("https://leave.example.edu", True),
+        ("https://leave.example.edu:8443/", True),
+        ("https://www.example.edu/leave", True),
+        ("http://localhost:8000/a/b-c_d.e~f/", True),
+        ("leave.example.edu", False),
+        ("https://", False),
+        ("https://www.example.edu/leave?x=1", False),
+        ("https://www.example.edu/../leave", False),
+        ("https://www.example.edu/离校", False),
+        ("https://www.example.edu//leave", False),
+        ("https://user@www.example.edu", False),
+        ("https://www.example.edu:x", False),
+        ("https://[::1", False),
+    ],
+)
+@pytest.mark.parametrize("key", ["public_url", "desk_public_url"])
+def test_an_address_of_the_pages_is_a_host_and_a_plain_path(
+    tmp_path: Path, key: str, address: str, right: bool
+) -> None:
+    text = f'[portal]\n{key} = "{address}"\nproxies = ["127.0.0.1"]\n'
+    if right:
+        assert getattr(loaded(tmp_path, text).portal, key) == address
+    else:
+        with pytest.raises(SettingsError, match=f'{key}: "') as refused:
+            loaded(tmp_path, text)
+        assert "is not an address of pages: write one such as" in str(refused.value)

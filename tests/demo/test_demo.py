@@ -17,7 +17,7 @@ from sqlalchemy import select
 from clearance.commands.demo import PASSWORD
 from clearance.services import Program
 from clearance.settings_file import load_settings
-from demo.story import LIBRARY_SHARE, Life, lives, notable
+from demo.story import LIBRARY_SHARE, Debt, Life, Loan, lives, notable
 from demo.university import GRADUATES
 from status_db import tables
 from status_db.effective.step_status import freshness, steps_of_many
@@ -381,6 +381,6 @@ class TestTheStory:
 
 
 def _has_settled_all(life: Life, day: int) -> bool:
-    owed = (*life.loans, *life.fines, *life.fees, *life.textbooks)
+    owed: list[Loan | Debt] = [*life.loans, *life.fines, *life.fees, *life.textbooks]
     room = life.student.commuter or life.checked_out_on <= day
     return room and life.reading_room_on <= day and not any(one.from_day <= day < one.until_day for one in owed)

@@ -119,6 +119,19 @@ def test_a_name_binds_a_cookie_to_the_host_only_without_a_prefix(monkeypatch: py
     assert Cookie.of(secure).name == "__Secure-clearance"
 
 
+def test_the_prefix_is_the_path_of_the_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "PREFIX", "")
+    for public, path in (("", ""), ("https://x.edu", ""), ("https://x.edu/", ""), ("https://x.edu/a/b/", "/a/b")):
+        links.set_prefix(public)
+        assert links.link("/overview") == f"{path}/overview"
+
+
+def test_an_address_for_others_has_the_path_of_its_own_process(prefix: str) -> None:
+    """The desk prints the students' address, which can be below another path."""
+    assert links.public_link("https://x.edu/leave/", "/verify/abc") == "https://x.edu/leave/verify/abc"
+    assert links.public_link("https://x.edu", "/verify/abc", cohort="2019") == "https://x.edu/verify/abc?cohort=2019"
+
+
 def test_no_template_writes_an_address_itself() -> None:
     for file in sorted(Path("portal/templates").rglob("*.html")):
         for groups in _ADDRESS.findall(file.read_text(encoding="utf-8")):

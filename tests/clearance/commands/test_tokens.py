@@ -59,3 +59,16 @@ def test_making_and_withdrawing_one_is_in_the_audit_log(university: University) 
     assert secret not in repr(lines)
     assert Tokens(engine).find(hash_of(secret), lines[0].at) is None
     engine.dispose()
+
+
+def test_one_can_be_given_the_rechecks_of_a_source(university: University) -> None:
+    name, secret = made(university, "--recheck", "loans", "--recheck", "fines")
+    (listed,) = university.json("tokens", "list")
+    assert (listed["id"], listed["recheck"]) == (name, ["fines", "loans"])
+    (desk,) = Path(university.config.parent.parent).rglob("clearance-desk.db")
+    engine = open_writing(f"sqlite:///{desk}")
+    (line,) = Audit(engine).newest(event=AuditEvent.TOKEN_MADE)
+    assert line.detail["recheck"] == ["loans", "fines"]
+    refused = university.run("tokens", "create", "x", "--as", "portal", "--recheck", "nowhere", code=2)
+    assert "write one of" in " ".join(refused.split())
+    assert secret not in university.run("tokens", "list")

@@ -1,6 +1,6 @@
 """The API over the cast's university, and a token for everybody there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import httpx
@@ -14,11 +14,19 @@ from tests.world import World
 Ask = Callable[..., httpx.Response]
 
 
-def give_token(world: World, account: str, title: str = "校园门户") -> tuple[str, ApiToken]:
+def give_token(
+    world: World, account: str, title: str = "校园门户", recheck: Sequence[str] = ()
+) -> tuple[str, ApiToken]:
     """Make a token with the grants of an account; return it, and what the desk knows of it."""
     secret = api_tokens.new_token()
     made = Tokens(world.desk).make(
-        api_tokens.hash_of(secret), title, account, world.now + timedelta(days=400), by="test", now=world.now
+        api_tokens.hash_of(secret),
+        title,
+        account,
+        world.now + timedelta(days=400),
+        by="test",
+        now=world.now,
+        recheck=recheck,
     )
     return secret, made
 

@@ -37,7 +37,9 @@ def test_it_names_every_route_with_its_methods(described: dict[str, Any], client
     app = client.app
     assert isinstance(app, Starlette)
     assert set(described["paths"]) == routes_of(app) - {"/openapi.json"}
-    assert all(set(path) == {"get"} for path in described["paths"].values())
+    methods = {path: set(operations) for path, operations in described["paths"].items()}
+    assert methods == {e.path: {e.method.lower()} for e, _ in ENDPOINTS}
+    assert [path for path, of in methods.items() if of != {"get"}] == ["/recheck"]
     assert described["openapi"].startswith("3.1")
 
 
@@ -52,8 +54,9 @@ def test_it_says_which_cohorts_steps_and_languages_there_are_here(described: dic
 def test_the_page_about_it_names_every_route_and_every_parameter() -> None:
     page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     for endpoint, _ in ENDPOINTS:
-        assert f"`GET {PREFIX}{endpoint.path}`" in page
-        for name, field in endpoint.question.model_fields.items():
+        assert f"`{endpoint.method} {PREFIX}{endpoint.path}`" in page
+        fields = endpoint.question.model_fields | (endpoint.body.model_fields if endpoint.body is not None else {})
+        for name, field in fields.items():
             assert f"`{field.alias or name}`" in page
 
 
