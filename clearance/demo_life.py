@@ -2,6 +2,7 @@
 
 from clearance.services import Program
 from demo.university import Student, students
+from foundation.translation import N_
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
@@ -28,7 +29,7 @@ def add_first_results(program: Program, seed: int) -> list[tuple[Student, str]]:
     reviewed, issued = ready
     if program.reader.certificates(program.cohort, issued.number) == ():
         program.register.issue(Issue(issued.number, "1049120190001", "毕业证"), "reviewer", program.clock())
-    return [(reviewed, "may collect the certificate"), (issued, "has the certificate")]
+    return [(reviewed, N_("may collect the certificate")), (issued, N_("has the certificate"))]
 
 
 def _clear_outside_college(program: Program, number: str) -> bool:

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from clearance import usage_errors
 from clearance.help_texts import translate
 from clearance.output.tables import ERR
 from foundation.translation import tr
@@ -69,6 +70,16 @@ def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "")
             super().__init__(commands=None, **rest)
             self.commands = _Commands(places, commands or {})
             translate(self)
+
+        def make_context(self, *args: Any, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
+            """Read the words of the group, with translated errors."""
+            with usage_errors.translated():
+                return super().make_context(*args, **rest)
+
+        def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+            """Run a command of the group, with translated errors."""
+            with usage_errors.translated():
+                return super().invoke(ctx)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
             """Run a renamed command under its new name, with a notice on stderr."""

@@ -55,9 +55,17 @@ def wrong_language(environment: Mapping[str, str]) -> str:
     wanted = environment.get(LANGUAGE_VARIABLE, "")
     if wanted in ("", *LANGUAGES):
         return ""
-    return (
-        f'{LANGUAGE_VARIABLE} is "{wanted}", which is not a language of this program. Set it to: {", ".join(LANGUAGES)}'
+    return tr(
+        '{variable} is "{wanted}", which is not a language of this program. Set it to: {known}',
+        variable=LANGUAGE_VARIABLE,
+        wanted=wanted,
+        known=", ".join(LANGUAGES),
     )
+
+
+def language() -> str:
+    """Return the language of this process."""
+    return _chosen[-1] if _chosen else language_of(os.environ)
 
 
 def use_language(code: str) -> None:
@@ -77,7 +85,7 @@ def _filled(text: str, values: Mapping[str, object]) -> str:
 
 
 def _catalogue() -> gettext.NullTranslations:
-    return _catalogue_of(_chosen[-1] if _chosen else language_of(os.environ))
+    return _catalogue_of(language())
 
 
 @cache

@@ -38,7 +38,7 @@ _ENGLISH: Mapping[str, Mapping[str, tuple[int, ...] | None]] = {
     "portal": _MARKS,
     **{
         folder: {**_MARKS, "N_": None}
-        for folder in ("clearance", "config", "connectors", "foundation", "status_db", "sync")
+        for folder in ("clearance", "config", "connectors", "demo", "foundation", "status_db", "sync")
     },
 }
 

@@ -7,6 +7,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
+from foundation.translation import tr
 from foundation.zones import in_zone
 from status_db.accounts import api_tokens
 from status_db.accounts.audit_log import AuditEvent
@@ -41,8 +42,15 @@ def create(
         whose=made.account,
         until=end.isoformat(),
     )
-    tables.OUT.print(f"token {made.id} has the grants of {made.account} until {tables.moment(end, zone)}")
-    tables.OUT.print(f"shown only once: {secret}")
+    tables.OUT.print(
+        tr(
+            "token {token} has the grants of {account} until {until}",
+            token=made.id,
+            account=made.account,
+            until=tables.moment(end, zone),
+        )
+    )
+    tables.OUT.print(tr("shown only once: {secret}", secret=secret))
 
 
 @ends_well
@@ -54,7 +62,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
         tables.as_json(found)
         return
     tables.table(
-        ("token", "title", "account", "created", "by", "until", "used", "valid"),
+        (tr("token"), tr("title"), tr("account"), tr("created"), tr("by"), tr("until"), tr("used"), tr("valid")),
         (
             (
                 t.id,
@@ -64,7 +72,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
                 t.made_by,
                 tables.moment(t.until, zone),
                 tables.moment(t.used_at, zone),
-                "yes" if t.opens(now) else "revoked" if t.withdrawn_at else "expired",
+                tr("yes") if t.opens(now) else tr("revoked") if t.withdrawn_at else tr("lapsed"),
             )
             for t in found
         ),
@@ -80,4 +88,4 @@ def revoke(context: typer.Context, token: Annotated[str, typer.Argument(help="Th
     program.audit.note(
         AuditEvent.TOKEN_WITHDRAWN, account=by, now=now, token=revoked.id, title=revoked.title, whose=revoked.account
     )
-    tables.OUT.print(f"token {revoked.id} ({revoked.title}) is revoked")
+    tables.OUT.print(tr("token {token} ({title}) is revoked", token=revoked.id, title=revoked.title))
