@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 import structlog
-from hypothesis import is_hypothesis_test, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
 from structlog.dev import ConsoleRenderer, plain_traceback
@@ -30,7 +30,14 @@ ConsoleRenderer.get_active().exception_formatter = plain_traceback
 #: Give it the number that a failed test has printed.
 SEED_VARIABLE = "CLEARANCE_TEST_SEED"
 
-settings.register_profile("ours", deadline=None, print_blob=True, max_examples=sizes.times(sizes.EXAMPLES))
+settings.register_profile(
+    "ours",
+    deadline=None,
+    print_blob=True,
+    max_examples=sizes.times(sizes.EXAMPLES),
+    # It measures time: a busy machine generates inputs slowly.
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("ours")
 
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from status_db import tables
 from status_db.accounts import demo_accounts, sessions
@@ -99,9 +99,13 @@ def seal_owner(entry: DeskEntry, account: str) -> None:
         pass
 
 
+# Built once, because every page asks it.
+_BY_NAME = select(tables.account).where(tables.account.c.account == bindparam("account"))
+
+
 def row_of(connection: Connection, account: str) -> Row[Any] | None:
     """Return an account's row; None if there is none."""
-    return connection.execute(select(tables.account).where(tables.account.c.account == account)).one_or_none()
+    return connection.execute(_BY_NAME, {"account": account}).one_or_none()
 
 
 def existing(connection: Connection, account: str) -> Row[Any]:

@@ -191,7 +191,7 @@ class Batches:
                     moved.append(decision.student)
                 else:
                     withdrawn.append(decision.student)
-                    self._withdraw_decision(at, decision)
+                    self._withdraw_decision(at, decision, on_roster=people[decision.student].active)
             (stored,) = raw_rows.sealed(at.connection, batches, raw_rows.BATCH, batches.c.batch == batch)
             news = {"undone_at": now, "undone_by": author, "undone_because": because}
             changed = update(batches).where(batches.c.batch == batch).values(**news).returning(batches)
@@ -200,10 +200,11 @@ class Batches:
             writer.move_revision(at)
         return UndoResult(undone, tuple(withdrawn), tuple(issued), tuple(moved))
 
-    def _withdraw_decision(self, at: DecisionTransaction, decision: Decision) -> None:
-        """Withdraw a decision, and enter again the decision that it replaced."""
-        # A student who left the roster meanwhile no longer has the step.
-        has_step = self._writer.finding(at.connection, decision.student, decision.step) is not None
+    def _withdraw_decision(self, at: DecisionTransaction, decision: Decision, *, on_roster: bool) -> None:
+        """Withdraw a decision, and enter again the decision that it replaced, if it could be made now."""
+        # Nothing is decided about a student who left the roster meanwhile, though findings are kept, nor about a step
+        # that the student no longer has.
+        has_step = on_roster and self._writer.finding(at.connection, decision.student, decision.step) is not None
         earlier = _replaced_by(at.connection, self._writer.cohort, decision, at.now) if has_step else None
         if earlier is None:
             self._writer.withdraw(at, decision.student, decision.step)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
 
 from config.settings import Settings
 from config.tables.steps import Flow
@@ -28,15 +28,37 @@ from status_db.model import (
 )
 from status_db.views import FlipView, StepSource, StudentView
 
+# Built once, because every page of a student asks them: SQLAlchemy takes longer to build and to recognise such a
+# statement than SQLite takes to run it.
+_COHORT: BindParameter[str] = bindparam("cohort")
+_STUDENTS: BindParameter[list[str]] = bindparam("students", expanding=True)
+_STATES = select(
+    tables.source_state.c.source,
+    func.coalesce(tables.source_state.c.as_of, tables.source_state.c.began).label("since"),
+    tables.source_state.c.fresh_for_seconds,
+).where(tables.source_state.c.cohort == _COHORT)
+_RECORDS = select(tables.record).where(tables.record.c.cohort == _COHORT, tables.record.c.student.in_(_STUDENTS))
+_DECISIONS = select(tables.decision).where(
+    tables.decision.c.cohort == _COHORT,
+    tables.decision.c.student.in_(_STUDENTS),
+    tables.decision.c.withdrawn_at.is_(None),
+)
+_FINDINGS = select(tables.status).where(tables.status.c.cohort == _COHORT, tables.status.c.student.in_(_STUDENTS))
+_HOLDERS = select(tables.certificate.c.student).where(
+    tables.certificate.c.cohort == _COHORT,
+    tables.certificate.c.student.in_(_STUDENTS),
+    tables.certificate.c.revoked_at.is_(None),
+)
+_HELD = select(tables.certificate).where(
+    tables.certificate.c.cohort == _COHORT,
+    tables.certificate.c.student == bindparam("student"),
+    tables.certificate.c.revoked_at.is_(None),
+)
+
 
 def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[str, StepSource]:
     """Return the freshness of each synced step, over all its sources."""
-    state = tables.source_state
-    rows = connection.execute(
-        select(
-            state.c.source, func.coalesce(state.c.as_of, state.c.began).label("since"), state.c.fresh_for_seconds
-        ).where(state.c.cohort == cohort)
-    ).all()
+    rows = connection.execute(_STATES, {"cohort": cohort}).all()
     asked = {r.source: (r.since, r.since + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.since}
     fresh: dict[str, StepSource] = {}
     for step in {source.step for source in settings.source.values()}:
@@ -72,11 +94,10 @@ def evidence_of(
     steps: Collection[str] | None = None,
 ) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
     """Return a function from a finding's row to its obligations: in full for `steps` (None: all), else only keys."""
-    record = tables.record
-    own = [record.c.cohort == cohort, record.c.student.in_(list(students))]
+    query, wanted = _RECORDS, {"cohort": cohort, "students": list(students)}
     if steps is not None:
-        own.append(record.c.source.in_([name for step in steps for name in settings.sources_of(step)]))
-    records = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
+        query = query.where(tables.record.c.source.in_([name for step in steps for name in settings.sources_of(step)]))
+    records = {(row.student, row.source): record_from(row) for row in connection.execute(query, wanted)}
 
     def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
         if steps is not None and row.step not in steps:
@@ -106,16 +127,11 @@ def steps_of_many(
 
     Every step of the flow is included: `step_rows` defines the finding of a step without a row.
     """
-    decision, status = tables.decision, tables.status
-    numbers = list(flows)
-    decided = (decision.c.cohort == cohort, decision.c.student.in_(numbers), decision.c.withdrawn_at.is_(None))
-    effective = connection.execute(select(decision).where(*decided))
-    decisions = {(row.student, row.step): decision_from(row) for row in effective}
-    found = {
-        (row.student, row.step): row
-        for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student.in_(numbers)))
-    }
-    issued = _holders(connection, cohort, numbers)
+    wanted = {"cohort": cohort, "students": list(flows)}
+    decisions = {(row.student, row.step): decision_from(row) for row in connection.execute(_DECISIONS, wanted)}
+    found = {(row.student, row.step): row for row in connection.execute(_FINDINGS, wanted)}
+    # The students who have a certificate.
+    issued = set(connection.execute(_HOLDERS, wanted).scalars())
     own = {
         (number, entry.step): row
         for number, flow in flows.items()
@@ -157,13 +173,6 @@ def _finding(row: Row[Any], evidence: Callable[[Row[Any]], tuple[Obligation, ...
     return Finding(Verdict(row.verdict), Reason(row.reason), evidence(row))
 
 
-def _holders(connection: Connection, cohort: str, numbers: list[str]) -> set[str]:
-    """Return those of these students who have a certificate."""
-    table = tables.certificate
-    own = (table.c.cohort == cohort, table.c.student.in_(numbers), table.c.revoked_at.is_(None))
-    return set(connection.execute(select(table.c.student).where(*own)).scalars())
-
-
 def _joined_at(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
     """Return when each of these students joined the roster."""
     if not numbers:
@@ -176,10 +185,7 @@ def _joined_at(connection: Connection, cohort: str, numbers: Collection[str]) ->
 
 def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:
     """Return a student's certificate; None if none was issued, or it was revoked."""
-    table = tables.certificate
-    row = connection.execute(
-        select(table).where(table.c.cohort == cohort, table.c.student == number, table.c.revoked_at.is_(None))
-    ).one_or_none()
+    row = connection.execute(_HELD, {"cohort": cohort, "student": number}).one_or_none()
     return certificate_from(row) if row else None
 
 

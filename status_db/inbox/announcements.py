@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Engine, Row, Select, bindparam, insert, or_, select, update
 
 from foundation.refusals import Refused
 from status_db import tables
@@ -137,13 +137,8 @@ class Announcements:
 
     def effective(self, cohort: str, now: datetime) -> tuple[Announcement, ...]:
         """Return the announcements shown to a cohort at `now`, the newest first, of every scope."""
-        table = tables.announcement
-        return self._select(
-            _in_cohort(cohort),
-            table.c.withdrawn_at.is_(None),
-            table.c.opens <= now,
-            or_(table.c.closes.is_(None), table.c.closes > now),
-        )
+        with reading(self._desk.engine) as connection:
+            return tuple(map(_announcement, connection.execute(_EFFECTIVE, {"cohort": cohort, "now": now})))
 
     def listed(self, cohort: str) -> tuple[Announcement, ...]:
         """Return the announcements of a cohort and of every cohort, also withdrawn ones, the newest first."""
@@ -156,9 +151,20 @@ class Announcements:
             return tuple(_announcement(row) for row in rows)
 
 
-def _in_cohort(cohort: str) -> ColumnElement[bool]:
+def _in_cohort(cohort: str | BindParameter[str]) -> ColumnElement[bool]:
     column = tables.announcement.c.cohort
     return or_(column.is_(None), column == cohort)
+
+
+def _effective() -> Select[Any]:
+    table, now = tables.announcement, bindparam("now", type_=tables.announcement.c.opens.type)
+    ended = or_(table.c.closes.is_(None), table.c.closes > now)
+    shown = (_in_cohort(bindparam("cohort")), table.c.withdrawn_at.is_(None), table.c.opens <= now, ended)
+    return select(table).where(*shown).order_by(table.c.announcement.desc())
+
+
+# Built once, because every page of a student asks it.
+_EFFECTIVE = _effective()
 
 
 def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str]]) -> None:

@@ -8,7 +8,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from foundation.chunks import chunked
 from foundation.refusals import Refused
@@ -24,6 +38,14 @@ LONGEST_TEXT = 500
 
 #: The most appeals of one student that a page lists.
 _MOST_OF_STUDENT = 100
+
+# Built once, because every page of a student asks it.
+_OF_STUDENT = (
+    select(tables.appeal)
+    .where(tables.appeal.c.cohort == bindparam("cohort"), tables.appeal.c.student == bindparam("student"))
+    .order_by(tables.appeal.c.appeal.desc())
+    .limit(_MOST_OF_STUDENT)
+)
 #: The number of rows read at a time, before their students are compared with the scope.
 _CHUNK = 500
 #: Returns those of some students of a cohort that are in a scope.
@@ -174,14 +196,8 @@ class Appeals:
 
     def of_student(self, cohort: str, student: str) -> tuple[Appeal, ...]:
         """Return the appeals and sent-back steps of a student, the newest first; a hundred at most."""
-        table = tables.appeal
         with reading(self._desk.engine) as connection:
-            rows = connection.execute(
-                select(table)
-                .where(table.c.cohort == cohort, table.c.student == student)
-                .order_by(table.c.appeal.desc())
-                .limit(_MOST_OF_STUDENT)
-            )
+            rows = connection.execute(_OF_STUDENT, {"cohort": cohort, "student": student})
             return tuple(appeal_from(row) for row in rows)
 
     def waiting(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[Appeal, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Row, bindparam, insert, select, update
 
 from foundation.refusals import Refused
 from status_db import tables
@@ -242,9 +242,9 @@ class Requests:
 
     def last_recheck(self, cohort: str, student: str) -> Request | None:
         """Return the newest recheck of a student."""
-        table = tables.request
-        found = self._select(table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
-        return found[-1] if found else None
+        with reading(self._desk.engine) as connection:
+            row = connection.execute(_LAST_RECHECK, {"cohort": cohort, "student": student}).one_or_none()
+        return self._request(row) if row is not None else None
 
     def about_run(self, cohort: str, run: int, *kinds: RequestKind) -> tuple[Request, ...]:
         """Return the requests of these kinds about a run, the oldest first; the votes if no kind is given."""
@@ -256,7 +256,23 @@ class Requests:
         table = tables.request
         with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).where(*conditions).order_by(table.c.request)).all()
-        return tuple(_request(row, altered=not self._desk.vouches(REQUEST, row)) for row in rows)
+        return tuple(map(self._request, rows))
+
+    def _request(self, row: Row[Any]) -> Request:
+        return _request(row, altered=not self._desk.vouches(REQUEST, row))
+
+
+# Built once, because every page of a student asks it.
+_LAST_RECHECK = (
+    select(tables.request)
+    .where(
+        tables.request.c.cohort == bindparam("cohort"),
+        tables.request.c.kind == RequestKind.RECHECK,
+        tables.request.c.student == bindparam("student"),
+    )
+    .order_by(tables.request.c.request.desc())
+    .limit(1)
+)
 
 
 def _add(entry: DeskEntry, **values: Any) -> None:  # noqa: ANN401 - columns by name

@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 
 from status_db import tables
 from status_db.accounts.grants import SCOPE_COLUMNS
 from status_db.store.engine import reading
+
+# Built once, because every page of a student asks it.
+_COHORTS = select(tables.student.c.cohort, tables.student.c.active).where(
+    tables.student.c.cohort.in_(bindparam("cohorts", expanding=True)), tables.student.c.student == bindparam("student")
+)
 
 
 class RosterReader:
@@ -33,10 +38,8 @@ class RosterReader:
 
         Cohorts whose roster the student has left are returned only if the student has left all of them.
         """
-        person = tables.student
-        here = (person.c.cohort.in_(among), person.c.student == student)
         with reading(self._engine) as connection:
-            rows = connection.execute(select(person.c.cohort, person.c.active).where(*here)).all()
+            rows = connection.execute(_COHORTS, {"cohorts": list(among), "student": student}).all()
         found = {cohort for cohort, active in rows if active} or {cohort for cohort, _ in rows}
         return tuple(cohort for cohort in among if cohort in found)
 

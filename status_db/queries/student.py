@@ -3,12 +3,12 @@
 Each query is one method and returns frozen values; the current time is passed in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, bindparam, func, select, true
 
 from config.settings import Settings
 from status_db import tables
@@ -47,6 +47,27 @@ from status_db.views import (
     UnmatchedKeyView,
 )
 
+#: The newest changes of a student or a run that are shown.
+_MOST_FLIPS = 200
+
+# Built once, because every page of a student asks them.
+_STUDENT = select(tables.student).where(
+    tables.student.c.cohort == bindparam("cohort"), tables.student.c.student == bindparam("student")
+)
+_FLIPS = (
+    select(tables.flip)
+    .where(
+        tables.flip.c.cohort == bindparam("cohort"), tables.flip.c.student.in_(bindparam("students", expanding=True))
+    )
+    .order_by(tables.flip.c.flip.desc())
+    .limit(_MOST_FLIPS)
+)
+_FORMER = select(tables.alias.c.alias).where(
+    tables.alias.c.cohort == bindparam("cohort"),
+    tables.alias.c.student == bindparam("student"),
+    tables.alias.c.kind == RENUMBERED,
+)
+
 
 class Reader:
     """Reads a cohort from the status database."""
@@ -72,21 +93,15 @@ class Reader:
             return dossier_of(connection, self._settings, student) if student is not None else None
 
     def _student(self, connection: Connection, cohort: str, number: str, now: datetime) -> StudentView | None:
-        person = tables.student
-        row = connection.execute(
-            select(person).where(person.c.cohort == cohort, person.c.student == number)
-        ).one_or_none()
+        row = connection.execute(_STUDENT, {"cohort": cohort, "student": number}).one_or_none()
         if row is None:
             return None
         flow = self._settings.flow_named(row.flow) if row.active else None
         fresh = freshness(connection, self._settings, cohort)
         steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
         certificate = held_certificate(connection, cohort, number)
-        flips = self._flips(
-            connection,
-            tables.flip.c.cohort == cohort,
-            tables.flip.c.student.in_(_numbers_of(connection, cohort, number)),
-        )
+        numbers = _numbers_of(connection, cohort, number)
+        flips = _flips_from(connection.execute(_FLIPS, {"cohort": cohort, "students": numbers}))
         return student_from(row, steps, flips, certificate)
 
     def listed_name(self, number: str) -> str | None:
@@ -239,25 +254,30 @@ class Reader:
             return tuple((row.student, row.step) for row in connection.execute(query))
 
     def _flips(
-        self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200
+        self, connection: Connection, *conditions: ColumnElement[bool], limit: int = _MOST_FLIPS
     ) -> tuple[FlipView, ...]:
         table = tables.flip
-        rows = connection.execute(select(table).where(*conditions).order_by(table.c.flip.desc()).limit(limit))
-        return tuple(
-            FlipView(
-                r.student,
-                r.step,
-                Verdict(r.before),
-                Verdict(r.after),
-                r.reason,
-                r.cause,
-                r.at,
-                r.run,
-                r.decision,
-                r.evidence,
-            )
-            for r in rows
+        return _flips_from(
+            connection.execute(select(table).where(*conditions).order_by(table.c.flip.desc()).limit(limit))
         )
+
+
+def _flips_from(rows: Iterable[Row[Any]]) -> tuple[FlipView, ...]:
+    return tuple(
+        FlipView(
+            r.student,
+            r.step,
+            Verdict(r.before),
+            Verdict(r.after),
+            r.reason,
+            r.cause,
+            r.at,
+            r.run,
+            r.decision,
+            r.evidence,
+        )
+        for r in rows
+    )
 
 
 def _source_view(
@@ -282,8 +302,4 @@ def _source_view(
 
 def _numbers_of(connection: Connection, cohort: str, number: str) -> list[str]:
     """Return a student's number and its earlier numbers: the history keeps the number of its time."""
-    alias = tables.alias
-    former = select(alias.c.alias).where(
-        alias.c.cohort == cohort, alias.c.student == number, alias.c.kind == RENUMBERED
-    )
-    return [number, *connection.execute(former).scalars()]
+    return [number, *connection.execute(_FORMER, {"cohort": cohort, "student": number}).scalars()]

@@ -243,12 +243,11 @@ def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Yield a connection that sees one consistent state from its first read to its end."""
-    isolated = (
-        engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
-    )
-    with store_errors(engine), isolated.connect() as connection:
+    with store_errors(engine), engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
+        else:
+            connection.execution_options(isolation_level="REPEATABLE READ")
         try:
             yield connection
         finally:

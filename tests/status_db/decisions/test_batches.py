@@ -263,6 +263,15 @@ class TestTakingItBack:
         assert all(d.withdrawn_at for d in ready.reader.decisions(COHORT, QIAN.number))
         assert verified(ready).sound
 
+    def test_nothing_is_decided_again_about_a_student_who_left_the_roster(self, ready: World, batches: Batches) -> None:
+        decided(ready, QIAN, EXEMPT)
+        batch = enter(ready, batches, row(LIN), row(QIAN), with_conflicts=True).batch
+        ready.says["roster"] = [one for one in ready.says["roster"] if one["学号"] != QIAN.number]
+        ready.run("roster")
+        assert set(undo(ready, batches, batch.id).withdrawn) == {LIN.number, QIAN.number}
+        known = ready.reader.decisions(COHORT, QIAN.number)
+        assert [(one.verdict, one.withdrawn_at is not None) for one in known] == [(CLEARED, True), (EXEMPT, True)]
+
     def test_it_is_done_once_for_a_reason_and_by_who_may_for_all(self, ready: World, batches: Batches) -> None:
         batch = enter(ready, batches, row(LIN), row(QIAN)).batch
         with pytest.raises(DecisionRefused, match="needs a reason"):
