@@ -38,18 +38,15 @@ def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[
     """Return the scopes in which an account may do this at a step; else exit."""
     scopes = allowed(account.grants, (act,), (step,), program.cohort).get(step, ())
     if not scopes:
-        fail(no_grant(account.account, act, step))
+        fail(
+            tr(
+                "{account} has no grant to {act} {step}. Ask an administrator for one: clearance accounts grant",
+                account=account.account,
+                act=word(act),
+                step=step,
+            )
+        )
     return scopes
-
-
-def no_grant(account: str, act: Act, step: str) -> str:
-    """Return the error of an account that lacks a grant at a step."""
-    return tr(
-        "{account} has no grant to {act} {step}. Ask an administrator for one: clearance accounts grant",
-        account=account,
-        act=word(act),
-        step=step,
-    )
 
 
 def active(program: Program, name: str) -> Account:
