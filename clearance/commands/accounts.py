@@ -9,7 +9,7 @@ import typer
 from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
-from clearance.output.code_words import joined
+from clearance.output.code_words import joined, word
 from clearance.output.grant_words import GrantUnreadable, grant_of, grants_text, stored_grant
 from clearance.services import Program
 from config.tables.plain_text import unprintable_in
@@ -70,7 +70,7 @@ def add(
         from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its word lists load slowly
 
         if why := weakness(password, (account, name, student)):
-            fail(tr("the password is too easy to guess ({why}). Use a few unrelated words.", why=why.value))
+            fail(tr("the password is too easy to guess ({why}). Use a few unrelated words.", why=word(why)))
         hashed = hash_password(password)
     now = program.clock()
     made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
@@ -224,7 +224,7 @@ def lacking_reviewers(program: Program) -> list[str]:
             "{cohort}: fewer than {enough} active reviewers for {colleges}. Add one: clearance accounts grant",
             cohort=cohort,
             enough=ENOUGH,
-            colleges=", ".join(found),
+            colleges=joined(found),
         )
         for cohort, found in lines.items()
     ]
@@ -260,7 +260,7 @@ def students(context: typer.Context, *, college: College = "", class_name: Class
             tr(
                 "{accounts}: another person's account has this number as its sign-in name. Give that person "
                 "another account first.",
-                accounts=", ".join(taken),
+                accounts=joined(taken),
             )
         )
 

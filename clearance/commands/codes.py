@@ -12,6 +12,7 @@ from clearance.commands.accounts import ClassName, College
 from clearance.context import chosen, ends_well, fail
 from clearance.files.lists import cells_in
 from clearance.output import tables
+from clearance.output.code_words import joined
 from clearance.output.slips import HandoutSlip, write_slips
 from clearance.services import Program
 from connectors.port import Cell, SourceGarbled
@@ -207,7 +208,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
         tables.ERR.print(
             tr(
                 "without an account: {students}. Create them: clearance accounts students",
-                students=", ".join(sorted(missing)),
+                students=joined(sorted(missing)),
             )
         )
 

@@ -154,7 +154,7 @@ def undo(
         numbers = ", ".join(undone.issued)
         tables.OUT.print(tr("  kept, because the certificate is issued: {students}", students=numbers))
     if undone.moved:
-        tables.OUT.print(tr("  changed since: {students}", students=", ".join(undone.moved)))
+        tables.OUT.print(tr("  changed since: {students}", students=joined(undone.moved)))
 
 
 @ends_well

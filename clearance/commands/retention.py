@@ -6,6 +6,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
 from clearance.output import tables
+from clearance.output.code_words import joined
 from foundation.translation import tr
 from status_db.desk.retention import RetentionRun
 
@@ -52,7 +53,7 @@ def retention(
         ),
     )
     if not history and (kept := program.retention.kept_forever()):
-        tables.OUT.print(tr("never removed: {rules}", rules=", ".join(kept)))
+        tables.OUT.print(tr("never removed: {rules}", rules=joined(kept)))
 
 
 def _removed_text(run: RetentionRun) -> str:

@@ -227,7 +227,7 @@ def list_certificates(
         revoked = tables.moment_by(c.revoked_at, c.revoked_by, zone)
         if c.revoked_at:
             revoked = tr("{event}: {reason}", event=revoked, reason=c.revoked_because)
-        how = _COLLECTED.get(c.collected, c.collected) if c.collected else N_("waits")
+        how = _COLLECTED.get(c.collected, c.collected) if c.collected else N_("not collected")
         collected_by = f"{tr(how)} {c.collector}".strip()
         issued = tables.moment_by(c.issued_at, c.issued_by, zone)
         return c.number, c.kind, c.student, issued, collected_by, revoked, ", ".join(since.get(c.student, []))

@@ -46,9 +46,8 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         tables.as_json({"student": found, "at": now, "standings": effective_statuses})
         return
     where = " ".join(filter(None, (found.college, found.class_name)))
-    person = ", ".join(filter(None, (f"{found.student} {found.name}".strip(), where, found.category)))
-    title = f"{person} ({found.cohort})"
-    tables.OUT.print(title, markup=False, style="bold")
+    person = joined(filter(None, (f"{found.student} {found.name}".strip(), where, found.category)))
+    tables.OUT.print(tr("{person} ({cohort})", person=person, cohort=found.cohort), markup=False, style="bold")
     if not found.active:
         tables.OUT.print(tr("no longer on the registrar's list"))
     elif found.flow is None:
@@ -59,9 +58,16 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         columns = (tr("step"), tr("state"), tr("why"), tr("owed"), tr("as of"), tr("decided"))
         tables.table(columns, (_step_row(step, now, zone) for step in found.steps))
     for flip in found.flips[:10]:
-        cause = joined([word(flip.reason), word(flip.cause)])
-        change = f"{flip.step}: {word(flip.before)} → {word(flip.after)} ({cause})"
-        tables.OUT.print(f"  {tables.moment(flip.at, zone)}  {change}", markup=False)
+        change = tr(
+            "  {at}  {step}: {before} → {after} ({reason}, {cause})",
+            at=tables.moment(flip.at, zone),
+            step=flip.step,
+            before=word(flip.before),
+            after=word(flip.after),
+            reason=word(flip.reason),
+            cause=word(flip.cause),
+        )
+        tables.OUT.print(change, markup=False)
 
 
 def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
@@ -73,7 +79,7 @@ def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Te
     settled = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
     return (
         step.step,
-        Text.assemble((tr(state), style), f" ({joined(marks)})" if marks else ""),
+        Text.assemble((tr(state), style), tr(" ({marks})", marks=joined(marks)) if marks else ""),
         decided.reason if decided else word(step.finding.reason),
         "" if settled else tables.owed(step.finding.evidence),
         tables.moment(step.as_of, zone) if step.as_of else "",

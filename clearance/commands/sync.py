@@ -96,7 +96,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
 
 def _show_sample(sample: Sample) -> None:
     row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
-    tables.OUT.print(tr("        columns: {columns}", columns=", ".join(sample.columns)))
+    tables.OUT.print(tr("        columns: {columns}", columns=joined(sample.columns)))
     tables.OUT.print(tr("        first row: {row}", row=row) if row else tr("        no rows"))
     if sample.rows:
         text = (
@@ -341,7 +341,7 @@ def recheck(served: ServedCohorts, names: list[str], number: str, by: str, *, qu
             tr(
                 "{student} does not leave with {cohorts}, so no source is queried. Check the number.",
                 student=number,
-                cohorts=", ".join(program.cohort for program in served.programs),
+                cohorts=joined(program.cohort for program in served.programs),
             )
         )
     return outcomes

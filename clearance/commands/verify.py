@@ -91,7 +91,7 @@ def _show_ledger(report: VerifyReport) -> None:
 
 
 def _show_findings(report: VerifyReport | DeskReport) -> None:
-    checked = joined([f"{count:,} {word(what)}" for what, count in report.looked_at.items()])
+    checked = joined(tr("{count:,} {what}", count=count, what=word(what)) for what, count in report.looked_at.items())
     if checked:
         tables.OUT.print(tr("checked {checked}", checked=checked))
     for found in report.disagreements:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from clearance.output.code_words import joined
 from config.tables.desk import Desk
 from connectors.files import reader
 from connectors.files.reader import FileKind, kind_of
@@ -60,7 +61,7 @@ class Sheets:
                 tr(
                     "{name} has no row with the columns {columns}. Use the template, and keep its header.",
                     name=name,
-                    columns=", ".join(needed),
+                    columns=joined(needed),
                 ),
             )
         if not rows:

@@ -118,6 +118,20 @@ PROOFS = (
     N_("one_answer"),
 )
 
+#: Why a password is not accepted.
+WEAKNESSES = (
+    N_("short"),
+    N_("long"),
+    N_("digits"),
+    N_("own"),
+    N_("common"),
+    N_("keyboard"),
+    N_("repeated"),
+    N_("sequence"),
+    N_("date"),
+    N_("guessable"),
+)
+
 #: What `verify` has checked.
 CHECKED = (
     N_("links"),

@@ -145,7 +145,7 @@ def owed(obligations: Iterable[Obligation]) -> str:
 
 
 def _amount_text(amount: Decimal) -> str:
-    return f"{'-' if amount < 0 else ''}¥{yuan(abs(amount), grouped=True)}"
+    return tr("{sign}¥{amount}", sign="-" if amount < 0 else "", amount=yuan(abs(amount), grouped=True))
 
 
 def flips(listed: Sequence[Flip], most: int) -> None:
@@ -194,9 +194,11 @@ def outcome(result: "Outcome", seconds: float) -> None:
     """Print the result of one run."""
     style = "red" if result.fault else "green"
     source = f"{result.source} ({result.cohort})" if result.cohort else result.source
-    run = [tr("run {run}", run=result.run)] if result.run else []
-    about = [*run, tr("{seconds:.2f} s", seconds=seconds), *filter(None, [figures(result.counts)])]
-    line(padded(word(result.state), 10), style, f" {source:<12} {joined(about)}")
+    text = N_("run {run}, {seconds:.2f} s") if result.run else N_("{seconds:.2f} s")
+    about = tr(text, run=result.run, seconds=seconds)
+    if counted := figures(result.counts):
+        about = tr("{run}, {figures}", run=about, figures=counted)
+    line(padded(word(result.state), 10), style, f" {source:<12} {about}")
     for text in (*result.counts.warnings, *([result.message] if result.message else [])):
         ERR.print(f"           {text}")
 
