@@ -1,6 +1,6 @@
 """The help of the command line in the language of the process. `make messages` collects its texts from the commands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -37,11 +37,16 @@ def translate(command: Any) -> None:  # noqa: ANN401 - Typer's own copy of click
     command.help = _translated(command.help)
     command.epilog = _translated(command.epilog)
     command.format_usage = partial(_format_usage, command)
-    for parameter in (*command.params, command.get_help_option(Context(command))):
-        if hasattr(parameter, "help"):
-            parameter.help = _translated(parameter.help)
+    translate_parameters((*command.params, command.get_help_option(Context(command))))
     for each in _commands_of(command):
         translate(each)
+
+
+def translate_parameters(parameters: Iterable[Any]) -> None:
+    """Translate the help of options and arguments."""
+    for parameter in parameters:
+        if hasattr(parameter, "help"):
+            parameter.help = _translated(parameter.help)
 
 
 def _format_usage(command: Any, context: Context, formatter: Any) -> None:  # noqa: ANN401 - as above

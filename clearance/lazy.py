@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from clearance import usage_errors
-from clearance.help_texts import translate
+from clearance.help_texts import translate, translate_parameters
 from clearance.output.tables import ERR
 from foundation.translation import tr
 
@@ -70,6 +70,12 @@ def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "")
             super().__init__(commands=None, **rest)
             self.commands = _Commands(places, commands or {})
             translate(self)
+
+        def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - as above
+            """Return the options. Typer adds those of completion after the group is made."""
+            params = super().get_params(ctx)
+            translate_parameters(params)
+            return params
 
         def make_context(self, *args: Any, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
             """Read the words of the group, with translated errors."""

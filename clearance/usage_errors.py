@@ -56,7 +56,7 @@ def _set_text(error: Any, text: str) -> None:  # noqa: ANN401 - the method of on
 
 def _translation(text: str) -> str:
     for known in TEXTS:
-        if found := _pattern(known).fullmatch(text):
+        if found := pattern(known).fullmatch(text):
             values = found.groupdict()
             if "reason" in values:
                 values["reason"] = _translation(values["reason"])
@@ -65,7 +65,7 @@ def _translation(text: str) -> str:
 
 
 @cache
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str) -> re.Pattern[str]:
     """Return the expression of a text: each {value} stands for any text."""
     pieces = re.split(r"\{(\w+)\}", text)
     parts = (f"(?P<{piece}>.+?)" if at % 2 else re.escape(piece) for at, piece in enumerate(pieces))

@@ -32,8 +32,8 @@ def write_spot_check(file: Path, run: RunView, impact: Impact, zone: ZoneInfo) -
     sheet = book.add_worksheet(tr("spot check"))
     title, head = book.add_format({"bold": True}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
     cell = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
-    at = tables.moment(run.began, zone)
-    sheet.write_string(0, 0, tr("{source}, run {run}, {at}", source=run.source, run=run.run, at=at), title)
+    began = tables.moment(run.began, zone)
+    sheet.write_string(0, 0, tr("{source}, run {run}, {at}", source=run.source, run=run.run, at=began), title)
     for at, (name, width) in enumerate(_COLUMNS):
         sheet.set_column(at, at, width)
         sheet.write_string(2, at, name, head)
