@@ -31,11 +31,7 @@ _SHOWN = ("fail", "BadParameter", "ValueError")
 _MARKS = ("tr", "tr_n", "N_")
 
 #: Texts that are the same in every language.
-_SAME: Mapping[str, tuple[str, ...]] = {
-    "clearance/main.py": ("clearance X",),
-    # A program calls it, and wrote its words itself.
-    "clearance/apart.py": ("Answer until the pipe is closed.",),
-}
+_SAME: Mapping[str, tuple[str, ...]] = {"clearance/main.py": ("clearance X",)}
 
 
 def _errors() -> frozenset[str]:
