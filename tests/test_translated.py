@@ -28,7 +28,6 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 #: What is called with a text for a person, besides the errors of the program.
 _SHOWN = ("fail", "BadParameter", "ValueError")
-_MARKS = ("tr", "tr_n", "N_")
 
 #: Texts that are the same in every language.
 _SAME: Mapping[str, tuple[str, ...]] = {"clearance/main.py": ("clearance X",)}
