@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from clearance import usage_errors
 from clearance.help_texts import translate, translate_parameters
+from clearance.output import usage_errors
 from clearance.output.tables import ERR
 from foundation.translation import tr
 

@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 
-from clearance import usage_errors
+from clearance.output import usage_errors
 from tests.services.small import OWES, Small
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -35,7 +35,7 @@ print("\\n".join(text.replace("\\n", " ") for text in walk(get_command(app))))
 _MANY = """
 import io, json, sys
 from contextlib import redirect_stderr
-from clearance import usage_errors
+from clearance.output import usage_errors
 from clearance.main import main
 if sys.argv[2] == "as Typer has them":
     usage_errors.TEXTS = ()
