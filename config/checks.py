@@ -9,6 +9,7 @@ from config.cohorts import mistakes as cohort_mistakes
 from config.settings import Settings
 from config.tables.providers import providers_contradict
 from config.tables.sources import Asked, Roster, Source
+from foundation.translation import tr
 
 #: Names of columns with the number of an identity document: in Chinese, in English, in the initials of data standards.
 _IDENTITY_WORDS = re.compile(
@@ -19,8 +20,13 @@ _IDENTITY_WORDS = re.compile(
 def _identity_columns(where: str, columns: Mapping[str, str]) -> list[str]:
     """Find columns with numbers of identity documents: what is never read cannot leak."""
     return [
-        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever stored here: '
-        "remove it, and identify people by their student number or card"
+        tr(
+            '[{where}] columns: {key} = "{column}" is the number of an identity document, and none is '
+            "ever stored here: remove it, and identify people by their student number or card",
+            where=where,
+            key=key,
+            column=column,
+        )
         for key, column in columns.items()
         if _IDENTITY_WORDS.search(key) or _IDENTITY_WORDS.search(column)
     ]
@@ -31,8 +37,12 @@ def _unused_columns(where: str, roster: Roster, settings: Settings) -> list[str]
     used = {"student", "name", "level", "college", "class", "campus", "building", "category", *roster.aliases}
     used |= {column for step in settings.step for condition in step.exempt for column in condition}
     return [
-        f"[{where}] columns: {key} is not used, and data without a use are not stored: remove it, "
-        "or name it in aliases or in a step's exempt"
+        tr(
+            "[{where}] columns: {key} is not used, and data without a use are not stored: remove it, or "
+            "name it in aliases or in a step's exempt",
+            where=where,
+            key=key,
+        )
         for key in roster.columns
         if key not in used
     ]
@@ -48,7 +58,7 @@ def contradictions(settings: Settings) -> list[str]:
         ("cohort", [c.key for c in settings.cohort]),
     ):
         found += [
-            f'[[{what}]] "{k}": duplicate key: give each its own key'
+            tr('[[{what}]] "{key}": duplicate key: give each its own key', what=what, key=k)
             for k in sorted({k for k in keys if keys.count(k) > 1})
         ]
     synced: set[str] = set()
@@ -57,20 +67,24 @@ def contradictions(settings: Settings) -> list[str]:
         for entry in flow.entries:
             at = f'[[flow]] "{flow.key}" entry "{entry.step}"'
             if entry.step not in steps:
-                found.append(f"{at}: there is no such step: write one of {', '.join(steps)}")
+                found.append(tr("{at}: there is no such step: write one of {steps}", at=at, steps=", ".join(steps)))
             if entry.step in seen:
-                found.append(f"{at}: duplicate entry: remove one")
+                found.append(tr("{at}: duplicate entry: remove one", at=at))
             if entry.after is not None and entry.kind != "review":
-                found.append(f'{at}: only a review can wait for steps: set kind = "review", or remove `after`')
+                found.append(
+                    tr('{at}: only a review can wait for steps: set kind = "review", or remove `after`', at=at)
+                )
             found += [
-                f'{at}: waits for "{a}", which is not before it: move it' for a in entry.after or () if a not in seen
+                tr('{at}: waits for "{step}", which is not before it: move it', at=at, step=a)
+                for a in entry.after or ()
+                if a not in seen
             ]
             if entry.kind == "synced":
                 synced.add(entry.step)
             seen.append(entry.step)
     used = {s.step for s in settings.source.values()}
     found += [
-        f'[[step]] "{k}": is synced, but has no source: add a [source.NAME] with step = "{k}"'
+        tr('[[step]] "{step}": is synced, but has no source: add a [source.NAME] with step = "{step}"', step=k)
         for k in sorted(synced - used)
     ]
     found += renames.mistakes(settings)
@@ -89,17 +103,23 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
     levels = {level for flow in settings.flow for level in flow.levels}
     found: list[str] = []
     found += [
-        f'[{where}] levels: "{word}" means "{level}", which no flow has: write one of {", ".join(sorted(levels))}'
+        tr(
+            '[{where}] levels: "{word}" means "{level}", which no flow has: write one of {levels}',
+            where=where,
+            word=word,
+            level=level,
+            levels=", ".join(sorted(levels)),
+        )
         for word, level in roster.levels.items()
         if level not in levels
     ]
     found += [
-        f'[{where}] aliases: "{name}" is not a mapped column: add it to columns'
+        tr('[{where}] aliases: "{name}" is not a mapped column: add it to columns', where=where, name=name)
         for name in roster.aliases
         if name not in roster.columns
     ]
     found += [
-        f"[{where}] columns: {key} is missing: name the column that holds it"
+        tr("[{where}] columns: {key} is missing: name the column that holds it", where=where, key=key)
         for key in ("student", "name", "level", "college")
         if key not in roster.columns
     ]
@@ -107,49 +127,67 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
     return found + _schedule_mistakes(where, roster)
 
 
+def _step_mistakes(at: str, step: str, steps: list[str], synced: set[str]) -> list[str]:
+    if step not in steps:
+        return [
+            tr('{at} step: there is no step "{step}": write one of {steps}', at=at, step=step, steps=", ".join(steps))
+        ]
+    if step not in synced:
+        return [
+            tr(
+                '{at} step: "{step}" is not synced in any flow: set its entry\'s kind, or remove the source',
+                at=at,
+                step=step,
+            )
+        ]
+    return []
+
+
 def _source_contradictions(name: str, source: Source, steps: list[str], synced: set[str]) -> list[str]:
     at = f"[source.{name}]"
     found = _schedule_mistakes(f"source.{name}", source)
-    if name in ("roster", "settings"):
-        found.append(f"{at}: this name is reserved for the {name}: choose another")
-    if source.step not in steps:
-        found.append(f'{at} step: there is no step "{source.step}": write one of {", ".join(steps)}')
-    elif source.step not in synced:
-        found.append(
-            f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or remove the source'
-        )
+    if name == "roster":
+        found.append(tr("{at}: this name is reserved for the roster: choose another", at=at))
+    if name == "settings":
+        found.append(tr("{at}: this name is reserved for the settings: choose another", at=at))
+    found += _step_mistakes(at, source.step, steps, synced)
     needed = {"items": ["student"], "balance": ["student", "amount"], "status": ["student", "status"]}[source.means]
     found += [
-        f"{at} columns: {key} is missing, and {source.means} needs it: name the column that holds it"
+        tr(
+            "{at} columns: {key} is missing, and {means} needs it: name the column that holds it",
+            at=at,
+            key=key,
+            means=source.means,
+        )
         for key in needed
         if key not in source.columns
     ]
     of_sums = ("paid", "waived", "refunded")
     known = ("student", "title", "amount", *of_sums, "due", "reference", "status", "name", "kind", "branch")
     found += [
-        f'{at} columns: {key} changes a sum, which only means = "balance" has: remove it'
+        tr('{at} columns: {key} changes a sum, which only means = "balance" has: remove it', at=at, key=key)
         for key in of_sums
         if key in source.columns and source.means != "balance"
     ]
     found += [
-        f"{at} columns: {key} is not a known field: write one of {', '.join(known)}"
+        tr("{at} columns: {key} is not a known field: write one of {known}", at=at, key=key, known=", ".join(known))
         for key in source.columns
         if key not in known
     ]
     found += _identity_columns(f"source.{name}", source.columns) + _as_of_mistakes(at, source)
     if source.unique_reference and "reference" not in source.columns:
-        found.append(f"{at} unique_reference: no reference is mapped: add it to columns, or remove this key")
+        found.append(tr("{at} unique_reference: no reference is mapped: add it to columns, or remove this key", at=at))
     if source.date_order != "ymd" and "due" not in source.columns:
-        found.append(f"{at} date_order: no due date is mapped: add it to columns, or remove this key")
+        found.append(tr("{at} date_order: no due date is mapped: add it to columns, or remove this key", at=at))
     if source.absent == "held" and source.means != "status":
-        found.append(f'{at} absent: "held" is only for means = "status": write "cleared" or "unknown"')
+        found.append(tr('{at} absent: "held" is only for means = "status": write "cleared" or "unknown"', at=at))
     if source.means == "status" and not source.words.get("done"):
-        found.append(f'{at} words: "done" is missing: list the words that mean done')
+        found.append(tr('{at} words: "done" is missing: list the words that mean done', at=at))
     if source.means != "status" and source.words:
-        found.append(f'{at} words: they are only for means = "status": remove them')
+        found.append(tr('{at} words: they are only for means = "status": remove them', at=at))
     every_word = [w for words in source.words.values() for w in words]
     found += [
-        f'{at} words: "{w}" is a duplicate: give it one meaning'
+        tr('{at} words: "{word}" is a duplicate: give it one meaning', at=at, word=w)
         for w in sorted({w for w in every_word if every_word.count(w) > 1})
     ]
     return found
@@ -160,24 +198,39 @@ def _as_of_mistakes(at: str, source: Source) -> list[str]:
         return []
     found: list[str] = []
     if not source.as_of.strip():
-        found.append(f"{at} as_of: is blank: name a column or a query, or remove it")
+        found.append(tr("{at} as_of: is blank: name a column or a query, or remove it", at=at))
     if source.fresh_for is None:
         # A limit derived from the schedule would make last night's export stale by noon.
-        found.append(f'{at} as_of: needs fresh_for: set the longest age of the data, such as fresh_for = "26 h"')
+        found.append(
+            tr('{at} as_of: needs fresh_for: set the longest age of the data, such as fresh_for = "26 h"', at=at)
+        )
     if source.as_of_is_query and not getattr(source.own, "asks_database", False):
-        found.append(f"{at} as_of: only a database answers a query: name a column of the answer")
+        found.append(tr("{at} as_of: only a database answers a query: name a column of the answer", at=at))
     if source.as_of_is_query and ";" in source.as_of:
-        found.append(f"{at} as_of: write one SELECT, without a semicolon")
+        found.append(tr("{at} as_of: write one SELECT, without a semicolon", at=at))
     return found
 
 
 def _schedule_mistakes(where: str, asked: Asked) -> list[str]:
     if (asked.every is None) == (asked.cron is None):
-        return [f'[{where}] every: exactly one of every and cron is needed: set every = "15 min" or cron = "0 7 * * *"']
+        return [
+            tr(
+                '[{where}] every: exactly one of every and cron is needed: set every = "15 min" or cron = "0 7 * * *"',
+                where=where,
+            )
+        ]
     if asked.every is not None and asked.every < timedelta(seconds=30):
-        return [f"[{where}] every: less than 30 s puts too much load on the office's system: set a longer time"]
+        return [
+            tr(
+                "[{where}] every: less than 30 s puts too much load on the office's system: set a longer time",
+                where=where,
+            )
+        ]
     if asked.every is not None and asked.every > timedelta(days=1):
         return [
-            f'[{where}] every: it counts from midnight, so it cannot exceed a day: write it as cron = "0 7 */2 * *"'
+            tr(
+                '[{where}] every: it counts from midnight, so it cannot exceed a day: write it as cron = "0 7 */2 * *"',
+                where=where,
+            )
         ]
     return []

@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from foundation.translation import N_, tr
+
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.tables.sources import Asked
 
-_FIX = (
-    'give each its own [roster.KEY] and set roster = "KEY" in its [[cohort]], or set closed = true in the '
-    "[[cohort]] that is over"
+_FIX = N_(
+    'give each its own [roster.KEY] and set roster = "KEY" in its [[cohort]], or set closed = '
+    "true in the [[cohort]] that is over"
 )
 _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
 #: The commands that work on one cohort, or on every open one when none is named. The others concern accounts,
@@ -32,13 +34,16 @@ def split_rosters(raw: dict[str, Any], known: Mapping[str, Any]) -> list[str]:
     """
     if "rosters" in raw:
         del raw["rosters"]
-        return ["[rosters]: unknown key: write [roster.KEY]"]
+        return [tr("[rosters]: unknown key: write [roster.KEY]")]
     table = raw.get("roster")
     if not isinstance(table, dict) or not table:
         return []
     if not all(isinstance(value, dict) for value in table.values()):
         beside = sorted(key for key, value in table.items() if isinstance(value, dict) and "connector" in value)
-        return [f"[roster.{key}]: [roster] has keys of its own: move them here, or remove this table" for key in beside]
+        return [
+            tr("[roster.{key}]: [roster] has keys of its own: move them here, or remove this table", key=key)
+            for key in beside
+        ]
     if table.keys() & known.keys():
         return []
     raw["rosters"] = table
@@ -71,23 +76,43 @@ def mistakes(settings: "Settings") -> list[str]:
         if not settings.rosters:
             if cohort.roster is not None:
                 found.append(
-                    f"{at}: there is only one [roster]: write it as [roster.{cohort.roster}], or remove this key"
+                    tr(
+                        "{at}: there is only one [roster]: write it as [roster.{roster}], or remove this key",
+                        at=at,
+                        roster=cohort.roster,
+                    )
                 )
             continue
         known = ", ".join(settings.rosters)
         if cohort.roster is None:
             if not cohort.closed:
-                found.append(f"{at}: is missing: name one of {known}")
+                found.append(tr("{at}: is missing: name one of {known}", at=at, known=known))
         elif cohort.roster not in settings.rosters:
-            found.append(f"{at}: there is no [roster.{cohort.roster}]: write one of {known}")
+            found.append(
+                tr(
+                    "{at}: there is no [roster.{roster}]: write one of {known}",
+                    at=at,
+                    roster=cohort.roster,
+                    known=known,
+                )
+            )
         elif not cohort.closed:
             other = names.setdefault(cohort.roster, cohort.key)
             if other != cohort.key and not binds_cohort(settings.rosters[cohort.roster]):
-                found.append(f'{at}: "{other}" has the same list: bind :cohort in its query; or {_FIX}')
+                found.append(
+                    tr(
+                        '{at}: "{other}" has the same list: bind :cohort in its query; or {fix}',
+                        at=at,
+                        other=other,
+                        fix=tr(_FIX),
+                    )
+                )
     open_ones = settings.open_cohorts()
     if not settings.rosters and len(open_ones) > 1:
         listed = ", ".join(f'"{key}"' for key in open_ones)
-        found.append(f"[roster]: a roster is for one cohort, and {listed} are open: {_FIX}")
+        found.append(
+            tr("[roster]: a roster is for one cohort, and {listed} are open: {fix}", listed=listed, fix=tr(_FIX))
+        )
     return found
 
 

@@ -6,12 +6,15 @@ Messages contain only names of parameters and charsets from the URL: any other p
 import re
 from typing import TYPE_CHECKING
 
+from foundation.translation import N_, tr
+
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-_FORM = (
-    "this is not a database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as mysql+pymysql://reader@koha/koha; "
-    "in a name or a password write %40 for @, %2F for /, %3A for :, %23 for #"
+_FORM = N_(
+    "this is not a database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as "
+    "mysql+pymysql://reader@koha/koha; in a name or a password write %40 for @, %2F for /, %3A "
+    "for :, %23 for #"
 )
 
 #: Parameters that SQLAlchemy hands from the URL to PyMySQL.
@@ -51,13 +54,13 @@ _DRIVER_PARAMETERS = {
 
 #: Parameters of other programs' URLs, mostly JDBC's → what to do here.
 _FOREIGN_PARAMETERS = {
-    "servertimezone": "set the time zone as timezone in the source's table",
-    "usessl": "request TLS with ssl_ca (MySQL) or sslmode (PostgreSQL)",
-    "requiressl": "request TLS with ssl_ca (MySQL) or sslmode (PostgreSQL)",
-    "characterencoding": "every character arrives without it",
-    "useunicode": "every character arrives without it",
-    "charset": "use client_encoding instead",
-    "allowpublickeyretrieval": "the driver requests the server's key by itself",
+    "servertimezone": N_("set the time zone as timezone in the source's table"),
+    "usessl": N_("request TLS with ssl_ca (MySQL) or sslmode (PostgreSQL)"),
+    "requiressl": N_("request TLS with ssl_ca (MySQL) or sslmode (PostgreSQL)"),
+    "characterencoding": N_("every character arrives without it"),
+    "useunicode": N_("every character arrives without it"),
+    "charset": N_("use client_encoding instead"),
+    "allowpublickeyretrieval": N_("the driver requests the server's key by itself"),
 }
 
 #: Parameters that the driver expects as a whole number.
@@ -73,13 +76,13 @@ def checked_url(written: str) -> "URL":
     scheme, _, rest = written.partition("://")
     # A second @ belongs to a name or a password. Parsed as it is, part of the password would become the host.
     if not scheme.startswith("sqlite") and rest.count("@") > 1:
-        raise ValueError("the URL has more than one @: write %40 for it in a name or a password")
+        raise ValueError(tr("the URL has more than one @: write %40 for it in a name or a password"))
     try:
         url = make_url(written)
     except (ArgumentError, ValueError):
-        raise ValueError(_FORM) from None
+        raise ValueError(tr(_FORM)) from None
     if not scheme.startswith("sqlite") and any(letter in (url.host or "") for letter in "@?#% "):
-        raise ValueError(_FORM)
+        raise ValueError(tr(_FORM))
     for name, value in url.query.items():
         _check_parameter(url.drivername, name, value)
     return url
@@ -87,19 +90,27 @@ def checked_url(written: str) -> "URL":
 
 def _check_parameter(driver: str, name: str, value: object) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.+-]*", name):
-        raise ValueError(_FORM)
+        raise ValueError(tr(_FORM))
     known = _DRIVER_PARAMETERS.get(_with_driver(driver))
     if known is None:
         return
     if name not in known:
-        why = _FOREIGN_PARAMETERS.get(name.lower(), f"use one of {', '.join(sorted(known))}")
-        raise ValueError(f"the driver ({driver}) does not have the parameter {name} in the URL: remove it; {why}")
+        foreign = _FOREIGN_PARAMETERS.get(name.lower())
+        why = tr(foreign) if foreign else tr("use one of {known}", known=", ".join(sorted(known)))
+        raise ValueError(
+            tr(
+                "the driver ({driver}) does not have the parameter {name} in the URL: remove it; {why}",
+                driver=driver,
+                name=name,
+                why=why,
+            )
+        )
     if not isinstance(value, str):
         if known is _LIBPQ and name in ("host", "port"):
             return
-        raise ValueError(f"the parameter {name} is in the URL more than once: write it once")
+        raise ValueError(tr("the parameter {name} is in the URL more than once: write it once", name=name))
     if name in _NUMERIC_PARAMETERS and not value.isdecimal():
-        raise ValueError(f"the parameter {name} in the URL is not a whole number of seconds: correct it")
+        raise ValueError(tr("the parameter {name} in the URL is not a whole number of seconds: correct it", name=name))
     if name == "charset":
         _check_charset(value)
 
@@ -114,5 +125,7 @@ def _check_charset(name: str) -> None:
 
     if charset_by_name(name) is None:
         looks_like_utf8 = re.sub(r"[^a-z0-9]", "", name.lower()).startswith("utf8")
-        fix = "write charset=utf8mb4, or remove it" if looks_like_utf8 else "remove it; utf8mb4 is then used"
-        raise ValueError(f"the parameter charset in the URL names a charset that MySQL does not have: {fix}")
+        fix = tr("write charset=utf8mb4, or remove it") if looks_like_utf8 else tr("remove it; utf8mb4 is then used")
+        raise ValueError(
+            tr("the parameter charset in the URL names a charset that MySQL does not have: {fix}", fix=fix)
+        )

@@ -32,6 +32,7 @@ from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_
 from config.tables.sources import Roster, Source
 from config.wording import key_at, mistake_text, reason
 from foundation.refusals import Refused
+from foundation.translation import tr, tr_n
 
 
 class SettingsError(Refused[SettingsCode]):
@@ -41,8 +42,12 @@ class SettingsError(Refused[SettingsCode]):
         self.file = file
         # A key or a name in the file can contain a line break; each mistake must be one line.
         self.mistakes = mistakes = [on_one_line(mistake) for mistake in mistakes]
-        count = f"{len(mistakes)} mistakes" if len(mistakes) != 1 else "1 mistake"
-        self.head = f"{file}: {count} in the settings:"
+        self.head = tr_n(
+            "{file}: {number} mistake in the settings:",
+            "{file}: {number} mistakes in the settings:",
+            len(mistakes),
+            file=file,
+        )
         super().__init__(SettingsCode.MISTAKES, self.head + "".join(f"\n  {m}" for m in mistakes))
 
 
@@ -99,15 +104,18 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise SettingsError(file, ["there is no such file: name another with --config FILE"]) from None
+        raise SettingsError(file, [tr("there is no such file: name another with --config FILE")]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(file, [f"the file could not be read ({error}): save it as UTF-8, readable here"]) from None
+        raise SettingsError(
+            file, [tr("the file could not be read ({error}): save it as UTF-8, readable here", error=error)]
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [f"invalid TOML ({error}): correct this line"]) from None
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
     raw = _FileAndEnvironment(file=raw, environ=origin.environ).written()
 
     if unreadable := [
-        f"{key}: contains {found}, which is not text: remove it" for key, found in _find_unprintable(raw)
+        tr("{key}: contains {found}, which is not text: remove it", key=key, found=found)
+        for key, found in _find_unprintable(raw)
     ]:
         raise SettingsError(file, unreadable)
     # An omitted table becomes an empty one, so that its default paths start at this file's folder, too.
@@ -192,13 +200,22 @@ def _read_own_keys(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> lis
             schema = schemas(str(table.get("connector", "")))
         except ImportError as error:
             name = table["connector"]
-            missing = f"[{where}] connector: {name} needs a module that is not installed here ({error}): install it"
+            missing = tr(
+                "[{where}] connector: {name} needs a module that is not installed here ({error}): install it",
+                where=where,
+                name=name,
+                error=error,
+            )
             table["unread"] = (missing,)
             continue
         if schema is None:
             if "connector" in table:
                 mistakes.append(
-                    f'[{where}] connector: there is no connector "{table["connector"]}": see docs/connectors.md'
+                    tr(
+                        '[{where}] connector: there is no connector "{connector}": see docs/connectors.md',
+                        where=where,
+                        connector=table["connector"],
+                    )
                 )
             continue
         defaults = getattr(schema, "default_columns", None)
@@ -209,12 +226,16 @@ def _read_own_keys(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> lis
         try:
             # A reference that cannot be read stops only this source, and only when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
-            table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _missing_references(own, unset))
+            table["unread"] = tuple(
+                tr("{place}: {why}", place=f"[{where}] {key}", why=why) for key, why in _missing_references(own, unset)
+            )
             table["path_as_written"] = path if starts_at_the_settings(path := own.get("path")) else ""
         except ValidationError as error:
             known = sorted({*common, *schema.model_fields} - _NOT_IN_FILES)
             mistakes += [
-                f"[{where}] {key_at(e['loc'])}: {reason(e, known)}" if e["loc"] else f"[{where}] {reason(e, known)}"
+                tr("{place}: {why}", place=f"[{where}] {key_at(e['loc'])}", why=reason(e, known))
+                if e["loc"]
+                else f"[{where}] {reason(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)
             ]
     return mistakes

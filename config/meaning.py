@@ -12,6 +12,7 @@ from typing import Any
 
 from config.settings import Settings
 from config.tables.sources import Source
+from foundation.translation import tr
 
 #: Keys of a source's table that decide the meaning of its rows, besides `step` and `absent`.
 _SOURCE_KEYS = (
@@ -175,17 +176,24 @@ def _source_meaning(settings: Settings, source: Source) -> SourceMeaning:
 def differences(before: Meaning | None, after: Meaning) -> tuple[str, ...]:
     """Return one line for each difference: the place in the settings file, the old value and the new one."""
     if before is None:
-        return ("the settings have not been recorded for this cohort yet",)
+        return (tr("the settings have not been recorded for this cohort yet"),)
     lines: list[str] = []
     lines += _changed_lines("[[flow]]", _flow_texts(before), _flow_texts(after))
     if list(before.flows) != list(after.flows) and set(before.flows) == set(after.flows):
-        lines.append(f"[[flow]]: their order was {', '.join(before.flows)} and is {', '.join(after.flows)}")
-    lines += _changed_lines("[[step]] exempt of", _values_as_text(before.exempt), _values_as_text(after.exempt))
+        lines.append(
+            tr(
+                "[[flow]]: their order was {old} and is {new}",
+                old=", ".join(before.flows),
+                new=", ".join(after.flows),
+            )
+        )
+    lines += _changed_lines(tr("[[step]] exempt of"), _values_as_text(before.exempt), _values_as_text(after.exempt))
     lines += [
-        f"[source.{name}]: new, decides {after.sources[name].step}" for name in sorted(_sources_only_in(after, before))
+        tr("[source.{name}]: new, decides {step}", name=name, step=after.sources[name].step)
+        for name in sorted(_sources_only_in(after, before))
     ]
     lines += [
-        f"[source.{name}]: removed, decided {before.sources[name].step}"
+        tr("[source.{name}]: removed, decided {step}", name=name, step=before.sources[name].step)
         for name in sorted(_sources_only_in(before, after))
     ]
     both = before.sources.keys() & after.sources.keys()
@@ -196,14 +204,27 @@ def differences(before: Meaning | None, after: Meaning) -> tuple[str, ...]:
 
 def _flow_texts(meaning: Meaning) -> dict[str, str]:
     return {
-        key: f"levels {', '.join(flow.levels)}; "
-        + (f"categories {', '.join(flow.categories)}; " if flow.categories is not None else "")
-        + ", ".join(
-            step + (f" ({kind})" if kind == "manual" else f" (review after {' '.join(after)})" if after else "")
-            for step, kind, after in flow.entries
+        key: tr("levels {levels}; {entries}", levels=", ".join(flow.levels), entries=_entries_text(flow))
+        if flow.categories is None
+        else tr(
+            "levels {levels}; categories {categories}; {entries}",
+            levels=", ".join(flow.levels),
+            categories=", ".join(flow.categories),
+            entries=_entries_text(flow),
         )
         for key, flow in meaning.flows.items()
     }
+
+
+def _entries_text(flow: FlowMeaning) -> str:
+    return ", ".join(
+        tr("{step} (manual)", step=step)
+        if kind == "manual"
+        else tr("{step} (review after {steps})", step=step, steps=" ".join(after))
+        if after
+        else step
+        for step, kind, after in flow.entries
+    )
 
 
 def _sources_only_in(meaning: Meaning, other: Meaning) -> set[str]:
@@ -234,9 +255,9 @@ def _changed_lines(where: str, before: Mapping[str, str], after: Mapping[str, st
         if old == new:
             continue
         if old is None:
-            lines.append(f"{where} {key}: new, {new}")
+            lines.append(tr("{where} {key}: new, {new}", where=where, key=key, new=new))
         elif new is None:
-            lines.append(f"{where} {key}: removed (it was {old})")
+            lines.append(tr("{where} {key}: removed (it was {old})", where=where, key=key, old=old))
         else:
-            lines.append(f"{where} {key}: was {old}; is {new}")
+            lines.append(tr("{where} {key}: was {old}; is {new}", where=where, key=key, old=old, new=new))
     return lines

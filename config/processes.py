@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from config.tables.providers import PROVIDERS
 from config.tables.secrets import DatabaseUrl, SecretUnusable, unusable_in
+from foundation.translation import tr
 
 if TYPE_CHECKING:
     from config.settings import Settings, StatusDb
@@ -84,7 +85,7 @@ def missing(settings: "Settings", process: Process) -> list[str]:
         needed = _NEEDED.get((table, key), _NEEDED.get((table, ""), frozenset(Process)))
         if process in needed:
             found.append((f"[{table}] {key}", why))
-    return [f"{place}: {why}" for place, why in dict.fromkeys(found)]
+    return [tr("{place}: {why}", place=place, why=why) for place, why in dict.fromkeys(found)]
 
 
 def missing_anywhere(settings: "Settings") -> dict[str, list[str]]:

@@ -7,6 +7,8 @@ for the settings file, and the program continues to use the first one.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from foundation.translation import tr
+
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.tables.sources import Source
@@ -30,9 +32,23 @@ def mistakes(settings: "Settings") -> list[str]:
             if was is None:
                 continue
             if was in keys:
-                found.append(f'{where} "{key}" was: "{was}" is still a key here. Remove one of the two')
+                found.append(
+                    tr(
+                        '{where} "{key}" was: "{was}" is still a key here. Remove one of the two',
+                        where=where,
+                        key=key,
+                        was=was,
+                    )
+                )
             elif old.count(was) > 1:
-                found.append(f'{where} "{key}" was: "{was}" is a duplicate. Keep it in the key that continues it')
+                found.append(
+                    tr(
+                        '{where} "{key}" was: "{was}" is a duplicate. Keep it in the key that continues it',
+                        where=where,
+                        key=key,
+                        was=was,
+                    )
+                )
     return found
 
 

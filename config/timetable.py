@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from config.settings import Settings
 from config.tables import cron as crontab
 from config.tables.sources import Asked
+from foundation.translation import tr
 
 _LEAST_FRESH = timedelta(hours=4)
 
@@ -66,7 +67,9 @@ class Timetable:
                 continue
             found = found or day
         if best is None:
-            raise ValueError(f'"{self.cron}" has no time near {moment:%Y-%m-%d}: correct the clock')
+            raise ValueError(
+                tr('"{cron}" has no time near {moment:%Y-%m-%d}: correct the clock', cron=self.cron, moment=moment)
+            )
         return best
 
     def longest_gap(self) -> timedelta:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from config.pydantic_texts import pydantic_text
 from config.settings import Demo, Institution, Log, Settings, StatusDb
 from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
@@ -16,6 +17,7 @@ from config.tables.providers import PROVIDERS
 from config.tables.retention import Retention
 from config.tables.sources import Roster, Source
 from config.tables.steps import Flow, Step
+from foundation.translation import tr
 
 
 def key_at(loc: tuple[int | str, ...]) -> str:
@@ -27,7 +29,7 @@ def mistake_text(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - p
     """Return a mistake that pydantic found: the place as the file writes it, and the fix."""
     loc = tuple(part for part in error["loc"] if part != "[key]")
     where, known = _table_of(loc, raw)
-    return f"{where}: {reason(error, known)}"
+    return tr("{place}: {why}", place=where, why=reason(error, known))
 
 
 def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -38,7 +40,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
         "auth": Auth, "api": Api, "retention": Retention, "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
-        return key_at(loc) or "the file", list(Settings.model_fields)
+        return key_at(loc) or tr("the file"), list(Settings.model_fields)
     head, known = str(loc[0]), list(tables[str(loc[0])].model_fields)
     if isinstance(loc[1], int):
         entry = raw[head][loc[1]] if isinstance(raw.get(head), list) else {}
@@ -58,12 +60,12 @@ def reason(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's ow
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f'write "{close[0]}"' if close else f"write one of {', '.join(known)}"
-            return f"unknown key: {hint}, or remove it"
+            if close:
+                return tr('unknown key: write "{close}", or remove it', close=close[0])
+            return tr("unknown key: write one of {known}, or remove it", known=", ".join(known))
         case "missing":
-            return "is missing: add it"
+            return tr("is missing: add it")
         case "value_error":
             return str(error["ctx"]["error"])
         case _:
-            message = str(error["msg"])
-            return f"{message[0].lower()}{message[1:]}: correct this value"
+            return tr("{why}: correct this value", why=pydantic_text(error))

@@ -35,6 +35,7 @@ from connectors.port import (
     SourceUnavailable,
     together,
 )
+from foundation.translation import tr
 
 _COLUMNS = {
     "loans": {"student": ASKED_NUMBER, "title": "title", "due": "due_date", "reference": "item_barcode"},
@@ -162,25 +163,37 @@ class Answers:
             return UNKNOWN
         if _QUOTA in codes:
             return SourceRefused(
-                f"{self._source}: Alma's daily quota of questions is used up ({words})",
-                "It is renewed at midnight UTC; nothing of this pull counts. Ask less often (every), or have the "
-                "library check in the Developer Network what else uses the quota.",
+                tr("{source}: Alma's daily quota of questions is used up ({words})", source=self._source, words=words),
+                tr(
+                    "It is renewed at midnight UTC; nothing of this pull counts. Ask less often (every), or have "
+                    "the library check in the Developer Network what else uses the quota."
+                ),
             )
         if _TOO_FAST in codes:
             return SourceUnavailable(
-                f"{self._source}: Alma gets too many questions in a second ({words})",
-                "Other programs of the library count, too. Lower per_second and at_once in per_student.",
+                tr("{source}: Alma gets too many questions in a second ({words})", source=self._source, words=words),
+                tr("Other programs of the library count, too. Lower per_second and at_once in per_student."),
             )
         if status in (401, 403) or codes & {"UNAUTHORIZED", "FORBIDDEN", "INVALID_API_KEY"}:
             return SourceRefused(
-                f"{self._source}: Alma refused the key (HTTP {status}{f', {words}' if words else ''})",
-                "Have the library check the key in the Developer Network: it needs read access to Users in the "
-                "production area, and url must be the address of its region.",
+                tr(
+                    "{source}: Alma refused the key (HTTP {status})",
+                    source=self._source,
+                    status=f"{status}, {words}" if words else status,
+                ),
+                tr(
+                    "Have the library check the key in the Developer Network: it needs read access to Users in "
+                    "the production area, and url must be the address of its region."
+                ),
             )
         if errors and 400 <= status < 429:
             return SourceRefused(
-                f"{self._source}: Alma does not understand the question (HTTP {status}, {words})",
-                "Check url and id_type, and that the key is allowed to read Users.",
+                tr(
+                    "{source}: Alma does not understand the question (HTTP {status})",
+                    source=self._source,
+                    status=f"{status}, {words}",
+                ),
+                tr("Check url and id_type, and that the key is allowed to read Users."),
             )
         return None
 
@@ -193,7 +206,11 @@ class Answers:
         listed = [body.get(name) for name in ("item_loan", "fee")] if isinstance(body, dict) else []
         strange = any(isinstance(records, list) and any(not isinstance(r, dict) for r in records) for records in listed)
         if errors or strange:
-            what = f"an error with HTTP 200 ({errors[0][0]})" if errors else "a list that has other things than records"
+            what = (
+                tr("an error with HTTP 200 ({code})", code=errors[0][0])
+                if errors
+                else tr("a list that has other things than records")
+            )
             raise changed_on_the_way(self._source, "Alma", what)
         return body
 
@@ -202,14 +219,14 @@ class Answers:
         body = self.whole(body)
         if not isinstance(body, dict) or "primary_id" not in body:
             raise SourceGarbled(
-                f"{self._source}: Alma did not answer with a user's record",
-                "Check url: it is the address of the region, without a path.",
+                tr("{source}: Alma did not answer with a user's record", source=self._source),
+                tr("Check url: it is the address of the region, without a path."),
             )
         blocks = body.get("user_block") or []
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise SourceGarbled(
-                f"{self._source}: user_block in a user's record is not a list",
-                "It may be another release of Alma. Have the library check that user.",
+                tr("{source}: user_block in a user's record is not a list", source=self._source),
+                tr("It may be another release of Alma. Have the library check that user."),
             )
         # A block without a state may be active: it is shown.
         return {"user_block": [block for block in blocks if block.get("block_status", "ACTIVE") == "ACTIVE"]}

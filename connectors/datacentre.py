@@ -16,6 +16,7 @@ from connectors import rest
 from connectors.http.paging import PagePaging
 from connectors.http.settings import HttpTimeouts, Ok, TokenAuth
 from connectors.port import Question
+from foundation.translation import tr
 
 #: Parameters that the connector itself sets.
 _OWN = frozenset({"page", "per_page", "access_token"})
@@ -46,9 +47,11 @@ class Settings(HttpTimeouts):
     def _has_no_own_parameter(self) -> Self:
         own = sorted(_OWN & {*self.filters, self.one})
         if own:
-            raise ValueError(f"{', '.join(own)} is set by the connector itself: remove it from filters and one")
+            raise ValueError(
+                tr("{own} is set by the connector itself: remove it from filters and one", own=tr(", ").join(own))
+            )
         if "student" in self.optional:
-            raise ValueError('a record needs its student: remove "student" from optional')
+            raise ValueError(tr('a record needs its student: remove "student" from optional'))
         return self
 
 

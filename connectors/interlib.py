@@ -42,6 +42,7 @@ from connectors.port import (
     row_alone,
     table_of,
 )
+from foundation.translation import tr
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -98,11 +99,11 @@ class Settings(KnownQuestions, HttpTimeouts):
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         if "total" in self.proofs and not self.total:
-            raise ValueError("nothing would show that an answer is whole: name total, or accept other proofs")
+            raise ValueError(tr("nothing would show that an answer is whole: name total, or accept other proofs"))
         if "student" in self.optional:
-            raise ValueError('a record without its student cannot be joined: remove "student" from optional')
+            raise ValueError(tr('a record without its student cannot be joined: remove "student" from optional'))
         if bool(self.one_reader) != bool(self.one_owed):
-            raise ValueError("one_reader and one_owed depend on each other: set both or neither")
+            raise ValueError(tr("one_reader and one_owed depend on each other: set both or neither"))
         return self
 
 
@@ -178,13 +179,16 @@ class Interlib:
         if self.one_reads_all or row is None or not student:
             return ()
         table = f"{table_of(self._question.source)}"
-        fix = f"No recheck of a student counts until this is corrected. Correct one_reader and one_owed in {table}."
+        fix = tr(
+            "No recheck of a student counts until this is corrected. Correct one_reader and one_owed in {table}.",
+            table=table,
+        )
         try:
             found = self.pull_one(student).rows
         except SourceError as error:
-            return (f"A question about one student of the list fails: {error.what}. {fix}",)
+            return (tr("A question about one student of the list fails: {what}. {fix}", what=error.what, fix=fix),)
         known = tuple(row.values()) in found
-        return () if known else (f"The answer about one student of the list lacks what they owe. {fix}",)
+        return () if known else (tr("The answer about one student of the list lacks what they owe. {fix}", fix=fix),)
 
     def _join_readers(self, readers: Snapshot, owed: Snapshot) -> Snapshot:
         return joined(self._question, readers, owed, self._words, self._is_active)

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from config.tables.secrets import Secret, Text
 from connectors import rest
 from connectors.by_student.each_student import joined, roster_candidates
+from connectors.http.join import JoinWords, joined_detail
 from connectors.http.koha_answers import open_lines, with_numbers, with_titles
 from connectors.http.paging import KeyPaging, PagePaging, Paging
 from connectors.http.records import ASKED_NUMBER
@@ -37,6 +38,7 @@ from connectors.port import (
     row_alone,
     together,
 )
+from foundation.translation import tr
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -88,7 +90,7 @@ class Settings(KnownQuestions, HttpTimeouts):
     def _has_one_login(self) -> Self:
         key, basic = bool(self.client_id and self.client_secret), bool(self.user and self.password)
         if key == basic:
-            raise ValueError("Koha requires a login: set client_id and client_secret, or user and password")
+            raise ValueError(tr("Koha requires a login: set client_id and client_secret, or user and password"))
         return self
 
     def auth(self) -> Auth:
@@ -198,7 +200,7 @@ class KohaRest:
             )
             for answer in answers.values()
         ]
-        found = f"; {len(numbers)} patrons have one of them"
+        found = tr("{number} patrons have one of them", number=len(numbers))
         return joined(self._question, candidates, by_number, began, found)
 
     def _join_numbers(self, numbers: Mapping[str, Cell], patrons: Snapshot, things: Snapshot | None) -> Snapshot:
@@ -208,17 +210,19 @@ class KohaRest:
         if self._settings.asks == "loans":
             rows, of_items = self._add_item_fields(rows)
             warnings = (*warnings, *of_items)
+        words = JoinWords("patrons", self._settings.asks)
         details = {proof.kind: proof.detail for proof in patrons.proofs}
         proofs = [
-            Proof(p.kind, f"patrons: {details.get(p.kind, 'found')}; {self._settings.asks}: {p.detail}")
+            Proof(p.kind, joined_detail(words, details.get(p.kind, tr("found")), p.detail))
             for p in (patrons if things is None else things).proofs
             if p.kind is not ProofKind.COLUMNS_PRESENT
         ]
-        proofs.append(Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())))
+        proofs.append(Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(self._question.columns.values())))
         if self._settings.asks == "fines":
             # Also without accounts: the answers about a student's several numbers must have a proof in common.
             proofs = [proof for proof in proofs if proof.kind is not ProofKind.END_REACHED]
-            proofs.append(Proof(ProofKind.END_REACHED, f"{len(numbers)} accounts, of every patron with the number"))
+            every = tr("{number} accounts, of every patron with the number", number=len(numbers))
+            proofs.append(Proof(ProofKind.END_REACHED, every))
         known = [number for number in numbers.values() if number not in (None, "")]
         unsettled = [*patrons.unsettled, *(() if things is None else things.unsettled)]
         return Snapshot(
@@ -368,22 +372,22 @@ class KohaRest:
     def _base(self) -> str:
         return f"{self._settings.url.rstrip('/')}/api/v1"
 
+    def _named(self, path: str) -> str:
+        return tr("{source}: {where}", source=self._question.source, where=f"{self._base}/{path}")
+
     def _with_numbers(self, patrons: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
         field = self._settings.number if "number" in self._settings.model_fields_set else ""
-        return with_numbers(patrons, self._settings.attribute, field, f"{self._question.source}: {self._base}/patrons")
+        return with_numbers(patrons, self._settings.attribute, field, self._named("patrons"))
 
     def _with_titles(self, items: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        return with_titles(items, self._question.source, f"{self._question.source}: {self._base}/items")
+        return with_titles(items, self._question.source, self._named("items"))
 
 
 def _patrons_having(patrons: Snapshot, numbers: Iterable[str]) -> dict[str, Cell]:
     """Return the ids of the patrons with one of these numbers, each with the number as Koha writes it."""
     wanted = {normalise_number(number) for number in numbers}
-    return {
-        patron: n
-        for patron, n in _numbers_by_patron(patrons).items()
-        if n is not None and normalise_number(n) in wanted
-    }
+    known = _numbers_by_patron(patrons).items()
+    return {patron: number for patron, number in known if number is not None and normalise_number(number) in wanted}
 
 
 def _numbers_by_patron(patrons: Snapshot) -> dict[str, Cell]:

@@ -24,6 +24,7 @@ from connectors.port import (
     no_progress,
     table_of,
 )
+from foundation.translation import tr
 
 
 class Settings(Table):
@@ -50,13 +51,13 @@ class Memory:
         """Return every row. Raises SourceGarbled when one lacks a mapped column, or has a broken student number."""
         began = self._question.clock()
         rows = [self._cells(number, row) for number, row in enumerate(self._settings.rows, 1)]
-        letters = Letters(self._question.source, self._question.columns, "Write it again in the settings file.")
+        letters = Letters(self._question.source, self._question.columns, tr("Write it again in the settings file."))
         letters.look(rows, 0)
         letters.finish(rows, self._question.candidates)
         progress(len(rows), len(rows))
         proofs = (
-            Proof(ProofKind.END_REACHED, f"{len(rows)} rows, as listed"),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+            Proof(ProofKind.END_REACHED, tr("{rows} rows, as listed", rows=len(rows))),
+            Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(self._question.columns.values())),
         )
         fields, population = tuple(self._question.columns), self._settings.population
         warnings = letters.warnings()
@@ -72,14 +73,24 @@ class Memory:
         columns = tuple(dict.fromkeys(column for row in self._settings.rows for column in row))
         fields = tuple(self._question.columns)
         row = dict(zip(fields, rows[0], strict=True)) if rows else None
-        return Sample("the settings file", columns, row, rows=rows, whole=True)
+        return Sample(tr("the settings file"), columns, row, rows=rows, whole=True)
 
     def _cells(self, number: int, row: Mapping[str, Cell]) -> tuple[Cell, ...]:
         for field, column in self._question.columns.items():
             if column not in row:
                 raise SourceGarbled(
-                    f'row {number} of {self._question.source} has no "{column}" for {field}',
-                    f"Add it to that row, or correct columns.{field} in {table_of(self._question.source)}.",
+                    tr(
+                        'row {number} of {source} has no "{column}" for {field}',
+                        number=number,
+                        source=self._question.source,
+                        column=column,
+                        field=field,
+                    ),
+                    tr(
+                        "Add it to that row, or correct columns.{field} in {table}.",
+                        field=field,
+                        table=table_of(self._question.source),
+                    ),
                 )
         return tuple(row[column] for column in self._question.columns.values())
 

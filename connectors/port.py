@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db.model import ROSTER, normalise_number
 from status_db.student_numbers import is_empty, may_mean
 
@@ -340,7 +341,7 @@ class SourceError(Refused[SourceCode]):
     def __init__(self, what: str, fix_text: str) -> None:
         self.what = what
         self.fix_text = fix_text
-        super().__init__(self.code, f"{what}. {fix_text}")
+        super().__init__(self.code, tr("{what}. {fix_text}", what=what, fix_text=fix_text))
 
 
 class SourceUnavailable(SourceError):  # noqa: N818 - named by the reaction, not by the rank

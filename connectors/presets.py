@@ -12,11 +12,12 @@ from connectors import sql
 from connectors.http.tls import DatabaseTls
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Question
+from foundation.translation import tr
 
 
 def _identifier(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
-        raise ValueError(f'"{name}" is not a name of a table or column: write letters, digits and _')
+        raise ValueError(tr('"{name}" is not a name of a table or column: write letters, digits and _', name=name))
     return name.upper()
 
 

@@ -21,6 +21,7 @@ from connectors.http.answers import MISSING
 from connectors.http.backoff import Backoff
 from connectors.http.client import OfficeClient
 from connectors.http.pages.agreement import MOST_READINGS, agree, keep_no_order, united
+from connectors.http.pages.proofs import broken_record_warnings, proofs_of, warnings_of
 from connectors.http.pages.reader import Pages
 from connectors.http.pages.reading import PageQuestion, Reading, UnknownStudent
 from connectors.http.paging import NoPaging, may_slip
@@ -45,22 +46,20 @@ from connectors.port import (
     no_progress,
     table_of,
 )
+from foundation.translation import N_, tr
 from status_db.model import digest_of, normalise_number
 
 __all__ = ["OfficeClient", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
 
-_NO_REFERENCE = (
-    "No reference is mapped, so a record that moves to another page can be missed: map a column that identifies a "
-    "record as columns.reference, or have the system sort its pages."
+_NO_REFERENCE = N_(
+    "No reference is mapped, so a record that moves to another page can be missed: map a column "
+    "that identifies a record as columns.reference, or have the system sort its pages."
 )
 
-_NO_FINGERPRINT = (
-    "The system sends no ETag and no settled Last-Modified, so everything is read each time: leave out fingerprint, "
-    "or have the office's system send one of them."
+_NO_FINGERPRINT = N_(
+    "The system sends no ETag and no settled Last-Modified, so everything is read each time: "
+    "leave out fingerprint, or have the office's system send one of them."
 )
-
-#: The most broken letters that are listed with a run; the others are counted.
-_MOST_LISTED = 10
 
 
 class Rest:
@@ -166,20 +165,29 @@ class Rest:
         columns = tuple(offered) or tuple(self._question.columns.values())
         row = dict(zip(self._question.columns, reading.rows[0], strict=True)) if records else None
         warnings = tuple(
-            f'"{path}" is in no record of the first page, and {name} is optional: '
-            + self._settings.fix(
-                "check that {column} is spelled as the system spells it.",
+            self._settings.fix(
+                tr(
+                    '"{path}" is in no record of the first page, and {name} is optional: check that {{column}} is '
+                    "spelled as the system spells it.",
+                    path=path,
+                    name=name,
+                ),
                 column_key(name, path),
-                otherwise="have the office check that the account is allowed to read it.",
+                otherwise=tr(
+                    '"{path}" is in no record of the first page, and {name} is optional: have the office check that '
+                    "the account is allowed to read it.",
+                    path=path,
+                    name=name,
+                ),
             )
             for name, path in self._question.columns.items()
             if records and name in self._settings.optional and all(value_at(r, path) is MISSING for r in records)
         )
         if self._settings.fingerprint and self._read_fingerprint(office) is None:
-            warnings += (_NO_FINGERPRINT,)
+            warnings += (tr(_NO_FINGERPRINT),)
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
-            warnings += (_NO_REFERENCE,)
-        warnings += _broken_record_warnings(reading.broken)
+            warnings += (tr(_NO_REFERENCE),)
+        warnings += broken_record_warnings(reading.broken)
         whole = len(reading.rows) == reading.total
         return Sample(self._shown_url, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
 
@@ -189,21 +197,30 @@ class Rest:
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
         if not (self._settings.one or self._settings.one_url) or not numbers:
             return ()
-        keys = " and ".join(key for key in ("one", "one_url") if getattr(self._settings, key))
+        keys = tr(" and ").join(key for key in ("one", "one_url") if getattr(self._settings, key))
         table = table_of(self._question.source)
-        fix = f"No recheck of a student counts until this is corrected. Correct {keys} in {table}."
+        fix = tr(
+            "No recheck of a student counts until this is corrected. Correct {keys} in {table}.", keys=keys, table=table
+        )
         theirs = [row for row in rows if row[about] not in (None, "") and normalise_number(row[about]) == numbers[0]]
         try:
             answer = self._pull_pages(office, self._question_for_one(numbers[0]), no_progress).rows
         except UnknownStudent:
             answer = []
         except SourceError as error:
-            return (f"A question about one student of the list fails: {error.what}. {fix}",)
+            return (tr("A question about one student of the list fails: {what}. {fix}", what=error.what, fix=fix),)
         missing = [row for row in theirs if row not in answer]
         if not missing:
             return ()
-        what = f"{len(missing)} of the {len(theirs)} records that the list has about that student"
-        return (f"The answer about one student of the list lacks {what}. {fix}",)
+        return (
+            tr(
+                "The answer about one student of the list lacks {missing} of the {theirs} records that the list has "
+                "about that student. {fix}",
+                missing=len(missing),
+                theirs=len(theirs),
+                fix=fix,
+            ),
+        )
 
     @contextmanager
     def _open_session(self, pause: Pause = time.sleep) -> Iterator[OfficeClient]:
@@ -248,39 +265,57 @@ class Rest:
         return self._snapshot(readings, abandoned, began, by_tag=by_tag)
 
     def _refuse_disorder(self, readings: Sequence[Reading]) -> None:
-        sizes = " and ".join(str(len(reading.rows)) for reading in readings)
+        named, sizes = self._message_prefix, tr(" and ").join(str(len(reading.rows)) for reading in readings)
         if keep_no_order([reading.rows for reading in readings]):
             raise SourceGarbled(
-                f"{self._message_prefix}: {len(readings)} readings returned different records ({sizes}), more than "
-                "can change in that time",
+                tr(
+                    "{named}: {readings} readings returned different records ({sizes}), more than can "
+                    "change in that time",
+                    named=named,
+                    readings=len(readings),
+                    sizes=sizes,
+                ),
                 self._settings.fix(
-                    "The system does not keep an order between its pages: add a sort order by an identifier to params, "
-                    "page by key, or ask for everything on one page.",
+                    tr(
+                        "The system does not keep an order between its pages: add a sort order by an identifier to "
+                        "params, page by key, or ask for everything on one page."
+                    ),
                     "params",
                     "paging",
                     otherwise=self._settings.fix(
-                        "The system does not keep an order between its pages: add a sort order by an identifier to "
-                        "{params}, or raise per_page until everything is on one page.",
+                        tr(
+                            "The system does not keep an order between its pages: add a sort order by an identifier to "
+                            "{params}, or raise per_page until everything is on one page."
+                        ),
                         "params",
-                        otherwise="The system does not keep an order between its pages: raise per_page until "
-                        "everything is on one page, or ask at a quieter hour.",
+                        otherwise=tr(
+                            "The system does not keep an order between its pages: raise per_page until everything "
+                            "is on one page, or ask at a quieter hour."
+                        ),
                     ),
                 ),
             )
         if "second_pass" in self._settings.proofs and not agree(readings[-1].rows, readings[-2].rows):
             raise SourceGarbled(
-                f"{self._message_prefix}: {len(readings)} readings returned different records ({sizes})",
+                tr(
+                    "{named}: {readings} readings returned different records ({sizes})",
+                    named=named,
+                    readings=len(readings),
+                    sizes=sizes,
+                ),
                 self._settings.fix(
-                    "The data change while they are read, or the system does not keep an order: add a sort order to "
-                    "{params}, ask at a quieter hour, or have the office report a total.",
+                    tr(
+                        "The data change while they are read, or the system does not keep an order: add a sort order "
+                        "to {params}, ask at a quieter hour, or have the office report a total."
+                    ),
                     "params",
                 ),
             )
 
     def _empty_snapshot(self, began: datetime) -> Snapshot:
         proofs = (
-            Proof(ProofKind.END_REACHED, "the system does not know the number"),
-            Proof(ProofKind.COLUMNS_PRESENT, self._columns_detail([])),
+            Proof(ProofKind.END_REACHED, tr("the system does not know the number")),
+            Proof(ProofKind.COLUMNS_PRESENT, tr("no record, so no column to check")),
         )
         return Snapshot(tuple(self._question.columns), [], began, self._question.clock(), proofs, [])
 
@@ -290,7 +325,7 @@ class Rest:
 
     @property
     def _message_prefix(self) -> str:
-        return f"{self._question.source}: {self._shown_url}"
+        return tr("{source}: {where}", source=self._question.source, where=self._shown_url)
 
     def _snapshot(
         self,
@@ -300,59 +335,18 @@ class Rest:
         *,
         by_tag: bool,
     ) -> Snapshot:
-        reading, settings = readings[-1], self._settings
-        count, pages = len(reading.rows), f"{reading.pages} page{'s' if reading.pages != 1 else ''}"
+        reading = readings[-1]
         whole = united([each.rows for each in readings], abandoned, self._pages.about)
-        proofs = [
-            Proof(ProofKind.LIMIT_NOT_HIT, f"{count} rows of at most {settings.limit}"),
-            Proof(ProofKind.COLUMNS_PRESENT, self._columns_detail(whole.rows)),
-        ]
-        if not reading.broken:
-            proofs.append(Proof(ProofKind.CHARSET_SANE, f"{count} rows decoded, no replacement character"))
         each_once = [self._pages.shows_each_page(each) for each in readings]
-        if all(each_once):
-            proofs.append(Proof(ProofKind.NO_PAGE_LOST, f"{pages}, {each_once[-1]}"))
-        if reading.total is not None:
-            proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
-        if len(readings) > 1 and agree(reading.rows, readings[-2].rows):
-            how = ", by the ETag of each page" if by_tag else ""
-            proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same in both readings{how}"))
-        if reading.last is not None:
-            proofs.append(
-                Proof(ProofKind.END_REACHED, f"{pages}, up to page {reading.last}, which is reported as the last")
-            )
-        elif "end_of_pages" in settings.proofs:
-            proofs.append(Proof(ProofKind.END_REACHED, f"{pages}, {count} rows up to the end of paging"))
-        if "one_answer" in settings.proofs:
-            proofs.append(Proof(ProofKind.END_REACHED, f"one answer, {count} rows, accepted as all about one student"))
-        oldest = max(each.oldest for each in readings)
-        warnings = list(_broken_record_warnings(reading.broken))
-        if oldest:
-            warnings.append(f"The answer is from a cache, {oldest:.0f} s old: it counts from that time on.")
-        if whole.unsettled:
-            warnings.append(
-                f"The data changed while the pages were read {len(readings)} times; the records of "
-                f"{len(whole.unsettled)} students differ between the readings. This answer releases none of them."
-            )
         return Snapshot(
             tuple(self._question.columns),
             whole.rows if len(readings) > 1 else reading.rows,
-            began - timedelta(seconds=oldest),
+            began - timedelta(seconds=max(each.oldest for each in readings)),
             self._question.clock(),
-            tuple(proofs),
+            proofs_of(readings, whole.rows, self._settings, self._question.columns, each_once, by_tag=by_tag),
             unsettled=tuple(whole.unsettled),
-            warnings=tuple(warnings),
+            warnings=warnings_of(readings, len(whole.unsettled)),
         )
-
-    def _columns_detail(self, rows: Sequence[tuple[Cell, ...]]) -> str:
-        if not rows:
-            return "no record, so no column to check"
-        names = ", ".join(
-            path
-            for name, path in self._question.columns.items()
-            if name not in self._settings.optional and path != ASKED_NUMBER
-        )
-        return f"{names} in each of {len(rows)} rows"
 
 
 class RestByNumber(Rest):
@@ -368,12 +362,6 @@ class RestByNumber(Rest):
         answers = ask_each(numbers, self.fresh().asking, limits, self._question.source, progress)
         whole = about_these(self._question, [answer.about(number) for number, answer in answers.items()], began)
         return replace(whole, population=None)
-
-
-def _broken_record_warnings(places: Sequence[str]) -> tuple[str, ...]:
-    """Return the first broken records, and the number of the others."""
-    more = len(places) - _MOST_LISTED
-    return (*places[:_MOST_LISTED], *([f"{more} more records have letters that cannot be read."] if more > 0 else []))
 
 
 def about_all_or_one(settings: Settings, question: Question) -> Rest:

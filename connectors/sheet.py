@@ -33,6 +33,7 @@ from connectors.port import (
     no_progress,
     table_of,
 )
+from foundation.translation import N_, tr
 from status_db.model import digest_of
 
 
@@ -69,12 +70,12 @@ class Settings(Table):
     @model_validator(mode="after")
     def _an_uploaded_list_has_one_name(self) -> Self:
         if self.brought and is_pattern(self.path):
-            raise ValueError("path: a list that is uploaded at the desk needs one name: write path without * and ?")
+            raise ValueError(tr("path: a list that is uploaded at the desk needs one name: write path without * and ?"))
         return self
 
 
-RIGHT_TO_READ = "Give this user the right to read it, and to enter its folder."
-IN_REACH = "The next run tries again. Check that it exists and that its drive is mounted."
+RIGHT_TO_READ = N_("Give this user the right to read it, and to enter its folder.")
+IN_REACH = N_("The next run tries again. Check that it exists and that its drive is mounted.")
 
 
 def _user() -> str:
@@ -82,7 +83,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unnamed"
+        return tr("user {number}", number=os.getuid()) if hasattr(os, "getuid") else tr("unnamed")
 
 
 class Sheet:
@@ -104,13 +105,19 @@ class Sheet:
         rows = [row[1:] for row in numbered]
         places = [int(str(row[0])) for row in numbered]
         mapped = self._question.columns
-        ending = "the file's own end" + (f", and its total of {total}" if total is not None else "")
-        chosen = f" of {path.name}" if is_pattern(self._settings.path) else ""
-        sane = Proof(ProofKind.CHARSET_SANE, f"{len(columns)} columns of text without replacement characters")
+        counted = tr("{count} rows", count=len(rows))
+        if is_pattern(self._settings.path):
+            counted = tr("{count} rows of {name}", count=len(rows), name=path.name)
+        ending = tr("{rows} to the file's own end", rows=counted)
+        if total is not None:
+            ending = tr("{rows} to the file's own end, and its total of {total}", rows=counted, total=total)
+        sane = Proof(
+            ProofKind.CHARSET_SANE, tr("{number} columns of text without replacement characters", number=len(columns))
+        )
         proofs = (
-            Proof(ProofKind.END_REACHED, f"{len(rows)} rows{chosen} to {ending}"),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(mapped.values())),
-            Proof(ProofKind.LIMIT_NOT_HIT, f"{len(rows)} rows of at most {MOST_ROWS}"),
+            Proof(ProofKind.END_REACHED, ending),
+            Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(mapped.values())),
+            Proof(ProofKind.LIMIT_NOT_HIT, tr("{count} rows of at most {limit}", count=len(rows), limit=MOST_ROWS)),
             *(() if broken else (sane,)),
         )
         population = [row[0] for row in rows if row[0] is not None] if self._settings.population else None
@@ -139,11 +146,14 @@ class Sheet:
                 digest = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise SourceUnavailable(
-                f"{self._message_prefix(path)} could not be read ({error.strerror})", IN_REACH
+                tr("{name} could not be read ({reason})", name=self._message_prefix(path), reason=error.strerror),
+                tr(IN_REACH),
             ) from error
         self._refuse_changed(path, seen)
         value = digest_of([str(seen).encode(), digest.digest()])
-        return Fingerprint(value, began, f"{seen[0]} bytes, SHA-256 {digest.hexdigest()[:16]}…")
+        return Fingerprint(
+            value, began, tr("{size} bytes, SHA-256 {digest}…", size=seen[0], digest=digest.hexdigest()[:16])
+        )
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows about one student; the whole list is read."""
@@ -161,7 +171,7 @@ class Sheet:
         )
 
     def _message_prefix(self, path: Path) -> str:
-        return f"{self._question.source}: the list {path}"
+        return tr("{source}: the list {path}", source=self._question.source, path=path)
 
     def _path(self) -> Path:
         """Return the file: the one that is set, or the newest of the pattern."""
@@ -175,8 +185,15 @@ class Sheet:
     def _warnings(self, broken: int, rows: tuple[int, ...]) -> tuple[str, ...]:
         if not broken:
             return ()
-        what = f"{broken} rows have letters that cannot be read (row {', '.join(map(str, rows))}), shown as \ufffd"
-        return (f"{what}. Correct them in the office's system, or set encoding in {self._settings_table}.",)
+        return (
+            tr(
+                "{number} rows have letters that cannot be read (row {rows}), shown as �. Correct them in the "
+                "office's system, or set encoding in {table}.",
+                number=broken,
+                rows=tr(", ").join(map(str, rows)),
+                table=self._settings_table,
+            ),
+        )
 
     @property
     def _settings_table(self) -> str:
@@ -189,28 +206,52 @@ class Sheet:
             found = path.stat()
         except FileNotFoundError:
             raise SourceUnavailable(
-                f"{named} does not exist",
-                f"The next run tries again. Check that the office has put it there, or correct path in "
-                f"{self._settings_table}.",
+                tr("{named} does not exist", named=named),
+                tr(
+                    "The next run tries again. Check that the office has put it there, or correct path in {table}.",
+                    table=self._settings_table,
+                ),
             ) from None
         except PermissionError:
-            raise SourceRefused(f"{named} cannot be read by this user ({_user()})", RIGHT_TO_READ) from None
+            raise SourceRefused(
+                tr("{named} cannot be read by this user ({user})", named=named, user=_user()), tr(RIGHT_TO_READ)
+            ) from None
         except OSError as error:
             # A drive that is not mounted gives one of many errors.
-            raise SourceUnavailable(f"{named} could not be opened ({error.strerror})", IN_REACH) from error
+            raise SourceUnavailable(
+                tr("{named} could not be opened ({error})", named=named, error=error.strerror), tr(IN_REACH)
+            ) from error
         if not path.is_file():
-            raise SourceRefused(f"{named} is not a file", f"Correct path in {self._settings_table}.")
+            raise SourceRefused(
+                tr("{named} is not a file", named=named), tr("Correct path in {table}.", table=self._settings_table)
+            )
         if found.st_size > settings.most_bytes:
             raise SourceGarbled(
-                f"{named} has {found.st_size} bytes, more than {settings.most_bytes}",
-                f"Check that it is the right file; if it is, raise most_bytes in {self._settings_table}.",
+                tr(
+                    "{named} has {size} bytes, more than {most}",
+                    named=named,
+                    size=found.st_size,
+                    most=settings.most_bytes,
+                ),
+                tr(
+                    "Check that it is the right file; if it is, raise most_bytes in {table}.",
+                    table=self._settings_table,
+                ),
             )
         changed = datetime.fromtimestamp(found.st_mtime, UTC)
         if settings.older_than is not None and self._question.clock() - changed > settings.older_than:
             raise SourceUnavailable(
-                f"{named} was written at {changed:%Y-%m-%d %H:%M} UTC and is older than {settings.older_than}",
-                "The job that writes it has not run, or its list has not arrived; the next run tries again. Have the "
-                f"office check the job, or raise older_than in {self._settings_table}.",
+                tr(
+                    "{named} was written at {changed:%Y-%m-%d %H:%M} UTC and is older than {older_than}",
+                    named=named,
+                    changed=changed,
+                    older_than=settings.older_than,
+                ),
+                tr(
+                    "The job that writes it has not run, or its list has not arrived; the next run tries again. "
+                    "Have the office check the job, or raise older_than in {table}.",
+                    table=self._settings_table,
+                ),
             )
         return found.st_size, found.st_mtime_ns, found.st_ino
 
@@ -224,7 +265,7 @@ class Sheet:
                 path,
                 self._list_question(path),
                 limits=SandboxLimits(settings.most_memory, settings.longest, self._settings_table),
-                file=FileDescription(named, SAVE_XLSX),
+                file=FileDescription(named, tr(SAVE_XLSX)),
                 progress=progress,
             )
         except SourceGarbled:
@@ -235,16 +276,20 @@ class Sheet:
         self._refuse_changed(path, before)
         if settings.closing_count and ending[1] is None:
             raise SourceGarbled(
-                f"{named}: no closing row counts the rows, so the list may have been cut off",
-                f"{CUT_OFF} If its lists end without such a row, remove closing_count from {self._settings_table}.",
+                tr("{named}: no closing row counts the rows, so the list may have been cut off", named=named),
+                tr(
+                    "{cut_off} If its lists end without such a row, remove closing_count from {table}.",
+                    cut_off=tr(CUT_OFF),
+                    table=self._settings_table,
+                ),
             )
         return ending, rows
 
     def _refuse_changed(self, path: Path, before: tuple[int, int, int]) -> None:
         if self._file_state(path) != before:
             raise SourceUnavailable(
-                f"{self._message_prefix(path)} was changed while it was read",
-                "The next run tries again. Have the job that writes it move the finished file here in one step.",
+                tr("{named} was changed while it was read", named=self._message_prefix(path)),
+                tr("The next run tries again. Have the job that writes it move the finished file here in one step."),
             )
 
     def _list_question(self, path: Path) -> ListAsked:

@@ -39,6 +39,7 @@ from connectors.port import (
     SourceRefused,
 )
 from foundation.chunks import chunked
+from foundation.translation import tr
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -158,9 +159,13 @@ class SierraPatronReader:
         _, patron, numbers = found.rows[0]
         if normalise_number(student) not in str(numbers).split("\n"):
             raise _AmbiguousPatron(
-                f"{self._question.source}: for {student}, Sierra returned a patron without that number in the field "
-                f'"{self._settings.tag}"',
-                "The student is unknown until this is corrected. Check tag, and that patron's record.",
+                tr(
+                    '{source}: for {student}, Sierra returned a patron without that number in the field "{tag}"',
+                    source=self._question.source,
+                    student=student,
+                    tag=self._settings.tag,
+                ),
+                tr("The student is unknown until this is corrected. Check tag, and that patron's record."),
             )
         return str(patron)
 
@@ -168,8 +173,8 @@ class SierraPatronReader:
         """Return an answer that holds a held student, and does not release a student."""
         now = self._question.clock()
         proofs = (
-            Proof(ProofKind.END_REACHED, "it is not known which patron is meant"),
-            Proof(ProofKind.COLUMNS_PRESENT, "no record, so no column to check"),
+            Proof(ProofKind.END_REACHED, tr("it is not known which patron is meant")),
+            Proof(ProofKind.COLUMNS_PRESENT, tr("no record, so no column to check")),
         )
         fields = tuple(self._question.columns)
         return Snapshot(fields, [], now, now, proofs, [student], unsettled=[student], warnings=(str(doubt),))
@@ -187,7 +192,7 @@ class SierraPatronReader:
         for row in answer.rows:
             if row[count] is not None and _id(row[count]) != patron:
                 raise changed_on_the_way(
-                    self._question.source, "Sierra", "a record of another patron than the one asked"
+                    self._question.source, "Sierra", tr("a record of another patron than the one asked")
                 )
         named = titles.of(_id(row[at]) for row in answer.rows for at in of_the_item if row[at] is not None)
         return [
@@ -269,24 +274,30 @@ class SierraPatronReader:
         error = body if isinstance(body, dict) else {}
         texts = [str(error.get(name) or "").strip() for name in ("code", "name", "description")]
         words = " ".join(": ".join(text for text in texts if text).split())[:300]
-        source = self._question.source
+        source, answered = self._question.source, f"{status}, {words}" if words else str(status)
         if status == 404 and error.get("code") == _NO_SUCH_RECORD:
             return UNKNOWN
         if status == 409:
             return _AmbiguousPatron(
-                f"{source}: several patrons have one number, so it is not known which is meant ({words or status})",
-                "The student is unknown until this is corrected. Have the library merge them.",
+                tr(
+                    "{source}: several patrons have one number, so it is not known which is meant ({answer})",
+                    source=source,
+                    answer=words or status,
+                ),
+                tr("The student is unknown until this is corrected. Have the library merge them."),
             )
         if status == 403:
             return SourceRefused(
-                f"{source}: the key has no right to ask that (HTTP 403{f', {words}' if words else ''})",
-                "Have the library give the key the roles Patrons Read and, for titles, Items Read and Bibs Read; or "
-                "set titles = false.",
+                tr("{source}: the key has no right to ask that (HTTP {status})", source=source, status=answered),
+                tr(
+                    "Have the library give the key the roles Patrons Read and, for titles, Items Read and Bibs "
+                    "Read; or set titles = false."
+                ),
             )
         if status in (400, 404, 405, 410):
             return SourceRefused(
-                f"{source}: Sierra does not understand the question (HTTP {status}{f', {words}' if words else ''})",
-                "Check url, which ends with /iii/sierra-api, version and tag.",
+                tr("{source}: Sierra does not understand the question (HTTP {status})", source=source, status=answered),
+                tr("Check url, which ends with /iii/sierra-api, version and tag."),
             )
         return None
 
@@ -296,8 +307,12 @@ class SierraPatronReader:
         patron = _id(body.get("id")) if isinstance(body, dict) else ""
         if not isinstance(fields, list) or not re.fullmatch(r"[0-9]+", patron):
             raise SourceGarbled(
-                f"{self._question.source}: {self._base}/patrons/find returns no patron with an id and varFields",
-                "Check url and version, and that the key is allowed to read the fields of patrons.",
+                tr(
+                    "{source}: {base}/patrons/find returns no patron with an id and varFields",
+                    source=self._question.source,
+                    base=self._base,
+                ),
+                tr("Check url and version, and that the key is allowed to read the fields of patrons."),
             )
         numbers = [
             normalise_number(field.get("content", ""))
@@ -312,7 +327,7 @@ class SierraPatronReader:
         if not isinstance(entries, list):
             return body
         if not all(isinstance(entry, dict) for entry in entries):
-            raise changed_on_the_way(self._question.source, "Sierra", "a list that has other things than records")
+            raise changed_on_the_way(self._question.source, "Sierra", tr("a list that has other things than records"))
         return {**body, "entries": [self._read_entry(entry) for entry in entries]}
 
     def _entries_or_none(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -333,8 +348,8 @@ class SierraPatronReader:
                 read["balance"] = sum(charges, Decimal(0)) - paid
             except InvalidOperation:
                 raise SourceGarbled(
-                    f"{self._question.source}: a fine has a charge that is not an amount",
-                    "It may be another release of Sierra. Have the library check that patron's fines.",
+                    tr("{source}: a fine has a charge that is not an amount", source=self._question.source),
+                    tr("It may be another release of Sierra. Have the library check that patron's fines."),
                 ) from None
         return read
 
@@ -343,8 +358,8 @@ class SierraPatronReader:
         block = body.get("blockInfo", {}) if isinstance(body, dict) else None
         if not isinstance(body, dict) or "id" not in body or not isinstance(block, dict):
             raise SourceGarbled(
-                f"{self._question.source}: Sierra did not answer with a patron's record",
-                "Check url and version, and that the key is allowed to read patrons.",
+                tr("{source}: Sierra did not answer with a patron's record", source=self._question.source),
+                tr("Check url and version, and that the key is allowed to read patrons."),
             )
         code = str(block.get("code") or "")
         return {"blocks": [] if code in _NO_BLOCK else [{**block, "id": _id(body["id"])}]}

@@ -17,8 +17,10 @@ from pydantic import Field, model_validator
 
 from config.tables.secrets import Text
 from connectors.by_student.each_student import owners_of, roster_candidates
+from connectors.by_student.sip2_line import Sip2Line
 from connectors.by_student.sip2_patrons import Flag, PatronAnswer, PatronQuestion, Readers
-from connectors.by_student.sip2_wire import Message, Sip2Line, Sip2Terminal
+from connectors.by_student.sip2_service import pull_summary, refuse_unsupported, service_summary, service_warnings
+from connectors.by_student.sip2_wire import Sip2Terminal
 from connectors.cells.letters import Letters
 from connectors.http.worker_pool import Pause, PerStudent, Timer, ask_each
 from connectors.own_keys.questions import KnownQuestions
@@ -32,11 +34,11 @@ from connectors.port import (
     Sample,
     Snapshot,
     SourceGarbled,
-    SourceRefused,
     SourceUnavailable,
     no_progress,
     together,
 )
+from foundation.translation import N_, tr, tr_n
 from status_db.model import normalise_number
 
 #: The columns of each question.
@@ -52,18 +54,10 @@ _COLUMNS = {
     "blocks": {"student": "number", "title": "title", "reference": "flag"},
 }
 
-#: The messages that a system reports in its 98 (BX), by position.
-_MESSAGES = (
-    "patron status", "checkout", "checkin", "block patron", "status", "resend", "login", "patron information",
-    "end of session", "fee paid", "item information", "item status update", "patron enable", "hold", "renew",
-    "renew all",
-)  # fmt: skip
-_PATRON, _ITEM = _MESSAGES.index("patron information"), _MESSAGES.index("item information")
-
 #: The most numbers that a check asks about to find a record.
 _SAMPLED = 10
 
-_ENCODING = "Mostly it is utf-8 or gb18030. Ask the library which encoding its service sends, and correct encoding."
+_ENCODING = N_("Mostly it is utf-8 or gb18030. Ask the library which encoding its service sends, and correct encoding.")
 
 
 class Sip2Pace(PerStudent):
@@ -99,7 +93,9 @@ class Settings(KnownQuestions, Sip2Line):
     @model_validator(mode="after")
     def _names_flags_rightly(self) -> Self:
         if (self.asks == "blocks") != bool(self.flags):
-            raise ValueError('asks = "blocks" needs flags, and only it has them: write some, as in flags = ["charge"]')
+            raise ValueError(
+                tr('asks = "blocks" needs flags, and only it has them: write some, as in flags = ["charge"]')
+            )
         return self
 
 
@@ -124,9 +120,13 @@ class Sip2:
         answers = self._ask_numbers(numbers, candidates, progress)
         if not any(answer.known and not answer.assumed for answer in answers.values()):
             raise SourceGarbled(
-                f"{self._question.source} knows no student on the roster ({len(numbers)} numbers; "
-                f"{_main_doubt(_doubts(numbers, answers)) or 'cards that it does not know'})",
-                "Check that the roster has the numbers on the readers' cards: run clearance check.",
+                tr(
+                    "{source} knows no student on the roster ({numbers} numbers; {cause})",
+                    source=self._question.source,
+                    numbers=len(numbers),
+                    cause=_main_doubt(_doubts(numbers, answers)) or tr("cards that it does not know"),
+                ),
+                tr("Check that the roster has the numbers on the readers' cards: run clearance check."),
             )
         return self._snapshot(numbers, answers, candidates, began)
 
@@ -148,7 +148,7 @@ class Sip2:
         self._refuse_columns()
         with Sip2Terminal(self._settings, self._question) as terminal:
             status = terminal.status()
-            self._refuse_unsupported(terminal, status)
+            refuse_unsupported(terminal, status)
         candidates = roster_candidates(self._question)
         numbers, answer, known = candidates.every_number()[:_SAMPLED], PatronAnswer(), 0
         doubts: dict[str, None] = {}
@@ -161,18 +161,31 @@ class Sip2:
                     break
         rows = self._rows_of_answer(numbers[0], answer, {})
         row = dict(zip(self._question.columns, rows[0], strict=True)) if rows else None
+        items = self._asks.titles and self._settings.asks == "loans"
         warnings = [
-            *self._service_warnings(status),
+            *service_warnings(status, self._settings, self._settings.institution, items=items),
             *answer.warnings,
-            *(f"{doubt}: such an answer releases no student." for doubt in doubts),
+            *(tr("{doubt}: such an answer releases no student.", doubt=doubt) for doubt in doubts),
         ]
         if not known:
             warnings.append(
-                f"None of the roster's first {len(numbers)} numbers is a reader's: check which number is on the "
-                "readers' cards, and add that column to the roster as an alias."
+                tr(
+                    "None of the roster's first {numbers} numbers is a reader's: check which number is on the "
+                    "readers' cards, and add that column to the roster as an alias.",
+                    numbers=len(numbers),
+                )
             )
-        where = f"{self._settings.host}:{self._settings.port}, {'TLS' if self._settings.tls else 'clear text'}"
-        notes = self._notes(status, candidates)
+        where = tr("{host}:{port}, clear text", host=self._settings.host, port=self._settings.port)
+        if self._settings.tls:
+            where = f"{self._settings.host}:{self._settings.port}, TLS"
+        lists = self._settings.asks if self._settings.lists else ""
+        notes = (
+            service_summary(status),
+            pull_summary(
+                self._settings, lists, self._settings.per_student, len(candidates.every_number()), items=items
+            ),
+            tr("Koha records each of these questions as the reader's last visit."),
+        )
         return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), notes, rows)
 
     def _ask_numbers(
@@ -185,10 +198,17 @@ class Sip2:
         doubts = _doubts(numbers, answers)
         if len(doubts) > most and len(numbers) > 1:
             raise SourceUnavailable(
-                f"{source}: {len(doubts)} of {len(numbers)} numbers have no sure answer, mostly because of "
-                f"{_main_doubt(doubts)}",
-                "most_doubtful is the largest share without a sure answer; the next run tries again. Check "
-                "institution, encoding, currency and lists with clearance check.",
+                tr(
+                    "{source}: {doubts} of {numbers} numbers have no sure answer, mostly because of {doubt}",
+                    source=source,
+                    doubts=len(doubts),
+                    numbers=len(numbers),
+                    doubt=_main_doubt(doubts),
+                ),
+                tr(
+                    "most_doubtful is the largest share without a sure answer; the next run tries again. Check "
+                    "institution, encoding, currency and lists with clearance check."
+                ),
             )
         return answers
 
@@ -201,7 +221,7 @@ class Sip2:
                 readers = Readers(terminal, self._asks, owners)
 
                 def ask(number: str) -> PatronAnswer:
-                    self._refuse_unsupported(terminal, terminal.status())
+                    refuse_unsupported(terminal, terminal.status())
                     return readers.about(number)
 
                 yield ask
@@ -227,27 +247,36 @@ class Sip2:
             for number, answer in answers.items()
         ]
         whole = together(parts or [Snapshot(fields, [], began, ended, (), [])])
-        letters = Letters(self._question.source, self._question.columns, _ENCODING)
+        letters = Letters(self._question.source, self._question.columns, tr(_ENCODING))
         letters.look(whole.rows, 0)
         letters.finish(whole.rows, self._question.candidates)
-        asked = f"{len(numbers)} number{'s' if len(numbers) != 1 else ''}, each asked separately"
+        asked = tr_n("{number} number, each asked separately", "{number} numbers, each asked separately", len(numbers))
         proofs = [
-            Proof(ProofKind.NO_PAGE_LOST, f"{asked}, {len(doubts)} of them in doubt"),
-            Proof(ProofKind.END_REACHED, f"{len(answers)} answers, up to the last number"),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+            Proof(ProofKind.NO_PAGE_LOST, tr("{asked}, {doubts} of them in doubt", asked=asked, doubts=len(doubts))),
+            Proof(ProofKind.END_REACHED, tr("{number} answers, up to the last number", number=len(answers))),
+            Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(self._question.columns.values())),
         ]
         if self._asks.question != "blocks" and self._asks.lists:
             proofs.append(
                 Proof(
                     ProofKind.TOTAL_AGREES,
-                    f"each list has as many entries as its count, except {len(doubts)} in doubt",
+                    tr("each list has as many entries as its count, except {doubts} in doubt", doubts=len(doubts)),
                 )
             )
         if letters.sane:
-            proofs.append(Proof(ProofKind.CHARSET_SANE, f"{len(whole.rows)} rows decoded, no replacement character"))
+            proofs.append(
+                Proof(
+                    ProofKind.CHARSET_SANE, tr("{count} rows decoded, no replacement character", count=len(whole.rows))
+                )
+            )
         warnings = list(dict.fromkeys(warning for answer in answers.values() for warning in answer.warnings))
         warnings += [
-            f"{count} of {len(numbers)} numbers: {doubt}; this answer releases none of them."
+            tr(
+                "{count} of {numbers} numbers: {doubt}; this answer releases none of them.",
+                count=count,
+                numbers=len(numbers),
+                doubt=doubt,
+            )
             for doubt, count in Counter(doubts.values()).most_common()
         ]
         warnings += _assumed(candidates, answers)
@@ -283,54 +312,15 @@ class Sip2:
         for field, column in self._question.columns.items():
             if column not in offered:
                 raise SourceGarbled(
-                    f'{self._question.source}: {self._settings.asks} over SIP2 have no column "{column}" (they have '
-                    f"{', '.join(offered)})",
-                    f"Correct columns.{field} in [source.{self._question.source}].",
+                    tr(
+                        '{source}: {asks} over SIP2 have no column "{column}" (they have {columns})',
+                        source=self._question.source,
+                        asks=self._settings.asks,
+                        column=column,
+                        columns=tr(", ").join(offered),
+                    ),
+                    tr("Correct columns.{field} in [source.{source}].", field=field, source=self._question.source),
                 )
-
-    def _refuse_unsupported(self, terminal: Sip2Terminal, status: Message) -> None:
-        supported = status.one("BX") or ""
-        if supported[_PATRON : _PATRON + 1].upper() == "N":
-            raise SourceRefused(
-                f"{terminal.named} reports that it does not answer questions about readers (patron information, BX)",
-                "Have the library turn on patron information for this account.",
-            )
-
-    def _service_warnings(self, status: Message) -> Iterator[str]:
-        """Yield warnings about the service."""
-        s = self._settings
-        if not s.tls:
-            yield (
-                "CLEAR TEXT: student numbers, titles and the password are sent unencrypted. Have the library put TLS "
-                "(stunnel) in front of its service and write tls = true; else keep the connection in a closed network."
-            )
-        reported = status.one("AO")
-        if s.institution and reported and reported != s.institution:
-            yield f'It reports the institution (AO) "{reported}", not "{s.institution}": correct institution.'
-        supported = status.one("BX") or ""
-        if self._asks.titles and s.asks == "loans" and supported[_ITEM : _ITEM + 1].upper() == "N":
-            yield "It does not answer about items (17), so loans have no due date: write titles = false."
-        if not s.checksums:
-            yield "Without checksums a damaged line can be missed: remove checksums = false where possible."
-
-    def _notes(self, status: Message, candidates: Candidates) -> tuple[str, ...]:
-        """Return what the service supports, and what a sync asks it."""
-        s, numbers = self._settings, len(candidates.every_number())
-        supported = status.one("BX") or ""
-        named = [name for name, flag in zip(_MESSAGES, supported, strict=False) if flag.upper() == "Y"]
-        summary = f"SIP {status.fixed[30:34]}, institution {status.one('AO') or 'not named'}, supports "
-        summary += ", ".join(named) if named else "unknown messages (no BX)"
-        lists = {"loans": " with the list of loans (AU)", "fines": " with the list of fines (AV)", "blocks": ""}
-        asks = "login (93), " if s.user else ""
-        asks += f"status (99), patron information (63) for each of {numbers} numbers"
-        asks += lists[s.asks] if s.lists else ""
-        asks += ", item information (17) for each loan" if self._asks.titles and s.asks == "loans" else ""
-        pace = f"{s.per_student.at_once} at once, {s.per_student.per_second:g} numbers a second"
-        return (
-            summary,
-            f"a sync asks: {asks}; {pace}",
-            "Koha records each of these questions as the reader's last visit.",
-        )
 
 
 #: Opens a session and returns the function that asks about one number.
@@ -343,7 +333,7 @@ def _no_pause(_seconds: float) -> None:
 
 def _doubts(numbers: Sequence[str], answers: Mapping[str, PatronAnswer]) -> dict[str, str]:
     """Return the numbers with a doubtful answer, each with its doubt."""
-    silent = PatronAnswer(doubt="no answer")
+    silent = PatronAnswer(doubt=tr("no answer"))
     found = {number: answers.get(number, silent).doubt for number in numbers}
     return {number: doubt for number, doubt in found.items() if doubt}
 
@@ -353,8 +343,16 @@ def _assumed(candidates: Candidates, answers: Mapping[str, PatronAnswer]) -> lis
     nothing = PatronAnswer()
     theirs = [[answers.get(number, nothing) for number in numbers] for numbers in candidates.numbers.values()]
     count = sum(any(a.assumed for a in each) and not any(a.known and not a.assumed for a in each) for each in theirs)
-    of = f"{count} of {len(theirs)} students have no card that the library knows"
-    return [f'{of}; they owe nothing, because of missing = "nothing".'] if count else []
+    if not count:
+        return []
+    return [
+        tr(
+            "{count} of {theirs} students have no card that the library knows; they owe nothing, because of "
+            'missing = "nothing".',
+            count=count,
+            theirs=len(theirs),
+        )
+    ]
 
 
 def _main_doubt(doubts: Mapping[str, str]) -> str:

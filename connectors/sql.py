@@ -38,6 +38,7 @@ from connectors.port import (
     no_progress,
     table_of,
 )
+from foundation.translation import tr
 from status_db.model import normalise_number
 
 __all__ = ["Settings", "Sql", "connect"]
@@ -76,8 +77,8 @@ class Sql:
         candidates = self._question.candidates()
         if not (chunks := candidates.chunks(_NUMBERS_AT_ONCE)):
             raise SourceUnavailable(
-                f"{self._question.source} is asked by number, and no student is on the roster",
-                "Sync the roster first: clearance sync roster",
+                tr("{source} is asked by number, and no student is on the roster", source=self._question.source),
+                tr("Sync the roster first: clearance sync roster"),
             )
         return [{"numbers": chunk} for chunk in chunks], candidates.revision
 
@@ -144,7 +145,7 @@ class Sql:
         began = self._question.clock()
         with self._reading() as read:
             value = read.fingerprint(parts)
-        return Fingerprint(value, began, "a count and a digest, computed by the database")
+        return Fingerprint(value, began, tr("a count and a digest, computed by the database"))
 
     def check(self) -> Sample:
         """Run every query of a pull and a recheck, read one row, and return it with warnings.
@@ -183,31 +184,46 @@ class Sql:
         student = "" if row is None else normalise_number(row["student"])
         if settings.one is None or not student:
             return ()
-        fix = f"So no recheck of a student counts. Correct one in {table_of(self._question.source)}."
+        fix = tr("So no recheck of a student counts. Correct one in {table}.", table=table_of(self._question.source))
         asked = {"student": student, "numbers": (student,)}
         try:
             everything = self._pull_parts(settings.one, settings.population, [asked], no_progress)
         except SourceError as error:
-            return (f"The query one fails for a student of the list: {error.what}. {fix}",)
+            return (tr("The query one fails for a student of the list: {what}. {fix}", what=error.what, fix=fix),)
         answer = everything.about(student).rows
         if others := len(everything.rows) - len(answer):
             return (
                 (
-                    f"The query one, for a student of the list, also returns {others} rows about other students. Add a "
-                    f"condition on :student to one in {table_of(self._question.source)}."
+                    tr(
+                        "The query one, for a student of the list, also returns {others} rows about other students. "
+                        "Add a condition on :student to one in {table}.",
+                        others=others,
+                        table=table_of(self._question.source),
+                    )
                 ),
             )
         theirs = self.pull_these([student]).about(student).rows
         if missing := [each for each in theirs if each not in answer]:
-            what = f"{len(missing)} of the {len(theirs)} rows that the query returns about that student"
-            return (f"The query one, for a student of the list, omits {what}. {fix}",)
+            return (
+                tr(
+                    "The query one, for a student of the list, omits {missing} of the {theirs} rows that the query "
+                    "returns about that student. {fix}",
+                    missing=len(missing),
+                    theirs=len(theirs),
+                    fix=fix,
+                ),
+            )
         return ()
 
     def _limit_warnings(self) -> tuple[str, ...]:
         """Return a warning for each limit in the query itself."""
         return tuple(
-            f"the query has its own {limit.words}: an answer that it could have cut off is refused. "
-            f"Remove it, and set limit in {table_of(self._question.source)} against too many rows."
+            tr(
+                "the query has its own {words}: an answer that it could have cut off is refused. Remove it, "
+                "and set limit in {table} against too many rows.",
+                words=limit.words,
+                table=table_of(self._question.source),
+            )
             for limit in self._own_limits(self._settings.query)
         )
 
@@ -263,11 +279,17 @@ class Sql:
                 letters.finish(rows, self._question.candidates)
                 snapshot = self._snapshot(rows, expected, known, began, charset if letters.sane else "")
                 return replace(snapshot, fingerprint=fingerprint, as_of=as_of, warnings=letters.warnings())
-            counts.append(f"{len(rows)} of {expected}")
+            counts.append(tr("{rows} of {expected}", rows=len(rows), expected=expected))
         raise SourceUnavailable(
-            f"{self._question.source}: the database returned other rows than it counted: {', then '.join(counts)}",
-            "It changed while it was read, so it has no consistent state: read a table or view of an engine that has "
-            "one, or ask at a quieter hour.",
+            tr(
+                "{source}: the database returned other rows than it counted: {counts}",
+                source=self._question.source,
+                counts=tr(", then ").join(counts),
+            ),
+            tr(
+                "It changed while it was read, so it has no consistent state: read a table or view of an "
+                "engine that has one, or ask at a quieter hour."
+            ),
         )
 
     def _snapshot(
@@ -279,12 +301,19 @@ class Sql:
         charset: str,
     ) -> Snapshot:
         columns = self._question.columns
-        proofs = (
-            Proof(ProofKind.TOTAL_AGREES, f"{len(rows)} of {expected} rows, counted in the same read"),
+        proofs: tuple[Proof, ...] = (
+            Proof(
+                ProofKind.TOTAL_AGREES,
+                tr("{rows} of {expected} rows, counted in the same read", rows=len(rows), expected=expected),
+            ),
             Proof(ProofKind.COLUMNS_PRESENT, ", ".join(columns.values())),
-            Proof(ProofKind.LIMIT_NOT_HIT, f"{len(rows)} rows of at most {self._settings.limit}"),
-            *((Proof(ProofKind.CHARSET_SANE, f"every text decoded: {charset}"),) if charset else ()),
+            Proof(
+                ProofKind.LIMIT_NOT_HIT,
+                tr("{count} rows of at most {limit}", count=len(rows), limit=self._settings.limit),
+            ),
         )
+        if charset:
+            proofs = (*proofs, Proof(ProofKind.CHARSET_SANE, tr("every text decoded: {charset}", charset=charset)))
         return Snapshot(tuple(columns), rows, began, self._question.clock(), proofs, population)
 
     @contextmanager
@@ -300,7 +329,10 @@ class Sql:
         try:
             self._settings.refuse_what_no_driver_does(written)
         except ValueError as error:
-            raise SourceRefused(f"{source}: {error}", f"Then run: clearance check {source}.") from None
+            raise SourceRefused(
+                tr("{source}: {error}", source=source, error=error),
+                tr("Then run: clearance check {source}.", source=source),
+            ) from None
         url = make_url(written)
         for query in (*self._settings.queries(), *([self._question.as_of] if self._question.as_of else [])):
             self._refuse_query(query, url.get_backend_name())
@@ -315,8 +347,12 @@ class Sql:
             except QueryRefused as error:
                 source = self._question.source
                 raise SourceRefused(
-                    f"{source}: the query is not sent: {error}",
-                    f"Correct it in {table_of(source)}, then run: clearance check {source}.",
+                    tr("{source}: the query is not sent: {error}", source=source, error=error),
+                    tr(
+                        "Correct it in {table}, then run: clearance check {source}.",
+                        table=table_of(source),
+                        source=source,
+                    ),
                 ) from None
 
 

@@ -39,6 +39,11 @@ def tr_n(one: str, many: str, number: int, /, **values: object) -> str:
     return _filled(_catalogue().ngettext(one, many, number), {"number": number, **values})
 
 
+def language() -> str:
+    """Return the language of this process."""
+    return _chosen[-1] if _chosen else language_of(os.environ)
+
+
 def language_of(environment: Mapping[str, str]) -> str:
     """Return the language that these variables choose: CLEARANCE_LANG, else the locale, else English.
 
@@ -61,11 +66,6 @@ def wrong_language(environment: Mapping[str, str]) -> str:
         wanted=wanted,
         known=", ".join(LANGUAGES),
     )
-
-
-def language() -> str:
-    """Return the language of this process."""
-    return _chosen[-1] if _chosen else language_of(os.environ)
 
 
 def use_language(code: str) -> None:

@@ -12,6 +12,7 @@ from granian.log import LogLevels
 
 from config.tables.limits import PortalLimits
 from foundation.refusals import Refused
+from foundation.translation import tr
 
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
 _LONGEST_HEADER = 32 * 1024
@@ -45,8 +46,13 @@ def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits)
     except OSError as error:
         raise CannotListen(
             ListenCode.REFUSED,
-            f"the pages cannot be served on {host}, port {port}: {error.strerror or error}. "
-            "Choose another port with --port (make demo PORT=…) or in [portal].",
+            tr(
+                "the pages cannot be served on {host}, port {port}: {error}. Choose another port with --port "
+                "(make demo PORT=…) or in [portal].",
+                host=host,
+                port=port,
+                error=error.strerror or error,
+            ),
         ) from error
     Granian(
         target,

@@ -6,6 +6,7 @@ The texts are read from the source code, grouped by module. A value in a text is
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import product
 
 from supply.locks import ROOT
 
@@ -69,17 +70,58 @@ def texts_in(tree: ast.Module, errors: AbstractSet[str], *, settings: bool = Fal
     """
     calls = {*errors, *_RAISED}
     found: list[tuple[int, str]] = []
+    chosen = _chosen_texts(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name_of(node.func) in calls:
-            texts = [part for part in map(_text_of, node.args) if part]
-            if any(" " in text for text in texts):
-                found.append((node.lineno, ". ".join(texts)))
+            for parts in product(*(_alternatives(part, chosen.get(id(part), ())) for part in node.args)):
+                texts = [part for part in parts if part]
+                if any(" " in text for text in texts):
+                    found.append((node.lineno, ". ".join(texts)))
         elif settings and (isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and _is_translated(node))):
             text = _text_of(node)
             if text.startswith(("[", "{")) and ": " in text and " " in text.partition(": ")[2]:
                 found.append((node.lineno, text))
+    found += _texts_of_helpers(tree, calls)
     for _, text in sorted(found, key=lambda each: each[0]):
         yield text
+
+
+def _chosen_texts(tree: ast.Module) -> Mapping[int, tuple[str, ...]]:
+    """Return, for the `id` of each `tr(name)` in a function, the texts that the function marks by N_ for that name."""
+    chosen: dict[int, tuple[str, ...]] = {}
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        marked: dict[str, list[str]] = {}
+        for node in ast.walk(function):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    calls = [each for each in ast.walk(value) if isinstance(each, ast.Call)]
+                    marked.setdefault(name, []).extend(_text_of(c.args[0]) for c in calls if _name_of(c.func) == "N_")
+        for node in ast.walk(function):
+            match node:
+                case ast.Call(args=[ast.Name(id=name)]) if _name_of(node.func) == "tr":
+                    chosen[id(node)] = tuple(marked.get(name, ()))
+    return chosen
+
+
+def _alternatives(node: ast.AST, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the texts that an argument can be: one, or several of which the code chooses."""
+    if isinstance(node, ast.IfExp):
+        both = tuple(text for text in (_text_of(node.body), _text_of(node.orelse)) if text)
+        return both or ("",)
+    return chosen or (_text_of(node),)
+
+
+def _texts_of_helpers(tree: ast.Module, calls: AbstractSet[str]) -> Iterator[tuple[int, str]]:
+    """Yield the texts of errors that a function of the same module words: `raise StoreError(_text_of(error))`."""
+    helpers = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or _name_of(node.func) not in calls:
+            continue
+        for argument in node.args:
+            if isinstance(argument, ast.Call) and _name_of(argument.func) in helpers:
+                inside = ast.walk(helpers[_name_of(argument.func)])
+                texts = (_text_of(each) for each in inside if isinstance(each, ast.Call) and _is_translated(each))
+                yield from ((node.lineno, text) for text in texts if " " in text)
 
 
 def _text_of(node: ast.AST) -> str:

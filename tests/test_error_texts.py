@@ -34,6 +34,31 @@ def test_other_texts_and_errors_without_a_text_are_left_out(code: str) -> None:
     assert list(texts_in(ast.parse(code), ERRORS)) == []
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        'def f():\n what = N_("{name} is gone.")\n if new:\n  what = N_("{name} is new.")\n fail(tr(what, name=name))',
+        'fail(tr("{name} is gone.", name=name) if gone else tr("{name} is new.", name=name))',
+    ],
+)
+def test_each_text_that_an_error_is_chosen_from_is_collected(code: str) -> None:
+    assert list(texts_in(ast.parse(code), ERRORS)) == ["{name} is gone.", "{name} is new."]
+
+
+def test_the_texts_of_a_function_that_words_an_error_are_collected() -> None:
+    code = """
+def check(row):
+    raise StoreError(Code.GONE, _gone_text(row))
+
+def _gone_text(row):
+    return tr("{row} is gone. Look.", row=row) if row else tr("all are gone. Look.")
+
+def _of_a_page(row):
+    return tr("nothing here yet")
+"""
+    assert list(texts_in(ast.parse(code), ERRORS)) == ["{row} is gone. Look.", "all are gone. Look."]
+
+
 def test_mistakes_of_settings_are_collected_from_the_settings_alone() -> None:
     tree = ast.parse('found.append(f"[{where}] every: give it longer")')
     assert list(texts_in(tree, ERRORS, settings=True)) == ["[{where}] every: give it longer"]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from config.tables import cron
 from config.tables.plain_text import plain
+from foundation.translation import tr
 
 _SPAN_FORM = re.compile(r"(\d+)\s*(s|min|h|d)")
 _UNIT = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -20,14 +21,22 @@ def _parse_span(value: object) -> object:
         return value
     match = _SPAN_FORM.fullmatch(value.strip())
     if not match:
-        raise ValueError(f'"{value}" is not a duration: write a whole number and s, min, h or d, such as "15 min"')
+        raise ValueError(
+            tr('"{value}" is not a duration: write a whole number and s, min, h or d, such as "15 min"', value=value)
+        )
     try:
         span = timedelta(**{_UNIT[match[2]]: int(match[1])})
     except (OverflowError, ValueError):
         # Python refuses to read a number of several thousand digits.
         span = timedelta.max
     if span > _LONGEST:
-        raise ValueError(f'"{plain(value[:40])}" is longer than {_LONGEST.days:,} days: write a shorter duration')
+        raise ValueError(
+            tr(
+                '"{value}" is longer than {longest:,} days: write a shorter duration',
+                value=plain(value[:40]),
+                longest=_LONGEST.days,
+            )
+        )
     return span
 
 
@@ -49,7 +58,7 @@ def _parse_zone(value: object) -> object:
     try:
         return ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f'"{value}" is not a time zone: write one such as "Asia/Shanghai"') from None
+        raise ValueError(tr('"{value}" is not a time zone: write one such as "Asia/Shanghai"', value=value)) from None
 
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_parse_zone), PlainSerializer(str)]

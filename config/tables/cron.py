@@ -12,7 +12,9 @@ from datetime import date, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
-_FORM = 'write five fields, such as "30 2 * * *"'
+from foundation.translation import N_, tr
+
+_FORM = N_('write five fields, such as "30 2 * * *"')
 _MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -43,11 +45,11 @@ class _Field:
     names: dict[str, int]
 
 
-_MINUTE = _Field("minute", 0, 59, {})
-_HOUR = _Field("hour", 0, 23, {})
-_DAY = _Field("day of month", 1, 31, {})
-_MONTH = _Field("month", 1, 12, _MONTHS)
-_WEEKDAY = _Field("day of week", 0, 7, _WEEKDAYS)
+_MINUTE = _Field(N_("minute"), 0, 59, {})
+_HOUR = _Field(N_("hour"), 0, 23, {})
+_DAY = _Field(N_("day of month"), 1, 31, {})
+_MONTH = _Field(N_("month"), 1, 12, _MONTHS)
+_WEEKDAY = _Field(N_("day of week"), 0, 7, _WEEKDAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +102,38 @@ def parse_line(line: str) -> Cron:
     text = line.strip()
     if text.startswith("@"):
         instead = _MACROS.get(text.lower())
-        fix = f'write "{instead}"' if instead else _FORM
-        raise ValueError(f'"{line}" is a name, and only five fields are accepted: {fix}')
+        fix = tr('write "{instead}"', instead=instead) if instead else tr(_FORM)
+        raise ValueError(tr('"{line}" is a name, and only five fields are accepted: {fix}', line=line, fix=fix))
     fields = text.lower().split()
     if len(fields) == _FIELDS + 1:
-        raise ValueError(f'"{line}" has six fields, and seconds and years are not accepted: {_five_of_six(fields)}')
+        raise ValueError(
+            tr(
+                '"{line}" has six fields, and seconds and years are not accepted: {fix}',
+                line=line,
+                fix=_five_of_six(fields),
+            )
+        )
     if len(fields) != _FIELDS:
-        raise ValueError(f'"{line}" has {len(fields)} fields: {_FORM}')
+        raise ValueError(tr('"{line}" has {count} fields: {fix}', line=line, count=len(fields), fix=tr(_FORM)))
     minutes, hours, days, months, weekdays = (
         _field_values(field, written)
         for field, written in zip((_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY), fields, strict=True)
     )
     if fields[2] != "*" and fields[4] != "*":
         raise ValueError(
-            f'"{line}" names a day of month and a day of week, and cron runs on either, which is rarely intended: '
-            f'write "{" ".join((*fields[:4], "*"))}" or "{" ".join((*fields[:2], "*", *fields[3:]))}"'
+            tr(
+                '"{line}" names a day of month and a day of week, and cron runs on either, which is rarely '
+                'intended: write "{by_weekday}" or "{by_day}"',
+                line=line,
+                by_day=" ".join((*fields[:4], "*")),
+                by_weekday=" ".join((*fields[:2], "*", *fields[3:])),
+            )
         )
     if not any(day <= _LONGEST[month - 1] for month in months for day in days):
         instead = " ".join((*fields[:2], str(min(28, *days)), *fields[3:]))
-        raise ValueError(f'"{line}" never runs: write a day that exists, such as "{instead}"')
+        raise ValueError(
+            tr('"{line}" never runs: write a day that exists, such as "{instead}"', line=line, instead=instead)
+        )
     return Cron(
         times=tuple(time(hour, minute) for hour in hours for minute in minutes),
         days=frozenset(days),
@@ -133,14 +148,20 @@ def _five_of_six(fields: Sequence[str]) -> str:
     for five in (fields[1:], fields[:-1]):
         with suppress(ValueError):
             parse_line(" ".join(five))
-            return f'write "{" ".join(five)}"'
-    return _FORM
+            return tr('write "{instead}"', instead=" ".join(five))
+    return tr(_FORM)
 
 
 def _wrapped_range(field: _Field, first: int, last: int) -> str:
     """Return the fix for a range that runs backwards: 22-6 as 22-23,0-6, or 6-22."""
     most = 6 if field is _WEEKDAY else field.most
-    return f'"{first}-{most},{field.least}-{last}" to continue past the end, or "{last}-{first}"'
+    return tr(
+        '"{first}-{most},{least}-{last}" to continue past the end, or "{last}-{first}"',
+        first=first,
+        most=most,
+        least=field.least,
+        last=last,
+    )
 
 
 def checked(line: str) -> str:
@@ -160,8 +181,14 @@ def _item_range(field: _Field, written: str, item: str) -> range:
     match = _ITEM.fullmatch(item)
     if match is None:
         raise ValueError(
-            f'"{written}" is not a {field.name}: write "*", numbers from {field.least} to {field.most}, '
-            f'ranges such as "{field.least}-{field.most}", or steps such as "*/2"'
+            tr(
+                '"{written}" is not a {field}: write "*", numbers from {least} to {most}, ranges such as '
+                '"{least}-{most}", or steps such as "*/2"',
+                written=written,
+                field=tr(field.name),
+                least=field.least,
+                most=field.most,
+            )
         )
     if match["all"]:
         first, last = field.least, min(field.most, 6) if field is _WEEKDAY else field.most
@@ -172,13 +199,33 @@ def _item_range(field: _Field, written: str, item: str) -> range:
             # At the end of a range, "sun" is day 7.
             last = 7
     if first > last:
-        raise ValueError(f'"{item}" runs backwards as a {field.name}: write {_wrapped_range(field, first, last)}')
+        raise ValueError(
+            tr(
+                '"{item}" runs backwards as a {field}: write {fix}',
+                item=item,
+                field=tr(field.name),
+                fix=_wrapped_range(field, first, last),
+            )
+        )
     step = int(match["step"] or 1)
     if match["step"] and not match["all"] and not match["last"]:
-        raise ValueError(f'"{item}" has a step without a range: write "{item.split("/", 1)[0]}-{field.most}/{step}"')
+        raise ValueError(
+            tr(
+                '"{item}" has a step without a range: write "{first}-{most}/{step}"',
+                item=item,
+                first=item.split("/", 1)[0],
+                most=field.most,
+                step=step,
+            )
+        )
     if not 1 <= step <= field.most - field.least + 1:
         raise ValueError(
-            f'"{item}" has a step outside the range of a {field.name}: write 1 to {field.most - field.least + 1}'
+            tr(
+                '"{item}" has a step outside the range of a {field}: write 1 to {most}',
+                item=item,
+                field=tr(field.name),
+                most=field.most - field.least + 1,
+            )
         )
     return range(first, last + 1, step)
 
@@ -186,6 +233,11 @@ def _item_range(field: _Field, written: str, item: str) -> range:
 def _field_number(field: _Field, written: str) -> int:
     number = field.names.get(written, int(written) if written.isdigit() else -1)
     if not field.least <= number <= field.most:
-        names = f" or {', '.join(field.names)}" if field.names else ""
-        raise ValueError(f'"{written}" is not a {field.name}: write a number from {field.least} to {field.most}{names}')
+        least, most, names = field.least, field.most, ", ".join(field.names)
+        values = {"written": written, "field": tr(field.name), "least": least, "most": most, "names": names}
+        if names:
+            text = tr('"{written}" is not a {field}: write a number from {least} to {most} or {names}', **values)
+        else:
+            text = tr('"{written}" is not a {field}: write a number from {least} to {most}', **values)
+        raise ValueError(text)
     return number

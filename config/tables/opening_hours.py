@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from config.tables.base import STRICT
+from foundation.translation import tr
 
 _HOURS = re.compile(r"(\d{1,2}):(\d\d)\s*[-–—]\s*(\d{1,2}):(\d\d)")
 _DAY = 24 * 60
@@ -29,13 +30,15 @@ def _parse_hours(value: object) -> object:
     match = _HOURS.fullmatch(value.strip())
     opens, closes = (60 * int(match[i]) + int(match[i + 1]) for i in (1, 3)) if match else (0, 0)
     if not match or max(match[2], match[4]) >= "60" or not opens < closes <= _DAY:
-        raise ValueError(f'"{value}" are not hours of one day: write them as "8:00-11:30", or as two past midnight')
+        raise ValueError(
+            tr('"{value}" are not hours of one day: write them as "8:00-11:30", or as two past midnight', value=value)
+        )
     return Hours(opens=opens, closes=closes)
 
 
 def _check_sequence(hours: tuple[Hours, ...]) -> tuple[Hours, ...]:
     if any(later.opens <= earlier.closes for earlier, later in pairwise(hours)):
-        raise ValueError("hours overlap, touch or are out of order: sort them, and join those that touch")
+        raise ValueError(tr("hours overlap, touch or are out of order: sort them, and join those that touch"))
     return hours
 
 
@@ -66,7 +69,7 @@ class Days(BaseModel):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError(f"{self.last} is before {self.first}: swap the two")
+            raise ValueError(tr("{last} is before {first}: swap the two", last=self.last, first=self.first))
         return self
 
     def __contains__(self, day: date) -> bool:

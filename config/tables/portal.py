@@ -12,6 +12,7 @@ from config.tables.base import Span, Table
 from config.tables.limits import PortalLimits
 from config.tables.providers import Cas, Ldap, Oidc
 from config.tables.secrets import FilePath, Text
+from foundation.translation import tr
 
 
 class Portal(Table):
@@ -37,15 +38,21 @@ class Portal(Table):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return the settings by which visitors can be counted under a wrong address, each with the fix."""
-        name_it = 'Name the proxy, such as proxies = ["127.0.0.1"]'
+        fix = tr('Name the proxy, such as proxies = ["127.0.0.1"]')
         if "*" in self.proxies:
             return (
-                f'[portal] proxies = ["*"]: visitors can forge the address that failures are counted by. {name_it}',
+                tr(
+                    '[portal] proxies = ["*"]: visitors can forge the address that failures are counted by. {fix}',
+                    fix=fix,
+                ),
             )
         if self.public_url and not self.proxies:
             # Behind a proxy all visitors have its address.
             return (
-                f"[portal] proxies is not set: login failures behind a proxy are not throttled by address. {name_it}",
+                tr(
+                    "[portal] proxies is not set: login failures behind a proxy are not throttled by address. {fix}",
+                    fix=fix,
+                ),
             )
         return ()
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from config.tables.base import STRICT, Span
 from config.tables.secrets import PLACEHOLDER, FilePath, Secret, Text
+from foundation.translation import tr
 
 
 def is_loopback(url: str) -> bool:
@@ -28,9 +29,11 @@ def _check_web_url(url: str) -> str:
         return url
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError(f'"{url}" is not a web address: write one such as "https://cas.example.edu.cn/cas"')
+        raise ValueError(
+            tr('"{url}" is not a web address: write one such as "https://cas.example.edu.cn/cas"', url=url)
+        )
     if parts.scheme == "http" and not is_loopback(url):
-        raise ValueError("an attacker on the network could sign in as any user over http: write its https address")
+        raise ValueError(tr("an attacker on the network could sign in as any user over http: write its https address"))
     return url.rstrip("/")
 
 
@@ -39,20 +42,22 @@ def _check_ldap_url(url: str) -> str:
         return url
     parts = urlsplit(url)
     if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f'"{url}" is not a directory: write one such as "ldaps://ldap.example.edu.cn"')
+        raise ValueError(tr('"{url}" is not a directory: write one such as "ldaps://ldap.example.edu.cn"', url=url))
     return url.rstrip("/")
 
 
 def _check_filter(text: str) -> str:
     rest = text.replace("{account}", "")
     if rest == text or "{" in rest or "}" in rest or not (text.startswith("(") and text.endswith(")")):
-        raise ValueError(f'"{text}" is not a filter: write one such as "(uid={{account}})"')
+        raise ValueError(tr('"{text}" is not a filter: write one such as "(uid={{account}})"', text=text))
     return text
 
 
 def _check_domain(text: str) -> str:
     if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", text, re.ASCII | re.IGNORECASE):
-        raise ValueError(f'"{text}" is not a domain: write what follows the @, such as "stu.example.edu.cn"')
+        raise ValueError(
+            tr('"{text}" is not a domain: write what follows the @, such as "stu.example.edu.cn"', text=text)
+        )
     return text.lower()
 
 
@@ -149,33 +154,39 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
         if provider is None:
             continue
         if not public_url:
-            yield f"[portal] public_url: is missing, and [auth.{name}] sends users back to it: add it"
+            yield tr("[portal] public_url: is missing, and [auth.{name}] sends users back to it: add it", name=name)
         elif public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/"):
             yield (
-                f'[portal] public_url: "{public_url}" is not an address without a path, and [auth.{name}] needs one: '
-                'write one such as "https://clearance.example.edu.cn"'
+                tr(
+                    '[portal] public_url: "{public_url}" is not an address without a path, and [auth.{name}] '
+                    'needs one: write one such as "https://clearance.example.edu.cn"',
+                    public_url=public_url,
+                    name=name,
+                )
             )
     if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):
-        yield "[auth.oidc] clock_skew: it is the time that an expired token is still accepted: write at most 10 min"
+        yield tr("[auth.oidc] clock_skew: it is the time that an expired token is still accepted: write at most 10 min")
     if oidc is not None and "openid" not in oidc.scopes:
-        yield '[auth.oidc] scopes: "openid" is missing: add it'
+        yield tr('[auth.oidc] scopes: "openid" is missing: add it')
     if ldap is not None:
         yield from _directory_contradicts(ldap)
 
 
 def _directory_contradicts(ldap: Ldap) -> Iterator[str]:
     if importlib.util.find_spec("ldap3") is None:
-        yield '[auth.ldap]: ldap3 is not installed: install the extra, pip install "clearance-sync[ldap]"'
+        yield tr('[auth.ldap]: ldap3 is not installed: install the extra, pip install "clearance-sync[ldap]"')
     if ldap.url == PLACEHOLDER:
         return
     if ldap.url.startswith("ldaps:") and ldap.start_tls:
-        yield "[auth.ldap] start_tls: ldaps is already encrypted: remove it"
+        yield tr("[auth.ldap] start_tls: ldaps is already encrypted: remove it")
     elif ldap.url.startswith("ldap:") and not (ldap.start_tls or ldap.plain or is_loopback(ldap.url)):
         yield (
-            "[auth.ldap] url: passwords would be sent unencrypted: write ldaps://…, set start_tls = true, "
-            "or set plain = true if the network is secure"
+            tr(
+                "[auth.ldap] url: passwords would be sent unencrypted: write ldaps://…, set start_tls = true, "
+                "or set plain = true if the network is secure"
+            )
         )
     if bool(ldap.bind_dn) != (ldap.bind_password is not None):
-        yield "[auth.ldap] bind_dn: it requires bind_password, and the reverse: set both, or neither"
+        yield tr("[auth.ldap] bind_dn: it requires bind_password, and the reverse: set both, or neither")
     if not timedelta(seconds=1) <= ldap.timeout <= timedelta(minutes=1):
-        yield "[auth.ldap] timeout: users wait for it: write one from 1 s to 1 min"
+        yield tr("[auth.ldap] timeout: users wait for it: write one from 1 s to 1 min")

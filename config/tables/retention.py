@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from config.tables.base import STRICT, CronLine, Span
+from foundation.translation import tr
 
 _NO_REMOVAL = re.compile(r"never|0+\s*(s|min|h|d)?")
 
@@ -78,11 +79,18 @@ def warnings(retention: Retention) -> Iterator[str]:
     for name in RULES:
         if getattr(retention, name) is None and name not in _NOT_PERSONAL:
             yield (
-                f"[retention] {name}: never removed. Personal data must not be kept longer than their purpose needs "
-                "(PIPL article 19): set a duration."
+                tr(
+                    "[retention] {name}: never removed. Personal data must not be kept longer than their purpose "
+                    "needs (PIPL article 19): set a duration.",
+                    name=name,
+                )
             )
     if retention.audit is not None and retention.audit < SHORTEST_AUDIT:
         yield (
-            f"[retention] audit: {retention.audit.days} d is shorter than the six months for which the Cybersecurity "
-            f"Law (article 21) requires logs: set {SHORTEST_AUDIT.days} d or more."
+            tr(
+                "[retention] audit: {audit} d is shorter than the six months for which the Cybersecurity Law "
+                "(article 21) requires logs: set {shortest} d or more.",
+                audit=retention.audit.days,
+                shortest=SHORTEST_AUDIT.days,
+            )
         )

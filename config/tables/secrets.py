@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema, core_schema
 from config.database_urls import checked_url
 from config.tables.plain_text import unprintable_in
 from foundation.refusals import Refused
+from foundation.translation import tr
 
 
 class SettingsCode(StrEnum):
@@ -82,7 +83,9 @@ def _resolve_text(value: str, origin: Origin) -> str:
     """Return the value of a reference. Raises ValueError if it is not text."""
     found = _resolve_reference(value, origin)
     if found is not value and (harmful := unprintable_in(found)):
-        raise ValueError(f"{value} contains {harmful}, which is not text: write it again, as UTF-8")
+        raise ValueError(
+            tr("{value} contains {harmful}, which is not text: write it again, as UTF-8", value=value, harmful=harmful)
+        )
     return found
 
 
@@ -93,13 +96,17 @@ def _resolve_reference(value: str, origin: Origin) -> str:
             return found
         if fallback is not None:
             return fallback
-        raise ValueError(f"the environment variable {name} is not set: set it before starting, or use file:PATH")
+        raise ValueError(
+            tr("the environment variable {name} is not set: set it before starting, or use file:PATH", name=name)
+        )
     if value.startswith("file:"):
         path = origin.folder / value.removeprefix("file:")
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} could not be read ({error}): create it, readable only by this user") from error
+            raise ValueError(
+                tr("{path} could not be read ({error}): create it, readable only by this user", path=path, error=error)
+            ) from error
     return value
 
 
@@ -108,7 +115,9 @@ def _parse_variable(value: str) -> tuple[str, str | None]:
     name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
     if not has_fallback and not _VARIABLE.fullmatch(name):
         # The text can be the secret itself, so the message does not repeat it.
-        raise ValueError("the text after env: is not a variable's name: write letters, digits and _, as in env:NAME")
+        raise ValueError(
+            tr("the text after env: is not a variable's name: write letters, digits and _, as in env:NAME")
+        )
     return name, fallback if has_fallback else None
 
 
@@ -170,13 +179,13 @@ class Secret:
         if isinstance(value, cls):
             return value
         if not isinstance(value, str):
-            raise ValueError('this is not text: write "env:NAME" or "file:PATH"')  # noqa: TRY004 - pydantic's own
+            raise ValueError(tr('this is not text: write "env:NAME" or "file:PATH"'))  # noqa: TRY004 - pydantic's own
         return cls._from_text(value, _origin(info))
 
     @classmethod
     def _from_text(cls, value: str, origin: Origin) -> Self:
         if not is_reference(value):
-            raise ValueError('a secret must not be in the settings file: write "env:NAME" or "file:PATH"')
+            raise ValueError(tr('a secret must not be in the settings file: write "env:NAME" or "file:PATH"'))
         if value.startswith("env:"):
             _parse_variable(value)
         return cls(value, origin)
@@ -198,7 +207,9 @@ class DatabaseUrl(Secret):
         if is_reference(value):
             return super()._from_text(value, origin)
         if checked_url(value).password:
-            raise ValueError('a URL with a password must not be in the settings file: write "env:NAME" or "file:PATH"')
+            raise ValueError(
+                tr('a URL with a password must not be in the settings file: write "env:NAME" or "file:PATH"')
+            )
         return cls(value, origin)
 
     def file_as_written(self) -> str:

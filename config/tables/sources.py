@@ -12,6 +12,7 @@ from pydantic import (
 
 from config.tables.base import CronLine, ShortKey, Span, Table, Words, Zone
 from config.tables.secrets import unusable_in
+from foundation.translation import tr
 
 
 def _student_first(columns: dict[str, str]) -> dict[str, str]:
@@ -85,7 +86,12 @@ class Asked(Table):
     @property
     def unusable(self) -> tuple[str, ...]:
         """Why this process cannot ask it now: keys and secrets that could not be read, each with the reason."""
-        return (*self.unread, *dict.fromkeys(f"[{self.table}] {key}: {why}" for key, why in unusable_in(self.own)))
+        return (
+            *self.unread,
+            *dict.fromkeys(
+                tr("{place}: {why}", place=f"[{self.table}] {key}", why=why) for key, why in unusable_in(self.own)
+            ),
+        )
 
     @property
     def weaker_connection(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from connectors.http.settings import HttpTimeouts
 from connectors.http.worker_pool import PerStudent, Timer
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Progress, Question, Snapshot, SourceGarbled, SourceUnavailable, no_progress
+from foundation.translation import N_, tr
 from status_db.model import normalise_number
 
 #: The meaning of a student that the library does not know.
@@ -39,17 +40,17 @@ def optional(fields: Iterable[str]) -> tuple[str, ...]:
 def changed_on_the_way(source: str, system: str, what: str) -> SourceGarbled:
     """Return the error for an answer that the system itself does not send."""
     return SourceGarbled(
-        f"{source}: {system} answered with {what}",
-        f"Check the proxies between here and {system}: they must forward answers unchanged.",
+        tr("{source}: {system} answered with {what}", source=source, system=system, what=what),
+        tr("Check the proxies between here and {system}: they must forward answers unchanged.", system=system),
     )
 
 
 class EachPatron(EachStudent):
     """A connector that asks about every number of every student on the roster."""
 
-    wrong_student_fix = (
-        "A record must belong to the student that was asked about. Remove student from columns, or write "
-        'columns.student = "{student}".'
+    wrong_student_fix = N_(
+        "A record must belong to the student that was asked about. Remove student from columns, or "
+        'write columns.student = "{student}".'
     )
 
     def __init__(

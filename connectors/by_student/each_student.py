@@ -25,6 +25,7 @@ from connectors.port import (
     no_progress,
     together,
 )
+from foundation.translation import N_, tr, tr_n
 from status_db.model import normalise_number
 
 #: The most students that a check asks about to find a record.
@@ -54,9 +55,9 @@ class EachStudent:
     """A connector that asks about every number of every student on the roster."""
 
     #: The fix where an answer is about another student.
-    wrong_student_fix: ClassVar[str] = (
-        "A system ignores parameters that it does not know. Check one and one_url; if its records have another number "
-        'or none, write columns.student = "{student}".'
+    wrong_student_fix: ClassVar[str] = N_(
+        "A system ignores parameters that it does not know. Check one and one_url; if its records "
+        'have another number or none, write columns.student = "{student}".'
     )
 
     def __init__(
@@ -99,7 +100,7 @@ class EachStudent:
         if any(proof.kind is ProofKind.END_REACHED for proof in answer.proofs):
             return answer
         # The answer about an unknown number has no total, and all answers must have a proof in common.
-        end = Proof(ProofKind.END_REACHED, "one number, and everything about it")
+        end = Proof(ProofKind.END_REACHED, tr("one number, and everything about it"))
         return replace(answer, proofs=(*answer.proofs, end))
 
     def check(self) -> Sample:
@@ -115,10 +116,12 @@ class EachStudent:
         """Return an answer. Raise SourceGarbled where it is about another student."""
         for row in answer.rows:
             if row[0] is None or normalise_number(row[0]) not in owned:
+                what = N_("{source}: the answer about one student has a record about another student")
+                if row[0] is None:
+                    what = N_("{source}: the answer about one student has a record without a student")
                 raise SourceGarbled(
-                    f"{self._question.source}: the answer about one student has a record "
-                    f"{'without a student' if row[0] is None else 'about another student'}",
-                    self.wrong_student_fix,
+                    tr(what, source=self._question.source),
+                    tr(self.wrong_student_fix),
                 )
         return answer
 
@@ -128,8 +131,8 @@ def roster_candidates(question: Question) -> Candidates:
     candidates = question.candidates()
     if not candidates.numbers:
         raise SourceUnavailable(
-            f"{question.source} is asked about each student, but the roster is empty",
-            "Sync the roster first: clearance sync roster.",
+            tr("{source} is asked about each student, but the roster is empty", source=question.source),
+            tr("Sync the roster first: clearance sync roster."),
         )
     return candidates
 
@@ -137,7 +140,8 @@ def roster_candidates(question: Question) -> Candidates:
 def about_these(question: Question, answers: Sequence[Snapshot], began: datetime) -> Snapshot:
     """Return the answers about some numbers as one, with the proof that each number was asked about."""
     fields = tuple(question.columns)
-    end = Proof(ProofKind.END_REACHED, f"{_count_text(len(answers), 'number')}, each asked separately")
+    asked = tr_n("{number} number, each asked separately", "{number} numbers, each asked separately", len(answers))
+    end = Proof(ProofKind.END_REACHED, asked)
     if not answers:
         return Snapshot(fields, [], began, question.clock(), (end,), [])
     whole = together(answers)
@@ -154,23 +158,41 @@ def joined(
     Raises SourceGarbled when the source knows none of the numbers.
     """
     numbers = len(candidates.every_number())
-    asked = (
-        f"{_count_text(len(candidates.numbers), 'student')}, {_count_text(numbers, 'number')}, each asked once{also}"
+    asked = tr(
+        "{students}, {numbers}, each asked once",
+        students=tr_n("{number} student", "{number} students", len(candidates.numbers)),
+        numbers=tr_n("{number} number", "{number} numbers", numbers),
     )
+    asked = tr("{asked}; {also}", asked=asked, also=also) if also else asked
     # The answer about an unknown number proves nothing else; the details are those of the longest answer.
     known = sorted((answer for answer in answers if answer.population), key=lambda answer: -len(answer.rows))
     if not known:
         raise SourceGarbled(
-            f"{question.source} knows no student on the roster ({asked})",
-            "Check the address, and that the roster has the numbers that the source knows.",
+            tr("{source} knows no student on the roster ({asked})", source=question.source, asked=asked),
+            tr("Check the address, and that the roster has the numbers that the source knows."),
         )
     whole = together(known)
     own = {ProofKind.NO_PAGE_LOST, ProofKind.END_REACHED}
     proofs = (
         Proof(ProofKind.NO_PAGE_LOST, asked),
-        Proof(ProofKind.END_REACHED, f"{_count_text(len(answers), 'answer')}, up to the roster's last number"),
+        Proof(
+            ProofKind.END_REACHED,
+            tr_n(
+                "{number} answer, up to the roster's last number",
+                "{number} answers, up to the roster's last number",
+                len(answers),
+            ),
+        ),
         *(
-            Proof(proof.kind, f"in each of {_count_text(len(known), 'answer')}; in the longest: {proof.detail}")
+            Proof(
+                proof.kind,
+                tr_n(
+                    "in each of {number} answer; in the longest: {detail}",
+                    "in each of {number} answers; in the longest: {detail}",
+                    len(known),
+                    detail=proof.detail,
+                ),
+            )
             for proof in whole.proofs
             if proof.kind not in own
         ),
@@ -187,7 +209,3 @@ def owners_of(candidates: Candidates) -> Mapping[str, frozenset[str]]:
         for number in numbers:
             owners[number] = owners.get(number, frozenset()) | theirs
     return owners
-
-
-def _count_text(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple, TypeAlias
 
-from connectors.by_student.sip2_wire import BrokenLine, Message, Sip2Terminal, can_be_sent
+from connectors.by_student.sip2_line import can_be_sent
+from connectors.by_student.sip2_wire import BrokenLine, Message, Sip2Terminal
 from connectors.port import Cell, SourceUnavailable
+from foundation.translation import tr
 from status_db.model import normalise_number
 
 #: The 14 positions of a patron's status in a 64, and what a Y there means.
@@ -101,12 +103,14 @@ class Readers:
     def about(self, number: str) -> PatronAnswer:
         """Return the answer about a number. Raises SourceUnavailable for a missing or incomplete answer."""
         if not can_be_sent(number, self._asks.encoding):
-            return PatronAnswer(doubt="numbers that SIP2 cannot send, because of a | or a letter outside its encoding")
+            return PatronAnswer(
+                doubt=tr("numbers that SIP2 cannot send, because of a | or a letter outside its encoding")
+            )
         try:
             return self._ask_about(number)
         except BrokenLine as error:
             self._terminal.close()
-            raise self._terminal.unavailable(f"sent {error}") from None
+            raise self._terminal.unavailable(tr("sent {error}", error=error)) from None
 
     def _ask_about(self, number: str) -> PatronAnswer:
         asks = self._asks
@@ -123,9 +127,9 @@ class Readers:
         else:
             answer = (self._loans if asks.question == "loans" else self._fines)(number, first, counts)
         if valid != "Y" and not answer.doubt:
-            invalid = "cards that are not valid (BL) but have loans or fines"
+            invalid = tr("cards that are not valid (BL) but have loans or fines")
             answer = replace(
-                answer, doubt=invalid if valid == "N" else "cards without the field that they are valid (BL)"
+                answer, doubt=invalid if valid == "N" else tr("cards without the field that they are valid (BL)")
             )
         key = first.one("AA")
         return replace(answer, known=True, rows=tuple({"number": key, **row} for row in answer.rows))
@@ -137,7 +141,7 @@ class Readers:
         fields += [("BP", str(first)), ("BQ", str(last))] if first else []
         message = self._terminal.ask(f"63000{self._terminal.now()}{summary}", fields, "64")
         if set(message.fixed[:14].upper()) - set("YN "):
-            raise BrokenLine("a 64 with a status that is neither Y nor blank")
+            raise BrokenLine(tr("a 64 with a status that is neither Y nor blank"))
         return message
 
     def _institution(self) -> str:
@@ -147,12 +151,12 @@ class Readers:
         """Return why an answer may be about another reader, or from another institution; empty where it is not."""
         expected = self._institution()
         if expected and message.one("AO") != expected:
-            return "answers with another institution (AO) than the one asked"
+            return tr("answers with another institution (AO) than the one asked")
         key = message.one("AA")
         owned = self._owners.get(number, frozenset()) | {normalise_number(number)}
         if key is None or normalise_number(key) not in owned:
-            return "answers with another number (AA) than the student's"
-        return "answers in another encoding than the one in the settings" if message.merged else ""
+            return tr("answers with another number (AA) than the student's")
+        return tr("answers in another encoding than the one in the settings") if message.merged else ""
 
     def _loans(self, number: str, first: Message, counts: Mapping[str, int | None]) -> PatronAnswer:
         charged, overdue = counts["charged"], counts["overdue"]
@@ -163,33 +167,37 @@ class Readers:
         items = self._full_list(number, first, CHARGED, charged)
         doubt = _count_doubt(charged, overdue)
         if not doubt and len(items) != charged:
-            doubt = "lists of loans (AU) that do not match their count"
+            doubt = tr("lists of loans (AU) that do not match their count")
         warnings: tuple[str, ...] = ()
         described = [{"barcode": item, **self._item_details(item)} for item in items]
         if self._asks.titles and self._no_titles:
             warnings = (
-                "The service does not answer about items (17), so titles and due dates are missing: titles = false.",
+                tr(
+                    "The service does not answer about items (17), so titles and due dates are missing: titles = false."
+                ),
             )
         return PatronAnswer(tuple(described), doubt=doubt, warnings=warnings)
 
     def _fines(self, number: str, first: Message, counts: Mapping[str, int | None]) -> PatronAnswer:
         count, amounts = counts["fines"], set(first.every("BV"))
         if len(amounts) > 1:
-            raise BrokenLine("a 64 with two different amounts")
+            raise BrokenLine(tr("a 64 with two different amounts"))
         amount = amounts.pop().strip() if amounts else ""
         listed = self._full_list(number, first, FINES, count) if self._asks.lists else ()
         doubt = ""
         if self._asks.lists and listed and len(listed) != count:
-            doubt = "lists of fines (AV) that do not match their count"
+            doubt = tr("lists of fines (AV) that do not match their count")
         if not _owes(amount):
             if count or listed:
-                doubt = doubt or "a count of fines without an amount (BV)"
+                doubt = doubt or tr("a count of fines without an amount (BV)")
             elif not amount and count is None:
-                doubt = "neither an amount (BV) nor a count of fines"
+                doubt = tr("neither an amount (BV) nor a count of fines")
             return PatronAnswer(doubt=doubt)
         currency = first.one("BH")
         if currency and currency.upper() != self._asks.currency.upper():
-            return PatronAnswer(doubt=f"amounts in another currency (BH) than {self._asks.currency}")
+            return PatronAnswer(
+                doubt=tr("amounts in another currency (BH) than {currency}", currency=self._asks.currency)
+            )
         row = {"amount": _amount(amount), "currency": currency or None, "title": "; ".join(listed)[:500] or None}
         return PatronAnswer((row,), doubt=doubt)
 
@@ -206,8 +214,8 @@ class Readers:
             page = self._ask_patron(number, which, len(items) + 1, count)
             if self._identity_doubt(number, page) or _counts(page) != _counts(first):
                 raise SourceUnavailable(
-                    f"{self._terminal.named} changed an answer while its pages were read",
-                    "The next run tries again. If this repeats, call the operator of the system.",
+                    tr("{named} changed an answer while its pages were read", named=self._terminal.named),
+                    tr("The next run tries again. If this repeats, call the operator of the system."),
                 )
             more = _items(page, which)
             if not more or more == items[: len(more)]:
@@ -236,8 +244,8 @@ class Readers:
 
 def _count_doubt(charged: int | None, overdue: int | None) -> str:
     if charged is None:
-        return "no count of loans"
-    return "more loans overdue than on loan" if (overdue or 0) > charged else ""
+        return tr("no count of loans")
+    return tr("more loans overdue than on loan") if (overdue or 0) > charged else ""
 
 
 def _counts(message: Message) -> dict[str, int | None]:
@@ -247,7 +255,7 @@ def _counts(message: Message) -> dict[str, int | None]:
     for at, name in enumerate(names):
         text = message.fixed[35 + 4 * at : 39 + 4 * at]
         if text.strip() and not text.isdecimal():
-            raise BrokenLine("a 64 with a count that is not a number")
+            raise BrokenLine(tr("a 64 with a count that is not a number"))
         counts[name] = int(text) if text.strip() else None
     return counts
 

@@ -8,7 +8,6 @@ answers it with another sequence number than the question's. Questions about rea
 can be sent again.
 """
 
-import codecs
 import contextlib
 import re
 import socket
@@ -16,15 +15,13 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-
-from config.tables.base import Span, Table
-from config.tables.secrets import FilePath, Secret, Text
+from config.tables.secrets import Secret
+from connectors.by_student.sip2_line import Sip2Line, can_be_sent
 from connectors.own_keys.secrets import reveal
 from connectors.port import Question, SourceRefused, SourceUnavailable, table_of
+from foundation.translation import N_, tr
 
 #: The length of the fixed part of each answer, in characters, after its two digits.
 _FIXED = {"18": 24, "64": 59, "94": 1, "98": 34}
@@ -39,64 +36,7 @@ _LONGEST = 1 << 18
 
 _CHUNK = 1 << 14
 
-_TRY_LATER = "The next run tries again. Check that the service runs and can be reached from here."
-
-
-def _check_encoding(name: str) -> str:
-    try:
-        plain = "AZ|".encode(name) == b"AZ|" and bool(codecs.lookup(name))
-    except (LookupError, UnicodeError):
-        plain = False
-    if not plain:
-        raise ValueError(f'"{name}" is not an encoding for SIP2: write one such as "utf-8" or "gb18030"')
-    return name
-
-
-def can_be_sent(text: str, encoding: str) -> bool:
-    """Return whether a text can be a field: not empty, no `|`, no control character, and in this encoding."""
-    try:
-        text.encode(encoding)
-    except UnicodeError:
-        return False
-    return bool(text.strip()) and "|" not in text and all(letter.isprintable() for letter in text)
-
-
-class Sip2Line(Table):
-    """Where a library's SIP2 service is, its protocol options, and the time limits."""
-
-    host: Annotated[Text, Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65_535)] = 6001
-    #: Without it everything is sent in clear text: numbers, titles and the password.
-    tls: bool = False
-    #: The authority that has signed the service's certificate; left out, those that this machine knows.
-    authority: FilePath | None = None
-    #: The account (CN) and its password (CO), where the service requires a login.
-    user: Text = ""
-    password: Secret | None = None
-    #: The location code of the login (CP).
-    location: Secret | None = None
-    #: The password of the terminal (AC), where the service requires one with each question.
-    terminal_password: Secret | None = None
-    #: Sequence numbers and checksums.
-    checksums: bool = True
-    terminator: Literal["cr", "crlf"] = "cr"
-    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
-    #: How many times a question is sent again over the same connection, after a damaged answer or a 96.
-    resends: Annotated[int, Field(ge=0, le=10)] = 3
-    connect_timeout: Span = timedelta(seconds=10)
-    #: For each answer.
-    timeout: Span = timedelta(seconds=30)
-
-    @model_validator(mode="after")
-    def _can_log_in(self) -> Self:
-        if (self.password or self.location) and not self.user:
-            raise ValueError("password and location are part of a login: set user, too")
-        if self.user and not can_be_sent(self.user, self.encoding):
-            raise ValueError(f"user {_CANNOT_BE_SENT}: have the library choose another")
-        return self
-
-
-_CANNOT_BE_SENT = "contains a | or a control character, which SIP2 cannot send"
+_TRY_LATER = N_("The next run tries again. Check that the service runs and can be reached from here.")
 
 
 class BrokenLine(Exception):  # noqa: N818 - named by its cause
@@ -131,7 +71,7 @@ class Message:
         """Return the value of a field; None where it is missing. Raises BrokenLine for two different values."""
         values = {value.strip() for value in self.every(code)}
         if len(values) > 1:
-            raise BrokenLine(f"an answer has two different fields {code}")
+            raise BrokenLine(tr("an answer has two different fields {code}", code=code))
         return values.pop() if values else None
 
 
@@ -147,17 +87,21 @@ def parse_message(line: bytes, encoding: str, *, checksums: bool) -> Message:
     tail = _TAIL.search(line)
     if checksums:
         if tail is None:
-            raise BrokenLine("an answer without a sequence number and a checksum")
+            raise BrokenLine(tr("an answer without a sequence number and a checksum"))
         if int(tail[2], 16) != int(checksum(line[:-4]), 16):
-            raise BrokenLine("an answer with a wrong checksum")
+            raise BrokenLine(tr("an answer with a wrong checksum"))
     body = line[: tail.start()] if tail else line
     text = body.decode(encoding, "replace")
     code, rest = text[:2], text[2:]
     if code not in _FIXED:
-        raise BrokenLine(f"an answer of the kind {code}" if code.isdecimal() and code.isascii() else "no SIP2 answer")
+        raise BrokenLine(
+            tr("an answer of the kind {code}", code=code)
+            if code.isdecimal() and code.isascii()
+            else tr("no SIP2 answer")
+        )
     fixed, variable = rest[: _FIXED[code]], rest[_FIXED[code] :]
     if len(fixed) < _FIXED[code] or not (fixed.isascii() and fixed.isprintable()):
-        raise BrokenLine(f"an answer {code} with a fixed part that is cut off or unreadable")
+        raise BrokenLine(tr("an answer {code} with a fixed part that is cut off or unreadable", code=code))
     fields = tuple((part[:2], part[2:]) for part in variable.split("|") if part.strip())
     later = [name for name, _ in fields[1:]]
     merged = any(body.count(b"|" + name.encode()) > later.count(name) for name in _WEIGHTY)
@@ -187,7 +131,7 @@ class Sip2Terminal:
     @property
     def named(self) -> str:
         """The beginning of each message: the source and its address."""
-        return f"{self._question.source}: {self._line.host}:{self._line.port}"
+        return tr("{source}: {where}", source=self._question.source, where=f"{self._line.host}:{self._line.port}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -236,9 +180,9 @@ class Sip2Terminal:
         """Return the field for the terminal's password, which the protocol requires."""
         return (("AC", self._secret_text("terminal_password")),)
 
-    def unavailable(self, what: str, fix_text: str = _TRY_LATER) -> SourceUnavailable:
+    def unavailable(self, what: str, fix_text: str = "") -> SourceUnavailable:
         """Return the error for a missing or incomplete answer."""
-        return SourceUnavailable(f"{self.named} {what}", fix_text)
+        return SourceUnavailable(tr("{named} {what}", named=self.named, what=what), fix_text or tr(_TRY_LATER))
 
     @contextlib.contextmanager
     def _closed_by_failure(self) -> Iterator[None]:
@@ -254,9 +198,11 @@ class Sip2Terminal:
         try:
             plain = socket.create_connection((line.host, line.port), line.connect_timeout.total_seconds())
         except (UnicodeError, ValueError):
-            raise SourceRefused(f"{self.named} is not an address", "Write the service's name as host.") from None
+            raise SourceRefused(
+                tr("{named} is not an address", named=self.named), tr("Write the service's name as host.")
+            ) from None
         except OSError as error:
-            raise self.unavailable(f"cannot be reached ({_system_error_text(error)})") from None
+            raise self.unavailable(tr("cannot be reached ({error})", error=_system_error_text(error))) from None
         self._socket = plain
         if not line.tls:
             return
@@ -265,17 +211,23 @@ class Sip2Terminal:
             self._socket = trusted.wrap_socket(plain, server_hostname=line.host)
         except ssl.SSLCertVerificationError as error:
             raise SourceRefused(
-                f"{self.named} shows a certificate that is not trusted here ({error.verify_message})",
-                "Have the library correct it, or set authority to its authority's file.",
+                tr(
+                    "{named} shows a certificate that is not trusted here ({reason})",
+                    named=self.named,
+                    reason=error.verify_message,
+                ),
+                tr("Have the library correct it, or set authority to its authority's file."),
             ) from None
         except (ssl.SSLError, ValueError) as error:
             raise SourceRefused(
-                f"{self.named} does not answer with TLS ({_system_error_text(error)})",
-                "Check port, and that the library has TLS (stunnel) in front of its service; for clear text, set "
-                "tls = false.",
+                tr("{named} does not answer with TLS ({error})", named=self.named, error=_system_error_text(error)),
+                tr(
+                    "Check port, and that the library has TLS (stunnel) in front of its service; for clear text, "
+                    "set tls = false."
+                ),
             ) from None
         except OSError as error:
-            raise self.unavailable(f"cannot be reached ({_system_error_text(error)})") from None
+            raise self.unavailable(tr("cannot be reached ({error})", error=_system_error_text(error))) from None
 
     def _secret_text(self, key: Literal["password", "location", "terminal_password"]) -> str:
         """Return a secret as it is now, empty where it is not set. Raises SourceRefused."""
@@ -284,7 +236,12 @@ class Sip2Terminal:
         if word and not can_be_sent(word, self._line.encoding):
             source = self._question.source
             raise SourceRefused(
-                f"{source}: {key} {_CANNOT_BE_SENT}", f"Correct what {key} in {table_of(source)} refers to."
+                tr(
+                    "{source}: {key} contains a | or a control character, which SIP2 cannot send",
+                    source=source,
+                    key=key,
+                ),
+                tr("Correct what {key} in {table} refers to.", key=key, table=table_of(source)),
             )
         return word
 
@@ -297,9 +254,11 @@ class Sip2Terminal:
         # 00: name and password are sent in plain text; no known system accepts another form.
         if self._send_and_receive("9300", fields, "94").fixed != "1":
             raise SourceRefused(
-                f"{self.named} refused the login",
-                "Have the library check the account (user, password, location), and that this machine's address is "
-                "allowed to use it.",
+                tr("{named} refused the login", named=self.named),
+                tr(
+                    "Have the library check the account (user, password, location), and that this machine's "
+                    "address is allowed to use it."
+                ),
             )
 
     def _check_status(self, status: Message) -> None:
@@ -308,13 +267,13 @@ class Sip2Terminal:
             # Later readers of these fields must not fail.
             status.one("AO"), status.one("BX")
         except BrokenLine as error:
-            raise self.unavailable(f"sent {error}") from None
+            raise self.unavailable(tr("sent {error}", error=error)) from None
         if online != "Y":
-            raise self.unavailable("reports that it is not online")
+            raise self.unavailable(tr("reports that it is not online"))
         if version.startswith("1"):
             raise SourceRefused(
-                f"{self.named} uses version 1 of SIP, which has no question about a reader's loans",
-                "Have the library turn on SIP 2.00 for this account.",
+                tr("{named} uses version 1 of SIP, which has no question about a reader's loans", named=self.named),
+                tr("Have the library turn on SIP 2.00 for this account."),
             )
 
     def _send_and_receive(self, head: str, fields: Sequence[tuple[str, str]], wanted: str) -> Message:
@@ -327,26 +286,33 @@ class Sip2Terminal:
             try:
                 message = parse_message(self._receive_line(), self._line.encoding, checksums=self._line.checksums)
             except BrokenLine as error:
-                failed = f"sent {error}"
+                failed = tr("sent {error}", error=error)
                 self._sequence = (self._sequence + 1) % 10
                 continue
             if message.code == "96":
-                failed = "did not understand a question"
+                failed = tr("did not understand a question")
                 continue
             if self._line.checksums and message.sequence != str(self._sequence):
-                raise self.unavailable("answered with the sequence number of another question")
+                raise self.unavailable(tr("answered with the sequence number of another question"))
             if message.code != wanted:
-                raise self.unavailable(f"answered with a {message.code} in place of a {wanted}")
+                raise self.unavailable(
+                    tr("answered with a {code} in place of a {wanted}", code=message.code, wanted=wanted)
+                )
             return message
-        hint = "; for a service without checksums, set checksums = false" if self._line.checksums else ""
+        fix_text = tr("The next run tries again. Check checksums, encoding and terminator with the library.")
+        if self._line.checksums:
+            fix_text = tr(
+                "The next run tries again. Check checksums, encoding and terminator with the library; for a service "
+                "without checksums, set checksums = false."
+            )
         raise _ResendLimit(
-            f"{self.named} {failed}, {self._line.resends + 1} times",
-            f"The next run tries again. Check checksums, encoding and terminator with the library{hint}.",
+            tr("{named} {failed}, {times} times", named=self.named, failed=failed, times=self._line.resends + 1),
+            fix_text,
         )
 
     def _send(self, body: bytes) -> None:
         if self._unread.strip(b"\r\n\0 "):
-            raise self.unavailable("sent a line without a question")
+            raise self.unavailable(tr("sent a line without a question"))
         self._unread = b""
         if self._line.checksums:
             body += b"AY%dAZ" % self._sequence
@@ -357,7 +323,8 @@ class Sip2Terminal:
             self._socket.sendall(body + (b"\r" if self._line.terminator == "cr" else b"\r\n"))
         except OSError as error:
             raise _ConnectionLost(
-                f"{self.named} did not accept a question ({_system_error_text(error)})", _TRY_LATER
+                tr("{named} did not accept a question ({error})", named=self.named, error=_system_error_text(error)),
+                tr(_TRY_LATER),
             ) from None
 
     def _receive_line(self) -> bytes:
@@ -366,21 +333,23 @@ class Sip2Terminal:
         assert self._socket is not None  # noqa: S101 - it was opened before
         while b"\r" not in (come := self._unread.lstrip(b"\r\n\0 ")):
             if len(come) > _LONGEST:
-                raise self.unavailable(f"answered with a line of more than {_LONGEST} bytes")
+                raise self.unavailable(tr("answered with a line of more than {most} bytes", most=_LONGEST))
             left = deadline - time.monotonic()
             if left <= 0:
-                raise self.unavailable("accepted a question and did not answer in time")
+                raise self.unavailable(tr("accepted a question and did not answer in time"))
             try:
                 self._socket.settimeout(left)
                 more = self._socket.recv(_CHUNK)
             except TimeoutError:
-                raise self.unavailable("accepted a question and did not answer in time") from None
+                raise self.unavailable(tr("accepted a question and did not answer in time")) from None
             except OSError as error:
-                more, how = b"", f"broke off the connection ({_system_error_text(error)})"
+                more, how = b"", tr("broke off the connection ({error})", error=_system_error_text(error))
             else:
-                how = "closed the connection without an answer"
+                how = tr("closed the connection without an answer")
             if not more:
-                raise (SourceUnavailable if come else _ConnectionLost)(f"{self.named} {how}", _TRY_LATER)
+                raise (SourceUnavailable if come else _ConnectionLost)(
+                    tr("{named} {what}", named=self.named, what=how), tr(_TRY_LATER)
+                )
             self._unread = come + more
         line, _, self._unread = come.partition(b"\r")
         return line
@@ -389,6 +358,6 @@ class Sip2Terminal:
 def _system_error_text(error: Exception) -> str:
     """Return the operating system's text of an error."""
     if isinstance(error, TimeoutError):
-        return "timed out"
+        return tr("timed out")
     text = getattr(error, "strerror", None) or getattr(error, "reason", None)
     return str(text) if text else type(error).__name__

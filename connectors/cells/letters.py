@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from connectors.port import Candidates, Cell, SourceGarbled, table_of
+from foundation.translation import tr
 from status_db.model import normalise_number
 
 #: The replacement for a byte that is not a letter.
@@ -66,18 +67,34 @@ class Letters:
             found = [at for at, cell in enumerate(row) if isinstance(cell, str) and BROKEN in cell]
             if self._key in found:
                 raise SourceGarbled(
-                    f"{self._source}: row {number}, {self._columns[self._key]}: a letter of the student number could "
-                    "not be decoded, so the student is unknown",
+                    tr(
+                        "{source}: row {number}, {column}: a letter of the student number could not be decoded, so "
+                        "the student is unknown",
+                        source=self._source,
+                        number=number,
+                        column=self._columns[self._key],
+                    ),
                     self._fix,
                 )
             self._broken_rows += bool(found)
-            self._warnings += [f"row {number}, {self._fields[at]}: a letter could not be decoded" for at in found]
+            self._warnings += [
+                tr("row {number}, {field}: a letter could not be decoded", number=number, field=self._fields[at])
+                for at in found
+            ]
 
     def _refuse_bytes(self, at: int, row: int) -> None:
         raise SourceGarbled(
-            f"{self._source}: row {row + 1}: the column {self._columns[at]} ({self._fields[at]}) has bytes, not text",
-            f'Set their charset in {table_of(self._source)}, such as bytes_as = "utf-8", or convert the column to text '
-            "in the query.",
+            tr(
+                "{source}: row {row}: the column {column} ({field}) has bytes, not text",
+                source=self._source,
+                row=row + 1,
+                column=self._columns[at],
+                field=self._fields[at],
+            ),
+            tr(
+                'Set their charset in {table}, such as bytes_as = "utf-8", or convert the column to text in the query.',
+                table=table_of(self._source),
+            ),
         )
 
     def finish(self, rows: Sequence[Row], candidates: Callable[[], Candidates]) -> None:
@@ -87,7 +104,12 @@ class Letters:
             broken = letters.count(BROKEN)
             if broken > sum(1 for letter in letters if letter > "\x7f") - broken:
                 raise SourceGarbled(
-                    f"{self._source}: most text could not be decoded, in {self._broken_rows} of {len(rows)} rows",
+                    tr(
+                        "{source}: most text could not be decoded, in {broken} of {rows} rows",
+                        source=self._source,
+                        broken=self._broken_rows,
+                        rows=len(rows),
+                    ),
                     self._fix,
                 )
         self._refuse_lost_numbers(rows, candidates)
@@ -108,9 +130,15 @@ class Letters:
             fits = re.compile(".".join(parts))
             if any(fits.fullmatch(one) for one in known):
                 raise SourceGarbled(
-                    f'{self._source}: row {number}, {self._columns[self._key]}: "{cell}" has "?" in place of a letter '
-                    "or digit, and matches a number on the roster",
-                    f"{self._fix} If it is stored with the ?, have the office correct the row.",
+                    tr(
+                        '{source}: row {number}, {column}: "{cell}" has "?" in place of a letter or digit, and '
+                        "matches a number on the roster",
+                        source=self._source,
+                        number=number,
+                        column=self._columns[self._key],
+                        cell=cell,
+                    ),
+                    tr("{fix} If it is stored with the ?, have the office correct the row.", fix=self._fix),
                 )
 
     def _refuse_or_note_mojibake(self, rows: Sequence[Row]) -> None:
@@ -121,23 +149,46 @@ class Letters:
                 if isinstance(cell, str) and not cell.isascii() and (truly := _mojibake_charset(cell)):
                     if at == self._key:
                         raise SourceGarbled(
-                            f"{self._source}: row {number}, {self._columns[at]}: the text is {truly}, but was read as "
-                            "Latin-1",
+                            tr(
+                                "{source}: row {number}, {column}: the text is {charset}, but was read as Latin-1",
+                                source=self._source,
+                                number=number,
+                                column=self._columns[at],
+                                charset=truly,
+                            ),
                             self._ask_for_bytes(at, truly),
                         )
-                    found.setdefault(f"{self._fields[at]}: the text is {truly}, but was read as Latin-1", number)
-        self._warnings += [f"row {number}, {what}; other rows may be the same" for what, number in found.items()]
+                    found.setdefault(
+                        tr(
+                            "{field}: the text is {charset}, but was read as Latin-1",
+                            field=self._fields[at],
+                            charset=truly,
+                        ),
+                        number,
+                    )
+        self._warnings += [
+            tr("row {number}, {what}; other rows may be the same", number=number, what=what)
+            for what, number in found.items()
+        ]
 
     def _ask_for_bytes(self, at: int, charset: str) -> str:
         if not self._raw_text:
-            return f'Write bytes_as = "{charset}", or have the office store its text again, in its own charset.'
+            return tr(
+                'Write bytes_as = "{charset}", or have the office store its text again, in its own charset.',
+                charset=charset,
+            )
         bytes_of = self._raw_text.format(self._columns[at])
-        return f'Select {bytes_of} in its place, and write bytes_as = "{charset}" in {table_of(self._source)}.'
+        return tr(
+            'Select {bytes_of} in its place, and write bytes_as = "{charset}" in {table}.',
+            bytes_of=bytes_of,
+            charset=charset,
+            table=table_of(self._source),
+        )
 
     def warnings(self) -> tuple[str, ...]:
         """Return the broken letters: the first ones with their rows, the others counted."""
         rest = len(self._warnings) - _MOST_LISTED
-        more = (f"and {rest} more letters could not be decoded",) if rest > 0 else ()
+        more = (tr("and {number} more letters could not be decoded", number=rest),) if rest > 0 else ()
         return (*self._warnings[:_MOST_LISTED], *more)
 
     @property

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from connectors.port import Cell, SourceGarbled, table_of
+from foundation.translation import tr
 from foundation.zones import in_zone
 
 #: The tolerated difference between two clocks: a moment at most this much in the future counts as now.
@@ -18,15 +19,22 @@ def moment_of(cell: Cell, zone: tzinfo, now: datetime, source: str) -> datetime:
     """
     moment = _parse_moment(cell, zone)
     if moment is None:
-        shown = "nothing" if cell is None or cell == "" else f'"{str(cell)[:60]}"'
+        shown = tr("nothing") if cell is None or cell == "" else f'"{str(cell)[:60]}"'
         raise SourceGarbled(
-            f"{source}: as_of returns {shown}, which is not a date and time",
-            f"Set as_of in {table_of(source)} to a column or query that returns a date and time.",
+            tr("{source}: as_of returns {shown}, which is not a date and time", source=source, shown=shown),
+            tr("Set as_of in {table} to a column or query that returns a date and time.", table=table_of(source)),
         )
     if moment > now + CLOCKS_DIFFER:
         raise SourceGarbled(
-            f"{source}: as_of returns {moment.isoformat()}, which is later than now ({now.isoformat()})",
-            f"Compare the office's clock with this machine's, and check timezone in {table_of(source)}.",
+            tr(
+                "{source}: as_of returns {moment}, which is later than now ({now})",
+                source=source,
+                moment=moment.isoformat(),
+                now=now.isoformat(),
+            ),
+            tr(
+                "Compare the office's clock with this machine's, and check timezone in {table}.", table=table_of(source)
+            ),
         )
     return min(moment, now).astimezone(UTC)
 

@@ -22,6 +22,7 @@ from connectors.databases.postgres import Postgres
 from connectors.databases.sqlite import Sqlite
 from connectors.databases.sqlserver import SqlServer
 from connectors.port import SourceError, SourceRefused, SourceUnavailable
+from foundation.translation import tr
 
 #: Optional drivers: the driver in the url → the extra that installs it.
 _EXTRAS = {"cx_oracle": "cx-oracle", "mysqldb": "mysqlclient", "pymssql": "mssql"}
@@ -46,13 +47,31 @@ def reading(
     try:
         engine = backend.engine(url)
     except OSError as error:
-        raise SourceUnavailable(f"{source}: {backend.where} could not be opened ({error.strerror})", LATER) from error
+        raise SourceUnavailable(
+            tr(
+                "{source}: {where} could not be opened ({error})",
+                source=source,
+                where=backend.where,
+                error=error.strerror,
+            ),
+            tr(LATER),
+        ) from error
     except (NoSuchModuleError, ImportError, ArgumentError) as error:
         extra = _EXTRAS.get(url.drivername.partition("+")[2])
-        install = f"Install it with the extra {extra}" if extra else "Install it into this environment"
+        fix_text = tr("Install it into this environment, or name another driver in the url; see docs/databases.md.")
+        if extra:
+            fix_text = tr(
+                "Install it with the extra {extra}, or name another driver in the url; see docs/databases.md.",
+                extra=extra,
+            )
         raise SourceRefused(
-            f"{source}: no driver for {url.drivername} is installed ({short(str(error))})",
-            f"{install}, or name another driver in the url; see docs/databases.md.",
+            tr(
+                "{source}: no driver for {driver} is installed ({message})",
+                source=source,
+                driver=url.drivername,
+                message=short(str(error)),
+            ),
+            fix_text,
         ) from error
     try:
         with engine.connect() as connection:

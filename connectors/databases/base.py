@@ -7,7 +7,7 @@ others in their own modules. Errors of other drivers are classified by the excep
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from connectors.http.tls import UNLOOSENED, TlsLimits, cause_of
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 #: Rows fetched at a time.
 BATCH = 5_000
@@ -84,8 +85,8 @@ class Backend:
     raw_text = ""
 
     #: How the url requests no TLS, and how it names a certificate authority.
-    without_tls = "remove TLS from the url"
-    authority = "the certificate authority in the url"
+    without_tls = N_("remove TLS from the url")
+    authority = N_("the certificate authority in the url")
 
     #: The driver's types of single-precision floating-point columns, which keep seven digits.
     single_precision: frozenset[object] = frozenset()
@@ -117,7 +118,14 @@ class Backend:
         if failed:
             raise failed[0]
         if not opened:
-            raise SourceUnavailable(f"{self.source}: {self.where} accepted the connection but did not respond", LATER)
+            raise SourceUnavailable(
+                tr(
+                    "{source}: {where} accepted the connection but did not respond",
+                    source=self.source,
+                    where=self.where,
+                ),
+                tr(LATER),
+            )
         return opened[0]
 
     def begin(self, connection: Connection) -> None:
@@ -151,7 +159,7 @@ class Backend:
     @property
     def charset_fix(self) -> str:
         """The fix for text in another charset than the declared one."""
-        return 'Set the charset of the text, such as bytes_as = "gbk", or have the office correct those rows.'
+        return tr('Set the charset of the text, such as bytes_as = "gbk", or have the office correct those rows.')
 
     def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
         """Return the evidence that no character is lost on the way, for a proof; empty if there is none.
@@ -174,19 +182,32 @@ class Backend:
         """Return a SourceError for an error of the driver."""
         if isinstance(error, UnicodeDecodeError):
             return Undecodable(
-                f"{self.source}: some text from {self.where} is not in the connection's charset ({error.encoding})",
+                tr(
+                    "{source}: some text from {where} is not in the connection's charset ({encoding})",
+                    source=self.source,
+                    where=self.where,
+                    encoding=error.encoding,
+                ),
                 self.charset_fix,
             )
         if isinstance(error, UnicodeEncodeError):
             return SourceGarbled(
-                f"{self.source}: the connection's charset ({error.encoding}) lacks some characters of the query",
-                "Remove charset from the url: then every character can be sent.",
+                tr(
+                    "{source}: the connection's charset ({encoding}) lacks some characters of the query",
+                    source=self.source,
+                    encoding=error.encoding,
+                ),
+                tr("Remove charset from the url: then every character can be sent."),
             )
         text = self.message(error) or type(error).__name__
         kind = self.kind(error)
         if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", text)) and (refused := self.tls_error(text)):
             return refused
-        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(text)}", self.fix(error) or _FIXES[kind])
+        return kind(self.failed(kind, text), self.fix(error) or tr(_FIXES[kind]))
+
+    def failed(self, kind: type[SourceError], message: str) -> str:
+        """Return what happened, with the driver's message."""
+        return tr(DID[kind], source=self.source, where=self.where, message=short(message))
 
     def message(self, error: BaseException) -> str:
         """Return the driver's message: its first two lines, because the second often has the cause."""
@@ -204,41 +225,62 @@ class Backend:
 
     def tls_error(self, message: str) -> SourceError | None:
         """Return an error for a TLS handshake that failed; None if the driver's message is not about TLS."""
-        cause = cause_of(message, plain=self.without_tls, authority=self.authority, settings=self.supports_tls_limits)
+        cause = cause_of(
+            message, plain=tr(self.without_tls), authority=tr(self.authority), settings=self.supports_tls_limits
+        )
         if cause is None:
             return None
-        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(message)}", cause.fix_text)
+        return cause.kind(
+            tr(
+                "{source}: {where} {did}: {message}",
+                source=self.source,
+                where=self.where,
+                did=cause.did,
+                message=short(message),
+            ),
+            cause.fix_text,
+        )
 
     def rights_warning(self, account: str, *rights: str) -> str:
         """Return a warning about rights of an account that no query needs."""
-        return (
-            f"the account {account} can {' and '.join(rights)}: have the office create one that can only read, "
-            "with SELECT on what the query needs."
+        return tr(
+            "the account {account} can {rights}: have the office create one that can only read, with SELECT on what "
+            "the query needs.",
+            account=account,
+            rights=tr(" and ").join(tr(right) for right in rights),
         )
 
 
 #: Rights that no query needs, as warnings name them.
-DATA, FILES, PROGRAMS = "change the office's data", "read or write files of the server", "run programs on the server"
+DATA, FILES, PROGRAMS = (
+    N_("change the office's data"),
+    N_("read or write files of the server"),
+    N_("run programs on the server"),
+)
 
 
 #: What the database did, by the class of the error.
-DID = {SourceUnavailable: "did not answer", SourceRefused: "refused", SourceGarbled: "could not run the query"}
+DID: Mapping[type[SourceError], str] = {
+    SourceUnavailable: N_("{source}: {where} did not answer: {message}"),
+    SourceRefused: N_("{source}: {where} refused: {message}"),
+    SourceGarbled: N_("{source}: {where} could not run the query: {message}"),
+}
 
 
 #: The fix if the database did not answer.
-LATER = "Check that it runs and can be reached from here. The next slot tries again."
+LATER = N_("Check that it runs and can be reached from here. The next slot tries again.")
 
 
 _FIXES = {
     SourceUnavailable: LATER,
-    SourceRefused: "Have the office check the account's name, password and rights, and check the url.",
-    SourceGarbled: "Correct the query or the mapping, then run: clearance check.",
+    SourceRefused: N_("Have the office check the account's name, password and rights, and check the url."),
+    SourceGarbled: N_("Correct the query or the mapping, then run: clearance check."),
 }
 
 
 def short(message: str) -> str:
-    """Return a driver's message on one line, at most 300 characters long."""
-    line = " ".join(message.split()).rstrip(".")
+    """Return a driver's message on one line without its full stop, at most 300 characters long."""
+    line = " ".join(message.split()).rstrip(".?!。")
     return line if len(line) <= 300 else line[:299] + "…"
 
 

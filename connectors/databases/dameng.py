@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from connectors.databases.base import Backend, seconds
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import tr
 
 _CODE = re.compile(r"\[CODE:-(\d+)\]")
 
@@ -67,7 +68,7 @@ class Dameng(Backend):
         name = _CHARSETS.get(str(flag), "")
         local = getattr(connection.connection.driver_connection, "local_code", None)
         known = name and local == _utf_8_code(connection.dialect.loaded_dbapi)
-        return f"{name} in the database, UTF-8 on the connection" if known else ""
+        return tr("{name} in the database, UTF-8 on the connection", name=name) if known else ""
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Return the class of an error by the number in its text."""

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from connectors.databases.base import DATA, FILES, Backend, DatabaseTimeouts, milliseconds, seconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 #: Grants, as the server shows them, that allow an account more than reading.
 _RIGHTS = {
@@ -51,46 +52,55 @@ _HOLDS = {
 }
 
 
-_GRANT = "The account is not allowed to read that: have the office grant SELECT on what the query reads."
-_TOO_LONG = "The query took longer than timeout: raise it, or make the query cheaper."
-_NO_CONNECTION_LEFT = (
+_GRANT = N_("The account is not allowed to read that: have the office grant SELECT on what the query reads.")
+_TOO_LONG = N_("The query took longer than timeout: raise it, or make the query cheaper.")
+_NO_CONNECTION_LEFT = N_(
     "The server has no connection left for this account: the next slot tries again; have the office raise its limit."
 )
-_EXPIRED = "The password has expired: have the office set it again, and put it into the url."
+_EXPIRED = N_("The password has expired: have the office set it again, and put it into the url.")
 
 #: Number → the cause and the fix.
 _FIXES = {
-    1044: "The account is not allowed to open that database: have the office grant SELECT in it.",
-    1045: "The name or the password is wrong, or the account is for another host: correct the url, or have it granted.",
-    1049: "There is no such database: correct its name in the url.",
-    1129: "The server has blocked this machine after many failures: have the office run FLUSH HOSTS.",
-    1130: "The server does not admit this machine: have the office create the account for this machine's address.",
+    1044: N_("The account is not allowed to open that database: have the office grant SELECT in it."),
+    1045: N_(
+        "The name or the password is wrong, or the account is for another host: correct the url, or have it granted."
+    ),
+    1049: N_("There is no such database: correct its name in the url."),
+    1129: N_("The server has blocked this machine after many failures: have the office run FLUSH HOSTS."),
+    1130: N_("The server does not admit this machine: have the office create the account for this machine's address."),
     **dict.fromkeys((1142, 1143, 1227, 1370), _GRANT),
-    **dict.fromkeys((1251, 2059), "The account signs in by a plugin that this driver lacks: have the office use "
-                    "mysql_native_password or caching_sha2_password."),
-    **dict.fromkeys((1290, 1792), "The query writes: write a single SELECT."),
-    1698: "Only an operating system user can sign in to this account: have the office give it a password.",
+    **dict.fromkeys(
+        (1251, 2059),
+        N_("The account signs in by a plugin that this driver lacks: have the office use mysql_native_password or "
+           "caching_sha2_password."),
+    ),
+    **dict.fromkeys((1290, 1792), N_("The query writes: write a single SELECT.")),
+    1698: N_("Only an operating system user can sign in to this account: have the office give it a password."),
     **dict.fromkeys((1820, 1862), _EXPIRED),
-    **dict.fromkeys((3118, 4151), "The account is locked: have the office unlock it."),
+    **dict.fromkeys((3118, 4151), N_("The account is locked: have the office unlock it.")),
     **dict.fromkeys((1040, 1203, 1226), _NO_CONNECTION_LEFT),
     **dict.fromkeys((1969, 3024, 4012), _TOO_LONG),
-    **dict.fromkeys((1205, 1213), "Another session locks the rows: ask at a quieter hour. The next slot tries again."),
-    1146: "There is no such table or view: correct the query, or the database in the url.",
-    1054: "There is no such column: correct the query.",
-    1064: "The query has a syntax error for MySQL: correct it, then run: clearance check.",
-    1248: "The query becomes a subquery to be counted: give each part in brackets a name.",
-    1060: "The query becomes a subquery to be counted: give each column a name of its own, with AS.",
-    1356: "A view of the office fails, perhaps because the account lacks rights: have the office repair it.",
-    2013: "The connection was lost during the answer, or nothing arrived within timeout: the next slot tries again.",
+    **dict.fromkeys(
+        (1205, 1213), N_("Another session locks the rows: ask at a quieter hour. The next slot tries again.")
+    ),
+    1146: N_("There is no such table or view: correct the query, or the database in the url."),
+    1054: N_("There is no such column: correct the query."),
+    1064: N_("The query has a syntax error for MySQL: correct it, then run: clearance check."),
+    1248: N_("The query becomes a subquery to be counted: give each part in brackets a name."),
+    1060: N_("The query becomes a subquery to be counted: give each column a name of its own, with AS."),
+    1356: N_("A view of the office fails, perhaps because the account lacks rights: have the office repair it."),
+    2013: N_(
+        "The connection was lost during the answer, or nothing arrived within timeout: the next slot tries again."
+    ),
 }  # fmt: skip
 
 #: The client's message about a server that it cannot reach → the cause and the fix.
 _CLIENT_FIXES = (
-    ("Connection refused", "No server listens there: check that the server runs, and the port in the url."),
-    ("Name or service not known", "The name of the host cannot be resolved: check the url, and DNS."),
-    ("getaddrinfo failed", "The name of the host cannot be resolved: check the url, and DNS."),
-    ("No route to host", "There is no route to it from here: check this machine's network, and the url."),
-    ("timed out", "It could not be reached in time: check whether a firewall blocks this machine."),
+    ("Connection refused", N_("No server listens there: check that the server runs, and the port in the url.")),
+    ("Name or service not known", N_("The name of the host cannot be resolved: check the url, and DNS.")),
+    ("getaddrinfo failed", N_("The name of the host cannot be resolved: check the url, and DNS.")),
+    ("No route to host", N_("There is no route to it from here: check this machine's network, and the url.")),
+    ("timed out", N_("It could not be reached in time: check whether a firewall blocks this machine.")),
 )
 
 #: Parameters of a URL for the TLS of PyMySQL.
@@ -105,8 +115,8 @@ class Mysql(Backend):
     raw_text = "CAST({0} AS BINARY)"
     #: FLOAT, by its number in the protocol.
     single_precision = frozenset({4})
-    without_tls = "ssl_disabled=true in the url, without ssl_ca and its like"
-    authority = "ssl_ca in the url"
+    without_tls = N_("ssl_disabled=true in the url, without ssl_ca and its like")
+    authority = N_("ssl_ca in the url")
 
     #: Features that this server lacks, for `check`.
     lacks: Sequence[str] = ()
@@ -160,16 +170,21 @@ class Mysql(Backend):
         self.lacks = lacks = list[str]()
         if not self._limit_statements(connection, version):
             lacks.append(
-                "no time limit for a statement (new in MySQL 5.7.8 and MariaDB 10.1): a query is stopped only by the "
-                "driver's own limit. Keep the query cheap, or have the office update the server."
+                tr(
+                    "the server has no time limit for a statement (new in MySQL 5.7.8 and MariaDB 10.1): a query is "
+                    "stopped only by the driver's own limit. Keep the query cheap, or have the office update the "
+                    "server."
+                )
             )
         connection.exec_driver_sql(isolation)
         if not self._accepts(connection, start):
             connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             if READ_ONLY in start:
                 lacks.append(
-                    "no read-only transaction (new in MySQL 5.6.5 and MariaDB 10.0): only the account's rights "
-                    "prevent writing. Have the office grant it only SELECT."
+                    tr(
+                        "the server has no read-only transaction (new in MySQL 5.6.5 and MariaDB 10.0): only the "
+                        "account's rights prevent writing. Have the office grant it only SELECT."
+                    )
                 )
 
     def _limit_statements(self, connection: Connection, version: str) -> bool:
@@ -189,7 +204,7 @@ class Mysql(Backend):
     @property
     def charset_fix(self) -> str:
         """The fix for text in another charset than its column's."""
-        return (
+        return tr(
             "Remove charset from the url (utf8mb4 is then used). If a column contains bytes of another charset, "
             'select CAST(column AS BINARY) and set that charset, such as bytes_as = "gbk".'
         )
@@ -199,16 +214,21 @@ class Mysql(Backend):
         results = connection.exec_driver_sql("SELECT @@character_set_results").scalar_one()
         results = str(results or "binary").lower()
         if results in _HOLDS_ALL:
-            return f"{results} on the connection, which has every character"
+            return tr("{results} on the connection, which has every character", results=results)
         holds = _HOLDS.get(results, frozenset()) | {results, "ascii", "binary"}
         lost = sorted({str(charset).lower() for charset in ask("CHARSET({})")} - holds)
         if lost:
             raise SourceGarbled(
-                f"{self.source}: charset={results} in the url lacks some characters of the columns ({lost[0]}), and "
-                'the server replaces them by "?"',
-                "Remove charset from the url: then utf8mb4 is used, which has every character.",
+                tr(
+                    "{source}: charset={results} in the url lacks some characters of the columns ({lost}), and "
+                    'the server replaces them by "?"',
+                    source=self.source,
+                    results=results,
+                    lost=lost[0],
+                ),
+                tr("Remove charset from the url: then utf8mb4 is used, which has every character."),
             )
-        return f"{results} on the connection, which holds the columns' letters"
+        return tr("{results} on the connection, which holds the columns' letters", results=results)
 
     def utc(self, connection: Connection) -> datetime | None:
         """Return the server's time."""
@@ -236,19 +256,18 @@ class Mysql(Backend):
         """Return warnings about the account's grants and about features that the server lacks."""
         rows = (str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS").all())
         grants = [grant for grant in rows if not _PLAYGROUND.search(grant)]
-        lacks = tuple(f"the server has {what}" for what in self.lacks)
         rights = [right for right, pattern in _RIGHTS.items() if any(map(pattern.match, grants))]
         if not rights:
-            return lacks
+            return tuple(self.lacks)
         account = str(connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one())
-        return (self.rights_warning(account, *rights), *lacks)
+        return (self.rights_warning(account, *rights), *self.lacks)
 
     def fix(self, error: BaseException) -> str:
         """Return the fix for the error's number."""
         number, text = _error_number(error), str(error)
         # The client has the same number for all errors before it reaches a server.
         by_text = next((fix for part, fix in _CLIENT_FIXES if part in text), "") if number in (2003, 0) else ""
-        return by_text or _FIXES.get(number, "")
+        return tr(by_text or _FIXES.get(number, ""))
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Return the class of an error by its number."""

@@ -23,12 +23,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import BATCH, DATA, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, short
+from connectors.databases.base import BATCH, DATA, FILES, LATER, PROGRAMS, Backend, milliseconds
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
 
-_CLIENT = (
+_CLIENT = N_(
     "Install Oracle's client here and set oracle_client to its folder, for thick mode; see docs/connectors/sql.md."
 )
 
@@ -43,71 +44,85 @@ _KNOWN_ERRORS: dict[str, tuple[type[SourceError], str]] = {
          "DPY-6002", "DPY-6005", "DPY-6010", "DPI-1010", "DPI-1080"),
         (SourceUnavailable, LATER),
     ),
-    "DPY-4024": (SourceUnavailable, "Raise timeout, or have the office check why the query takes so long."),
-    "DPI-1067": (SourceUnavailable, "Raise timeout, or have the office check why the query takes so long."),
-    "ORA-01555": (SourceUnavailable, "It took longer than the old state is kept: ask at a quieter hour, or for less."),
+    "DPY-4024": (SourceUnavailable, N_("Raise timeout, or have the office check why the query takes so long.")),
+    "DPI-1067": (SourceUnavailable, N_("Raise timeout, or have the office check why the query takes so long.")),
+    "ORA-01555": (
+        SourceUnavailable,
+        N_("It took longer than the old state is kept: ask at a quieter hour, or for less."),
+    ),
     "ORA-08177": (SourceUnavailable, LATER),
-    "ORA-01005": (SourceRefused, "The name or the password is wrong: correct the url."),
-    "ORA-01017": (SourceRefused, "The name or the password is wrong: correct the url."),
-    "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and check for failed logins."),
-    "ORA-28001": (SourceRefused, "The password has expired: have the office set it again, and put it into the url."),
-    "DPY-4001": (SourceRefused, "The url has no name or no password: add them."),
-    "ORA-02399": (SourceRefused, "The account's connection time is limited: have the office raise its CONNECT_TIME."),
+    "ORA-01005": (SourceRefused, N_("The name or the password is wrong: correct the url.")),
+    "ORA-01017": (SourceRefused, N_("The name or the password is wrong: correct the url.")),
+    "ORA-28000": (SourceRefused, N_("The account is locked: have the office unlock it, and check for failed logins.")),
+    "ORA-28001": (
+        SourceRefused,
+        N_("The password has expired: have the office set it again, and put it into the url."),
+    ),
+    "DPY-4001": (SourceRefused, N_("The url has no name or no password: add them.")),
+    "ORA-02399": (
+        SourceRefused,
+        N_("The account's connection time is limited: have the office raise its CONNECT_TIME."),
+    ),
     "ORA-28040": (
         SourceRefused,
-        (
-            "The server and this client have no common login protocol: have the office lower "
-            f"SQLNET.ALLOWED_LOGON_VERSION_SERVER in its sqlnet.ora. If the server is the older one: {_CLIENT}"
-        ),
+        N_("The server and this client have no common login protocol: have the office lower "
+           "SQLNET.ALLOWED_LOGON_VERSION_SERVER in its sqlnet.ora. If the server is the older one: {client}"),
     ),
     "ORA-12638": (
         SourceRefused,
-        "Have the office set SQLNET.AUTHENTICATION_SERVICES = (NONE), or create an account with a password.",
+        N_("Have the office set SQLNET.AUTHENTICATION_SERVICES = (NONE), or create an account with a password."),
     ),
     "ORA-12650": (
         SourceRefused,
-        f"The server's network encryption and this client's have no common algorithm. {_CLIENT}",
+        N_("The server's network encryption and this client's have no common algorithm. {client}"),
     ),
-    "DPY-3007": (SourceRefused, f"The server requires a feature that thin mode lacks. {_CLIENT}"),
-    "ORA-12504": (SourceRefused, "The url names no service: write ?service_name= into the url."),
+    "DPY-3007": (SourceRefused, N_("The server requires a feature that thin mode lacks. {client}")),
+    "ORA-12504": (SourceRefused, N_("The url names no service: write ?service_name= into the url.")),
     "DPY-6006": (
         SourceRefused,
-        "The server's certificate is for another name: write the host of the certificate into the url.",
+        N_("The server's certificate is for another name: write the host of the certificate into the url."),
     ),
     "ORA-29024": (
         SourceRefused,
-        "The server's certificate is not trusted here: put the office's certificate authority into the wallet.",
+        N_("The server's certificate is not trusted here: put the office's certificate authority into the wallet."),
     ),
-    "ORA-01045": (SourceRefused, "The account is not allowed to log on: have the office grant CREATE SESSION."),
-    "ORA-01031": (SourceRefused, "The account lacks a right: have the office grant SELECT, and write only a query."),
-    "ORA-12514": (SourceRefused, "The listener does not know this service: check service_name in the url."),
-    "DPY-6001": (SourceRefused, "The listener does not know this service: check service_name in the url."),
-    "ORA-12505": (SourceRefused, "The listener does not know this SID: write ?service_name= into the url."),
-    "DPY-6003": (SourceRefused, "The listener does not know this SID: write ?service_name= into the url."),
+    "ORA-01045": (SourceRefused, N_("The account is not allowed to log on: have the office grant CREATE SESSION.")),
+    "ORA-01031": (
+        SourceRefused,
+        N_("The account lacks a right: have the office grant SELECT, and write only a query."),
+    ),
+    "ORA-12514": (SourceRefused, N_("The listener does not know this service: check service_name in the url.")),
+    "DPY-6001": (SourceRefused, N_("The listener does not know this service: check service_name in the url.")),
+    "ORA-12505": (SourceRefused, N_("The listener does not know this SID: write ?service_name= into the url.")),
+    "DPY-6003": (SourceRefused, N_("The listener does not know this SID: write ?service_name= into the url.")),
     **dict.fromkeys(
         ("DPY-4026", "DPY-4027", "ORA-12154"),
-        (SourceRefused, "Write host, port and ?service_name= into the url; a bare name is looked up in tnsnames.ora."),
+        (
+            SourceRefused,
+            N_("Write host, port and ?service_name= into the url; a bare name is looked up in tnsnames.ora."),
+        ),
     ),
-    "DPY-3010": (SourceRefused, f"The server is older than 12.1, too old for thin mode. {_CLIENT}"),
-    "DPY-3001": (SourceRefused, f"The server requires its own network encryption, which thin mode lacks. {_CLIENT}"),
-    "ORA-12660": (SourceRefused, f"The server requires its own network encryption, which thin mode lacks. {_CLIENT}"),
-    "DPY-3015": (SourceRefused, f"The account has only a 10G password: have the office set it again. Or: {_CLIENT}"),
+    "DPY-3010": (SourceRefused, N_("The server is older than 12.1, too old for thin mode. {client}")),
+    "DPY-3001": (SourceRefused, N_("The server requires its own network encryption, which thin mode lacks. {client}")),
+    "ORA-12660": (SourceRefused, N_("The server requires its own network encryption, which thin mode lacks. {client}")),
+    "DPY-3015": (SourceRefused, N_("The account has only a 10G password: have the office set it again. Or: {client}")),
     "DPY-2019": (
         SourceRefused,
-        "Thin mode is already used in this program: set the same oracle_client in every Oracle source, and restart.",
+        N_("Thin mode is already used in this program: set the same oracle_client in every Oracle source, and "
+           "restart."),
     ),
-    "DPI-1047": (SourceRefused, f"Oracle's client library cannot be found. {_CLIENT}"),
-    "DPI-1072": (SourceRefused, f"Oracle's client library is too old. {_CLIENT}"),
+    "DPI-1047": (SourceRefused, N_("Oracle's client library cannot be found. {client}")),
+    "DPI-1072": (SourceRefused, N_("Oracle's client library is too old. {client}")),
     "ORA-00942": (
         SourceGarbled,
-        "There is no such table or view, or the account cannot read it: write OWNER.NAME, or have SELECT granted.",
+        N_("There is no such table or view, or the account cannot read it: write OWNER.NAME, or have SELECT granted."),
     ),
-    "ORA-00904": (SourceGarbled, "There is no such column: correct the query."),
-    "ORA-00933": (SourceGarbled, "The query has a syntax error for Oracle: check where it ends."),
-    "ORA-01722": (SourceGarbled, "Text is compared with a number: compare text with text."),
+    "ORA-00904": (SourceGarbled, N_("There is no such column: correct the query.")),
+    "ORA-00933": (SourceGarbled, N_("The query has a syntax error for Oracle: check where it ends.")),
+    "ORA-01722": (SourceGarbled, N_("Text is compared with a number: compare text with text.")),
     **dict.fromkeys(
         ("ORA-01830", "ORA-01840", "ORA-01841", "ORA-01843", "ORA-01847", "ORA-01858", "ORA-01861"),
-        (SourceGarbled, "A date is compared with text of another form: use TO_DATE with a format."),
+        (SourceGarbled, N_("A date is compared with text of another form: use TO_DATE with a format.")),
     ),
 }  # fmt: skip
 
@@ -141,8 +156,8 @@ REACHES = {
 class Oracle(Backend):
     """Oracle, through oracledb, or through cx_Oracle if that is still installed."""
 
-    without_tls = "write tcp in place of tcps in the url"
-    authority = "wallet_location in the url (its ewallet.pem)"
+    without_tls = N_("write tcp in place of tcps in the url")
+    authority = N_("wallet_location in the url (its ewallet.pem)")
 
     @property
     def supports_tls_limits(self) -> bool:
@@ -209,20 +224,23 @@ class Oracle(Backend):
             kind, fix_text = _KNOWN_ERRORS[code]
             if code in _GENERAL_ERRORS and (refused := self.tls_error(_two_lines(str(error)))):
                 return refused
-            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_two_lines(str(error)))}", fix_text)
+            return kind(self.failed(kind, _two_lines(str(error))), tr(fix_text, client=tr(_CLIENT)))
         return general
 
     @property
     def charset_fix(self) -> str:
         """The fix for a database that is declared as ASCII."""
-        return 'Set the real charset of the bytes, such as bytes_as = "gbk".'
+        return tr('Set the real charset of the bytes, such as bytes_as = "gbk".')
 
     def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
         """Return the database's charset; empty for ASCII or Latin, which can contain Chinese text in any charset."""
         name = _charset_of(connection)
         if self.options.bytes_as:
-            return f"{name or 'the database'} read as bytes in {self.options.bytes_as}"
-        return "" if not name or name.startswith(_LATIN) else f"{name} in the database, Unicode on the connection"
+            read = name or tr("the database")
+            return tr("{read} read as bytes in {charset}", read=read, charset=self.options.bytes_as)
+        if not name or name.startswith(_LATIN):
+            return ""
+        return tr("{name} in the database, Unicode on the connection", name=name)
 
     def utc(self, connection: Connection) -> datetime | None:
         """Return the server's time."""

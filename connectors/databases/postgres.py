@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from connectors.databases.base import DATA, FILES, LATER, PROGRAMS, Backend, milliseconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 #: The account, and whether it is a superuser or can change a table, by a grant to it, to a role of it, or to PUBLIC.
 _RIGHTS = """
@@ -43,34 +44,34 @@ _ROWS_HIDDEN = "affected by row-level security"
 
 #: SQLSTATE → the cause and the fix.
 _FIXES = {
-    "28P01": "The name or the password is wrong: correct the url.",
-    "28000": "The server does not admit this account from here: have the office add it to pg_hba.conf.",
-    "3D000": "There is no such database: correct its name in the url.",
-    "42501": "The account is not allowed to read that: have the office grant SELECT on what the query reads.",
-    "42P01": "There is no such table or view, or it is in another schema: write SCHEMA.NAME in the query.",
-    "3F000": "There is no such schema: correct the query.",
-    "42703": "There is no such column: correct the query, and write a name with capitals in double quotes.",
-    "42601": "The query has a syntax error for PostgreSQL: correct it, then run: clearance check.",
-    "42883": "The types of a comparison or a call do not match: cast one side, such as CAST(xh AS text).",
-    "42804": "The types of a comparison or a call do not match: cast one side, such as CAST(xh AS text).",
-    "22P02": "A value does not have the type of its comparison: compare text with text.",
-    "57014": "The query took longer than timeout: raise it, or make the query cheaper.",
-    "57P03": "The server is starting or stopping: the next slot tries again.",
-    "53300": "The server has no connection left: the next slot tries again; have the office raise max_connections.",
-    "55P03": "Another session locks the rows: ask at a quieter hour.",
-    "25006": "The query writes: write a single SELECT.",
+    "28P01": N_("The name or the password is wrong: correct the url."),
+    "28000": N_("The server does not admit this account from here: have the office add it to pg_hba.conf."),
+    "3D000": N_("There is no such database: correct its name in the url."),
+    "42501": N_("The account is not allowed to read that: have the office grant SELECT on what the query reads."),
+    "42P01": N_("There is no such table or view, or it is in another schema: write SCHEMA.NAME in the query."),
+    "3F000": N_("There is no such schema: correct the query."),
+    "42703": N_("There is no such column: correct the query, and write a name with capitals in double quotes."),
+    "42601": N_("The query has a syntax error for PostgreSQL: correct it, then run: clearance check."),
+    "42883": N_("The types of a comparison or a call do not match: cast one side, such as CAST(xh AS text)."),
+    "42804": N_("The types of a comparison or a call do not match: cast one side, such as CAST(xh AS text)."),
+    "22P02": N_("A value does not have the type of its comparison: compare text with text."),
+    "57014": N_("The query took longer than timeout: raise it, or make the query cheaper."),
+    "57P03": N_("The server is starting or stopping: the next slot tries again."),
+    "53300": N_("The server has no connection left: the next slot tries again; have the office raise max_connections."),
+    "55P03": N_("Another session locks the rows: ask at a quieter hour."),
+    "25006": N_("The query writes: write a single SELECT."),
 }
 
 #: The client's message before there is a session → the cause and the fix.
 _CLIENT_FIXES = (
-    ("password authentication", "The name or the password is wrong: correct the url."),
-    ("no password supplied", "The url has no password: add it, by env: or file:."),
-    ("no pg_hba.conf", "The server does not admit this account from here: have the office add it to pg_hba.conf."),
-    ("could not translate host name", "The name of the host cannot be resolved: check the url, and DNS."),
-    ("failed to resolve host", "The name of the host cannot be resolved: check the url, and DNS."),
-    ("Connection refused", "No server listens there: check that the server runs, and the port in the url."),
-    ("timeout expired", "It could not be reached in time: check whether a firewall blocks this machine."),
-    ("does not exist", "There is no such database or role: correct the url."),
+    ("password authentication", N_("The name or the password is wrong: correct the url.")),
+    ("no password supplied", N_("The url has no password: add it, by env: or file:.")),
+    ("no pg_hba.conf", N_("The server does not admit this account from here: have the office add it to pg_hba.conf.")),
+    ("could not translate host name", N_("The name of the host cannot be resolved: check the url, and DNS.")),
+    ("failed to resolve host", N_("The name of the host cannot be resolved: check the url, and DNS.")),
+    ("Connection refused", N_("No server listens there: check that the server runs, and the port in the url.")),
+    ("timeout expired", N_("It could not be reached in time: check whether a firewall blocks this machine.")),
+    ("does not exist", N_("There is no such database or role: correct the url.")),
     ("server closed the connection", LATER),
 )
 
@@ -87,8 +88,8 @@ class Postgres(Backend):
     raw_text = "convert_to({0}, 'WIN1252')"
     #: The type `real`, by its number in pg_type.
     single_precision = frozenset({700})
-    without_tls = "sslmode=disable in the url"
-    authority = "sslrootcert in the url"
+    without_tls = N_("sslmode=disable in the url")
+    authority = N_("sslrootcert in the url")
 
     def engine(self, url: URL) -> Engine:
         """Return an engine with time limits."""
@@ -132,9 +133,9 @@ class Postgres(Backend):
     @property
     def charset_fix(self) -> str:
         """The fix for text in another charset than the declared one."""
-        return (
-            "Remove client_encoding from the url. For a database in SQL_ASCII, set the charset of its bytes, such as "
-            'bytes_as = "gbk".'
+        return tr(
+            "Remove client_encoding from the url. For a database in SQL_ASCII, set the charset of its "
+            'bytes, such as bytes_as = "gbk".'
         )
 
     def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
@@ -145,7 +146,7 @@ class Postgres(Backend):
         )
         if not server or not client or (server == "SQL_ASCII" and not self.options.bytes_as):
             return ""
-        return f"{server} on the server, {client} on the connection"
+        return tr("{server} on the server, {client} on the connection", server=server, client=client)
 
     def utc(self, connection: Connection) -> datetime | None:
         """Return the server's time."""
@@ -207,12 +208,12 @@ class Postgres(Backend):
         state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
         text = str(error)
         if state == "42501" and _ROWS_HIDDEN in text:
-            return (
-                "A policy on that table hides rows from this account, so the students in these rows would be cleared: "
-                "have the office grant the account BYPASSRLS, or create a view with an owner that sees every row. If "
-                "only the visible rows matter: ALTER ROLE … SET row_security = on."
+            return tr(
+                "A policy on that table hides rows from this account, so the students in these rows would be "
+                "cleared: have the office grant the account BYPASSRLS, or create a view with an owner that "
+                "sees every row. If only the visible rows matter: ALTER ROLE … SET row_security = on."
             )
-        return _FIXES.get(state) or next((fix for part, fix in _CLIENT_FIXES if part in text), "")
+        return tr(_FIXES.get(state) or next((fix for part, fix in _CLIENT_FIXES if part in text), ""))
 
     def to_source_error(self, error: BaseException) -> SourceError:
         """Return a SourceError with the fixes for charsets and for a handshake unknown to PostgreSQL's client."""
@@ -222,8 +223,10 @@ class Postgres(Backend):
         if isinstance(general, SourceRefused) and _OTHER_HANDSHAKE in str(error):
             return SourceRefused(
                 general.what,
-                "openGauss and GaussDB store passwords in their own form: have the office set "
-                "password_encryption_type to 1 and set this account's password again; see docs/databases.md.",
+                tr(
+                    "openGauss and GaussDB store passwords in their own form: have the office set "
+                    "password_encryption_type to 1 and set this account's password again; see docs/databases.md."
+                ),
             )
         return general
 

@@ -16,6 +16,7 @@ from connectors.databases.sql_settings import Settings
 from connectors.databases.statements import by_number, fingerprints
 from connectors.databases.statements.queries import binds, own_limits
 from connectors.port import SAMPLE_ROWS, Cell, Question, SourceGarbled, table_of
+from foundation.translation import N_, tr
 from status_db.model import digest_of
 
 
@@ -44,10 +45,16 @@ class ReadTransaction:
         counts = [self._count_part(query, part) for part in parts]
         if (expected := sum(counts)) > self._settings.limit:
             raise SourceGarbled(
-                f"{self._question.source}: the query would return {expected} rows, more than its limit of "
-                f"{self._settings.limit}",
-                "Check whether the query has lost a condition; if not, raise limit in "
-                f"{table_of(self._question.source)}.",
+                tr(
+                    "{source}: the query would return {expected} rows, more than its limit of {limit}",
+                    source=self._question.source,
+                    expected=expected,
+                    limit=self._settings.limit,
+                ),
+                tr(
+                    "Check whether the query has lost a condition; if not, raise limit in {table}.",
+                    table=table_of(self._question.source),
+                ),
             )
         for count in counts:
             self._refuse_cut_off(query, count)
@@ -61,12 +68,26 @@ class ReadTransaction:
         """Refuse an answer that the query's own limit could have cut off, because its count is cut off as well."""
         for limit in own_limits(query, self._settings.parameters):
             if limit.reached(rows):
-                how = f"and {rows} rows came" if limit.whole else "in a part of it"
+                what = tr(
+                    "{source}: the query has its own {words}, in a part of it, so rows could be cut off unnoticed",
+                    source=self._question.source,
+                    words=limit.words,
+                )
+                if limit.whole:
+                    what = tr(
+                        "{source}: the query has its own {words}, and {rows} rows came, so rows could be cut off "
+                        "unnoticed",
+                        source=self._question.source,
+                        words=limit.words,
+                        rows=rows,
+                    )
                 raise SourceGarbled(
-                    f"{self._question.source}: the query has its own {limit.words}, {how}, so rows could be cut off "
-                    "unnoticed",
-                    f"Remove {limit.words} from the query, and set limit in {table_of(self._question.source)} against "
-                    "too many rows.",
+                    what,
+                    tr(
+                        "Remove {words} from the query, and set limit in {table} against too many rows.",
+                        words=limit.words,
+                        table=table_of(self._question.source),
+                    ),
                 )
 
     def rows(
@@ -121,8 +142,8 @@ class ReadTransaction:
         known = [cell for row in rows for cell in self._decode_row((row[0],)) if cell is not None]
         if any(isinstance(cell, BYTES) for cell in known):
             raise SourceGarbled(
-                f"{self._question.source}: the numbers of the population are bytes, not text",
-                f'Set their charset in {table_of(self._question.source)}, such as bytes_as = "utf-8".',
+                tr("{source}: the numbers of the population are bytes, not text", source=self._question.source),
+                tr('Set their charset in {table}, such as bytes_as = "utf-8".', table=table_of(self._question.source)),
             )
         return known
 
@@ -165,9 +186,11 @@ class ReadTransaction:
         theirs, ours = self.backend.utc(self.connection), self._question.clock()
         if theirs is None or abs(theirs - ours) <= CLOCKS_DIFFER:
             return ()
-        warning = (
-            f"the database's clock shows {theirs:%Y-%m-%d %H:%M:%S} UTC, and this machine's {ours:%Y-%m-%d %H:%M:%S} "
-            "UTC: correct the wrong one, with NTP."
+        warning = tr(
+            "the database's clock shows {theirs:%Y-%m-%d %H:%M:%S} UTC, and this machine's {ours:%Y-%m-%d "
+            "%H:%M:%S} UTC: correct the wrong one, with NTP.",
+            theirs=theirs,
+            ours=ours,
         )
         return (warning,)
 
@@ -185,9 +208,12 @@ class ReadTransaction:
         at = self._find_column("student", self._question.columns["student"], _column_names(result))
         if result.cursor.description[at][1] in self.backend.single_precision:
             raise SourceGarbled(
-                f"{self._question.source}: the student numbers are in a floating-point column of single precision, "
-                "which keeps only seven digits, and no CAST restores the others",
-                "Have the office store them as text, or use another column that has them complete.",
+                tr(
+                    "{source}: the student numbers are in a floating-point column of single precision, which "
+                    "keeps only seven digits, and no CAST restores the others",
+                    source=self._question.source,
+                ),
+                tr("Have the office store them as text, or use another column that has them complete."),
             )
 
     def _decode_row(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
@@ -201,8 +227,15 @@ class ReadTransaction:
         question = fingerprints.statement(self.connection.dialect.name, query, names)
         if question is None:
             raise SourceGarbled(
-                f"{self._question.source}: there is no built-in fingerprint for {self.connection.dialect.name}",
-                f"Set fingerprint in {table_of(self._question.source)} to a query of your own, or remove it.",
+                tr(
+                    "{source}: there is no built-in fingerprint for {name}",
+                    source=self._question.source,
+                    name=self.connection.dialect.name,
+                ),
+                tr(
+                    "Set fingerprint in {table} to a query of your own, or remove it.",
+                    table=table_of(self._question.source),
+                ),
             )
         if self.connection.dialect.name == "sqlite":
             fingerprints.lend_to_sqlite(self.connection.connection.driver_connection)  # type: ignore[arg-type]  # it is sqlite3's
@@ -222,11 +255,18 @@ class ReadTransaction:
         theirs = {"cohort": question.cohort} if question.cohort else {}
         values = {**self._settings.parameters, **days, **theirs, **extra}
         if missing := sorted(named - values.keys()):
-            fix_text = f"Add it to parameters in {table_of(question.source)}, or write \\: for a colon in a text."
+            fix_text = tr(
+                "Add it to parameters in {table}, or write \\: for a colon in a text.", table=table_of(question.source)
+            )
             if missing[0] in ("opens", "closes"):
-                fix_text = "It is a day of the cohort's windows: add windows to its [[cohort]]."
+                fix_text = tr("It is a day of the cohort's windows: add windows to its [[cohort]].")
             raise SourceGarbled(
-                f"{question.source}: the query names :{', :'.join(missing)}, which has no value", fix_text
+                tr(
+                    "{source}: the query names :{missing}, which has no value",
+                    source=question.source,
+                    missing=", :".join(missing),
+                ),
+                fix_text,
             )
         for many in named & {"numbers", "these"}:
             statement = statement.bindparams(bindparam(many, expanding=True))
@@ -249,11 +289,16 @@ class ReadTransaction:
         fitting = [i for i, name in enumerate(columns) if name.casefold() == column.casefold()]
         if len(fitting) == 1:
             return fitting[0]
-        what = "has two columns called" if fitting else "has no column"
+        what = N_('{source}: the answer has no column "{column}" (it has {columns})')
+        if fitting:
+            what = N_('{source}: the answer has two columns called "{column}" (it has {columns})')
         raise SourceGarbled(
-            f'{self._question.source}: the answer {what} "{column}" (it has {", ".join(columns)})',
-            f"Correct columns.{field} in {table_of(self._question.source)}, or give the column this name in the query, "
-            "with AS.",
+            tr(what, source=self._question.source, column=column, columns=tr(", ").join(columns)),
+            tr(
+                "Correct columns.{field} in {table}, or give the column this name in the query, with AS.",
+                field=field,
+                table=table_of(self._question.source),
+            ),
         )
 
 

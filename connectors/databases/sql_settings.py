@@ -12,6 +12,7 @@ from config.tables.secrets import FilePath, Text
 from connectors.databases.statements.queries import Query, binds
 from connectors.databases.statements.query_guard import refuse, refuse_everywhere
 from connectors.http.tls import DatabaseTls
+from foundation.translation import tr
 
 #: Parameters that this program binds if a query names them.
 _OWN_PARAMETERS = frozenset({"student", "numbers", "these", "opens", "closes", "cohort"})
@@ -21,7 +22,7 @@ def _codec_name(name: str) -> str:
     try:
         return codecs.lookup(name).name if name else ""
     except LookupError:
-        raise ValueError(f'"{name}" is not a charset: write one such as "gbk"') from None
+        raise ValueError(tr('"{name}" is not a charset: write one such as "gbk"', name=name)) from None
 
 
 class Settings(DatabaseTls):
@@ -71,10 +72,12 @@ class Settings(DatabaseTls):
     @model_validator(mode="after")
     def _binds_safely(self) -> Self:
         if taken := sorted(_OWN_PARAMETERS & self.parameters.keys()):
-            raise ValueError(f"the program itself binds :{taken[0]}: give the parameter another name")
+            raise ValueError(tr("the program itself binds :{taken}: give the parameter another name", taken=taken[0]))
         if binds(self.query, "numbers") and self.population is None:
             raise ValueError(
-                "a query that binds :numbers misses students whose numbers the office writes differently, and they "
-                "would be cleared: add a population, which can bind :numbers too"
+                tr(
+                    "a query that binds :numbers misses students whose numbers the office writes differently, and "
+                    "they would be cleared: add a population, which can bind :numbers too"
+                )
             )
         return self

@@ -11,26 +11,27 @@ from sqlalchemy.pool import NullPool
 
 from connectors.databases.base import Backend, Undecodable
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 #: SQLite's message → the cause and the fix.
 _FIXES = (
     (
         "is not a database",
-        "The file is not an SQLite database, or is encrypted: check the url, and have the office check the file.",
+        N_("The file is not an SQLite database, or is encrypted: check the url, and have the office check the file."),
     ),
     (
         "malformed",
-        "The file is damaged, or was being copied: the next slot tries again; have the office copy it whole.",
+        N_("The file is damaged, or was being copied: the next slot tries again; have the office copy it whole."),
     ),
-    ("unable to open", "Give this user the right to read the file and its folder."),
-    ("locked", "Another program writes to it: ask at a quieter hour. The next slot tries again."),
-    ("busy", "Another program writes to it: ask at a quieter hour. The next slot tries again."),
-    ("interrupted", "The query took longer than timeout: raise it, or make the query cheaper."),
-    ("disk I/O", "Check the disk or the network drive of the file. The next slot tries again."),
-    ("readonly", "The query writes: write a single SELECT."),
-    ("no such table", "There is no such table or view: correct the query, or the url if it is another file."),
-    ("no such column", "There is no such column: correct the query."),
-    ("syntax error", "The query has a syntax error for SQLite: correct it, then run: clearance check."),
+    ("unable to open", N_("Give this user the right to read the file and its folder.")),
+    ("locked", N_("Another program writes to it: ask at a quieter hour. The next slot tries again.")),
+    ("busy", N_("Another program writes to it: ask at a quieter hour. The next slot tries again.")),
+    ("interrupted", N_("The query took longer than timeout: raise it, or make the query cheaper.")),
+    ("disk I/O", N_("Check the disk or the network drive of the file. The next slot tries again.")),
+    ("readonly", N_("The query writes: write a single SELECT.")),
+    ("no such table", N_("There is no such table or view: correct the query, or the url if it is another file.")),
+    ("no such column", N_("There is no such column: correct the query.")),
+    ("syntax error", N_("The query has a syntax error for SQLite: correct it, then run: clearance check.")),
 )
 
 
@@ -41,10 +42,13 @@ class Sqlite(Backend):
         """Return an engine that opens the file read-only; a missing file is not created."""
         file = url.database or ""
         if not file or file == ":memory:":
-            raise SourceRefused(f"{self.source}: an SQLite url needs a file", "Write sqlite:///path/to/file.db.")
+            raise SourceRefused(
+                tr("{source}: an SQLite url needs a file", source=self.source), tr("Write sqlite:///path/to/file.db.")
+            )
         if not Path(file).is_file():
             raise SourceUnavailable(
-                f"{self.source}: there is no file {file}", "Check that the office has put it there."
+                tr("{source}: there is no file {file}", source=self.source, file=file),
+                tr("Check that the office has put it there."),
             )
         read_only = url.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
         engine = create_engine(
@@ -69,7 +73,7 @@ class Sqlite(Backend):
 
     def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
         """Return that text is read as it is stored."""
-        return "read as it is stored"
+        return tr("read as it is stored")
 
     def to_source_error(self, error: BaseException) -> SourceError:
         """Return a SourceError; Undecodable for text that is not UTF-8."""
@@ -95,4 +99,4 @@ class Sqlite(Backend):
 
     def fix(self, error: BaseException) -> str:
         """Return the fix for an error of the file or of the query."""
-        return next((fix for part, fix in _FIXES if part in str(error)), "")
+        return tr(next((fix for part, fix in _FIXES if part in str(error)), ""))

@@ -18,13 +18,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import DATA, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, seconds, short
+from connectors.databases.base import DATA, FILES, LATER, PROGRAMS, Backend, milliseconds, seconds
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
-_SYNTAX = "The query has a syntax error for SQL Server: try it in the office's own tool, with the same account."
-_DERIVED = (
-    "The query becomes a subquery to be counted: write it without WITH and without ORDER BY, each column with a name "
-    "of its own; or have the office make it a view."
+_SYNTAX = N_("The query has a syntax error for SQL Server: try it in the office's own tool, with the same account.")
+_DERIVED = N_(
+    "The query becomes a subquery to be counted: write it without WITH and without ORDER BY, each "
+    "column with a name of its own; or have the office make it a view."
 )
 
 #: Number → the class of the error, and the fix.
@@ -37,42 +38,48 @@ _KNOWN_ERRORS: dict[int, tuple[type[SourceError], str]] = {
          20002, 20003, 20004, 20006, 20009, 20017, 20047),
         (SourceUnavailable, LATER),
     ),
-    1205: (SourceUnavailable, "The server stopped it to end a deadlock: the next slot tries again."),
-    1222: (SourceUnavailable, "Another session locks the rows for longer than timeout: ask at a quieter hour."),
+    1205: (SourceUnavailable, N_("The server stopped it to end a deadlock: the next slot tries again.")),
+    1222: (SourceUnavailable, N_("Another session locks the rows for longer than timeout: ask at a quieter hour.")),
     **dict.fromkeys(
         (3957, 3958, 3959, 3960, 3961, 3966, 3967),
-        (SourceUnavailable, "The state of the read could not be kept: ask at a quieter hour, or for less."),
+        (SourceUnavailable, N_("The state of the read could not be kept: ask at a quieter hour, or for less.")),
     ),
-    18456: (SourceRefused, "The name or the password is wrong, or the server accepts no passwords: correct the url."),
-    18452: (SourceRefused, "The server accepts only domain accounts: have the office create one with a password."),
-    18470: (SourceRefused, "The account is disabled: have the office enable it."),
-    18486: (SourceRefused, "The account is locked: have the office unlock it, and check for failed logins."),
+    18456: (
+        SourceRefused,
+        N_("The name or the password is wrong, or the server accepts no passwords: correct the url."),
+    ),
+    18452: (SourceRefused, N_("The server accepts only domain accounts: have the office create one with a password.")),
+    18470: (SourceRefused, N_("The account is disabled: have the office enable it.")),
+    18486: (SourceRefused, N_("The account is locked: have the office unlock it, and check for failed logins.")),
     **dict.fromkeys(
         (18463, 18464, 18465, 18466, 18467, 18468, 18487, 18488),
-        (SourceRefused, "The password has expired: have the office set it again, and put it into the url."),
+        (SourceRefused, N_("The password has expired: have the office set it again, and put it into the url.")),
     ),
     **dict.fromkeys(
         (911, 916, 4060, 4064),
-        (SourceRefused, "There is no such database, or the account cannot open it: check the url."),
+        (SourceRefused, N_("There is no such database, or the account cannot open it: check the url.")),
     ),
     **dict.fromkeys(
         (229, 230, 262, 297, 300, 15247),
-        (SourceRefused, "The account lacks a right: have the office grant SELECT on what the query reads."),
+        (SourceRefused, N_("The account lacks a right: have the office grant SELECT on what the query reads.")),
     ),
     **dict.fromkeys(
         (3951, 3952, 3956),
-        (SourceRefused, "Have the office run ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON for each database read."),
+        (
+            SourceRefused,
+            N_("Have the office run ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON for each database read."),
+        ),
     ),
     208: (
         SourceGarbled,
-        "There is no such table or view, or the account cannot see it: write SCHEMA.NAME, or have SELECT granted.",
+        N_("There is no such table or view, or the account cannot see it: write SCHEMA.NAME, or have SELECT granted."),
     ),
-    207: (SourceGarbled, "There is no such column: correct the query."),
+    207: (SourceGarbled, N_("There is no such column: correct the query.")),
     **dict.fromkeys((102, 105, 170, 195, 209, 4104, 8120), (SourceGarbled, _SYNTAX)),
     **dict.fromkeys((156, 319, 1033, 8155, 8156), (SourceGarbled, _DERIVED)),
     **dict.fromkeys(
         (241, 242, 245, 248, 8114, 8115, 8134),
-        (SourceGarbled, "A value has not the type of its comparison: compare text with text, or use TRY_CONVERT."),
+        (SourceGarbled, N_("A value has not the type of its comparison: compare text with text, or use TRY_CONVERT.")),
     ),
 }  # fmt: skip
 
@@ -80,10 +87,10 @@ _KNOWN_ERRORS: dict[int, tuple[type[SourceError], str]] = {
 _KNOWN_STATES: dict[str, tuple[type[SourceError], str]] = {
     "IM002": (
         SourceRefused,
-        "Install Microsoft's ODBC driver, and name it in the url: ?driver=ODBC+Driver+18+for+SQL+Server.",
+        N_("Install Microsoft's ODBC driver, and name it in the url: ?driver=ODBC+Driver+18+for+SQL+Server."),
     ),
-    "01000": (SourceRefused, "The ODBC driver named in the url cannot be loaded: check that it is installed here."),
-    "28000": (SourceRefused, "The name or the password is wrong: correct the url."),
+    "01000": (SourceRefused, N_("The ODBC driver named in the url cannot be loaded: check that it is installed here.")),
+    "28000": (SourceRefused, N_("The name or the password is wrong: correct the url.")),
     **dict.fromkeys(("08001", "08004", "08S01", "08007", "HYT00", "HYT01", "40001"), (SourceUnavailable, LATER)),
 }
 
@@ -174,18 +181,22 @@ class SqlServer(Backend):
         )
         if snapshots == 1:
             return found
-        weaker = (
-            "the count and the rows can be of two states"
-            if by_statement
-            else "rows that move during the read can be missed"
-        )
-        fix_text = "have the office run ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
-        return (*found, f"the database keeps no snapshots, so {weaker}: {fix_text}")
+        if by_statement:
+            weaker = tr(
+                "the database keeps no snapshots, so the count and the rows can be of two states: have the office run "
+                "ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
+            )
+        else:
+            weaker = tr(
+                "the database keeps no snapshots, so rows that move during the read can be missed: have the office run "
+                "ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
+            )
+        return (*found, weaker)
 
     @property
     def charset_fix(self) -> str:
         """The fix for text in another charset than its column's."""
-        return (
+        return tr(
             "Remove charset and tds_version from the url. If a column contains bytes of another charset than its "
             'collation\'s, select CAST(column AS VARBINARY(8000)) and set that charset, such as bytes_as = "gbk".'
         )
@@ -200,27 +211,35 @@ class SqlServer(Backend):
         page: int | None = None
         with suppress(DBAPIError):
             page = connection.exec_driver_sql(CODE_PAGE).scalar_one_or_none()
-        return "" if not arrives or page is None or page in _LATIN else f"code page {page} in the database, {arrives}"
+        if not arrives or page is None or page in _LATIN:
+            return ""
+        return tr("code page {page} in the database, {arrives}", page=page, arrives=arrives)
 
     def _connection_text(self, raw: Any) -> str:  # noqa: ANN401 - a driver's connection
         """Return the charset in which text arrives; empty if it is unknown."""
         if not hasattr(raw, "_conn"):
-            return "UTF-16 on the connection" if hasattr(raw, "setdecoding") else ""
+            return tr("UTF-16 on the connection") if hasattr(raw, "setdecoding") else ""
         wire = raw._conn  # noqa: SLF001 - pymssql has its charset nowhere else
         charset = wire.charset.decode() if isinstance(wire.charset, bytes) else str(wire.charset or "")
         if tuple(wire.tds_version_tuple or ())[:1] in ((4,), (5,)):
             raise SourceGarbled(
-                f"{self.source}: tds_version in the url names a protocol without nvarchar, and the server replaces "
-                'characters that its code page lacks by "?"',
-                "Remove tds_version from the url.",
+                tr(
+                    "{source}: tds_version in the url names a protocol without nvarchar, and the server replaces "
+                    'characters that its code page lacks by "?"',
+                    source=self.source,
+                ),
+                tr("Remove tds_version from the url."),
             )
         if re.sub(r"[-_]", "", charset.lower()) not in _HOLDS_ALL:
             raise SourceGarbled(
-                f"{self.source}: charset={charset} in the url lacks some characters, and the driver replaces them by "
-                '"?"',
-                "Remove charset from the url: then UTF-8 is used, which has every character.",
+                tr(
+                    '{source}: charset={charset} in the url lacks some characters, and the driver replaces them by "?"',
+                    source=self.source,
+                    charset=charset,
+                ),
+                tr("Remove charset from the url: then UTF-8 is used, which has every character."),
             )
-        return f"{charset} on the connection"
+        return tr("{charset} on the connection", charset=charset)
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Return the class of an error by its number, else by its SQLSTATE."""
@@ -233,7 +252,7 @@ class SqlServer(Backend):
         if means is None:
             return super().to_source_error(error)
         kind, fix_text = means
-        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_server_message(error))}", fix_text)
+        return kind(self.failed(kind, _server_message(error)), tr(fix_text))
 
 
 def _known_error(error: BaseException) -> tuple[type[SourceError], str] | None:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import tr
 
 #: A date in a name, with an optional time of day.
 _DAY = re.compile(
@@ -33,7 +34,7 @@ def newest(pattern: Path, *, now: datetime, source: str, settings_table: str) ->
     Files that are being copied are left out. Raises SourceUnavailable when there is none; SourceRefused when the folder
     cannot be read; SourceGarbled when it is not clear which file is the newest.
     """
-    named = f"{source}: the list {pattern}"
+    named = tr("{source}: the list {pattern}", source=source, pattern=pattern)
     try:
         paths = [
             path
@@ -45,28 +46,37 @@ def newest(pattern: Path, *, now: datetime, source: str, settings_table: str) ->
         changed = {path: path.stat().st_mtime_ns for path in paths}
     except (FileNotFoundError, NotADirectoryError):
         raise SourceUnavailable(
-            f"{named} does not exist: there is no folder {pattern.parent}", "Check that its drive is mounted."
+            tr("{named} does not exist: there is no folder {parent}", named=named, parent=pattern.parent),
+            tr("Check that its drive is mounted."),
         ) from None
     except PermissionError:
         raise SourceRefused(
-            f"{named}: the folder cannot be listed by this user", "Give this user the right to read the folder."
+            tr("{named}: the folder cannot be listed by this user", named=named),
+            tr("Give this user the right to read the folder."),
         ) from None
     except OSError as error:
         raise SourceUnavailable(
-            f"{named}: the folder could not be listed ({error.strerror})", "Check that its drive is mounted."
+            tr("{named}: the folder could not be listed ({error})", named=named, error=error.strerror),
+            tr("Check that its drive is mounted."),
         ) from error
     if not paths:
         raise SourceUnavailable(
-            f"{named}: no file has such a name",
-            f"Check that the office has put it there, or correct path in {settings_table}.",
+            tr("{named}: no file has such a name", named=named),
+            tr("Check that the office has put it there, or correct path in {table}.", table=settings_table),
         )
     days = {path: _date_in_name(path.stem) for path in paths}
     dated = {path: day for path, day in days.items() if day is not None}
     if dated and len(dated) < len(paths):
         without = sorted(path.name for path in paths if path not in dated)
         raise SourceGarbled(
-            f"{named}: some names have a date and others have none ({', '.join(without[:_MOST_NAMED])})",
-            f"Move the others away, or write path in {settings_table} so that it matches one kind only.",
+            tr(
+                "{named}: some names have a date and others have none ({names})",
+                named=named,
+                names=tr(", ").join(without[:_MOST_NAMED]),
+            ),
+            tr(
+                "Move the others away, or write path in {table} so that it matches one kind only.", table=settings_table
+            ),
         )
     return _newest_path(dated or changed, named, now, settings_table)
 
@@ -76,13 +86,20 @@ def _newest_path(order: dict[Path, datetime] | dict[Path, int], named: str, now:
     paths = sorted(path for path, value in order.items() if value == last)
     if len(paths) > 1:
         raise SourceGarbled(
-            f"{named}: several files are the newest ({', '.join(path.name for path in paths[:_MOST_NAMED])})",
-            f"Move all but the right one away, or write path in {settings_table} so that it matches one kind only.",
+            tr(
+                "{named}: several files are the newest ({names})",
+                named=named,
+                names=tr(", ").join(path.name for path in paths[:_MOST_NAMED]),
+            ),
+            tr(
+                "Move all but the right one away, or write path in {table} so that it matches one kind only.",
+                table=settings_table,
+            ),
         )
     if isinstance(last, datetime) and last.replace(tzinfo=now.tzinfo) > now + _AHEAD:
         raise SourceGarbled(
-            f"{named}: the newest, {paths[0].name}, has a date in the future",
-            "Correct its name, or move it away.",
+            tr("{named}: the newest, {name}, has a date in the future", named=named, name=paths[0].name),
+            tr("Correct its name, or move it away."),
         )
     return paths[0]
 

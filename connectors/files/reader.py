@@ -15,6 +15,7 @@ from connectors.files.tables.header import header_if_any
 from connectors.files.tables.rows import rows_of, whole_rows_of
 from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, ListEnding, Page, is_nothing
 from connectors.port import Cell, SourceGarbled
+from foundation.translation import N_, tr
 
 #: How many bytes show what a file is.
 _HEAD = 4_096
@@ -23,19 +24,19 @@ _MARKS_OF_TEXT = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 #: The first bytes of other files that people upload.
 _OTHERS = (
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"{\\rtf", "an RTF document"),
-    (b"SQLite format 3", "a database"),
-    (b"\x00\x01\x00\x00Standard ", "an Access database"),
-    (b"$FL2", "an SPSS file"),
-    (b"<stata_dta>", "a Stata file"),
-    (b"PAR1", "a Parquet file"),
+    (b"%PDF", N_("a PDF document")),
+    (b"\x89PNG", N_("a picture")),
+    (b"\xff\xd8\xff", N_("a picture")),
+    (b"GIF8", N_("a picture")),
+    (b"Rar!", N_("a RAR archive")),
+    (b"7z\xbc\xaf", N_("a 7z archive")),
+    (b"\x1f\x8b", N_("a gzip archive")),
+    (b"{\\rtf", N_("an RTF document")),
+    (b"SQLite format 3", N_("a database")),
+    (b"\x00\x01\x00\x00Standard ", N_("an Access database")),
+    (b"$FL2", N_("an SPSS file")),
+    (b"<stata_dta>", N_("a Stata file")),
+    (b"PAR1", N_("a Parquet file")),
 )
 
 #: A table of dBase or FoxPro: its kind, then the date of its last change, with a year counted from 1900 or 2000.
@@ -68,20 +69,20 @@ def kind_of(head: bytes) -> tuple[FileKind, str]:
         return FileKind.OLD_WORKBOOK, ""
     for start, name in _OTHERS:
         if head.startswith(start):
-            return FileKind.OTHER, name
+            return FileKind.OTHER, tr(name)
     text = _as_latin(head)
     if text.startswith("mime-version:"):
-        return FileKind.OTHER, "a web page archive (.mht)"
+        return FileKind.OTHER, tr("a web page archive (.mht)")
     if text.startswith("<"):
         is_table = "schemas-microsoft-com:office:spreadsheet" in text or "<workbook" in text
         return (FileKind.XML if is_table and "<html" not in text else FileKind.WEB_PAGE), ""
     # Files of old spreadsheet programs begin with these bytes; only UTF-16 text has a byte of zero.
     if head[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
-        return FileKind.OTHER, "a workbook of Excel 95 or before"
+        return FileKind.OTHER, tr("a workbook of Excel 95 or before")
     if b"\0" in head and _DBASE.match(head):
-        return FileKind.OTHER, "a table of dBase or FoxPro"
+        return FileKind.OTHER, tr("a table of dBase or FoxPro")
     if b"\0" in _EMPTY_CELL.sub(b"", head) and not head.startswith(_MARKS_OF_TEXT) and not _is_wide(head):
-        return FileKind.OTHER, "no text and no workbook"
+        return FileKind.OTHER, tr("no text and no workbook")
     if _JSON.match(text):
         return FileKind.OTHER, "JSON"
     return FileKind.TEXT, ""
@@ -112,7 +113,8 @@ def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None
         holds.append(page.title)
         if len(holds) > 1:
             raise asked.garbled(
-                f"several of its worksheets have such a list ({', '.join(holds)})", "Keep one of them in the file."
+                tr("several of its worksheets have such a list ({names})", names=tr(", ").join(holds)),
+                tr("Keep one of them in the file."),
             )
         yield row
         ending = yield from rows
@@ -123,7 +125,7 @@ def _read_pages(path: Path, asked: ListAsked) -> list[Page]:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.strip(b"\0 \t\r\n"):
-        raise asked.garbled("it is empty", CUT_OFF)
+        raise asked.garbled(tr("it is empty"), tr(CUT_OFF))
     kind, name = kind_of(head)
     match kind:
         case FileKind.WORKBOOK:
@@ -136,11 +138,11 @@ def _read_pages(path: Path, asked: ListAsked) -> list[Page]:
 
             return xls.pages_of(path, asked)
         case FileKind.WEB_PAGE | FileKind.XML:
-            from connectors.files.workbooks import markup  # noqa: PLC0415 - as above
+            from connectors.files.workbooks import markup, xml_sheets  # noqa: PLC0415 - as above
 
-            return (markup.web_pages_of if kind is FileKind.WEB_PAGE else markup.xml_pages_of)(path, asked)
+            return (markup.web_pages_of if kind is FileKind.WEB_PAGE else xml_sheets.xml_pages_of)(path, asked)
         case FileKind.OTHER:
-            raise asked.garbled(f"it is {name}, whatever its file name", OTHER_KIND)
+            raise asked.garbled(tr("it is {kind}, whatever its file name", kind=name), tr(OTHER_KIND))
         case _:
             return lists_text.pages_of(path, asked)
 
@@ -157,10 +159,16 @@ def _choose_page(pages: list[Page], asked: ListAsked) -> tuple[Page, ListAsked]:
     page = named[0]
     if not asked.sheet and (hidden := next((other for other in pages if _holds_such_rows(other, asked)), None)):
         raise asked.garbled(
-            f'its worksheet "{hidden.title}" is hidden and also has such a list',
-            f'Set the right one in {asked.settings_table}, such as sheet = "{page.title}", or delete the other.',
+            tr('its worksheet "{title}" is hidden and also has such a list', title=hidden.title),
+            tr(
+                'Set the right one in {table}, such as sheet = "{title}", or delete the other.',
+                table=asked.settings_table,
+                title=page.title,
+            ),
         )
-    return page, asked if len(pages) == 1 else replace(asked, named=f'{asked.named}, worksheet "{page.title}"')
+    return page, asked if len(pages) == 1 else replace(
+        asked, named=tr('{named}, worksheet "{title}"', named=asked.named, title=page.title)
+    )
 
 
 def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
@@ -181,10 +189,13 @@ def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
 
 def _page_choice_error(titles: list[str], visible: list[Page], asked: ListAsked) -> SourceGarbled:
     if asked.sheet:
-        what = f'it has no worksheet "{asked.sheet}"'
+        what = N_('it has no worksheet "{sheet}" ({names})')
     else:
-        what = "it has several worksheets" if visible else "it has no visible worksheet"
-    return asked.garbled(f"{what} ({', '.join(titles)})", f"Set sheet in {asked.settings_table} to the right one.")
+        what = N_("it has several worksheets ({names})") if visible else N_("it has no visible worksheet ({names})")
+    return asked.garbled(
+        tr(what, sheet=asked.sheet, names=tr(", ").join(titles)),
+        tr("Set sheet in {table} to the right one.", table=asked.settings_table),
+    )
 
 
 def _as_latin(head: bytes) -> str:

@@ -35,6 +35,7 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
+from foundation.translation import LANGUAGE_VARIABLE, language, tr
 
 if sys.platform != "win32":
     import resource
@@ -161,14 +162,15 @@ def _start_child(limits: SandboxLimits, file: FileDescription) -> Iterator[_Chil
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             # One arena: each further one would reserve much address space without using it.
-            env={name: os.environ[name] for name in _NEEDED if name in os.environ} | {"MALLOC_ARENA_MAX": "1"},
+            env={name: os.environ[name] for name in _NEEDED if name in os.environ}
+            | {"MALLOC_ARENA_MAX": "1", LANGUAGE_VARIABLE: language()},
             # Ctrl-C reaches only this process, which then ends the child.
             start_new_session=True,
         )
     except OSError as error:
         raise SourceUnavailable(
-            f"{file.name} could not be read: no process could be started for it ({error})",
-            "The next run tries again. Check this machine's memory and processes.",
+            tr("{name} could not be read: no process could be started for it ({error})", name=file.name, error=error),
+            tr("The next run tries again. Check this machine's memory and processes."),
         ) from error
     child = _Child(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout), threading.Event())
 
@@ -230,11 +232,13 @@ def _reported_error(kind: str, value: Any, limits: SandboxLimits, file: FileDesc
         case "memory":
             return _memory_error(limits, file)
         case "forbidden":
-            return SourceRefused(f"{file.name} cannot be read by this user", "Give this user the right to read it.")
+            return SourceRefused(
+                tr("{name} cannot be read by this user", name=file.name), tr("Give this user the right to read it.")
+            )
         case "unreadable":
             return SourceUnavailable(
-                f"{file.name} could not be read ({value})",
-                "The next run tries again. Check that it exists and that its drive is mounted.",
+                tr("{name} could not be read ({reason})", name=file.name, reason=value),
+                tr("The next run tries again. Check that it exists and that its drive is mounted."),
             )
         case _:
             return _crash_error(str(value), file)
@@ -246,28 +250,38 @@ def _exit_error(code: int, limits: SandboxLimits, file: FileDescription, *, over
     name = signal.Signals(-code).name if code < 0 else ""
     if overdue or name in ("SIGXCPU", "SIGALRM"):
         return SourceGarbled(
-            f"{file.name} takes more than {limits.seconds} s to read",
-            "Empty formatted cells below and beside the list need time too. If it is the right file, raise longest in "
-            f"{limits.settings_table}, or have the office's system leave these cells out.",
+            tr("{name} takes more than {seconds} s to read", name=file.name, seconds=limits.seconds),
+            tr(
+                "Empty formatted cells below and beside the list need time too. If it is the right file, "
+                "raise longest in {table}, or have the office's system leave these cells out.",
+                table=limits.settings_table,
+            ),
         )
     if name in ("SIGKILL", "SIGTERM"):
         return SourceUnavailable(
-            f"{file.name} could not be read: another process ended the reader",
-            "The next run tries again. Check this machine's free memory.",
+            tr("{name} could not be read: another process ended the reader", name=file.name),
+            tr("The next run tries again. Check this machine's free memory."),
         )
-    return _crash_error(name or f"exit code {code}", file)
+    return _crash_error(name or tr("exit code {code}", code=code), file)
 
 
 def _memory_error(limits: SandboxLimits, file: FileDescription) -> SourceGarbled:
     return SourceGarbled(
-        f"{file.name} takes more than {limits.memory // 1_000_000} MB of memory to read",
-        "Empty formatted cells below and beside the list need memory too. If it is the right file, raise most_memory "
-        f"in {limits.settings_table}, or have the office's system leave these cells out.",
+        tr(
+            "{name} takes more than {megabytes} MB of memory to read",
+            name=file.name,
+            megabytes=limits.memory // 1_000_000,
+        ),
+        tr(
+            "Empty formatted cells below and beside the list need memory too. If it is the right file, "
+            "raise most_memory in {table}, or have the office's system leave these cells out.",
+            table=limits.settings_table,
+        ),
     )
 
 
 def _crash_error(how: str, file: FileDescription) -> SourceGarbled:
-    return SourceGarbled(f"{file.name} crashes its reader ({how})", file.fix_text)
+    return SourceGarbled(tr("{name} crashes its reader ({how})", name=file.name, how=how), file.fix_text)
 
 
 def be_the_child() -> NoReturn:

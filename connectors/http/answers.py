@@ -13,6 +13,8 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from foundation.translation import tr
+
 #: An answer up to this age, in seconds, is not old.
 _ON_ITS_WAY = 5.0
 
@@ -66,7 +68,7 @@ def json_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique_names)
     except json.JSONDecodeError as error:
         cut = error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip()) - _AT_END
-        why = "several JSON values, one after another" if error.msg == "Extra data" else str(error)
+        why = tr("several JSON values, one after another") if error.msg == "Extra data" else str(error)
         raise NotJsonError(why, at=error.pos, cut=cut and error.msg != "Extra data") from None
     except RecursionError as error:
         raise NotJsonError(str(error), at=1, cut=False) from None
@@ -77,12 +79,14 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(held) < len(pairs):
         names = [name for name, _ in pairs]
         duplicate = next(name for name in names if names.count(name) > 1)
-        raise NotJsonError(f'"{duplicate[:40]}" is a duplicate name in one object', at=1, cut=False)
+        raise NotJsonError(
+            tr('"{duplicate}" is a duplicate name in one object', duplicate=duplicate[:40]), at=1, cut=False
+        )
     return held
 
 
 def _refuse_constant(constant: str) -> Any:  # noqa: ANN401 - as json.loads wants it
-    raise NotJsonError(f"{constant} is not a number in JSON", at=1, cut=False)
+    raise NotJsonError(tr("{constant} is not a number in JSON", constant=constant), at=1, cut=False)
 
 
 def failure_text(body: object) -> str:
@@ -97,7 +101,8 @@ def failure_text(body: object) -> str:
     for name, value in top.items():
         if _is_failure(name, value):
             reason = next((top[word] for word in _REASONS if word != name and top.get(word)), None)
-            return f"{name} is {value!r}" + (f", {reason}" if reason is not None else "")
+            words = tr("{path} is {there}", path=name, there=repr(value))
+            return words if reason is None else tr("{words}, {reason}", words=words, reason=reason)
     return ""
 
 
@@ -135,10 +140,10 @@ def stale_reason(headers: Mapping[str, str]) -> str:
         if {"stale", "updating"} & set(words) and "fwd" not in words:
             return f"{name}: {headers[name][:40]}"
         if "hit" in words:
-            hit = f"{name}: {headers[name][:40]}, without its Age"
+            hit = tr("{name}: {value}, without its Age", name=name, value=headers[name][:40])
     old, fresh = cached_for(headers), _fresh_for(headers)
     if old > max(fresh, _ON_ITS_WAY):
-        return f"Age: {old:.0f} s, where {fresh:.0f} s count as fresh"
+        return tr("Age: {old:.0f} s, where {fresh:.0f} s count as fresh", old=old, fresh=fresh)
     return hit if "Age" not in headers else ""
 
 
@@ -164,7 +169,7 @@ def text_of(content: bytes, content_type: str, charset: str = "") -> str:
     them. Raises CharsetError with the cause where no charset fits.
     """
     if content.startswith(_GZIP):
-        raise CharsetError("it is packed with gzip, without a Content-Encoding")
+        raise CharsetError(tr("it is packed with gzip, without a Content-Encoding"))
     by_itself = json.detect_encoding(content)
     if not charset and not by_itself.startswith("utf-8"):
         charset = by_itself
@@ -201,20 +206,20 @@ def _is_known(charset: str) -> bool:
 def _charset_problem(content: bytes, by_settings: str, declared: str) -> str:
     charset = (by_settings or declared)[:40]
     if not charset:
-        why = "it declares no charset and is not UTF-8"
+        why = tr("it declares no charset and is not UTF-8")
     elif not _is_known(charset):
-        why = f'the charset "{charset}" is not known here, and it is not UTF-8'
+        why = tr('the charset "{charset}" is not known here, and it is not UTF-8', charset=charset)
     elif by_settings:
-        why = f"it is not {charset}"
+        why = tr("it is not {charset}", charset=charset)
     elif charset.lower().replace("-", "") == "utf8":
-        why = "it declares UTF-8, but is not UTF-8"
+        why = tr("it declares UTF-8, but is not UTF-8")
     else:
-        why = f"it declares {charset}, but is neither {charset} nor UTF-8"
+        why = tr("it declares {charset}, but is neither {charset} nor UTF-8", charset=charset)
     try:
         content.decode("gb18030")
     except UnicodeDecodeError:
         return why
-    return why if charset.lower().startswith("gb") else f"{why}; its bytes would fit GB18030"
+    return why if charset.lower().startswith("gb") else tr("{why}; its bytes would fit GB18030", why=why)
 
 
 class _Missing:

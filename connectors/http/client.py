@@ -21,12 +21,12 @@ from requests.auth import HTTPBasicAuth
 from connectors.http.answers import at_path, cached_for, stale_reason
 from connectors.http.backoff import Backoff
 from connectors.http.credentials import Credentials
-from connectors.http.refusals import TRY_LATER, Failing, Refusals
+from connectors.http.refusals import Failing, Refusals
 from connectors.http.settings import HttpSettings, Oauth2Auth, TokenAuth
-from connectors.http.tls import cause_of, find_accepted_limits, in_settings
-from connectors.http.unreached import public_url, root_cause_text, unreached_error
-from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
+from connectors.http.unreached import TRY_LATER, public_url, root_cause_text, tls_failure, unreached_error
+from connectors.port import Clock, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, RequestLimits
+from foundation.translation import N_, tr
 
 #: The pause before the second try; it doubles with each try.
 _FIRST_PAUSE = 0.5
@@ -121,8 +121,13 @@ class OfficeClient:
             self._refusals.refuse_part(response)
             if stale := stale_reason(response.headers):
                 raise SourceRefused(
-                    f"{self._source}: {public_url(url)} is answered from a cache, with old data ({stale})",
-                    "Have the operator of the cache or gateway exclude this address.",
+                    tr(
+                        "{source}: {url} is answered from a cache, with old data ({stale})",
+                        source=self._source,
+                        url=public_url(url),
+                        stale=stale,
+                    ),
+                    tr("Have the operator of the cache or gateway exclude this address."),
                 )
             body = self._refusals.json(response, content)
             answer = HttpAnswer(body, response.headers, response.links, cached_for(response.headers))
@@ -132,14 +137,21 @@ class OfficeClient:
                 continue
             if failure:
                 raise SourceRefused(
-                    f"{self._source}: {public_url(url)} reports a failure: {failure}",
-                    "The text above is the system's own. Have the office check the account and its rights."
+                    tr(
+                        "{source}: {url} reports a failure: {failure}",
+                        source=self._source,
+                        url=public_url(url),
+                        failure=failure,
+                    ),
+                    tr("The text above is the system's own. Have the office check the account and its rights.")
                     if self._exchange.ok is not None
                     else self._exchange.fix(
-                        "The text above is the system's own. Have the office check it. If the answer is a success, "
-                        "define in ok how it shows success.",
+                        tr(
+                            "The text above is the system's own. Have the office check it. If the answer is a success, "
+                            "define in ok how it shows success."
+                        ),
                         "ok",
-                        otherwise="The text above is the system's own. Have the office check it.",
+                        otherwise=tr("The text above is the system's own. Have the office check it."),
                     ),
                 )
             return answer
@@ -186,11 +198,19 @@ class OfficeClient:
             response, content = self._send_with_retries(auth.method, auth.url, **{how: form})
             url, path = auth.url, auth.token
         if response.status_code in (400, 401, 403):
-            whom = f" as {self._credentials.account}" if self._credentials.account else ""
+            what = N_("{source}: {url} refused the login (HTTP {status}{reason})")
+            if self._credentials.account:
+                what = N_("{source}: {url} refused the login as {account} (HTTP {status}{reason})")
             raise SourceRefused(
-                f"{self._source}: {public_url(url)} refused the login{whom} (HTTP {response.status_code}"
-                f"{self._refusals.quoted_reason(content)})",
-                "Have the office check the account's name, password and rights.",
+                tr(
+                    what,
+                    source=self._source,
+                    url=public_url(url),
+                    account=self._credentials.account,
+                    status=response.status_code,
+                    reason=self._refusals.quoted_reason(content),
+                ),
+                tr("Have the office check the account's name, password and rights."),
             )
         self._refusals.refuse_status(response, content)
         if not path:
@@ -198,13 +218,18 @@ class OfficeClient:
         body = self._refusals.json(response, content)
         token = at_path(body, path)
         if not isinstance(token, str) or not token:
-            reason = self._refusals.failure_reason(body) or f'the answer has no "{path}"'
+            reason = self._refusals.failure_reason(body) or tr('the answer has no "{path}"', path=path)
             raise SourceRefused(
-                f"{self._source}: {public_url(url)} refused the login: {reason}",
+                tr(
+                    "{source}: {url} refused the login: {reason}",
+                    source=self._source,
+                    url=public_url(url),
+                    reason=reason,
+                ),
                 self._exchange.fix(
-                    "Have the office check the account; or correct token, the path of the token in the answer.",
+                    tr("Have the office check the account; or correct token, the path of the token in the answer."),
                     "token",
-                    otherwise="Have the office check the account.",
+                    otherwise=tr("Have the office check the account."),
                 ),
             )
         return token
@@ -214,9 +239,9 @@ class OfficeClient:
         left = [str(cookie.value) for cookie in self._client.cookies if cookie.value]
         if not left:
             raise SourceRefused(
-                f"{self._source}: {public_url(url)} accepted the login but set no cookie",
+                tr("{source}: {url} accepted the login but set no cookie", source=self._source, url=public_url(url)),
                 self._exchange.fix(
-                    "Check url and token in auth.", "auth", otherwise="Check url, and check the account."
+                    tr("Check url and token in auth."), "auth", otherwise=tr("Check url, and check the account.")
                 ),
             )
         return max(left, key=len)
@@ -230,11 +255,13 @@ class OfficeClient:
             raise self._cookie_needs_https(url)
 
     def _cookie_needs_https(self, url: str) -> SourceRefused:
-        return SourceRefused(
-            f"{self._source}: the login sets a cookie that is sent over https only (Secure), but {public_url(url)} "
-            "is plain http, so no question would have the cookie",
-            "Write url with https://, at the address where the system uses https.",
+        what = tr(
+            "{source}: the login sets a cookie that is sent over https only (Secure), but {url} is plain http, so no "
+            "question would have the cookie",
+            source=self._source,
+            url=public_url(url),
         )
+        return SourceRefused(what, tr("Write url with https://, at the address where the system uses https."))
 
     def _send_with_retries(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         """Send until the answer is not a temporary failure. Raises SourceUnavailable or SourceRefused."""
@@ -270,7 +297,13 @@ class OfficeClient:
             return
         if wait > self._longest_pause or until > self._deadline:
             raise SourceUnavailable(
-                f"{self._source}: {public_url(url)} has requested a pause of another {wait:.0f} s", TRY_LATER
+                tr(
+                    "{source}: {url} has requested a pause of another {wait:.0f} s",
+                    source=self._source,
+                    url=public_url(url),
+                    wait=wait,
+                ),
+                tr(TRY_LATER),
             )
         self._pause(wait)
         self._waited_until = until
@@ -278,12 +311,16 @@ class OfficeClient:
     def _send_once(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise SourceUnavailable(f"{self._source}: {public_url(url)} was too slow to answer", TRY_LATER)
+            raise self._too_slow(url)
         exchange = self._exchange
         if exchange.authority and not Path(exchange.authority).exists():
             raise SourceRefused(
-                f"{self._source}: the file {exchange.authority}, which authority names, does not exist",
-                "Put the certificate of the authority there, as PEM, and make it readable by this program.",
+                tr(
+                    "{source}: the file {authority}, which authority names, does not exist",
+                    source=self._source,
+                    authority=exchange.authority,
+                ),
+                tr("Put the certificate of the authority there, as PEM, and make it readable by this program."),
             )
         seconds = exchange.timeout.total_seconds()
         connect, silence = min(left, exchange.connect_timeout.total_seconds()), min(left, seconds)
@@ -293,32 +330,44 @@ class OfficeClient:
             )
         except AnswerTooLargeError:
             raise SourceGarbled(
-                f"{self._source}: {public_url(url)} answered with more than {exchange.most_bytes} bytes",
+                tr(
+                    "{source}: {url} answered with more than {most_bytes} bytes",
+                    source=self._source,
+                    url=public_url(url),
+                    most_bytes=exchange.most_bytes,
+                ),
                 exchange.fix(
-                    "Ask for smaller pages, or raise most_bytes.",
+                    tr("Ask for smaller pages, or raise most_bytes."),
                     "most_bytes",
-                    otherwise="Ask for smaller pages (per_page), or have the office check what it sends.",
+                    otherwise=tr("Ask for smaller pages (per_page), or have the office check what it sends."),
                 ),
             ) from None
         except AnswerTooSlowError:
-            raise SourceUnavailable(f"{self._source}: {public_url(url)} was too slow to answer", TRY_LATER) from None
+            raise self._too_slow(url) from None
         except requests.exceptions.SSLError as error:
-            raise self._tls_failure(url, root_cause_text(error)) from None
+            left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
+            asked = self._refusals.asked(url)
+            raise tls_failure(root_cause_text(error), asked, table_of(self._source), left) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise SourceRefused(
-                f"{self._source}: {public_url(url)} is not an address", "Write one such as https://host/path."
+                tr("{source}: {url} is not an address", source=self._source, url=public_url(url)),
+                tr("Write one such as https://host/path."),
             ) from None
         except ValueError:
             # For a line break or a letter beyond Latin, from requests or from the standard library. The error's text
             # has the header's value, which can be a secret.
             raise SourceRefused(
-                f"{self._source}: a header cannot be sent to {public_url(url)}",
+                tr("{source}: a header cannot be sent to {url}", source=self._source, url=public_url(url)),
                 self._exchange.fix(
-                    "Remove blanks, line breaks and letters beyond Latin from headers and from the secrets of auth.",
+                    tr(
+                        "Remove blanks, line breaks and letters beyond Latin from headers and from the secrets of auth."
+                    ),
                     "headers",
                     "auth",
-                    otherwise="Remove blanks, line breaks and letters beyond Latin from the texts and secrets of "
-                    f"{table_of(self._source)}.",
+                    otherwise=tr(
+                        "Remove blanks, line breaks and letters beyond Latin from the texts and secrets of {table}.",
+                        table=table_of(self._source),
+                    ),
                 ),
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -326,35 +375,18 @@ class OfficeClient:
             if (unreached := unreached_error(error, self._refusals.asked(url, connect, silence))) is not None:
                 raise unreached from None
             raise SourceUnavailable(
-                f"{self._source}: the answer of {public_url(url)} broke off ({root_cause_text(error)})", TRY_LATER
+                tr(
+                    "{source}: the answer of {url} broke off ({error})",
+                    source=self._source,
+                    url=public_url(url),
+                    error=root_cause_text(error),
+                ),
+                tr(TRY_LATER),
             ) from None
 
-    def _tls_failure(self, url: str, text: str) -> SourceError:
-        """Return the error for a failed TLS handshake, with the fix."""
-        exchange = self._exchange
-        cause = cause_of(text, plain="http:// in url", authority="authority", settings=True)
-        if cause is None:
-            what = f"{self._source}: TLS to {public_url(url)} failed ({text})"
-            return SourceUnavailable(what, f"{TRY_LATER} If this repeats, send the office the text in brackets.")
-        what = f"{self._source}: {public_url(url)} {cause.did} ({text})"
-        parts = urlsplit(url)
-        left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
-        if exchange.proxy or not parts.hostname or left <= 0:
-            return cause.kind(what, cause.fix_text)
-        found = find_accepted_limits(parts.hostname, parts.port or 443, left, text)
-        if found is None:
-            return cause.kind(what, cause.fix_text)
-        limits, version = found
-        what += f"; in a test just now, it accepted {version}"
-        if not limits:
-            return cause.kind(
-                what, "No weaker limit is needed. Remove tls_minimum and tls_ciphers from this source's table."
-            )
-        return cause.kind(
-            what,
-            f"Have the office turn on TLS 1.2 with an ECDHE cipher and keys of 2048 bits or more; until then write "
-            f"{in_settings(limits)} in {table_of(self._source)}. Every run then warns of the weaker connection.",
-        )
+    def _too_slow(self, url: str) -> SourceUnavailable:
+        what = tr("{source}: {url} was too slow to answer", source=self._source, url=public_url(url))
+        return SourceUnavailable(what, tr(TRY_LATER))
 
     def _requested_pause(self, response: requests.Response) -> float:
         """Return the pause that the server requests (RFC 9110, section 10.2.3): seconds, or a date."""

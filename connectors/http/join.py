@@ -8,14 +8,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGarbled, table_of
+from foundation.translation import N_, tr
 
 
 @dataclass(frozen=True, slots=True)
 class JoinWords:
-    """The names of people and things in messages and proofs."""
+    """The English names of people and things in messages and proofs, out of `_TRANSLATED`."""
 
     people: str
     things: str
+
+
+_TRANSLATED = (N_("readers"), N_("users"), N_("patrons"), N_("loans"), N_("debts"), N_("fines"))
+
+
+def joined_detail(words: JoinWords, people: str, things: str) -> str:
+    """Return the detail of a proof that both answers have."""
+    return tr(
+        "{people}: {of_people}; {things}: {of_things}",
+        people=tr(words.people),
+        of_people=people,
+        things=tr(words.things),
+        of_things=things,
+    )
 
 
 def _counts_always(_person: tuple[Cell, ...]) -> bool:
@@ -46,11 +61,11 @@ def joined(
     ]
     details = {proof.kind: proof.detail for proof in people.proofs}
     proofs = tuple(
-        Proof(p.kind, f"{words.people}: {details[p.kind]}; {words.things}: {p.detail}")
+        Proof(p.kind, joined_detail(words, details[p.kind], p.detail))
         for p in things.proofs
         if p.kind in details and p.kind is not ProofKind.COLUMNS_PRESENT
     )
-    columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(question.columns.values()))
+    columns = Proof(ProofKind.COLUMNS_PRESENT, tr(", ").join(question.columns.values()))
     known = [person[1] for person in people.rows if id_text(person[0]) and id_text(person[1]) and counts(person)]
     unsettled = [numbers.get(id_text(cell)) for cell in (*people.unsettled, *things.unsettled)]
     return Snapshot(
@@ -77,14 +92,28 @@ def _numbers_by_person(question: Question, people: Snapshot, words: JoinWords) -
             continue
         if id_text(numbers.setdefault(id_text(person), number)) != id_text(number):
             raise SourceGarbled(
-                f"{question.source}: {id_text(person)} is duplicate among the {words.people}, with the student numbers "
-                f"{id_text(numbers[id_text(person)])} and {id_text(number)}",
-                "Have the office correct it; or map a column that identifies one of them.",
+                tr(
+                    "{source}: {person} is duplicate among the {people}, with the student numbers {first} and {number}",
+                    source=question.source,
+                    person=id_text(person),
+                    people=tr(words.people),
+                    first=id_text(numbers[id_text(person)]),
+                    number=id_text(number),
+                ),
+                tr("Have the office correct it; or map a column that identifies one of them."),
             )
     if people.rows and not any(id_text(number) for number in numbers.values()):
         raise SourceGarbled(
-            f"{question.source}: none of {len(people.rows)} {words.people} has a student number",
-            f"Check which column {table_of(question.source)} names for it, and that the account is allowed to read it.",
+            tr(
+                "{source}: none of {number} {people} has a student number",
+                source=question.source,
+                number=len(people.rows),
+                people=tr(words.people),
+            ),
+            tr(
+                "Check which column {table} names for it, and that the account is allowed to read it.",
+                table=table_of(question.source),
+            ),
         )
     return numbers
 
@@ -93,6 +122,13 @@ def _refuse_unmatched(question: Question, ids: list[Cell], numbers: Mapping[str,
     """Refuse things none of which has a known owner: the two answers are likely to use different ids."""
     if ids and not any(id_text(cell) in numbers for cell in ids):
         raise SourceGarbled(
-            f"{question.source}: none of {len(ids)} {words.things} belongs to any of the {len(numbers)} {words.people}",
-            f"Check in {table_of(question.source)} that both name people by the same id.",
+            tr(
+                "{source}: none of {number} {things} belongs to any of the {others} {people}",
+                source=question.source,
+                number=len(ids),
+                things=tr(words.things),
+                others=len(numbers),
+                people=tr(words.people),
+            ),
+            tr("Check in {table} that both name people by the same id.", table=table_of(question.source)),
         )

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.port import SourceGarbled, SourceUnavailable, table_of
+from foundation.translation import tr
 
 #: Koha calculates a balance in floating point; half a fen is not a difference.
 _CLOSE = Decimal("0.005")
@@ -21,8 +22,8 @@ def with_numbers(patrons: Any, attribute: str, field: str, where: str) -> Any:  
         attributes = patron.get("extended_attributes") if isinstance(patron, dict) else None
         if not isinstance(attributes, list):
             raise SourceGarbled(
-                f"{where} returns no extended attributes",
-                "Upgrade Koha, or set number to the field that has the number.",
+                tr("{where} returns no extended attributes", where=where),
+                tr("Upgrade Koha, or set number to the field that has the number."),
             )
         values = {a.get("value") for a in attributes if a.get("type") == attribute and a.get("value")}
         otherwise = patron.get(field) if field and not values else None
@@ -34,9 +35,12 @@ def with_titles(items: Any, source: str, where: str) -> Any:  # noqa: ANN401 - w
     """Return items as they are. Raises SourceGarbled where Koha does not embed their titles."""
     if isinstance(items, list) and any(isinstance(item, dict) and "biblio" not in item for item in items):
         raise SourceGarbled(
-            f"{where} returns items without biblio, so loans have no titles",
-            "This release of Koha does not support that part of its API. Set titles = false in "
-            f"{table_of(source)}, or have the library update Koha.",
+            tr("{where} returns items without biblio, so loans have no titles", where=where),
+            tr(
+                "This release of Koha does not support that part of its API. Set titles = false in {table}, "
+                "or have the library update Koha.",
+                table=table_of(source),
+            ),
         )
     return items
 
@@ -55,14 +59,19 @@ def open_lines(account: Any, source: str) -> Any:  # noqa: ANN401 - whatever JSO
         balance = Decimal(account["balance"])
     except (KeyError, TypeError, ArithmeticError):
         raise SourceGarbled(
-            f"{source}: an account has no balance, outstanding_debits and outstanding_credits",
-            "Check that url is Koha's staff interface, and which release it runs.",
+            tr("{source}: an account has no balance, outstanding_debits and outstanding_credits", source=source),
+            tr("Check that url is Koha's staff interface, and which release it runs."),
         ) from None
     owed = sum((line["amount_outstanding"] for line in lines), Decimal(0))
     if abs(owed - balance) > _CLOSE:
         # Koha reads them one after the other: a payment in between changes the balance, so the next run asks again.
         raise SourceUnavailable(
-            f"{source}: an account has a balance of {balance}, but its lines add up to {owed}",
-            "The next run tries again. If this repeats, have the library check its accounts.",
+            tr(
+                "{source}: an account has a balance of {balance}, but its lines add up to {owed}",
+                source=source,
+                balance=balance,
+                owed=owed,
+            ),
+            tr("The next run tries again. If this repeats, have the library check its accounts."),
         )
     return {"lines": lines}

@@ -7,6 +7,7 @@ from typing import Any
 from connectors.http.answers import MISSING
 from connectors.http.settings import column_key
 from connectors.port import Cell, SourceGarbled
+from foundation.translation import tr
 
 #: As a column, it means the number that was asked about.
 ASKED_NUMBER = "{student}"
@@ -58,8 +59,8 @@ def paths(record: object, prefix: str = "") -> Iterator[str]:
 def described(body: object) -> str:
     """Return the structure of an answer or a record, without its values."""
     if isinstance(body, dict):
-        return ", ".join(str(name) for name in list(body)[:12]) or "nothing"
-    return f"a list of {len(body)}" if isinstance(body, list) else type(body).__name__
+        return tr(", ").join(str(name) for name in list(body)[:12]) or tr("nothing")
+    return tr("a list of {number}", number=len(body)) if isinstance(body, list) else type(body).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,41 +93,72 @@ class MappedRecord:
         mapped = column_key(name, path)
         if cell is AMBIGUOUS:
             raise SourceGarbled(
-                f'{self.named}: record {number} has two names that differ from "{path}" only in case '
-                f"(it has {described(record)})",
-                self.fix(f"Write the exact name as {{column}} in {self.table}.", mapped),
+                tr(
+                    '{named}: record {number} has two names that differ from "{path}" only in case (it has {found})',
+                    named=self.named,
+                    number=number,
+                    path=path,
+                    found=described(record),
+                ),
+                self.fix(tr("Write the exact name as {{column}} in {table}.", table=self.table), mapped),
             )
         if cell is MISSING and name in self.optional:
             return None
         if cell is MISSING:
             raise SourceGarbled(
-                f'{self.named}: record {number} has no "{path}" (it has {described(record)})',
+                tr(
+                    '{named}: record {number} has no "{path}" (it has {found})',
+                    named=self.named,
+                    number=number,
+                    path=path,
+                    found=described(record),
+                ),
                 self._fix_missing(name, mapped),
             )
         if name == "due" and isinstance(cell, list) and (moment := _date_text(cell)):
             return moment
         if isinstance(cell, dict | list):
             raise SourceGarbled(
-                f'{self.named}: "{path}" in record {number} is not a single value',
-                self.fix("Correct {column}: name a value inside it.", mapped),
+                tr(
+                    '{named}: "{path}" in record {number} is not a single value',
+                    named=self.named,
+                    path=path,
+                    number=number,
+                ),
+                self.fix(tr("Correct {column}: name a value inside it."), mapped),
             )
         if isinstance(cell, str) and _is_broken(cell):
             if name == self.about:
                 raise SourceGarbled(
-                    f'{self.named}: "{path}" in record {number} has broken text, so its student is unknown',
-                    "Have the office correct that record, or the charset of its system.",
+                    tr(
+                        '{named}: "{path}" in record {number} has broken text, so its student is unknown',
+                        named=self.named,
+                        path=path,
+                        number=number,
+                    ),
+                    tr("Have the office correct that record, or the charset of its system."),
                 )
-            broken.append(f'record {number}: "{path}" has letters that cannot be read; they are shown as \ufffd.')
+            broken.append(
+                tr(
+                    'record {number}: "{path}" has letters that cannot be read; they are shown as �.',
+                    number=number,
+                    path=path,
+                )
+            )
             return _readable(cell)
         return cell
 
     def _fix_missing(self, name: str, mapped: str) -> str:
-        correct = self.fix(f"Correct {{column}} in {self.table}.", mapped)
+        correct = self.fix(tr("Correct {{column}} in {table}.", table=self.table), mapped)
         if name == self.about:
             # The field that identifies the person cannot be optional.
             return correct
         return self.fix(
-            f'Correct {{column}} in {self.table}; if records leave it out when it is empty, add "{name}" to optional.',
+            tr(
+                'Correct {{column}} in {table}; if records leave it out when it is empty, add "{name}" to optional.',
+                table=self.table,
+                name=name,
+            ),
             mapped,
             "optional",
             otherwise=correct,

@@ -13,13 +13,15 @@ from connectors.http.credentials import Credentials
 from connectors.http.settings import HttpSettings
 from connectors.http.unreached import (
     NO_PLAIN_HTTP,
-    SPEAKS_TLS,
+    TRY_LATER,
     HttpTarget,
+    expects_tls,
     failure_words,
     proxy_needs_login,
     public_url,
 )
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 #: Temporary failures.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -27,8 +29,6 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: How many bytes of a failed answer are read, and how many letters of its reason are shown.
 _MOST_READ = 4_000
 _WORDS = 200
-
-TRY_LATER = "The next run tries again. Check that the system runs and can be reached from here."
 
 
 class Unknown:
@@ -83,8 +83,14 @@ class Refusals:
         if isinstance(meaning, SourceError):
             raise meaning
         if response.status_code in _PASSING:
-            what = f"{self._source}: {url} answered HTTP {response.status_code}{self.quoted_reason(content)}"
-            return SourceUnavailable(what, TRY_LATER)
+            what = tr(
+                "{source}: {url} answered HTTP {status}{reason}",
+                source=self._source,
+                url=url,
+                status=response.status_code,
+                reason=self.quoted_reason(content),
+            )
+            return SourceUnavailable(what, tr(TRY_LATER))
         ok = self._exchange.ok
         if ok is None or not ok.later or response.status_code != requests.codes.ok:
             return None
@@ -96,13 +102,23 @@ class Refusals:
         if isinstance(value, bool) or str(value) not in {str(code) for code in ok.later}:
             return None
         return SourceUnavailable(
-            f"{self._source}: {url} cannot answer now, in its own words: {self.failure_reason(body)}", TRY_LATER
+            tr(
+                "{source}: {url} cannot answer now, in its own words: {reason}",
+                source=self._source,
+                url=url,
+                reason=self.failure_reason(body),
+            ),
+            tr(TRY_LATER),
         )
 
     def asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> HttpTarget:
         """Return the address and the time limits, for messages about a missing answer."""
         return HttpTarget(
-            f"{self._source}: {public_url(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1)
+            tr("{source}: {where}", source=self._source, where=public_url(url)),
+            url,
+            self._exchange.proxy,
+            round(connect, 1),
+            round(answer, 1),
         )
 
     def refuse_status(self, response: requests.Response, content: bytes) -> None:
@@ -114,31 +130,44 @@ class Refusals:
         if response.is_redirect:
             elsewhere = public_url(response.headers.get("Location", ""))
             raise SourceRefused(
-                f"{self._source}: {url} redirects to {elsewhere}",
+                tr("{source}: {url} redirects to {elsewhere}", source=self._source, url=url, elsewhere=elsewhere),
                 self._exchange.fix(
-                    "Write that address as url if it is right; if it is a login page, check auth.",
+                    tr("Write that address as url if it is right; if it is a login page, check auth."),
                     "auth",
-                    otherwise="Write the beginning of that address as url if it is right; if it is a login page, have "
-                    "the office check the account.",
+                    otherwise=tr(
+                        "Write the beginning of that address as url if it is right; if it is a login page, have the "
+                        "office check the account."
+                    ),
                 ),
             )
-        whom = f" to {self._credentials.account}" if status in (401, 403) and self._credentials.account else ""
-        what = f"{self._source}: {url} answered HTTP {status}{whom}{self.quoted_reason(content)}"
+        what = N_("{source}: {url} answered HTTP {status}{reason}")
+        if status in (401, 403) and self._credentials.account:
+            what = N_("{source}: {url} answered HTTP {status} to {account}{reason}")
+        what = tr(
+            what,
+            source=self._source,
+            url=url,
+            status=status,
+            account=self._credentials.account,
+            reason=self.quoted_reason(content),
+        )
         if status == requests.codes.proxy_authentication_required and self._exchange.proxy:
             raise proxy_needs_login(self.asked(response.url))
         if NO_PLAIN_HTTP in content:
-            raise SourceRefused(f"{self._source}: {url} {SPEAKS_TLS[0]}", SPEAKS_TLS[1])
+            raise expects_tls(tr("{source}: {where}", source=self._source, where=url))
         if status in (401, 403):
-            raise SourceRefused(what, "Have the office check the account's name, password and rights.")
+            raise SourceRefused(what, tr("Have the office check the account's name, password and rights."))
         if status in (404, 405, 410):
-            raise SourceRefused(what, "There is nothing to read at this address. Check url.")
+            raise SourceRefused(what, tr("There is nothing to read at this address. Check url."))
         if status >= requests.codes.server_error:
-            raise SourceUnavailable(what, TRY_LATER)
+            raise SourceUnavailable(what, tr(TRY_LATER))
         fix = self._exchange.fix(
-            "The system does not understand the question. Check url and {params}.",
+            tr("The system does not understand the question. Check url and {params}."),
             "params",
-            otherwise="The system does not understand the question. Check url, and ask the office whether its system "
-            "was updated.",
+            otherwise=tr(
+                "The system does not understand the question. Check url, and ask the office whether its "
+                "system was updated."
+            ),
         )
         raise SourceRefused(what, fix)
 
@@ -147,33 +176,41 @@ class Refusals:
         text = content[:_MOST_READ].decode("utf-8", "replace").strip()
         reason = failure_words(text)
         masked = re.sub(r"\?\S+", "?…", " ".join(str(self._credentials.masked(reason)).split()))
-        return f", in its own words: {masked[:_WORDS]}" if masked else ""
+        return tr(", in its own words: {words}", words=masked[:_WORDS].rstrip(".。")) if masked else ""
 
     def refuse_part(self, response: requests.Response) -> None:
         """Refuse a success that is not the system's own, whole answer."""
         status = response.status_code
         if status == requests.codes.ok:
             return
-        what = f"{self._source}: {public_url(response.url)} answered HTTP {status}"
+        what = tr(
+            "{source}: {url} answered HTTP {status}", source=self._source, url=public_url(response.url), status=status
+        )
         if status == requests.codes.accepted:
-            raise SourceUnavailable(f"{what}: it accepted the question and has no answer yet", TRY_LATER)
+            raise SourceUnavailable(
+                tr("{what}: it accepted the question and has no answer yet", what=what), tr(TRY_LATER)
+            )
         if status == requests.codes.non_authoritative_info:
             raise SourceRefused(
-                f"{what}: a proxy has changed the answer",
-                "Connect to the system directly, or have the proxy forward answers unchanged.",
+                tr("{what}: a proxy has changed the answer", what=what),
+                tr("Connect to the system directly, or have the proxy forward answers unchanged."),
             )
         if status == requests.codes.partial_content:
             raise SourceGarbled(
-                f"{what}: the answer is a part, where the whole was asked for",
+                tr("{what}: the answer is a part, where the whole was asked for", what=what),
                 self._exchange.fix(
-                    "Check paging and headers: ask for whole pages, and not for a range; have the proxy forward whole "
-                    "answers.",
+                    tr(
+                        "Check paging and headers: ask for whole pages, and not for a range; have the proxy forward "
+                        "whole answers."
+                    ),
                     "paging",
                     "headers",
-                    otherwise="Have the proxy forward whole answers.",
+                    otherwise=tr("Have the proxy forward whole answers."),
                 ),
             )
-        raise SourceGarbled(f"{what}, which has no answer to read", "It must answer HTTP 200 with JSON. Check url.")
+        raise SourceGarbled(
+            tr("{what}, which has no answer to read", what=what), tr("It must answer HTTP 200 with JSON. Check url.")
+        )
 
     def json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Return the JSON of an answer. Raises SourceGarbled, or SourceRefused for a web page."""
@@ -184,30 +221,50 @@ class Refusals:
             return json_of(text)
         except CharsetError as error:
             raise SourceGarbled(
-                f"{self._source}: the answer of {url} is not in its charset: {error}",
-                "Have the office send UTF-8 with the right Content-Encoding, or declare the charset in Content-Type; "
-                "with the connector rest, set charset.",
+                tr(
+                    "{source}: the answer of {url} is not in its charset: {error}",
+                    source=self._source,
+                    url=url,
+                    error=error,
+                ),
+                tr(
+                    "Have the office send UTF-8 with the right Content-Encoding, or declare the charset in "
+                    "Content-Type; with the connector rest, set charset."
+                ),
             ) from None
         except NotJsonError as error:
             if error.at == 0:
                 raise SourceGarbled(
-                    f"{self._source}: the answer of {url} is not JSON{self.quoted_reason(content)}",
+                    tr(
+                        "{source}: the answer of {url} is not JSON{reason}",
+                        source=self._source,
+                        url=url,
+                        reason=self.quoted_reason(content),
+                    ),
                     self._exchange.fix(
-                        "The system answers in another form. Check url, {params} and headers (Accept).",
+                        tr("The system answers in another form. Check url, {params} and headers (Accept)."),
                         "params",
                         "headers",
                     ),
                 ) from None
             raise SourceGarbled(
-                f"{self._source}: the answer of {url} is not valid JSON ({error}; {len(content)} bytes)",
-                "It may have been cut off. Check the system and the network in between; try again."
+                tr(
+                    "{source}: the answer of {url} is not valid JSON ({error}; {size} bytes)",
+                    source=self._source,
+                    url=url,
+                    error=error,
+                    size=len(content),
+                ),
+                tr("It may have been cut off. Check the system and the network in between; try again.")
                 if error.cut
                 else self._exchange.fix(
-                    "Check whether the system has another form of JSON (url, {params}, headers); if not, have the "
-                    "office correct what it sends.",
+                    tr(
+                        "Check whether the system has another form of JSON (url, {params}, headers); if not, have the "
+                        "office correct what it sends."
+                    ),
                     "params",
                     "headers",
-                    otherwise="Have the office correct what it sends.",
+                    otherwise=tr("Have the office correct what it sends."),
                 ),
             ) from None
 
@@ -216,29 +273,36 @@ class Refusals:
         start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:_MOST_READ]
         if start.startswith(b"<?xml") and b"<html" not in start.lower():
             raise SourceGarbled(
-                f"{self._source}: {url} answered with XML, where JSON was asked for",
+                tr("{source}: {url} answered with XML, where JSON was asked for", source=self._source, url=url),
                 self._exchange.fix(
-                    "Check whether the system also has JSON: at another address, by a parameter, or by Accept in "
-                    "headers.",
+                    tr(
+                        "Check whether the system also has JSON: at another address, by a parameter, or by Accept in "
+                        "headers."
+                    ),
                     "headers",
                 ),
             )
         if start[:1] == b"<":
             raise SourceRefused(
-                f"{self._source}: {url} answered with a web page, and not with data{self.quoted_reason(content)}",
+                tr(
+                    "{source}: {url} answered with a web page, and not with data{reason}",
+                    source=self._source,
+                    url=url,
+                    reason=self.quoted_reason(content),
+                ),
                 self._exchange.fix(
-                    "It is likely a login page. Check url and auth.",
+                    tr("It is likely a login page. Check url and auth."),
                     "auth",
-                    otherwise="It is likely a login page. Check url, and have the office check the account.",
+                    otherwise=tr("It is likely a login page. Check url, and have the office check the account."),
                 ),
             )
         if not start:
             raise SourceGarbled(
-                f"{self._source}: the answer of {url} is empty and is not JSON",
+                tr("{source}: the answer of {url} is empty and is not JSON", source=self._source, url=url),
                 self._exchange.fix(
-                    "The system may have another address for its data, or have stopped. Check url and {params}.",
+                    tr("The system may have another address for its data, or have stopped. Check url and {params}."),
                     "params",
-                    otherwise="The system may have stopped; the next run tries again. Check url.",
+                    otherwise=tr("The system may have stopped; the next run tries again. Check url."),
                 ),
             )
 
@@ -252,6 +316,8 @@ class Refusals:
             return ""
         reason = at_path(body, ok.reason) if ok.reason else None
         masked = self._credentials.masked
-        there = "nothing" if value is MISSING else repr(masked(value))
-        words = f"{ok.path} is {there}" + (f", {masked(reason)}" if reason not in (None, MISSING) else "")
-        return str(masked(words))[:300]
+        there = tr("nothing") if value is MISSING else repr(masked(value))
+        words = tr("{path} is {there}", path=ok.path, there=there)
+        if reason not in (None, MISSING):
+            words = tr("{words}, {reason}", words=words, reason=masked(reason))
+        return str(masked(words))[:300].rstrip(".。")

@@ -9,6 +9,7 @@ from connectors.http.paging import NoPaging, Paging
 from connectors.http.records import ASKED_NUMBER
 from connectors.http.settings import HttpSettings
 from connectors.http.worker_pool import PerStudent
+from foundation.translation import tr
 
 
 class Settings(HttpSettings):
@@ -48,39 +49,50 @@ class Settings(HttpSettings):
     @model_validator(mode="after")
     def _proves_something(self) -> Self:
         if "student" in self.optional:
-            raise ValueError('a record needs its student: remove "student" from optional')
+            raise ValueError(tr('a record needs its student: remove "student" from optional'))
         if "end_of_pages" in self.proofs and isinstance(self.paging, NoPaging):
             raise ValueError(
-                "one answer has no visible end, the system may stop at a default of its own: "
-                'name total or total_header, set paging, or accept proofs = ["second_pass"]'
+                tr(
+                    "one answer has no visible end, the system may stop at a default of its own: name total or "
+                    'total_header, set paging, or accept proofs = ["second_pass"]'
+                )
             )
         if not self.proofs or ("total" in self.proofs and not (self.total or self.total_header)):
             raise ValueError(
-                "nothing would show that an answer is whole: name total or total_header, "
-                'or accept proofs = ["second_pass"] or proofs = ["end_of_pages"]'
+                tr(
+                    "nothing would show that an answer is whole: name total or total_header, or accept proofs = "
+                    '["second_pass"] or proofs = ["end_of_pages"]'
+                )
             )
         return self
 
     @model_validator(mode="after")
     def _has_one_fingerprint(self) -> Self:
         if self.fingerprint and (self.per_student or not isinstance(self.paging, NoPaging)):
-            raise ValueError("a fingerprint is of one answer: leave it out, or ask for everything at once")
+            raise ValueError(tr("a fingerprint is of one answer: leave it out, or ask for everything at once"))
         return self
 
     @model_validator(mode="after")
     def _asks_about_one_rightly(self) -> Self:
         if self.one_url and ASKED_NUMBER not in self.one_url:
-            raise ValueError("one_url is the same for all students: write {student} where the number belongs")
+            raise ValueError(tr("one_url is the same for all students: write {student} where the number belongs"))
         names_one = self.one_url or any(ASKED_NUMBER in text for text in self.one.values())
         if self.per_student is None:
             if not self.url:
-                raise ValueError("the address is missing: set url")
+                raise ValueError(tr("the address is missing: set url"))
             if "one_answer" in self.proofs or self.missing == "outside":
                 raise ValueError(
-                    'proofs = ["one_answer"] and missing = "outside" are about single students: set per_student, too'
+                    tr(
+                        'proofs = ["one_answer"] and missing = "outside" are about single students: set per_student, '
+                        "too"
+                    )
                 )
         elif not names_one:
-            raise ValueError("per_student asks about each student: name one or one_url, with {student} for the number")
+            raise ValueError(
+                tr("per_student asks about each student: name one or one_url, with {student} for the number")
+            )
         elif "one_answer" in self.proofs and not isinstance(self.paging, NoPaging):
-            raise ValueError('a single page is not the whole: leave out paging, or accept proofs = ["end_of_pages"]')
+            raise ValueError(
+                tr('a single page is not the whole: leave out paging, or accept proofs = ["end_of_pages"]')
+            )
         return self

@@ -9,11 +9,12 @@ from pydantic import Field, PrivateAttr
 from config.tables.base import Span, Table
 from config.tables.secrets import FilePath, Secret, Text
 from connectors.http.tls import Tls
+from foundation.translation import N_, tr
 
 #: The fix where a ready-made connector has no key that would help.
-NO_KEY = (
-    "The connector has no key for this. Ask the office whether its system was updated, or whether a gateway "
-    "changes its answers. For another form of answers, use the connector rest."
+NO_KEY = N_(
+    "The connector has no key for this. Ask the office whether its system was updated, or whether "
+    "a gateway changes its answers. For another form of answers, use the connector rest."
 )
 
 
@@ -131,7 +132,7 @@ class HttpSettings(HttpTimeouts):
         own._theirs = {**{key: key for key in connector.model_fields}, **mapped, **called}  # noqa: SLF001 - of this very class
         return own
 
-    def fix(self, advice: str, *keys: str, otherwise: str = NO_KEY) -> str:
+    def fix(self, advice: str, *keys: str, otherwise: str = "") -> str:
         """Return advice that needs all of these keys, or `otherwise` where the source's table lacks one of them.
 
         The advice names a key in braces, such as {records} or {column}; it is replaced by the name in that table.
@@ -139,7 +140,7 @@ class HttpSettings(HttpTimeouts):
         for key in keys:
             named = key.partition(" = ")[0] if self._theirs is None else self._theirs.get(key)
             if named is None:
-                return otherwise
+                return otherwise or tr(NO_KEY)
             advice = advice.replace("{column}" if key.startswith("columns.") else f"{{{key}}}", named)
         return advice
 

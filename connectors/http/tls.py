@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 from config.tables.base import Table
 from config.tables.secrets import DatabaseUrl
 from connectors.port import SourceError, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
 
@@ -85,14 +86,20 @@ class TlsLimits:
         warnings: list[str] = []
         if self.minimum in _OLD:
             warnings.append(
-                f'tls_minimum = "{self.minimum}" allows TLS {self.minimum} for this source, which others on the '
-                "network can read or change: have the office turn on TLS 1.2, then remove tls_minimum."
+                tr(
+                    'tls_minimum = "{minimum}" allows TLS {minimum} for this source, which others on the network '
+                    "can read or change: have the office turn on TLS 1.2, then remove tls_minimum.",
+                    minimum=self.minimum,
+                )
             )
         usual = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.ciphers and _strength(self.context()) - _strength(usual):
             warnings.append(
-                f'tls_ciphers = "{self.ciphers}" allows weaker encryption than usual for this source: have the office '
-                "turn on an ECDHE cipher and use keys of 2048 bits or more, then remove tls_ciphers."
+                tr(
+                    'tls_ciphers = "{ciphers}" allows weaker encryption than usual for this source: have the '
+                    "office turn on an ECDHE cipher and use keys of 2048 bits or more, then remove tls_ciphers.",
+                    ciphers=self.ciphers,
+                )
             )
         return tuple(warnings)
 
@@ -114,13 +121,18 @@ def _known_ciphers(written: str) -> str:
             continue
         if not _selects(word.removeprefix("+")):
             raise ValueError(
-                f'OpenSSL on this machine has no cipher "{word}" of TLS 1.2 or older: for its ciphers, run '
-                "`openssl ciphers -v`"
+                tr(
+                    'OpenSSL on this machine has no cipher "{word}" of TLS 1.2 or older: for its ciphers, run '
+                    "`openssl ciphers -v`",
+                    word=word,
+                )
             )
     if written.strip() and not _selects(f"{written}:{_NEVER}"):
         raise ValueError(
-            "it leaves no cipher, or it is not in OpenSSL's form: write one such as "
-            '"AES128-SHA" or "DEFAULT:@SECLEVEL=1"'
+            tr(
+                'it leaves no cipher, or it is not in OpenSSL\'s form: write one such as "AES128-SHA" or '
+                '"DEFAULT:@SECLEVEL=1"'
+            )
         )
     return written.strip()
 
@@ -144,7 +156,7 @@ class Tls(Table):
     @model_validator(mode="after")
     def _has_ciphers(self) -> Self:
         if self.tls_minimum == "1.3" and self.tls_ciphers:
-            raise ValueError("TLS 1.3 has ciphers of its own: remove tls_ciphers, or set a lower tls_minimum")
+            raise ValueError(tr("TLS 1.3 has ciphers of its own: remove tls_ciphers, or set a lower tls_minimum"))
         return self
 
     @property
@@ -181,28 +193,37 @@ def refuse_what_no_driver_does(written: str, limits: TlsLimits, *, thick: bool) 
     name, _, driver = url.drivername.partition("+")
     # SQLAlchemy's default where the url names no driver; the driver itself may not be installed here.
     driver = driver or {"mysql": "mysqldb", "mariadb": "mysqldb", "oracle": "oracledb"}.get(name, name)
-    keys = " and ".join(key for key, set_ in (("tls_minimum", limits.minimum), ("tls_ciphers", limits.ciphers)) if set_)
+    keys = [key for key, value in (("tls_minimum", limits.minimum), ("tls_ciphers", limits.ciphers)) if value]
     why = ""
     if name == "sqlite":
         # A url that could not be read is replaced by one without a file.
-        why = "a file is read without TLS" if url.database else ""
+        why = tr("a file is read without TLS; remove the key") if url.database else ""
     elif name in ("postgresql", "opengauss", "gaussdb", "kingbase"):
         if limits.ciphers:
-            keys, why = "tls_ciphers", "PostgreSQL's client has no setting for ciphers"
+            keys, why = ["tls_ciphers"], tr("PostgreSQL's client has no setting for ciphers; remove the key")
         elif limits.minimum in _OLD:
-            why = f"PostgreSQL's client no longer supports TLS {limits.minimum}: have the office turn on TLS 1.2"
+            why = tr(
+                "PostgreSQL's client no longer supports TLS {version}: have the office turn on TLS 1.2; remove the key",
+                version=limits.minimum,
+            )
     elif name in ("mysql", "mariadb") and driver == "pymysql":
-        why = "the url switches TLS off (ssl_disabled)" if "ssl_disabled" in url.query else ""
+        why = tr("the url switches TLS off (ssl_disabled); remove the key") if "ssl_disabled" in url.query else ""
     elif name == "oracle" and driver == "oracledb":
         if thick:
-            why = "Oracle's own client (oracle_client) reads SSL_VERSION and SSL_CIPHER_SUITES from its sqlnet.ora"
+            why = tr(
+                "Oracle's own client (oracle_client) reads SSL_VERSION and SSL_CIPHER_SUITES from its sqlnet.ora; "
+                "remove the key"
+            )
         elif "tcps" not in written.lower():
-            why = "the url does not use TLS: write ?dsn=tcps://HOST:PORT/SERVICE after oracle+oracledb://USER:PASSWORD@"
+            why = tr(
+                "the url does not use TLS: write ?dsn=tcps://HOST:PORT/SERVICE after oracle+oracledb://USER:PASSWORD@"
+            )
+    elif driver == "mysqldb":
+        why = tr("the driver {driver} has no setting for it: write mysql+pymysql:// in the url", driver=driver)
     else:
-        why = f"the driver {driver} has no setting for it"
-        why += ": write mysql+pymysql:// in the url" if driver == "mysqldb" else ""
+        why = tr("the driver {driver} has no setting for it; remove the key", driver=driver)
     if why:
-        raise ValueError(f"no effect of {keys} here: {why}{'; remove the key' if 'write' not in why else ''}")
+        raise ValueError(tr("no effect of {keys} here: {why}", keys=tr(" and ").join(keys), why=why))
 
 
 #: The texts of TLS libraries and databases → the error, what the server did, and the fix. What differs from source to
@@ -214,91 +235,96 @@ _CAUSES: tuple[tuple[str, type[SourceError], str, str], ...] = (
             r"|(doesn't|does not) support SSL|SSL is required"
         ),
         SourceRefused,
-        "does not use TLS on that port",
-        "Set the port where the server uses TLS; or, to ask without TLS, write {plain}.",
+        N_("does not use TLS on that port"),
+        N_("Set the port where the server uses TLS; or, to ask without TLS, write {plain}."),
     ),
     (
         r"unsupported.protocol|alert.protocol.version|no.protocols.available|version.too.low|legacy.sigalg",
         SourceRefused,
-        "supports only versions of TLS that are no longer safe",
-        "Have the office turn on TLS 1.2{older}.",
+        N_("supports only versions of TLS that are no longer safe"),
+        N_("Have the office turn on TLS 1.2{older}."),
     ),
     (
         r"dh.key.too.small|bad.dh.p.length",
         SourceRefused,
-        "uses a Diffie-Hellman key that is too small",
-        "Have the office use a Diffie-Hellman group of 2048 bits or more, or an ECDHE cipher{small}.",
+        N_("uses a Diffie-Hellman key that is too small"),
+        N_("Have the office use a Diffie-Hellman group of 2048 bits or more, or an ECDHE cipher{small}."),
     ),
     (
         r"\b(ee|ca) certificate key too weak|\bkey.too.(small|weak)|ca.md.too.weak|digest.*too weak",
         SourceRefused,
-        "shows a certificate with a key or a digest that is too weak",
-        "Have the office get a certificate with a key of 2048 bits or more and SHA-256{weak}.",
+        N_("shows a certificate with a key or a digest that is too weak"),
+        N_("Have the office get a certificate with a key of 2048 bits or more and SHA-256{weak}."),
     ),
     (
         r"handshake.failure|no.shared.cipher|no.ciphers.available|insufficient.security",
         SourceRefused,
-        "has no TLS cipher in common with this machine",
-        "Have the office turn on an ECDHE cipher for TLS 1.2{rsa}.",
+        N_("has no TLS cipher in common with this machine"),
+        N_("Have the office turn on an ECDHE cipher for TLS 1.2{rsa}."),
     ),
     (
         r"certificate.has.expired|alert.certificate.expired",
         SourceRefused,
-        "shows a certificate that has expired",
-        "Have the office renew it.",
+        N_("shows a certificate that has expired"),
+        N_("Have the office renew it."),
     ),
     (
         r"certificate is not yet valid",
         SourceRefused,
-        "shows a certificate that is not valid yet",
-        "Check this machine's clock; if it is right, have the office correct the certificate.",
+        N_("shows a certificate that is not valid yet"),
+        N_("Check this machine's clock; if it is right, have the office correct the certificate."),
     ),
     (
         r"(hostname|address) mismatch|certificate is not valid for|does not match host name|DPY-6006",
         SourceRefused,
-        "shows a certificate for another name",
-        "Write the host in the url by a name in the certificate, or have the office add this name to it.",
+        N_("shows a certificate for another name"),
+        N_("Write the host in the url by a name in the certificate, or have the office add this name to it."),
     ),
     (
         r"root certificate file .* does not exist|no.certificate.or.crl.found|could not read root certificate",
         SourceRefused,
-        "cannot be verified: the file of its certificate authority does not exist or has no certificate",
-        "Put the authority's certificate, as PEM, in the file that {authority} names.",
+        N_("cannot be verified: the file of its certificate authority does not exist or has no certificate"),
+        N_("Put the authority's certificate, as PEM, in the file that {authority} names."),
     ),
     (
         r"self.signed.certificate|unable.to.get.(local.)?issuer",
         SourceRefused,
-        "shows a certificate whose authority is not known here",
-        "Get the certificate of the authority from the office, and set {authority} to its file.",
+        N_("shows a certificate whose authority is not known here"),
+        N_("Get the certificate of the authority from the office, and set {authority} to its file."),
     ),
     (
         r"certificate.verify.failed",
         SourceRefused,
-        "shows a certificate that is not trusted here",
+        N_("shows a certificate that is not trusted here"),
         (
-            "Have the office check whether it has expired, and for which name it is; or set {authority} to its "
-            "authority's file."
+            N_(
+                "Have the office check whether it has expired, and for which name it is; or set {authority} "
+                "to its authority's file."
+            )
         ),
     ),
     (
         r"unexpected.eof.while.reading|EOF occurred in violation",
         SourceUnavailable,
-        "closed the connection during the TLS handshake",
+        N_("closed the connection during the TLS handshake"),
         (
-            "The next run tries again. If this repeats, the server may need an older TLS: have the office turn on TLS "
-            "1.2{older}."
+            N_(
+                "The next run tries again. If this repeats, the server may need an older TLS: have the office "
+                "turn on TLS 1.2{older}."
+            )
         ),
     ),
 )
 
 #: What can be written into the table of the source, where its driver has such a setting.
 _BY_SETTINGS = {
-    "older": '; until then write tls_minimum = "1.0" (or "1.1") in the table of this source',
-    "small": '; until then write tls_ciphers = "DEFAULT:!DHE", or "DEFAULT:@SECLEVEL=1", in the table of this source',
-    "weak": '; until then write tls_ciphers = "DEFAULT:@SECLEVEL=1" in the table of this source',
-    "rsa": '; until then write tls_ciphers = "DEFAULT" in the table of this source',
+    "older": N_('; until then write tls_minimum = "1.0" (or "1.1") in the table of this source'),
+    "small": N_(
+        '; until then write tls_ciphers = "DEFAULT:!DHE", or "DEFAULT:@SECLEVEL=1", in the table of this source'
+    ),
+    "weak": N_('; until then write tls_ciphers = "DEFAULT:@SECLEVEL=1" in the table of this source'),
+    "rsa": N_('; until then write tls_ciphers = "DEFAULT" in the table of this source'),
 }
-_WITHOUT_SETTINGS = dict.fromkeys(_BY_SETTINGS, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,10 +342,11 @@ def cause_of(text: str, *, plain: str, authority: str, settings: bool) -> Handsh
     `plain` is how to ask the source without TLS, `authority` the key for a certificate authority; `settings` is
     whether tls_minimum and tls_ciphers can be set for the source.
     """
-    fill = {"plain": plain, "authority": authority, **(_BY_SETTINGS if settings else _WITHOUT_SETTINGS)}
+    ways = {key: tr(text) if settings else "" for key, text in _BY_SETTINGS.items()}
+    fill = {"plain": plain, "authority": authority, **ways}
     for words, kind, did, fix_text in _CAUSES:
         if re.search(words, text, re.IGNORECASE):
-            return HandshakeFailure(kind, did, fix_text.format(**fill))
+            return HandshakeFailure(kind, tr(did), tr(fix_text, **fill))
     return None
 
 
@@ -360,4 +387,4 @@ def in_settings(limits: TlsLimits) -> str:
     """Return limits in the form of the settings file."""
     written = [f'tls_minimum = "{limits.minimum}"'] if limits.minimum else []
     written += [f'tls_ciphers = "{limits.ciphers}"'] if limits.ciphers else []
-    return " and ".join(written)
+    return tr(" and ").join(written)

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 from requests import exceptions
 
+from connectors.http.tls import cause_of, find_accepted_limits, in_settings
 from connectors.port import SourceError, SourceRefused, SourceUnavailable
+from foundation.translation import N_, tr
 
 #: The first bytes of the alert that a TLS server sends to a client of plain HTTP.
 _TLS_ALERT = "\x15\x03"
@@ -21,10 +23,15 @@ _TLS_ALERT = "\x15\x03"
 #: The text that nginx, and servers based on it, send in the same case.
 NO_PLAIN_HTTP = b"plain HTTP request was sent to HTTPS port"
 
-SPEAKS_TLS = (
-    "expects TLS on that port, but was asked over plain http",
-    "Write https:// in place of http:// in url.",
-)
+TRY_LATER = N_("The next run tries again. Check that the system runs and can be reached from here.")
+
+
+def expects_tls(named: str) -> SourceRefused:
+    """Return the error for a server that expects TLS; `named` is the source and its address."""
+    return SourceRefused(
+        tr("{named} expects TLS on that port, but was asked over plain http", named=named),
+        tr("Write https:// in place of http:// in url."),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +65,52 @@ def unreached_error(error: BaseException, asked: HttpTarget) -> SourceError | No
     names = {type(each).__name__ for each in chain}
     if "NameResolutionError" in names:
         return SourceUnavailable(
-            f"{asked.named}: the name {urlsplit(asked.url).hostname} cannot be resolved",
-            "The next run tries again. Check the host in url, and this machine's name servers (DNS).",
+            tr(
+                "{named}: the name {hostname} cannot be resolved",
+                named=asked.named,
+                hostname=urlsplit(asked.url).hostname,
+            ),
+            tr("The next run tries again. Check the host in url, and this machine's name servers (DNS)."),
         )
     if "ConnectTimeout" in names or "ConnectTimeoutError" in names:
         return SourceUnavailable(
-            f"{asked.named}: {asked.where} could not be reached within {asked.connect_seconds:g} s",
-            "The next run tries again. Check the host and port in url, and that no firewall blocks this machine.",
+            tr(
+                "{named}: {where} could not be reached within {seconds:g} s",
+                named=asked.named,
+                where=asked.where,
+                seconds=asked.connect_seconds,
+            ),
+            tr("The next run tries again. Check the host and port in url, and that no firewall blocks this machine."),
         )
     if "Connection refused" in text:
         return SourceUnavailable(
-            f"{asked.named}: no program listens on {asked.where} (connection refused)",
-            "The next run tries again. Check that the system runs, and that url has its port.",
+            tr("{named}: no program listens on {where} (connection refused)", named=asked.named, where=asked.where),
+            tr("The next run tries again. Check that the system runs, and that url has its port."),
         )
     if found := re.search(r"No route to host|Network is unreachable|Host is down", text):
         return SourceUnavailable(
-            f"{asked.named}: {asked.where} cannot be reached from here ({found[0].lower()})",
-            "The next run tries again. Check this machine's network, and the host in url.",
+            tr(
+                "{named}: {where} cannot be reached from here ({cause})",
+                named=asked.named,
+                where=asked.where,
+                cause=found[0].lower(),
+            ),
+            tr("The next run tries again. Check this machine's network, and the host in url."),
         )
     if "ReadTimeout" in names or "ReadTimeoutError" in names:
         return SourceUnavailable(
-            f"{asked.named} was too slow to answer: no data for {asked.seconds:g} s",
-            "The next run tries again. If the system needs longer, raise timeout, or ask for smaller pages.",
+            tr("{named} was too slow to answer: no data for {seconds:g} s", named=asked.named, seconds=asked.seconds),
+            tr("The next run tries again. If the system needs longer, raise timeout, or ask for smaller pages."),
         )
     if any(_TLS_ALERT in str(each) or r"\x15\x03" in str(each) for each in chain):
-        return SourceRefused(f"{asked.named} {SPEAKS_TLS[0]}", SPEAKS_TLS[1])
+        return expects_tls(asked.named)
     if names & {"RemoteDisconnected", "ConnectionResetError", "BrokenPipeError"}:
         return SourceUnavailable(
-            f"{asked.named} closed the connection before it answered",
-            "The next run tries again. Check that the system runs, and that no proxy or firewall closes connections.",
+            tr("{named} closed the connection before it answered", named=asked.named),
+            tr(
+                "The next run tries again. Check that the system runs, and that no proxy or firewall closes "
+                "connections."
+            ),
         )
     return None
 
@@ -96,22 +120,65 @@ def _proxy_failure(text: str, asked: HttpTarget) -> SourceError:
         if found[1] == "407":
             return proxy_needs_login(asked)
         return SourceUnavailable(
-            f"{asked.named}: the proxy {asked.by_proxy} refused the connection (HTTP {found[1]})",
-            f"The next run tries again. Have the operator of the proxy allow {asked.where}.",
+            tr(
+                "{named}: the proxy {proxy} refused the connection (HTTP {status})",
+                named=asked.named,
+                proxy=asked.by_proxy,
+                status=found[1],
+            ),
+            tr("The next run tries again. Have the operator of the proxy allow {where}.", where=asked.where),
         )
     cause = re.search(r"Connection refused|timed out|Failed to resolve|No route to host", text)
+    what = N_("{named}: the proxy {proxy} could not be reached")
+    if cause:
+        what = N_("{named}: the proxy {proxy} could not be reached ({cause})")
     return SourceUnavailable(
-        f"{asked.named}: the proxy {asked.by_proxy} could not be reached{f' ({cause[0].lower()})' if cause else ''}",
-        "The next run tries again. Check that the proxy runs, and check proxy in the settings.",
+        tr(what, named=asked.named, proxy=asked.by_proxy, cause=cause[0].lower() if cause else ""),
+        tr("The next run tries again. Check that the proxy runs, and check proxy in the settings."),
     )
 
 
 def proxy_needs_login(asked: HttpTarget) -> SourceError:
     """Return the error for a proxy that requires a login."""
     return SourceRefused(
-        f"{asked.named}: the proxy {asked.by_proxy} requires a valid name and password (HTTP 407)",
-        "Set them in proxy, as http://USER:PASSWORD@HOST:PORT, by env: or file:.",
+        tr(
+            "{named}: the proxy {proxy} requires a valid name and password (HTTP 407)",
+            named=asked.named,
+            proxy=asked.by_proxy,
+        ),
+        tr("Set them in proxy, as http://USER:PASSWORD@HOST:PORT, by env: or file:."),
     )
+
+
+def tls_failure(text: str, asked: HttpTarget, table: str, seconds: float) -> SourceError:
+    """Return the error for a failed TLS handshake, with the fix; `text` is the TLS library's.
+
+    It tries for at most `seconds` which limits the server accepts. `table` is the source's table in the settings.
+    """
+    cause = cause_of(text, plain=tr("http:// in url"), authority="authority", settings=True)
+    if cause is None:
+        return SourceUnavailable(
+            tr("{named}: TLS failed ({text})", named=asked.named, text=text),
+            tr("{try_later} If this repeats, send the office the text in brackets.", try_later=tr(TRY_LATER)),
+        )
+    what = tr("{named} {did} ({text})", named=asked.named, did=cause.did, text=text)
+    parts = urlsplit(asked.url)
+    if asked.proxy or not parts.hostname or seconds <= 0:
+        return cause.kind(what, cause.fix_text)
+    found = find_accepted_limits(parts.hostname, parts.port or 443, seconds, text)
+    if found is None:
+        return cause.kind(what, cause.fix_text)
+    limits, version = found
+    what = tr("{what}; in a test just now, it accepted {version}", what=what, version=version)
+    fix_text = tr("No weaker limit is needed. Remove tls_minimum and tls_ciphers from this source's table.")
+    if limits:
+        fix_text = tr(
+            "Have the office turn on TLS 1.2 with an ECDHE cipher and keys of 2048 bits or more; until then write "
+            "{keys} in {table}. Every run then warns of the weaker connection.",
+            keys=in_settings(limits),
+            table=table,
+        )
+    return cause.kind(what, fix_text)
 
 
 def public_url(url: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from config.tables.base import Span, Table
 from connectors.port import Progress, SourceUnavailable, no_progress
+from foundation.translation import tr, tr_n
 
 Answer = TypeVar("Answer")
 
@@ -157,14 +158,28 @@ class _WorkerPool(Generic[Answer]):
             self._round(sorted(left, key=self._unanswered.__contains__))
         missing = len(self._questions) - len(self._answers)
         if missing > spare or (missing and not self._answers):
-            failure = self._failure.what if self._failure else f"{self._source} did not answer"
-            keys = " (at_once and per_second in its per_student)" if self._limits.in_settings else ""
-            rounds = f"{self._limits.rounds} round{'s' if self._limits.rounds != 1 else ''}"
+            failure = self._failure.what if self._failure else tr("{source} did not answer", source=self._source)
+            fix_text = tr(
+                "No answer is kept; the next run tries again. Check that the system runs and can handle this number of "
+                "questions."
+            )
+            if self._limits.in_settings:
+                fix_text = tr(
+                    "No answer is kept; the next run tries again. Check that the system runs and can handle this "
+                    "number of questions (at_once and per_second in its per_student)."
+                )
             raise SourceUnavailable(
-                f"{failure}; {missing} of {len(self._questions)} questions about single students were not answered in "
-                f"{rounds}",
-                f"No answer is kept; the next run tries again. Check that the system runs and can handle this number "
-                f"of questions{keys}.",
+                tr_n(
+                    "{failure}; {missing} of {questions} questions about single students were not answered in "
+                    "{number} round",
+                    "{failure}; {missing} of {questions} questions about single students were not answered in "
+                    "{number} rounds",
+                    self._limits.rounds,
+                    failure=failure,
+                    missing=missing,
+                    questions=len(self._questions),
+                ),
+                fix_text,
             )
         return {question: self._answers[question] for question in self._questions if question in self._answers}
 
@@ -250,11 +265,22 @@ class _WorkerPool(Generic[Answer]):
             raise _PoolEnd
 
     def _too_long(self) -> SourceUnavailable:
-        fix_text = "Raise longest, at_once or per_second in its per_student"
+        fix_text = tr(
+            "No answer is kept; the next run tries again. Raise longest, at_once or per_second in its per_student."
+        )
         if not self._limits.in_settings:
-            fix_text = "Ask at a quieter hour, or have the office check why it is slow"
+            fix_text = tr(
+                "No answer is kept; the next run tries again. Ask at a quieter hour, or have the office check why "
+                "it is slow."
+            )
         return SourceUnavailable(
-            f"{self._source}: the questions about each student took longer than {self._limits.longest}; "
-            f"{len(self._answers)} of {len(self._questions)} questions were answered",
-            f"No answer is kept; the next run tries again. {fix_text}.",
+            tr(
+                "{source}: the questions about each student took longer than {longest}; {answers} of "
+                "{questions} questions were answered",
+                source=self._source,
+                longest=self._limits.longest,
+                answers=len(self._answers),
+                questions=len(self._questions),
+            ),
+            fix_text,
         )

@@ -2,6 +2,7 @@
 
 from config.tables.secrets import Secret, SecretUnusable
 from connectors.port import SourceRefused
+from foundation.translation import tr
 
 
 def reveal(secret: Secret, source: str) -> str:
@@ -10,5 +11,6 @@ def reveal(secret: Secret, source: str) -> str:
         return secret.reveal()
     except SecretUnusable as error:
         raise SourceRefused(
-            f"{source} cannot be asked: {error}", f"Then run: clearance check {source.split(maxsplit=1)[0]}."
+            tr("{source} cannot be asked: {error}", source=source, error=error),
+            tr("Then run: clearance check {source}.", source=source.split(maxsplit=1)[0]),
         ) from None

@@ -1,5 +1,6 @@
 """The domain that a provider adds to a name, as in `2015150001@stu.example.edu`."""
 
+from foundation.translation import tr
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 
 
@@ -29,7 +30,13 @@ def without_domain(method: str, name: str, domain: str) -> str:
     raise SignInRefused(
         method,
         SignInCode.UNKNOWN,
-        f'the name is "{printable(name, 100)}", but strip_domain = "{domain}" in [auth.{method}] admits only names of '
-        "that domain. Have the person sign in with their account of that domain, or correct strip_domain.",
+        tr(
+            'the name is "{name}", but strip_domain = "{domain}" in [auth.{method}] admits only names of '
+            "that domain. Have the person sign in with their account of that domain, or correct "
+            "strip_domain.",
+            name=printable(name, 100),
+            domain=domain,
+            method=method,
+        ),
         printable(name, 100),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from config.tables.portal import Auth
+from foundation.translation import tr
 from portal.access.requires import NARROWED, safe_next
 from portal.auth import sessions
 from portal.auth.refusals import SignInCode, SignInRefused
@@ -89,9 +90,13 @@ async def admit(
 
 def _refuse_elsewhere(context: Context, account: Account, method: str) -> None:
     if not context.services.for_staff and account.student is None:
-        raise SignInRefused(method, SignInCode.STAFF, "staff must sign in at the desk's own address", account.account)
+        raise SignInRefused(
+            method, SignInCode.STAFF, tr("staff must sign in at the desk's own address"), account.account
+        )
     if not context.services.for_students and not is_staff(account):
-        raise SignInRefused(method, SignInCode.STUDENT, "students must sign in at their own address", account.account)
+        raise SignInRefused(
+            method, SignInCode.STUDENT, tr("students must sign in at their own address"), account.account
+        )
 
 
 def first_address(narrowed: str | None, goal: str) -> str:

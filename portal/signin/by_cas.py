@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from foundation.translation import tr
 from portal.access.requires import for_anybody, recognise, safe_next
 from portal.auth.providers import cas
 from portal.auth.providers.cas import CasServer, Untrusted
@@ -35,11 +36,11 @@ async def from_cas(context: Context) -> Response:
     server = _cas(context)
     sign_in_state = context.services.sign_in_states.resume(context.request, cas.METHOD, context.now)
     if sign_in_state is None:
-        raise SignInRefused(cas.METHOD, SignInCode.LATE, "no recent sign-in began in this browser. Sign in again.")
+        raise SignInRefused(cas.METHOD, SignInCode.LATE, tr("no recent sign-in began in this browser. Sign in again."))
     ticket = context.request.query_params.get("ticket", "")
     user = await context.ask_long(server.validated, ticket, _service(context, sign_in_state))
     if not await context.ask_long(context.services.tickets.use, hashlib.sha256(ticket.encode()).digest(), context.now):
-        raise SignInRefused(cas.METHOD, SignInCode.REFUSED, "the ticket was used before. Sign in again.", user.name)
+        raise SignInRefused(cas.METHOD, SignInCode.REFUSED, tr("the ticket was used before. Sign in again."), user.name)
     key = external_sign_in.provider_session(cas.METHOD, server.url, ticket)
     external = ExternalSignIn(cas.METHOD, user.name, key, second_factor=user.second_factor)
     response = await external_sign_in.sign_in(context, external, sign_in_state.goal)

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from foundation.translation import tr
 from portal.access.requires import for_anybody, recognise, safe_next
 from portal.auth.providers.oidc import OidcProvider
 from portal.auth.providers.oidc_published import METHOD
@@ -47,15 +48,18 @@ async def from_provider(context: Context) -> Response:
     answer, now = context.request.query_params, context.now
     sign_in_state = context.services.sign_in_states.resume(context.request, METHOD, context.now)
     if sign_in_state is None:
-        raise SignInRefused(METHOD, SignInCode.LATE, "no recent sign-in began in this browser. Sign in again.")
+        raise SignInRefused(METHOD, SignInCode.LATE, tr("no recent sign-in began in this browser. Sign in again."))
     if not await context.ask_long(context.services.tickets.use, _ticket_digest(f"state {sign_in_state.state}"), now):
-        raise SignInRefused(METHOD, SignInCode.LATE, "this sign-in has already ended. Sign in again.")
+        raise SignInRefused(METHOD, SignInCode.LATE, tr("this sign-in has already ended. Sign in again."))
     if "iss" in answer and not await context.ask_long(provider.is_from, answer["iss"], now):
         raise SignInRefused(
             METHOD,
             SignInCode.REFUSED,
-            f'the answer names another issuer, "{printable(answer["iss"], 200)}". If that is your provider, set '
-            "issuer in [auth.oidc] to it.",
+            tr(
+                'the answer names another issuer, "{issuer}". If that is your provider, set issuer in '
+                "[auth.oidc] to it.",
+                issuer=printable(answer["iss"], 200),
+            ),
         )
     if "code" not in answer:
         raise SignInRefused(METHOD, SignInCode.REFUSED, why_no_code(answer))

@@ -11,6 +11,7 @@ from functools import partial
 
 from starlette.responses import Response
 
+from foundation.translation import tr
 from portal.auth.domains import split
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.page.context import Context
@@ -53,9 +54,9 @@ async def account_of(context: Context, external: ExternalSignIn) -> Account:
     account = await context.ask(context.services.accounts.find, name) or await _student_account(context, external, name)
     if not account.active:
         why = (
-            "the account was created by the demo and cannot be used here. Add another one: clearance accounts add."
+            tr("the account was created by the demo and cannot be used here. Add another one: clearance accounts add.")
             if account.demo
-            else "the account is deactivated. Have an administrator activate it."
+            else tr("the account is deactivated. Have an administrator activate it.")
         )
         raise SignInRefused(external.method, SignInCode.INACTIVE, why, external.name)
     return account
@@ -90,7 +91,7 @@ async def sign_in(context: Context, external: ExternalSignIn, goal: str) -> Resp
         vouched=vouched,
     )
     if answer is None:
-        raise SignInRefused(external.method, SignInCode.INACTIVE, "the account was just deactivated", external.name)
+        raise SignInRefused(external.method, SignInCode.INACTIVE, tr("the account was just deactivated"), external.name)
     return answer
 
 
@@ -103,8 +104,11 @@ def _account_name(external: ExternalSignIn) -> str:
         raise SignInRefused(
             external.method,
             SignInCode.UNKNOWN,
-            f"no account can have the name {external.name[:_LONGEST_NAME]!a}: it is too long, or has characters that "
-            "only resemble others. Have the provider send the name that the university assigned.",
+            tr(
+                "no account can have the name {name!a}: it is too long, or has characters that only "
+                "resemble others. Have the provider send the name that the university assigned.",
+                name=external.name[:_LONGEST_NAME],
+            ),
             external.name,
         )
     return tidied
@@ -131,18 +135,32 @@ async def _student_account(context: Context, external: ExternalSignIn, name: str
 
 async def _unknown_name_text(context: Context, external: ExternalSignIn) -> str:
     """Return a message about a name that is unknown here, with the fix."""
-    cause = f'"{printable(external.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
-    parts = split(external.name)
+    name, method, parts = printable(external.name, _LONGEST_NAME), external.method, split(external.name)
     if parts is None:
-        return (
-            f"{cause}Sync the roster, or add the account: clearance accounts add. If people have other names at the "
-            f"provider, set the attribute or claim with the name used here in [auth.{external.method}]."
+        return tr(
+            '"{name}" is neither an account nor a student number on any roster. Sync the roster, or add the account: '
+            "clearance accounts add. If people have other names at the provider, set the attribute or claim with the "
+            "name used here in [auth.{method}].",
+            name=name,
+            method=method,
         )
-    own, domain = parts
-    what = "known here" if await _is_somebody(context, own) else "not known here either"
-    return (
-        f'{cause}"{printable(own, _LONGEST_NAME)}" is {what}. If people\'s names here are the part before the @, '
-        f'set strip_domain = "{printable(domain, _LONGEST_NAME)}" in [auth.{external.method}].'
+    own, domain = (printable(part, _LONGEST_NAME) for part in parts)
+    if await _is_somebody(context, parts[0]):
+        return tr(
+            '"{name}" is neither an account nor a student number on any roster. "{own}" is known here. If people\'s '
+            'names here are the part before the @, set strip_domain = "{domain}" in [auth.{method}].',
+            name=name,
+            own=own,
+            domain=domain,
+            method=method,
+        )
+    return tr(
+        '"{name}" is neither an account nor a student number on any roster. "{own}" is not known here either. If '
+        'people\'s names here are the part before the @, set strip_domain = "{domain}" in [auth.{method}].',
+        name=name,
+        own=own,
+        domain=domain,
+        method=method,
     )
 
 
@@ -154,8 +172,12 @@ async def _refuse_lost_zeros(context: Context, external: ExternalSignIn, name: s
             raise SignInRefused(
                 external.method,
                 SignInCode.REFUSED,
-                f"the provider sends {name} as a number, which loses leading zeros, and {other} is a person here. Have "
-                "it send that claim as text.",
+                tr(
+                    "the provider sends {name} as a number, which loses leading zeros, and {other} is a person "
+                    "here. Have it send that claim as text.",
+                    name=name,
+                    other=other,
+                ),
                 external.name,
             )
 

@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message
 
+from foundation.translation import tr
 from portal.web.limits import NotNow
 from portal.web.sent_files import SentOnce
 
@@ -72,7 +73,7 @@ class _Helper:
             answer: _Answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             self.end()
-            raise HelperLost("a helper process ended before it answered. Check its own log.") from error
+            raise HelperLost(tr("a helper process ended before it answered. Check its own log.")) from error
         return answer
 
     def _start(self) -> "Connection[Any, Any]":

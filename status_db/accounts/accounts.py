@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from foundation.chunks import chunked
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts import changes, demo_accounts, sessions
 from status_db.accounts import grants as given
@@ -131,7 +132,8 @@ class Accounts:
         with self._desk.writing() as entry:
             if changes.row_of(entry.connection, added.account) is not None:
                 raise AccountRefused(
-                    AccountCode.TAKEN, f'the account "{added.account}" already exists. Choose another name.'
+                    AccountCode.TAKEN,
+                    tr('the account "{account}" already exists. Choose another name.', account=added.account),
                 )
             entry.connection.execute(
                 insert(tables.account).values(
@@ -260,7 +262,7 @@ class Accounts:
         if taken is None:
             raise AccountRefused(
                 AccountCode.NO_SUCH_GRANT,
-                f"there is no grant {grant}. To see the numbers, run: clearance accounts list",
+                tr("there is no grant {grant}. To see the numbers, run: clearance accounts list", grant=grant),
             )
         return taken
 
@@ -302,13 +304,16 @@ class Accounts:
             if row.mac is None or not self._desk.vouches(ACCOUNT, row):
                 raise AccountRefused(
                     AccountCode.ALTERED,
-                    f'the seal of "{name}" is wrong: another program wrote to the database. Run: clearance verify',
+                    tr(
+                        'the seal of "{name}" is wrong: another program wrote to the database. Run: clearance verify',
+                        name=name,
+                    ),
                 )
             return True
         if row.student is None:
             raise AccountRefused(
                 AccountCode.STAFF,
-                f'"{name}" is a staff account, and these are the students\' pages: sign in at the desk.',
+                tr('"{name}" is a staff account, and these are the students\' pages: sign in at the desk.', name=name),
             )
         return False
 
@@ -389,6 +394,6 @@ def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     if not account or len(account) > 100 or not name:
         raise AccountRefused(
             AccountCode.NO_NAME,
-            "an account needs a sign-in name of at most 100 characters, and a person's name. Enter both.",
+            tr("an account needs a sign-in name of at most 100 characters, and a person's name. Enter both."),
         )
     given.refuse_nonsense(grants)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, insert, select, update
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts import demo_accounts
 from status_db.accounts.accounts import Account, Accounts, normalise_account
@@ -96,10 +97,11 @@ class Tokens:
         name, title = normalise_account(account), " ".join(title.split())
         if not title or len(title) > 200:
             raise TokenRefused(
-                TokenCode.NO_TITLE, "a token needs a title. Enter the program that uses it, in at most 200 characters."
+                TokenCode.NO_TITLE,
+                tr("a token needs a title. Enter the program that uses it, in at most 200 characters."),
             )
         if until <= now:
-            raise TokenRefused(TokenCode.ENDED, "the token would already be expired. Enter a later --until.")
+            raise TokenRefused(TokenCode.ENDED, tr("the token would already be expired. Enter a later --until."))
         table = tables.token
         with self._desk.writing() as entry:
             if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
@@ -126,7 +128,10 @@ class Tokens:
             if not wanted or len(found) != 1:
                 raise TokenRefused(
                     TokenCode.NO_SUCH_TOKEN,
-                    f'"{token_id}" does not identify exactly one token. See: clearance tokens list',
+                    tr(
+                        '"{token_id}" does not identify exactly one token. See: clearance tokens list',
+                        token_id=token_id,
+                    ),
                 )
             here = table.c.token_hash == found[0].token_hash
             with entry.changing(TOKEN, here):

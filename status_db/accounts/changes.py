@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts import demo_accounts, sessions
 from status_db.accounts import grants as given
@@ -44,7 +45,7 @@ def activate(entry: DeskEntry, name: str, *, demo: bool) -> None:
     """Activate an account again. Raises AccountRefused if there is none, or if the demo made it."""
     row = row_of(entry.connection, name)
     if row is not None and row.demo and not demo:
-        raise AccountRefused(AccountCode.SHUT, f'"{name}" {demo_accounts.REFUSED}')
+        raise AccountRefused(AccountCode.SHUT, demo_accounts.refusal(name))
     change(entry, name, {"active": True}, demo=demo)
 
 
@@ -52,22 +53,24 @@ def hand_over(entry: DeskEntry, source: str, target: str, *, demo: bool) -> tupl
     """Move all grants to another active account; return them. Raises AccountRefused."""
     if source == target:
         raise AccountRefused(
-            AccountCode.SAME_ACCOUNT, "an account cannot hand over to itself. Enter two different accounts."
+            AccountCode.SAME_ACCOUNT, tr("an account cannot hand over to itself. Enter two different accounts.")
         )
     connection = entry.connection
     existing(connection, source)
     if (row := existing(connection, target)).demo and not demo:
-        raise AccountRefused(AccountCode.SHUT, f'"{target}" {demo_accounts.REFUSED}')
+        raise AccountRefused(AccountCode.SHUT, demo_accounts.refusal(target))
     if not row.active:
         raise AccountRefused(
-            AccountCode.SHUT, f'"{target}" is not active. Activate it first: clearance accounts activate {target}'
+            AccountCode.SHUT,
+            tr('"{target}" is not active. Activate it first: clearance accounts activate {target}', target=target),
         )
     with entry.changing(GRANT, tables.grant.c.account.in_([source, target])):
         moved = given.move(connection, source, target)
     seal_owner(entry, target)
     if not moved:
         raise AccountRefused(
-            AccountCode.NO_GRANTS, f'"{source}" has no grants to hand over. See: clearance accounts list'
+            AccountCode.NO_GRANTS,
+            tr('"{source}" has no grants to hand over. See: clearance accounts list', source=source),
         )
     return moved
 
@@ -80,7 +83,7 @@ def refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, de
     if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
         raise LastManager(
             AccountCode.LAST_MANAGER,
-            "no other account can manage. Give the grant to another account first: clearance accounts grant",
+            tr("no other account can manage. Give the grant to another account first: clearance accounts grant"),
         )
 
 
@@ -113,6 +116,7 @@ def existing(connection: Connection, account: str) -> Row[Any]:
     row = row_of(connection, account)
     if row is None:
         raise AccountRefused(
-            AccountCode.NO_SUCH_ACCOUNT, f'there is no account "{account}". See: clearance accounts list'
+            AccountCode.NO_SUCH_ACCOUNT,
+            tr('there is no account "{account}". See: clearance accounts list', account=account),
         )
     return row

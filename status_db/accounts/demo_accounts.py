@@ -5,14 +5,18 @@ A production portal has such accounts if it uses a demo's database, or a backup 
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.store.engine import reading
 
-#: Why such an account is refused, with the fix; it follows the account's name in a message.
-REFUSED = (
-    "was made by the demo: its password is public, so it cannot be used here. "
-    "Choose another account: clearance accounts list"
-)
+
+def refusal(account: str) -> str:
+    """Return why an account that the demo made cannot be used, with the fix."""
+    return tr(
+        '"{account}" was made by the demo: its password is public, so it cannot be used here. '
+        "Choose another account: clearance accounts list",
+        account=account,
+    )
 
 
 def opens(*, demo: bool) -> ColumnElement[bool]:
@@ -27,9 +31,9 @@ def why_shut(connection: Connection, account: str, *, demo: bool) -> str | None:
         select(tables.account.c.active, tables.account.c.demo).where(tables.account.c.account == account)
     ).one_or_none()
     if row is not None and row.demo and not demo:
-        return f'"{account}" {REFUSED}'
+        return refusal(account)
     if row is None or not row.active:
-        return f'there is no active account "{account}". See: clearance accounts list'
+        return tr('there is no active account "{account}". See: clearance accounts list', account=account)
     return None
 
 

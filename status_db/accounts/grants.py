@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.demo_accounts import opens
 
@@ -81,11 +82,17 @@ def refuse_nonsense(grants: Iterable[Grant]) -> None:
         for column, values in grant.scope.items():
             if column not in SCOPE_COLUMNS:
                 raise AccountRefused(
-                    AccountCode.SCOPE, f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}'
+                    AccountCode.SCOPE,
+                    tr(
+                        'a scope cannot name "{column}". Use one of: {columns}',
+                        column=column,
+                        columns=", ".join(SCOPE_COLUMNS),
+                    ),
                 )
             if isinstance(values, str) or not values:
                 raise AccountRefused(
-                    AccountCode.SCOPE, f"the scope's {column} lists no values. Give at least one, or leave it out."
+                    AccountCode.SCOPE,
+                    tr("the scope's {column} lists no values. Give at least one, or leave it out.", column=column),
                 )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from foundation.private_files import PRIVATE_FILE, PRIVATE_FOLDER, flush, make_folder
+from foundation.translation import tr
 from status_db.backups import manifest as manifests
 from status_db.backups import postgres, sqlite
 from status_db.backups.manifest import FORMAT, BackedUpDatabase, BackupError, BackupMember, Manifest
@@ -51,7 +52,7 @@ def make(
     with _os_errors(folder):
         make_folder(folder)
         if place.exists():
-            raise BackupError(f"{place} already exists. Run this again in a second.")
+            raise BackupError(tr("{place} already exists. Run this again in a second.", place=place))
         partial = folder / f".{place.name}.{os.getpid()}{_PARTIAL}"
         partial.mkdir(mode=PRIVATE_FOLDER)
         try:
@@ -87,7 +88,13 @@ def _refuse_unknown_versions(database: BackedUpDatabase, found: dict[Part, str])
     """Raise BackupError when a part is missing, or newer than this program, which would not know all its tables."""
     for part in database.parts:
         if part not in found:
-            raise BackupError(f"{database.name} has no tables of the {part} yet. Run: clearance db upgrade")
+            raise BackupError(
+                tr(
+                    "{database} has no tables of the {part} yet. Run: clearance db upgrade",
+                    database=database.name,
+                    part=part,
+                )
+            )
         if too_new := schema_version.newer(part, found[part]):
             raise BackupError(too_new)
 
@@ -105,7 +112,9 @@ def verify(folder: Path, tools_folder: Path | None) -> Manifest:
             found = postgres.rows_in(file, postgres.Tools.found(tools_folder))
             same = {table: found.get(table, 0) for table in member.rows} == member.rows
         if not same:
-            raise BackupError(f"{file} does not match {manifests.MANIFEST}. Make another backup.")
+            raise BackupError(
+                tr("{file} does not match {manifest}. Make another backup.", file=file, manifest=manifests.MANIFEST)
+            )
     return made
 
 
@@ -142,6 +151,10 @@ def _os_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BackupError(
-            f"The backup could not be written in {folder}: {error}. "
-            "Check that there is space, and that this user can write there; then run this again."
+            tr(
+                "The backup could not be written in {folder}: {error}. Check that there is space, and that "
+                "this user can write there; then run this again.",
+                folder=folder,
+                error=error,
+            )
         ) from error

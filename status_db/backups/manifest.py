@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from sqlalchemy import make_url
 
 from config.settings import StatusDb
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk.address import desk_url
 from status_db.store.engine import StoreCode, StoreError
@@ -115,7 +116,10 @@ def databases(status_db: StatusDb) -> list[BackedUpDatabase]:
     for database in found:
         if database.kind == "sqlite" and str(database.file) in (".", ":memory:"):
             raise BackupError(
-                f"{database.name} is not a file, and ends with its process. Name a file in [status_db] url."
+                tr(
+                    "{database} is not a file, and ends with its process. Name a file in [status_db] url.",
+                    database=database.name,
+                )
             )
     return found
 
@@ -159,17 +163,32 @@ def read(folder: Path) -> Manifest:
         text = file.read_bytes()
     except OSError as error:
         raise BackupError(
-            f"{folder} is not a backup: {file.name} in it cannot be read ({error.strerror}). "
-            "Name the folder that `clearance backup` made."
+            tr(
+                "{folder} is not a backup: {file} in it cannot be read ({error}). Name the folder that "
+                "`clearance backup` made.",
+                folder=folder,
+                file=file.name,
+                error=error.strerror,
+            )
         ) from error
     try:
         manifest = _ADAPTER.validate_json(text)
     except ValidationError as error:
         raise BackupError(
-            f"{folder} is damaged, or from a newer program: {MANIFEST} is invalid. Use another backup."
+            tr(
+                "{folder} is damaged, or from a newer program: {manifest} is invalid. Use another backup.",
+                folder=folder,
+                manifest=MANIFEST,
+            )
         ) from error
     if manifest.format != FORMAT:
-        raise BackupError(f"{folder} was made by a newer program ({manifest.program}). Restore it with that one.")
+        raise BackupError(
+            tr(
+                "{folder} was made by a newer program ({program}). Restore it with that one.",
+                folder=folder,
+                program=manifest.program,
+            )
+        )
     return manifest
 
 
@@ -180,6 +199,8 @@ def refuse_damaged(folder: Path, manifest: Manifest) -> None:
         try:
             whole = file.stat().st_size == member.size and digest(file) == member.sha256
         except OSError as error:
-            raise BackupError(f"{file} cannot be read ({error.strerror}). Use another backup.") from error
+            raise BackupError(
+                tr("{file} cannot be read ({error}). Use another backup.", file=file, error=error.strerror)
+            ) from error
         if not whole:
-            raise BackupError(f"{file} is damaged: its checksum differs. Use another backup.")
+            raise BackupError(tr("{file} is damaged: its checksum differs. Use another backup.", file=file))

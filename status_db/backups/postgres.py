@@ -20,6 +20,7 @@ from typing import IO
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, column, func, inspect, make_url, select, table, text
 
+from foundation.translation import tr
 from status_db.backups.manifest import LEFT_OUT, BackedUpDatabase, BackupError, BackupMember, tables_of
 from status_db.store.engine import VERSION_LOCK, open_reading, reading
 from status_db.store.schema_version import Part, version_table
@@ -51,16 +52,24 @@ class Tools:
             path = shutil.which(name, path=str(folder) if folder else None)
             if path is None:
                 raise BackupError(
-                    f"{name} was not found {f'in {folder}' if folder else 'on the PATH'}: PostgreSQL's own programs "
-                    "make and restore its dumps. Install the client programs of your server's version (such as "
-                    "the package postgresql-client), or name their folder as postgres_tools in [status_db]."
+                    tr(
+                        "{name} was not found {where}: PostgreSQL's own programs make and restore its dumps. Install "
+                        "the client programs of your server's version (such as the package postgresql-client), or "
+                        "name their folder as postgres_tools in [status_db].",
+                        name=name,
+                        where=tr("in {folder}", folder=folder) if folder else tr("on the PATH"),
+                    )
                 )
             paths[name] = path
         version = subprocess.run([paths["pg_dump"], "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - found above
         number = re.search(r"\) (\d+)", version)
         if number is None:
             raise BackupError(
-                f"{paths['pg_dump']} reports no version ({version.strip()}). Install PostgreSQL's client again."
+                tr(
+                    "{pg_dump} reports no version ({version}). Install PostgreSQL's client again.",
+                    pg_dump=paths["pg_dump"],
+                    version=version.strip(),
+                )
             )
         return cls(**paths, major=int(number[1]))
 
@@ -68,8 +77,13 @@ class Tools:
         """Raise BackupError when the server is newer than the programs, which do not know all its features."""
         if self.major < server:
             raise BackupError(
-                f"{self.pg_dump} has version {self.major}, but the server has {server}. Install the client programs "
-                f"of version {server}, and name their folder as postgres_tools in [status_db]."
+                tr(
+                    "{pg_dump} has version {major}, but the server has {server}. Install the client programs of "
+                    "version {server}, and name their folder as postgres_tools in [status_db].",
+                    pg_dump=self.pg_dump,
+                    major=self.major,
+                    server=server,
+                )
             )
 
 
@@ -148,7 +162,7 @@ def dump(database: BackedUpDatabase, to: Path, tools: Tools) -> PostgresContent:
                         f"--lock-wait-timeout={_LOCK_SECONDS}s", *tables, *left_out, f"--dbname={address}",
                     ],
                     environ,
-                    f"{database.name} could not be dumped",
+                    tr("{database} could not be dumped", database=database.name),
                 )  # fmt: skip
     finally:
         engine.dispose()
@@ -158,7 +172,7 @@ def dump(database: BackedUpDatabase, to: Path, tools: Tools) -> PostgresContent:
 
 def rows_in(dumped: Path, tools: Tools) -> dict[str, int]:
     """Read a dump completely and return the row count of each table in it. Raises BackupError when it is damaged."""
-    what = f"{dumped} cannot be read as a dump"
+    what = tr("{dumped} cannot be read as a dump", dumped=dumped)
     _run_tool([tools.pg_restore, "--list", str(dumped)], {}, what)
     found: Counter[str] = Counter()
     with _output_lines([tools.pg_restore, "--data-only", "--file=-", str(dumped)], what) as lines:
@@ -184,10 +198,15 @@ def restore(member: BackupMember, dumped: Path, database: BackedUpDatabase, tool
     tools.refuse_older(now.major)
     if now.schema != member.schema:
         raise BackupError(
-            f'The backup\'s tables are in the schema "{member.schema}", but those of {database.name} are in '
-            f'"{now.schema}". Change the search_path of that role so that it names the same schema first.'
+            tr(
+                'The backup\'s tables are in the schema "{schema}", but those of {database} are in '
+                '"{own}". Change the search_path of that role so that it names the same schema first.',
+                schema=member.schema,
+                database=database.name,
+                own=now.schema,
+            )
         )
-    what = f"{database.name} could not be restored, and is unchanged"
+    what = tr("{database} could not be restored, and is unchanged", database=database.name)
     arguments = ["--file=-", "--no-owner", *(() if grants else ("--no-privileges",)), str(dumped)]
     with _connection_arguments(database) as (address, environ), tempfile.TemporaryFile() as errors:
         psql = subprocess.Popen(  # noqa: S603 - found by Tools
@@ -215,7 +234,7 @@ def restore(member: BackupMember, dumped: Path, database: BackedUpDatabase, tool
             _end_process(psql)
         if ended:
             errors.seek(0)
-            raise BackupError(f"{what}: {_failure_text(errors.read(), environ)}")
+            raise BackupError(tr("{what}: {why}", what=what, why=_failure_text(errors.read(), environ)))
 
 
 def _sql_before(schema: str, names: Iterable[str]) -> str:
@@ -250,7 +269,7 @@ def _connection_arguments(database: BackedUpDatabase) -> Iterator[tuple[str, dic
 def _run_tool(command: list[str], environ: dict[str, str], what: str) -> None:
     ended = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, check=False)  # noqa: S603 - found by Tools
     if ended.returncode:
-        raise BackupError(f"{what}: {_failure_text(ended.stderr, environ)}")
+        raise BackupError(tr("{what}: {why}", what=what, why=_failure_text(ended.stderr, environ)))
 
 
 @contextmanager
@@ -266,7 +285,7 @@ def _output_lines(command: list[str], what: str) -> Iterator[IO[bytes]]:
             _end_process(process)
         if ended:
             errors.seek(0)
-            raise BackupError(f"{what}: {_failure_text(errors.read(), {})}")
+            raise BackupError(tr("{what}: {why}", what=what, why=_failure_text(errors.read(), {})))
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
@@ -285,17 +304,21 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
 def _failure_text(output: bytes, environ: Mapping[str, str]) -> str:
     """Return the error output of a program, with the fix."""
     lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    words = "; ".join(lines[:3]) or "it was stopped, or could not write"
+    words = "; ".join(lines[:3]) or tr("it was stopped, or could not write")
     if password := environ.get("PGPASSWORD"):
         words = words.replace(password, "***")
-    if "No space" in words or "too large" in words or words.startswith("it was"):
-        return f"{words}. Free space there, then run this again."
+    if "No space" in words or "too large" in words or not lines:
+        return tr("{words}. Free space there, then run this again.", words=words)
     if "role" in words and "does not exist" in words:
-        return f"{words}. Create that role first, or restore with --without-grants and grant the rights again."
+        return tr(
+            "{words}. Create that role first, or restore with --without-grants and grant the rights again.", words=words
+        )
     if "unsupported version" in words:
-        return f"{words}. Install PostgreSQL's newer client programs, and name their folder as postgres_tools."
+        return tr(
+            "{words}. Install PostgreSQL's newer client programs, and name their folder as postgres_tools.", words=words
+        )
     if "lock timeout" in words:
-        return f"{words}. Stop `clearance schedule` and `clearance serve`, then run this again."
+        return tr("{words}. Stop `clearance schedule` and `clearance serve`, then run this again.", words=words)
     if "password" in words or "authentication" in words:
-        return f"{words}. Check the password in [status_db]."
-    return f"{words}. Fix the reported error, then run this again."
+        return tr("{words}. Check the password in [status_db].", words=words)
+    return tr("{words}. Fix the reported error, then run this again.", words=words)

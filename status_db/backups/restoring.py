@@ -1,6 +1,6 @@
 """Restoring a backup: all checks run before any existing data is changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.backups import making, postgres, sqlite
 from status_db.backups.manifest import BackedUpDatabase, BackupError, BackupMember, Manifest, read
@@ -48,8 +49,13 @@ def restore(
         for part, version in member.versions.items():
             if schema_version.newer(part, version):
                 raise BackupError(
-                    f"The backup's {part} are at version {version} of program {backup.program}, which is newer than "
-                    "this one. Install that program, then restore."
+                    tr(
+                        "The backup's {part} are at version {version} of program {program}, which is newer than this "
+                        "one. Install that program, then restore.",
+                        part=part,
+                        version=version,
+                        program=backup.program,
+                    )
                 )
     making.verify(folder, tools_folder)
     for database in databases:
@@ -75,15 +81,26 @@ def _pair_members(
     places = {(database.kind, database.parts): database for database in databases}
     if members.keys() != places.keys():
         raise BackupError(
-            f"The backup contains {_parts_text(list(members))}, but [status_db] names {_parts_text(list(places))}. "
-            "Set url and desk_url as they were when it was made."
+            tr(
+                "The backup contains {members}, but [status_db] names {places}. Set url and desk_url as they "
+                "were when it was made.",
+                members=_parts_text(list(members)),
+                places=_parts_text(list(places)),
+            )
         )
     return [(members[key], places[key]) for key in members]
 
 
 def _parts_text(keys: list[tuple[str, tuple[Part, ...]]]) -> str:
     names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-    return " and ".join(f"the {' and '.join(parts)} on {names[kind]}" for kind, parts in keys)
+    return tr(" and ").join(
+        tr("the {parts} on {database}", parts=_part_names(parts), database=names[kind]) for kind, parts in keys
+    )
+
+
+def _part_names(parts: Iterable[str]) -> str:
+    words = {"marks": tr("marks"), "desk": tr("desk")}
+    return tr(" and ").join(words[part] for part in parts)
 
 
 def _refuse_filled(database: BackedUpDatabase, *, replace: bool) -> None:
@@ -96,15 +113,24 @@ def _refuse_filled(database: BackedUpDatabase, *, replace: bool) -> None:
         rows = sum(count for name, count in content.rows.items() if name not in map(version_table, PARTS))
     if rows is None:
         raise BackupError(
-            f"{database.name} cannot be read, and is kept. Use --replace to move it aside and restore in its place."
+            tr(
+                "{database} cannot be read, and is kept. Use --replace to move it aside and restore in its place.",
+                database=database.name,
+            )
         )
     if rows:
         raise BackupError(
-            f"{database.name} already has {rows:,} rows. "
-            + (
-                "Use --replace to move it aside and restore in its place."
-                if database.kind == "sqlite"
-                else "Make a backup of it first, then use --replace to restore in its place."
+            tr(
+                "{database} already has {rows:,} rows. Use --replace to move it aside and restore in its place.",
+                database=database.name,
+                rows=rows,
+            )
+            if database.kind == "sqlite"
+            else tr(
+                "{database} already has {rows:,} rows. Make a backup of it first, then use --replace to restore "
+                "in its place.",
+                database=database.name,
+                rows=rows,
             )
         )
 
@@ -116,8 +142,13 @@ def _refuse_working(database: BackedUpDatabase, now: datetime, gone: Callable[[s
     for source, run, owner, until in _read_leases(database):
         if until > now and not gone(owner):
             raise BackupError(
-                f"{source} is being asked now, by run {run} ({owner}). "
-                "Stop `clearance schedule` and wait until that run ends, then run this again."
+                tr(
+                    "{source} is being asked now, by run {run} ({owner}). Stop `clearance schedule` and wait "
+                    "until that run ends, then run this again.",
+                    source=source,
+                    run=run,
+                    owner=owner,
+                )
             )
 
 
@@ -160,7 +191,9 @@ def _restore_all(
     except StoreError as error:
         if not done:
             raise
-        raise BackupError(f"The {' and '.join(done)} are restored already, but the rest is not: {error}") from error
+        raise BackupError(
+            tr("The {parts} are restored already, but the rest is not: {error}", parts=_part_names(done), error=error)
+        ) from error
 
 
 def _place_sqlite(folder: Path, pairs: Sequence[tuple[BackupMember, BackedUpDatabase]], now: datetime) -> list[Path]:
@@ -194,5 +227,8 @@ def _confirm_restored(member: BackupMember, database: BackedUpDatabase) -> None:
     rows = member.database == "postgresql" or found.rows == member.rows
     if not rows or found.versions != member.versions:
         raise BackupError(
-            f"{database.name} does not have the contents of the backup. Stop its writers, then restore again."
+            tr(
+                "{database} does not have the contents of the backup. Stop its writers, then restore again.",
+                database=database.name,
+            )
         )

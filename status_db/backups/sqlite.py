@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.private_files import PRIVATE_FILE, flush, make_folder
+from foundation.translation import tr
 from status_db.backups.manifest import LEFT_OUT, BackedUpDatabase, BackupError
 from status_db.store.schema_version import PARTS, Part, version_table
 
@@ -35,7 +36,7 @@ def copy(database: BackedUpDatabase, to: Path) -> SqliteContent:
     the copy as a whole or not at all.
     """
     with (
-        _backup_errors(f"{database.file} could not be copied"),
+        _backup_errors(tr("{file} could not be copied", file=database.file)),
         _open_file(database.file, "ro") as live,
         closing(sqlite3.connect(to, isolation_level=None)) as made,
     ):
@@ -53,12 +54,16 @@ def copy(database: BackedUpDatabase, to: Path) -> SqliteContent:
 
 def read_contents(file: Path) -> SqliteContent:
     """Read a copy completely and return its contents. Raises BackupError when it is damaged."""
-    with _backup_errors(f"{file} cannot be read"), _open_file(file, "ro&immutable=1") as opened:
+    with _backup_errors(tr("{file} cannot be read", file=file)), _open_file(file, "ro&immutable=1") as opened:
         wrong = [row[0] for row in opened.execute("PRAGMA integrity_check(3)")]
         if wrong != ["ok"] or opened.execute("PRAGMA foreign_key_check").fetchone():
             raise BackupError(
-                f"{file} is damaged ({'; '.join(wrong)}). If the status database itself is damaged, "
-                "restore the last good backup."
+                tr(
+                    "{file} is damaged ({wrong}). If the status database itself is damaged, restore the last good "
+                    "backup.",
+                    file=file,
+                    wrong="; ".join(wrong),
+                )
             )
         return _read_content(opened)
 
@@ -79,7 +84,7 @@ def rows_now(database: BackedUpDatabase) -> int | None:
 
 def content_now(database: BackedUpDatabase) -> SqliteContent:
     """Return the current contents of a database. Raises BackupError."""
-    with _backup_errors(f"{database.file} cannot be read"), _open_file(database.file, "rw") as opened:
+    with _backup_errors(tr("{file} cannot be read", file=database.file)), _open_file(database.file, "rw") as opened:
         return _read_content(opened)
 
 
@@ -91,7 +96,7 @@ def place_beside(database: BackedUpDatabase) -> Path:
 def stage(member: Path, database: BackedUpDatabase, staged: Path, rows: Mapping[str, int]) -> None:
     """Stage a copy and read it completely. Raises BackupError when it does not have these rows."""
     target = database.file
-    with _backup_errors(f"{staged} could not be written"):
+    with _backup_errors(tr("{staged} could not be written", staged=staged)):
         make_folder(target.parent)
         shutil.copyfile(member, staged)
         staged.chmod(PRIVATE_FILE)
@@ -106,7 +111,9 @@ def stage(member: Path, database: BackedUpDatabase, staged: Path, rows: Mapping[
             opened.execute("PRAGMA journal_mode = WAL").fetchone()
         flush(staged)
     if read_contents(staged).rows != rows:
-        raise BackupError(f"{staged} does not match the backup: its disk is failing. Use another disk.")
+        raise BackupError(
+            tr("{staged} does not match the backup: its disk is failing. Use another disk.", staged=staged)
+        )
 
 
 def settle(database: BackedUpDatabase) -> None:
@@ -121,10 +128,20 @@ def settle(database: BackedUpDatabase) -> None:
             opened.execute("PRAGMA journal_mode = DELETE").fetchone()
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
-            raise BackupError(f"{database.file} cannot be moved aside: {error}. {_fix_text(str(error))}") from error
+            raise BackupError(
+                tr(
+                    "{file} cannot be moved aside: {error}. {fix}",
+                    file=database.file,
+                    error=error,
+                    fix=_fix_text(str(error)),
+                )
+            ) from error
         raise BackupError(
-            f"{database.file} is open in another process, which would continue with the old marks. "
-            "Stop `clearance schedule` and `clearance serve`, then run this again."
+            tr(
+                "{file} is open in another process, which would continue with the old marks. Stop `clearance "
+                "schedule` and `clearance serve`, then run this again.",
+                file=database.file,
+            )
         ) from error
 
 
@@ -134,7 +151,7 @@ def take_place(staged: Path, database: BackedUpDatabase, suffix: str) -> list[Pa
     At every moment a complete database has the name: the old one gets its second name before it loses the first.
     """
     target, kept = database.file, []
-    with _backup_errors(f"{target} could not be replaced"):
+    with _backup_errors(tr("{target} could not be replaced", target=target)):
         if target.exists():
             aside = target.with_name(target.name + suffix)
             _give_second_name(target, aside)
@@ -192,14 +209,14 @@ def _backup_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"{what}: {error}. {_fix_text(str(error))}") from error
+        raise BackupError(tr("{what}: {error}. {fix}", what=what, error=error, fix=_fix_text(str(error)))) from error
 
 
 def _fix_text(error: str) -> str:
     if any(word in error for word in ("full", "No space", "disk I/O", "too large")):
-        return "Free space there, then run this again."
+        return tr("Free space there, then run this again.")
     if "unable to open" in error:
-        return "Check [status_db] url, and run this as the user that owns the file."
+        return tr("Check [status_db] url, and run this as the user that owns the file.")
     if "malformed" in error or "not a database" in error:
-        return "It is damaged: restore the last good backup."
-    return "Run this again as a user that can read and write there."
+        return tr("It is damaged: restore the last good backup.")
+    return tr("Run this again as a user that can read and write there.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.batch_rows import (
@@ -129,19 +130,22 @@ class Batches:
             preview = preview_of(at.connection, writer.settings, writer.cohort, step, rows, now, scopes)
             if preview.digest != digest:
                 raise Overtaken(
-                    "the data have changed since the preview. Check the new preview, then confirm it.", None
+                    tr("the data have changed since the preview. Check the new preview, then confirm it."), None
                 )
             if preview.count(RowKind.WRONG) and not without_wrong:
                 raise DecisionRefused(
                     DecisionCode.WRONG_ROWS,
-                    f"{preview.count(RowKind.WRONG)} rows are invalid. Fix them in the sheet, or skip invalid rows.",
+                    tr(
+                        "{wrong} rows are invalid. Fix them in the sheet, or skip invalid rows.",
+                        wrong=preview.count(RowKind.WRONG),
+                    ),
                 )
             kinds = (RowKind.NEW, RowKind.CONFLICT) if with_conflicts else (RowKind.NEW,)
             chosen = [row for row in preview.rows if row.kind in kinds]
             if not chosen:
                 raise DecisionRefused(
                     DecisionCode.NO_CHANGE,
-                    "no row would change anything. Check the sheet.",
+                    tr("no row would change anything. Check the sheet."),
                 )
             counts = BatchCounts.from_rows((row.kind for row in preview.rows), len(chosen))
             batch = begin_batch(at, writer.cohort, kind, step, title, digest, counts)
@@ -158,7 +162,7 @@ class Batches:
         also if a student of the batch is outside the scopes.
         """
         if not because.strip():
-            raise DecisionRefused(DecisionCode.NO_REASON, "withdrawing a batch needs a reason. Enter one.")
+            raise DecisionRefused(DecisionCode.NO_REASON, tr("withdrawing a batch needs a reason. Enter one."))
         writer, batches = self._writer, tables.batch
         with writer.transaction(now, author, (Act.DECIDE,), scopes) as at:
             row = at.connection.execute(
@@ -166,19 +170,29 @@ class Batches:
             ).one_or_none()
             if row is None or row.kind == BatchKind.CLASS:
                 raise DecisionRefused(
-                    DecisionCode.NO_SUCH_BATCH, f"there is no batch {batch} to withdraw. See: clearance import list"
+                    DecisionCode.NO_SUCH_BATCH,
+                    tr("there is no batch {batch} to withdraw. See: clearance import list", batch=batch),
                 )
             if row.undone_at is not None:
                 raise DecisionRefused(
-                    DecisionCode.UNDONE, f"{row.undone_by} already withdrew batch {batch}. See: clearance import list"
+                    DecisionCode.UNDONE,
+                    tr(
+                        "{undone_by} already withdrew batch {batch}. See: clearance import list",
+                        undone_by=row.undone_by,
+                        batch=batch,
+                    ),
                 )
             decisions = _decisions_of(at.connection, batch)
             people = people_of(at.connection, writer.cohort, [d.student for d in decisions], scopes)
             if any(d.student not in people for d in decisions):
                 raise DecisionRefused(
                     DecisionCode.OF_OTHERS,
-                    f"batch {batch} is about students that {author} is not allowed to decide about. "
-                    "Ask an operator with a wider grant.",
+                    tr(
+                        "batch {batch} is about students that {author} is not allowed to decide about. Ask an "
+                        "operator with a wider grant.",
+                        batch=batch,
+                        author=author,
+                    ),
                 )
             withdrawn: list[str] = []
             issued: list[str] = []

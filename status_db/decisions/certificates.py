@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
@@ -90,28 +91,30 @@ class CertificateRegister:
         refuse_other_settings(self._writer, at.connection)
         held = held_certificate(at.connection, self._writer.cohort, issue.student)
         if held is not None:
-            raise DecisionRefused(
-                DecisionCode.ISSUED,
-                f"{issue.student} already has certificate {held.number}, issued {held.issued_at:%Y-%m-%d %H:%M} UTC. "
-                "See: clearance certificates list",
-                held.number,
-            )
+            raise DecisionRefused(DecisionCode.ISSUED, _has_certificate(issue.student, held), held.number)
         missing = [one.step for one in (last or steps) if not one.counts_as_clear(at.now)]
         if missing:
             raise DecisionRefused(
                 DecisionCode.NOT_REVIEWED,
-                f"{issue.student} has no valid review: {', '.join(missing)} does not count as clear. "
-                "Have it reviewed, then issue the certificate.",
+                tr(
+                    "{student} has no valid review: {missing} does not count as clear. Have it reviewed, then "
+                    "issue the certificate.",
+                    student=issue.student,
+                    missing=", ".join(missing),
+                ),
             )
         review = last[-1].decision if last else None
         if review is None:
             raise DecisionRefused(
                 DecisionCode.NO_SUCH_REVIEW,
-                f"the flow of {issue.student} has no review. Add a step of kind review to the flow.",
+                tr(
+                    "the flow of {student} has no review. Add a step of kind review to the flow.", student=issue.student
+                ),
             )
         if not issue.number.strip():
             raise DecisionRefused(
-                DecisionCode.NO_NUMBER, f"the certificate of {issue.student} has no number. Enter the printed number."
+                DecisionCode.NO_NUMBER,
+                tr("the certificate of {student} has no number. Enter the printed number.", student=issue.student),
             )
         _refuse_unnamed_collector(issue.collected, issue.collector)
         self._refuse_used(at.connection, issue.number)
@@ -138,15 +141,21 @@ class CertificateRegister:
     ) -> Certificate:
         """Record that a waiting certificate was collected. Raises DecisionRefused."""
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
-            row = self._valid(at.connection, handed.number, scopes, "hand over")
+            row = self._valid(at.connection, handed.number, scopes)
+            if row is None:
+                raise DecisionRefused(DecisionCode.GONE, _none_to_hand_over(handed.number))
             if row.collected:
                 raise DecisionRefused(
                     DecisionCode.LEFT,
-                    f"{handed.number} was already collected ({row.collected}). See: clearance certificates list",
+                    tr(
+                        "{number} was already collected ({collected}). See: clearance certificates list",
+                        number=handed.number,
+                        collected=row.collected,
+                    ),
                 )
             if handed.at is not None and not row.issued_at <= handed.at <= now:
                 raise DecisionRefused(
-                    DecisionCode.WHEN, "it was collected before it was issued, or in the future. Check the date."
+                    DecisionCode.WHEN, tr("it was collected before it was issued, or in the future. Check the date.")
                 )
             _refuse_unnamed_collector(handed.collected, handed.collector)
             return self._update_certificate(
@@ -166,26 +175,25 @@ class CertificateRegister:
         The number stays used.
         """
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
-            row = self._valid(at.connection, number, scopes, "revoke")
+            row = self._valid(at.connection, number, scopes)
+            if row is None:
+                raise DecisionRefused(DecisionCode.GONE, _none_to_revoke(number))
             if row.issued_by == author:
                 raise DecisionRefused(
-                    DecisionCode.SAME_PERSON, f"{author} issued {number}: have a second person revoke it."
+                    DecisionCode.SAME_PERSON,
+                    tr("{author} issued {number}: have a second person revoke it.", author=author, number=number),
                 )
             if not because.strip():
-                raise DecisionRefused(DecisionCode.NO_REASON, "revoking a certificate needs a reason. Enter one.")
+                raise DecisionRefused(DecisionCode.NO_REASON, tr("revoking a certificate needs a reason. Enter one."))
             return self._update_certificate(at, row, revoked_at=now, revoked_by=author, revoked_because=because)
 
-    def _valid(self, connection: Connection, number: str, scopes: Sequence[Scope], act: str) -> Row[Any]:
-        """Return the row of a certificate that is not revoked. Raises DecisionRefused."""
+    def _valid(self, connection: Connection, number: str, scopes: Sequence[Scope]) -> Row[Any] | None:
+        """Return the row of a certificate; None where there is none, or it is revoked."""
         table, person = tables.certificate, tables.student
         of_them = and_(person.c.cohort == table.c.cohort, person.c.student == table.c.student)
         own = (table.c.cohort == self._writer.cohort, table.c.number == number, inside(scopes))
         row = connection.execute(select(table).join(person, of_them).where(*own)).one_or_none()
-        if row is None or row.revoked_at is not None:
-            raise DecisionRefused(
-                DecisionCode.GONE, f"there is no certificate {number} to {act}. See: clearance certificates list"
-            )
-        return row
+        return None if row is None or row.revoked_at is not None else row
 
     def _update_certificate(self, at: DecisionTransaction, row: Row[Any], **news: Any) -> Certificate:  # noqa: ANN401 - columns
         """Update a certificate, and seal the new row."""
@@ -208,7 +216,11 @@ class CertificateRegister:
         if used is not None:
             raise DecisionRefused(
                 DecisionCode.USED,
-                f"{number} is the number of {used}'s certificate. Check the printed number.",
+                tr(
+                    "{number} is the number of {used}'s certificate. Check the printed number.",
+                    number=number,
+                    used=used,
+                ),
                 number,
             )
 
@@ -216,5 +228,23 @@ class CertificateRegister:
 def _refuse_unnamed_collector(collected: str, collector: str) -> None:
     if collected == "agent" and not collector.strip():
         raise DecisionRefused(
-            DecisionCode.NO_COLLECTOR, "another person collects it. Enter their name and authorisation."
+            DecisionCode.NO_COLLECTOR, tr("another person collects it. Enter their name and authorisation.")
         )
+
+
+def _none_to_hand_over(number: str) -> str:
+    return tr("there is no certificate {number} to hand over. See: clearance certificates list", number=number)
+
+
+def _none_to_revoke(number: str) -> str:
+    return tr("there is no certificate {number} to revoke. See: clearance certificates list", number=number)
+
+
+def _has_certificate(student: str, held: Certificate) -> str:
+    return tr(
+        "{student} already has certificate {number}, issued {issued_at:%Y-%m-%d %H:%M} UTC. See: clearance "
+        "certificates list",
+        student=student,
+        number=held.number,
+        issued_at=held.issued_at,
+    )

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.batches import BatchKind, begin_batch
@@ -64,7 +65,7 @@ class NobodyPassed(DecisionRefused):
     """A class review in which no student could be reviewed or given a certificate: nothing is written."""
 
     def __init__(self, left_out: Sequence[Exclusion]) -> None:
-        message = str(left_out[0].why) if left_out else "all chosen students are already reviewed."
+        message = str(left_out[0].why) if left_out else tr("all chosen students are already reviewed.")
         super().__init__(DecisionCode.NOBODY_PASSED, message)
         self.left_out = tuple(left_out)
 
@@ -99,7 +100,7 @@ class ClassReviews:
         could be reviewed or given a certificate.
         """
         if not chosen:
-            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "no student is chosen. Tick at least one student.")
+            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, tr("no student is chosen. Tick at least one student."))
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[Exclusion] = []

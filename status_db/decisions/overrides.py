@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from config.settings import Settings
+from foundation.translation import tr
 from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.writer import DecisionRequest, DecisionWriter, no_student_text, not_configured
@@ -62,7 +63,7 @@ class Overrides:
             if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
                 raise DecisionRefused(
                     DecisionCode.IS_A_REVIEW,
-                    f"{step} is a review: only a reviewer withdraws it. See: clearance reviews withdraw",
+                    tr("{step} is a review: only a reviewer withdraws it. See: clearance reviews withdraw", step=step),
                 )
             return writer.withdraw(at, student, step, saw=saw)
 
@@ -72,7 +73,10 @@ def refuse_override(settings: Settings, request: DecisionRequest, person: Row[An
     if not person.active or person.flow is None:
         raise DecisionRefused(
             DecisionCode.NOT_LEAVING,
-            f"{request.student} is not leaving this year: there is nothing to decide. Check the roster.",
+            tr(
+                "{student} is not leaving this year: there is nothing to decide. Check the roster.",
+                student=request.student,
+            ),
         )
     flow = settings.flow_named(person.flow)
     if flow is None:
@@ -81,15 +85,23 @@ def refuse_override(settings: Settings, request: DecisionRequest, person: Row[An
     if entry is None:
         steps = ", ".join(e.step for e in flow.entries)
         raise DecisionRefused(
-            DecisionCode.NO_SUCH_STEP, f"{request.student} has no step {request.step}. Name one of: {steps}"
+            DecisionCode.NO_SUCH_STEP,
+            tr(
+                "{student} has no step {step}. Name one of: {steps}",
+                student=request.student,
+                step=request.step,
+                steps=steps,
+            ),
         )
     if entry.kind == StepKind.REVIEW.value:
         raise DecisionRefused(
-            DecisionCode.IS_A_REVIEW, f"{request.step} is a review, not an override: have its reviewer give it."
+            DecisionCode.IS_A_REVIEW,
+            tr("{step} is a review, not an override: have its reviewer give it.", step=request.step),
         )
     if request.verdict is Verdict.UNKNOWN:
         raise DecisionRefused(
-            DecisionCode.NO_SUCH_VERDICT, "a decision is cleared, held or exempt. To cancel a decision, withdraw it."
+            DecisionCode.NO_SUCH_VERDICT,
+            tr("a decision is cleared, held or exempt. To cancel a decision, withdraw it."),
         )
     refuse_contradictions(settings, request, now)
 
@@ -100,16 +112,21 @@ def refuse_contradictions(settings: Settings, request: DecisionRequest, now: dat
     if reasons and request.reason not in reasons:
         raise DecisionRefused(
             DecisionCode.NO_SUCH_REASON,
-            f'"{request.reason}" is not a reason of {request.step}. Choose one of: {", ".join(reasons)}',
+            tr(
+                '"{reason}" is not a reason of {step}. Choose one of: {reasons}',
+                reason=request.reason,
+                step=request.step,
+                reasons=", ".join(reasons),
+            ),
         )
     if request.until is not None and request.until <= now:
-        raise DecisionRefused(DecisionCode.END_IN_PAST, "its end is in the past. Enter a later one, or none.")
+        raise DecisionRefused(DecisionCode.END_IN_PAST, tr("its end is in the past. Enter a later one, or none."))
     if request.decided_at is not None and request.decided_at > now:
         raise DecisionRefused(
-            DecisionCode.DECIDED_LATER, "its date is in the future. Check the date on the paper form."
+            DecisionCode.DECIDED_LATER, tr("its date is in the future. Check the date on the paper form.")
         )
     if request.condition and request.verdict is not Verdict.CLEARED:
         raise DecisionRefused(
             DecisionCode.CONDITION_WITHOUT_PASS,
-            "only a pass can have a condition. Remove it, or write it in the note to the student.",
+            tr("only a pass can have a condition. Remove it, or write it in the note to the student."),
         )

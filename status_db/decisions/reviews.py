@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from foundation.translation import tr
 from status_db.accounts.grants import Act
 from status_db.decisions.overrides import refuse_contradictions
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
@@ -75,7 +76,7 @@ class Reviews:
         if request.verdict not in (Verdict.CLEARED, Verdict.HELD):
             raise DecisionRefused(
                 DecisionCode.NO_SUCH_VERDICT,
-                "a review is cleared or held. To cancel a review, withdraw it.",
+                tr("a review is cleared or held. To cancel a review, withdraw it."),
             )
         refuse_contradictions(self._writer.settings, request, at.now)
         refuse_other_settings(self._writer, at.connection)
@@ -83,7 +84,10 @@ class Reviews:
         accepts = _accepted(step, request, over_old_answers=over_old_answers)
         if request.saw is not None and request.saw != seen_by_review(step):
             raise Overtaken(
-                f"the status of {request.student} has changed since you saw it. Check it, then decide again.",
+                tr(
+                    "the status of {student} has changed since you saw it. Check it, then decide again.",
+                    student=request.student,
+                ),
                 step.decision,
             )
         return self._writer.enter(at, request, reviewed_versions=step.reviewable_versions, accepts=accepts, batch=batch)
@@ -117,7 +121,8 @@ def steps_to_review(
         raise DecisionRefused(DecisionCode.NOBODY, no_student_text(student, writer.cohort))
     if not person.active or person.flow is None:
         raise DecisionRefused(
-            DecisionCode.NOBODY, f"{student} is not leaving this year: there is nothing to review. Check the roster."
+            DecisionCode.NOBODY,
+            tr("{student} is not leaving this year: there is nothing to review. Check the roster.", student=student),
         )
     flow = writer.settings.flow_named(person.flow)
     if flow is None:
@@ -131,21 +136,21 @@ def review_among(steps: tuple[StepStatus, ...], student: str, step: str) -> Step
     found = next((s for s in steps if s.step == step), None)
     if found is None or found.kind is not StepKind.REVIEW:
         reviews = ", ".join(s.step for s in steps if s.kind is StepKind.REVIEW)
-        fix = f"Name one of: {reviews}" if reviews else "They have none: enter a decision instead."
-        raise DecisionRefused(DecisionCode.NO_SUCH_REVIEW, f"{step} is not a review of {student}. {fix}")
+        raise DecisionRefused(DecisionCode.NO_SUCH_REVIEW, _not_a_review(step, student, reviews))
     return found
 
 
 def refuse_other_settings(writer: DecisionWriter, connection: Connection) -> None:
     """Raise DecisionRefused if the applied settings differ: a step that blocks may be missing here or there."""
     if not applied_settings.same(connection, writer.settings, writer.cohort):
-        raise DecisionRefused(DecisionCode.SETTINGS, applied_settings.DIFFER)
+        raise DecisionRefused(DecisionCode.SETTINGS, tr(applied_settings.DIFFER))
 
 
 def _refuse_issued(review: StepStatus, student: str) -> None:
     if review.issued:
         raise DecisionRefused(
-            DecisionCode.ISSUED, f"{student} has a certificate. To change the review, revoke the certificate first."
+            DecisionCode.ISSUED,
+            tr("{student} has a certificate. To change the review, revoke the certificate first.", student=student),
         )
 
 
@@ -158,17 +163,41 @@ def _accepted(review: StepStatus, request: DecisionRequest, *, over_old_answers:
     if waits:
         raise DecisionRefused(
             DecisionCode.NOT_OPEN,
-            f"{request.step} is not open for {request.student}: {', '.join(waits)} does not count as clear. "
-            "Send the student to these steps: then the review opens automatically.",
+            tr(
+                "{step} is not open for {student}: {waits} does not count as clear. Send the student to these "
+                "steps: then the review opens automatically.",
+                step=request.step,
+                student=request.student,
+                waits=", ".join(waits),
+            ),
             *waits,
         )
     if not over_old_answers:
         raise DecisionRefused(
             DecisionCode.TOO_OLD,
-            f"{request.step} is not open for {request.student}: the answer about {', '.join(old)} is too old. "
-            "Wait for a newer answer, or accept the old one and give the reason in the note.",
+            tr(
+                "{step} is not open for {student}: the answer about {old} is too old. Wait for a newer "
+                "answer, or accept the old one and give the reason in the note.",
+                step=request.step,
+                student=request.student,
+                old=", ".join(old),
+            ),
             *old,
         )
     if not request.note.strip():
-        raise DecisionRefused(DecisionCode.NO_NOTE, "a review over an answer that is too old needs a note: say why.")
+        raise DecisionRefused(
+            DecisionCode.NO_NOTE, tr("a review over an answer that is too old needs a note: say why.")
+        )
     return old
+
+
+def _not_a_review(step: str, student: str, reviews: str) -> str:
+    if not reviews:
+        return tr(
+            "{step} is not a review of {student}. They have none: enter a decision instead.",
+            step=step,
+            student=student,
+        )
+    return tr(
+        "{step} is not a review of {student}. Name one of: {reviews}", step=step, student=student, reviews=reviews
+    )

@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
 from config.settings import Settings
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.authority import Authority
 from status_db.accounts.grants import Act
+from status_db.code_words import code_word
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.effective.history import write_flips
 from status_db.effective.step_rows import step_rows
@@ -88,7 +90,10 @@ class DecisionWriter:
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
                     DecisionCode.NOT_ALLOWED,
-                    f"{author} is no longer allowed to do this. Sign in again, or ask an administrator for a grant.",
+                    tr(
+                        "{author} is no longer allowed to do this. Sign in again, or ask an administrator for a grant.",
+                        author=author,
+                    ),
                 )
             yield DecisionTransaction(connection, link, author, now)
 
@@ -147,7 +152,11 @@ class DecisionWriter:
         if effective is None:
             raise DecisionRefused(
                 DecisionCode.NOTHING_TO_WITHDRAW,
-                f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
+                tr(
+                    "{student} has no decision on {step} to withdraw. See: clearance override list {student}",
+                    student=student,
+                    step=step,
+                ),
             )
         if saw is not None and saw != effective.id:
             raise _overtaken(effective)
@@ -196,7 +205,12 @@ class DecisionWriter:
         if active is not None and not request.saw.endswith(f":{active.id}"):
             raise _overtaken(active)
         raise Overtaken(
-            f"{request.step} of {request.student} has changed since you saw it. Check it, then decide again.", active
+            tr(
+                "{step} of {student} has changed since you saw it. Check it, then decide again.",
+                step=request.step,
+                student=request.student,
+            ),
+            active,
         )
 
     def move_revision(self, at: DecisionTransaction) -> None:
@@ -260,20 +274,32 @@ class DecisionWriter:
 
 def no_student_text(student: str, cohort: str) -> str:
     """Return the message for a number that is not on the roster, or that the author is not allowed to decide about."""
-    return f"there is no student {student} on the roster of {cohort}. Check the number."
+    return tr(
+        "there is no student {student} on the roster of {cohort}. Check the number.", student=student, cohort=cohort
+    )
 
 
 def not_configured(student: str, flow: str) -> str:
     """Return the message for a student whose flow is not configured."""
-    return (
-        f'{student} has the flow "{flow}", which is not configured. '
-        "Restore that [[flow]], or sync the roster so that the student gets another: clearance sync roster"
+    return tr(
+        '{student} has the flow "{flow}", which is not configured. Restore that [[flow]], or sync the '
+        "roster so that the student gets another: clearance sync roster",
+        student=student,
+        flow=flow,
     )
 
 
 def _overtaken(first: Decision) -> Overtaken:
     return Overtaken(
-        f"{first.author} was first, at {first.entered_at:%Y-%m-%d %H:%M} UTC: {first.step} of {first.student} is "
-        f"{first.verdict} ({first.reason}). Check that decision, then decide again if necessary.",
+        tr(
+            "{author} was first, at {entered_at:%Y-%m-%d %H:%M} UTC: {step} of {student} is {verdict} "
+            "({reason}). Check that decision, then decide again if necessary.",
+            author=first.author,
+            entered_at=first.entered_at,
+            step=first.step,
+            student=first.student,
+            verdict=code_word(first.verdict),
+            reason=first.reason,
+        ),
         first,
     )

@@ -8,9 +8,10 @@ import hmac
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundation.translation import N_, tr
 from status_db.store import keys
 
-_NAME = "The desk's key"
+_NAME = N_("The desk's key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,11 @@ class DeskKey:
 
     def of(self, use: str) -> bytes:
         """Return the 32 bytes for one use; create the file where it is missing. Raises KeyRefused."""
-        return self.existing(use) or _derived(keys.make(self.file, _NAME, "key_file in [portal]"), use)
+        return self.existing(use) or _derived(keys.make(self.file, tr(_NAME), tr("key_file in [portal]")), use)
 
     def existing(self, use: str) -> bytes | None:
         """Return the same; None where the file is missing, which is not created. Raises KeyRefused."""
-        key = keys.read(self.file, _NAME)
+        key = keys.read(self.file, tr(_NAME))
         return None if key is None else _derived(key, use)
 
     def hashed(self, use: str, value: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Table
 
+from foundation.translation import N_
 from status_db import tables
 from status_db.ledger.seals import Seals
 from status_db.tables import Json, json_text
@@ -110,10 +111,10 @@ SEALED: Mapping[str, SealedTable] = {
 
 #: The desk's tables that are not sealed, and why: `clearance verify` cannot find a change there.
 NOT_SEALED: Mapping[str, str] = {
-    "session": "students' own sessions: the students' pages open them, and have no key",
-    "attempt": "counters of failed sign-ins: they only delay further attempts",
-    "used_ticket": "used tickets of a provider, which forgets them within minutes",
-    "version_desk": "the version of the tables: another version stops every process",
+    "session": N_("students' own sessions: the students' pages open them, and have no key"),
+    "attempt": N_("counters of failed sign-ins: they only delay further attempts"),
+    "used_ticket": N_("used tickets of a provider, which forgets them within minutes"),
+    "version_desk": N_("the version of the tables: another version stops every process"),
 }
 
 #: The columns that an audit line's seal covers, after its chain and its link.

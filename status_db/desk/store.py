@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, Row, RowMapping, delete, insert, select, update
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import seals as desk_seals
 from status_db.desk.audit_chain import (
@@ -68,15 +69,18 @@ class DeskStore:
                     with reading(self.engine) as connection:
                         if any_sealed(connection):
                             raise LedgerRefused(
-                                f"The desk's rows are sealed, but the ledger's key {self.ledger_key_file} is missing. "
-                                "Restore that file from your own copy; no backup of the database contains it."
+                                tr(
+                                    "The desk's rows are sealed, but the ledger's key {file} is missing. Restore that "
+                                    "file from your own copy; no backup of the database contains it.",
+                                    file=self.ledger_key_file,
+                                )
                             )
                     found = ledger_key.make(self.ledger_key_file)
                 self._seals.append(found)
             elif self.key is not None:
                 self._seals.append(Seals(self.key.of("audit chain")))
             else:
-                raise StoreError("this process has no key for the audit log. Set key_file in [portal].")
+                raise StoreError(tr("this process has no key for the audit log. Set key_file in [portal]."))
         return self._seals[0]
 
     @contextmanager
@@ -238,10 +242,10 @@ class DeskEntry:
     def begin(self, now: datetime) -> int:
         """Seal every row as it is, and log it in the audit log. Raises LedgerRefused where there are seals already."""
         if self._chain != WITH_LEDGER:
-            raise StoreError("this process does not have the ledger's key. Run this where [status_db] names it.")
+            raise StoreError(tr("this process does not have the ledger's key. Run this where [status_db] names it."))
         if any_sealed(self.connection):
             raise LedgerRefused(
-                "The desk's rows are sealed already, so rows without a seal were altered. Run: clearance verify"
+                tr("The desk's rows are sealed already, so rows without a seal were altered. Run: clearance verify")
             )
         self._known = self._blank_head()
         self._fresh = self._moved = True
@@ -284,8 +288,12 @@ class DeskEntry:
             return self._known
         if self._seals.desk_row("audit_head", desk_seals.head_values(row)) != row["mac"]:
             raise RowAltered(
-                f"The head of the audit log's chain {self._chain} does not match its seal: it was altered, or the key "
-                "is another one. See what differs with `clearance verify`, then restore the right key file or a backup."
+                tr(
+                    "The head of the audit log's chain {chain} does not match its seal: it was altered, or the "
+                    "key is another one. See what differs with `clearance verify`, then restore the right key "
+                    "file or a backup.",
+                    chain=self._chain,
+                )
             )
         self._known = AuditHead(row["link"], row["line_mac"], row["removed_to"], row["removed_mac"], dict(row["sets"]))
         return self._known
@@ -295,13 +303,17 @@ class DeskEntry:
         if self._chain == WITH_LEDGER:
             if any_sealed(self.connection):
                 raise LedgerRefused(
-                    "The head of the desk's seals is missing, but rows that were sealed under it exist, so an altered "
-                    "row cannot be recognised. Restore a backup that verifies: clearance restore FOLDER"
+                    tr(
+                        "The head of the desk's seals is missing, but rows that were sealed under it exist, so an "
+                        "altered row cannot be recognised. Restore a backup that verifies: clearance restore FOLDER"
+                    )
                 )
             if self._has_unsealed():
                 raise LedgerRefused(
-                    "The accounts and grants here are not sealed yet. Check each of them (clearance accounts list), "
-                    "then run: clearance accounts seal"
+                    tr(
+                        "The accounts and grants here are not sealed yet. Check each of them (clearance accounts "
+                        "list), then run: clearance accounts seal"
+                    )
                 )
         return self._blank_head()
 
@@ -339,8 +351,11 @@ class DeskEntry:
                 for key, row in before.items()
             ):
                 raise StoreError(
-                    f"a sealed row of {sealed.name} can be changed only at the desk, which has the key. "
-                    "Change it there, or on the command line of the server."
+                    tr(
+                        "a sealed row of {table} can be changed only at the desk, which has the key. Change it "
+                        "there, or on the command line of the server.",
+                        table=sealed.name,
+                    )
                 )
             return
         weight, by = self._seals.weight, 0

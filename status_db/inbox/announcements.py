@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Engine, Row, Select, bindparam, insert, or_, select, update
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.accounts import SCOPE_COLUMNS
 from status_db.desk import store
@@ -131,7 +132,11 @@ class Announcements:
             ).one_or_none()
         if row is None:
             raise AnnouncementRefused(
-                AnnouncementCode.GONE, f"there is no announcement {announcement} to withdraw. Check the list again."
+                AnnouncementCode.GONE,
+                tr(
+                    "there is no announcement {announcement} to withdraw. Check the list again.",
+                    announcement=announcement,
+                ),
             )
         return _announcement(row)
 
@@ -169,29 +174,45 @@ _EFFECTIVE = _effective()
 
 def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str]]) -> None:
     if not values["title"]:
-        raise AnnouncementRefused(AnnouncementCode.NO_TITLE, "an announcement needs a title. Write one.")
+        raise AnnouncementRefused(AnnouncementCode.NO_TITLE, tr("an announcement needs a title. Write one."))
     for name in ("title", "title_en", "contact"):
         if len(values[name]) > LONGEST_TITLE:
             raise AnnouncementRefused(
-                AnnouncementCode.TOO_LONG, f"its {name} is longer than {LONGEST_TITLE} characters. Make it shorter."
+                AnnouncementCode.TOO_LONG,
+                tr(
+                    "its {name} is longer than {most} characters. Make it shorter.",
+                    name=name,
+                    most=LONGEST_TITLE,
+                ),
             )
     for name in ("body", "body_en"):
         if len(values[name]) > LONGEST_BODY:
             raise AnnouncementRefused(
-                AnnouncementCode.TOO_LONG, f"its {name} is longer than {LONGEST_BODY:,} characters. Make it shorter."
+                AnnouncementCode.TOO_LONG,
+                tr(
+                    "its {name} is longer than {most:,} characters. Make it shorter.",
+                    name=name,
+                    most=LONGEST_BODY,
+                ),
             )
     if values["closes"] is not None and values["closes"] <= values["opens"]:
         raise AnnouncementRefused(
-            AnnouncementCode.ENDS_FIRST, "it would end before it begins. Correct one of the two times."
+            AnnouncementCode.ENDS_FIRST, tr("it would end before it begins. Correct one of the two times.")
         )
     for column, wanted in scope.items():
         if column not in SCOPE_COLUMNS:
             raise AnnouncementRefused(
-                AnnouncementCode.SCOPE, f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}'
+                AnnouncementCode.SCOPE,
+                tr(
+                    'a scope cannot name "{column}". Use one of: {columns}',
+                    column=column,
+                    columns=", ".join(SCOPE_COLUMNS),
+                ),
             )
         if isinstance(wanted, str) or not wanted:
             raise AnnouncementRefused(
-                AnnouncementCode.SCOPE, f"the scope's {column} lists no values. Give at least one, or leave it out."
+                AnnouncementCode.SCOPE,
+                tr("the scope's {column} lists no values. Give at least one, or leave it out.", column=column),
             )
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from foundation.chunks import chunked
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import APPEAL
@@ -110,11 +111,13 @@ class Appeals:
             waiting = _select_appeals(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
                 if (one.step, one.item) == (step, item):
-                    raise AppealRefused(AppealCode.WAITS, "the same appeal already waits. Wait for the answer.", one)
+                    raise AppealRefused(
+                        AppealCode.WAITS, tr("the same appeal already waits. Wait for the answer."), one
+                    )
             if len(waiting) >= limit:
                 raise AppealRefused(
                     AppealCode.TOO_MANY,
-                    f"{len(waiting)} appeals already wait. Wait for an answer, or withdraw one.",
+                    tr("{waiting} appeals already wait. Wait for an answer, or withdraw one.", waiting=len(waiting)),
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.APPEAL, "item": item}
             return _insert_appeal(entry, what, text, account=account, seen=seen, due=due, now=now)
@@ -144,7 +147,7 @@ class Appeals:
             waiting = _select_appeals(connection, *own)
             if waiting:
                 raise AppealRefused(
-                    AppealCode.WAITS, "this step is already sent back. Wait for the answer.", waiting[0]
+                    AppealCode.WAITS, tr("this step is already sent back. Wait for the answer."), waiting[0]
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.SENT_BACK, "item": ""}
             return _insert_appeal(entry, what, text, account=account, seen=seen, due=due, now=now)
@@ -165,10 +168,10 @@ class Appeals:
         decision is missing. Raises KeyError if there is no such appeal, and ValueError for WITHDRAWN.
         """
         if outcome is AppealOutcome.WITHDRAWN:
-            raise ValueError("only the student withdraws an appeal")
+            raise ValueError(tr("only the student withdraws an appeal"))
         text = _checked_text(answer, needed=outcome is AppealOutcome.EXPLAINED)
         if outcome is AppealOutcome.DECIDED and decision is None:
-            raise AppealRefused(AppealCode.NO_DECISION, "no decision settles it. Enter a decision first.")
+            raise AppealRefused(AppealCode.NO_DECISION, tr("no decision settles it. Enter a decision first."))
         named = decision if outcome is AppealOutcome.DECIDED else None
         with self._desk.writing() as entry:
             connection = entry.connection
@@ -234,10 +237,11 @@ class Appeals:
 def _checked_text(text: str, *, needed: bool = True) -> str:
     text = text.strip()
     if needed and not text:
-        raise AppealRefused(AppealCode.NO_TEXT, "the text is empty. Enter a text.")
+        raise AppealRefused(AppealCode.NO_TEXT, tr("the text is empty. Enter a text."))
     if len(text) > LONGEST_TEXT:
         raise AppealRefused(
-            AppealCode.LONG_TEXT, f"the text is longer than {LONGEST_TEXT} characters. Make it shorter."
+            AppealCode.LONG_TEXT,
+            tr("the text is longer than {most} characters. Make it shorter.", most=LONGEST_TEXT),
         )
     return text
 
@@ -268,7 +272,11 @@ def _confirm_waiting(connection: Connection, appeal: int, student: str | None = 
     if not found[0].waits:
         raise AppealRefused(
             AppealCode.ANSWERED,
-            f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Check the appeal again.",
+            tr(
+                "{answered_by} was first, at {answered_at:%Y-%m-%d %H:%M %Z}. Check the appeal again.",
+                answered_by=found[0].answered_by,
+                answered_at=found[0].answered_at,
+            ),
             found[0],
         )
     return found[0]

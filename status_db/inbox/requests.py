@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Row, bindparam, insert, select, update
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import REQUEST
@@ -117,18 +118,18 @@ class Requests:
             ).all()
             if times and times[0].served_at is None:
                 raise RequestRefused(
-                    RequestCode.UNDER_WAY, "a recheck is already running. Wait for its end.", timedelta(seconds=5)
+                    RequestCode.UNDER_WAY, tr("a recheck is already running. Wait for its end."), timedelta(seconds=5)
                 )
             if times and now - times[0].at < pause:
                 raise RequestRefused(
                     RequestCode.TOO_SOON,
-                    "the last recheck was a moment ago. Try again later.",
+                    tr("the last recheck was a moment ago. Try again later."),
                     times[0].at + pause - now,
                 )
             if len(times) >= day_limit:
                 raise RequestRefused(
                     RequestCode.TOO_OFTEN,
-                    "the daily limit of rechecks is reached. Try again tomorrow.",
+                    tr("the daily limit of rechecks is reached. Try again tomorrow."),
                     times[-1].at + timedelta(days=1) - now,
                 )
             _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
@@ -158,11 +159,11 @@ class Requests:
             ).first()
             if last is not None and last.served_at is None:
                 raise RequestRefused(
-                    RequestCode.UNDER_WAY, "a sync is already running. Wait for its end.", timedelta(seconds=5)
+                    RequestCode.UNDER_WAY, tr("a sync is already running. Wait for its end."), timedelta(seconds=5)
                 )
             if last is not None and now - last.at < pause:
                 raise RequestRefused(
-                    RequestCode.TOO_SOON, "the last sync was a moment ago. Try again later.", last.at + pause - now
+                    RequestCode.TOO_SOON, tr("the last sync was a moment ago. Try again later."), last.at + pause - now
                 )
             _add(entry, cohort=cohort, kind=RequestKind.ASK, account=account, at=now)
 
@@ -175,7 +176,7 @@ class Requests:
             if connection.execute(same).first() is not None:
                 raise RequestRefused(
                     RequestCode.CONFIRMED,
-                    "this sheet is already confirmed. Wait for the import to end.",
+                    tr("this sheet is already confirmed. Wait for the import to end."),
                     timedelta(seconds=5),
                 )
             _add(entry, cohort=cohort, kind=RequestKind.LIST, upload=upload, account=account, at=now)
@@ -206,7 +207,7 @@ class Requests:
             if waiting is not None:
                 raise RequestRefused(
                     RequestCode.UNDER_WAY,
-                    "the same request is already running. Wait for its end.",
+                    tr("the same request is already running. Wait for its end."),
                     timedelta(seconds=5),
                 )
             _add(entry, **values)

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
 from config.log_names import StudentNo
+from foundation.translation import tr
 from status_db import tables
 from status_db.ledger import key as ledger_key
 from status_db.ledger import raw_rows
@@ -294,15 +295,9 @@ class Ledger:
         if first is None:
             return seals or ledger_key.make(self._file)
         if seals is None:
-            raise LedgerRefused(
-                f"The ledger has links, but its key {self._file} is missing. "
-                "Restore that file from your own copy; no backup of the database contains it."
-            )
+            raise ledger_key.missing(self._file)
         if seals.link(NOTHING, first.values) != first.mac:
-            raise LedgerRefused(
-                f"{self._file} is not the key of this ledger. "
-                "Restore the right file, or name it as ledger_key_file in [status_db]; then run: clearance verify"
-            )
+            raise ledger_key.of_another(self._file)
         return seals
 
     def _log_head(self, head: LedgerHead) -> None:
@@ -325,8 +320,11 @@ class Ledger:
         seals = self.seals(connection)
         if raw_rows.any_sealed(connection, self._cohort):
             raise LedgerRefused(
-                f"The ledger of {self._cohort} is missing, but rows with its seals exist, so altered rows cannot be "
-                "recognised. Restore a backup."
+                tr(
+                    "The ledger of {cohort} is missing, but rows with its seals exist, so altered rows cannot be "
+                    "recognised. Restore a backup.",
+                    cohort=self._cohort,
+                )
             )
         entry = PendingLink(
             connection, seals, self._cohort, LedgerHead(0, NOTHING, {}), at=at, kind=LinkKind.CHECKPOINT

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from foundation.translation import N_, tr
 from status_db.ledger.seals import Seals
 from status_db.store import keys
 from status_db.store.engine import StoreCode
 from status_db.store.keys import KeyRefused
 
-_NAME = "The ledger's key"
+_NAME = N_("The ledger's key")
 
 
 class LedgerRefused(KeyRefused):
@@ -18,7 +19,7 @@ class LedgerRefused(KeyRefused):
 
 def read(file: Path) -> Seals | None:
     """Return the seals of the key in a file; None when there is no such file. Raises KeyRefused."""
-    key = keys.read(file, _NAME)
+    key = keys.read(file, tr(_NAME))
     return Seals(key) if key is not None else None
 
 
@@ -27,4 +28,26 @@ def make(file: Path) -> Seals:
 
     Raises KeyRefused.
     """
-    return Seals(keys.make(file, _NAME, "ledger_key_file in [status_db]"))
+    return Seals(keys.make(file, tr(_NAME), tr("ledger_key_file in [status_db]")))
+
+
+def missing(file: Path) -> LedgerRefused:
+    """Return the refusal of a ledger whose key is missing."""
+    return LedgerRefused(
+        tr(
+            "The ledger has links, but its key {file} is missing. Restore that file from your own copy; no backup of "
+            "the database contains it.",
+            file=file,
+        )
+    )
+
+
+def of_another(file: Path) -> LedgerRefused:
+    """Return the refusal of a file that has the key of another ledger."""
+    return LedgerRefused(
+        tr(
+            "{file} is not the key of this ledger. Restore the right file, or name it as ledger_key_file in "
+            "[status_db]; then run: clearance verify",
+            file=file,
+        )
+    )

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from config.meaning import Meaning, meaning_of
 from config.settings import Settings
 from foundation.refusals import Refused
+from foundation.translation import N_
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import PendingLink
@@ -56,10 +57,10 @@ def digest(connection: Connection, cohort: str) -> bytes | None:
 
 
 #: The refusal of a review or an issue by a process with other settings.
-DIFFER = (
-    "the settings of this process are not the ones that are applied, and nothing is reviewed or issued until they are. "
-    "See the change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
-    "settings file that was applied."
+DIFFER = N_(
+    "the settings of this process are not the ones that are applied, and nothing is reviewed or "
+    "issued until they are. See the change with `clearance plan` and apply it with `clearance "
+    "sync`, or restart this process with the settings file that was applied."
 )
 
 

@@ -13,7 +13,9 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
 from config.tables.sources import Guard
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
+from status_db.code_words import code_word
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind
 from status_db.ledger.reader import vouched
@@ -90,23 +92,34 @@ class ApprovalVotes:
                 )
             ).one_or_none()
             if row is None:
-                raise VoteRefused(VoteCode.NO_SUCH_RUN, f"there is no run {run}. See: clearance runs list")
+                raise VoteRefused(VoteCode.NO_SUCH_RUN, tr("there is no run {run}. See: clearance runs list", run=run))
             if row.state != RunState.SUSPENDED:
                 raise VoteRefused(
                     VoteCode.DOES_NOT_WAIT,
-                    f"run {run} is {row.state} and does not wait for a vote. See: clearance runs show {run}",
+                    tr(
+                        "run {run} is {state} and does not wait for a vote. See: clearance runs show {run}",
+                        run=run,
+                        state=code_word(row.state),
+                    ),
                 )
             if voted_on not in (None, row.plan_digest):
                 raise VoteRefused(
                     VoteCode.MOVED,
-                    f"run {run} would now change something else than what was checked. "
-                    f"Check it again: clearance runs show {run}",
+                    tr(
+                        "run {run} would now change something else than what was checked. Check it again: clearance "
+                        "runs show {run}",
+                        run=run,
+                    ),
                 )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
                 raise VoteRefused(
                     VoteCode.TWICE,
-                    f"{author} has already cast this vote on run {run}: another person is needed. "
-                    f"See: clearance runs show {run}",
+                    tr(
+                        "{author} has already cast this vote on run {run}: another person is needed. See: clearance "
+                        "runs show {run}",
+                        author=author,
+                        run=run,
+                    ),
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
             entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.approval_vote)

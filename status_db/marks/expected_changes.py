@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
@@ -70,11 +71,14 @@ class ExpectedChanges:
         Raises ExpectedChangeRefused when its end is in the past, or it would move no student.
         """
         if until <= now:
-            raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, "its end is in the past. Give a later one.")
+            raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, tr("its end is in the past. Give a later one."))
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
             raise ExpectedChangeRefused(
                 ExpectedChangeCode.MOVES_NOBODY,
-                "an expected change moves at least one student, to cleared or to held. Give a number and a direction.",
+                tr(
+                    "an expected change moves at least one student, to cleared or to held. Give a number and a "
+                    "direction."
+                ),
             )
         table = tables.expected_change
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
@@ -109,7 +113,7 @@ class ExpectedChanges:
             if not stored:
                 raise ExpectedChangeRefused(
                     ExpectedChangeCode.GONE,
-                    f"there is no expected change {number} to withdraw. See: clearance expect list",
+                    tr("there is no expected change {number} to withdraw. See: clearance expect list", number=number),
                 )
             _withdraw_stored(connection, entry, stored[0], author, now)
             return _expected_change(connection.execute(select(table).where(table.c.expected_change == number)).one())

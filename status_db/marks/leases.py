@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, l
 from sqlalchemy.exc import IntegrityError
 
 from config.tables.plain_text import plain
+from foundation.translation import tr
 from status_db import tables
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
@@ -121,7 +122,7 @@ class Runs:
         except IntegrityError as error:
             if slot is None:
                 raise
-            raise SlotTaken(f"{source} has its run for {slot} already") from error
+            raise SlotTaken(tr("{source} has its run for {slot} already", source=source, slot=slot)) from error
         return number
 
     def _abandon(self, connection: Connection, now: datetime, *which: ColumnElement[bool]) -> None:
@@ -132,7 +133,7 @@ class Runs:
             .values(
                 state=RunState.ABANDONED,
                 ended=now,
-                message="Abandoned: its process ended or stalled until the lease expired. No changes were written.",
+                message=tr("Abandoned: its process ended or stalled until the lease expired. No changes were written."),
             )
         )
 
@@ -189,7 +190,9 @@ class Runs:
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
             self._drop_pending(connection, old)
-            over = literal("Expired: not approved within 72 hours. The next pull is checked again. Original reason: ")
+            over = literal(
+                tr("Expired: not approved within 72 hours. The next pull is checked again. Original reason: ")
+            )
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
     def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
@@ -199,7 +202,12 @@ class Runs:
             rejected = connection.execute(
                 update(run)
                 .where(run.c.run == number, run.c.state == RunState.SUSPENDED)
-                .values(state=RunState.REJECTED, decided_by=by, decided_at=now, message=f"rejected: {reason}")
+                .values(
+                    state=RunState.REJECTED,
+                    decided_by=by,
+                    decided_at=now,
+                    message=tr("rejected: {reason}", reason=reason),
+                )
             )
             if rejected.rowcount != 1:
                 return False
@@ -249,9 +257,12 @@ class Runs:
             kept = (number, row.digest, row.snapshot, *(() if row.look is None else (row.look,)))
             if self._ledger.seals(connection).row("pending", kept) != row.mac:
                 raise LedgerRefused(
-                    f"The stored answer of run {number} was altered after it was suspended, so it cannot be approved. "
-                    "Find out who can write to the status database, then: "
-                    f'clearance runs reject {number} --reason "altered"'
+                    tr(
+                        "The stored answer of run {number} was altered after it was suspended, so it cannot be "
+                        "approved. Find out who can write to the status database, then: clearance runs reject "
+                        '{number} --reason "altered"',
+                        number=number,
+                    )
                 )
             return row.digest, row.snapshot
 
@@ -297,7 +308,7 @@ class Runs:
         )
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
-            over = literal(f"Superseded: run {lease.run} was within the limits. Original reason: ")
+            over = literal(tr("Superseded: run {run} was within the limits. Original reason: ", run=lease.run))
             connection.execute(
                 update(run).where(*waiting).values(state=RunState.SUPERSEDED, message=over + run.c.message)
             )

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, insert, select, update
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import ACCOUNT, APPEAL, REQUEST
@@ -56,7 +57,9 @@ class Renumbering:
         """
         old, new = normalise_number(old), normalise_number(new)
         if not new or old == new:
-            raise RenumberRefused("The old and the new number are the same. Write: clearance roster renumber OLD NEW")
+            raise RenumberRefused(
+                tr("The old and the new number are the same. Write: clearance roster renumber OLD NEW")
+            )
         done = self._done_before(old, new)
         if done is None:
             with self._ledger.linking(self._marks, at=now, kind=LinkKind.RENUMBER) as (connection, entry):
@@ -114,22 +117,46 @@ class Renumbering:
     def _refuse_merge(self, connection: Connection, people: dict[str, raw_rows.SealedRow], old: str, new: str) -> None:
         if old not in people:
             raise RenumberRefused(
-                f"{old} is not on the roster of {self._cohort}. Check the number: clearance status {old}"
+                tr(
+                    "{old} is not on the roster of {cohort}. Check the number: clearance status {old}",
+                    old=old,
+                    cohort=self._cohort,
+                )
             )
         if new not in people:
             return
         active = raw_rows.STUDENT.index("active")
         if people[old].values[active] and people[new].values[active]:
             raise RenumberRefused(
-                f"{old} and {new} are both on the roster of {self._cohort}: these are two students. If they are one, "
-                "have the registrar remove one of them from the list, sync the roster, then run this again."
-            )
-        for table, what in ((tables.decision, "decisions"), (tables.certificate, "certificates")):
-            if connection.execute(select(exists().where(*self._rows_of(table, new)))).scalar_one():
-                raise RenumberRefused(
-                    f"{new} has {what} of its own, so those of {old} cannot be moved to it. Withdraw the {what} of "
-                    f"{old}, and enter them under {new}."
+                tr(
+                    "{old} and {new} are both on the roster of {cohort}: these are two students. If they are one, "
+                    "have the registrar remove one of them from the list, sync the roster, then run this again.",
+                    old=old,
+                    new=new,
+                    cohort=self._cohort,
                 )
+            )
+        if self._has_rows(connection, tables.decision, new):
+            raise RenumberRefused(
+                tr(
+                    "{new} has decisions of its own, so those of {old} cannot be moved to it. Withdraw the decisions "
+                    "of {old}, and enter them under {new}.",
+                    old=old,
+                    new=new,
+                )
+            )
+        if self._has_rows(connection, tables.certificate, new):
+            raise RenumberRefused(
+                tr(
+                    "{new} has certificates of its own, so those of {old} cannot be moved to it. Withdraw the "
+                    "certificates of {old}, and enter them under {new}.",
+                    old=old,
+                    new=new,
+                )
+            )
+
+    def _has_rows(self, connection: Connection, table: Table, number: str) -> bool:
+        return bool(connection.execute(select(exists().where(*self._rows_of(table, number)))).scalar_one())
 
     def _step_on(self, connection: Connection, entry: PendingLink) -> None:
         """Increase the revisions, so that earlier plans are made again and answers are compared again."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from foundation.chunks import chunked
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import Seals
@@ -83,13 +84,19 @@ def read(connection: Connection, seals: Seals, run: int) -> Reversal:
     if row is None:
         raise ReversalRefused(
             ReversalCode.NOTHING_KEPT,
-            f"run {run} cannot be reverted: only a run of a source that was approved after it was suspended keeps "
-            f"what it replaced. See how it ended: clearance runs show {run}",
+            tr(
+                "run {run} cannot be reverted: only a run of a source that was approved after it was "
+                "suspended keeps what it replaced. See how it ended: clearance runs show {run}",
+                run=run,
+            ),
         )
     if seals.row("reversal", (run, row.records)) != row.mac:
         raise LedgerRefused(
-            f"The stored records of run {run} were altered after it was approved, so it cannot be reverted. Find out "
-            "who can write to the status database, and restore a backup that verifies."
+            tr(
+                "The stored records of run {run} were altered after it was approved, so it cannot be "
+                "reverted. Find out who can write to the status database, and restore a backup that verifies.",
+                run=run,
+            )
         )
     kept = json.loads(zlib.decompress(row.records).decode("utf-8", "surrogatepass"))
     replaced = (

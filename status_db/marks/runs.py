@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db.marks.reversals import ReplacedRecord
 from status_db.model import Finding, Flip, Record, RunState, Verdict
 from status_db.stored_counts import NO_COUNTS, RunCounts
@@ -26,8 +27,14 @@ class RunUnderWay(Refused[LeaseCode]):
         self.run = run
         super().__init__(
             LeaseCode.UNDER_WAY,
-            f"{source} is being asked already, by run {run} since {since:%H:%M:%S} UTC ({owner}). "
-            "Wait until it ends, or stop that process, then run this again.",
+            tr(
+                "{source} is being asked already, by run {run} since {since:%H:%M:%S} UTC ({owner}). Wait "
+                "until it ends, or stop that process, then run this again.",
+                source=source,
+                run=run,
+                since=since,
+                owner=owner,
+            ),
         )
 
 
@@ -49,8 +56,12 @@ class LeaseLost(Refused[LeaseCode]):
     def __init__(self, source: str, run: int) -> None:
         super().__init__(
             LeaseCode.LOST,
-            f"run {run} of {source} lost its lease: it exceeded its time and another run took over, or a person closed "
-            "it. No changes were written. Run it again.",
+            tr(
+                "run {run} of {source} lost its lease: it exceeded its time and another run took over, or a "
+                "person closed it. No changes were written. Run it again.",
+                run=run,
+                source=source,
+            ),
         )
 
 

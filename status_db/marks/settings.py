@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, literal, select, update
 
 from config.meaning import Meaning
+from foundation.translation import tr
 from status_db import tables
 from status_db.effective.history import write_flips
 from status_db.ledger import raw_rows
@@ -67,7 +68,9 @@ class SettingsMarks(RosterMarks):
             self._recount(connection, entry, cohort)
             applied_settings.write(connection, entry, cohort, writes.meaning, now, lease.run)
             self._end_waiting(
-                connection, f"Superseded: run {lease.run} changed the settings. Original reason: ", but=writes.meaning
+                connection,
+                tr("Superseded: run {run} changed the settings. Original reason: ", run=lease.run),
+                but=writes.meaning,
             )
             self._drop_pending(connection, [lease.run])
 

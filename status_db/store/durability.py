@@ -5,13 +5,14 @@
 
 from sqlalchemy import Engine, text
 
+from foundation.translation import N_, tr
 from status_db.store.engine import reading
 
 #: Setting → what can be lost while it is off. See "Write Ahead Log" in the PostgreSQL manual.
 _LOST_WHEN_OFF = {
-    "fsync": "a power failure can destroy the whole database",
-    "synchronous_commit": "a crash of the server loses decisions and runs that were acknowledged before it",
-    "full_page_writes": "a power failure can leave half-written pages, and marks can be lost",
+    "fsync": N_("a power failure can destroy the whole database"),
+    "synchronous_commit": N_("a crash of the server loses decisions and runs that were acknowledged before it"),
+    "full_page_writes": N_("a power failure can leave half-written pages, and marks can be lost"),
 }
 
 
@@ -29,8 +30,11 @@ def warnings(engine: Engine) -> tuple[str, ...]:
         ask = text("SELECT current_setting(:name)")
         set_to = {name: connection.execute(ask, {"name": name}).scalar() for name in _LOST_WHEN_OFF}
     return tuple(
-        f"PostgreSQL has {name} = off: {_LOST_WHEN_OFF[name]}. Set {name} = on for the server, or for this database "
-        "and this role."
+        tr(
+            "PostgreSQL has {name} = off: {loss}. Set {name} = on for the server, or for this database and this role.",
+            name=name,
+            loss=tr(_LOST_WHEN_OFF[name]),
+        )
         for name, value in set_to.items()
         if value == "off"
     )

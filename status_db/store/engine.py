@@ -45,7 +45,8 @@ from config.tables.plain_text import plain
 from config.tables.secrets import DatabaseUrl, SecretUnusable
 from foundation.private_files import make_file, make_folder
 from foundation.refusals import Refused
-from status_db.store import schema_version
+from foundation.translation import tr
+from status_db.store import fault_texts, schema_version
 from status_db.store.deadlines import limit_statements
 from status_db.store.schema_version import Part
 from status_db.tables.types import TextError
@@ -60,9 +61,6 @@ _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 VERSION_LOCK = (int.from_bytes(b"clea"), 0)
 #: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write.
 _STALLED_SECONDS = 300
-
-#: Words of the databases' errors for a statement that was interrupted.
-_INTERRUPTED = ("statement timeout", "interrupted")
 
 
 class StoreCode(StrEnum):
@@ -148,8 +146,11 @@ def sqlite_file(url: str) -> Path | None:
 def _require_file(file: Path, *_connecting: object) -> None:
     if not file.exists():
         raise StoreError(
-            f"The status database {file} does not exist. If it was lost, restore a backup: "
-            "clearance restore FOLDER. If it is new, create it: clearance db upgrade"
+            tr(
+                "The status database {file} does not exist. If it was lost, restore a backup: clearance "
+                "restore FOLDER. If it is new, create it: clearance db upgrade",
+                file=file,
+            )
         )
 
 
@@ -162,7 +163,7 @@ def _with_current_password(engine: Engine, secret: DatabaseUrl | None) -> Engine
         try:
             now = make_url(secret.reveal())
         except SecretUnusable as error:
-            raise StoreError(f"The status database cannot be connected to: {error}") from None
+            raise StoreError(tr("The status database cannot be connected to: {error}", error=error)) from None
         named.update({"user": now.username, "password": now.password})
 
     event.listen(engine, "do_connect", look_up)
@@ -171,13 +172,21 @@ def _with_current_password(engine: Engine, secret: DatabaseUrl | None) -> Engine
 
 def _create_engine(url: URL, **options: Any) -> Engine:  # noqa: ANN401 - as SQLAlchemy accepts them
     """Return an engine. Raises StoreError for a database or a driver that the program does not support."""
-    fix = "Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE, as the url in [status_db]."
+    fix = tr("Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE, as the url in [status_db].")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"The status database cannot be {plain(url.get_backend_name()[:40])}. {fix}")
+        raise StoreError(
+            tr("The status database cannot be {backend}. {fix}", backend=plain(url.get_backend_name()[:40]), fix=fix)
+        )
     try:
         return create_engine(url, **options)
     except (ArgumentError, ImportError):
-        raise StoreError(f"There is no driver {plain(url.drivername[:60])} for the status database. {fix}") from None
+        raise StoreError(
+            tr(
+                "There is no driver {driver} for the status database. {fix}",
+                driver=plain(url.drivername[:60]),
+                fix=fix,
+            )
+        ) from None
 
 
 def open_reading(url: str, *, at_most: timedelta | None = None, secret: DatabaseUrl | None = None) -> Engine:
@@ -321,9 +330,9 @@ def store_errors(engine: Engine) -> Iterator[None]:
     except TextError as error:
         raise ValueRefused(str(error)) from None
     except (DataError, driver.DataError, OverflowError) as error:
-        raise ValueRefused(_value_refusal(error)) from None
+        raise ValueRefused(fault_texts.value_refusal(error)) from None
     except DBAPIError as error:
-        if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
+        if not isinstance(error, OperationalError | InternalError) and not fault_texts.damaged(engine, str(error.orig)):
             raise
         raise _store_error(engine, str(error.orig)) from error
     except StatementError as error:
@@ -332,51 +341,13 @@ def store_errors(engine: Engine) -> Iterator[None]:
             raise
         raise ValueRefused(str(error.orig)) from None
     except driver.DatabaseError as error:
-        if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
+        if not isinstance(error, driver.OperationalError | driver.InternalError) and not fault_texts.damaged(
+            engine, str(error)
+        ):
             raise
         raise _store_error(engine, str(error)) from error
 
 
 def _store_error(engine: Engine, reported: str) -> StoreError:
-    kind = TookTooLong if any(word in reported for word in _INTERRUPTED) else StoreError
-    return kind(_error_text(engine, reported))
-
-
-def _value_refusal(error: Exception) -> str:
-    lines = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
-    return (
-        f"The status database cannot store a value ({lines[0] if lines else type(error).__name__}): a number or a text "
-        "is too large. Check the numbers and texts that were given."
-    )
-
-
-def _damaged(engine: Engine, reported: str) -> bool:
-    """Return whether SQLite reports that the file itself is damaged; it has separate errors for that."""
-    return engine.dialect.name == "sqlite" and ("malformed" in reported or "not a database" in reported)
-
-
-def _error_text(engine: Engine, reported: str) -> str:
-    where = engine.url.render_as_string(hide_password=True)
-    reported = reported.strip().splitlines()[0] if reported.strip() else "no reason given"
-    if _damaged(engine, reported):
-        what = "its file is damaged"
-        fix_text = (
-            "Stop the services, keep that file, and restore a backup in its place: clearance restore FOLDER --replace"
-        )
-    elif "full" in reported or "No space" in reported or "disk I/O" in reported:
-        what, fix_text = "its disk is full or failing", "Free space there, then run this again."
-    elif "idle-in-transaction" in reported:
-        what, fix_text = f"this process was idle for {_STALLED_SECONDS} s in a transaction", "Run this again."
-    elif any(word in reported for word in _INTERRUPTED):
-        what, fix_text = "a query exceeded its time limit", "Run ANALYZE on the database, then try again."
-    elif "locked" in reported or "busy" in reported or "lock timeout" in reported:
-        what, fix_text = f"another writer has locked it for {_BUSY_SECONDS} s", "Try again when that one has ended."
-    elif 'database "' in reported and "does not exist" in reported:
-        what, fix_text = "there is no database of that name", "Create it on the server, then run this again."
-    elif "no such table" in reported or "does not exist" in reported:
-        what, fix_text = "some of its tables are missing", "Run: clearance db upgrade"
-    elif "unable to open" in reported:
-        what, fix_text = "it cannot be opened", "Run `clearance db upgrade` as the user that owns its folder."
-    else:
-        what, fix_text = "it did not answer", "Check that it runs, and that [status_db] url is right."
-    return f"The status database failed: {what} ({reported}; {where}). {fix_text}"
+    kind = TookTooLong if fault_texts.interrupted(reported) else StoreError
+    return kind(fault_texts.failure(engine, reported, busy_seconds=_BUSY_SECONDS, stalled_seconds=_STALLED_SECONDS))

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from foundation.private_files import flush, make_folder, rights_of_others, write_new
+from foundation.translation import tr
 from status_db.store.engine import StoreCode, StoreError
 
 KEY_BYTES = 32
@@ -31,23 +32,41 @@ def read(file: Path, name: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        why = error.strerror if isinstance(error, OSError) else tr("it is not text")
         raise KeyRefused(
-            f"{name} {file} cannot be read ({why}). Make it readable for the user that runs this, and for no other."
+            tr(
+                "{name} {file} cannot be read ({why}). Make it readable for the user that runs this, and for no other.",
+                name=name,
+                file=file,
+                why=why,
+            )
         ) from None
     with contextlib.suppress(ValueError):
         key = bytes.fromhex(text)
         if len(key) == KEY_BYTES:
             return key
     # The text may contain most of a key, so the message does not repeat it.
-    raise KeyRefused(f"{name} {file} is not {KEY_BYTES} bytes as hex. Restore the right file from your own copy.")
+    raise KeyRefused(
+        tr(
+            "{name} {file} is not {count} bytes as hex. Restore the right file from your own copy.",
+            name=name,
+            file=file,
+            count=KEY_BYTES,
+        )
+    )
 
 
 def _refuse_shared(found: os.stat_result, file: Path, name: str) -> None:
     if rights_of_others(found):
         raise KeyRefused(
-            f"{name} {file} is open to other users of this machine (mode {stat.S_IMODE(found.st_mode):03o}), who could "
-            f"forge what it proves. If no other user can have read it, run: chmod 600 {shlex.quote(str(file))}"
+            tr(
+                "{name} {file} is open to other users of this machine (mode {mode:03o}), who could forge "
+                "what it proves. If no other user can have read it, run: chmod 600 {path}",
+                name=name,
+                file=file,
+                mode=stat.S_IMODE(found.st_mode),
+                path=shlex.quote(str(file)),
+            )
         )
 
 
@@ -70,10 +89,22 @@ def make(file: Path, name: str, setting: str) -> bytes:
         flush(file.parent)
     except OSError as error:
         raise KeyRefused(
-            f"{name} {file} cannot be created ({error.strerror}). "
-            f"Allow this user to write to that folder, or name another file as {setting}."
+            tr(
+                "{name} {file} cannot be created ({error}). Allow this user to write to that folder, or name "
+                "another file as {setting}.",
+                name=name,
+                file=file,
+                error=error.strerror,
+                setting=setting,
+            )
         ) from error
     made = read(file, name)
     if made is None:
-        raise KeyRefused(f"{name} {file} was removed while it was created. Run this again, and keep the file.")
+        raise KeyRefused(
+            tr(
+                "{name} {file} was removed while it was created. Run this again, and keep the file.",
+                name=name,
+                file=file,
+            )
+        )
     return made

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Engine, text
 
+from foundation.translation import N_, tr
 from status_db.store import schema_version
 from status_db.store.engine import store_errors
 from status_db.store.schema_version import Part
@@ -32,21 +33,23 @@ _MIGHTY = (
 
 
 def may_too_much(connection: Connection, role: str, roles: Collection[str]) -> str:
-    """Return what gives a role more than its rights on tables: an attribute or a membership; empty without one."""
+    """Return that an attribute or a membership gives a role more than its rights on tables; empty without one."""
     attributes = text(
         "SELECT rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = :role"
     )
     named = ("CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS")
     found = connection.execute(attributes, {"role": role}).one()
     if has := [name for name, so in zip(named, found, strict=True) if so]:
-        return f"has {', '.join(has)}"
+        return tr("{role} has {attributes}, so rights on tables do not limit it.", role=role, attributes=", ".join(has))
     others = [*_MIGHTY, *(other for other in roles if other != role)]
     member = text(
         "SELECT rolname FROM pg_roles WHERE rolname = ANY(:others) AND pg_has_role(:role, oid, 'MEMBER') "
         "ORDER BY rolname"
     )
     of = connection.execute(member, {"others": others, "role": role}).scalars().all()
-    return f"is a member of {', '.join(of)}" if of else ""
+    if not of:
+        return ""
+    return tr("{role} is a member of {roles}, so rights on tables do not limit it.", role=role, roles=", ".join(of))
 
 
 def warnings(engine: Engine) -> tuple[str, ...]:
@@ -66,10 +69,12 @@ def warnings(engine: Engine) -> tuple[str, ...]:
     if found.owns is not False:
         # The owner, which needs no granted rights; or there are no tables yet.
         return ()
-    fix = "Run clearance db roles again; for statements that need a superuser, run clearance db roles --print"
+    fix = tr("Run clearance db roles again; for statements that need a superuser, run clearance db roles --print")
     wrong = {
-        "can store large objects, which no right on a table prevents": found.lo,
-        "can create tables beside the program's": found.creates,
-        "has a search_path of its own": not found.pinned,
+        N_("can store large objects, which no right on a table prevents"): found.lo,
+        N_("can create tables beside the program's"): found.creates,
+        N_("has a search_path of its own"): not found.pinned,
     }
-    return tuple(f"the status database's role {what}. {fix}." for what, so in wrong.items() if so)
+    return tuple(
+        tr("the status database's role {what}. {fix}.", what=tr(what), fix=fix) for what, so in wrong.items() if so
+    )

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.store import desk_roles, schema_version
 from status_db.store.desk_roles import ADDED_TO, ALL
@@ -280,17 +281,25 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
             missing = [role for role in roles.names() if not _role_exists(connection, role)]
             if missing:
                 made = " ".join(f"CREATE ROLE {_quoted_name(role)} LOGIN;" for role in missing)
-                raise StoreError(f"There is no role {', '.join(missing)}. Have the server's administrator run: {made}")
+                raise StoreError(
+                    tr(
+                        "There is no role {missing}. Have the server's administrator run: {made}",
+                        missing=", ".join(missing),
+                        made=made,
+                    )
+                )
             if mighty := [role for role in roles.names() if owns(connection, role, parts)]:
                 raise StoreError(
-                    f"{', '.join(mighty)} has all rights here: it owns the tables, or has the rights of their owner. "
-                    "Name separate roles that are members of no other role."
+                    tr(
+                        "{mighty} has all rights here: it owns the tables, or has the rights of their owner. Name "
+                        "separate roles that are members of no other role.",
+                        mighty=", ".join(mighty),
+                    )
                 )
             for role in roles.names():
                 if why := may_too_much(connection, role, roles.names()):
                     raise StoreError(
-                        f"{role} {why}, so rights on tables do not limit it. Have the server's administrator revoke "
-                        "that, or name a separate role."
+                        tr("{why} Have the server's administrator revoke that, or name a separate role.", why=why)
                     )
             planned = _read_plan(connection, roles, parts)
             run = planned.all if is_superuser(connection) else planned.owners
@@ -299,8 +308,10 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
             return len(run), len(planned.all) - len(run)
     except ProgrammingError as error:
         reported = str(error.orig).strip().splitlines()[0]
-        fix_text = "Run `clearance db upgrade` first, and this as the role that ran it."
-        raise StoreError(f"The rights could not be granted ({reported}). {fix_text}") from error
+        fix_text = tr("Run `clearance db upgrade` first, and this as the role that ran it.")
+        raise StoreError(
+            tr("The rights could not be granted ({reported}). {fix}", reported=reported, fix=fix_text)
+        ) from error
     finally:
         engine.dispose()
 
@@ -310,7 +321,7 @@ def _open_server(url: str) -> Engine:
     if engine.dialect.name != "postgresql":
         engine.dispose()
         raise StoreError(
-            "Only PostgreSQL has roles. For SQLite, set the permissions of its folder: see docs/running.md."
+            tr("Only PostgreSQL has roles. For SQLite, set the permissions of its folder: see docs/running.md.")
         )
     return engine
 

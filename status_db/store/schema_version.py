@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from foundation.translation import tr
+
 if TYPE_CHECKING:
     # Every command checks the version, and only an upgrade needs Alembic.
     from alembic.config import Config
@@ -33,7 +35,7 @@ def version_table(part: Part) -> str:
 def newest(part: Part) -> str:
     """Return the version of this program."""
     if not known(part):
-        raise RuntimeError("this program has no migrations: its installation is incomplete. Install it again.")
+        raise RuntimeError(tr("this program has no migrations: its installation is incomplete. Install it again."))
     return max(known(part))
 
 
@@ -48,9 +50,10 @@ def newer(part: Part, version: str | None) -> str:
     """Return the message, with the fix, that a database is newer than this program; empty when it is not."""
     if version is None or version in known(part):
         return ""
-    return (
-        f"The status database is at version {version}, which this program does not know: a newer program wrote it. "
-        "Install the newer program, or restore a backup from before the upgrade."
+    return tr(
+        "The status database is at version {version}, which this program does not know: a newer "
+        "program wrote it. Install the newer program, or restore a backup from before the upgrade.",
+        version=version,
     )
 
 
@@ -58,7 +61,18 @@ def unlike(part: Part, version: str | None, where: str) -> str:
     """Return the message, with the fix, that a database is not at this program's version; empty when it is."""
     if version == newest(part):
         return ""
-    state = f"at version {version}" if version else "without tables"
-    return newer(part, version) or (
-        f"The status database is {state}, but this program needs {newest(part)} ({where}). Run: clearance db upgrade"
+    if text := newer(part, version):
+        return text
+    if version:
+        return tr(
+            "The status database is at version {version}, but this program needs {newest} ({where}). "
+            "Run: clearance db upgrade",
+            version=version,
+            newest=newest(part),
+            where=where,
+        )
+    return tr(
+        "The status database is without tables, but this program needs {newest} ({where}). Run: clearance db upgrade",
+        newest=newest(part),
+        where=where,
     )

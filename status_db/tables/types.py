@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Operators, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from config.tables.plain_text import plain
+from foundation.translation import tr
 from status_db.model import Obligation
 
 #: The number of characters of a refused text in its message.
@@ -29,14 +30,24 @@ def storable(value: str, most: int | None = None) -> str:
     """Return the text. Raises TextError if it is longer than `most` or cannot be stored in every database."""
     if most is not None and len(value) > most:
         raise TextError(
-            f'"{plain(value[:_SHOWN])}…" has {len(value):,} characters; the limit is {most}. Make it shorter.'
+            tr(
+                '"{value}…" has {length:,} characters; the limit is {most}. Make it shorter.',
+                value=plain(value[:_SHOWN]),
+                length=len(value),
+                most=most,
+            )
         )
     if not value.isascii() and value != _whole(value):
         raise TextError(
-            f'"{plain(value[:_SHOWN])}" contains half of a character, which no database stores. Enter it again.'
+            tr(
+                '"{value}" contains half of a character, which no database stores. Enter it again.',
+                value=plain(value[:_SHOWN]),
+            )
         )
     if "\0" in value:
-        raise TextError(f'"{plain(value[:_SHOWN])}" contains a NUL, which not every database stores. Remove it.')
+        raise TextError(
+            tr('"{value}" contains a NUL, which not every database stores. Remove it.', value=plain(value[:_SHOWN]))
+        )
     return value
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from connectors.port import Cell, Snapshot, SourceGarbled, table_of
+from foundation.translation import tr
 from status_db.model import Record, normalise_number
 from sync.plan.gather import GatheredState, Groups
 from sync.plan.matching import resolve
@@ -59,8 +60,12 @@ def compare(
     if gathered.headcount is not None and _has_no_roster_rows(snapshot, answer, gathered, resolved):
         if not gathered.headcount:
             raise SourceGarbled(
-                f"{rule.source} returned {answer.rows} rows, and no student on the roster has its step",
-                "Sync the roster first: clearance sync roster",
+                tr(
+                    "{source} returned {rows} rows, and no student on the roster has its step",
+                    source=rule.source,
+                    rows=answer.rows,
+                ),
+                tr("Sync the roster first: clearance sync roster"),
             )
         raise no_roster_rows(rule.source, answer.rows)
     new = reconcile.records_of(rule, snapshot.fields, answer)
@@ -70,9 +75,12 @@ def compare(
 def no_roster_rows(name: str, rows: int) -> SourceGarbled:
     """Return the refusal of a first answer without rows about roster students."""
     return SourceGarbled(
-        f"{name} returned {rows} rows, and none is about a student on the roster",
-        f"Check columns.student in {table_of(name)}: it must name the column with the student numbers. If no roster "
-        "student owes anything there, configure the source's population too.",
+        tr("{name} returned {rows} rows, and none is about a student on the roster", name=name, rows=rows),
+        tr(
+            "Check columns.student in {table}: it must name the column with the student numbers. If no "
+            "roster student owes anything there, configure the source's population too.",
+            table=table_of(name),
+        ),
     )
 
 

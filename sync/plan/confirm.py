@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.port import AsksByNumber, Cell, Connector, Proof, ProofKind, Snapshot, SourceError
+from foundation.translation import tr
 from status_db.model import CLEAR, Record, Verdict, normalise_number
 from sync.rule.guard import released
 from sync.rule.reconcile import Change
@@ -64,9 +65,12 @@ def confirm(
     if not one:
         return after
     if differs := disagreement(rule, connector, one, numbers):
-        remedy = "Until they agree, a recheck of one student never clears. Correct `one` in the settings"
-        return replace(after, warnings=(*after.warnings, f"{differs}. {remedy}"))
-    shown = Proof(ProofKind.ONE_AGREES, f"{len(one)} held students, asked one by one")
+        warning = tr(
+            "{differs}. Until they agree, a recheck of one student never clears. Correct `one` in the settings",
+            differs=differs,
+        )
+        return replace(after, warnings=(*after.warnings, warning))
+    shown = Proof(ProofKind.ONE_AGREES, tr("{count} held students, asked one by one", count=len(one)))
     return replace(after, proofs=(*after.proofs, shown))
 
 
@@ -99,15 +103,31 @@ def ask_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, S
     except SourceError as error:
         kept = frozenset(numbers)
         return SecondAnswer(
-            len(asked), kept, f"{len(kept)} students stay held, because asking about them again failed: {error}"
+            len(asked),
+            kept,
+            tr(
+                "{count} students stay held, because asking about them again failed: {error}",
+                count=len(kept),
+                error=error,
+            ),
         )
     still = {student for student, rows in _group_rows(answer, asked).items() if _owes(rule, answer, student, rows)}
     doubtful = _students_with(answer.unsettled, asked) - still
-    parts = [f"{len(still)} of {len(asked)} students still owe when asked about again"] if still else []
-    parts += [f"{len(doubtful)} of {len(asked)} students have a doubtful answer"] if doubtful else []
-    parts += [f"{len(beyond)} students exceed the limit of one run"] if beyond else []
-    message = f"{' and '.join(parts)}: they stay held until the next run" if parts else ""
-    return SecondAnswer(len(asked), frozenset(still) | doubtful | beyond, message)
+    return SecondAnswer(
+        len(asked), frozenset(still) | doubtful | beyond, _kept_text(len(asked), len(still), len(doubtful), len(beyond))
+    )
+
+
+def _kept_text(asked: int, still: int, doubtful: int, beyond: int) -> str:
+    """Return why students stay held, from their numbers; empty where none does."""
+    parts: list[str] = []
+    if still:
+        parts.append(tr("{count} of {asked} students still owe when asked about again", count=still, asked=asked))
+    if doubtful:
+        parts.append(tr("{count} of {asked} students have a doubtful answer", count=doubtful, asked=asked))
+    if beyond:
+        parts.append(tr("{count} students exceed the limit of one run", count=beyond))
+    return tr("{why}: they stay held until the next run", why=tr(" and ").join(parts)) if parts else ""
 
 
 def _students_with(cells: Iterable[Cell], numbers: Mapping[str, Sequence[str]]) -> frozenset[str]:
@@ -141,18 +161,18 @@ def disagreement(
         try:
             answers = [connector.pull_one(number) for number in numbers.get(student, (student,))]
         except SourceError as error:
-            return f"asking about {student} alone failed: {error}"
+            return tr("asking about {student} alone failed: {error}", student=student, error=error)
         # A list for each answer: two numbers of one student may return the same row.
         rows: Rows = []
         for answer in answers:
             rows += [row for row in _group_rows(answer, {student: numbers.get(student, (student,))}).get(student, [])
                      if row not in rows]  # fmt: skip
         if not rows:
-            return f"asking about {student} alone returned nothing, but the whole answer holds them"
+            return tr("asking about {student} alone returned nothing, but the whole answer holds them", student=student)
         alone = record_from_rows(rule, answers[0].fields, student, rows, digest_of_rows(rule.digest, rows))
         if (alone.verdict, sorted(o.key for o in alone.obligations)) != (
             record.verdict,
             sorted(o.key for o in record.obligations),
         ):
-            return f"asking about {student} alone returned something else than the whole answer"
+            return tr("asking about {student} alone returned something else than the whole answer", student=student)
     return ""

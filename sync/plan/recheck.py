@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import Connector, Snapshot, reads_all_for_one
+from foundation.translation import N_, tr
+from status_db.code_words import code_word
 from status_db.ledger.seals import Seals
 from status_db.marks.current import CurrentState
 from status_db.model import RunState
@@ -48,14 +50,27 @@ class RecheckStages(SourceStages):
     def _withholding(self, read: AnswerRead, proposal: SourceProposal) -> Withholding | None:
         name, student = self._rule.source, self.student
         if proposal.clears and read.last_full not in (RunState.APPLIED, RunState.UNCHANGED):
-            last = f"its last full run is {read.last_full}" if read.last_full else "it has no full run yet"
-            return Withholding(f"{name} would clear {student}, but {last}. Sync {name} first, then ask again.")
+            if not read.last_full:
+                text = N_(
+                    "{name} would clear {student}, but it has no full run yet. Sync {name} first, then ask again."
+                )
+                return Withholding(tr(text, name=name, student=student))
+            text = N_(
+                "{name} would clear {student}, but its last full run is {state}. Sync {name} first, then ask again."
+            )
+            return Withholding(tr(text, name=name, student=student, state=code_word(read.last_full)))
         if proposal.clears and not (self._needs_no_proof or read.one_proven):
             return Withholding(
-                f"{name} would clear {student}, but it is not proven that asking about one student agrees with the "
-                f"whole answer. Sync {name}: a full run proves it, or reports the difference."
+                tr(
+                    "{name} would clear {student}, but it is not proven that asking about one student agrees with "
+                    "the whole answer. Sync {name}: a full run proves it, or reports the difference.",
+                    name=name,
+                    student=student,
+                )
             )
         if proposal.reasons:
             reasons = "; ".join(map(str, proposal.reasons))
-            return Withholding(f"{reasons}. Check the source, then sync {name} as a whole.", "suspended")
+            return Withholding(
+                tr("{reasons}. Check the source, then sync {name} as a whole.", reasons=reasons, name=name), "suspended"
+            )
         return None

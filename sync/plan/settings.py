@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from config.meaning import Meaning, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
+from foundation.translation import N_, tr
+from status_db.code_words import code_word
 from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.marks import applied_settings
 from status_db.marks.current import CurrentState
@@ -190,14 +192,15 @@ def _guard_reasons(plan: settings_plan.SettingsPlan) -> tuple[GuardReason, ...]:
 
 def _change_lines(plan: settings_plan.SettingsPlan) -> list[str]:
     lines: list[str] = []
-    for what, steps in (
-        ("new for", Counter(step for _, step, _ in plan.added)),
-        ("no longer for", Counter(step for _, step in plan.removed)),
+    for text, steps in (
+        (N_("{step}: new for {count} students"), Counter(step for _, step, _ in plan.added)),
+        (N_("{step}: no longer for {count} students"), Counter(step for _, step in plan.removed)),
     ):
-        lines += [f"{step}: {what} {count} students" for step, count in sorted(steps.items())]
+        lines += [tr(text, step=step, count=count) for step, count in sorted(steps.items())]
     for (step, before, after), count in sorted(plan.moved().items()):
-        word = "ends" if after is Verdict.EXEMPT and (step not in _step_names(plan)) else str(after)
-        lines.append(f"{step}: {before} → {word} for {count} students")
+        ends = after is Verdict.EXEMPT and step not in _step_names(plan)
+        words = {"before": code_word(before), "after": tr("ends") if ends else code_word(after)}
+        lines.append(tr("{step}: {before} → {after} for {count} students", step=step, count=count, **words))
     return lines
 
 

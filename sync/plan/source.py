@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import AsksByNumber, Cell, Connector, ProofKind, Snapshot, SourceUnavailable, reads_all_for_one
+from foundation.translation import tr
 from status_db.guard_reasons import GuardReason
 from status_db.ledger.seals import Seals
 from status_db.marks.current import CurrentState
@@ -182,8 +183,8 @@ class SourceStages:
         if self.student is None and snapshot.candidates not in (None, stored.source(ROSTER).revision):
             # Students that joined since, and numbers that were added since, were not in the question.
             raise SourceUnavailable(
-                f"{name} was asked about the students of a roster that has changed since",
-                f"Wait for the next slot, or ask it again: clearance sync {name}",
+                tr("{name} was asked about the students of a roster that has changed since", name=name),
+                tr("Wait for the next slot, or ask it again: clearance sync {name}", name=name),
             )
         rosters = stored.roster_revisions()
         reported_fingerprint = source_fingerprint(rule, self._where, rosters, snapshot.fingerprint)

@@ -6,6 +6,7 @@ from datetime import datetime
 from config.settings import Settings
 from connectors.databases.as_of import moment_of
 from connectors.port import Snapshot
+from foundation.translation import tr
 
 #: The field for the column that `as_of` names; it is removed before rows are compared.
 FIELD = "as_of"
@@ -24,7 +25,7 @@ def stamped(settings: Settings, name: str, snapshot: Snapshot, now: datetime) ->
     zone = settings.zone_of(source)
     moments = {row[at] for row in snapshot.rows}
     earliest = min((moment_of(cell, zone, now, name) for cell in moments), default=None)
-    warning = () if moments else ("no rows, so as_of has no value: freshness counts from the time of the question",)
+    warning = () if moments else (tr("no rows, so as_of has no value: freshness counts from the time of the question"),)
     return replace(
         snapshot,
         fields=tuple(field for field in snapshot.fields if field != FIELD),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from config.settings import Settings
 from connectors.port import Connector, Progress, Proof, ProofKind, Snapshot, SourceGarbled, together
+from foundation.translation import tr
 from status_db.model import ROSTER
 from sync.pull.as_of import stamped
 
@@ -35,10 +36,14 @@ def _with_accepted_proofs(settings: Settings, name: str, snapshot: Snapshot, now
     shown = {proof.kind for proof in snapshot.proofs}
     if not shown & _WHOLE or ProofKind.COLUMNS_PRESENT not in shown:
         raise SourceGarbled(
-            f"{name} returned no proof that its answer is whole (proofs: {', '.join(sorted(shown)) or 'none'})",
-            "Have it return a total, or accept another proof in its settings; see docs/connectors.md.",
+            tr(
+                "{name} returned no proof that its answer is whole (proofs: {proofs})",
+                name=name,
+                proofs=", ".join(sorted(shown)) or tr("none"),
+            ),
+            tr("Have it return a total, or accept another proof in its settings; see docs/connectors.md."),
         )
     weaker = settings.source[name].weaker_proofs if name != ROSTER else ()
-    accepted = tuple(Proof(ProofKind.ACCEPTED, f"{proof}, in place of a total") for proof in weaker)
+    accepted = tuple(Proof(ProofKind.ACCEPTED, tr("{proof}, in place of a total", proof=proof)) for proof in weaker)
     warnings = (*weaker_connection(settings, name), *snapshot.warnings)
     return replace(snapshot, proofs=(*snapshot.proofs, *accepted), warnings=warnings)

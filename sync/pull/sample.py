@@ -9,6 +9,7 @@ from datetime import datetime
 
 from config.settings import Settings
 from connectors.port import Cell, Sample, Snapshot, table_of
+from foundation.translation import N_, tr, tr_n
 from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, Means, Verdict, normalise_number
 from sync import rule_settings
@@ -18,6 +19,7 @@ from sync.plan.people import read_people
 from sync.pull.as_of import stamped
 from sync.rule import roster
 from sync.rule.cells import Unreadable, amount_in_yuan
+from sync.rule.doubts import doubt_text
 from sync.rule.records import Rows, SourceRule, due_of, record_from_rows, text_of
 from sync.rule.row_keys import keyed
 
@@ -49,7 +51,7 @@ def refuse_and_warn(
     if stored is None or not groups:
         return warnings
     if not stored.headcount(rule_settings.flows_with(settings, rule.step)):
-        return (*warnings, "No student on the roster has its step. Sync the roster first: clearance sync roster")
+        return (*warnings, tr("No student on the roster has its step. Sync the roster first: clearance sync roster"))
     if not _has_no_roster_rows(rule, answer, groups, stored):
         return warnings
     if (
@@ -58,9 +60,21 @@ def refuse_and_warn(
         and not rule.is_known_as(stored.source(name).settings_digest)
     ):
         raise no_roster_rows(name, len(answer.rows))
-    which = "of the rows" if sample.whole else f"of the first {len(answer.rows)} rows"
-    fix = f"Compare the first row with the roster, and correct columns.student in {table_of(name)} if it is wrong."
-    return (*warnings, f"None {which} is about a student on the roster. {fix}")
+    return (*warnings, _nobody_warning(name, len(answer.rows), whole=sample.whole))
+
+
+def _nobody_warning(name: str, rows: int, *, whole: bool) -> str:
+    if whole:
+        text = N_(
+            "None of the rows is about a student on the roster. Compare the first row with the roster, and correct "
+            "columns.student in {table} if it is wrong."
+        )
+    else:
+        text = N_(
+            "None of the first {rows} rows is about a student on the roster. Compare the first row with the roster, "
+            "and correct columns.student in {table} if it is wrong."
+        )
+    return tr(text, rows=rows, table=table_of(name))
 
 
 def _has_population(settings: Settings, name: str) -> bool:
@@ -80,15 +94,26 @@ def _doubt_warnings(rule: SourceRule, fields: Sequence[str], groups: Mapping[Cel
     records = (record_from_rows(rule, fields, "", rows, b"") for rows in groups.values())
     doubts = Counter(record.doubt for record in records if record.verdict is Verdict.UNKNOWN).most_common()
     for doubt, count in doubts[:_MOST_DOUBTS]:
-        yield f"{_count_text(count)} would be unknown: {doubt}. {_FIXES[rule.means].format(table_of(rule.source))}"
+        yield tr_n(
+            "{number} number would be unknown: {doubt}. {fix}",
+            "{number} numbers would be unknown: {doubt}. {fix}",
+            count,
+            doubt=doubt_text(doubt),
+            fix=tr(_FIXES[rule.means], table=table_of(rule.source)),
+        )
     if more := sum(count for _, count in doubts[_MOST_DOUBTS:]):
-        yield f"{_count_text(more)} would be unknown for other reasons. See them with: clearance plan {rule.source}"
+        yield tr_n(
+            "{number} number would be unknown for other reasons. See them with: clearance plan {source}",
+            "{number} numbers would be unknown for other reasons. See them with: clearance plan {source}",
+            more,
+            source=rule.source,
+        )
 
 
 _FIXES = {
-    Means.ITEMS: "Check columns in {}.",
-    Means.BALANCE: "Check columns.amount in {}, or have the office write a plain number in each row.",
-    Means.STATUS: "Add the word to words in {}, as done, not_done or exempt.",
+    Means.ITEMS: N_("Check columns in {table}."),
+    Means.BALANCE: N_("Check columns.amount in {table}, or have the office write a plain number in each row."),
+    Means.STATUS: N_("Add the word to words in {table}, as done, not_done or exempt."),
 }
 
 
@@ -103,17 +128,30 @@ def _cell_warnings(rule: SourceRule, answer: Snapshot) -> Iterator[str]:
         at = answer.fields.index(field)
         found = [row[at] for row in answer.rows if fails(row[at])]
         if found:
-            rows = "1 row has" if len(found) == 1 else f"{len(found)} rows have"
-            shown = text_of(found[0])[:_LETTERS]
-            what, fix = _CELLS[field]
-            yield f"{rows} {what} that cannot be read, such as {shown!r}. {fix.format(table_of(rule.source))}"
+            yield _cell_warning(field, len(found), text_of(found[0])[:_LETTERS], table_of(rule.source))
 
 
-#: Field → its meaning, and the fix where it cannot be read.
-_CELLS = {
-    "due": ("a due date", "Set date_order in {} to the office's order, or correct columns.due."),
-    "amount": ("an amount", "Correct columns.amount in {}, or have the office write plain numbers."),
-}
+def _cell_warning(field: str, count: int, shown: str, table: str) -> str:
+    """Return the warning about cells that cannot be read, with the fix; `shown` is the first of them."""
+    if field == "due":
+        return tr_n(
+            "{number} row has a due date that cannot be read, such as {shown!r}. Set date_order in {table} to the "
+            "office's order, or correct columns.due.",
+            "{number} rows have a due date that cannot be read, such as {shown!r}. Set date_order in {table} to the "
+            "office's order, or correct columns.due.",
+            count,
+            shown=shown,
+            table=table,
+        )
+    return tr_n(
+        "{number} row has an amount that cannot be read, such as {shown!r}. Correct columns.amount in {table}, or have "
+        "the office write plain numbers.",
+        "{number} rows have an amount that cannot be read, such as {shown!r}. Correct columns.amount in {table}, or "
+        "have the office write plain numbers.",
+        count,
+        shown=shown,
+        table=table,
+    )
 
 
 def _is_no_amount(rule: SourceRule, cell: Cell) -> bool:
@@ -122,7 +160,3 @@ def _is_no_amount(rule: SourceRule, cell: Cell) -> bool:
     except Unreadable:
         return True
     return False
-
-
-def _count_text(count: int) -> str:
-    return "1 number" if count == 1 else f"{count} numbers"

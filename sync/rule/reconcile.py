@@ -18,6 +18,7 @@ from status_db.model import (
     digest_of,
 )
 from sync.rule.answer import Answer, UnmatchedKey
+from sync.rule.doubts import UNSETTLED
 from sync.rule.records import SourceRule, record_from_rows
 from sync.rule.step import SourcePart, of_source, of_step
 
@@ -232,9 +233,8 @@ def _keep_back(rule: SourceRule, student: str, new: dict[str, Record | None], be
     if before is not None and before.verdict is Verdict.HELD:
         new.pop(student, None)
     elif after is None or after.verdict is not Verdict.UNKNOWN:
-        doubt = "the source's answer about them changed while it was read, is missing, or contradicts itself"
         digest = digest_of([rule.digest, _UNSETTLED])
-        new[student] = Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
+        new[student] = Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), UNSETTLED, digest)
 
 
 def flip_between(person: AffectedStudent, finding: Finding, step: str) -> Flip | None:

@@ -15,8 +15,10 @@ from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connectors.port import Cell, Snapshot, SourceGarbled
+from foundation.translation import tr
 from status_db.model import LONGEST_DOUBT, Means, Obligation, Reason, Record, Verdict, digest_of
 from sync.rule.cells import DateOrder, Unreadable, amount_in_yuan, day
+from sync.rule.doubts import NO_AMOUNT, REDUCED_TWICE, SHARED_REFERENCE, UNKNOWN_WORD, UNREADABLE_AMOUNT
 
 Rows: TypeAlias = list[tuple[Cell, ...]]
 
@@ -98,8 +100,8 @@ def group(snapshot: Snapshot) -> dict[Cell, Rows]:
                 rows.append(row)
     except TypeError:
         raise SourceGarbled(
-            f"a student number is a {type(row[0]).__name__} ({str(row[0])[:40]})",
-            "Map columns.student to a column that holds one number as text.",
+            tr("a student number is a {kind} ({key})", kind=type(row[0]).__name__, key=str(row[0])[:40]),
+            tr("Map columns.student to a column that holds one number as text."),
         ) from None
     return groups
 
@@ -193,14 +195,14 @@ def _balance_record(rule: SourceRule, fields: Sequence[str], student: str, rows:
         except _UnreadableAmountError as error:
             return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), str(error), digest)
         if amount is None:
-            doubts.append("a row has no amount")
+            doubts.append(NO_AMOUNT)
         elif amount < 0 and counted[_duplicate_key(row)] > 1:
-            doubts.append("two equal rows would both reduce the sum")
+            doubts.append(REDUCED_TWICE)
         if amount is None or amount:
             parts.append(_obligation(rule, cell, amount))
         total += amount or Decimal(0)
     if rule.unique_reference and _shared_reference(fields, rows):
-        doubts.append("two different rows have the same reference, which the settings declare unique")
+        doubts.append(SHARED_REFERENCE)
     total = total.quantize(_FEN, ROUND_HALF_UP)
     owed = _in_due_order(tuple(parts))
     if total > rule.tolerance:
@@ -228,7 +230,7 @@ def _sum_of_row(rule: SourceRule, cell: Mapping[str, Cell]) -> Decimal | None:
         try:
             part = amount_in_yuan(cell.get(field), rule.yuan)
         except Unreadable:
-            raise _UnreadableAmountError(f"the amount {str(cell[field])[:40]!r} cannot be read") from None
+            raise _UnreadableAmountError(UNREADABLE_AMOUNT.format(cell=repr(str(cell[field])[:40]))) from None
         if part is None and field == "amount":
             total = None
         if total is not None:
@@ -252,7 +254,7 @@ def _status_record(rule: SourceRule, student: str, cells: list[dict[str, Cell]],
         return Record(student, Verdict.HELD, Reason.NOT_DONE, _in_due_order(undone), "", digest)
     for verdict, cell in verdicts:
         if verdict is None:
-            doubt = f"the word {str(cell['status'])[:40]!r} is not in the settings' words"
+            doubt = UNKNOWN_WORD.format(cell=repr(str(cell["status"])[:40]))
             return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
     if all(verdict is Verdict.EXEMPT for verdict, _ in verdicts):
         return Record(student, Verdict.EXEMPT, Reason.EXEMPT_BY_OFFICE, (), "", digest)

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Literal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
+from foundation.translation import tr
 from status_db.guard_reasons import Figures, GuardReason, GuardReasonKind
 from status_db.model import LONGEST_OF_ROSTER, digest_of, normalise_number
 from status_db.student_numbers import LONGEST, is_empty
@@ -118,21 +119,29 @@ def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, RosterEntry]:
         if not number:
             place = snapshot.places[at] if snapshot.places is not None else at + 1
             raise SourceGarbled(
-                f"the roster has a row without a student number: row {place} "
-                f"({text_of(cells.get('name')) or 'no name either'})",
-                "Have the registrar complete or remove the row.",
+                tr(
+                    "the roster has a row without a student number: row {place} ({name})",
+                    place=place,
+                    name=text_of(cells.get("name")) or tr("no name either"),
+                ),
+                tr("Have the registrar complete or remove the row."),
             )
         entry = _read_entry(rule, number, cells)
         for one in (number, *(alias for alias, _ in entry.aliases)):
             if len(one) > LONGEST:
                 raise SourceGarbled(
-                    f'the roster has a number of {len(one):,} characters ("{one[:40]}…"); the limit is {LONGEST}',
-                    "Have the registrar correct it, or correct columns in [roster].",
+                    tr(
+                        'the roster has a number of {length:,} characters ("{start}…"); the limit is {most}',
+                        length=len(one),
+                        start=one[:40],
+                        most=LONGEST,
+                    ),
+                    tr("Have the registrar correct it, or correct columns in [roster]."),
                 )
         if found.setdefault(number, entry) != entry:
             raise SourceGarbled(
-                f"the roster has two different rows for student {number}",
-                "Have the registrar remove one of the two rows.",
+                tr("the roster has two different rows for student {number}", number=number),
+                tr("Have the registrar remove one of the two rows."),
             )
     return found
 
@@ -142,23 +151,38 @@ def _read_entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Ros
     level = rule.levels.get(values["level"])
     if level is None:
         raise SourceGarbled(
-            f'the roster has the level "{values["level"]}" (student {number}), which the settings do not know',
-            "Add it to levels in [roster].",
+            tr(
+                'the roster has the level "{level}" (student {number}), which the settings do not know',
+                level=values["level"],
+                number=number,
+            ),
+            tr("Add it to levels in [roster]."),
         )
     category = values.get("category", "")
     leaves = rule.categories.get(category, "leaving" if not rule.categories else None)
     if leaves is None:
         raise SourceGarbled(
-            f'the roster has the category "{category}" (student {number}), which the settings do not know',
-            "Add it to categories in [roster], as leaving or staying.",
+            tr(
+                'the roster has the category "{category}" (student {number}), which the settings do not know',
+                category=category,
+                number=number,
+            ),
+            tr("Add it to categories in [roster], as leaving or staying."),
         )
     values["level"] = level
     for column, most in LONGEST_OF_ROSTER.items():
         if len(text := values.get(column, "")) > most:
             raise SourceGarbled(
-                f'the roster has a {column} of {len(text):,} characters for student {number} ("{text[:40]}…"); the '
-                f"limit is {most}",
-                f"Have the registrar shorten it, or correct columns.{column} in [roster].",
+                tr(
+                    'the roster has a {column} of {length:,} characters for student {number} ("{start}…"); the '
+                    "limit is {most}",
+                    column=column,
+                    length=len(text),
+                    number=number,
+                    start=text[:40],
+                    most=most,
+                ),
+                tr("Have the registrar shorten it, or correct columns.{column} in [roster].", column=column),
             )
     return RosterEntry(
         student=number,
@@ -174,8 +198,13 @@ def _flow_of(rule: RosterRule, number: str, level: str, category: str) -> str:
         if level in flow.levels and (flow.categories is None or category in flow.categories):
             return flow.key
     raise SourceGarbled(
-        f'no flow fits student {number} (level "{level}", category "{category}")',
-        "Add the level or category to a [[flow]].",
+        tr(
+            'no flow fits student {number} (level "{level}", category "{category}")',
+            number=number,
+            level=level,
+            category=category,
+        ),
+        tr("Add the level or category to a [[flow]]."),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
+from foundation.translation import tr, tr_n
 from status_db.student_numbers import is_empty
 from sync.rule.cells import Unreadable, amount_in_yuan
 from sync.rule.records import Rows, SourceRule, group, text_of
@@ -57,18 +58,30 @@ def refuse_what_is_no_number(source: str, keys: Iterable[Cell]) -> None:
     for key in keys:
         if isinstance(key, bytes | bytearray | memoryview):
             raise SourceGarbled(
-                f"{source} returned student numbers as bytes ({bytes(key)[:20]!r}), which cannot be read as numbers",
-                f"Set bytes_as in {at}, or convert the column in the query.",
+                tr(
+                    "{source} returned student numbers as bytes ({key!r}), which cannot be read as numbers",
+                    source=source,
+                    key=bytes(key)[:20],
+                ),
+                tr("Set bytes_as in {at}, or convert the column in the query.", at=at),
             )
         if _is_scientific(key):
             raise SourceGarbled(
-                f"{source} returned student numbers in scientific notation ({key}), so digits have been lost",
-                "Have the office send the column as text, from a source with all digits.",
+                tr(
+                    "{source} returned student numbers in scientific notation ({key}), so digits have been lost",
+                    source=source,
+                    key=key,
+                ),
+                tr("Have the office send the column as text, from a source with all digits."),
             )
         if isinstance(key, float) and abs(key) >= _EXACT:
             raise SourceGarbled(
-                f"{source} returned student numbers as floating-point numbers, and {key!r} has lost digits",
-                "Have the office send the column as text.",
+                tr(
+                    "{source} returned student numbers as floating-point numbers, and {key!r} has lost digits",
+                    source=source,
+                    key=key,
+                ),
+                tr("Have the office send the column as text."),
             )
 
 
@@ -129,24 +142,38 @@ def _is_figure(word: str) -> bool:
 def _nameless_message(rule: SourceRule, snapshot: Snapshot, nameless: Sequence[int]) -> str:
     places = snapshot.places
     named = "; ".join(
-        f"row {places[at] if places is not None else at + 1} ({_row_text(snapshot.rows[at])})"
+        tr("row {place} ({row})", place=places[at] if places is not None else at + 1, row=_row_text(snapshot.rows[at]))
         for at in nameless[:_MOST_ROWS]
     )
-    more = f"; and {len(nameless) - _MOST_ROWS} more" if len(nameless) > _MOST_ROWS else ""
-    above = ", and no number in a row above" if rule.nameless == "above" else ""
-    rows = "1 row" if len(nameless) == 1 else f"{len(nameless)} rows"
-    return f"{rule.source}: {rows} without a student number{above}: {named}{more}"
+    if len(nameless) > _MOST_ROWS:
+        named = tr("{rows}; and {count} more", rows=named, count=len(nameless) - _MOST_ROWS)
+    if rule.nameless == "above":
+        return tr_n(
+            "{source}: {number} row without a student number, and no number in a row above: {rows}",
+            "{source}: {number} rows without a student number, and no number in a row above: {rows}",
+            len(nameless),
+            source=rule.source,
+            rows=named,
+        )
+    return tr_n(
+        "{source}: {number} row without a student number: {rows}",
+        "{source}: {number} rows without a student number: {rows}",
+        len(nameless),
+        source=rule.source,
+        rows=named,
+    )
 
 
 def _row_text(row: tuple[Cell, ...]) -> str:
     written = [text for cell in row[1:] if (text := text_of(cell))]
-    return ", ".join(text[:_LETTERS] for text in written[:_CELLS]) or "no other cell is filled"
+    return ", ".join(text[:_LETTERS] for text in written[:_CELLS]) or tr("no other cell is filled")
 
 
 def _nameless_fix(rule: SourceRule) -> str:
     if rule.nameless == "above":
-        return "Have the office complete the numbers, or send the list in its original order."
-    return (
-        f'Have the office complete the numbers, or set nameless in [source.{rule.source}]: "above" gives such a row '
-        'the number of the row above it, "ignore" leaves it out.'
+        return tr("Have the office complete the numbers, or send the list in its original order.")
+    return tr(
+        'Have the office complete the numbers, or set nameless in [source.{source}]: "above" gives '
+        'such a row the number of the row above it, "ignore" leaves it out.',
+        source=rule.source,
     )

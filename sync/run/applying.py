@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from config.cohorts import naming
 from config.settings import Settings
+from foundation.translation import N_, tr
 from status_db.guard_reasons import GuardReason
 from status_db.marks.current import CurrentState
 from status_db.marks.runs import AnswerOvertaken, BaseMoved, Lease, RunEnding
@@ -91,7 +92,7 @@ class AnswerRunner:
             return Outcome(
                 lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self.named
             )
-        message = "the marks changed during every planning attempt. Run it again."
+        message = tr("the marks changed during every planning attempt. Run it again.")
         return self.ended(lease, RunState.FAILED, message, fault="busy")
 
     def unchanged(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
@@ -119,37 +120,51 @@ class AnswerRunner:
         return naming(self._settings, self._cohort, message)
 
     def _end_overtaken(self, lease: Lease, counts: RunCounts) -> Outcome:
-        message = (
-            f"{lease.source} has already given a later answer about {lease.student}, and the later answer is kept. Ask "
-            "again if it is not what you expect."
+        message = tr(
+            "{source} has already given a later answer about {student}, and the later answer is kept. Ask "
+            "again if it is not what you expect.",
+            source=lease.source,
+            student=lease.student,
         )
         return self.ended(lease, RunState.SKIPPED, message, fault=OVERTAKEN, counts=counts)
 
     def _suspend(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
         """Keep an answer until a person approves or rejects it; where another one waits, skip this one."""
-        why = (
-            _joined_reasons(proposal.reasons)
-            or "the marks have moved since this was checked, and it would change something else"
+        why = _joined_reasons(proposal.reasons) or tr(
+            "the marks have moved since this was checked, and it would change something else"
         )
         with reading(self._engine) as connection:
             stored = CurrentState(connection, self._cohort)
             waiting = stored.runs.suspended(lease.source, lease.run)
             seen = impact_of(stored, lease.run, proposal)
         if waiting is not None:
-            message = (
-                f"{why}. Run {waiting} waits already. Check the source, then run `clearance runs approve {waiting}`."
+            message = tr(
+                "{why}. Run {waiting} waits already. Check the source, then run `clearance runs approve {waiting}`.",
+                why=why,
+                waiting=waiting,
             )
             return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
-        what = "the change with `clearance runs show {0}`" if lease.source == SETTINGS else "the source"
-        message = self.suggest(
-            f"{why}. Check {what.format(lease.run)}, then run `clearance runs approve {lease.run}` or "
-            f'`clearance runs reject {lease.run} --reason "…"`.'
-        )
+        message = self.suggest(_waits_text(lease, why))
         ending = RunEnding(
             RunState.SUSPENDED, self._clock(), message, "suspended", counts, _proofs(proposal), proposal.plan.digest
         )
         self._marks.suspend(lease, ending, snapshot_codec.pack(proposal.kept()), seen)
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self.named)
+
+
+def _waits_text(lease: Lease, why: str) -> str:
+    """Return that a run waits for a person, with what to check and the commands."""
+    if lease.source == SETTINGS:
+        text = N_(
+            "{why}. Check the change with `clearance runs show {run}`, then run `clearance runs approve {run}` or "
+            '`clearance runs reject {run} --reason "…"`.'
+        )
+    else:
+        text = N_(
+            "{why}. Check the source, then run `clearance runs approve {run}` or "
+            '`clearance runs reject {run} --reason "…"`.'
+        )
+    return tr(text, why=why, run=lease.run)
 
 
 def _run_counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> RunCounts:
@@ -162,4 +177,4 @@ def _proofs(proposal: Proposal) -> list[tuple[str, str]]:
 
 
 def _joined_reasons(reasons: Iterable[GuardReason]) -> str:
-    return "; ".join(map(str, reasons))
+    return tr("; ").join(map(str, reasons))

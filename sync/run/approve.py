@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Settings
+from foundation.translation import tr
 from status_db.marks.approvals import ApprovalVote, ApprovalVotes, Missing, VoteRefused, missing
 from status_db.model import ROSTER, RunState, VoteKind
 from sync.run.outcome import Outcome
@@ -63,7 +64,7 @@ class Approvals:
             against = next((vote for vote in votes if vote.says is VoteKind.REJECT), None)
             if against is not None:
                 if self._sync.reject(run, by=against.author, reason=against.reason):
-                    why = f"rejected: {against.reason}"
+                    why = tr("rejected: {reason}", reason=against.reason)
                     yield Outcome(source, RunState.REJECTED, run, why, cohort=self._sync.named)
             elif not self._missing_votes(votes):
                 yield self._sync.approve(run, source, by=last.author, voted_on=last.digest)

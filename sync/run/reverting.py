@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from connectors.port import Snapshot
+from foundation.translation import tr
 from status_db.marks.current import CurrentState
 from status_db.marks.reversals import Reversal, ReversalCode, ReversalRefused, given_since
 from status_db.marks.revert_plans import LaterReview, WayBackPlan
@@ -68,8 +69,12 @@ class Reverting:
         if name not in self._settings.source:
             raise ReversalRefused(
                 ReversalCode.NO_SOURCE,
-                f"run {number} cannot be reverted: the settings no longer have [source.{name}]. Add it, apply the "
-                "settings, then run this again.",
+                tr(
+                    "run {number} cannot be reverted: the settings no longer have [source.{name}]. Add it, apply "
+                    "the settings, then run this again.",
+                    number=number,
+                    name=name,
+                ),
             )
         return reversal
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
+from foundation.translation import tr
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
@@ -106,14 +107,14 @@ class Sync:
         if proposal.plan.empty:
             if waiting is not None:
                 self._marks.drop_waiting_settings(
-                    "Superseded: the settings are the applied ones again. Original reason: "
+                    tr("Superseded: the settings are the applied ones again. Original reason: ")
                 )
             return None
         if waiting is not None and kept is not None and kept[0] == proposal.plan.digest:
             message = self._applying.suggest(waits_already(waiting))
             return Outcome(SETTINGS, RunState.SKIPPED, waiting, message, "suspended", cohort=self._named)
         if waiting is not None:
-            self._marks.drop_waiting_settings("Superseded: the settings have changed again. Original reason: ")
+            self._marks.drop_waiting_settings(tr("Superseded: the settings have changed again. Original reason: "))
         return self._run(SETTINGS, by=by, slot=None, student=None, progress=no_progress)
 
     def preview_change(self) -> RunPreview | None:
@@ -210,7 +211,7 @@ class Sync:
         become another is left alone.
         """
         message = self._applying.suggest(
-            f"run {number} no longer waits for approval. See: clearance runs show {number}"
+            tr("run {number} no longer waits for approval. See: clearance runs show {number}", number=number)
         )
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
         kept = self._kept_answer(number)
@@ -277,8 +278,14 @@ class Sync:
                 raise
             except BaseException as error:
                 stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-                what = "Interrupted" if stopped else f"Failed with an internal error: {error!r}"
-                self._give_up(lease, "interrupted", f"{what}. No changes were written. It is safe to run again.")
+                if stopped:
+                    message = tr("Interrupted. No changes were written. It is safe to run again.")
+                else:
+                    message = tr(
+                        "Failed with an internal error: {error!r}. No changes were written. It is safe to run again.",
+                        error=error,
+                    )
+                self._give_up(lease, "interrupted", message)
                 raise
 
     def _give_up(self, lease: Lease, fault: str, message: str) -> None:
@@ -296,7 +303,7 @@ class Sync:
         except SettingsDiffer as differ:
             return self._applying.ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
         except RevertMoved:
-            message = (
+            message = tr(
                 "the marks have moved since this revert was planned, and it would change something else. Plan it again."
             )
             return self._applying.ended(lease, RunState.SKIPPED, message, fault="moved")

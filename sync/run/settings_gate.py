@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from config.meaning import differences, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
+from foundation.translation import tr
 from status_db.marks import applied_settings
 from status_db.marks.applied_settings import SettingsDiffer, SettingsDifferCode
 from status_db.marks.current import CurrentState
@@ -53,9 +54,11 @@ class SettingsGate:
             raise SettingsDiffer(SettingsDifferCode.WAITS, waits_already(waiting))
         raise SettingsDiffer(
             SettingsDifferCode.NOT_APPLIED,
-            "the settings of this process are not the ones that are applied, so no answer is applied. Check the change "
-            "with `clearance plan` and apply it with `clearance sync`, or restart this process with the settings file "
-            "that was applied.",
+            tr(
+                "the settings of this process are not the ones that are applied, so no answer is applied. "
+                "Check the change with `clearance plan` and apply it with `clearance sync`, or restart this "
+                "process with the settings file that was applied."
+            ),
         )
 
     def pending(self) -> PendingSettings | None:
@@ -95,8 +98,9 @@ class SettingsGate:
 
 def waits_already(run: int) -> str:
     """Return the message that a change of settings waits for approval, with the fix."""
-    return (
-        f"a change of settings waits for approval as run {run}, and no answer is applied before it. Check it with "
-        f"`clearance runs show {run}`, then run `clearance runs approve {run}`, or restart with the settings file that "
-        "was applied."
+    return tr(
+        "a change of settings waits for approval as run {run}, and no answer is applied before it. "
+        "Check it with `clearance runs show {run}`, then run `clearance runs approve {run}`, or "
+        "restart with the settings file that was applied.",
+        run=run,
     )

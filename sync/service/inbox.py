@@ -11,6 +11,7 @@ import structlog
 
 from config.cohorts import naming
 from config.settings import Settings
+from foundation.translation import tr
 from status_db.inbox.requests import Request, RequestKind, RequestOutcome, Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.key import LedgerRefused
@@ -66,8 +67,11 @@ class Serving:
     def _serve_one(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
         """Return how a request ended, the reason, and its result for the account that asked."""
         if request.altered:
-            message = "This request was written to the database by another program, so it is not carried out."
-            return RequestOutcome.REFUSED, f"{message} Run: clearance verify", None
+            message = tr(
+                "This request was written to the database by another program, so it is not carried out. "
+                "Run: clearance verify"
+            )
+            return RequestOutcome.REFUSED, message, None
         match request.kind:
             case RequestKind.WAY_BACK | RequestKind.REVERT:
                 return self._revert(request)
@@ -86,7 +90,7 @@ class Serving:
         number = request.run or 0
         run = self._reader.run(self._cohort, number)
         if run is None:
-            return RequestOutcome.REFUSED, f"there is no run {number}. Check the list of runs.", None
+            return RequestOutcome.REFUSED, tr("there is no run {number}. Check the list of runs.", number=number), None
         try:
             if request.kind is RequestKind.WAY_BACK:
                 return RequestOutcome.DONE, "", plan_to_json(self._sync.reverting.plan(number, run.source))
@@ -105,13 +109,13 @@ class Serving:
         """
         kept = self._uploads.list_of(request.upload or 0)
         if kept is None or kept[0] not in self._settings.source:
-            return RequestOutcome.REFUSED, "The sheet is no longer kept. Upload it again."
+            return RequestOutcome.REFUSED, tr("The sheet is no longer kept. Upload it again.")
         source, content = kept
         own = self._settings.source[source].own
         if not getattr(own, "brought", False):
             return (
                 RequestOutcome.REFUSED,
-                f"{source} does not read an uploaded list. See [source.{source}].",
+                tr("{source} does not read an uploaded list. See [source.{source}].", source=source),
             )
         path: Path = own.path
         try:
@@ -123,7 +127,11 @@ class Serving:
         except OSError as error:
             return (
                 RequestOutcome.FAILED,
-                f"The list could not be written to {path} ({error.strerror}). Check its folder.",
+                tr(
+                    "The list could not be written to {path} ({error}). Check its folder.",
+                    path=path,
+                    error=error.strerror,
+                ),
             )
         return _worst_outcome([outcome])
 
@@ -133,13 +141,17 @@ class Serving:
         own = {status.step for status in student.steps} if student is not None else set()
         names = [name for name, source in self._settings.source.items() if source.step in own]
         if not names:
-            return RequestOutcome.REFUSED, f"{number} does not leave with {self._cohort}: there is nothing to ask."
+            return RequestOutcome.REFUSED, tr(
+                "{number} does not leave with {cohort}: there is nothing to ask.", number=number, cohort=self._cohort
+            )
         return _worst_outcome([self._sync.recheck(name, number, by=request.account) for name in names])
 
     def _vote(self, request: Request) -> tuple[RequestOutcome, str]:
         run, says, digest = request.run or 0, request.says, request.digest
         if says is None or digest is None:
-            return RequestOutcome.REFUSED, f"request {request.request} contains no vote on run {run}. Vote again."
+            return RequestOutcome.REFUSED, tr(
+                "request {request} contains no vote on run {run}. Vote again.", request=request.request, run=run
+            )
         try:
             voted = self._approvals.vote(
                 run, says, author=request.account, reason=request.reason, now=request.at, voted_on=digest

@@ -7,6 +7,7 @@ from itertools import groupby, islice
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from foundation.translation import tr
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import LinkKind
 from status_db.ledger.reader import LedgerReader
@@ -52,9 +53,9 @@ class Chain:
             for link in batch:
                 _, number, kind, run, *_ = link.values
                 if number != expected:
-                    self._found.add("ledger", "gap", f"link {expected}", "is missing")
+                    self._found.add("ledger", "gap", tr("link {number}", number=expected), tr("is missing"))
                 elif self._seals.link(before, link.values) != link.mac:
-                    self._found.add("ledger", "seal", f"link {number}", "does not match its seal")
+                    self._found.add("ledger", "seal", tr("link {number}", number=number), tr("does not match its seal"))
                 words = self._read_words(number, link.values)
                 if kind == LinkKind.CHECKPOINT:
                     watermark, self._began = run or 0, link.values[raw_rows.LINK.index("at")]
@@ -64,20 +65,24 @@ class Chain:
                 self._check_flips(link.values, words)
                 logged = waiting.pop(number, None)
                 if logged is not None and logged != (link.mac or b"").hex():
-                    self._found.add("ledger", "head", f"link {number}", "does not match the seal in the log")
+                    self._found.add(
+                        "ledger", "head", tr("link {number}", number=number), tr("does not match the seal in the log")
+                    )
                 before, expected = link.mac or b"", number + 1
                 self.looked_at["links"] += 1
         for number in sorted(waiting):
             self._found.add(
                 "ledger",
                 "cut",
-                f"link {number}",
-                f"is in the log, but the ledger ends at {expected - 1}: it was cut off",
+                tr("link {number}", number=number),
+                tr("is in the log, but the ledger ends at {last}: it was cut off", last=expected - 1),
             )
         while self._next_flips is not None:
             self._add_misplaced(self._next_flips)
         for run in self._reader.unlinked_runs(watermark):
-            self._found.add("run", "unlinked", f"run {run}", "is marked as applied or confirmed, but has no link")
+            self._found.add(
+                "run", "unlinked", tr("run {run}", run=run), tr("is marked as applied or confirmed, but has no link")
+            )
 
     def _read_words(self, number: int, values: raw_rows.Values) -> dict[str, str]:
         try:
@@ -89,7 +94,10 @@ class Chain:
         for name, digest in words.items():
             if name.startswith(altered("source:")):
                 self._found.add(
-                    "source_state", "before", name.removeprefix(altered("source:")), f"was altered before link {number}"
+                    "source_state",
+                    "before",
+                    name.removeprefix(altered("source:")),
+                    tr("was altered before link {number}", number=number),
                 )
             elif name not in (FLIPS, RUN, RUNS):
                 self.newest[name] = digest, number
@@ -103,22 +111,28 @@ class Chain:
         for values in self._reader.past_runs(newest):
             over.add(values)
         if words.get(RUNS) != (over.digest() if over.rows else None):
-            self._found.add("run", "past", f"runs up to {newest}", "have changed since the ledger was begun")
+            self._found.add(
+                "run", "past", tr("runs up to {run}", run=newest), tr("have changed since the ledger was begun")
+            )
 
     def _check_run(self, link: int, run: int | None, row: raw_rows.Values | None, words: Mapping[str, str]) -> None:
         if RUN not in words:
             return
         self.looked_at["runs"] += 1
         if row is None:
-            self._found.add("run", "gone", f"run {run}", f"is missing, but link {link} is about it")
+            self._found.add(
+                "run", "gone", tr("run {run}", run=run), tr("is missing, but link {link} is about it", link=link)
+            )
         elif self._seals.digest(RUN, row) != words[RUN]:
-            self._found.add("run", "row", f"run {run}", f"does not match link {link}, which closed it")
+            self._found.add(
+                "run", "row", tr("run {run}", run=run), tr("does not match link {link}, which closed it", link=link)
+            )
 
     def _check_flips(self, link: raw_rows.Values, words: Mapping[str, str]) -> None:
         number: int = link[1]
         while self._next_flips is not None and self._next_flips[0] < number:
             self._add_misplaced(self._next_flips)
-        digest, key, suspect = None, f"link {number}", ""
+        digest, key, suspect, alone = None, tr("link {number}", number=number), "", False
         if self._next_flips is not None and self._next_flips[0] == number:
             over, first, last = self._seals.running(FLIPS), None, None
             wanted = [link[at] for at in _LINK_OF]
@@ -129,17 +143,27 @@ class Chain:
                     suspect = _flip_text(flip)
             digest = over.digest()
             self.looked_at["flips"] += over.rows
-            key = f"flips {first} to {last} of link {number}" if first != last else f"flip {first} of link {number}"
+            alone = first == last
+            key = (
+                tr("flip {flip} of link {link}", flip=first, link=number)
+                if alone
+                else tr("flips {first} to {last} of link {link}", first=first, last=last, link=number)
+            )
             self._next_flips = next(self._flips, None)
         if digest != words.get(FLIPS):
-            what = "are missing" if digest is None else "do not match the link that closed them"
+            what = tr("are missing") if digest is None else tr("do not match the link that closed them")
             self._found.add(
-                "flip", "link", suspect or key, what if key.startswith(("flips", "link")) else "belongs to another link"
+                "flip",
+                "link",
+                suspect or key,
+                tr("belongs to another link") if alone else what,
             )
 
     def _add_misplaced(self, group: _Group) -> None:
         for flip in group[1]:
-            self._found.add("flip", "place", _flip_text(flip), f"is not among the flips of link {group[0]}")
+            self._found.add(
+                "flip", "place", _flip_text(flip), tr("is not among the flips of link {link}", link=group[0])
+            )
         self._next_flips = next(self._flips, None)
 
     def notes(self, zone: ZoneInfo) -> tuple[str, ...]:
@@ -153,8 +177,13 @@ class Chain:
         if not isinstance(began, datetime):
             return ()
         since = f"{began.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-        return (f"the ledger was begun on {since}: earlier rows were sealed without a check",)
+        return (tr("the ledger was begun on {since}: earlier rows were sealed without a check", since=since),)
 
 
 def _flip_text(flip: Sequence[Any]) -> str:
-    return f"flip {flip[0]} ({flip[1 + raw_rows.FLIP.index('student')]} {flip[1 + raw_rows.FLIP.index('step')]})"
+    return tr(
+        "flip {flip} ({student} {step})",
+        flip=flip[0],
+        student=flip[1 + raw_rows.FLIP.index("student")],
+        step=flip[1 + raw_rows.FLIP.index("step")],
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import seals as desk_seals
 from status_db.desk.audit_chain import LINES_BEFORE, OF_PAGES, WITH_LEDGER, any_sealed, digest_of_lines_before
@@ -63,33 +64,40 @@ class _DeskCheck:
         heads = {row["chain"]: row for row in self._raw_rows(tables.audit_head)}
         if WITH_LEDGER not in heads:
             if any_sealed(self._connection) or any(chain == WITH_LEDGER for chain, _ in self._logged):
-                self.found.add("audit_head", "gone", WITH_LEDGER, "is missing, but rows are sealed under it")
+                self.found.add("audit_head", "gone", WITH_LEDGER, tr("is missing, but rows are sealed under it"))
             elif self._any_staff():
-                self.notes = ("accounts and grants are not sealed yet. Seal them: clearance accounts seal",)
+                self.notes = (tr("accounts and grants are not sealed yet. Seal them: clearance accounts seal"),)
             return
         for chain in sorted(heads.keys() - set(_CHAINED)):
-            self.found.add("audit_head", "unknown", str(chain), "is not the head of a chain that this program writes")
+            self.found.add(
+                "audit_head", "unknown", str(chain), tr("is not the head of a chain that this program writes")
+            )
         line = tables.audit.c
         for number, chain in raw_rows.fetched(
             self._connection, select(line.line, line.chain).where(line.chain.not_in(_CHAINED)).order_by(line.line)
         ):
             self.found.add(
-                "audit", "unknown", f"line {number}", f"is not in a chain that this program writes ({chain})"
+                "audit",
+                "unknown",
+                tr("line {number}", number=number),
+                tr("is not in a chain that this program writes ({chain})", chain=chain),
             )
         sets = self._check_head(WITH_LEDGER, heads[WITH_LEDGER])
         for sealed in SEALED.values():
             self._check_rows(sealed, sets.get(sealed.name, NOTHING.hex()))
         if (digest_of_lines_before(self._connection, self._seals[WITH_LEDGER]) or None) != sets.get(LINES_BEFORE):
-            self.found.add("audit", "before", "lines without a chain", "have changed since the chain was begun")
+            self.found.add("audit", "before", tr("lines without a chain"), tr("have changed since the chain was begun"))
         for chain in _CHAINED:
             if chain not in self._seals:
-                self.notes += (f"the key of the audit log's chain {chain} is missing: its lines were not checked",)
+                self.notes += (
+                    tr("the key of the audit log's chain {chain} is missing: its lines were not checked", chain=chain),
+                )
                 continue
             if chain in heads and chain != WITH_LEDGER:
                 self._check_head(chain, heads[chain])
             self._check_chain(chain, heads.get(chain))
-        left_out = ", ".join(f"{table} ({why})" for table, why in NOT_SEALED.items())
-        self.notes += (f"not sealed: {left_out}",)
+        left_out = tr(", ").join(tr("{table} ({why})", table=table, why=tr(why)) for table, why in NOT_SEALED.items())
+        self.notes += (tr("not sealed: {tables}", tables=left_out),)
 
     def _any_staff(self) -> bool:
         account = tables.account
@@ -104,7 +112,7 @@ class _DeskCheck:
     def _check_head(self, chain: str, head: Mapping[str, Any]) -> dict[str, str]:
         values = desk_seals.head_values(head)
         if self._seals[chain].desk_row("audit_head", values) != head["mac"]:
-            self.found.add("audit_head", "seal", chain, "does not match its seal")
+            self.found.add("audit_head", "seal", chain, tr("does not match its seal"))
         try:
             sets = tables.Json().process_result_value(head["sets"], self._connection.dialect)
         except ValueError:
@@ -119,12 +127,12 @@ class _DeskCheck:
             weight += seals.weight(row["mac"])
             if row["mac"] is None:
                 if sealed.when(row):
-                    self.found.add(sealed.name, "unsealed", key, "has no seal: another program wrote it")
+                    self.found.add(sealed.name, "unsealed", key, tr("has no seal: another program wrote it"))
             elif not sealed.agrees(seals, row):
-                self.found.add(sealed.name, "seal", key, "does not match its seal")
+                self.found.add(sealed.name, "seal", key, tr("does not match its seal"))
         if sealed.counted and moved(NOTHING, weight).hex() != expected:
-            what = "do not match the set in the head: rows were removed, added, or restored to an older state"
-            self.found.add(sealed.name, "set", f"rows of {sealed.name}", what)
+            what = tr("do not match the set in the head: rows were removed, added, or restored to an older state")
+            self.found.add(sealed.name, "set", tr("rows of {table}", table=sealed.name), what)
 
     def _check_chain(self, chain: str, head: Mapping[str, Any] | None) -> None:
         removed, before = (head["removed_to"], head["removed_mac"]) if head is not None else (0, NOTHING)
@@ -132,21 +140,25 @@ class _DeskCheck:
         for row in self._chain_lines(chain):
             link = row["link"]
             if link != expected:
-                self.found.add("audit", "gap", f"{chain} {expected}", "is missing")
+                self.found.add("audit", "gap", f"{chain} {expected}", tr("is missing"))
             elif seals.link(last, desk_seals.line_values(chain, link, row)) != row["mac"]:
-                self.found.add("audit", "seal", f"{chain} {link}", "does not match its seal")
+                self.found.add("audit", "seal", f"{chain} {link}", tr("does not match its seal"))
             logged = self._logged.get((chain, link))
             if logged is not None and logged != bytes(row["mac"] or b"").hex():
-                self.found.add("audit", "head", f"{chain} {link}", "does not match the seal in the log")
+                self.found.add("audit", "head", f"{chain} {link}", tr("does not match the seal in the log"))
             expected, last = (link if isinstance(link, int) else expected) + 1, row["mac"] or b""
             self.looked_at["audit"] = self.looked_at.get("audit", 0) + 1
         newest = expected - 1
         in_head = (head["link"], head["line_mac"]) if head is not None else (0, NOTHING)
         if (newest, last) != in_head:
-            self.found.add("audit", "newest", f"{chain} {in_head[0]}", "is not the newest line, but the head names it")
+            self.found.add(
+                "audit", "newest", f"{chain} {in_head[0]}", tr("is not the newest line, but the head names it")
+            )
         for at, link in self._logged:
             if at == chain and link > newest:
-                self.found.add("audit", "cut", f"{chain} {link}", "is in the log, but missing here: lines were cut off")
+                self.found.add(
+                    "audit", "cut", f"{chain} {link}", tr("is in the log, but missing here: lines were cut off")
+                )
         self.newest[chain] = (newest, bytes(last).hex())
 
     def _chain_lines(self, chain: str) -> Iterator[dict[str, Any]]:

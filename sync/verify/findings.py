@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from config.meaning import Meaning, meaning_of
 from config.settings import Settings
+from foundation.translation import tr
 from status_db.ledger import raw_rows
 from status_db.ledger.reader import AppliedRun, LedgerReader
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, ROSTER, Finding, Reason, Record, StepKind, Verdict
@@ -117,7 +118,7 @@ def _began_at(row: raw_rows.Values) -> datetime | None:
 def decision_key(values: raw_rows.Values) -> str:
     """Return the key of a decision, for reports."""
     number, student, step = (values[_DECISION[name]] for name in ("decision", "student", "step"))
-    return f"decision {number} ({student} {step})"
+    return tr("decision {number} ({student} {step})", number=number, student=student, step=step)
 
 
 class ShareFindings:
@@ -139,7 +140,9 @@ class ShareFindings:
     def check(self) -> None:
         """Check everything that follows from the sealed rows."""
         for student, alias in self._share.astray:
-            self._found.add("student", "astray", student, f"is not a student, but has the alias {alias}")
+            self._found.add(
+                "student", "astray", student, tr("is not a student, but has the alias {alias}", alias=alias)
+            )
         for row in self._share.records:
             self._read_record(row.values)
         for row in self._share.decisions:
@@ -153,7 +156,7 @@ class ShareFindings:
         if self._basis.recorded:
             for number, person in self._people.items():
                 for step in sorted(set(self._kinds(person)) - present.get(number, set())):
-                    self._found.add("status", "missing", f"{number} {step}", "is missing")
+                    self._found.add("status", "missing", f"{number} {step}", tr("is missing"))
 
     def _kinds(self, person: raw_rows.Values) -> dict[str, StepKind]:
         """Return the steps of an active student's flow; none for others."""
@@ -179,7 +182,7 @@ class ShareFindings:
         key = decision_key(values)
         withdrawn = values[_DECISION["withdrawn_at"]] is not None
         if withdrawn != (values[_DECISION["withdrawn_by"]] is not None) or values[_DECISION["verdict"]] == "unknown":
-            self._found.add("decision", "shape", key, "is not a decision that can be entered or withdrawn")
+            self._found.add("decision", "shape", key, tr("is not a decision that can be entered or withdrawn"))
         if values[_DECISION["until"]] is not None:
             self._ending.add((student, step))
         if not withdrawn:
@@ -214,8 +217,18 @@ class ShareFindings:
             at, reason = (student, step), flip[_FLIP["reason"]]
             counted = counts.get(at, "unknown")
             if counted not in (before, _ANYTHING) and at not in self._ending and reason != NOT_IN_FLOW:
-                what = f"moves from {before} to {after}, but {counted} counted before it"
-                self._found.add("flip", "order", f"flip {flip[0]} ({student} {step})", what)
+                what = tr(
+                    "moves from {before} to {after}, but {counted} counted before it",
+                    before=before,
+                    after=after,
+                    counted=counted,
+                )
+                self._found.add(
+                    "flip",
+                    "order",
+                    tr("flip {flip} ({student} {step})", flip=flip[0], student=student, step=step),
+                    what,
+                )
             # A step that has ended starts again, under any current decision.
             counts[at] = _ANYTHING if reason == NOT_IN_FLOW else after
         return counts
@@ -224,14 +237,19 @@ class ShareFindings:
         _, student, step, verdict, reason, keys, since, run = status
         key, person = f"{student} {step}", self._people.get(student)
         if person is None:
-            self._found.add("status", "nobody", key, "is not about a student on the roster")
+            self._found.add("status", "nobody", key, tr("is not about a student on the roster"))
             return
         if student in self._unreadable:
             return
         if self._basis.folds and (student, step) not in self._ending:
             now, by_flips = self._decided.get((student, step)) or verdict, counts.get((student, step), "unknown")
             if by_flips not in (now, _ANYTHING):
-                self._found.add("status", "flips", key, f"counts as {now}, but its flips end in {by_flips}")
+                self._found.add(
+                    "status",
+                    "flips",
+                    key,
+                    tr("counts as {now}, but its flips end in {by_flips}", now=now, by_flips=by_flips),
+                )
         self._check_run_of_finding(key, student, step, since, run)
         if not person[_PERSON["active"]]:
             return
@@ -240,18 +258,23 @@ class ShareFindings:
             return
         if kind is None:
             if person[_PERSON["flow"]] in self._basis.steps:
-                self._found.add("status", "extra", key, "is not a step of this student's flow")
+                self._found.add("status", "extra", key, tr("is not a step of this student's flow"))
             return
         try:
             wanted = self._expected(student, step, kind, person, (verdict, reason, keys))
         except (_Unreadable, ValueError, TypeError):
             self._found.add(
-                "status", "finding", key, "cannot be derived again: it, or its student's row, is unreadable"
+                "status", "finding", key, tr("cannot be derived again: it, or its student's row, is unreadable")
             )
             return
         if wanted is None:
             return
-        what = f"is {verdict} ({reason}), but {_finding_text(wanted)} follows from what is stored"
+        what = tr(
+            "is {verdict} ({reason}), but {wanted} follows from what is stored",
+            verdict=verdict,
+            reason=reason,
+            wanted=_finding_text(wanted),
+        )
         self._found.add("status", "finding", key, what)
 
     def _check_run_of_finding(self, key: str, student: str, step: str, since: Any, run: int | None) -> None:  # noqa: ANN401 - as the driver gives it
@@ -259,16 +282,18 @@ class ShareFindings:
         basis = self._basis
         if run is None:
             if since not in basis.roster_ends:
-                self._found.add("status", "since", key, "dates from a moment at which no roster was applied")
+                self._found.add("status", "since", key, tr("dates from a moment at which no roster was applied"))
             return
         by = basis.applied.get(run)
         if by is None:
-            self._found.add("status", "run", key, f"names run {run}, which was never applied")
+            self._found.add("status", "run", key, tr("names run {run}, which was never applied", run=run))
             return
         source = basis.meaning.sources.get(by.source)
         other_step = source is not None and source.step != step and run > basis.settings_run
         if by.ended != since or other_step or by.student not in (None, student):
-            self._found.add("status", "run", key, f"names run {run}, which cannot have found this at that time")
+            self._found.add(
+                "status", "run", key, tr("names run {run}, which cannot have found this at that time", run=run)
+            )
 
     def _expected(
         self, student: str, step: str, kind: StepKind, person: raw_rows.Values, stored: _RowValues
@@ -338,4 +363,7 @@ def _row_values(finding: Finding) -> _RowValues:
 
 
 def _finding_text(finding: Finding) -> str:
-    return f"{finding.verdict} ({finding.reason})" + (f" for {', '.join(finding.keys)}" if finding.keys else "")
+    if not finding.keys:
+        return f"{finding.verdict} ({finding.reason})"
+    keys = ", ".join(finding.keys)
+    return tr("{verdict} ({reason}) for {keys}", verdict=finding.verdict, reason=finding.reason, keys=keys)

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from config.settings import Settings
+from foundation.translation import tr
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import NOTHING, Seals
 from sync.verify.chain import Chain
@@ -57,8 +58,8 @@ def verify(
         found.add(
             "ledger",
             "key",
-            "link 1",
-            "is not sealed with this key, nor is the newest link: the key belongs to another ledger",
+            tr("link {number}", number=1),
+            tr("is not sealed with this key, nor is the newest link: the key belongs to another ledger"),
         )
         return VerifyReport(cohort, None, {}, found.listed(), ())
     chain = Chain(reader, seals, found)
@@ -87,9 +88,11 @@ def _without_a_ledger(
     reader: LedgerReader, cohort: str, found: DisagreementList, heads: Mapping[int, str]
 ) -> VerifyReport:
     if reader.any_sealed() or heads:
-        found.add("ledger", "gone", "link 1", "is missing, as all links are: the ledger was removed")
+        found.add(
+            "ledger", "gone", tr("link {number}", number=1), tr("is missing, as all links are: the ledger was removed")
+        )
     return VerifyReport(
-        cohort, None, {}, found.listed(), ("there is no ledger yet: the next run or decision begins it",)
+        cohort, None, {}, found.listed(), (tr("there is no ledger yet: the next run or decision begins it"),)
     )
 
 

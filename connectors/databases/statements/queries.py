@@ -11,6 +11,8 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator
 from sqlalchemy import text
 
+from foundation.translation import tr
+
 #: Text, quoted names and comments, including SQL Server's brackets and PostgreSQL's dollars.
 _QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
@@ -23,7 +25,7 @@ def one_select(query: str) -> str:
     """Return a query without the semicolon at its end. `query_guard` checks the rest."""
     query = query.strip().rstrip(";").rstrip()
     if not query:
-        raise ValueError("this is not a query: write one that begins with SELECT or WITH")
+        raise ValueError(tr("this is not a query: write one that begins with SELECT or WITH"))
     return query
 
 

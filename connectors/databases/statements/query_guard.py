@@ -9,22 +9,12 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
 from connectors.databases.statements.tokens import RULES, QueryCode, QueryRefused, QueryToken, TokenKind, tokens
+from foundation.translation import tr
 
 #: Functions that read or write files, reach other servers, wait, lock, or change a setting or a counter.
 _CALLS = re.compile(
     # MySQL, MariaDB
-    "load_file|sleep|benchmark|get_lock|release_lock|release_all_locks|is_free_lock|is_used_lock|sys_(exec|eval|get|set)"
-    "|(master|source)_(pos|gtid)_wait|wait_for_executed_gtid_set|wait_until_sql_thread_after_gtids|lastval|nextval|setval"
-    # PostgreSQL
-    "|lo_.*|loread|lowrite|dblink.*|set_config|crosstab.*|connectby|ts_stat|ts_rewrite"
-    "|(query|table|schema|database|cursor)_to_xml.*|postgres_fdw_.*|file_fdw_.*"
-    # SQL Server, Dameng
-    "|xp_.*|sp_.*|sf_.*|openrowset|openquery|opendatasource|fn_(xe_file_target_read_file|get_audit_file|trace_gettable)"
-    "|fn_(dblog|dump_dblog)|dm_os_(file_exists|enumerate_filesystem)"
-    # Oracle
-    "|bfilename|httpuritype|dburitype|xdburitype|uritype|urifactory"
-    # SQLite
-    "|load_extension|writefile|readfile|edit|fsdir|zipfile|fts3_tokenizer"
+    "load_file|sleep|benchmark|get_lock|release_lock|release_all_locks|is_free_lock|is_used_lock|sys_(exec|eval|get|set)|(master|source)_(pos|gtid)_wait|wait_for_executed_gtid_set|wait_until_sql_thread_after_gtids|lastval|nextval|setval|lo_.*|loread|lowrite|dblink.*|set_config|crosstab.*|connectby|ts_stat|ts_rewrite|(query|table|schema|database|cursor)_to_xml.*|postgres_fdw_.*|file_fdw_.*|xp_.*|sp_.*|sf_.*|openrowset|openquery|opendatasource|fn_(xe_file_target_read_file|get_audit_file|trace_gettable)|fn_(dblog|dump_dblog)|dm_os_(file_exists|enumerate_filesystem)|bfilename|httpuritype|dburitype|xdburitype|uritype|urifactory|load_extension|writefile|readfile|edit|fsdir|zipfile|fts3_tokenizer"
 )
 #: The only functions of PostgreSQL's own namespace that can be called: those that return information.
 _INFORMATION = re.compile(
@@ -82,7 +72,7 @@ def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
 def _violations(found: Sequence[QueryToken], database: str, allows: set[str]) -> Iterator[str]:
     head = next((token for token in found if token.text != "("), None)
     if head is None or head.upper not in ("SELECT", "WITH"):
-        yield "this is not a query: write one that begins with SELECT or WITH"
+        yield tr("this is not a query: write one that begins with SELECT or WITH")
     yield from _extra_statements(found)
     yield from _writes_or_locks(found, database)
     yield from _forbidden_calls(found, allows)
@@ -94,12 +84,12 @@ def _extra_statements(found: Sequence[QueryToken]) -> Iterator[str]:
         if token.kind is not TokenKind.SYMBOL:
             continue
         if token.text == ";":
-            yield "these are several statements: write one SELECT, without a semicolon inside"
+            yield tr("these are several statements: write one SELECT, without a semicolon inside")
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
             break
     if depth:
-        yield "the brackets of the query do not match: close each open one, and no other"
+        yield tr("the brackets of the query do not match: close each open one, and no other")
 
 
 def _writes_or_locks(found: Sequence[QueryToken], database: str) -> Iterator[str]:
@@ -109,18 +99,18 @@ def _writes_or_locks(found: Sequence[QueryToken], database: str) -> Iterator[str
         before, behind = (found[at - 1].text if at else ""), (found[at + 1] if at + 1 < len(found) else None)
         begins = before == "(" or (before == ")" and "WITH" in upper)
         if word == "INTO":
-            yield "INTO writes something, or locks the office's rows: remove it"
+            yield tr("INTO writes something, or locks the office's rows: remove it")
         elif word in _WRITES and begins and behind is not None and behind.kind in (TokenKind.WORD, TokenKind.NAME):
-            yield f"{word} changes the office's data: write a query that only reads"
+            yield tr("{word} changes the office's data: write a query that only reads", word=word)
         elif word in _SECOND and database == "mssql":
-            yield f"{word} begins another statement: write one SELECT"
+            yield tr("{word} begins another statement: write one SELECT", word=word)
         elif word in _HINTS and before in ("(", ","):
-            yield f"{word} locks the office's rows: remove it"
+            yield tr("{word} locks the office's rows: remove it", word=word)
         elif word == "WITH" and behind is not None and behind.upper in ("FUNCTION", "PROCEDURE"):
-            yield f"WITH {behind.upper} contains a program of its own: have the office make it a view"
+            yield tr("WITH {word} contains a program of its own: have the office make it a view", word=behind.upper)
     for locks in _LOCKS:
         if re.search(rf"(?<!\S){locks}(?!\S)", text):
-            yield f"{locks} writes something, or locks the office's rows: remove it"
+            yield tr("{locks} writes something, or locks the office's rows: remove it", locks=locks)
 
 
 def _forbidden_calls(found: Sequence[QueryToken], allows: set[str]) -> Iterator[str]:
@@ -142,11 +132,14 @@ def _forbidden_calls(found: Sequence[QueryToken], allows: set[str]) -> Iterator[
                 continue
             if allows.isdisjoint((called, name)):
                 yield (
-                    f"{called} reaches beyond the rows of the query, or waits: remove it, or have the office make a "
-                    f'view. If it is a function of the office that only reads, write allows = ["{called}"]'
+                    tr(
+                        "{called} reaches beyond the rows of the query, or waits: remove it, or have the office make "
+                        'a view. If it is a function of the office that only reads, write allows = ["{called}"]',
+                        called=called,
+                    )
                 )
         if token.upper == "NEXTVAL" and at and found[at - 1].text == ".":
-            yield "NEXTVAL changes a counter of the office: remove it"
+            yield tr("NEXTVAL changes a counter of the office: remove it")
 
 
 def _comparable_name(name: str) -> str:

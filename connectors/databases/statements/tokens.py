@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 
 
 class QueryCode(StrEnum):
@@ -110,14 +111,16 @@ def tokens(query: str, database: str) -> list[QueryToken]:
     if "\0" in query or re.search(r"\r(?!\n)", query):
         raise QueryRefused(
             QueryCode.UNCLEAR,
-            "the query contains a character that databases read differently: write it again, in plain text",
+            tr("the query contains a character that databases read differently: write it again, in plain text"),
         )
     first, *others = (_Tokeniser(query, rules).all() for rules in rules_of(database))
     if any(other != first for other in others):
         raise QueryRefused(
             QueryCode.UNCLEAR,
-            "a backslash, a quote or a comment in this query has two meanings, by the settings of such a server: write "
-            "a quote in a text as '', and remove backslashes and unusual quotes",
+            tr(
+                "a backslash, a quote or a comment in this query has two meanings, by the settings of such a "
+                "server: write a quote in a text as '', and remove backslashes and unusual quotes"
+            ),
         )
     return [token for token in first if token.kind is not TokenKind.REMARK]
 
@@ -168,11 +171,11 @@ class _Tokeniser:
         if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
             raise QueryRefused(
                 QueryCode.UNCLEAR,
-                "MySQL and MariaDB run the content of /*! … */, which is not a comment for them: remove it",
+                tr("MySQL and MariaDB run the content of /*! … */, which is not a comment for them: remove it"),
             )
         end = self._end_of_remark(at)
         if end < 0:
-            raise QueryRefused(QueryCode.UNCLEAR, "a comment that begins with /* has no end: close it with */")
+            raise QueryRefused(QueryCode.UNCLEAR, tr("a comment that begins with /* has no end: close it with */"))
         return self._token(TokenKind.REMARK, at, end)
 
     def _end_of_remark(self, at: int) -> int:
@@ -200,7 +203,7 @@ class _Tokeniser:
             return self._until("'", TokenKind.TEXT, at, at + 2, backslash=True)
         if rules.coded_names and query[at : at + 3].lower() == 'u&"':
             raise QueryRefused(
-                QueryCode.UNCLEAR, 'a name that begins with U&" can contain codes: write its characters, without U&'
+                QueryCode.UNCLEAR, tr('a name that begins with U&" can contain codes: write its characters, without U&')
             )
         quote = query[at]
         if quote == "'":
@@ -253,7 +256,7 @@ class _Tokeniser:
         """Raise QueryRefused for a text that begins right after a number: old and new servers read it differently."""
         if self._in_word(at):
             raise QueryRefused(
-                QueryCode.UNCLEAR, "a text begins right after a number or a name: put a blank between them"
+                QueryCode.UNCLEAR, tr("a text begins right after a number or a name: put a blank between them")
             )
 
     def _in_word(self, at: int) -> bool:
@@ -266,4 +269,6 @@ class _Tokeniser:
 
 
 def _unclosed_quote(quote: str) -> QueryRefused:
-    return QueryRefused(QueryCode.UNCLEAR, f"a text or name that begins with {quote} has no end: close it")
+    return QueryRefused(
+        QueryCode.UNCLEAR, tr("a text or name that begins with {quote} has no end: close it", quote=quote)
+    )

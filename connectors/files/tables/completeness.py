@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from foundation.translation import N_
+
 #: What programs write when they break off, and people below a part; without blanks, in lower case.
 _BROKE_OFF = re.compile(
     r"ora-\d{5}|msg\d+,level\d+|fatalerror|warning.{0,200}online|lostconnection|goneaway|outofmemory|allowedmemory"
@@ -26,7 +28,7 @@ _PAGES = (
 _MOST_READ = 2_000
 
 #: The fix for a partial list.
-ALL_OF_IT = (
+ALL_OF_IT = N_(
     "Nothing of this list counts. Have the office export the whole list, on one page or as one file; if it is whole, "
     "have that line left out."
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from connectors.files.tables.table import FileRow, ListAsked
 from connectors.port import Cell
+from foundation.translation import tr
 
 #: The header must be in the first rows, up to this number.
 HEADER_WITHIN = 30
@@ -84,9 +85,13 @@ def _make_header(
     duplicates = sorted({name for name in wanted if names.count(name) > 1})
     if duplicates and once:
         raise asked.garbled(
-            f'the column "{duplicates[0]}" is duplicate in row {number}',
-            f'Give each column its own name; under a head in the row above, write it as "HEAD/{duplicates[0]}" in '
-            f"columns in {asked.settings_table}.",
+            tr('the column "{name}" is duplicate in row {number}', name=duplicates[0], number=number),
+            tr(
+                "Give each column its own name; under a head in the row above, write it as "
+                '"HEAD/{name}" in columns in {table}.',
+                name=duplicates[0],
+                table=asked.settings_table,
+            ),
         )
     at = tuple(names.index(name) for name in wanted)
     words = tuple(
@@ -130,16 +135,20 @@ def _match_case(names: tuple[str, ...], wanted: list[str]) -> tuple[str, ...]:
 def _missing_header(best: tuple[str, ...], asked: ListAsked) -> tuple[str, str]:
     wanted = [_compact_name(column) for column in asked.columns]
     missing = [name for name in wanted if name not in best]
-    found = ", ".join(name for name in best if name)[:_MOST_SHOWN] or "nothing at all"
+    found = tr(", ").join(name for name in best if name)[:_MOST_SHOWN] or tr("nothing at all")
     with_head = next((name for name in best if missing and name.endswith(f"/{missing[0]}")), "")
     if with_head:
         return (
-            f'the column "{missing[0]}" is under several heads (found: {found})',
-            f'Write it in columns in {asked.settings_table} with its head, such as "{with_head}".',
+            tr('the column "{name}" is under several heads (found: {found})', name=missing[0], found=found),
+            tr(
+                'Write it in columns in {table} with its head, such as "{with_head}".',
+                table=asked.settings_table,
+                with_head=with_head,
+            ),
         )
     return (
-        f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found})',
-        f"Correct columns in {asked.settings_table}, or set header_row.",
+        tr('no row names the column "{name}" (found: {found})', name=missing[0] if missing else wanted[0], found=found),
+        tr("Correct columns in {table}, or set header_row.", table=asked.settings_table),
     )
 
 

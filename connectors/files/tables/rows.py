@@ -5,13 +5,12 @@ without a value. Rows of totals, repeated headers, headings and notes are left o
 with the rows. A row with a student number is never left out.
 """
 
-import math
 import re
 import unicodedata
 from collections.abc import Generator, Iterator
-from datetime import date, datetime, time, timedelta
 
 from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords, one_line
+from connectors.files.tables.damage import LongNumbers, is_broken, refuse_ruined
 from connectors.files.tables.header import Header, folded, header_if_any, header_of
 from connectors.files.tables.row_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
 from connectors.files.tables.short_rows import broken, cut_off, too_short
@@ -26,15 +25,7 @@ from connectors.files.tables.table import (
     is_nothing,
 )
 from connectors.port import Cell
-
-#: Excel's formula errors, without the final ! or ?.
-_FORMULA_ERRORS = frozenset({"#N/A", "#REF", "#VALUE", "#NAME", "#DIV/0", "#NUM", "#NULL"})
-
-_SCIENTIFIC = re.compile(r"\d(\.\d+)?([eE]\+?|\s*[×*xX]\s*10\s*\^?\s*)\d+")
-
-#: Excel keeps this number of digits, and writes zeros for the rest.
-_KEPT_DIGITS = 15
-
+from foundation.translation import tr
 
 #: The most rows with broken text that are named.
 _ROWS_NAMED = 10
@@ -47,9 +38,6 @@ _TOKEN = re.compile(r"[0-9A-Za-z]+")
 
 #: More broken rows than this, and than one in a hundred, mean a wrong encoding.
 _FEW_BROKEN = 20
-
-#: From this many on, long numbers that end in zeros are not a coincidence.
-_TOO_MANY_ROUND = 2
 
 
 def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, ListEnding]:
@@ -80,7 +68,7 @@ class _RowReader:
         self._words = SurroundingWords()
         self._broken = 0
         self._broken_first: list[int] = []
-        self._long = _LongNumbers()
+        self._long = LongNumbers()
         #: The lengths of the student numbers in the rows before.
         self._lengths: set[int] = set()
 
@@ -100,8 +88,8 @@ class _RowReader:
         short = self._missing(line) if self._page.text else ""
         if line.open_ended and isinstance(cells[-1], str) and cells[-1].endswith("\ufffd"):
             raise self._asked.garbled(
-                f"row {line.number} ends within a letter, so the file may have been cut off there",
-                CUT_OFF,
+                tr("row {number} ends within a letter, so the file may have been cut off there", number=line.number),
+                tr(CUT_OFF),
             )
         is_note = self._is_note(row, line)
         if is_note or short:
@@ -127,11 +115,21 @@ class _RowReader:
         """Return the facts about the whole list. Raises SourceGarbled."""
         self._long.refuse_rounded(self._asked)
         if text := self._words.missing:
-            raise self._asked.garbled(f'its text states that there are other pages ("{text}")', ALL_OF_IT)
+            raise self._asked.garbled(
+                tr('its text states that there are other pages ("{text}")', text=text), tr(ALL_OF_IT)
+            )
         if self._broken > max(_FEW_BROKEN, self._count // 100):
             raise self._asked.garbled(
-                f"{self._broken} of {self._count} rows have broken text, row {self._broken_first[0]} first",
-                f"Set encoding in {self._asked.settings_table}, such as gb18030, or save the file as UTF-8.",
+                tr(
+                    "{broken} of {count} rows have broken text, row {first} first",
+                    broken=self._broken,
+                    count=self._count,
+                    first=self._broken_first[0],
+                ),
+                tr(
+                    "Set encoding in {table}, such as gb18030, or save the file as UTF-8.",
+                    table=self._asked.settings_table,
+                ),
             )
         return self._header.names, self._totals.total, self._broken, tuple(self._broken_first)
 
@@ -149,8 +147,8 @@ class _RowReader:
             return None
         if field == 0 and at in line.covered:
             raise self._asked.garbled(
-                f"the merged cell of the student number covers another number in row {line.number}",
-                "Remove the merge in the column of the student number.",
+                tr("the merged cell of the student number covers another number in row {number}", number=line.number),
+                tr("Remove the merge in the column of the student number."),
             )
         if at in self._once and at in line.filled:
             return None
@@ -159,16 +157,24 @@ class _RowReader:
     def _refuse_extra(self, line: FileRow, width: int) -> None:
         if line.number == self._page.last_row:
             raise self._asked.garbled(
-                f"it ends at row {line.number}, the last row of such a file, so rows may be missing",
-                "Have it exported as .csv, in several files, or ask the office for a database view.",
+                tr("it ends at row {number}, the last row of such a file, so rows may be missing", number=line.number),
+                tr("Have it exported as .csv, in several files, or ask the office for a database view."),
             )
         # Cells beside a grid are notes; in text, a separator within a cell shifts all cells after it.
         if self._page.text and any(not is_nothing(cell) for cell in line.cells[width:]):
             raise self._asked.garbled(
-                f"row {line.number} has more cells than the header ({len(line.cells)} and {width}): "
-                "a text or an amount contains the separator",
-                f"Put that text in quotes, export the list with another separator, or as .xlsx; "
-                f"if a column has no name, name it, or set header_row in {self._asked.settings_table}.",
+                tr(
+                    "row {number} has more cells than the header ({cells} and {width}): a text or an amount "
+                    "contains the separator",
+                    number=line.number,
+                    cells=len(line.cells),
+                    width=width,
+                ),
+                tr(
+                    "Put that text in quotes, export the list with another separator, or as .xlsx; if a column "
+                    "has no name, name it, or set header_row in {table}.",
+                    table=self._asked.settings_table,
+                ),
             )
 
     def _refuse_part(self, line: FileRow) -> None:
@@ -178,7 +184,10 @@ class _RowReader:
         )
         if self._words.broke_off(text):
             raise self._asked.garbled(
-                f'row {line.number} states that the list is not whole ("{one_line(text)}")', ALL_OF_IT
+                tr(
+                    'row {number} states that the list is not whole ("{text}")', number=line.number, text=one_line(text)
+                ),
+                tr(ALL_OF_IT),
             )
 
     def _missing(self, line: FileRow) -> str:
@@ -220,14 +229,19 @@ class _RowReader:
     def _checked_row(self, number: int, row: tuple[Cell, ...]) -> Iterator[tuple[Cell, ...]]:
         asked, student = self._asked, row[0]
         self._lengths.add(len(str(student)))
-        _refuse_ruined(student, number, asked)
+        refuse_ruined(student, number, asked)
         if self._page.zeros_lost and isinstance(student, int | float):
             raise asked.garbled(
-                f"the student number in row {number} is a number ({student}), but the file shows some numbers with "
-                f"leading zeros ({self._page.zeros_lost}), which cannot be read from this kind of file",
-                "Have the list exported as .xlsx or .csv, or format the column of the student number as text.",
+                tr(
+                    "the student number in row {number} is a number ({student}), but the file shows some numbers "
+                    "with leading zeros ({format}), which cannot be read from this kind of file",
+                    number=number,
+                    student=student,
+                    format=self._page.zeros_lost,
+                ),
+                tr("Have the list exported as .xlsx or .csv, or format the column of the student number as text."),
             )
-        if any(_is_broken(cell) for cell in row[1:]):
+        if any(is_broken(cell) for cell in row[1:]):
             self._broken += 1
             if len(self._broken_first) < _ROWS_NAMED:
                 self._broken_first.append(number)
@@ -237,7 +251,7 @@ class _RowReader:
         self._count += 1
         if self._count >= MOST_ROWS:
             raise asked.garbled(
-                "it has more rows than Excel can have", "Split it, or ask the office for a database view."
+                tr("it has more rows than Excel can have"), tr("Split it, or ask the office for a database view.")
             )
         yield (number, *row)
 
@@ -268,34 +282,16 @@ class _Totals:
                 self.total = self._rows
             elif int(match[1]) not in (self._rows - self._rows_before, len(self._students_since)):
                 raise self._asked.garbled(
-                    f"row {line.number} reports {match[1]} rows, but {self._rows} are above it: rows are missing",
-                    CUT_OFF,
+                    tr(
+                        "row {number} reports {reported} rows, but {rows} are above it: rows are missing",
+                        number=line.number,
+                        reported=match[1],
+                        rows=self._rows,
+                    ),
+                    tr(CUT_OFF),
                 )
         self._rows_before = self._rows
         self._students_since = set()
-
-
-class _LongNumbers:
-    """Long numbers in text: a spreadsheet that saved them as numbers wrote zeros after the fifteenth digit."""
-
-    def __init__(self) -> None:
-        self._long = self._rounded = self._first = 0
-
-    def add(self, student: Cell, number: int) -> None:
-        if isinstance(student, str) and len(student) > _KEPT_DIGITS and student.isascii() and student.isdigit():
-            self._long += 1
-            if not student[_KEPT_DIGITS:].strip("0"):
-                self._rounded += 1
-                self._first = self._first or number
-
-    def refuse_rounded(self, asked: ListAsked) -> None:
-        # One long number in a thousand ends in three zeros by itself.
-        if self._rounded >= _TOO_MANY_ROUND and self._rounded == self._long:
-            raise asked.garbled(
-                f"{self._rounded} student numbers of more than {_KEPT_DIGITS} digits end in zeros (row {self._first} "
-                "first): a spreadsheet has damaged them",
-                "Have the list exported by the system itself, or the column formatted as text before it is filled.",
-            )
 
 
 def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, ListEnding]:
@@ -318,8 +314,13 @@ def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], N
             continue
         if page.text and (len(cells) < len(columns) or any(not is_nothing(cell) for cell in cells[len(columns) :])):
             raise asked.garbled(
-                f"row {line.number} has {len(cells)} cells, but the header has {len(columns)}",
-                "Put any text that contains the separator in quotes.",
+                tr(
+                    "row {number} has {cells} cells, but the header has {columns}",
+                    number=line.number,
+                    cells=len(cells),
+                    columns=len(columns),
+                ),
+                tr("Put any text that contains the separator in quotes."),
             )
         student = header.at[0]
         row = tuple(
@@ -330,12 +331,17 @@ def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], N
             continue
         if page.zeros_lost and isinstance(row[student], int | float):
             raise asked.garbled(
-                f"the student number in row {line.number} may have lost leading zeros ({page.zeros_lost})",
-                "Save the list as .xlsx.",
+                tr(
+                    "the student number in row {number} may have lost leading zeros ({format})",
+                    number=line.number,
+                    format=page.zeros_lost,
+                ),
+                tr("Save the list as .xlsx."),
             )
-        if any(_is_broken(cell) for cell in row):
+        if any(is_broken(cell) for cell in row):
             raise asked.garbled(
-                f"row {line.number} has broken text", "Save the file as UTF-8, or set its encoding in the settings."
+                tr("row {number} has broken text", number=line.number),
+                tr("Save the file as UTF-8, or set its encoding in the settings."),
             )
         count += 1
         totals.count(row[student])
@@ -343,41 +349,3 @@ def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], N
         if count > asked.most_rows:
             break
     return columns, None, 0, ()
-
-
-def _refuse_ruined(student: Cell, number: int, asked: ListAsked) -> None:
-    """Refuse a student number that a spreadsheet has damaged, or that is a formula."""
-    if _is_ruined(student):
-        raise asked.garbled(
-            f"a spreadsheet has damaged the student number in row {number} ({student!r})",
-            "Format the column as text and paste the numbers again, or map a column that has them as text.",
-        )
-    if isinstance(student, str) and student.startswith("="):
-        raise asked.garbled(
-            f"the student number in row {number} is a formula ({student[:60]})",
-            "Paste the column as values, and save the list.",
-        )
-    if isinstance(student, str) and student.startswith("#") and student.rstrip("!?").upper() in _FORMULA_ERRORS:
-        raise asked.garbled(
-            f"the student number in row {number} is the formula error {student}",
-            "Correct the formula, and save the list.",
-        )
-    if _is_broken(student):
-        raise asked.garbled(
-            f"the student number in row {number} has broken text ({student!r:.60})",
-            f"Correct that cell, or set encoding in {asked.settings_table} to the encoding of the list.",
-        )
-
-
-def _is_broken(cell: Cell) -> bool:
-    return isinstance(cell, str) and ("\ufffd" in cell or "\0" in cell)
-
-
-def _is_ruined(student: Cell) -> bool:
-    if isinstance(student, bool | datetime | date | time | timedelta):
-        return True
-    if isinstance(student, float) and not math.isfinite(student):
-        return True
-    if isinstance(student, int | float):
-        return student != int(student) or len(str(abs(int(student)))) > _KEPT_DIGITS
-    return isinstance(student, str) and _SCIENTIFIC.fullmatch(student.strip()) is not None

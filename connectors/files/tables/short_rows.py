@@ -7,13 +7,19 @@ from connectors.files.tables.completeness import one_line
 from connectors.files.tables.row_words import is_like_number
 from connectors.files.tables.table import CUT_OFF, FileRow, is_nothing
 from connectors.port import Cell
+from foundation.translation import N_, tr
 
 
 def cut_off(number: int, cells: int, width: int) -> tuple[str, str]:
     """Return the error for a row within which the file may end, and the fix."""
     return (
-        f"row {number} has {cells} of {width} cells and no line break, so the file may have been cut off there",
-        CUT_OFF,
+        tr(
+            "row {number} has {cells} of {width} cells and no line break, so the file may have been cut off there",
+            number=number,
+            cells=cells,
+            width=width,
+        ),
+        tr(CUT_OFF),
     )
 
 
@@ -32,21 +38,31 @@ def _words_alone(cells: Sequence[Cell]) -> str:
 
 
 def _maybe_note(number: int, words: str, *, open_ended: bool) -> tuple[str, str]:
-    or_cut = ", or the file has been cut off there" if open_ended else ""
-    what = (
-        f'row {number} is a note with a number in it ("{one_line(words)}"), or the rest of a text with a line break '
-        f"that is not in quotes{or_cut}"
+    what = N_(
+        'row {number} is a note with a number in it ("{words}"), or the rest of a text with a line break that is not '
+        "in quotes"
     )
+    if open_ended:
+        what = N_(
+            'row {number} is a note with a number in it ("{words}"), or the rest of a text with a line break that is '
+            "not in quotes, or the file has been cut off there"
+        )
+    what = tr(what, number=number, words=one_line(words))
     return what, (
-        "Remove the note, or begin it with 注：without a number as long as a student's; put a text with a line break "
-        "in quotes."
+        tr(
+            "Remove the note, or begin it with 注：without a number as long as a student's; put a text with "
+            "a line break in quotes."
+        )
     )
 
 
 def too_short(number: int, cells: int, width: int) -> tuple[str, str]:
     """Return the error for a row without its end, and the fix."""
-    what = (
-        f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the file may have "
-        "been cut off there"
+    what = tr(
+        "row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the "
+        "file may have been cut off there",
+        number=number,
+        cells=cells,
+        width=width,
     )
-    return what, f"Put that text in quotes in the file, and the next run reads it. {CUT_OFF}"
+    return what, tr("Put that text in quotes in the file, and the next run reads it. {cut_off}", cut_off=tr(CUT_OFF))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.port import Cell, SourceGarbled
+from foundation.translation import N_, tr
 
 #: Excel's own limits.
 MOST_ROWS = 1_048_576
@@ -34,7 +35,7 @@ class ListAsked:
 
     def garbled(self, what: str, fix_text: str) -> SourceGarbled:
         """Return the error for this list."""
-        return SourceGarbled(f"{self.named}: {what}", fix_text)
+        return SourceGarbled(tr("{named}: {what}", named=self.named, what=what), fix_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +69,22 @@ class Page:
 
 
 #: The fix where a file ends too early. No one can export the list again at the time of the run.
-CUT_OFF = (
-    "Nothing of this file counts; a file that is still being copied is read at the next run. If this repeats, have the "
-    "office check the job that writes the list."
+CUT_OFF = N_(
+    "Nothing of this file counts; a file that is still being copied is read at the next run. If "
+    "this repeats, have the office check the job that writes the list."
 )
 
 #: … and where Excel can open a file, but the reader cannot.
-SAVE_XLSX = (
-    "Open it in Excel and save it in the same folder as .xlsx (另存为 .xlsx), and the next run reads it; if every list "
-    "is like this, have the office's system write .xlsx or .csv."
+SAVE_XLSX = N_(
+    "Open it in Excel and save it in the same folder as .xlsx (另存为 .xlsx), and the next run reads "
+    "it; if every list is like this, have the office's system write .xlsx or .csv."
 )
 
 
 #: … and where it is not a list at all.
-OTHER_KIND = (
-    "A list can be .xlsx, .xls, .csv or a table of a web page. Check that path names the right file; if it does, have "
-    "the office change what its system writes."
+OTHER_KIND = N_(
+    "A list can be .xlsx, .xls, .csv or a table of a web page. Check that path names the right "
+    "file; if it does, have the office change what its system writes."
 )
 
 

@@ -10,6 +10,7 @@ from typing import TextIO
 from connectors.files.tables.header import HEADER_WITHIN, header_if_any
 from connectors.files.tables.table import CUT_OFF, OTHER_KIND, FileRow, ListAsked, Page, trim
 from connectors.port import Cell
+from foundation.translation import tr
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -112,17 +113,32 @@ def _refuse_swallowed(line: str, first: str, numbers: tuple[int, int], delimiter
     whole = len(cells) >= len(first.split(delimiter))
     if whole or any(cell.strip(' "').isdigit() and len(cell.strip(' "')) >= _LIKE_NUMBER for cell in cells):
         raise asked.garbled(
-            f"line {numbers[0]} opens a quotation mark that is not closed before line {numbers[1]}, which is likely a "
-            "separate row; or the file may have been cut off there",
-            f"Delete or double the quotation mark in line {numbers[0]}, and the next run reads the file. {CUT_OFF}",
+            tr(
+                "line {first} opens a quotation mark that is not closed before line {second}, which is "
+                "likely a separate row; or the file may have been cut off there",
+                first=numbers[0],
+                second=numbers[1],
+            ),
+            tr(
+                "Delete or double the quotation mark in line {number}, and the next run reads the file. {cut_off}",
+                number=numbers[0],
+                cut_off=tr(CUT_OFF),
+            ),
         )
 
 
 def _not_closed(number: int, asked: ListAsked) -> Exception:
     return asked.garbled(
-        f"line {number} cannot be read: a quotation mark is opened there and never closed, or closed within a text; "
-        "or the file may have been cut off there",
-        f"Delete or double the quotation mark in line {number}, and the next run reads the file. {CUT_OFF}",
+        tr(
+            "line {number} cannot be read: a quotation mark is opened there and never closed, or closed "
+            "within a text; or the file may have been cut off there",
+            number=number,
+        ),
+        tr(
+            "Delete or double the quotation mark in line {number}, and the next run reads the file. {cut_off}",
+            number=number,
+            cut_off=tr(CUT_OFF),
+        ),
     )
 
 
@@ -133,8 +149,12 @@ def _bounded(text: TextIO, asked: ListAsked) -> Iterator[str]:
         number += 1
         if len(line) > _LONGEST_LINE:
             raise asked.garbled(
-                f"line {number} has more than {_LONGEST_LINE} letters: it is not a list in rows",
-                OTHER_KIND,
+                tr(
+                    "line {number} has more than {most} letters: it is not a list in rows",
+                    number=number,
+                    most=_LONGEST_LINE,
+                ),
+                tr(OTHER_KIND),
             )
         yield line
 
@@ -186,8 +206,8 @@ def _find_encoding(path: Path, asked: ListAsked) -> tuple[str, str]:
     if guess is not None and _is_text(path, guess):
         return guess, "strict"
     raise asked.garbled(
-        f"its text is not {asked.encoding}" if asked.encoding else "its encoding is unknown",
-        f"Set encoding in {asked.settings_table} to the right one, such as gb18030.",
+        tr("its text is not {encoding}", encoding=asked.encoding) if asked.encoding else tr("its encoding is unknown"),
+        tr("Set encoding in {table} to the right one, such as gb18030.", table=asked.settings_table),
     )
 
 

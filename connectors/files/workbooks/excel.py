@@ -23,6 +23,7 @@ from connectors.files.workbooks.merges import Merge, filled
 from connectors.files.workbooks.number_formats import shown_number
 from connectors.files.workbooks.repair import NoWorkbookError, repaired
 from connectors.port import Cell, SourceGarbled
+from foundation.translation import N_, tr
 
 #: The exceptions of openpyxl and its libraries for a file that is not a whole workbook.
 _NOT_WHOLE = (
@@ -70,7 +71,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     except _NOT_WHOLE as error:
         sheets, cause = [], error
     else:
-        cause = ValueError("it has no worksheets")
+        cause = ValueError(tr("it has no worksheets"))
     if not sheets:
         try:
             file = repaired(file)
@@ -146,9 +147,13 @@ class _Rows:
                 # It keeps the heights and styles of a million rows, which are not needed.
                 parser.row_dimensions.clear()
                 if number > MOST_ROWS:
-                    raise self._asked.garbled(f"it has a row {number}, beyond Excel's last", SAVE_XLSX)
+                    raise self._asked.garbled(
+                        tr("it has a row {number}, beyond Excel's last", number=number), tr(SAVE_XLSX)
+                    )
                 if number <= before:
-                    raise self._asked.garbled(f"its row {number} is after row {before}", SAVE_XLSX)
+                    raise self._asked.garbled(
+                        tr("its row {number} is after row {before}", number=number, before=before), tr(SAVE_XLSX)
+                    )
                 before = number
                 yield number, self._in_their_places(number, cells)
 
@@ -157,9 +162,13 @@ class _Rows:
         for cell in cells:
             column = cell["column"]
             if column > MOST_COLUMNS:
-                raise self._asked.garbled(f"row {number} has more columns than Excel can have", SAVE_XLSX)
+                raise self._asked.garbled(
+                    tr("row {number} has more columns than Excel can have", number=number), tr(SAVE_XLSX)
+                )
             if column <= len(row):
-                raise self._asked.garbled(f"the cells of row {number} are out of order", SAVE_XLSX)
+                raise self._asked.garbled(
+                    tr("the cells of row {number} are out of order", number=number), tr(SAVE_XLSX)
+                )
             row.extend([None] * (column - len(row)))
             row[-1] = self._shown_value(cell)
         return tuple(row)
@@ -193,8 +202,12 @@ def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Fi
         for value, formula in zip(row, as_written, strict=True):
             if value is None and formula is not None:
                 raise asked.garbled(
-                    f"row {number} has a formula without its value ({str(formula)[:60]})",
-                    f"{SAVE_XLSX} Or paste the column as values.",
+                    tr(
+                        "row {number} has a formula without its value ({formula})",
+                        number=number,
+                        formula=str(formula)[:60],
+                    ),
+                    tr("{save_xlsx} Or paste the column as values.", save_xlsx=tr(SAVE_XLSX)),
                 )
         yield FileRow(number, row)
 
@@ -207,8 +220,10 @@ def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:
     if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
         raise MemoryError from error
     if isinstance(error, DefusedXmlException):
-        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_XLSX)
-    return asked.garbled(f"it is not a whole Excel workbook ({' '.join(str(error).split())[:200]})", SAVE_XLSX)
+        return asked.garbled(tr("its XML declares entities of its own, which no spreadsheet writes"), tr(SAVE_XLSX))
+    return asked.garbled(
+        tr("it is not a whole Excel workbook ({error})", error=" ".join(str(error).split())[:200]), tr(SAVE_XLSX)
+    )
 
 
 def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
@@ -223,22 +238,31 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
     finally:
         file.seek(0)
     if b"opendocument" in kind:
-        raise asked.garbled("it is an OpenDocument file", SAVE_XLSX)
+        raise asked.garbled(tr("it is an OpenDocument file"), tr(SAVE_XLSX))
     if any(name.replace("\\", "/").endswith("xl/workbook.bin") for name in names):
-        raise asked.garbled("it is a binary workbook (.xlsb)", SAVE_XLSX)
+        raise asked.garbled(tr("it is a binary workbook (.xlsb)"), tr(SAVE_XLSX))
     if any(entry.startswith("word/") for entry in names):
-        raise asked.garbled("it is a Word document", OTHER_KIND)
+        raise asked.garbled(tr("it is a Word document"), tr(OTHER_KIND))
     if any(entry.startswith("Index/") and entry.endswith(".iwa") for entry in names):
-        raise asked.garbled("it is a document of Apple Numbers", OTHER_KIND)
+        raise asked.garbled(tr("it is a document of Apple Numbers"), tr(OTHER_KIND))
     if not any(_OF_A_WORKBOOK.search(entry) for entry in names):
-        locked = " with a password" if is_locked else ""
+        what = N_("it is a zip archive ({names}), and not a workbook")
+        if is_locked:
+            what = N_("it is a zip archive with a password ({names}), and not a workbook")
         raise asked.garbled(
-            f"it is a zip archive{locked} ({', '.join(names[:3])[:100]}), and not a workbook", OTHER_KIND
+            tr(what, names=tr(", ").join(names[:3])[:100]),
+            tr(OTHER_KIND),
         )
     if unpacked > asked.most_unpacked:
         raise asked.garbled(
-            f"it would unpack to {unpacked} bytes, more than {asked.most_unpacked}",
-            f"Check that it is the right file; if it is, raise most_unpacked in {asked.settings_table}.",
+            tr(
+                "it would unpack to {unpacked} bytes, more than {most_unpacked}",
+                unpacked=unpacked,
+                most_unpacked=asked.most_unpacked,
+            ),
+            tr(
+                "Check that it is the right file; if it is, raise most_unpacked in {table}.", table=asked.settings_table
+            ),
         )
 
 

@@ -15,6 +15,8 @@ from xml.sax.saxutils import quoteattr
 
 from defusedxml.ElementTree import fromstring
 
+from foundation.translation import tr
+
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
@@ -82,7 +84,7 @@ def repaired(file: IO[bytes]) -> IO[bytes]:
         book = next((part for kind, part in package.relations("").values() if kind == "officeDocument"), "")
         book = book if package.has(book) else "xl/workbook.xml"
         if not package.has(book):
-            raise NoWorkbookError("the archive has no workbook")
+            raise NoWorkbookError(tr("the archive has no workbook"))
         return _copy_workbook(package, book)
 
 
@@ -91,7 +93,7 @@ def _copy_workbook(package: _Package, book: str) -> IO[bytes]:
     relations = package.relations(book)
     sheets = [sheet for sheet in _sheets(workbook, relations) if package.has(sheet.part)]
     if not sheets:
-        raise NoWorkbookError("the workbook has no worksheets")
+        raise NoWorkbookError(tr("the workbook has no worksheets"))
     others = {kind: part for kind, part in relations.values() if package.has(part)}
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:

@@ -18,6 +18,7 @@ from connectors.files.tables.table import CUT_OFF, OTHER_KIND, SAVE_XLSX, FileRo
 from connectors.files.workbooks.merges import Merge, filled
 from connectors.files.workbooks.number_formats import LEADING_ZEROS
 from connectors.port import Cell
+from foundation.translation import tr
 
 #: A workbook with a password has the format of an old one, and a part with this name.
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
@@ -37,14 +38,14 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     raw = path.read_bytes()
     if _LOCKED in raw:
         raise asked.garbled(
-            "it has a password", "The folder's rights protect a list. Have it saved without a password."
+            tr("it has a password"), tr("The folder's rights protect a list. Have it saved without a password.")
         )
     if "WordDocument".encode("utf-16-le") in raw[: 1 << 20]:
-        raise asked.garbled("it is a Word document", OTHER_KIND)
+        raise asked.garbled(tr("it is a Word document"), tr(OTHER_KIND))
     if not _is_whole(raw):
         raise asked.garbled(
-            "it ends before its last part: the old .xls workbook has been cut off",
-            CUT_OFF,
+            tr("it ends before its last part: the old .xls workbook has been cut off"),
+            tr(CUT_OFF),
         )
     zeros = _leading_zeros(raw)
     try:
@@ -61,7 +62,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             if sheet.typ == SheetTypeEnum.WorkSheet
         ]
     except PasswordError as error:
-        raise asked.garbled("it has a password", "Have it saved without a password.") from error
+        raise asked.garbled(tr("it has a password"), tr("Have it saved without a password.")) from error
     except CalamineError as error:
         raise _unreadable(error, asked) from error
 
@@ -90,7 +91,9 @@ def _own_cell(cell: Cell) -> Cell:
 
 def _unreadable(error: Exception, asked: ListAsked) -> Exception:
     text = " ".join(str(error).split())[:200]
-    return asked.garbled(f"it is not an old Excel workbook (.xls) that can be read ({text})", SAVE_XLSX)
+    return asked.garbled(
+        tr("it is not an old Excel workbook (.xls) that can be read ({text})", text=text), tr(SAVE_XLSX)
+    )
 
 
 def _is_whole(raw: bytes) -> bool:

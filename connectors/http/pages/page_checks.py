@@ -13,6 +13,7 @@ from connectors.http.records import AMBIGUOUS, value_at
 from connectors.http.rest_settings import Settings
 from connectors.http.unreached import public_url
 from connectors.port import Cell, SourceGarbled, SourceRefused
+from foundation.translation import N_, tr
 
 #: The characters of hexadecimal identifiers such as UUIDs.
 _HEX = re.compile(r"[0-9a-fA-F-]+")
@@ -41,10 +42,14 @@ class PageChecks:
         """Return how many records the system reports; None where the settings name no total."""
         settings = self._settings
         if settings.total:
-            return self._count_from(at_path(answer.body, settings.total), f'total at "{settings.total}"', "total")
+            return self._count_from(
+                at_path(answer.body, settings.total), tr('total at "{path}"', path=settings.total), "total"
+            )
         if settings.total_header:
             value = answer.headers.get(settings.total_header, MISSING)
-            return self._count_from(value, f"total in the header {settings.total_header}", "total_header")
+            return self._count_from(
+                value, tr("total in the header {header}", header=settings.total_header), "total_header"
+            )
         return None
 
     def refuse_mixed_ages(self, answer: HttpAnswer, reading: Reading) -> None:
@@ -54,9 +59,13 @@ class PageChecks:
         slips = reading.pages > 1 and may_slip(self._settings.paging)
         if reading.oldest and (self._fresh or second_pass or slips):
             raise SourceRefused(
-                f"{self._named} is answered from a cache (Age: {reading.oldest:.0f} s), so answers of different times "
-                "would be combined",
-                "Have the operator of the cache or gateway exclude this address.",
+                tr(
+                    "{named} is answered from a cache (Age: {oldest:.0f} s), so answers of different times would "
+                    "be combined",
+                    named=self._named,
+                    oldest=reading.oldest,
+                ),
+                tr("Have the operator of the cache or gateway exclude this address."),
             )
 
     def note_total(self, answer: HttpAnswer, reading: Reading, count: int) -> None:
@@ -66,17 +75,23 @@ class PageChecks:
         if total is not None and isinstance(paging, KeyPaging) and paging.counts == "rest":
             if total < count:
                 raise SourceGarbled(
-                    f"{self._named} reports {total} records but returned {count} on page {reading.pages}",
-                    self._settings.fix(f"Check total in {self._table}.", "total"),
+                    tr(
+                        "{named} reports {total} records but returned {count} on page {pages}",
+                        named=self._named,
+                        total=total,
+                        count=count,
+                        pages=reading.pages,
+                    ),
+                    self._settings.fix(tr("Check total in {table}.", table=self._table), "total"),
                 )
             # Records can be added after the key during the reading. With fewer, records were removed or left out.
             now = len(reading.rows) + total
             if reading.total is not None and now < reading.total:
-                raise PagesMoved(f"its total changed from {reading.total} to {now}")
+                raise PagesMoved(tr("its total changed from {total} to {now}", total=reading.total, now=now))
             reading.total = now
             return
         if None not in (total, reading.total) and reading.total != total:
-            raise PagesMoved(f"its total changed from {reading.total} to {total}")
+            raise PagesMoved(tr("its total changed from {total} to {now}", total=reading.total, now=total))
         reading.total = total
 
     def note_last(self, answer: HttpAnswer, reading: Reading) -> None:
@@ -84,9 +99,11 @@ class PageChecks:
         paging = self._settings.paging
         if not isinstance(paging, PagePaging) or not paging.last:
             return
-        last = self._count_from(at_path(answer.body, paging.last), f'last page at "{paging.last}"', "paging.last")
+        last = self._count_from(
+            at_path(answer.body, paging.last), tr('last page at "{path}"', path=paging.last), "paging.last"
+        )
         if reading.last not in (None, last):
-            raise PagesMoved(f"its last page changed from {reading.last} to {last}")
+            raise PagesMoved(tr("its last page changed from {last} to {now}", last=reading.last, now=last))
         reading.last = last
 
     def _count_from(self, value: object, what: str, key: str) -> int:
@@ -94,11 +111,14 @@ class PageChecks:
         text = value.strip() if isinstance(value, str) else str(value) if isinstance(value, int | Decimal) else ""
         whole, _, fraction = text.partition(".")
         if isinstance(value, bool) or not (whole.isascii() and whole.isdecimal()) or fraction.strip("0"):
-            there = "nothing is there" if value is MISSING else f"{str(value)[:_SHOWN]!r} is there"
-            fault = f"a {what} that is not whole" if whole.isdecimal() and fraction.isdecimal() else f"no {what}"
+            fault = N_("{named} reports no {what} ({value!r} is there)")
+            if value is MISSING:
+                fault = N_("{named} reports no {what} (nothing is there)")
+            elif whole.isdecimal() and fraction.isdecimal():
+                fault = N_("{named} reports a {what} that is not whole ({value!r} is there)")
             raise SourceGarbled(
-                f"{self._named} reports {fault} ({there})",
-                self._settings.fix(f"Correct {key} in {self._table}.", key.partition(".")[0]),
+                tr(fault, named=self._named, what=what, value=str(value)[:_SHOWN]),
+                self._settings.fix(tr("Correct {key} in {table}.", key=key, table=self._table), key.partition(".")[0]),
             )
         return int(whole)
 
@@ -108,8 +128,12 @@ class PageChecks:
             reading.size = count
         if count and (count > reading.size or reading.short) and isinstance(self._settings.paging, PagePaging):
             raise SourceGarbled(
-                f"{self._named}: page {reading.short or 1} is shorter than others, and is not the last",
-                "Records are missing from it. Have the office correct its paging, or ask for everything at once.",
+                tr(
+                    "{named}: page {page} is shorter than others, and is not the last",
+                    named=self._named,
+                    page=reading.short or 1,
+                ),
+                tr("Records are missing from it. Have the office correct its paging, or ask for everything at once."),
             )
         if count < reading.size:
             reading.short = reading.pages
@@ -123,17 +147,19 @@ class PageChecks:
             key = value_at(record, paging.key)
             why = ""
             if key in (None, "", MISSING, AMBIGUOUS) or isinstance(key, dict | list | bool):
-                why = f'has no "{paging.key}" to continue from'
+                why = N_('{named}: record {number} has no "{key}" to continue from')
             elif key in reading.keys:
-                why = f'has a "{paging.key}" that came before'
+                why = N_('{named}: record {number} has a "{key}" that came before')
             elif _is_before(key, reading.last_key):
-                why = f'has a smaller "{paging.key}" than the one before'
+                why = N_('{named}: record {number} has a smaller "{key}" than the one before')
             if why:
                 raise SourceGarbled(
-                    f"{self._named}: record {len(reading.keys) + 1} {why}",
+                    tr(why, named=self._named, number=len(reading.keys) + 1, key=paging.key),
                     self._settings.fix(
-                        "Each record needs its own key, and records must be sorted by it. Check key and after in "
-                        "paging, and add the sort order to params.",
+                        tr(
+                            "Each record needs its own key, and records must be sorted by it. Check key and after in "
+                            "paging, and add the sort order to params."
+                        ),
                         "paging",
                         "params",
                     ),
@@ -152,23 +178,37 @@ class PageChecks:
         for own in marks:
             page = reading.seen.setdefault(own, reading.pages)
             if page != reading.pages:
-                raise Doubled(f"a record of page {page} is also on page {reading.pages}")
+                raise Doubled(tr("a record of page {page} is also on page {pages}", page=page, pages=reading.pages))
 
     def refuse_too_many(self, reading: Reading) -> None:
         """Refuse more records or pages than the settings allow."""
         for what, count, most, key in (
-            ("records", len(reading.rows), self._settings.limit, "limit"),
-            ("pages", reading.pages, self._settings.most_pages, "most_pages"),
+            (
+                N_("{named} returns more records than its limit of {most}"),
+                len(reading.rows),
+                self._settings.limit,
+                "limit",
+            ),
+            (
+                N_("{named} returns more pages than its limit of {most}"),
+                reading.pages,
+                self._settings.most_pages,
+                "most_pages",
+            ),
         ):
             if count > most:
                 raise SourceGarbled(
-                    f"{self._named} returns more {what} than its limit of {most}",
+                    tr(what, named=self._named, most=most),
                     self._settings.fix(
-                        "Check that params have every condition, and that paging ends; if both are right, raise "
-                        f"{key} in {self._table}.",
+                        tr(
+                            "Check that params have every condition, and that paging ends; if both are right, raise "
+                            "{key} in {table}.",
+                            key=key,
+                            table=self._table,
+                        ),
                         "params",
                         key,
-                        otherwise="Have the office check that its pages end, and why there are that many records.",
+                        otherwise=tr("Have the office check that its pages end, and why there are that many records."),
                     ),
                 )
 
@@ -177,9 +217,16 @@ class PageChecks:
         counts_the_page = reading.total is None or reading.total == count
         if counts_the_page and reading.pages == 1 and paging.size and count >= paging.per_page:
             raise SourceGarbled(
-                f"{self._named}: the first page is full ({count} records) and has no {mark}",
-                "It is not known whether this is the end. Correct paging, check that no proxy drops headers, or change "
-                "per_page so that the last page is not full.",
+                tr(
+                    "{named}: the first page is full ({count} records) and has no {mark}",
+                    named=self._named,
+                    count=count,
+                    mark=mark,
+                ),
+                tr(
+                    "It is not known whether this is the end. Correct paging, check that no proxy drops headers, "
+                    "or change per_page so that the last page is not full."
+                ),
             )
 
     def own_address(self, url: str, before: str) -> str:
@@ -187,8 +234,8 @@ class PageChecks:
         ours, theirs = urlsplit(before), urlsplit(url)
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
             raise SourceGarbled(
-                f"{self._named} names a next page on another host ({public_url(url)})",
-                "Have the office correct the addresses that its system returns, or write url in the same form.",
+                tr("{named} names a next page on another host ({url})", named=self._named, url=public_url(url)),
+                tr("Have the office correct the addresses that its system returns, or write url in the same form."),
             )
         return url
 
@@ -196,15 +243,24 @@ class PageChecks:
         """Refuse an answer with fewer records than the system reports, or more."""
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
-                f"{self._named} reports {reading.total} records but returned {len(reading.rows)} on "
-                f"{reading.pages} pages",
+                tr(
+                    "{named} reports {total} records but returned {count} on {pages} pages",
+                    named=self._named,
+                    total=reading.total,
+                    count=len(reading.rows),
+                    pages=reading.pages,
+                ),
                 self._settings.fix(
-                    "A page is missing, cut off or duplicate, or paging is wrong. Check paging and total; if the "
-                    "system returns fewer records per page than requested, lower per_page.",
+                    tr(
+                        "A page is missing, cut off or duplicate, or paging is wrong. Check paging and total; if the "
+                        "system returns fewer records per page than requested, lower per_page."
+                    ),
                     "paging",
                     "total",
-                    otherwise="A page is missing, cut off or duplicate. If the system returns fewer records per page "
-                    "than requested, lower per_page; if this repeats, have the office check it.",
+                    otherwise=tr(
+                        "A page is missing, cut off or duplicate. If the system returns fewer records per page than "
+                        "requested, lower per_page; if this repeats, have the office check it."
+                    ),
                 ),
             )
 

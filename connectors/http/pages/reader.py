@@ -23,6 +23,7 @@ from connectors.http.records import MappedRecord, described
 from connectors.http.rest_settings import Settings
 from connectors.http.unreached import public_url
 from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
+from foundation.translation import N_, tr
 
 #: How many times a system with changing data is read.
 _ATTEMPTS = 3
@@ -49,7 +50,9 @@ class Pages:
         self._settings = settings
         self._question = question
         self._shape = shape
-        self._named = f"{question.source}: {public_url(settings.url or settings.one_url)}"
+        self._named = tr(
+            "{source}: {where}", source=question.source, where=public_url(settings.url or settings.one_url)
+        )
         fields = tuple(question.columns)
         #: The column that identifies the person of a record.
         self.about = fields.index("student") if "student" in fields else 0
@@ -86,22 +89,36 @@ class Pages:
             except Doubled as doubled:
                 if not left:
                     raise SourceGarbled(
-                        f"{self._named}: {doubled}, in each of {_ATTEMPTS} readings",
+                        tr(
+                            "{named}: {doubled}, in each of {attempts} readings",
+                            named=self._named,
+                            doubled=doubled,
+                            attempts=_ATTEMPTS,
+                        ),
                         self._settings.fix(
-                            "A system ignores parameters that it does not know. Check the names in paging; if they are "
-                            "right, add a sort order to params. If the system has identical records, ask for pages "
-                            "large enough for all of them.",
+                            tr(
+                                "A system ignores parameters that it does not know. Check the names in paging; if they "
+                                "are right, add a sort order to params. If the system has identical records, ask for "
+                                "pages large enough for all of them."
+                            ),
                             "paging",
                             "params",
-                            otherwise="Raise per_page, so that all identical records are on one page; if this repeats, "
-                            "have the office check how its system sorts its pages.",
+                            otherwise=tr(
+                                "Raise per_page, so that all identical records are on one page; if this repeats, have "
+                                "the office check how its system sorts its pages."
+                            ),
                         ),
                     ) from None
             except PagesMoved as moved:
                 if not left:
                     raise SourceUnavailable(
-                        f"{self._named} changed during each of {_ATTEMPTS} readings: {moved}",
-                        "The next run tries again. Ask at a quieter hour.",
+                        tr(
+                            "{named} changed during each of {attempts} readings: {moved}",
+                            named=self._named,
+                            attempts=_ATTEMPTS,
+                            moved=moved,
+                        ),
+                        tr("The next run tries again. Ask at a quieter hour."),
                     ) from None
             else:
                 return reading
@@ -147,7 +164,13 @@ class Pages:
             raise
         marks = [hash(repr(record)) for record in records]
         if records and reading.seen_pages.setdefault(hash(tuple(marks)), reading.pages) != reading.pages:
-            raise Doubled(f"page {reading.pages} repeats page {reading.seen_pages[hash(tuple(marks))]}")
+            raise Doubled(
+                tr(
+                    "page {page} repeats page {before}",
+                    page=reading.pages,
+                    before=reading.seen_pages[hash(tuple(marks))],
+                )
+            )
         self._checks.refuse_shorter_before(len(records), reading)
         self._checks.note_keys(records, reading)
         for record, mark in zip(records, marks, strict=True):
@@ -178,7 +201,7 @@ class Pages:
                 case LinkPaging():
                     following = answer.links.get("next", {}).get("url", "")
                     if not following:
-                        self._checks.refuse_unmarked_end(reading, paging, count, "Link header with rel=next")
+                        self._checks.refuse_unmarked_end(reading, paging, count, tr("Link header with rel=next"))
                         return
                     url, params = self._checks.own_address(urljoin(url, following), url), {}
                 case CursorPaging(cursor=cursor, next=path):
@@ -189,8 +212,8 @@ class Pages:
                         return
                     if params.get(cursor) == word:
                         raise SourceGarbled(
-                            f"{self._named} names the same next page more than once",
-                            "Check next and cursor in paging.",
+                            tr("{named} names the same next page more than once", named=self._named),
+                            tr("Check next and cursor in paging."),
                         )
                     params = {**params, cursor: word}
                 case KeyPaging() if count and (not done or self._is_full(reading, count)):
@@ -235,18 +258,24 @@ class Pages:
         if not isinstance(records, list) or all(hash(repr(record)) in reading.seen for record in records):
             # Nothing, or the last page once more.
             return
-        if self._checks.reported_total(answer) != reading.total:
-            raise PagesMoved(f"its total changed from {reading.total} to {self._checks.reported_total(answer)}")
-        what = f"a total of {reading.total}" if reading.total is not None else f"page {reading.last} as the last"
+        if (reported := self._checks.reported_total(answer)) != reading.total:
+            raise PagesMoved(tr("its total changed from {total} to {now}", total=reading.total, now=reported))
+        what = N_("{named} reports page {last} as the last, but the next page has more records")
+        if reading.total is not None:
+            what = N_("{named} reports a total of {total}, but the next page has more records")
         raise SourceGarbled(
-            f"{self._named} reports {what}, but the next page has more records",
+            tr(what, named=self._named, total=reading.total, last=reading.last),
             self._settings.fix(
-                "It counts the records of one page, or another page size. Set total to the number of all records, or "
-                "accept the end of paging as proof (proofs).",
+                tr(
+                    "It counts the records of one page, or another page size. Set total to the number of all "
+                    "records, or accept the end of paging as proof (proofs)."
+                ),
                 "total",
                 "proofs",
-                otherwise="It counts the records of one page, or another page size. Change per_page; if this repeats, "
-                "have the office correct what its system counts.",
+                otherwise=tr(
+                    "It counts the records of one page, or another page size. Change per_page; if this repeats, "
+                    "have the office correct what its system counts."
+                ),
             ),
         )
 
@@ -270,20 +299,29 @@ class Pages:
         if isinstance(records, dict) and records and total is not None and total - len(reading.rows) == 1:
             # Some converters write a list of one as the bare record; the system's own total confirms it.
             return [records]
-        place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
+        at, found = self._settings.records, described(answer.body)
         if isinstance(records, str) and records.lstrip()[:1] in ("[", "{"):
             raise SourceGarbled(
-                f"{self._named} has its list {place} as a text of JSON, and not as JSON",
-                "Many frameworks have a setting for it, or another address. Have the office send the list itself.",
+                tr('{named} has its list at "{path}" as a text of JSON, and not as JSON', named=self._named, path=at)
+                if at
+                else tr(
+                    "{named} has its list as the answer itself as a text of JSON, and not as JSON", named=self._named
+                ),
+                tr("Many frameworks have a setting for it, or another address. Have the office send the list itself."),
             )
         raise SourceGarbled(
-            f"{self._named} has no list {place} (it has: {described(answer.body)})",
+            tr('{named} has no list at "{path}" (it has: {found})', named=self._named, path=at, found=found)
+            if at
+            else tr("{named} has no list as the answer itself (it has: {found})", named=self._named, found=found),
             self._settings.fix(
-                f"Correct records in {self._table}; where the system writes a list of one as the bare record, add "
-                "bare_record = true.",
+                tr(
+                    "Correct records in {table}; where the system writes a list of one as the bare record, add "
+                    "bare_record = true.",
+                    table=self._table,
+                ),
                 "records",
                 "bare_record",
-                otherwise=self._settings.fix(f"Correct {{records}} in {self._table}.", "records"),
+                otherwise=self._settings.fix(tr("Correct {{records}} in {table}.", table=self._table), "records"),
             ),
         )
 
@@ -292,10 +330,10 @@ class Pages:
         if not reading.rows:
             return ""
         if isinstance(self._settings.paging, KeyPaging):
-            return f"{len(reading.keys)} keys, each once and sorted"
+            return tr("{number} keys, each once and sorted", number=len(reading.keys))
         if self._reference is None:
             return ""
         references = {row[self._reference] for row in reading.rows}
         if len(references) != len(reading.rows) or references & {None, ""}:
             return ""
-        return f"{len(references)} references, each once"
+        return tr("{number} references, each once", number=len(references))

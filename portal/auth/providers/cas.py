@@ -17,8 +17,9 @@ from defusedxml.common import DefusedXmlException, DTDForbidden
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 from config.tables.providers import Cas
+from foundation.translation import tr
 from portal.auth.domains import without_domain
-from portal.auth.providers import provider_factor
+from portal.auth.providers import cas_words, provider_factor
 from portal.auth.providers.http import ProviderClient
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 
@@ -40,29 +41,6 @@ _HIDDEN = re.compile(r"</?\s*(?:[\w.-]+:)?(?:user|authenticationSuccess)\b")
 
 #: A declaration of one of the Chinese charsets, all of which are parts of GB18030.
 _CHINESE = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"'](gbk|gb2312|gb18030)[\"'][^>]*\?>", re.IGNORECASE)
-
-#: How answers begin that are not the protocol's XML, and what they are.
-_OTHER_THAN_XML = {
-    b"<!doctype html": "a web page",
-    b"<html": "a web page",
-    b"{": "JSON",
-    b"yes": "a plain text answer of CAS 1.0",
-    b"no": "a plain text answer of CAS 1.0",
-}
-
-#: The fix for each of the protocol's error codes.
-_ADVICE = {
-    "INVALID_TICKET": "A ticket is valid once and usually for 10 seconds: sign in again. If the error persists, check "
-    "that the nodes of the CAS server share their tickets, and correct url and validation in [auth.cas].",
-    "INVALID_SERVICE": "Register the service {service} there, with anything after a ?, and compare public_url in "
-    "[portal].",
-    "UNAUTHORIZED_SERVICE": "Register the service {service} there, with anything after a ?, and compare public_url in "
-    "[portal].",
-    "UNAUTHORIZED_SERVICE_PROXY": "Proxies are not allowed to sign people in at this service. Allow them in its "
-    "registration there.",
-    "INTERNAL_ERROR": "Check the CAS server's own log.",
-}
-_OTHER_ADVICE = "Check the CAS server's own log, and the registration of the service {service} there."
 
 
 class Untrusted(Exception):  # noqa: N818 - named by what is so
@@ -106,40 +84,40 @@ def read_answer(body: bytes) -> CasUser:
     root = _parse_xml(body)
     for text in _all_texts(root):
         if _HIDDEN.search(text):
-            raise Tampered("it has a user inside a comment or a text, where it may have been injected")
+            raise Tampered(tr("it has a user inside a comment or a text, where it may have been injected"))
     if _element_name(root) != "serviceResponse":
-        raise Untrusted(f"it is not a service response of CAS, but <{printable(str(root.tag), 80)}>")
-    answers = _children(root, "a service response")
+        raise Untrusted(tr("it is not a service response of CAS, but <{tag}>", tag=printable(str(root.tag), 80)))
+    answers = _children(root, tr("a service response"))
     if len(answers) != 1:
-        raise Tampered(f"it has {len(answers)} answers instead of one")
+        raise Tampered(tr("it has {answers} answers instead of one", answers=len(answers)))
     (answer,) = answers
     if _element_name(answer) == "authenticationFailure":
         if _elements(answer):
-            raise Untrusted("a failure has elements in it")
+            raise Untrusted(tr("a failure has elements in it"))
         raise Denied(_failure_code(answer), printable(_ANY_TICKET.sub("…", _all_text(answer)), 200))
     if _element_name(answer) != "authenticationSuccess":
-        raise Untrusted(f"it is neither success nor failure, but <{printable(str(answer.tag), 80)}>")
+        raise Untrusted(tr("it is neither success nor failure, but <{tag}>", tag=printable(str(answer.tag), 80)))
     return _read_success(answer)
 
 
 def _read_success(success: Element) -> CasUser:
-    inside = _children(success, "a success")
+    inside = _children(success, tr("a success"))
     users = [child for child in inside if _element_name(child) == "user"]
     blocks = [child for child in inside if _element_name(child) == "attributes"]
     chains = [child for child in inside if _element_name(child) == "proxies"]
     if len(users) != 1:
-        raise Tampered(f"a success has {len(users)} users instead of one")
+        raise Tampered(tr("a success has {users} users instead of one", users=len(users)))
     if len(blocks) > 1 or len(chains) > 1:
-        raise Tampered("a success has its attributes, or its proxies, more than once")
-    user = _element_text(users[0], "the user")
+        raise Tampered(tr("a success has its attributes, or its proxies, more than once"))
+    user = _element_text(users[0], tr("the user"))
     if not user:
-        raise Untrusted("a user without a name")
+        raise Untrusted(tr("a user without a name"))
     if any(
         _element_name(element) in ("serviceResponse", "authenticationSuccess")
         for child in success
         for element in child.iter()
     ):
-        raise Tampered("a success has another success in it")
+        raise Tampered(tr("a success has another success in it"))
     beside = [child for child in inside if _element_name(child) not in ("user", "attributes", "proxies", "attribute")]
     named = [child for child in inside if _element_name(child) == "attribute"]
     return CasUser(user, _attributes(_elements(blocks[0]) if blocks else [], named, beside), _proxies(chains))
@@ -190,11 +168,11 @@ def _attribute_value(element: Element) -> str:
 
 def _proxies(chains: list[Element]) -> tuple[str, ...]:
     loose = tuple(_all_text(chain) for chain in chains if _all_text(chain))
-    return loose + tuple(_element_text(proxy, "a proxy") for chain in chains for proxy in _elements(chain))
+    return loose + tuple(_element_text(proxy, tr("a proxy")) for chain in chains for proxy in _elements(chain))
 
 
 def _failure_code(failure: Element) -> str:
-    return re.sub(r"[^A-Z_]", "", failure.get("code", ""))[:40] or "no code"
+    return re.sub(r"[^A-Z_]", "", failure.get("code", ""))[:40] or tr("no code")
 
 
 def read_logout(text: str) -> str:
@@ -202,14 +180,14 @@ def read_logout(text: str) -> str:
     root = _parse_xml(text.encode())
     indexes = [child for child in root if child.tag == f"{_SAMLP}SessionIndex"]
     if root.tag != f"{_SAMLP}LogoutRequest" or len(indexes) != 1:
-        raise Untrusted("it is not a logout request about one session")
-    return require_ticket(_element_text(indexes[0], "a ticket"))
+        raise Untrusted(tr("it is not a logout request about one session"))
+    return require_ticket(_element_text(indexes[0], tr("a ticket")))
 
 
 def require_ticket(text: str, *, proxied: bool = False) -> str:
     """Return the text if it has the form of a ticket; a proxy's only if `proxied`. Raises Untrusted otherwise."""
     if not (_TICKET.fullmatch(text) or (proxied and _PROXY_TICKET.fullmatch(text))):
-        raise Untrusted("it does not have the form of a service ticket")
+        raise Untrusted(tr("it does not have the form of a service ticket"))
     return text
 
 
@@ -223,13 +201,15 @@ def _parse_xml(body: bytes) -> Element:
         parser.feed(begun)
         root: Element = parser.close()
     except DTDForbidden:
-        other = _other_than_xml(begun)
+        other = cas_words.other_than_xml(begun)
         raise Untrusted(
-            f"it is {other}" if other else "it declares a document type, in which content can be hidden"
+            tr("it is {other}", other=other)
+            if other
+            else tr("it declares a document type, in which content can be hidden")
         ) from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        other = _other_than_xml(begun) or f"not plain XML ({_parser_error(error)})"
-        raise Untrusted(f"it is {other}") from None
+        other = cas_words.other_than_xml(begun) or tr("not plain XML ({error})", error=_parser_error(error))
+        raise Untrusted(tr("it is {other}", other=other)) from None
     return root
 
 
@@ -241,7 +221,7 @@ def _in_utf8(body: bytes) -> bytes:
     try:
         return body[declared.end() :].decode("gb18030").encode()
     except UnicodeDecodeError:
-        raise Untrusted(f"it is not written in {declared[1].decode()}, as it declares") from None
+        raise Untrusted(tr("it is not written in {charset}, as it declares", charset=declared[1].decode())) from None
 
 
 def _parser_error(error: Exception) -> str:
@@ -251,13 +231,6 @@ def _parser_error(error: Exception) -> str:
         if isinstance(error, ParseError)
         else type(error).__name__
     )
-
-
-def _other_than_xml(body: bytes) -> str:
-    begins = body[:20].lower()
-    if not begins:
-        return "empty"
-    return next((what for start, what in _OTHER_THAN_XML.items() if begins.startswith(start)), "")
 
 
 def _element_name(element: Element) -> str:
@@ -282,13 +255,15 @@ def _elements(element: Element) -> list[Element]:
 def _children(element: Element, what: str) -> list[Element]:
     """Return the elements within an element that must contain nothing else. Raises Untrusted."""
     if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
-        raise Tampered(f"{what} has text beside its elements")
+        raise Tampered(tr("{what} has text beside its elements", what=what))
     return _elements(element)
 
 
 def _element_text(element: Element, what: str) -> str:
     if len(element):
-        raise Tampered(f"{what} has an element, a comment or an instruction in it, where only text is allowed")
+        raise Tampered(
+            tr("{what} has an element, a comment or an instruction in it, where only text is allowed", what=what)
+        )
     return (element.text or "").strip()
 
 
@@ -326,8 +301,11 @@ class CasServer:
             require_ticket(ticket, proxied=bool(own.proxies))
         except Untrusted as error:
             raise self._refused(
-                f"the browser did not send a valid ticket: {error}. "
-                "Sign in again. For a proxy's ticket (PT-…), set `proxies` in [auth.cas]."
+                tr(
+                    "the browser did not send a valid ticket: {error}. Sign in again. For a proxy's ticket "
+                    "(PT-…), set `proxies` in [auth.cas].",
+                    error=error,
+                )
             ) from None
         # Some servers answer in JSON unless XML is asked for.
         body = self._asker.get(address, {"service": service, "ticket": ticket, "format": "XML"})
@@ -335,22 +313,44 @@ class CasServer:
             user = read_answer(body)
         except Denied as error:
             why = SignInCode.UNAVAILABLE if error.code == "INTERNAL_ERROR" else SignInCode.REFUSED
-            advice = _ADVICE.get(error.code, _OTHER_ADVICE).format(service=service.partition("?")[0])
-            raise SignInRefused(METHOD, why, f"{address} does not accept the ticket: {error}. {advice}") from None
+            advice = cas_words.advice(error.code, service.partition("?")[0])
+            raise SignInRefused(
+                METHOD,
+                why,
+                tr(
+                    "{address} does not accept the ticket: {error}. {advice}",
+                    address=address,
+                    error=error,
+                    advice=advice,
+                ),
+            ) from None
         except Untrusted as error:
             advice = (
-                "Ask the operator of that server to check how it writes this person's name and attributes: < and & "
-                "must be escaped, and a name must contain only text."
+                tr(
+                    "Ask the operator of that server to check how it writes this person's name and attributes: < "
+                    "and & must be escaped, and a name must contain only text."
+                )
                 if isinstance(error, Tampered)
-                else "Compare `url` and `validation` in [auth.cas] with that server's address for validation."
+                else tr("Compare `url` and `validation` in [auth.cas] with that server's address for validation.")
             )
-            raise self._refused(f"the answer of {address} cannot be trusted: {error}. {advice}") from None
+            raise self._refused(
+                tr(
+                    "the answer of {address} cannot be trusted: {error}. {advice}",
+                    address=address,
+                    error=error,
+                    advice=advice,
+                )
+            ) from None
         unknown = [proxy for proxy in user.proxies if proxy not in own.proxies]
         if unknown:
             raise self._refused(
-                f'{address} reports that the ticket was passed on by the proxy "{printable(unknown[0], 200)}", which '
-                "is not allowed to sign people in here. To allow it, add exactly this address to `proxies` in "
-                "[auth.cas].",
+                tr(
+                    '{address} reports that the ticket was passed on by the proxy "{proxy}", which is not '
+                    "allowed to sign people in here. To allow it, add exactly this address to `proxies` in "
+                    "[auth.cas].",
+                    address=address,
+                    proxy=printable(unknown[0], 200),
+                ),
                 user.user,
             )
         name = self._attribute(address, user) if own.attribute else user.user
@@ -361,20 +361,13 @@ class CasServer:
         names = user.attributes.get(wanted, ())
         if len(names) == 1 and names[0]:
             return names[0]
-        there = ", ".join(printable(name, 40) for name in sorted(user.attributes)[:20]) or "none"
-        found = (
-            f'no attribute "{wanted}" (it released: {there})'
-            if not names
-            else f'{len(names)} values of the attribute "{wanted}"'
-            if len(names) > 1
-            else f'an attribute "{wanted}" that is empty or not a single text'
-        )
-        raise self._refused(
-            f"{address} released {found} for {printable(user.user, 100)}. Have the CAS server release it to this "
-            "service, once for each person (Apereo CAS: with /p3/serviceValidate), or set `attribute` in [auth.cas] "
-            "to the exact name of another one.",
-            user.user,
-        )
+        person = printable(user.user, 100)
+        if names:
+            message = cas_words.not_one_value(address, wanted, len(names), person)
+        else:
+            there = ", ".join(printable(name, 40) for name in sorted(user.attributes)[:20]) or tr("none")
+            message = cas_words.no_attribute(address, wanted, there, person)
+        raise self._refused(message, user.user)
 
     @staticmethod
     def _refused(message: str, name: str = "") -> SignInRefused:

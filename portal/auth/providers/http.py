@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, RequestLimits
+from foundation.translation import tr
 from portal.auth.refusals import SignInCode, SignInRefused
 
 #: Seconds to connect, and between two bytes; and for the whole answer.
@@ -28,7 +29,7 @@ class ProviderClient:
 
     def __init__(self, method: str, ca_file: Path | None) -> None:
         self._method = method
-        self._current_ca = f' ("{ca_file}" now)' if ca_file else ""
+        self._current_ca = tr(' ("{ca_file}" now)', ca_file=ca_file) if ca_file else ""
         self._authority = ca_file
 
     def get(self, url: str, params: Mapping[str, str] | None = None, *, token: str = "") -> bytes:
@@ -56,12 +57,21 @@ class ProviderClient:
         except AnswerTooLargeError:
             raise self._refused(
                 SignInCode.REFUSED,
-                f"{url} answered with more than {_LARGEST} bytes. Compare the addresses in [auth.{self._method}].",
+                tr(
+                    "{url} answered with more than {largest} bytes. Compare the addresses in [auth.{method}].",
+                    url=url,
+                    largest=_LARGEST,
+                    method=self._method,
+                ),
             ) from None
         except AnswerTooSlowError:
             raise self._refused(
                 SignInCode.UNAVAILABLE,
-                f"{url} took longer than {_LONGEST:.0f} s. Check whether the server is overloaded.",
+                tr(
+                    "{url} took longer than {longest:.0f} s. Check whether the server is overloaded.",
+                    url=url,
+                    longest=_LONGEST,
+                ),
             ) from None
         except requests.exceptions.SSLError as error:
             # The library's message may contain the address with the ticket in it.
@@ -71,7 +81,10 @@ class ProviderClient:
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, ReadTimeoutError):
             raise self._refused(
                 SignInCode.UNAVAILABLE,
-                f"{url} did not respond in time. Check that the server is running and that no firewall blocks it.",
+                tr(
+                    "{url} did not respond in time. Check that the server is running and that no firewall blocks it.",
+                    url=url,
+                ),
             ) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise self._refused(
@@ -84,22 +97,33 @@ class ProviderClient:
         return body
 
     def _no_authority(self) -> str:
-        return f"ca_file in [auth.{self._method}]{self._current_ca} has no certificates. Set it to a file in PEM."
+        return tr(
+            "ca_file in [auth.{method}]{current_ca} has no certificates. Set it to a file in PEM.",
+            method=self._method,
+            current_ca=self._current_ca,
+        )
 
     def _untrusted(self, url: str, text: str) -> str:
         if "NO_CERTIFICATE_OR_CRL_FOUND" in text or "invalid path" in text:
             return self._no_authority()
         if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
             cause = (
-                "is not for this host" if "mismatch" in text or "doesn't match" in text else _certificate_error(text)
+                tr("is not for this host")
+                if "mismatch" in text or "doesn't match" in text
+                else _certificate_error(text)
             )
-            return (
-                f"{url} has a certificate that {cause}. Have the certificate corrected, or set ca_file in "
-                f"[auth.{self._method}]{self._current_ca} to the file of the authority that signed it."
+            return tr(
+                "{url} has a certificate that {cause}. Have the certificate corrected, or set ca_file in "
+                "[auth.{method}]{current_ca} to the file of the authority that signed it.",
+                url=url,
+                cause=cause,
+                method=self._method,
+                current_ca=self._current_ca,
             )
-        return (
-            f"{url} and this machine have no TLS version in common. Check that the port is for https and that the "
-            "server supports TLS 1.2 or later."
+        return tr(
+            "{url} and this machine have no TLS version in common. Check that the port is for https and "
+            "that the server supports TLS 1.2 or later.",
+            url=url,
         )
 
     def _refused(self, why: SignInCode, message: str) -> SignInRefused:
@@ -108,50 +132,82 @@ class ProviderClient:
 
 def _certificate_error(text: str) -> str:
     known = {
-        "expired": "has expired",
-        "self-signed": "is signed by an authority that is not known here",
-        "self signed": "is signed by an authority that is not known here",
-        "unable to get": "is signed by an authority that is not known here, or has no intermediate certificates",
-        "not yet valid": "is not valid yet by the clock of this machine",
+        "expired": tr("has expired"),
+        "self-signed": tr("is signed by an authority that is not known here"),
+        "self signed": tr("is signed by an authority that is not known here"),
+        "unable to get": tr("is signed by an authority that is not known here, or has no intermediate certificates"),
+        "not yet valid": tr("is not valid yet by the clock of this machine"),
     }
-    return next((what for part, what in known.items() if part in text), "is not trusted here")
+    return next((what for part, what in known.items() if part in text), tr("is not trusted here"))
 
 
 def _unreachable_text(url: str, error: Exception) -> str:
-    return (
-        f"{url} did not respond ({_connection_error(error)}). Check that the server is running, that this machine can "
-        "resolve its name, and that no firewall blocks it."
+    return tr(
+        "{url} did not respond ({error}). Check that the server is running, that this machine can "
+        "resolve its name, and that no firewall blocks it.",
+        url=url,
+        error=_connection_error(error),
     )
 
 
 def _connection_error(error: Exception) -> str:
     text = str(error)
     known = {
-        "Name or service not known": "no such host",
-        "Temporary failure in name resolution": "the name service did not respond",
-        "No address associated": "no such host",
-        "Connection refused": "connection refused",
-        "No route to host": "no route to host",
-        "Network is unreachable": "network unreachable",
+        "Name or service not known": tr("no such host"),
+        "Temporary failure in name resolution": tr("the name service did not respond"),
+        "No address associated": tr("no such host"),
+        "Connection refused": tr("connection refused"),
+        "No route to host": tr("no route to host"),
+        "Network is unreachable": tr("network unreachable"),
     }
     return next((what for part, what in known.items() if part in text), type(error).__name__)
 
 
 def _status_error(url: str, status: int, sent_on: str, method: str) -> tuple[SignInCode, str]:
     """Return the code of an answer's status, and a message with the cause and the fix."""
-    key = "issuer" if method == "oidc" else "url"
-    message = f"{url} answered with status {status}"
+    setting = tr("{key} in [auth.{method}]", key="issuer" if method == "oidc" else "url", method=method)
     if status >= requests.codes.server_error:
-        return SignInCode.UNAVAILABLE, f"{message}. Check the provider's own log."
+        return SignInCode.UNAVAILABLE, _check_the_log(url, status)
     if requests.codes.multiple_choices <= status < requests.codes.bad_request:
-        target = urlsplit(sent_on)
-        host = f" to {target.scheme}://{target.netloc}" if target.netloc else ""
-        message += f": it redirects{host}, and redirects are not followed. Set {key} in [auth.{method}] to the final "
-        message += "address."
-    elif status == requests.codes.not_found:
-        message += f": the address does not exist. Compare {key} in [auth.{method}] with the provider's own."
+        return SignInCode.REFUSED, _redirect_text(url, status, urlsplit(sent_on), setting)
+    if status == requests.codes.not_found:
+        message = tr(
+            "{url} answered with status {status}: the address does not exist. Compare {setting} with the "
+            "provider's own.",
+            url=url,
+            status=status,
+            setting=setting,
+        )
     elif status in (requests.codes.unauthorized, requests.codes.forbidden):
-        message += ". Have the provider allow this machine's address and this client, with its id and secret."
+        message = tr(
+            "{url} answered with status {status}. Have the provider allow this machine's address and this client, "
+            "with its id and secret.",
+            url=url,
+            status=status,
+        )
     else:
-        message += ". Check the provider's own log."
+        message = _check_the_log(url, status)
     return SignInCode.REFUSED, message
+
+
+def _check_the_log(url: str, status: int) -> str:
+    return tr("{url} answered with status {status}. Check the provider's own log.", url=url, status=status)
+
+
+def _redirect_text(url: str, status: int, target: SplitResult, setting: str) -> str:
+    if not target.netloc:
+        return tr(
+            "{url} answered with status {status}: it redirects, and redirects are not followed. Set {setting} to the "
+            "final address.",
+            url=url,
+            status=status,
+            setting=setting,
+        )
+    return tr(
+        "{url} answered with status {status}: it redirects to {host}, and redirects are not followed. Set {setting} to "
+        "the final address.",
+        url=url,
+        status=status,
+        host=f"{target.scheme}://{target.netloc}",
+        setting=setting,
+    )

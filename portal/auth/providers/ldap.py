@@ -18,22 +18,13 @@ from ldap3.utils.conv import escape_filter_chars
 
 from config.tables.providers import Ldap
 from config.tables.secrets import SecretUnusable
+from foundation.translation import tr
 from portal.auth.domains import stripped, without_domain
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 from status_db.accounts.accounts import normalise_account
 
 METHOD = "ldap"
 
-#: Active Directory's codes for a correct password of an account that cannot sign in. 775, a locked account, is left
-#: out: it is also sent for a wrong password, so it must not reveal whether the password was correct.
-_OF_RIGHT_PASSWORDS = {
-    "530": "the account is not allowed to sign in at this hour",
-    "531": "the account is not allowed to sign in from this machine",
-    "532": "the password has expired",
-    "533": "the account is disabled",
-    "701": "the account has expired",
-    "773": "the person must set a new password there first",
-}
 _DATA = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]+)\b", re.IGNORECASE)
 
 
@@ -66,9 +57,11 @@ class LdapDirectory:
             with self._bound(own.bind_dn, searcher) as connection:
                 found = self._find_person(connection, account)
         except SecretUnusable as error:
-            raise self._unavailable(f"cannot be searched: {error}") from None
+            raise self._unavailable(tr("cannot be searched: {error}", error=error)) from None
         except LDAPException as error:
-            raise self._unavailable(f"cannot be searched ({_error_text(error)}). {self._remedy(error)}") from None
+            raise self._unavailable(
+                tr("cannot be searched ({error}). {fix}", error=_error_text(error), fix=self._remedy(error))
+            ) from None
         if found is None:
             return None
         dn, name = found
@@ -77,15 +70,17 @@ class LdapDirectory:
                 return without_domain(METHOD, name, own.strip_domain)
         except LDAPInvalidCredentialsResult as error:
             code = _DATA.search(str(error.message or ""))
-            reason = _OF_RIGHT_PASSWORDS.get(code[1]) if code else None
-            if reason is None:
+            reason = _reason_of(code[1]) if code else ""
+            if not reason:
                 return None
             raise self._refused(dn, name, reason) from None
         except LDAPOperationResult as error:
             # The directory itself refuses, for example a locked or expired account.
             raise self._refused(dn, name, _error_text(error)) from None
         except LDAPException as error:
-            raise self._unavailable(f"did not respond ({_error_text(error)}). {self._remedy(error)}") from None
+            raise self._unavailable(
+                tr("did not respond ({error}). {fix}", error=_error_text(error), fix=self._remedy(error))
+            ) from None
 
     def _find_person(self, connection: ldap3.Connection, account: str) -> tuple[str, str] | None:
         own = self._settings
@@ -101,8 +96,13 @@ class LdapDirectory:
             return None
         if len(entries) > 1:
             raise self._unavailable(
-                f'has several entries for the sign-in name "{printable(account, 100)}" with {own.search} below '
-                f"{own.base}. Make search or base in [auth.ldap] narrower."
+                tr(
+                    'has several entries for the sign-in name "{account}" with {search} below {base}. Make search or '
+                    "base in [auth.ldap] narrower.",
+                    account=printable(account, 100),
+                    search=own.search,
+                    base=own.base,
+                )
             )
         values = [str(value) for value in _as_list(entries[0]["attributes"].get(own.attribute))]
         # If there are several names, the one that was typed counts.
@@ -110,11 +110,7 @@ class LdapDirectory:
         names = values if len(values) == 1 else typed
         if len(names) != 1:
             dn = printable(str(entries[0]["dn"]), 200)
-            raise self._unavailable(
-                f'returned {len(values)} values of "{own.attribute}" for {dn}'
-                f"{'' if own.bind_dn else ', to an anonymous search'}. Set another attribute in [auth.ldap], "
-                "or allow the searching account to read it."
-            )
+            raise self._unavailable(self._values_text(len(values), dn))
         return str(entries[0]["dn"]), names[0]
 
     @contextmanager
@@ -147,10 +143,10 @@ class LdapDirectory:
             connection.open(read_server_info=False)
             if own.start_tls and not connection.start_tls(read_server_info=False):
                 raise self._unavailable(
-                    "does not start TLS. Set url in [auth.ldap] to ldaps://…, or have the directory offer StartTLS."
+                    tr("does not start TLS. Set url in [auth.ldap] to ldaps://…, or have the directory offer StartTLS.")
                 )
             if not connection.bind(read_server_info=False):
-                raise self._unavailable("refuses every bind. Check its own log.")
+                raise self._unavailable(tr("refuses every bind. Check its own log."))
             yield connection
         finally:
             # An earlier error is more useful than a failed unbind.
@@ -168,30 +164,64 @@ class LdapDirectory:
         """Return the fix for this kind of error."""
         own, kind = self._settings, type(error).__name__
         if isinstance(error, LDAPInvalidCredentialsResult):
-            return f"Compare bind_dn ({own.bind_dn or 'none'}) and bind_password in [auth.ldap]."
+            return tr(
+                "Compare bind_dn ({bind_dn}) and bind_password in [auth.ldap].", bind_dn=own.bind_dn or tr("none")
+            )
         if isinstance(error, LDAPInsufficientAccessRightsResult):
-            who = own.bind_dn or "anonymous clients, or a bind_dn,"
-            return f"Allow {who} to search {own.base} and read {own.attribute}."
+            who = own.bind_dn or tr("anonymous clients, or a bind_dn,")
+            return tr(
+                "Allow {who} to search {base} and read {attribute}.", who=who, base=own.base, attribute=own.attribute
+            )
         if isinstance(error, LDAPNoSuchObjectResult):
-            return f"Compare base in [auth.ldap], {own.base}, with the location of people's entries there."
+            return tr(
+                "Compare base in [auth.ldap], {base}, with the location of people's entries there.", base=own.base
+            )
         if isinstance(error, LDAPOperationResult):
-            return f"Check base, search and attribute in [auth.ldap]; the search ran as {own.bind_dn or 'anonymous'}."
+            return tr(
+                "Check base, search and attribute in [auth.ldap]; the search ran as {bind_dn}.",
+                bind_dn=own.bind_dn or tr("anonymous"),
+            )
         if "CERTIFICATE_VERIFY_FAILED" in str(error) or "ssl" in str(error).lower():
-            return "Its certificate is not trusted here, or is for another host: set ca_file to its authority's file."
+            return tr(
+                "Its certificate is not trusted here, or is for another host: set ca_file to its authority's file."
+            )
         if kind in ("LDAPSocketOpenError", "LDAPSocketReceiveError", "LDAPSocketSendError"):
-            return "Check that it is running, that this machine can resolve its name, and that no firewall blocks it."
-        return "Check the directory's own log."
+            return tr(
+                "Check that it is running, that this machine can resolve its name, and that no firewall blocks it."
+            )
+        return tr("Check the directory's own log.")
+
+    def _values_text(self, count: int, dn: str) -> str:
+        values = {"count": count, "attribute": self._settings.attribute, "dn": dn}
+        if self._settings.bind_dn:
+            return tr(
+                'returned {count} values of "{attribute}" for {dn}. Set another attribute in [auth.ldap], or allow the '
+                "searching account to read it.",
+                **values,
+            )
+        return tr(
+            'returned {count} values of "{attribute}" for {dn}, to an anonymous search. Set another attribute in '
+            "[auth.ldap], or allow the searching account to read it.",
+            **values,
+        )
 
     def _refused(self, dn: str, name: str, reason: str) -> SignInRefused:
         return SignInRefused(
             METHOD,
             SignInCode.REFUSED,
-            f"the directory {self._settings.url} refused {printable(dn, 200)}: {reason}. Check that account there.",
+            tr(
+                "the directory {url} refused {dn}: {reason}. Check that account there.",
+                url=self._settings.url,
+                dn=printable(dn, 200),
+                reason=reason,
+            ),
             name,
         )
 
     def _unavailable(self, what: str) -> SignInRefused:
-        return SignInRefused(METHOD, SignInCode.UNAVAILABLE, f"the directory {self._settings.url} {what}")
+        return SignInRefused(
+            METHOD, SignInCode.UNAVAILABLE, tr("the directory {url} {what}", url=self._settings.url, what=what)
+        )
 
 
 def _as_list(value: object) -> list[object]:
@@ -201,3 +231,19 @@ def _as_list(value: object) -> list[object]:
 def _error_text(error: Exception) -> str:
     # Its longer texts may repeat the request.
     return str(getattr(error, "description", "") or type(error).__name__)
+
+
+def _reason_of(code: str) -> str:
+    """Return why an account with the right password cannot sign in, by Active Directory's code; empty for another code.
+
+    775, a locked account, is left out: it is also sent for a wrong password, so it must not reveal whether the password
+    was correct.
+    """
+    return {
+        "530": tr("the account is not allowed to sign in at this hour"),
+        "531": tr("the account is not allowed to sign in from this machine"),
+        "532": tr("the password has expired"),
+        "533": tr("the account is disabled"),
+        "701": tr("the account has expired"),
+        "773": tr("the person must set a new password there first"),
+    }.get(code, "")

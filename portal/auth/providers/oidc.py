@@ -21,6 +21,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from config.tables.providers import Oidc
 from config.tables.secrets import SecretUnusable
+from foundation.translation import tr
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
 from portal.auth.providers.http import ProviderClient
@@ -30,6 +31,9 @@ from portal.auth.providers.oidc_words import (
     described,
     described_party,
     kind,
+    no_claim,
+    not_one_text,
+    other_person,
     spellings,
     why_no_token,
     why_not,
@@ -113,7 +117,7 @@ class OidcProvider:
         try:
             client, secret = self._settings.client_id, self._settings.client_secret.reveal()
         except SecretUnusable as error:
-            raise sign_in_refused(f"client_secret cannot be used: {error}") from None
+            raise sign_in_refused(tr("client_secret cannot be used: {error}", error=error)) from None
         auth: AuthBase | None = None
         if provider.basic:
             # The protocol requires both to be form-encoded before they are joined.
@@ -124,14 +128,14 @@ class OidcProvider:
         id_token = answer.get("id_token")
         if not isinstance(id_token, str):
             raise sign_in_refused(why_no_token(answer, provider.token))
-        claims = self._checked(id_token, "the ID token", now)
+        claims = self._checked(id_token, tr("the ID token"), now)
         if claims.get("nonce") != sign_in_state.nonce:
-            raise sign_in_refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
+            raise sign_in_refused(tr("the ID token is for another sign-in: its nonce is not ours. Sign in again"))
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise sign_in_refused('the ID token has no subject ("sub"). Have the provider include it')
+            raise sign_in_refused(tr('the ID token has no subject ("sub"). Have the provider include it'))
         if not isinstance(claims.get("exp"), int | float):
-            raise sign_in_refused('the ID token never expires (no "exp"). Have the provider include it')
+            raise sign_in_refused(tr('the ID token never expires (no "exp"). Have the provider include it'))
         known: Mapping[str, Any] = claims
         asked = provider.issuer
         if _claim(claims, self._settings.claim) is None and provider.userinfo:
@@ -157,49 +161,60 @@ class OidcProvider:
             info = json_object(body, address)
         own = info.get("sub")
         if own != subject:
-            what = "does not name its person (no sub)" if own is None else "is about another person (another sub)"
-            raise sign_in_refused(f"the user info of {address} {what}. Check the provider's own log")
+            raise sign_in_refused(other_person(address, named=own is not None))
         return info
 
     def _signed_info(self, token: str, address: str, now: datetime) -> dict[str, Any]:
         if token.count(".") == _ENCRYPTED:
             raise sign_in_refused(
-                f"the user info of {address} is encrypted. Have the provider send it signed, or as plain JSON"
+                tr(
+                    "the user info of {address} is encrypted. Have the provider send it signed, or as plain JSON",
+                    address=address,
+                )
             )
         try:
             claims: dict[str, Any] = self._decoded(token, now).claims
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
-                f"the signature of the user info of {address} is not valid ({kind(error)}). Compare algorithms in "
-                "[auth.oidc] with the provider's signing algorithm"
+                tr(
+                    "the signature of the user info of {address} is not valid ({error}). Compare algorithms in "
+                    "[auth.oidc] with the provider's signing algorithm",
+                    address=address,
+                    error=kind(error),
+                )
             ) from None
         audience = claims.get("aud", self._settings.client_id)
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
         issuer = self._published.provider(now).issuer
         if not meant or claims.get("iss", issuer) not in spellings(issuer):
             raise sign_in_refused(
-                f"the user info of {address} is for another client, or from another issuer. Compare "
-                "issuer and client_id in [auth.oidc] with the provider's"
+                tr(
+                    "the user info of {address} is for another client, or from another issuer. Compare issuer and "
+                    "client_id in [auth.oidc] with the provider's",
+                    address=address,
+                )
             )
         return claims
 
     def ended(self, logout_token: str, now: datetime) -> tuple[str, str]:
         """Return the key of the session that a logout token ends, and the token's own key. Raises SignInRefused."""
-        claims = self._checked(logout_token, "the logout token", now)
+        claims = self._checked(logout_token, tr("the logout token"), now)
         events, key = claims.get("events"), claims.get("sid") or claims.get("sub")
         if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
             raise sign_in_refused(
-                "it is not a logout token. Have the provider send one with the back-channel logout event"
+                tr("it is not a logout token. Have the provider send one with the back-channel logout event")
             )
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
             raise sign_in_refused(
-                f"the logout token is {abs(now.timestamp() - claims['iat']):.0f} s off this machine's clock. Set both "
-                "clocks by NTP"
+                tr(
+                    "the logout token is {seconds:.0f} s off this machine's clock. Set both clocks by NTP",
+                    seconds=abs(now.timestamp() - claims["iat"]),
+                )
             )
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
             raise sign_in_refused(
-                "the logout token has no session (sid or sub), or no own key (jti). Have the provider include them"
+                tr("the logout token has no session (sid or sub), or no own key (jti). Have the provider include them")
             )
         return key, own
 
@@ -213,15 +228,12 @@ class OidcProvider:
         name = str(value) if as_number else value
         if not isinstance(name, str) or not name.strip():
             there = ", ".join(sorted({printable(claim, 40) for claim in (*token, *claims)})[:40])
-            found = (
-                f'sent no claim "{own.claim}" (it sent: {there})'
-                if value is None
-                else f'sent a claim "{own.claim}" that is not a single text, but {described(value)}'
-            )
+            who = printable(str(token["sub"]), 100)
             raise sign_in_refused(
-                f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
-                "client, add its scope to scopes, or set claim in [auth.oidc] to the exact name of another one",
-                printable(str(token["sub"]), 100),
+                no_claim(asked, own.claim, there, who)
+                if value is None
+                else not_one_text(asked, own.claim, described(value), who),
+                who,
             )
         if own.claim == "email":
             self._refuse_unverified(claims.get("email_verified"), name)
@@ -237,15 +249,23 @@ class OidcProvider:
         shown = printable(address, 100)
         if verified is not None:
             raise sign_in_refused(
-                f"the provider reports that the e-mail address {shown} has not been verified (email_verified). Have "
-                "the person verify it there, or set claim in [auth.oidc] to a claim that the university assigns",
+                tr(
+                    "the provider reports that the e-mail address {shown} has not been verified (email_verified). "
+                    "Have the person verify it there, or set claim in [auth.oidc] to a claim that the university "
+                    "assigns",
+                    shown=shown,
+                ),
                 address,
             )
         if not self._settings.email_without_verified:
             raise sign_in_refused(
-                f"the provider does not report whether the e-mail address {shown} has been verified (no "
-                "email_verified), so it can belong to another person. Set claim in [auth.oidc] to a claim that the "
-                "university assigns; if people cannot choose their address, set email_without_verified = true",
+                tr(
+                    "the provider does not report whether the e-mail address {shown} has been verified (no "
+                    "email_verified), so it can belong to another person. Set claim in [auth.oidc] to a claim "
+                    "that the university assigns; if people cannot choose their address, set "
+                    "email_without_verified = true",
+                    shown=shown,
+                ),
                 address,
             )
 
@@ -257,8 +277,12 @@ class OidcProvider:
             decoded = self._decoded(token, now)
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
-                f"the signature of {what} is not valid ({kind(error)}). "
-                f"{about_signature(token, self._settings.algorithms)}"
+                tr(
+                    "the signature of {what} is not valid ({error}). {advice}",
+                    what=what,
+                    error=kind(error),
+                    advice=about_signature(token, self._settings.algorithms),
+                )
             ) from None
         claims: dict[str, Any] = decoded.claims
         try:
@@ -271,15 +295,24 @@ class OidcProvider:
             ).validate(claims)
         except (JoseError, ValueError) as error:
             raise sign_in_refused(
-                f"{what} is not valid: {why_not(claims, known.issuer, self._settings.client_id, now, error)}"
+                tr(
+                    "{what} is not valid: {why}",
+                    what=what,
+                    why=why_not(claims, known.issuer, self._settings.client_id, now, error),
+                )
             ) from None
         party = claims.get("azp", self._settings.client_id)
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if party != self._settings.client_id or (several and "azp" not in claims):
             raise sign_in_refused(
-                f"{what} is also for another client (aud {described_party(claims.get('aud'))}, azp "
-                f"{described_party(claims.get('azp'))}). Have the provider issue it for client_id "
-                f'"{self._settings.client_id}" alone'
+                tr(
+                    "{what} is also for another client (aud {audience}, azp {party}). Have the provider issue it "
+                    'for client_id "{client_id}" alone',
+                    what=what,
+                    audience=described_party(claims.get("aud")),
+                    party=described_party(claims.get("azp")),
+                    client_id=self._settings.client_id,
+                )
             )
         return claims
 

@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 
 from config.tables.providers import is_loopback
+from foundation.translation import tr
 from portal.auth.providers.http import ProviderClient
 from portal.auth.providers.oidc_words import another_issuer, described_party
 from portal.auth.refusals import SignInCode, SignInRefused
@@ -89,8 +90,12 @@ def _addresses(published: Mapping[str, Any]) -> Callable[..., str]:
             return ""
         if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
             raise sign_in_refused(
-                f"the provider's {name} is {described_party(url)}, which is not an https address. Behind a proxy, "
-                "set the provider's own https address (host name, X-Forwarded-Proto)"
+                tr(
+                    "the provider's {name} is {url}, which is not an https address. Behind a proxy, set the "
+                    "provider's own https address (host name, X-Forwarded-Proto)",
+                    name=name,
+                    url=described_party(url),
+                )
             )
         return url
 
@@ -105,7 +110,7 @@ def _read_keys(published: Mapping[str, Any], address: str) -> KeySet:
         with suppress(JoseError, ValueError, KeyError, TypeError, AttributeError):
             keys.append(JWKRegistry.import_key(data))
     if not keys:
-        raise sign_in_refused(f"{address} has no readable key. Check the provider's own log")
+        raise sign_in_refused(tr("{address} has no readable key. Check the provider's own log", address=address))
     return KeySet(keys)
 
 
@@ -117,11 +122,17 @@ def json_object(body: bytes, address: str) -> dict[str, Any]:
         answer = None
     if not isinstance(answer, dict):
         begins = body[:20].lstrip().lower()
-        page = ", but with a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
-        raise sign_in_refused(f"{address} did not answer with a JSON object{page}. Check issuer in [auth.oidc]")
+        if begins.startswith((b"<!doctype", b"<html")):
+            text = tr(
+                "{address} did not answer with a JSON object, but with a web page. Check issuer in [auth.oidc]",
+                address=address,
+            )
+        else:
+            text = tr("{address} did not answer with a JSON object. Check issuer in [auth.oidc]", address=address)
+        raise sign_in_refused(text)
     return answer
 
 
 def sign_in_refused(message: str, name: str = "") -> SignInRefused:
     """Return the refusal of a sign-in; `message` gives the cause and the fix."""
-    return SignInRefused(METHOD, SignInCode.REFUSED, f"{message}.", name)
+    return SignInRefused(METHOD, SignInCode.REFUSED, tr("{message}.", message=message), name)

@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from foundation.translation import tr
 from portal.desk.context.services import ReadsSheets, SheetCode, SheetRead, SheetUnreadable
 from portal.i18n.labels import N_
 from status_db.decisions.batch_rows import ImportRow, RowFault
@@ -93,7 +94,12 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
     duplicates = [column for column, at in _column_positions(found).items() if len(at) > 1]
     if duplicates:
         raise SheetUnreadable(
-            SheetCode.TWICE, f"{name} has the column {COLUMNS[duplicates[0]][0]} more than once. Leave one of them."
+            SheetCode.TWICE,
+            tr(
+                "{name} has the column {column} more than once. Leave one of them.",
+                name=name,
+                column=COLUMNS[duplicates[0]][0],
+            ),
         )
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 

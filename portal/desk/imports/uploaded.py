@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from foundation.translation import tr
 from portal.access import forms
 from portal.access.forms import FormT
 from portal.access.multipart import UploadedFile
@@ -27,8 +28,14 @@ async def read_upload(context: Context, model: type[FormT]) -> tuple[FormT, Uplo
     except HTTPException as error:
         if error.status_code != 413:
             raise
-        fix = "Delete pictures and sheets that are not needed, and upload it again."
-        raise SheetUnreadable(SheetCode.LARGE, f"The file has more than {most} bytes. {fix}") from None
+        raise SheetUnreadable(
+            SheetCode.LARGE,
+            tr(
+                "The file has more than {most} bytes. Delete pictures and sheets that are not needed, and upload it "
+                "again.",
+                most=most,
+            ),
+        ) from None
 
 
 async def keep_upload(
