@@ -28,8 +28,21 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: The documented exit codes; 0 is success.
-ERROR, USAGE, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 2, 3, 4, 5, 6
+# The documented exit codes.
+#: Success.
+SUCCESS = 0
+#: An error, or a source whose answer cannot be read.
+ERROR = 1
+#: The command line is invalid.
+USAGE = 2
+#: `clearance plan`: there are changes to apply.
+PENDING = 3
+#: A run is suspended.
+SUSPENDED = 4
+#: A source is unavailable or refuses, even if another one's answer cannot be read.
+UNAVAILABLE = 5
+#: `clearance verify`: something stored is not as it was written.
+VERIFY_FAILED = 6
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -67,6 +80,7 @@ class GlobalOptions:
 
     def _programs(self, process: Process | None, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - needed with settings alone
+        from config.renames import log_former_keys  # noqa: PLC0415 - likewise
         from status_db.desk.key import DeskKey  # noqa: PLC0415 - likewise
 
         settings = load_settings(self.file)
@@ -75,6 +89,7 @@ class GlobalOptions:
         quiet = not (service or self.verbose or settings.log.format == "json")
         log = settings.log.model_copy(update={"level": "error"}) if quiet else settings.log
         logs.configure(log, DeskKey(settings.portal.key_file).log_key)
+        log_former_keys(settings)
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(

@@ -11,6 +11,7 @@ from clearance.settings_file import chosen_file, clock_of, load_settings
 from clearance.stores.shared import Stores
 from config import logs
 from config.processes import Process
+from config.renames import log_former_keys
 from config.settings import Settings
 from portal.app import create_app
 from portal.web.apart import Apart
@@ -54,6 +55,7 @@ def application(
 def _application_of(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
+    log_former_keys(settings)
     limits, command = settings.portal.limits, (sys.executable, "-m", "clearance.apart", what)
     helpers = Apart(command, limits.long_at_once, limits.long_within) if apart else None
     desk, clock = staff and settings.desk.enabled, clock_of(settings)

@@ -120,7 +120,8 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, unreadable)
     # An omitted table becomes an empty one, so that its default paths start at this file's folder, too.
     raw.setdefault("portal", {})
-    mistakes = split_rosters(raw, Roster.model_fields)
+    mistakes, former_keys = renames.rename_keys(raw)
+    mistakes += split_rosters(raw, Roster.model_fields)
     mistakes += _read_own_keys(raw, schemas, origin)
     if "rosters" in raw:
         raw["roster"] = raw["rosters"][first_roster(raw)]
@@ -139,7 +140,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     if mistakes:
         raise SettingsError(file, mistakes)
     missing = tuple((*_table_and_key(path), why) for path, why in _missing_references(raw, unset))
-    return renames.applied(settings.model_copy(update={"unset": missing}))
+    return renames.applied(settings.model_copy(update={"unset": missing, "former_keys": tuple(former_keys)}))
 
 
 def _missing_references(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:
@@ -155,7 +156,7 @@ def _table_and_key(path: str) -> tuple[str, str]:
     """Split the path of a key into its table as written in the file, such as `auth.oidc`, and the key in it."""
     table, _, key = path.partition(".")
     provider, _, rest = key.partition(".")
-    return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
+    return (f"{table}.{provider}", rest) if table in ("auth", "notify") and rest else (table, key)
 
 
 def _find_unprintable(value: object, place: str = "") -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from portal.admin import account_changes, accounts, announcements, audit, health, own_account, retention
+from portal.admin import account_changes, accounts, addresses, announcements, audit, health, own_account, retention
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.page.context import context_of
@@ -26,6 +26,7 @@ from portal.signin import by_cas, by_oidc, password, providers, second_factor, s
 from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
 from portal.student import appeal, card, recheck, slip
 from portal.web import faults, headers, limits, sending, well_formed
+from portal.web.former_addresses import former_addresses
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
@@ -44,6 +45,7 @@ _SIGN_IN_ROUTES = (
     *password.ROUTES,
     *second_factor.ROUTES,
     *own_account.ROUTES,
+    *addresses.ROUTES,
     *by_cas.ROUTES,
     *by_oidc.ROUTES,
     *health.ROUTES,
@@ -85,13 +87,17 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         yield
         await to_thread.run_sync(services.close)
 
+    pages = (
+        *_SIGN_IN_ROUTES,
+        *_HOME_ROUTES,
+        *(_STUDENT_ROUTES if services.for_students else ()),
+        *(_STAFF_ROUTES if services.for_staff else ()),
+        *(desk.routes if desk is not None else ()),
+    )
     app = Starlette(
         routes=[
-            *_SIGN_IN_ROUTES,
-            *_HOME_ROUTES,
-            *(_STUDENT_ROUTES if services.for_students else ()),
-            *(_STAFF_ROUTES if services.for_staff else ()),
-            *(desk.routes if desk is not None else ()),
+            *pages,
+            *former_addresses(pages),
             # Only static files are compressed. A page contains the token of its forms and repeats values of its
             # address; compressed together, the length of the answer would reveal the token (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),

@@ -9,11 +9,14 @@ from pathlib import Path
 from pydantic import BaseModel
 from sqlalchemy import make_url
 
+from config.renames import DIGESTED_AS
 from config.settings import Settings
+from config.tables.notify import NotifyEvent
 from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.tables.sources import Asked
 from config.timetable import timetable_of
 from status_db.model import Means, StepKind, Verdict, digest_of
+from status_db.outbox.run_notices import RunNotices
 from sync.rule.guard import GuardLimits
 from sync.rule.records import SourceRule, normalise_word
 from sync.rule.roster import FlowRule, RosterRule
@@ -85,7 +88,8 @@ def _question_settings(own: BaseModel | None) -> dict[str, object]:
     dumped = own.model_dump(mode="python")
     # A connector names its own keys that contain the answer itself, and those about how to ask.
     besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset()) | getattr(type(own), "how", frozenset())
-    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, Secret | Path)}
+    named = {DIGESTED_AS.get(key, key): value for key, value in dumped.items() if key not in besides}
+    return {key: value for key, value in named.items() if not isinstance(value, Secret | Path)}
 
 
 def location(asked: Asked, *, former: bool = False) -> bytes:
@@ -147,6 +151,15 @@ def roster_rule(settings: Settings) -> RosterRule:
         for f in settings.flow
     )
     return RosterRule(settings.roster.levels, settings.roster.categories, tuple(settings.roster.aliases), flows)
+
+
+def notices(settings: Settings) -> RunNotices | None:
+    """Return what the end of a run notifies of; None where no channel is set up."""
+    own = settings.notify
+    if not own.enabled:
+        return None
+    to_students = NotifyEvent.STEP_CHANGED in own.tells_students
+    return RunNotices(own.failing_after_tries, own.failing_after, to_students)
 
 
 def roster_digest(settings: Settings) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 
 from clearance.output.code_words import CHECKED, word
+from config.tables.notify import NotifyEvent
 from connectors.port import ProofKind
 from foundation import translation
 from portal.auth.passwords import Weakness
@@ -144,6 +145,7 @@ CODES = (
     *(field.name for field in fields(RunCounts) if field.name not in ("unmatched_keys", "reasons", "warnings")),
     *("strangers", "objections"),
     *CHECKED,
+    *NotifyEvent,
 )  # fmt: skip
 
 

@@ -48,11 +48,11 @@ def import_results(
     program = chosen(context).program()
     account, scopes = _operator_at(program, operator, step)
     sheet = results.read(Sheets(program.settings.desk), file.read_bytes(), file.name)
-    entries = results.told_of(sheet, program.settings.institution.timezone)
+    entries = results.imported_rows(sheet, program.settings.institution.timezone)
     now, own = program.clock(), _language(program, language())
     preview = program.batches.preview(step, entries, now, scopes)
     reasons = program.settings.step_named(step).reasons
-    why = {row.told.line: result_words.why(own, row, reasons, now) for row in preview.rows}
+    why = {row.imported.line: result_words.why(own, row, reasons, now) for row in preview.rows}
     enters = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if with_conflicts else 0)
     batch = None
     if not dry_run and enters and (without_wrong or not preview.count(RowKind.WRONG)):
@@ -242,7 +242,7 @@ def _print_preview(program: Program, own: Language, preview: SheetPreview, why: 
         if found:
             tables.table(
                 (tr("row"), tr("student"), tr("name"), tr("class"), tr("result"), tr(_ABOUT[kind])),
-                (_row_cells(own, row, why[row.told.line], now) for row in found),
+                (_row_cells(own, row, why[row.imported.line], now) for row in found),
                 title=tr("{kind}: {rows}", kind=tr(_ROWS[kind]), rows=len(found)),
             )
     counts = joined([tr(_COUNTED[kind], rows=preview.count(kind)) for kind in RowKind])
@@ -251,7 +251,7 @@ def _print_preview(program: Program, own: Language, preview: SheetPreview, why: 
 
 def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str]) -> None:
     counts = {kind.value: preview.count(kind) for kind in RowKind}
-    rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
+    rows = [{"row": row, "why": why[row.imported.line]} for row in preview.rows]
     tables.as_json({"batch": batch, "counts": counts, "rows": rows})
 
 
@@ -297,7 +297,7 @@ _COUNTED = {
 
 
 def _row_cells(own: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
-    entry = row.told
+    entry = row.imported
     result = joined([part for part in (word(entry.verdict) if entry.verdict else "", entry.reason) if part])
     about = why or (result_words.decided(own, row.effective, now) if row.effective else "")
     return str(entry.line), entry.student, row.name or entry.name or "", row.class_name, result, about

@@ -174,7 +174,7 @@ def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ..
     zone = program.settings.institution.timezone
     for vote in votes:
         line = tr(
-            "  {author}: {vote}, {at}", author=vote.author, vote=tr(_VOTES[vote.says]), at=tables.moment(vote.at, zone)
+            "  {author}: {vote}, {at}", author=vote.author, vote=tr(_VOTES[vote.kind]), at=tables.moment(vote.at, zone)
         )
         tables.OUT.print(tr("{event}: {reason}", event=line, reason=vote.reason) if vote.reason else line)
     number = found.run

@@ -26,6 +26,7 @@ from clearance.context import (
     system_user,
 )
 from clearance.files.permissions import too_wide
+from clearance.notify.checks import notify_warnings
 from clearance.output import tables
 from clearance.output.code_words import joined
 from clearance.services import Program
@@ -64,9 +65,11 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     code = _check_status_db(served, found, quiet=json)
     _check_files(program, chosen(context).file, found, quiet=json)
     _check_accounts(program, found, quiet=json)
+    _report_warnings("keys", tr("settings keys"), program.settings.former_keys, found, quiet=json)
     kept = [*retention_warnings(program.settings.retention)]
     _report_warnings("retention", tr("retention"), kept, found, quiet=json)
     _check_pages(program, found, quiet=json)
+    _report_warnings("notify", tr("notifications"), notify_warnings(program), found, quiet=json)
     _check_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]

@@ -118,6 +118,23 @@ PROOFS = (
     N_("one_answer"),
 )
 
+#: The events of notifications, and their states.
+EVENTS = (
+    N_("run_suspended"),
+    N_("first_answer"),
+    N_("approval_lapses"),
+    N_("source_failing"),
+    N_("source_back"),
+    N_("source_stale"),
+    N_("verify_failed"),
+    N_("backup_old"),
+    N_("class_digest"),
+    N_("step_changed"),
+    N_("appeal_answered"),
+    N_("waits"),
+    N_("delivered"),
+)
+
 #: Why a password is not accepted.
 WEAKNESSES = (
     N_("short"),

@@ -35,10 +35,10 @@ class Health:
     word: str
 
 
-WAITS = Health(0, "todo", "!", N_("等待批准"))
+WAITS = Health(0, "todo", "!", N_("待批准"))
 STALE = Health(1, "bad", "✕", N_("数据过期"))
-FAILING = Health(2, "todo", "!", N_("最近一次失败，数据仍在有效期内"))
-SILENT = Health(3, "wait", "?", N_("还没有数据"))
+FAILING = Health(2, "todo", "!", N_("最近一次同步失败，数据未过期"))
+SILENT = Health(3, "wait", "?", N_("暂无数据"))
 WELL = Health(4, "good", "✓", N_("正常"))
 
 _FAILED = (RunState.FAILED, RunState.ABANDONED)

@@ -46,10 +46,10 @@ _NARROWED_BY = ("college", "class")
 _CHOICES = 300
 
 #: Why a sheet is not read or not entered, each with the fix.
-NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
-TOO_MANY = N_("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
-NOBODY = N_("没有符合条件的学生。请换一个学院或班级。")
-REFUSED = N_("没有导入：%(why)s")
+NO_FILE = N_("未选文件。请先选择 .xlsx 或 .csv 文件。")
+TOO_MANY = N_("符合条件的学生超过 %(most)s 名。请按学院或班级下载。")
+NOBODY = N_("没有符合条件的学生。请更换学院或班级。")
+REFUSED = N_("未导入：%(why)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ async def enter_import(context: SignedIn) -> Response:
                 at.stores.batches.enter_all,
                 BatchKind.IMPORT,
                 at.step,
-                results.told_of(sheet, language.zone),
+                results.imported_rows(sheet, language.zone),
                 preview.digest,
                 at.account,
                 at.reader.now,
@@ -285,7 +285,7 @@ async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
 
 
 async def _check_rows(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
-    imported = results.told_of(results.again(upload.rows), at.reader.language.zone)
+    imported = results.imported_rows(results.again(upload.rows), at.reader.language.zone)
     return await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
 
 
@@ -326,7 +326,7 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
     reasons = context.settings.step_named(at.step).reasons
 
     def line(row: RowCheck) -> PreviewRow:
-        imported = row.told
+        imported = row.imported
         more = (
             ("file_number", imported.file_number),
             ("words", imported.words),

@@ -45,13 +45,13 @@ def program_of(world: World, folder: Path, keep: int = 7) -> Program:
 
 
 class TestByHand:
-    def test_it_prints_what_stands_although_every_source_is_down(self, asked: Asked, tmp_path: Path) -> None:
+    def test_it_prints_what_is_stored_although_every_source_is_down(self, asked: Asked, tmp_path: Path) -> None:
         said = asked(str(tmp_path / "sheets"))
         assert said.exit_code == 0, said.output
         (night,) = (tmp_path / "sheets").iterdir()
         assert night.name == "2019-05-25-140500"
         assert f"{night}: 9 files" in said.output
-        text = text_of((night / "按事项" / "图书馆.pdf").read_bytes())
+        text = text_of((night / "按环节" / "图书馆.pdf").read_bytes())
         assert "图书馆：数据过期（截至 5月25日 08:02）" in text
         assert "打印于 2019年5月25日 14:05" in text
         assert {LIN.number, QIAN.number} <= set(text.splitlines())
@@ -71,7 +71,7 @@ class TestByHand:
             (("FILE",), "can write there; then run this again"),
         ],
     )
-    def test_what_makes_no_sense_is_told_with_the_way_out(
+    def test_what_makes_no_sense_is_reported_with_the_fix(
         self, asked: Asked, tmp_path: Path, words: tuple[str, ...], told: str
     ) -> None:
         (tmp_path / "file").write_text("a file", encoding="utf-8")
