@@ -1,6 +1,6 @@
 """The help of the command line in the language of the process. `make messages` collects its texts from the commands."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -34,19 +34,13 @@ _USAGE, _OPTIONS, _COMMAND = N_("Usage: "), N_("[OPTIONS]"), N_("COMMAND [ARGS].
 
 def translate(command: Any) -> None:  # noqa: ANN401 - Typer's own copy of click has no public types
     """Translate the help of a command or group, of its options, and of the commands that it already has."""
-    command.help = _translated(command.help)
-    command.epilog = _translated(command.epilog)
+    _translate(command, "help", "epilog")
     command.format_usage = partial(_format_usage, command)
-    translate_parameters((*command.params, command.get_help_option(Context(command))))
+    for parameter in (*command.params, command.get_help_option(Context(command))):
+        if hasattr(parameter, "help"):
+            _translate(parameter, "help")
     for each in _commands_of(command):
         translate(each)
-
-
-def translate_parameters(parameters: Iterable[Any]) -> None:
-    """Translate the help of options and arguments."""
-    for parameter in parameters:
-        if hasattr(parameter, "help"):
-            parameter.help = _translated(parameter.help)
 
 
 def _format_usage(command: Any, context: Context, formatter: Any) -> None:  # noqa: ANN401 - as above
@@ -56,8 +50,18 @@ def _format_usage(command: Any, context: Context, formatter: Any) -> None:  # no
     formatter.write_usage(context.command_path, " ".join(pieces), tr(_USAGE))
 
 
-def _translated(text: str | None) -> str | None:
-    return tr(text) if text else text
+def english(holder: Any, name: str) -> str | None:  # noqa: ANN401 - as above
+    """Return a text of a command or an option as the code has it."""
+    text: str | None = holder.__dict__.get(f"english_{name}", getattr(holder, name, None))
+    return text
+
+
+def _translate(holder: Any, *names: str) -> None:  # noqa: ANN401 - as above
+    """Translate these texts, always from the English ones, because a process can change its language."""
+    for name in names:
+        text = english(holder, name)
+        setattr(holder, f"english_{name}", text)
+        setattr(holder, name, tr(text) if text else text)
 
 
 def _commands_of(command: Any) -> Iterator[Any]:  # noqa: ANN401 - as above

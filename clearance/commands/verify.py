@@ -50,7 +50,7 @@ def verify(
         try:
             enter_verified(programs[0], [*reports.items(), (None, desk)])
         except StoreError as error:
-            tables.ERR.print(f"warning: {tr('nobody is notified of this check')}: {error}")
+            tables.ERR.print(tr("warning: nobody is notified of this check: {error}", error=error))
     if json:
         found = [{"cohort": key, "report": report, "sound": report.sound} for key, report in reports.items()]
         first = {"report": found[0]["report"], "sound": found[0]["sound"]} if len(found) == 1 else {"cohorts": found}

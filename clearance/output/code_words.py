@@ -170,6 +170,7 @@ CHECKED = (
     N_("factor_step"),
     N_("retention_run"),
     N_("pending_change"),
+    N_("account_address"),
 )
 
 
