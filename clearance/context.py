@@ -20,6 +20,7 @@ from config.processes import Process, missing
 from config.tables.plain_text import plain
 from connectors.port import SourceCode, SourceError
 from foundation.refusals import Refused
+from foundation.translation import tr
 
 if TYPE_CHECKING:
     from sync.run.season import Season
@@ -92,8 +93,12 @@ class GlobalOptions:
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(
-                f'there is no cohort "{self.cohort}" in {self.file}: write one of {", ".join(keys)}, '
-                "or add it as [[cohort]]."
+                tr(
+                    'there is no cohort "{cohort}" in {file}: write one of {known}, or add it as [[cohort]].',
+                    cohort=self.cohort,
+                    file=self.file,
+                    known=", ".join(keys),
+                )
             )
         first, *others = (self.cohort,) if self.cohort else settings.open_cohorts() or keys[:1]
         program = Program(settings.of_cohort(first), first, clock_of(settings))
@@ -158,7 +163,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
         except Refused as error:
             fail(str(error), code_of(error))
         except KeyboardInterrupt:
-            fail("Interrupted. The change in progress was not written. Run the command again.")
+            fail(tr("Interrupted. The change in progress was not written. Run the command again."))
         except BrokenPipeError:
             # The reader of the output has closed it.
             end_output()
@@ -166,7 +171,13 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if unusable := _file_of(error):
                 where, why = unusable
-                fail(f"{where} cannot be read or written ({why}). Check its name, its folder, and their owner.")
+                fail(
+                    tr(
+                        "{where} cannot be read or written ({why}). Check its name, its folder, and their owner.",
+                        where=where,
+                        why=why,
+                    )
+                )
             raise
 
     return guarded

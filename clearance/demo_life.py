@@ -7,6 +7,7 @@ from itertools import groupby
 from clearance.services import Program
 from demo.story import Life, lives
 from demo.university import Student, students
+from foundation.translation import N_
 from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.certificates import Issue
@@ -137,7 +138,7 @@ def add_first_results(program: Program, seed: int) -> list[tuple[Student, str]]:
     reviewed, issued = ready
     if program.reader.certificates(program.cohort, issued.number) == ():
         program.register.issue(Issue(issued.number, "104912019900001", _CERTIFICATE), "reviewer", program.clock())
-    return [(reviewed, "may collect the certificate"), (issued, "has the certificate")]
+    return [(reviewed, N_("may collect the certificate")), (issued, N_("has the certificate"))]
 
 
 def _clear_outside_college(program: Program, number: str) -> bool:

@@ -12,6 +12,7 @@ from clearance.context import ERROR, end_output
 from clearance.output.tables import ERR
 from config.log_names import without_numbers
 from config.tables.plain_text import plain
+from foundation.translation import tr
 
 #: Errors of the output itself: full, broken, or closed by its reader.
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
@@ -28,15 +29,31 @@ def unexpected(error: Exception) -> int:
         if error.errno == errno.EPIPE:
             # The reader of the output has closed it.
             return 0
-        ERR.print(f"The output could not be written: {error.strerror}. Free some space, or write to another place.")
+        ERR.print(
+            tr(
+                "The output could not be written: {why}. Free some space, or write to another place.",
+                why=error.strerror,
+            )
+        )
         return ERROR
-    number = secrets.token_hex(4)
-    kept = _kept(error, number)
-    where = f"Its details are in {kept}." if kept else "Its details could not be written: no folder is writable."
-    ERR.print(
-        f"Error {number}: unexpected error ({type(error).__name__}). An incomplete change is not stored. {where} Run "
-        "the command again; if it fails the same way, send that file to the maintainers of the program."
-    )
+    number, kind = secrets.token_hex(4), type(error).__name__
+    if kept := _kept(error, number):
+        text = tr(
+            "Error {number}: unexpected error ({kind}). An incomplete change is not stored. Its details are in {file}. "
+            "Run the command again; if it fails the same way, send that file to the maintainers of the program.",
+            number=number,
+            kind=kind,
+            file=kept,
+        )
+    else:
+        text = tr(
+            "Error {number}: unexpected error ({kind}). An incomplete change is not stored. Its details could not be "
+            "written: no folder is writable. Run the command again; if it fails the same way, make a folder for "
+            "temporary files writable, and send the file that is then written to the maintainers of the program.",
+            number=number,
+            kind=kind,
+        )
+    ERR.print(text)
     return ERROR
 
 

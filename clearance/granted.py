@@ -1,13 +1,12 @@
 """Checks that an account has the grant that a command needs."""
 
 from clearance.context import fail
+from clearance.output.code_words import word
 from clearance.services import Program
 from foundation.translation import tr
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.authority import allowed
 from status_db.views import Scope
-
-ASK_FOR_A_GRANT = "Ask an administrator for one: clearance accounts grant"
 
 
 def granted(program: Program, name: str, act: Act, student: str, step: str | None = None) -> str:
@@ -23,8 +22,15 @@ def granted_inside(
     steps = [step] if step else [one.key for one in program.settings.step]
     scopes = tuple(s for found in allowed(account.grants, (act,), steps, program.cohort).values() for s in found)
     if not scopes or not program.reader.within(program.cohort, student, scopes):
-        what = f"{act} {step}" if step else act
-        fail(f"{account.account} has no grant to {what} for {student}. {ASK_FOR_A_GRANT}")
+        fail(
+            tr(
+                "{account} has no grant to {what} for {student}. Ask an administrator for one: "
+                "clearance accounts grant",
+                account=account.account,
+                what=f"{word(act)} {step}" if step else word(act),
+                student=student,
+            )
+        )
     return account.account, scopes
 
 
@@ -32,7 +38,14 @@ def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[
     """Return the scopes in which an account may do this at a step; else exit."""
     scopes = allowed(account.grants, (act,), (step,), program.cohort).get(step, ())
     if not scopes:
-        fail(f"{account.account} has no grant to {act} {step}. {ASK_FOR_A_GRANT}")
+        fail(
+            tr(
+                "{account} has no grant to {act} {step}. Ask an administrator for one: clearance accounts grant",
+                account=account.account,
+                act=word(act),
+                step=step,
+            )
+        )
     return scopes
 
 
@@ -41,7 +54,7 @@ def active(program: Program, name: str) -> Account:
     account = program.accounts.find(name)
     refuse_demo(program, account)
     if account is None or not account.active:
-        fail(f'there is no active account "{name}". See: clearance accounts list')
+        fail(tr('there is no active account "{name}". See: clearance accounts list', name=name))
     return account.during(program.settings.cohort_keys())
 
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from clearance.help_texts import translate
+from clearance.output import usage_errors
 from clearance.output.tables import ERR
 from foundation.translation import tr
 
@@ -27,6 +28,7 @@ class _Commands(MutableMapping[str, Any]):
         if name not in self._made:
             module, _, function = self._places[name].partition(":")
             self._made[name] = _command(name, getattr(import_module(f"clearance.commands.{module}"), function))
+        translate(self._made[name])
         return self._made[name]
 
     def __setitem__(self, name: str, command: Any) -> None:  # noqa: ANN401 - as above
@@ -49,13 +51,10 @@ def _command(name: str, found: Any) -> Any:  # noqa: ANN401 - as above
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
         command.name = name
-        translate(command)
         return command
     single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     single.command(name)(found)
-    command = get_command(single)
-    translate(command)
-    return command
+    return get_command(single)
 
 
 def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "") -> type[TyperGroup]:
@@ -68,7 +67,22 @@ def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "")
         def __init__(self, *, commands: Any = None, **rest: Any) -> None:  # noqa: ANN401 - Typer's own arguments
             super().__init__(commands=None, **rest)
             self.commands = _Commands(places, commands or {})
+
+        def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - as above
+            """Return the options, translated here because Typer adds those of completion after the group is made."""
             translate(self)
+            params: list[Any] = super().get_params(ctx)
+            return params
+
+        def make_context(self, *args: Any, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
+            """Read the words of the group, with translated errors."""
+            with usage_errors.translated():
+                return super().make_context(*args, **rest)
+
+        def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+            """Run a command of the group, with translated errors."""
+            with usage_errors.translated():
+                return super().invoke(ctx)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
             """Run a renamed command under its new name, with a notice on stderr."""

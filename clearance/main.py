@@ -16,7 +16,7 @@ from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
 from clearance.settings_file import CONFIG_VARIABLE
 from foundation.private_files import UMASK
-from foundation.translation import language_of, use_language, wrong_language
+from foundation.translation import language_of, tr, use_language, wrong_language
 
 #: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
@@ -67,7 +67,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer has options
 
         version = program_version()
         if version == UNKNOWN:
-            ERR.print("The version is unknown because the program is not installed. Install it: make install")
+            ERR.print(tr("The version is unknown because the program is not installed. Install it: make install"))
             raise typer.Exit(1)
         OUT.print(f"clearance {version}")
         raise typer.Exit

@@ -13,6 +13,7 @@ from clearance.stores.cohort import CohortStores
 from config.cohorts import naming
 from config.tables.sources import Asked, Source
 from connectors.port import Candidates, Connector, Question, SourceRefused
+from foundation.translation import tr
 from status_db.model import CLOCKS_DIFFER, ROSTER
 
 if TYPE_CHECKING:
@@ -70,7 +71,10 @@ class Program(CohortStores):
 
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if why := asked.unusable:
-            raise SourceRefused(f"{name} cannot be queried: {'; '.join(why)}", f"Then try: clearance check {name}.")
+            raise SourceRefused(
+                tr("{name} cannot be queried: {why}", name=name, why="; ".join(why)),
+                tr("Then try: clearance check {name}.", name=name),
+            )
         windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         columns, query = asked.columns, ""
         if isinstance(asked, Source) and asked.as_of:
@@ -175,8 +179,11 @@ class Program(CohortStores):
         seals = ledger_key.read(file)
         if seals is None:
             raise ledger_key.LedgerRefused(
-                f"The ledger's key {file} is missing, and rows cannot be verified without it. "
-                "Restore that file from your copy, or sync first to start a ledger."
+                tr(
+                    "The ledger's key {file} is missing, and rows cannot be verified without it. Restore that file "
+                    "from your copy, or sync first to start a ledger.",
+                    file=file,
+                )
             )
         return seals
 
@@ -222,15 +229,24 @@ class Program(CohortStores):
             ahead = CurrentState(connection, self.cohort).ahead_of(now)
             there = time_there(connection) if not self.settings.is_demo else now
         lines = [
-            f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
-            f"Correct the clock, then run: clearance sync {name}."
+            tr(
+                "{source}{suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
+                "Correct the clock, then run: clearance sync {source}.",
+                source=name,
+                suffix=self.suffix,
+                moment=moment,
+            )
             for name, moment in sorted(ahead.items())
         ]
         difference = there - self.clock()
         if abs(difference) > CLOCKS_DIFFER:
             lines.append(
-                f"the status database's clock is at {there:%Y-%m-%d %H:%M:%S} UTC and this machine's at "
-                f"{now:%Y-%m-%d %H:%M:%S}: correct the wrong one, preferably by NTP on both."
+                tr(
+                    "the status database's clock is at {there:%Y-%m-%d %H:%M:%S} UTC and this machine's at "
+                    "{now:%Y-%m-%d %H:%M:%S}: correct the wrong one, preferably by NTP on both.",
+                    there=there,
+                    now=now,
+                )
             )
         return tuple(map(self.naming, lines))
 

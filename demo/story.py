@@ -11,6 +11,7 @@ from decimal import Decimal
 from random import Random
 
 from demo.university import Student, students
+from foundation.translation import N_
 
 FIRST_DAY = date(2019, 5, 25)
 #: The day on which the window of the postgraduates closes. The offices have data of later days too.
@@ -212,11 +213,11 @@ def notable(seed: int) -> tuple[tuple[str, str, str], ...]:
         return life.student.commuter and not (life.loans or life.fines or life.fees or life.textbooks)
 
     wanted: tuple[tuple[str, Callable[[Life], bool]], ...] = (
-        ("has books to return and a fine to pay", lambda life: long_open(life.loans) and long_open(life.fines)),
-        ("has a fee to pay", lambda life: long_open(life.fees) and not life.loans),
-        ("owes nothing and lives off campus", commuting_free),
-        ("gets a textbook refund", lambda life: bool(life.refunds)),
+        (N_("has books to return and a fine to pay"), lambda life: long_open(life.loans) and long_open(life.fines)),
+        (N_("has a fee to pay"), lambda life: long_open(life.fees) and not life.loans),
+        (N_("owes nothing and lives off campus"), commuting_free),
+        (N_("gets a textbook refund"), lambda life: bool(life.refunds)),
     )
     chosen = [(next(life.student for life in undergraduates if fits(life)), what) for what, fits in wanted]
-    chosen.append((next(life.student for life in people if not life.student.leaving), "stays a year longer"))
+    chosen.append((next(life.student for life in people if not life.student.leaving), N_("stays a year longer")))
     return tuple((student.number, student.name, what) for student, what in chosen)

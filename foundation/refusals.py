@@ -7,7 +7,7 @@ Code = TypeVar("Code", bound=StrEnum)
 
 
 class Refused(Exception, Generic[Code]):  # noqa: N818 - named by the reaction
-    """An action was refused or failed. The text is English, for a terminal, and ends with the fix.
+    """An action was refused or failed. The text is in the language of the process, and ends with the fix.
 
     `code` is the reason in one word. Pages have a sentence of their own for each. Every subclass has its own codes.
     """

@@ -62,8 +62,11 @@ def wrong_language(environment: Mapping[str, str]) -> str:
     wanted = environment.get(LANGUAGE_VARIABLE, "")
     if wanted in ("", *LANGUAGES):
         return ""
-    return (
-        f'{LANGUAGE_VARIABLE} is "{wanted}", which is not a language of this program. Set it to: {", ".join(LANGUAGES)}'
+    return tr(
+        '{variable} is "{wanted}", which is not a language of this program. Set it to: {known}',
+        variable=LANGUAGE_VARIABLE,
+        wanted=wanted,
+        known=", ".join(LANGUAGES),
     )
 
 

@@ -41,7 +41,7 @@ def error_texts() -> Mapping[str, tuple[str, ...]]:
     """Return module → its error texts in the order of the source code, without modules that have none."""
     files = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
     trees = {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in files}
-    errors = _error_classes(trees.values())
+    errors = error_classes(trees.values())
     found = {
         module: tuple(dict.fromkeys(texts_in(tree, errors, settings=module.startswith("config/"))))
         for module, tree in trees.items()
@@ -49,7 +49,7 @@ def error_texts() -> Mapping[str, tuple[str, ...]]:
     return {module: texts for module, texts in found.items() if texts}
 
 
-def _error_classes(trees: Iterable[ast.Module]) -> AbstractSet[str]:
+def error_classes(trees: Iterable[ast.Module]) -> AbstractSet[str]:
     """Return the names of all subclasses of the root class."""
     bases = {
         node.name: {_name_of(base) for base in node.bases}

@@ -20,6 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from typer.main import get_command
 
+from clearance.help_texts import english
 from clearance.main import app
 from foundation import translation
 from portal.i18n.languages import catalogue_file
@@ -38,7 +39,7 @@ _ENGLISH: Mapping[str, Mapping[str, tuple[int, ...] | None]] = {
     "portal": _MARKS,
     **{
         folder: {**_MARKS, "N_": None}
-        for folder in ("clearance", "config", "connectors", "foundation", "status_db", "sync")
+        for folder in ("clearance", "config", "connectors", "demo", "foundation", "status_db", "sync")
     },
 }
 
@@ -158,8 +159,8 @@ def _english_texts(root: Path) -> Catalog:
 
 def _help_texts(command: Any) -> Iterator[str]:  # noqa: ANN401 - Typer's own copy of click has no public types
     """Yield the help of a command or group, and of all below it."""
-    yield from (text for text in (command.help, command.epilog) if text)
-    yield from (parameter.help for parameter in command.params if getattr(parameter, "help", None))
+    yield from filter(None, (english(command, "help"), english(command, "epilog")))
+    yield from filter(None, (english(parameter, "help") for parameter in command.params))
     for each in dict(getattr(command, "commands", {})).values():
         yield from _help_texts(each)
 

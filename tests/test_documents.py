@@ -20,6 +20,7 @@ from config.tables.secrets import Origin
 from config.tables.sources import Source
 from config.tables.steps import Flow, Step
 from connectors.port import ProofKind, Question
+from foundation.translation import LANGUAGES
 from status_db.model import RunState
 from supply.reference import settings_page
 from supply.reference.settings_page import TABLES
@@ -210,14 +211,14 @@ def test_a_connectors_page_reports_every_key_and_no_other(connector: str) -> Non
 
 
 def words_of_the_program() -> set[str]:
-    """Return the settings keys, connectors, commands and states of runs that a Chinese document may name."""
+    """Return the keys, connectors, commands, states of runs and languages that a Chinese document may name."""
     connector_names = [path.stem for path in (ROOT / "connectors").glob("*.py") if schema_of(path.stem)]
     schemas = [schema for name in connector_names if (schema := schema_of(name))]
     keys = {key for model in TABLES.values() for key in settings_page.keys(model)}
     groups: Any = typer.main.get_command(app)
     commands = set(groups.commands).union(*(getattr(group, "commands", ()) for group in groups.commands.values()))
     own_keys = {key for schema in schemas for key in schema.model_fields}
-    return {*keys, *own_keys, *connector_names, *commands, *RunState, "true", "false", "clearance"}
+    return {*keys, *own_keys, *connector_names, *commands, *RunState, *LANGUAGES, "true", "false", "clearance"}
 
 
 @in_chinese

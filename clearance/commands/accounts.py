@@ -9,9 +9,11 @@ import typer
 from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
-from clearance.output.grant_words import GrantUnreadable, grant_of, grants_text
+from clearance.output.code_words import joined, word
+from clearance.output.grant_words import GrantUnreadable, grant_of, grants_text, stored_grant
 from clearance.services import Program
 from config.tables.plain_text import unprintable_in
+from foundation.translation import tr, tr_n
 from status_db.accounts import demo_accounts
 from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import AuditEvent
@@ -62,26 +64,31 @@ def add(
         try:
             password = sys.stdin.readline().rstrip("\r\n")
         except UnicodeDecodeError:
-            fail("the password is not text in this terminal's encoding. Use UTF-8.")
+            fail(tr("the password is not text in this terminal's encoding. Use UTF-8."))
         if unprintable_in(password):
-            fail("the password has a control character, or is not text in this terminal's encoding. Use UTF-8.")
+            fail(tr("the password has a control character, or is not text in this terminal's encoding. Use UTF-8."))
         from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its word lists load slowly
 
         if why := weakness(password, (account, name, student)):
-            fail(f"the password is too easy to guess ({why.value}). Use a few unrelated words.")
+            fail(tr("the password is too easy to guess ({why}). Use a few unrelated words.", why=word(why)))
         hashed = hash_password(password)
     now = program.clock()
     made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
-    note(program, AuditEvent.ACCOUNT_MADE, by, of=made.account, grants=[grants_text([g]) for g in made.grants])
-    tables.OUT.print(f"account {made.account} is created for {made.name}")
+    note(program, AuditEvent.ACCOUNT_MADE, by, of=made.account, grants=[stored_grant(g) for g in made.grants])
+    tables.OUT.print(tr("account {account} is created for {name}", account=made.account, name=made.name))
     if hashed is None and program.settings.auth.local:
         code = program.codes.make(made.account, made_by=by, now=now, lasts=program.settings.auth.code_lasts)
         note(program, AuditEvent.CODES_MADE, by, of=made.account, count=1)
-        tables.OUT.print(f"one-time code, shown only once: {code}   (to enter on the page /first-password)")
+        tables.OUT.print(
+            tr("one-time code, shown only once: {code}   (to enter on the page /first-password)", code=code)
+        )
     if asked_of(program.settings.auth, made):
         tables.OUT.print(
-            "It needs a second factor. Create its set-up code, and hand it over in person: "
-            f"clearance accounts codes --second-factor {made.account}",
+            tr(
+                "It needs a second factor. Create its set-up code, and hand it over in person: clearance accounts "
+                "codes --second-factor {account}",
+                account=made.account,
+            ),
             markup=False,
         )
 
@@ -112,14 +119,14 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
         )
         return
     tables.table(
-        ("account", "name", "student", "active", "password", "second factor", "grants"),
+        (tr("account"), tr("name"), tr("student"), tr("active"), tr("password"), tr("second factor"), tr("grants")),
         (
             (
                 a.account,
                 a.name,
                 a.student or "",
                 _activity_text(program, a),
-                "yes" if a.password_hash else "none yet",
+                tr("yes") if a.password_hash else tr("none yet"),
                 _factors_text(program, a, held.get(a.account, AccountFactors())),
                 grants_text(a.grants, numbered=True),
             )
@@ -127,54 +134,63 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
         ),
     )
     for line in (*second_administrator(program), *lacking_reviewers(program)):
-        tables.ERR.print(f"warning: {line}")
+        tables.ERR.print(tr("warning: {text}", text=line))
 
 
 def _factors_text(program: Program, account: Account, held: AccountFactors) -> str:
     """Return the second factors of an account as text; empty when it has none and needs none."""
     parts = [
-        "app" if held.app else "",
-        f"{held.passkeys} passkey{'s' if held.passkeys > 1 else ''}" if held.passkeys else "",
-        f"{held.recovery} recovery codes" if held.any else "",
+        tr("app") if held.app else "",
+        tr_n("{number} passkey", "{number} passkeys", held.passkeys) if held.passkeys else "",
+        tr("{codes} recovery codes", codes=held.recovery) if held.any else "",
     ]
     if held.any:
-        return ", ".join(part for part in parts if part)
+        return joined(part for part in parts if part)
     if asked_of(program.settings.auth, account):
-        return "none yet"
-    return "exempt, a demo account" if asked_of(program.settings.auth, replace(account, demo=False)) else ""
+        return tr("none yet")
+    return tr("exempt, a demo account") if asked_of(program.settings.auth, replace(account, demo=False)) else ""
 
 
 def second_factor_off(program: Program) -> list[str]:
     """Warn when no account needs a second factor."""
     if program.settings.auth.asks_second_factor_of != "off":
         return []
-    found = 'second_factor = "off" in [auth]: administrators, reviewers and issuers sign in with a password alone.'
-    fix = (
-        'Write "privileged", or remove the key, and create their set-up codes: clearance accounts codes --second-factor'
-    )
-    return [f"{found} {fix}"]
+    return [
+        tr(
+            'second_factor = "off" in [auth]: administrators, reviewers and issuers sign in with a password alone. '
+            'Write "privileged", or remove the key, and create their set-up codes: clearance accounts codes '
+            "--second-factor"
+        )
+    ]
 
 
 def _activity_text(program: Program, account: Account) -> str:
     """Return whether an account can sign in, and why not."""
     if account.active:
-        return "yes"
+        return tr("yes")
     if account.altered:
-        return "no, altered: clearance verify"
-    return "no, the demo's" if account.demo and not program.settings.is_demo else "no"
+        return tr("no, altered: clearance verify")
+    return tr("no, the demo's") if account.demo and not program.settings.is_demo else tr("no")
 
 
 def second_administrator(program: Program) -> list[str]:
     """Warn when one administrator suffices, and when two are needed and there are fewer. Raises StoreError."""
     if not program.settings.auth.second_administrator:
-        found = "second_administrator = false in [auth]: on the pages, one administrator alone gives grants to act, and"
-        fix = "creates codes for accounts that have one. If you have two administrators, remove the key."
-        return [f"{found} {fix}"]
+        return [
+            tr(
+                "second_administrator = false in [auth]: on the pages, one administrator alone gives grants to act, "
+                "and creates codes for accounts that have one. If you have two administrators, remove the key."
+            )
+        ]
     if program.changes.administrators() != ADMINISTRATORS - 1:
         return []
-    found = "only one active account has the grant manage without an end: no second one can confirm its changes."
-    fix = "Give it to a second account: clearance accounts grant ACCOUNT manage. With one administrator alone, write"
-    return [f"{found} {fix} second_administrator = false in [auth]"]
+    return [
+        tr(
+            "only one active account has the grant manage without an end: no second one can confirm its changes. "
+            "Give it to a second account: clearance accounts grant ACCOUNT manage. With one administrator alone, "
+            "write second_administrator = false in [auth]"
+        )
+    ]
 
 
 def of_the_demo(program: Program) -> list[str]:
@@ -182,14 +198,17 @@ def of_the_demo(program: Program) -> list[str]:
     names = () if program.settings.is_demo else demo_accounts.listed(program.desk)
     if not names:
         return []
-    shown = ", ".join(names[:_MOST_NAMES]) + (
-        f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    )
-    found = (
-        f"the demo created accounts in this database: {shown}. Their password is public, so they cannot sign in here."
-    )
-    fix = "Point [status_db] url and desk_url at a database of your own, or restore a backup: clearance restore FOLDER"
-    return [f"{found} {fix}"]
+    shown, more = ", ".join(names[:_MOST_NAMES]), len(names) - _MOST_NAMES
+    if more > 0:
+        shown = tr("{names} and {more} more", names=shown, more=more)
+    return [
+        tr(
+            "the demo created accounts in this database: {names}. Their password is public, so they cannot sign in "
+            "here. Point [status_db] url and desk_url at a database of your own, or restore a backup: "
+            "clearance restore FOLDER",
+            names=shown,
+        )
+    ]
 
 
 def lacking_reviewers(program: Program) -> list[str]:
@@ -201,7 +220,12 @@ def lacking_reviewers(program: Program) -> list[str]:
     for short in short_of_reviewers(program.accounts.listed(), colleges, reviews):
         lines.setdefault(short.cohort, []).append(f"{short.college} ({short.reviewers})")
     return [
-        f"{cohort}: fewer than {ENOUGH} active reviewers for {', '.join(found)}. Add one: clearance accounts grant"
+        tr(
+            "{cohort}: fewer than {enough} active reviewers for {colleges}. Add one: clearance accounts grant",
+            cohort=cohort,
+            enough=ENOUGH,
+            colleges=joined(found),
+        )
         for cohort, found in lines.items()
     ]
 
@@ -214,17 +238,30 @@ def students(context: typer.Context, *, college: College = "", class_name: Class
     inside = {column: value for column, value in (("college", college), ("class", class_name)) if value}
     leavers = program.leavers.listed(program.cohort, inside)
     if not leavers:
-        fail(f"no student there leaves with {program.cohort}. Check the names, or run: clearance sync roster")
+        fail(
+            tr(
+                "no student there leaves with {cohort}. Check the names, or run: clearance sync roster",
+                cohort=program.cohort,
+            )
+        )
     made, taken = program.accounts.add_students([(one.student, one.name) for one in leavers], program.clock())
     if made:
         note(program, AuditEvent.ACCOUNT_MADE, by, cohort=program.cohort, count=made, **inside)
     tables.OUT.print(
-        f"{made} accounts are created; {len(leavers) - made - len(taken)} of {len(leavers)} existed already"
+        tr(
+            "{made} accounts are created; {existing} of {all} existed already",
+            made=made,
+            existing=len(leavers) - made - len(taken),
+            all=len(leavers),
+        )
     )
     if taken:
         fail(
-            f"{', '.join(taken)}: another person's account has this number as its sign-in name. Give that person "
-            "another account first."
+            tr(
+                "{accounts}: another person's account has this number as its sign-in name. Give that person "
+                "another account first.",
+                accounts=joined(taken),
+            )
         )
 
 
@@ -235,7 +272,7 @@ def deactivate(context: typer.Context, account: str, *, author: Author = "") -> 
     by = author_of(program, author)
     program.accounts.deactivate(account)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, of=normalise_account(account), what="deactivated")
-    tables.OUT.print(f"account {normalise_account(account)} is deactivated")
+    tables.OUT.print(tr("account {account} is deactivated", account=normalise_account(account)))
 
 
 @ends_well
@@ -245,7 +282,7 @@ def activate(context: typer.Context, account: str, *, author: Author = "") -> No
     by = author_of(program, author)
     program.accounts.activate(account)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, of=normalise_account(account), what="activated")
-    tables.OUT.print(f"account {normalise_account(account)} is active")
+    tables.OUT.print(tr("account {account} is active", account=normalise_account(account)))
 
 
 @ends_well
@@ -254,12 +291,12 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
     if program.accounts.find(name) is None:
-        fail(f'there is no account "{name}". See: clearance accounts list')
+        fail(tr('there is no account "{name}". See: clearance accounts list', name=name))
     from portal.auth.throttle import Throttle  # noqa: PLC0415 - see above
 
     Throttle.of(program.attempts, program.settings.auth, program.settings.portal).unlock(name)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, of=name, what="unlocked")
-    tables.OUT.print(f"account {name} can sign in without a wait")
+    tables.OUT.print(tr("account {name} can sign in without a wait", name=name))
 
 
 @ends_well
@@ -268,11 +305,12 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
     if not program.factors.reset(name):
-        fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
+        fail(tr('there is no account "{name}" with a second factor. See: clearance accounts list', name=name))
     note(program, AuditEvent.SECOND_FACTOR_RESET, by, of=name)
-    tables.OUT.print(f"the second factors of account {name} are removed; its sessions have ended")
+    tables.OUT.print(tr("the second factors of account {name} are removed; its sessions have ended", name=name))
     tables.OUT.print(
-        f"Create a code to set up a new one: clearance accounts codes --second-factor {name}", markup=False
+        tr("Create a code to set up a new one: clearance accounts codes --second-factor {name}", name=name),
+        markup=False,
     )
 
 
@@ -284,4 +322,6 @@ def seal(context: typer.Context) -> None:
     is ignored.
     """
     program = chosen(context).program()
-    tables.OUT.print(f"{program.desk_store.seal_all(program.clock())} rows are sealed; clearance verify checks them")
+    tables.OUT.print(
+        tr("{rows} rows are sealed; clearance verify checks them", rows=program.desk_store.seal_all(program.clock()))
+    )

@@ -7,6 +7,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c
 from clearance.output import tables
+from foundation.translation import tr
 from foundation.version import program_version
 from status_db.backups.making import make
 from status_db.backups.manifest import databases
@@ -40,9 +41,11 @@ def backup(
         tables.as_json(made)
         return
     size = sum(member.size for member in made.manifest.members)
-    tables.OUT.print(f"{made.folder}: {made.manifest.rows:,} rows, {size:,} bytes, verified")
+    tables.OUT.print(
+        tr("{folder}: {rows:,} rows, {size:,} bytes, verified", folder=made.folder, rows=made.manifest.rows, size=size)
+    )
     for gone in made.pruned:
-        tables.OUT.print(f"removed {gone}")
+        tables.OUT.print(tr("removed {gone}", gone=gone))
 
 
 @ends_well
@@ -70,14 +73,20 @@ def restore(
     )
     at = tables.moment(done.manifest.made_at, program.settings.institution.timezone)
     tables.OUT.print(
-        f"Restored as of {at}: {done.manifest.rows:,} rows, each table with the number of rows in the backup."
+        tr(
+            "Restored as of {at}: {rows:,} rows, each table with the number of rows in the backup.",
+            at=at,
+            rows=done.manifest.rows,
+        )
     )
     for kept in done.kept:
-        tables.OUT.print(f"The previous database is kept: {kept}")
+        tables.OUT.print(tr("The previous database is kept: {kept}", kept=kept))
     if done.older:
-        tables.OUT.print("Its tables are older than this program's. Run: clearance db upgrade")
+        tables.OUT.print(tr("Its tables are older than this program's. Run: clearance db upgrade"))
     tables.OUT.print(
-        "All users must sign in again. Accounts are as of the backup: check them with clearance accounts list. "
-        "Get later changes of the offices: clearance sync. Then start the services again.",
+        tr(
+            "All users must sign in again. Accounts are as of the backup: check them with clearance accounts list. "
+            "Get later changes of the offices: clearance sync. Then start the services again."
+        ),
         markup=False,
     )

@@ -12,10 +12,12 @@ from clearance.commands.accounts import ClassName, College
 from clearance.context import chosen, ends_well, fail
 from clearance.files.lists import cells_in
 from clearance.output import tables
+from clearance.output.code_words import joined
 from clearance.output.slips import HandoutSlip, write_slips
 from clearance.services import Program
 from connectors.port import Cell, SourceGarbled
 from foundation.private_files import write_new
+from foundation.translation import N_, tr
 from status_db.accounts.accounts import normalise_account
 from status_db.accounts.audit_log import AuditEvent
 from status_db.model import normalise_number
@@ -61,13 +63,13 @@ def codes(
     if second_factor:
         if not accounts or college or class_name or xlsx:
             raise typer.BadParameter(
-                "--second-factor needs the names of accounts, and allows no other option: remove the others"
+                tr("--second-factor needs the names of accounts, and allows no other option: remove the others")
             )
         _set_up_codes(program, accounts, by)
         return
     _refuse_without_passwords(program)
     if bool(accounts) == bool(college or class_name):
-        raise typer.BadParameter("give either accounts, or --class or --college")
+        raise typer.BadParameter(tr("give either accounts, or --class or --college"))
     owners = _owners_of(program, accounts) if accounts else _owners_in_class(program, college, class_name)
     now, lasts = program.clock(), program.settings.auth.code_lasts
     if xlsx is not None:
@@ -79,14 +81,20 @@ def codes(
     slips = [HandoutSlip(one.account, one.name, one.college, one.class_name, made[one.account]) for one in owners]
     if xlsx is None:
         tables.table(
-            ("college", "class", "account", "name", "one-time code"),
+            (tr("college"), tr("class"), tr("account"), tr("name"), tr("one-time code")),
             ((s.college, s.class_name, s.account, s.name, s.code) for s in slips),
         )
-        tables.ERR.print(f"valid until {tables.moment(now + lasts, program.settings.institution.timezone)}")
+        tables.ERR.print(
+            tr("valid until {until}", until=tables.moment(now + lasts, program.settings.institution.timezone))
+        )
         return
     write_slips(xlsx, slips, program.settings, now=now, until=now + lasts, by=by)
     tables.OUT.print(
-        f"{len(slips)} slips are in {xlsx}. The codes in it open accounts: keep the file safe, and delete it afterwards"
+        tr(
+            "{slips} slips are in {xlsx}. The codes in it open accounts: keep the file safe, and delete it afterwards",
+            slips=len(slips),
+            xlsx=xlsx,
+        )
     )
 
 
@@ -97,29 +105,49 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
     for account, owner in zip(accounts, owners, strict=True):
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
-            why = _why_not_asked(program, demo=owner.demo)
-            fail(f'No code is created. "{name}" needs no second factor: {why}')
+            fail(_not_asked_text(program, name, demo=owner.demo))
         if held.get(name, AccountFactors()).any:
             fail(
-                f'"{name}" already has a second factor, so a code would have no effect. If its device is lost, remove '
-                f"it first: clearance accounts reset-factor {name}"
+                tr(
+                    '"{name}" already has a second factor, so a code would have no effect. If its device is lost, '
+                    "remove it first: clearance accounts reset-factor {name}",
+                    name=name,
+                )
             )
     now, lasts = program.clock(), program.settings.auth.code_lasts
     made = program.codes.make_all(accounts, made_by=by, now=now, lasts=lasts, kind=CodeKind.FACTOR)
     note(program, AuditEvent.CODES_MADE, by, count=len(made), kind="second factor", of=list(made))
-    tables.table(("account", "set-up code"), made.items())
+    tables.table((tr("account"), tr("set-up code")), made.items())
     until = tables.moment(now + lasts, program.settings.institution.timezone)
-    tables.ERR.print(f"valid until {until}; hand each over in person, separately from the code for a password")
+    tables.ERR.print(
+        tr("valid until {until}; hand each over in person, separately from the code for a password", until=until)
+    )
 
 
-def _why_not_asked(program: Program, *, demo: bool) -> str:
-    if demo:
-        return "the demo created it. Choose another account: clearance accounts list"
+def _not_asked_text(program: Program, name: str, *, demo: bool) -> str:
+    """Return the error of an account that needs no second factor, with the fix."""
     asked = program.settings.auth.asks_second_factor_of
-    if asked == "off":
-        return 'second_factor = "off" in [auth]. Write "privileged" or "staff" there.'
-    lacks = "to manage, review or issue" if asked == "privileged" else "at all"
-    return f"it has no grant {lacks}. Give it one: clearance accounts grant"
+    if demo:
+        text = N_(
+            'No code is created. "{name}" needs no second factor: the demo created it. Choose another account: '
+            "clearance accounts list"
+        )
+    elif asked == "off":
+        text = N_(
+            'No code is created. "{name}" needs no second factor: second_factor = "off" in [auth]. Write "privileged" '
+            'or "staff" there.'
+        )
+    elif asked == "privileged":
+        text = N_(
+            'No code is created. "{name}" needs no second factor: it has no grant to manage, review or issue. Give it '
+            "one: clearance accounts grant"
+        )
+    else:
+        text = N_(
+            'No code is created. "{name}" needs no second factor: it has no grant at all. Give it one: '
+            "clearance accounts grant"
+        )
+    return tr(text, name=name)
 
 
 @ends_well
@@ -131,7 +159,7 @@ def password(context: typer.Context, account: str, *, author: Author = "") -> No
     lasts = program.settings.auth.code_lasts
     code = program.codes.make(name, made_by=by, now=program.clock(), lasts=lasts)
     note(program, AuditEvent.CODES_MADE, by, of=name, count=1)
-    tables.OUT.print(f"one-time code of {name}, shown only once: {code}")
+    tables.OUT.print(tr("one-time code of {name}, shown only once: {code}", name=name, code=code))
 
 
 @ends_well
@@ -140,28 +168,49 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
     program = chosen(context).program()
     by = author_of(program, author)
     if program.settings.auth.identity == "off":
-        fail('identity = "off" in [auth], so the numbers cannot be used. Read docs/accounts.md, then change that key.')
+        fail(
+            tr(
+                'identity = "off" in [auth], so the numbers cannot be used. Read docs/accounts.md, then change '
+                "that key."
+            )
+        )
     try:
         rows = cells_in(file, _IDENTITY_COLUMNS, program.clock)
     except SourceGarbled:
         # Its own message can contain cells of the file.
-        fail(f"{file} is not a list with the columns {' and '.join(_IDENTITY_COLUMNS)}. Save it as .xlsx or .csv.")
+        fail(
+            tr(
+                "{file} is not a list with the columns {columns}. Save it as .xlsx or .csv.",
+                file=file,
+                columns=" and ".join(_IDENTITY_COLUMNS),
+            )
+        )
     numbers: dict[str, str] = {}
     mistakes: list[str] = []
     for entry, (student, document) in enumerate(rows, 1):
         key, number = normalise_number(student or ""), _document_number(document)
         if not key or number is None:
-            mistakes.append(f"entry {entry} ({key or 'no number'}): {_identity_fault(document, key)}")
+            about = key or tr("no number")
+            fault = _identity_fault(document, key)
+            mistakes.append(tr("entry {entry} ({about}): {fault}", entry=entry, about=about, fault=fault))
         elif numbers.setdefault(key, number) != number:
-            mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
+            fault = tr("the list has two different numbers for this student")
+            mistakes.append(tr("entry {entry} ({about}): {fault}", entry=entry, about=key, fault=fault))
     if mistakes:
-        fail("Nothing is written. Fix these entries, and import the list again:", about=mistakes)
+        fail(tr("Nothing is written. Fix these entries, and import the list again:"), about=mistakes)
     missing = program.identities.keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, AuditEvent.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
-    tables.OUT.print(f"{kept} students' numbers are stored as hashes. Delete the list now: {file}")
+    tables.OUT.print(
+        tr("{kept} students' numbers are stored as hashes. Delete the list now: {file}", kept=kept, file=file)
+    )
     if missing:
-        tables.ERR.print(f"without an account: {', '.join(sorted(missing))}. Create them: clearance accounts students")
+        tables.ERR.print(
+            tr(
+                "without an account: {students}. Create them: clearance accounts students",
+                students=joined(sorted(missing)),
+            )
+        )
 
 
 def _document_number(cell: Cell) -> str | None:
@@ -176,10 +225,10 @@ def _document_number(cell: Cell) -> str | None:
 
 def _identity_fault(cell: Cell, student: str) -> str:
     if not student:
-        return "the student number is missing"
+        return tr("the student number is missing")
     if cell is None or isinstance(cell, str):
-        return "the document's number is missing, too short, or damaged by a spreadsheet: format the column as text"
-    return "a spreadsheet has converted the document's number: format the column as text and paste it again"
+        return tr("the document's number is missing, too short, or damaged by a spreadsheet: format the column as text")
+    return tr("a spreadsheet has converted the document's number: format the column as text and paste it again")
 
 
 def _owners_of(program: Program, accounts: Sequence[str]) -> list[_CodeOwner]:
@@ -187,7 +236,7 @@ def _owners_of(program: Program, accounts: Sequence[str]) -> list[_CodeOwner]:
     for name in dict.fromkeys(normalise_account(one) for one in accounts):
         found = program.accounts.find(name)
         if found is None or not found.active:
-            fail(f'there is no active account "{name}". See: clearance accounts list')
+            fail(tr('there is no active account "{name}". See: clearance accounts list', name=name))
         owners.append(_CodeOwner(found.account, found.name))
     return owners
 
@@ -205,13 +254,23 @@ def _owners_in_class(program: Program, college: str, class_name: str) -> list[_C
         if one.student in without
     ]
     if not owners:
-        fail("no student there waits for a first password. Check the names, or first run: clearance accounts students")
+        fail(
+            tr(
+                "no student there waits for a first password. Check the names, or first run: clearance accounts "
+                "students"
+            )
+        )
     return owners
 
 
 def _refuse_without_passwords(program: Program) -> None:
     if not program.settings.auth.local:
-        fail("no code is created, because there are no passwords here. To use passwords, write local = true in [auth].")
+        fail(
+            tr(
+                "no code is created, because there are no passwords here. To use passwords, write local = true in "
+                "[auth]."
+            )
+        )
 
 
 def _create_private_file(file: Path) -> None:
@@ -220,4 +279,4 @@ def _create_private_file(file: Path) -> None:
         file.unlink(missing_ok=True)
         write_new(file, b"")
     except OSError as error:
-        fail(f"{file} cannot be written ({error.strerror}). Name another file with --xlsx.")
+        fail(tr("{file} cannot be written ({why}). Name another file with --xlsx.", file=file, why=error.strerror))

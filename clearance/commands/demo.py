@@ -22,30 +22,23 @@ from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
 from clearance.context import USAGE, GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.demo_life import (
-    COLLEGE,
-    REVIEWERS,
-    ROOMS,
     add_first_results,
     announce,
     approve_waiting,
     live,
 )
+from clearance.demo_people import PASSWORD, make_accounts
 from clearance.output import tables
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
 from clearance.supervision.children import start, stop
 from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
-from demo.story import FIRST_DAY, LAST_DAY, notable
-from demo.university import Student
-from portal.auth.passwords import hash_password
+from demo.story import FIRST_DAY, LAST_DAY
+from foundation.translation import tr
 from portal.server import serve as serve_pages
-from status_db.accounts.accounts import Act, Grant
 from status_db.model import State
 from sync.run.outcome import Outcome
-
-#: The password of every account in the demo.
-PASSWORD = "graduation-2019"  # noqa: S105 - public, for this machine alone
 
 FINANCE_PORT = 8619
 
@@ -53,53 +46,6 @@ FINANCE_PORT = 8619
 _SCHEDULE_ENDS = 30
 
 _LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
-
-#: A class of that college.
-CLASS = "12151"
-
-_STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
-    ("dean", "校领导", (Grant(Act.READ),), "reads every college"),
-    ("counsellor", "就业辅导员", (Grant(Act.READ, None, {"college": (COLLEGE,)}),), f"reads one college, {COLLEGE}"),
-    ("teacher", "班主任", (Grant(Act.READ, None, {"class": (CLASS,)}),), f"reads one class, {CLASS}"),
-    (
-        "librarian",
-        "图书馆操作员",
-        (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
-        "decides for the library",
-    ),
-    ("cashier", "计财处操作员", (Grant(Act.READ, "finance"), Grant(Act.DECIDE, "finance")), "decides for finance"),
-    ("warden", "宿管中心操作员", (Grant(Act.READ, "dorm"), Grant(Act.DECIDE, "dorm")), "decides for the dormitories"),
-    (
-        "college",
-        "学院资料室",
-        (
-            Grant(Act.READ, "college_items", {"college": (COLLEGE,)}),
-            Grant(Act.DECIDE, "college_items", {"college": (COLLEGE,)}),
-        ),
-        f"decides for the reading room of {COLLEGE}",
-    ),
-    (
-        "reviewer",
-        "学院终审",
-        tuple(Grant(act, None, {"college": (COLLEGE,)}) for act in (Act.READ, Act.REVIEW, Act.ISSUE)),
-        f"reviews {COLLEGE} and issues certificates",
-    ),
-    (
-        ROOMS,
-        "各学院资料室",
-        (Grant(Act.READ, "college_items"), Grant(Act.DECIDE, "college_items")),
-        "decides for the reading rooms of every college",
-    ),
-    (
-        REVIEWERS,
-        "各学院终审",
-        (Grant(Act.READ), Grant(Act.REVIEW), Grant(Act.ISSUE)),
-        "reviews every college and issues certificates",
-    ),
-    ("auditor", "审计员", (Grant(Act.AUDIT),), "reads everything, changes nothing"),
-    ("admin", "系统管理员", (Grant(Act.MANAGE),), "manages sources and runs"),
-    ("second", "第二管理员", (Grant(Act.MANAGE),), "confirms changes of the other administrator"),
-)
 
 app = typer.Typer(
     help="Run a small university on this machine: its offices, a sync, the pages.", invoke_without_command=True
@@ -134,9 +80,12 @@ def _refuse_without_clock(here: GlobalOptions) -> None:
     """Exit before any change, unless the settings have the demo's clock."""
     if not here.program().settings.is_demo:
         fail(
-            f"{here.file} is not a demo's settings file: it has no [demo] clock_file. "
-            "Nothing was written, because the demo would add invented students to this status database, and accounts "
-            "with a public password. Use the demo's own settings: clearance --config config/demo.toml demo"
+            tr(
+                "{file} is not a demo's settings file: it has no [demo] clock_file. Nothing was written, because "
+                "the demo would add invented students to this status database, and accounts with a public "
+                "password. Use the demo's own settings: clearance --config config/demo.toml demo",
+                file=here.file,
+            )
         )
 
 
@@ -152,8 +101,13 @@ def _write_offices(offices: Offices, day: int) -> None:
         offices.write(day)
     except (OSError, DatabaseError, sqlite3.DatabaseError) as error:
         fail(
-            f"a file of the demo's offices in {offices.folder} cannot be written ({getattr(error, 'orig', error)}). "
-            f"Remove {offices.folder.parent}, and build the university again: clearance demo"
+            tr(
+                "a file of the demo's offices in {folder} cannot be written ({why}). Remove {parent}, and build "
+                "the university again: clearance demo",
+                folder=offices.folder,
+                why=getattr(error, "orig", error),
+                parent=offices.folder.parent,
+            )
         )
 
 
@@ -180,7 +134,7 @@ def demo(
     stop_like_ctrl_c()
     offices = offices_of(here.file)
     if offices.day() is None:
-        tables.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
+        tables.OUT.print(tr("Building the demo university: 4,215 graduates, four offices and a registrar …"))
         _build(here, offices)
     use_finance_port(finance_port)
     with finance_office(offices, finance_port):
@@ -189,7 +143,7 @@ def demo(
         program.sync.open_cohort()
         began = time.monotonic()
         outcomes = run_all(program.season((program,)), list(program.sync.names()), "demo")
-        tables.OUT.print(f"synced in {time.monotonic() - began:.1f} s")
+        tables.OUT.print(tr("synced in {seconds:.1f} s", seconds=time.monotonic() - began))
         outcomes = _approved(program, outcomes)
         tables.OUT.print("")
         _print_summary(program)
@@ -221,15 +175,18 @@ def advance(
     offices = offices_of(here.file)
     day = offices.day()
     if day is None:
-        fail("the demo university is not built yet. Run: clearance demo")
+        fail(tr("the demo university is not built yet. Run: clearance demo"))
     if to is None:
         _advance(here, offices, range(day, day + (days or 1)))
         tables.OUT.print(
-            f"the offices are now at day {day + (days or 1)} of the season. Next: clearance plan, then clearance sync"
+            tr(
+                "the offices are now at day {day} of the season. Next: clearance plan, then clearance sync",
+                day=day + (days or 1),
+            )
         )
         return
     if days is not None:
-        fail("give either --days or --to", USAGE)
+        fail(tr("--days and --to contradict each other. Give one of them."), USAGE)
     last = _day_of(to, day)
     use_finance_port(finance_port)
     with finance_office(offices, finance_port):
@@ -247,10 +204,16 @@ def _day_of(text: str, day: int) -> int:
     try:
         wanted = (date.fromisoformat(text) - FIRST_DAY).days
     except ValueError:
-        fail(f'"{text}" is not a date. Write one such as {last}.', USAGE)
+        fail(tr('"{text}" is not a date. Write one such as {last}.', text=text, last=last), USAGE)
     if not day < wanted <= LAST_DAY:
         here = FIRST_DAY + timedelta(days=day)
-        fail(f"the demo is at {here}, and its story ends on {last}. Write a later day than the first, up to the last.")
+        fail(
+            tr(
+                "the demo is at {day}, and its story ends on {last}. Write a later day than the first, up to the last.",
+                day=here,
+                last=last,
+            )
+        )
     return wanted
 
 
@@ -266,8 +229,14 @@ def _live(here: GlobalOptions, day: int) -> None:
     with closing(here.program()) as program:
         work = live(program, SEED, day)
         tables.OUT.print(
-            f"{FIRST_DAY + timedelta(days=day)}: reading rooms cleared {work.cleared:,} students, "
-            f"{work.reviewed:,} were reviewed, {work.issued:,} received their certificate"
+            tr(
+                "{day}: reading rooms cleared {cleared:,} students, {reviewed:,} were reviewed, {issued:,} received "
+                "their certificate",
+                day=FIRST_DAY + timedelta(days=day),
+                cleared=work.cleared,
+                reviewed=work.reviewed,
+                issued=work.issued,
+            )
         )
 
 
@@ -275,10 +244,13 @@ def _approved(program: Program, outcomes: list[Outcome]) -> list[Outcome]:
     """Approve the runs that wait, as the demo's administrator, and say so; return how all ended."""
     ended = {outcome.run: outcome for outcome in approve_waiting(program, outcomes)}
     if ended:
-        names = ", ".join(f"{outcome.source} (run {outcome.run})" for outcome in ended.values())
+        names = ", ".join(tr("{source} (run {run})", source=each.source, run=each.run) for each in ended.values())
         tables.OUT.print(
-            f"The demo's administrator approved: {names}. At a university, a person first compares a few students with "
-            "the office: clearance runs spot-check"
+            tr(
+                "The demo's administrator approved: {names}. At a university, a person first compares a few students "
+                "with the office: clearance runs spot-check",
+                names=names,
+            )
         )
     return [ended.get(outcome.run, outcome) for outcome in outcomes]
 
@@ -294,12 +266,17 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
         _build(here, built)
     stop_like_ctrl_c()
     with finance_office(built, finance_port):
-        tables.OUT.print(f"the finance office runs on http://127.0.0.1:{finance_port}; press Ctrl-C to stop it")
+        tables.OUT.print(
+            tr(
+                "the finance office runs on http://127.0.0.1:{finance_port}; press Ctrl-C to stop it",
+                finance_port=finance_port,
+            )
+        )
         try:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
-            tables.OUT.print("closed")
+            tables.OUT.print(tr("closed"))
 
 
 @contextmanager
@@ -327,7 +304,13 @@ def finance_office(offices: Offices, port: int) -> Iterator[None]:
     served = _served_folder(port)
     if served is not None:
         if served != str(offices.folder.resolve()):
-            fail(f"port {port} is used by another demo's finance office ({served}). Use another --finance-port.")
+            fail(
+                tr(
+                    "port {port} is used by another demo's finance office ({served}). Use another --finance-port.",
+                    port=port,
+                    served=served,
+                )
+            )
         yield
         return
     process = subprocess.Popen(  # noqa: S603 - our own program and our own paths
@@ -341,7 +324,12 @@ def finance_office(offices: Offices, port: int) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.terminate()
                 error = process.communicate()[1].strip()
-                fail(f"the finance office did not start: {error or 'no response'}. Use another --finance-port.")
+                fail(
+                    tr(
+                        "the finance office did not start: {error}. Use another --finance-port.",
+                        error=error or tr("no response"),
+                    )
+                )
             time.sleep(0.05)
         yield
     finally:
@@ -364,26 +352,10 @@ def _print_summary(program: Program) -> None:
     order = [step.key for step in program.settings.step if step.key in overview.by_step]
     shown = [s for s in State if any(overview.by_step[step].by_state.get(s) for step in order)]
     tables.table(
-        ("step", *(tables.STATES[state][0] for state in shown)),
+        (tr("step"), *(tr(tables.STATES[state][0]) for state in shown)),
         ((step, *(f"{overview.by_step[step].by_state.get(s, 0):,}" for s in shown)) for step in order),
-        title=f"{overview.students:,} students of {program.cohort}",
+        title=tr("{students:,} students of {cohort}", students=overview.students, cohort=program.cohort),
     )
-
-
-def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[tuple[str, str]]:
-    """Create the demo's accounts that are missing; return the purpose of each account."""
-    students = (*notable(SEED), *((student.number, student.name, what) for student, what in through))
-    wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]
-    wanted += [(account, name, None, grants) for account, name, grants, _ in _STAFF]
-    hashed = ""
-    for account, name, student, grants in wanted:
-        if program.accounts.find(account) is None:
-            hashed = hashed or hash_password(PASSWORD)
-            now = program.clock()
-            program.accounts.add(account, name, hashed, student=student, grants=grants, now=now, demo=True)
-    return [(number, f"{name}: {what}") for number, name, what in students] + [
-        (account, f"{name}: {what}") for account, name, _, what in _STAFF
-    ]
 
 
 def _print_next_steps(
@@ -391,22 +363,25 @@ def _print_next_steps(
 ) -> None:
     portal = program.settings.portal
     tables.OUT.print("")
-    tables.table(("sign in as", "person"), people)
-    tables.OUT.print(f"password for each: {PASSWORD}")
+    tables.table((tr("sign in as"), tr("person")), people)
+    tables.OUT.print(tr("password for each: {password}", password=PASSWORD))
     tables.OUT.print("")
     command = f"{sys.argv[0]} --config {here.file}"
     if once:
-        tables.OUT.print(f"Serve the pages:   {command} demo")
-        tables.OUT.print(f"Or run finance:    {command} demo offices   (the other offices are files)")
+        tables.OUT.print(tr("Serve the pages:   {command} demo", command=command))
+        tables.OUT.print(
+            tr("Or run finance:    {command} demo offices   (the other offices are files)", command=command)
+        )
     else:
-        tables.OUT.print(f"The pages:         http://{portal.host}:{port or portal.port}/")
-    tables.OUT.print(f"Advance one day:   {command} demo advance")
-    tables.OUT.print(f"Show the changes:  {command} plan")
-    tables.OUT.print(f"Apply them:        {command} sync")
+        address = f"http://{portal.host}:{port or portal.port}/"
+        tables.OUT.print(tr("The pages:         {address}", address=address))
+    tables.OUT.print(tr("Advance one day:   {command} demo advance", command=command))
+    tables.OUT.print(tr("Show the changes:  {command} plan", command=command))
+    tables.OUT.print(tr("Apply them:        {command} sync", command=command))
 
 
 def _serve_pages(here: GlobalOptions, program: Program, port: int | None) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    tables.OUT.print("Press Ctrl-C to end the demo; its files stay in .demo")
+    tables.OUT.print(tr("Press Ctrl-C to end the demo; its files stay in .demo"))
     serve_pages(WEB_TARGETS[ServedPart.ALL], portal.host, port or portal.port, portal.workers, portal.limits)

@@ -11,8 +11,9 @@ from clearance.commands.accounts import UntilCohort
 from clearance.context import chosen, ends_well, fail
 from clearance.files.lists import rows_in
 from clearance.output import tables
-from clearance.output.grant_words import GrantUnreadable, grant_of, grant_text, grants_of, grants_text
+from clearance.output.grant_words import GrantUnreadable, grant_of, grant_text, grants_of, grants_text, stored_grant
 from clearance.services import Program
+from foundation.translation import tr
 from status_db.accounts.accounts import Grant, normalise_account
 from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import AccountFactors, asked_of
@@ -40,11 +41,11 @@ def grant(
         raise typer.BadParameter(str(error)) from None
     given = program.accounts.grant(account, wanted)
     if given:
-        note(program, AuditEvent.GRANTED, by, of=normalise_account(account), grants=[grant_text(g) for g in given])
+        note(program, AuditEvent.GRANTED, by, of=normalise_account(account), grants=[stored_grant(g) for g in given])
     for one in given:
-        tables.OUT.print(f"grant {one.id}: {grant_text(one)}")
+        tables.OUT.print(tr("grant {number}: {grant}", number=one.id, grant=grant_text(one)))
     if not given:
-        tables.OUT.print("the account already has these grants")
+        tables.OUT.print(tr("the account already has these grants"))
 
 
 @ends_well
@@ -53,10 +54,10 @@ def revoke_grant(context: typer.Context, account: str, number: int, *, author: A
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
     if number not in {one.id for one in program.accounts.grants(name)}:
-        fail(f'"{name}" has no grant {number}. See: clearance accounts list')
+        fail(tr('"{name}" has no grant {number}. See: clearance accounts list', name=name, number=number))
     _, taken = program.accounts.take_grant(number)
-    note(program, AuditEvent.GRANT_TAKEN, by, of=name, grants=[grant_text(taken)])
-    tables.OUT.print(f"revoked from {name}: {grant_text(taken)}")
+    note(program, AuditEvent.GRANT_TAKEN, by, of=name, grants=[stored_grant(taken)])
+    tables.OUT.print(tr("revoked from {name}: {grant}", name=name, grant=grant_text(taken)))
 
 
 @ends_well
@@ -66,8 +67,10 @@ def hand_over(context: typer.Context, before: str, after: str, *, author: Author
     by = author_of(program, author)
     moved = program.accounts.hand_over(before, after)
     source, target = normalise_account(before), normalise_account(after)
-    note(program, AuditEvent.HANDED_OVER, by, before=source, after=target, grants=[grant_text(g) for g in moved])
-    tables.OUT.print(f"{target} now has the grants of {source}: {grants_text(moved)}")
+    note(program, AuditEvent.HANDED_OVER, by, before=source, after=target, grants=[stored_grant(g) for g in moved])
+    tables.OUT.print(
+        tr("{target} now has the grants of {source}: {grants}", target=target, source=source, grants=grants_text(moved))
+    )
 
 
 @ends_well
@@ -85,36 +88,42 @@ def import_grants(
     wanted: dict[str, tuple[str, list[Grant]]] = {}
     for entry, cells in enumerate(rows_in(file, _COLUMNS, program.clock), 1):
         account, name = normalise_account(cells[0]), cells[1].strip()
-        at = f"entry {entry} ({account or 'no account'})"
+        about = account or tr("no account")
         try:
             grants = grants_of(program, *cells[2:])
         except GrantUnreadable as error:
-            mistakes.append(f"{at}: {error}")
+            mistakes.append(tr("entry {entry} ({about}): {fault}", entry=entry, about=about, fault=error))
             grants = ()
-        mistakes += [f"{at}: {why}" for why in _entry_errors(program, wanted, account, name, grants)]
+        mistakes += [
+            tr("entry {entry} ({about}): {fault}", entry=entry, about=about, fault=fault)
+            for fault in _entry_errors(program, wanted, account, name, grants)
+        ]
         wanted.setdefault(account, (name, []))[1].extend(grants)
     if mistakes:
-        fail("Nothing is written. Fix these entries, and import the list again:", about=mistakes)
+        fail(tr("Nothing is written. Fix these entries, and import the list again:"), about=mistakes)
     if dry_run:
         for account, (name, grants_wanted) in wanted.items():
             tables.OUT.print(f"{account} {name}: {grants_text(grants_wanted)}")
-        tables.OUT.print(f"{len(wanted)} accounts in the list; nothing is written")
+        tables.OUT.print(tr("{accounts} accounts in the list; nothing is written", accounts=len(wanted)))
         return
     made, given = program.accounts.take_in(wanted, program.clock())
     for account in made:
         note(program, AuditEvent.ACCOUNT_MADE, by, of=account)
     for account, grants_given in given.items():
-        note(program, AuditEvent.GRANTED, by, of=account, grants=[grant_text(g) for g in grants_given])
+        note(program, AuditEvent.GRANTED, by, of=account, grants=[stored_grant(g) for g in grants_given])
     count = sum(len(one) for one in given.values())
-    tables.OUT.print(f"{count} grants are given, {len(made)} accounts created")
+    tables.OUT.print(tr("{count} grants are given, {accounts} accounts created", count=count, accounts=len(made)))
     if made and program.settings.auth.local:
         tables.OUT.print(
-            "Give the new ones their one-time codes: clearance accounts codes " + " ".join(made), markup=False
+            tr("Give the new ones their one-time codes: clearance accounts codes {accounts}", accounts=" ".join(made)),
+            markup=False,
         )
     if without := _lacking_second_factor(program, tuple(given)):
         tables.OUT.print(
-            "These need a second factor and have none yet: clearance accounts codes --second-factor "
-            + " ".join(without),
+            tr(
+                "These need a second factor and have none yet: clearance accounts codes --second-factor {accounts}",
+                accounts=" ".join(without),
+            ),
             markup=False,
         )
 
@@ -132,19 +141,19 @@ def _entry_errors(
 ) -> Iterator[str]:
     """Yield the errors of one entry, other than unreadable grants."""
     if not account or len(account) > 100:
-        yield "the sign-in name is missing, or has more than 100 characters"
+        yield tr("the sign-in name is missing, or has more than 100 characters")
         return
     known = program.accounts.find(account)
     if known is None and not name:
-        yield "this account does not exist yet, and the name of its person is missing"
+        yield tr("this account does not exist yet, and the name of its person is missing")
     if known is not None and name and known.name != name:
-        yield f"this account belongs to {known.name} here, and to {name} in the list"
+        yield tr("this account belongs to {known} here, and to {name} in the list", known=known.name, name=name)
     if account in earlier and name and earlier[account][0] != name:
-        yield f"an earlier entry has the name {earlier[account][0]}"
+        yield tr("an earlier entry has the name {other}", other=earlier[account][0])
     for one in grants:
         cohorts = (one.cohort,) if one.cohort else program.settings.cohort_keys()
         for column, values in one.scope.items():
             found = set().union(*(program.leavers.values(cohort, column) for cohort in cohorts))
             # Before the first sync of the roster there is nothing to compare with.
             if found and (unknown := sorted(set(values) - found)):
-                yield f"no student on the roster has {column}={', '.join(unknown)}"
+                yield tr("no student on the roster has {scope}", scope=f"{column}={', '.join(unknown)}")

@@ -13,7 +13,9 @@ from clearance.context import PENDING, Json, chosen, ends_well, fail
 from clearance.files.sheets import Sheets
 from clearance.granted import active, scopes_of
 from clearance.output import tables
+from clearance.output.code_words import joined, word
 from clearance.services import Program
+from foundation.translation import N_, language, tr
 from portal.access.reader_context import ReaderContext
 from portal.desk.imports import pages, result_sheets, result_words, results
 from portal.i18n import languages
@@ -47,10 +49,10 @@ def import_results(
     account, scopes = _operator_at(program, operator, step)
     sheet = results.read(Sheets(program.settings.desk), file.read_bytes(), file.name)
     entries = results.imported_rows(sheet, program.settings.institution.timezone)
-    now, english = program.clock(), _language(program, "en")
+    now, own = program.clock(), _language(program, language())
     preview = program.batches.preview(step, entries, now, scopes)
     reasons = program.settings.step_named(step).reasons
-    why = {row.imported.line: result_words.why(english, row, reasons, now) for row in preview.rows}
+    why = {row.imported.line: result_words.why(own, row, reasons, now) for row in preview.rows}
     enters = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if with_conflicts else 0)
     batch = None
     if not dry_run and enters and (without_wrong or not preview.count(RowKind.WRONG)):
@@ -81,7 +83,7 @@ def import_results(
     if json:
         _print_json(batch, preview, why)
     else:
-        _print_preview(program, english, preview, why)
+        _print_preview(program, own, preview, why)
         if batch is not None:
             _print_batch(batch)
     if batch is None:
@@ -102,17 +104,17 @@ def list_batches(
         tables.as_json(found)
         return
     tables.table(
-        ("batch", "kind", "step", "title", "by", "at", "entered", "undone"),
+        (tr("batch"), tr("kind"), tr("step"), tr("title"), tr("by"), tr("at"), tr("entered"), tr("undone")),
         (
             (
                 b.id,
-                b.kind.value,
+                _BATCHES[b.kind],
                 b.step,
                 b.title,
                 b.author,
                 tables.moment(b.at, zone),
                 b.counts.entered,
-                f"{tables.moment(b.undone_at, zone)} by {b.undone_by}" if b.undone_at else "",
+                tables.moment_by(b.undone_at, b.undone_by, zone),
             )
             for b in found
         ),
@@ -131,7 +133,7 @@ def undo(
     program = chosen(context).program()
     found = program.batches.batch(batch)
     if found is None:
-        fail(f"there is no batch {batch}. See: clearance import list")
+        fail(tr("there is no batch {batch}. See: clearance import list", batch=batch))
     account, scopes = _operator_at(program, operator, found[0].step)
     undone = program.batches.undo(batch, account.account, reason, program.clock(), scopes)
     note(
@@ -145,10 +147,14 @@ def undo(
         issued=list(undone.issued),
         reason=reason,
     )
-    tables.OUT.print(f"batch {batch} is undone: {len(undone.withdrawn)} decisions are withdrawn")
-    for numbers, why in ((undone.issued, "kept, because the certificate is issued"), (undone.moved, "changed since")):
-        if numbers:
-            tables.OUT.print(f"  {why}: {', '.join(numbers)}")
+    tables.OUT.print(
+        tr("batch {batch} is undone: {decisions} decisions are withdrawn", batch=batch, decisions=len(undone.withdrawn))
+    )
+    if undone.issued:
+        numbers = ", ".join(undone.issued)
+        tables.OUT.print(tr("  kept, because the certificate is issued: {students}", students=numbers))
+    if undone.moved:
+        tables.OUT.print(tr("  changed since: {students}", students=joined(undone.moved)))
 
 
 @ends_well
@@ -173,9 +179,14 @@ def template(
     lists, wanted = program.lists, Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS)
     count = lists.count(visibility, wanted, here.now, most)
     if not count:
-        fail("no student there has this step. Check the names of the college and the class.")
+        fail(tr("no student there has this step. Check the names of the college and the class."))
     if count > most:
-        fail(f"there are more than {most} students, too many for one sheet. Select fewer by --college or --class.")
+        fail(
+            tr(
+                "there are more than {most} students, too many for one sheet. Select fewer by --college or --class.",
+                most=most,
+            )
+        )
     stale = here.stale(lists.freshness(program.cohort))
     about = (*columns.values(), *pages.template_about(here, stale, account.name))
     people = pages.people_of(here, lists, step, wanted)
@@ -185,7 +196,7 @@ def template(
             file, here.language, pages.template_title(here, step), about, people, reasons
         )
     except OSError as error:
-        fail(f"{file} could not be written ({error.strerror}). Choose another file.")
+        fail(tr("{file} could not be written ({why}). Choose another file.", file=file, why=error.strerror))
     note(
         program,
         AuditEvent.EXPORTED,
@@ -194,7 +205,7 @@ def template(
         filter=f"{step} template",
         students=written,
     )
-    tables.OUT.print(f"{written} students are in {file}")
+    tables.OUT.print(tr("{written} students are in {file}", written=written, file=file))
 
 
 def _operator_at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scope, ...]]:
@@ -202,10 +213,19 @@ def _operator_at(program: Program, operator: str, step: str) -> tuple[Account, t
     settings = program.settings
     if step not in {one.key for one in settings.step}:
         raise typer.BadParameter(
-            f'there is no step "{step}": write one of {", ".join(one.key for one in settings.step)}'
+            tr(
+                'there is no step "{step}": write one of {known}',
+                step=step,
+                known=", ".join(one.key for one in settings.step),
+            )
         )
     if any(entry.step == step and entry.kind == "review" for flow in settings.flow for entry in flow.entries):
-        fail(f"{step} is a review and cannot be imported. Have its reviewer give it: clearance reviews give")
+        fail(
+            tr(
+                "{step} is a review and cannot be imported. Have its reviewer give it: clearance reviews give",
+                step=step,
+            )
+        )
     account = active(program, operator)
     return account, scopes_of(program, account, Act.DECIDE, step)
 
@@ -214,19 +234,19 @@ def _language(program: Program, code: str) -> Language:
     return languages.load((code,), program.settings.institution.timezone)[code]
 
 
-def _print_preview(program: Program, english: Language, preview: SheetPreview, why: dict[int, str]) -> None:
+def _print_preview(program: Program, own: Language, preview: SheetPreview, why: dict[int, str]) -> None:
     """Print the effect of each row, invalid rows first, and the number of each kind."""
     now = program.clock()
     for kind in (RowKind.WRONG, RowKind.CONFLICT, RowKind.NEW):
         found = [row for row in preview.rows if row.kind is kind]
         if found:
             tables.table(
-                ("row", "student", "name", "class", "result", _ABOUT[kind]),
-                (_row_cells(english, row, why[row.imported.line], now) for row in found),
-                title=f"{kind.value}: {len(found)}",
+                (tr("row"), tr("student"), tr("name"), tr("class"), tr("result"), tr(_ABOUT[kind])),
+                (_row_cells(own, row, why[row.imported.line], now) for row in found),
+                title=tr("{kind}: {rows}", kind=tr(_ROWS[kind]), rows=len(found)),
             )
-    counts = ", ".join(f"{preview.count(kind)} {kind.value}" for kind in RowKind)
-    tables.OUT.print(f"{len(preview.rows)} rows: {counts}")
+    counts = joined([tr(_COUNTED[kind], rows=preview.count(kind)) for kind in RowKind])
+    tables.OUT.print(tr("{rows} rows: {counts}", rows=len(preview.rows), counts=counts))
 
 
 def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str]) -> None:
@@ -237,8 +257,14 @@ def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str])
 
 def _print_batch(batch: Batch) -> None:
     tables.OUT.print(
-        f"batch {batch.id}: {batch.counts.entered} decisions on {batch.step} are entered. To take them back: "
-        f'clearance import undo {batch.id} --as {batch.author} --reason "…"',
+        tr(
+            "batch {batch}: {decisions} decisions on {step} are entered. To take them back: clearance import "
+            'undo {batch} --as {author} --reason "…"',
+            batch=batch.id,
+            decisions=batch.counts.entered,
+            step=batch.step,
+            author=batch.author,
+        ),
         markup=False,
     )
 
@@ -248,18 +274,30 @@ def _end_without_entering(preview: SheetPreview, enters: int, *, dry_run: bool) 
     if dry_run:
         raise typer.Exit(PENDING if enters else 0)
     if not enters:
-        fail("Nothing was entered, because no row changes anything. Use --with-conflicts to replace decisions.")
+        fail(tr("Nothing was entered, because no row changes anything. Use --with-conflicts to replace decisions."))
     fail(
-        f"Nothing was entered, because {preview.count(RowKind.WRONG)} rows are invalid. Fix them in the sheet, or skip "
-        "them with --without-wrong."
+        tr(
+            "Nothing was entered, because {rows} rows are invalid. Fix them in the sheet, or skip them with "
+            "--without-wrong.",
+            rows=preview.count(RowKind.WRONG),
+        )
     )
 
 
-_ABOUT = {RowKind.WRONG: "error", RowKind.CONFLICT: "current decision", RowKind.NEW: ""}
+_BATCHES = {BatchKind.IMPORT: N_("import"), BatchKind.PAPER: N_("paper"), BatchKind.CLASS: N_("class review")}
+_ABOUT = {RowKind.WRONG: N_("error"), RowKind.CONFLICT: N_("current decision"), RowKind.NEW: ""}
+_ROWS = {RowKind.WRONG: N_("wrong"), RowKind.CONFLICT: N_("conflict"), RowKind.NEW: N_("new")}
+_COUNTED = {
+    RowKind.NEW: N_("{rows} new"),
+    RowKind.SAME: N_("{rows} same"),
+    RowKind.CONFLICT: N_("{rows} conflict"),
+    RowKind.BLANK: N_("{rows} blank"),
+    RowKind.WRONG: N_("{rows} wrong"),
+}
 
 
-def _row_cells(english: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
+def _row_cells(own: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
     entry = row.imported
-    result = ", ".join(part for part in (entry.verdict.value if entry.verdict else "", entry.reason) if part)
-    about = why or (result_words.decided(english, row.effective, now) if row.effective else "")
+    result = joined([part for part in (word(entry.verdict) if entry.verdict else "", entry.reason) if part])
+    about = why or (result_words.decided(own, row.effective, now) if row.effective else "")
     return str(entry.line), entry.student, row.name or entry.name or "", row.class_name, result, about

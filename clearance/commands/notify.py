@@ -10,6 +10,7 @@ from clearance.actor import Author, author_of, note
 from clearance.context import ERROR, Json, chosen, ends_well, fail
 from clearance.notify.assembly import channels_of, recipients_of
 from clearance.output import tables
+from clearance.output.code_words import word
 from clearance.services import Program
 from config.tables.notify import CHANNELS, NotifyEvent
 from foundation.translation import in_language, tr
@@ -55,9 +56,8 @@ def try_channels(
             answer, failed = "", str(error)
         found.append({"channel": recipient.channel, "to": where, "answer": answer, "failed": failed})
         if not json:
-            tables.line(
-                "fails  " if failed else "sent   ", "red" if failed else "green", f" {where}: {failed or answer}"
-            )
+            head, style = (tr("fails"), "red") if failed else (tr("sent"), "green")
+            tables.line(tables.padded(head, 7), style, f" {where}: {failed or answer}")
     lacking = [name for name in wanted if all(one["channel"] != name for one in found)]
     if json:
         tables.as_json(found)
@@ -131,13 +131,13 @@ def list_notices(
         )
         return
     tables.table(
-        ("created", "event", "about", "state", "tries", "why"),
+        (tr("created"), tr("event"), tr("about"), tr("state"), tr("tries"), tr("why")),
         (
             (
                 tables.moment(row.created, zone),
-                row.notice.event.value,
+                word(row.notice.event),
                 row.notice.key,
-                row.state,
+                word(row.state),
                 str(row.tries),
                 row.failed or next((one.failed for one in row.progress.values() if one.failed), ""),
             )

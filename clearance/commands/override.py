@@ -10,7 +10,9 @@ from clearance.completion import StepKey
 from clearance.context import Json, chosen, ends_well
 from clearance.granted import active, scopes_of
 from clearance.output import tables
+from clearance.output.code_words import word
 from config.renames import stored_name
+from foundation.translation import tr
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
@@ -61,7 +63,17 @@ def set_override(
     )
     decision = program.overrides.enter(request, author, program.clock(), scopes)
     note_decision(program, AuditEvent.DECIDED, author, decision)
-    tables.OUT.print(f"decision {decision.id}: {number} {step} is {decision.verdict} ({decision.reason}, by {author})")
+    tables.OUT.print(
+        tr(
+            "decision {decision}: {student} {step} is {verdict} ({reason}, by {author})",
+            decision=decision.id,
+            student=number,
+            step=step,
+            verdict=word(decision.verdict),
+            reason=decision.reason,
+            author=author,
+        )
+    )
 
 
 @ends_well
@@ -74,7 +86,12 @@ def withdraw_override(context: typer.Context, student: str, step: StepKey, *, op
     decision = program.overrides.withdraw(number, step, author, program.clock(), scopes)
     note_decision(program, AuditEvent.DECISION_WITHDRAWN, author, decision)
     tables.OUT.print(
-        f"decision {decision.id} is withdrawn: the result of the sources for {step} counts again for {number}"
+        tr(
+            "decision {decision} is withdrawn: the result of the sources for {step} counts again for {number}",
+            decision=decision.id,
+            step=step,
+            number=number,
+        )
     )
 
 
@@ -93,18 +110,28 @@ def list_overrides(
         return
     zone = program.settings.institution.timezone
     tables.table(
-        ("decision", "student", "step", "verdict", "reason", "by", "entered", "until", "withdrawn"),
+        (
+            tr("decision"),
+            tr("student"),
+            tr("step"),
+            tr("verdict"),
+            tr("reason"),
+            tr("by"),
+            tr("entered"),
+            tr("until"),
+            tr("withdrawn"),
+        ),
         (
             (
                 d.id,
                 d.student,
                 d.step,
-                d.verdict.value,
+                word(d.verdict),
                 d.reason,
                 d.author,
                 tables.moment(d.entered_at, zone),
                 tables.moment(d.until, zone) if d.until else "",
-                f"{tables.moment(d.withdrawn_at, zone)} by {d.withdrawn_by}" if d.withdrawn_at else "",
+                tables.moment_by(d.withdrawn_at, d.withdrawn_by, zone),
             )
             for d in found
         ),

@@ -10,6 +10,7 @@ import typer
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
 from clearance.services import Program
+from foundation.translation import tr
 from portal.documents.paper_nights import PrintSelection, print_into, prune
 from portal.documents.paper_sets import PaperWriter
 from portal.i18n import languages
@@ -33,26 +34,36 @@ def paper(
     settings, now = program.settings, program.clock()
     into = folder or _nightly_folder(program)
     if into is None:
-        fail("there is no folder for the sheets. Give one: clearance paper FOLDER, or set folder in [desk.paper].")
+        fail(tr("there is no folder for the sheets. Give one: clearance paper FOLDER, or set folder in [desk.paper]."))
     known = [step.key for step in settings.step]
     for step in steps or ():
         if step not in known:
-            fail(f'there is no step "{step}": write one of {", ".join(known)}.')
+            fail(tr('there is no step "{step}": write one of {known}.', step=step, known=", ".join(known)))
     papers = _paper_writer(program)
     for name in classes or ():
         if name not in {one for _, one in papers.classes}:
-            fail(f'there is no class "{name}" in {program.cohort}. Check its name on the roster: clearance status NO')
+            fail(
+                tr(
+                    'there is no class "{name}" in {cohort}. Check its name on the roster: clearance status NO',
+                    name=name,
+                    cohort=program.cohort,
+                )
+            )
     named = f"{now.astimezone(settings.institution.timezone):%Y-%m-%d-%H%M%S}"
     try:
         made = print_into(into, named, papers, settings, program.cohort, PrintSelection(steps or (), classes or ()))
     except OSError as error:
         fail(
-            f"The sheets could not be written to {into}: {error}. Check the free space, and that this user can "
-            "write there; then run this again."
+            tr(
+                "The sheets could not be written to {into}: {error}. Check the free space, and that this user can "
+                "write there; then run this again.",
+                into=into,
+                error=error,
+            )
         )
     if not made:
-        fail(f"{into / named} exists already. Run this again in a second.")
-    tables.OUT.print(f"{into / named}: {len(made)} files")
+        fail(tr("{folder} exists already. Run this again in a second.", folder=into / named))
+    tables.OUT.print(tr("{folder}: {files} files", folder=into / named, files=len(made)))
 
 
 def nightly(program: Program) -> Callable[[datetime], int]:

@@ -10,6 +10,7 @@ from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables as show
 from clearance.services import Program
+from foundation.translation import language, tr
 from portal.access.reader_context import ReaderContext
 from portal.documents import report_sheets
 from portal.documents.report_tables import ReportTable, tables
@@ -42,24 +43,32 @@ def report(
         try:
             xlsx.write_bytes(book)
         except OSError as error:
-            fail(f"{xlsx} cannot be written ({error.strerror}). Choose a file in a folder that you can write to.")
+            fail(
+                tr(
+                    "{xlsx} cannot be written ({why}). Choose a file in a folder that you can write to.",
+                    xlsx=xlsx,
+                    why=error.strerror,
+                )
+            )
     if json:
         stale = [step for step, source in found.freshness.items() if source.stale(here.now)]
         show.as_json({"report": found, "objections": appealed, "stale": sorted(stale)})
     elif xlsx is not None:
-        show.OUT.print(f"the report on {program.cohort} is in {xlsx}")
+        show.OUT.print(tr("the report on {cohort} is in {xlsx}", cohort=program.cohort, xlsx=xlsx))
     else:
-        show.OUT.print(f"{here.cohort.name}, as of {show.moment(here.now, here.language.zone)}")
+        show.OUT.print(
+            tr("{cohort}, as of {at}", cohort=here.cohort.name, at=show.moment(here.now, here.language.zone))
+        )
         for table in tables(here, found, appealed):
             _print_table(table)
 
 
 def _report_context(program: Program) -> ReaderContext:
-    """Return the context of the report on all students, in English."""
+    """Return the context of the report on all students, in the language of this process."""
     settings = program.settings
-    (english,) = languages.load(["en"], settings.institution.timezone).values()
+    (own,) = languages.load([language()], settings.institution.timezone).values()
     cohort = settings.cohort_named(program.cohort)
-    return ReaderContext(settings, english, program.clock(), cohort, everything(settings, program.cohort))
+    return ReaderContext(settings, own, program.clock(), cohort, everything(settings, program.cohort))
 
 
 def _print_table(table: ReportTable) -> None:

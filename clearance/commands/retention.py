@@ -6,6 +6,8 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
 from clearance.output import tables
+from clearance.output.code_words import joined
+from foundation.translation import tr
 from status_db.desk.retention import RetentionRun
 
 
@@ -30,22 +32,29 @@ def retention(
         return
     zone = program.settings.institution.timezone
     tables.table(
-        ("rule", "when", "older than", "would be removed" if dry_run else "removed", "oldest kept", "by"),
+        (
+            tr("rule"),
+            tr("when"),
+            tr("older than"),
+            tr("would be removed") if dry_run else tr("removed"),
+            tr("oldest kept"),
+            tr("by"),
+        ),
         (
             (
                 run.rule,
                 tables.moment(run.at, zone),
                 tables.moment(run.cutoff, zone),
                 _removed_text(run),
-                tables.moment(run.oldest, zone) if run.oldest else "none",
+                tables.moment(run.oldest, zone) if run.oldest else tr("none"),
                 run.by,
             )
             for run in runs
         ),
     )
     if not history and (kept := program.retention.kept_forever()):
-        tables.OUT.print(f"never removed: {', '.join(kept)}")
+        tables.OUT.print(tr("never removed: {rules}", rules=joined(kept)))
 
 
 def _removed_text(run: RetentionRun) -> str:
-    return f"{run.removed:,}{', more next time' if run.unfinished else ''}"
+    return tr("{rows:,}, more next time", rows=run.removed) if run.unfinished else f"{run.removed:,}"

@@ -10,7 +10,9 @@ from clearance.actor import Author, author_of
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
+from clearance.output.code_words import word
 from clearance.services import Program
+from foundation.translation import tr
 from status_db.accounts.audit_log import AuditEvent
 from status_db.marks.revert_plans import LaterReview
 from status_db.model import ROSTER, RunState
@@ -33,7 +35,7 @@ def revert(
 ) -> None:
     """Revert a run that was approved by mistake. The guard checks the change as any other."""
     if not (dry_run or reason.strip()):
-        raise typer.BadParameter('give a reason with --reason "…", or show the changes first with --dry-run')
+        raise typer.BadParameter(tr('give a reason with --reason "…", or show the changes first with --dry-run'))
     program = chosen(context).program()
     stop_like_ctrl_c()
     found = _applied_run(program, run)
@@ -70,11 +72,17 @@ def revert(
 def _applied_run(program: Program, run: int) -> RunView:
     found = program.reader.run(program.cohort, run)
     if found is None:
-        fail(f"there is no run {run}. See: clearance runs list")
+        fail(tr("there is no run {run}. See: clearance runs list", run=run))
     if found.source == ROSTER:
-        fail("the roster cannot be reverted: have the registrar correct the list, then: clearance sync roster")
+        fail(tr("the roster cannot be reverted: have the registrar correct the list, then: clearance sync roster"))
     if found.state is not RunState.APPLIED:
-        fail(f"run {run} is {found.state.value}: it made no change to revert. See: clearance runs list")
+        fail(
+            tr(
+                "run {run} is {state}: it made no change to revert. See: clearance runs list",
+                run=run,
+                state=word(found.state),
+            )
+        )
     return found
 
 
@@ -85,26 +93,32 @@ def _print_reversal(
     reviews: Sequence[LaterReview],
     certificates: Sequence[LaterReview],
 ) -> None:
-    what = tables.figures(preview.counts) if preview.pending else "nothing would change"
-    tables.OUT.print(f"revert of run {found.run} of {found.source}: {what}")
+    what = tables.figures(preview.counts) if preview.pending else tr("nothing would change")
+    tables.OUT.print(tr("revert of run {run} of {source}: {what}", run=found.run, source=found.source, what=what))
     if left_alone := preview.counts.left_alone:
-        tables.OUT.print(f"  {left_alone} records stay: a later pull contained them", markup=False)
+        tables.OUT.print(
+            tr("  {left_alone} records stay: a later pull contained them", left_alone=left_alone), markup=False
+        )
     for why in preview.reasons:
-        tables.OUT.print(f"  the guard would suspend this: {why}", style="yellow")
+        tables.OUT.print(tr("  the guard would suspend this: {why}", why=why), style="yellow")
     if preview.flips:
         tables.flips(preview.flips, _MOST_FLIPS)
-    _print_reviews(program, "reviews passed since, of students that it cleared", reviews)
-    _print_reviews(program, "certificates issued since, to students that it cleared", certificates)
+    _print_reviews(program, tr("reviews passed since, of students that it cleared"), reviews)
+    _print_reviews(program, tr("certificates issued since, to students that it cleared"), certificates)
     if certificates:
-        tables.OUT.print("A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR")
-    tables.OUT.print(f"The next pull of {found.source} applies as usual: correct the source first, or pause it.")
+        tables.OUT.print(
+            tr("A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR")
+        )
+    tables.OUT.print(
+        tr("The next pull of {source} applies as usual: correct the source first, or pause it.", source=found.source)
+    )
 
 
 def _print_reviews(program: Program, title: str, given: Sequence[LaterReview]) -> None:
     if given:
         zone = program.settings.institution.timezone
         tables.table(
-            ("student", "what", "by", "at"),
+            (tr("student"), tr("what"), tr("by"), tr("at")),
             ((g.student, g.what, g.by, tables.moment(g.at, zone)) for g in given),
             title=title,
         )

@@ -10,7 +10,9 @@ from clearance.completion import StepKey
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.granted import granted_inside
 from clearance.output import tables
+from clearance.output.code_words import word
 from clearance.services import Program
+from foundation.translation import N_, tr
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.certificates import Handover, Issue
@@ -20,6 +22,7 @@ from status_db.views import Scope
 
 #: How a certificate is collected.
 Leaves: TypeAlias = Literal["self", "agent", "post"]
+_COLLECTED = {"self": N_("self"), "agent": N_("agent"), "post": N_("post")}
 
 Reviewer = Annotated[str, typer.Option("--as", help="Act as this reviewer, with a grant that covers the student.")]
 
@@ -48,7 +51,14 @@ def give(
     decision = program.reviews.review(request, author, program.clock(), scopes, over_old_answers=over_old_answers)
     note_decision(program, AuditEvent.REVIEWED, author, decision)
     tables.OUT.print(
-        f"decision {decision.id}: the review of {number} is {decision.verdict} ({decision.reason}, by {author})"
+        tr(
+            "decision {decision}: the review of {student} is {verdict} ({reason}, by {author})",
+            decision=decision.id,
+            student=number,
+            verdict=word(decision.verdict),
+            reason=decision.reason,
+            author=author,
+        )
     )
 
 
@@ -60,7 +70,14 @@ def withdraw(context: typer.Context, student: str, step: StepKey, *, reviewer: R
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
     decision = program.reviews.take_back(number, step, author, program.clock(), scopes)
     note_decision(program, AuditEvent.REVIEW_WITHDRAWN, author, decision)
-    tables.OUT.print(f"decision {decision.id} is withdrawn: {number} waits for {step} again")
+    tables.OUT.print(
+        tr(
+            "decision {decision} is withdrawn: {number} waits for {step} again",
+            decision=decision.id,
+            number=number,
+            step=step,
+        )
+    )
 
 
 @ends_well
@@ -82,7 +99,7 @@ def issue(
     student_number = normalise_number(student)
     author, step, scopes = _issuing_account(program, reviewer, student_number)
     if collected == "agent" and not collector and not waits:
-        fail("an agent needs a name and a mandate. Give --collector.")
+        fail(tr("an agent needs a name and a mandate. Give --collector."))
     request = Issue(student_number, number, kind, "" if waits else collected, "" if waits else collector)
     made = program.register.issue(request, author, program.clock(), scopes, step=step)
     note(
@@ -94,8 +111,12 @@ def issue(
         number=made.number,
         kind=made.kind,
     )
-    how = ", to be collected" if waits else ""
-    tables.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {student_number}, by {author}{how}")
+    text = (
+        N_("certificate {number} ({kind}) is issued to {student}, by {author}, to be collected")
+        if waits
+        else N_("certificate {number} ({kind}) is issued to {student}, by {author}")
+    )
+    tables.OUT.print(tr(text, number=made.number, kind=made.kind, student=student_number, author=author))
 
 
 @ends_well
@@ -130,7 +151,14 @@ def hand_over(
         number=number,
         collected=collected,
     )
-    tables.OUT.print(f"certificate {number} of {left.student} is collected ({collected})")
+    tables.OUT.print(
+        tr(
+            "certificate {number} of {student} is collected ({how})",
+            number=number,
+            student=left.student,
+            how=tr(_COLLECTED[collected]),
+        )
+    )
 
 
 @ends_well
@@ -149,13 +177,19 @@ def revoke(
     note(
         program, AuditEvent.REVOKED, author, cohort=program.cohort, student=student_number, number=number, reason=reason
     )
-    tables.OUT.print(f"certificate {number} is revoked: the findings of {student_number} count again")
+    tables.OUT.print(
+        tr(
+            "certificate {number} is revoked: the findings of {student_number} count again",
+            number=number,
+            student_number=student_number,
+        )
+    )
 
 
 def _holder_of(program: Program, number: str) -> str:
     found = next((c for c in program.reader.certificates(program.cohort) if c.number == number), None)
     if found is None:
-        fail(f"there is no certificate {number}. See: clearance certificates list")
+        fail(tr("there is no certificate {number}. See: clearance certificates list", number=number))
     return found.student
 
 
@@ -190,11 +224,15 @@ def list_certificates(
     zone = program.settings.institution.timezone
 
     def row(c: Certificate) -> tuple[str, ...]:
-        revoked = f"{tables.moment(c.revoked_at, zone)} by {c.revoked_by}: {c.revoked_because}" if c.revoked_at else ""
-        collected_by = f"{c.collected or 'waits'} {c.collector}".strip()
-        issued = f"{tables.moment(c.issued_at, zone)} by {c.issued_by}"
+        revoked = tables.moment_by(c.revoked_at, c.revoked_by, zone)
+        if c.revoked_at:
+            revoked = tr("{event}: {reason}", event=revoked, reason=c.revoked_because)
+        how = _COLLECTED.get(c.collected, c.collected) if c.collected else N_("not collected")
+        collected_by = f"{tr(how)} {c.collector}".strip()
+        issued = tables.moment_by(c.issued_at, c.issued_by, zone)
         return c.number, c.kind, c.student, issued, collected_by, revoked, ", ".join(since.get(c.student, []))
 
     tables.table(
-        ("number", "kind", "student", "issued", "collected", "revoked", "not clear since"), (row(c) for c in found)
+        (tr("number"), tr("kind"), tr("student"), tr("issued"), tr("collected"), tr("revoked"), tr("not clear since")),
+        (row(c) for c in found),
     )

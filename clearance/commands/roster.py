@@ -7,6 +7,7 @@ import typer
 from clearance.actor import Author, author_of, note
 from clearance.context import chosen, ends_well
 from clearance.output import tables
+from foundation.translation import tr
 from status_db.accounts.audit_log import AuditEvent
 
 
@@ -24,11 +25,21 @@ def renumber(
     done = program.renumbering.renumber(old, new, program.clock())
     note(program, AuditEvent.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
     if not done.moved:
-        tables.OUT.print(f"{done.old} was already corrected to {done.new}; accounts and appeals are updated.")
+        tables.OUT.print(
+            tr("{old} was already corrected to {new}; accounts and appeals are updated.", old=done.old, new=done.new)
+        )
         return
     tables.OUT.print(
-        f"{done.old} is now {done.new}: {done.decisions} decisions and {done.certificates} certificates are moved, and "
-        f"rows under {done.old} still count for {done.new}.",
+        tr(
+            "{old} is now {new}: {decisions} decisions and {certificates} certificates are moved, and rows "
+            "under {old} still count for {new}.",
+            old=done.old,
+            new=done.new,
+            decisions=done.decisions,
+            certificates=done.certificates,
+        ),
         markup=False,
     )
-    tables.OUT.print("Query the sources again, so that their rows are compared under the new number: clearance sync")
+    tables.OUT.print(
+        tr("Query the sources again, so that their rows are compared under the new number: clearance sync")
+    )

@@ -12,11 +12,13 @@ from clearance import completion
 from clearance.actor import Author, author_of
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.granted import ASK_FOR_A_GRANT, active
+from clearance.granted import active
 from clearance.output import tables
+from clearance.output.code_words import word
 from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
 from connectors.port import SourceError
+from foundation.translation import N_, tr
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
 from status_db.marks.approvals import ApprovalVote, Missing, approvers
@@ -38,10 +40,12 @@ def approve(context: typer.Context, run: int, *, by: Author = "") -> None:
     result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
     if result.missing:
         still_needed = _missing_text(result.missing[0], run, program.votes.of_run(run))
-        tables.OUT.print(f"noted: {author} approves run {run}. {still_needed}")
+        tables.OUT.print(
+            tr("noted: {author} approves run {run}. {still_needed}", author=author, run=run, still_needed=still_needed)
+        )
         return
     if result.outcome is None:
-        fail(f"run {run} has already been decided. See: clearance runs show {run}")
+        fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
     tables.outcome(result.outcome, time.monotonic() - began)
     if code := exit_code([result.outcome]):
         raise typer.Exit(code)
@@ -60,8 +64,10 @@ def reject(
     found, author = _suspended_run(program, run), author_of(program, by)
     result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
     if result.outcome is None or result.outcome.state is not RunState.REJECTED:
-        fail(f"run {run} has already been decided. See: clearance runs show {run}")
-    tables.OUT.print(f"run {run} of {found.source} is rejected; the next sync asks {found.source} again.")
+        fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
+    tables.OUT.print(
+        tr("run {run} of {source} is rejected; the next sync asks {source} again.", run=run, source=found.source)
+    )
 
 
 @ends_well
@@ -76,17 +82,34 @@ def confirm(
     program = chosen(context).program()
     found = _suspended_run(program, run)
     if found.source == ROSTER:
-        fail(f"the roster belongs to no office. Have an administrator approve the run: clearance runs approve {run}")
+        fail(
+            tr(
+                "the roster belongs to no office. Have an administrator approve the run: clearance runs approve {run}",
+                run=run,
+            )
+        )
     if found.source not in program.settings.source:
         fail(
-            f"a change of settings belongs to no office. Have an administrator approve it: clearance runs approve {run}"
+            tr(
+                "a change of settings belongs to no office. Have an administrator approve it: clearance runs "
+                "approve {run}",
+                run=run,
+            )
         )
     step = program.settings.source[found.source].step
     account = active(program, operator)
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
-        fail(f'"{operator}" has no grant to decide {step}. {ASK_FOR_A_GRANT}')
+        fail(
+            tr(
+                '"{account}" has no grant to decide {step}. Ask an administrator for one: clearance accounts grant',
+                account=operator,
+                step=step,
+            )
+        )
     program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
-    tables.OUT.print(f"noted: {account.account} confirms run {run} of {found.source}.")
+    tables.OUT.print(
+        tr("noted: {account} confirms run {run} of {source}.", account=account.account, run=run, source=found.source)
+    )
 
 
 @ends_well
@@ -103,14 +126,22 @@ def spot_check(
     impact = _impact_of(program, found)
     if xlsx is not None:
         write_spot_check(xlsx, found, impact, program.settings.institution.timezone)
-        tables.OUT.print(f"{len(impact.spot_check)} students are listed in {xlsx}")
+        tables.OUT.print(tr("{students} students are listed in {xlsx}", students=len(impact.spot_check), xlsx=xlsx))
     elif json:
         tables.as_json(impact.spot_check)
     else:
         tables.table(
-            ("student", "name", "college", "class", "source result", "owed", "same in the office's system"),
             (
-                (*_person_cells(c), c.after.value, tables.owed(c.evidence), "[ ] yes   [ ] no")
+                tr("student"),
+                tr("name"),
+                tr("college"),
+                tr("class"),
+                tr("source result"),
+                tr("owed"),
+                tr("same in the office's system"),
+            ),
+            (
+                (*_person_cells(c), word(c.after), tables.owed(c.evidence), tr("[ ] yes   [ ] no"))
                 for c in impact.spot_check
             ),
         )
@@ -122,32 +153,36 @@ def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ..
     try:
         impact = _impact_of(program, found)
     except SourceError as error:
-        tables.ERR.print(f"  it can no longer be applied: {error}")
+        tables.ERR.print(tr("  it can no longer be applied: {error}", error=error))
         return
     for reason in impact.reasons:
-        tables.OUT.print(f"  because: {reason}")
+        tables.OUT.print(tr("  because: {reason}", reason=reason))
     for line in impact.changes:
         tables.OUT.print(f"  {line}")
     if impact.moved:
         tables.table(
-            ("college", "from", "to", "students"),
-            ((m.college, m.before.value, m.after.value, m.students) for m in impact.moved),
+            (tr("college"), tr("from"), tr("to"), tr("students")),
+            ((m.college, word(m.before), word(m.after), m.students) for m in impact.moved),
         )
     if impact.sample:
         tables.table(
-            ("student", "name", "college", "class", "from", "to", "evidence"),
-            ((*_person_cells(c), c.before.value, c.after.value, tables.owed(c.evidence)) for c in impact.sample),
-            title="some of its changes",
+            (tr("student"), tr("name"), tr("college"), tr("class"), tr("from"), tr("to"), tr("evidence")),
+            ((*_person_cells(c), word(c.before), word(c.after), tables.owed(c.evidence)) for c in impact.sample),
+            title=tr("some of its changes"),
         )
     _print_unmatched(impact)
     zone = program.settings.institution.timezone
     for vote in votes:
-        why = f": {vote.reason}" if vote.reason else ""
-        tables.OUT.print(f"  {vote.author}: {_VOTES[vote.kind]}, {tables.moment(vote.at, zone)}{why}")
+        line = tr(
+            "  {author}: {vote}, {at}", author=vote.author, vote=tr(_VOTES[vote.kind]), at=tables.moment(vote.at, zone)
+        )
+        tables.OUT.print(tr("{event}: {reason}", event=line, reason=vote.reason) if vote.reason else line)
     number = found.run
     if impact.spot_check:
-        tables.OUT.print(f"Check some of them first: clearance runs spot-check {number} --xlsx FILE")
-    tables.OUT.print(f'Decide it: clearance runs approve {number}, or clearance runs reject {number} --reason "…"')
+        tables.OUT.print(tr("Check some of them first: clearance runs spot-check {number} --xlsx FILE", number=number))
+    tables.OUT.print(
+        tr('Decide it: clearance runs approve {number}, or clearance runs reject {number} --reason "…"', number=number)
+    )
 
 
 @ends_well
@@ -164,13 +199,26 @@ def announce_expected_change(
     """Announce that many students will change by the next results of a source."""
     program = chosen(context).program()
     if source not in program.settings.source:
-        raise typer.BadParameter(f'there is no source "{source}": write one of {", ".join(program.settings.source)}')
+        raise typer.BadParameter(
+            tr(
+                'there is no source "{source}": write one of {known}',
+                source=source,
+                known=", ".join(program.settings.source),
+            )
+        )
     end = in_zone(until, program.settings.institution.timezone)
     expected_change = program.expected_changes.announce(
         source, towards, most, end, author=author_of(program, by), note=note, now=program.clock()
     )
     tables.OUT.print(
-        f"expected change {expected_change.id}: {source} can move {most} students to {towards.value} until {until}"
+        tr(
+            "expected change {number}: {source} can move {most} students to {verdict} until {until}",
+            number=expected_change.id,
+            source=source,
+            most=most,
+            verdict=word(towards),
+            until=until,
+        )
     )
 
 
@@ -179,7 +227,13 @@ def withdraw_expected_change(context: typer.Context, expected_change: int, *, by
     """Withdraw an expected change. The guard's ordinary limits apply again."""
     program = chosen(context).program()
     withdrawn = program.expected_changes.withdraw(expected_change, author=author_of(program, by), now=program.clock())
-    tables.OUT.print(f"expected change {expected_change} of {withdrawn.source} is withdrawn")
+    tables.OUT.print(
+        tr(
+            "expected change {expected_change} of {source} is withdrawn",
+            expected_change=expected_change,
+            source=withdrawn.source,
+        )
+    )
 
 
 @ends_well
@@ -195,12 +249,12 @@ def list_expected_changes(context: typer.Context, *, json: Json = False) -> None
         tables.as_json(expected_changes)
         return
     tables.table(
-        ("number", "source", "to", "most", "until", "by", "expected now", "note"),
+        (tr("number"), tr("source"), tr("to"), tr("most"), tr("until"), tr("by"), tr("expected now"), tr("note")),
         (
             (
                 w.id,
                 w.source,
-                w.towards.value,
+                word(w.towards),
                 w.most,
                 tables.moment(w.until, zone),
                 w.author,
@@ -213,20 +267,20 @@ def list_expected_changes(context: typer.Context, *, json: Json = False) -> None
 
 
 #: How a vote is printed.
-_VOTES = {VoteKind.CONFIRM: "confirmed", VoteKind.APPROVE: "approved", VoteKind.REJECT: "rejected"}
+_VOTES = {VoteKind.CONFIRM: N_("confirmed"), VoteKind.APPROVE: N_("approved"), VoteKind.REJECT: N_("rejected")}
 
 #: What is still needed before a run is approved.
 _MISSING = {
-    Missing.OFFICE: "The office must confirm it first: clearance runs confirm {run} --as OPERATOR",
-    Missing.APPROVAL: "It is not approved yet: clearance runs approve {run}",
-    Missing.TWO_APPROVALS: "Two people must approve it: clearance runs approve {run}",
-    Missing.SECOND_APPROVAL: "A second person, other than {author}, must approve it: clearance runs approve {run}",
+    Missing.OFFICE: N_("The office must confirm it first: clearance runs confirm {run} --as OPERATOR"),
+    Missing.APPROVAL: N_("It is not approved yet: clearance runs approve {run}"),
+    Missing.TWO_APPROVALS: N_("Two people must approve it: clearance runs approve {run}"),
+    Missing.SECOND_APPROVAL: N_("A second person, other than {author}, must approve it: clearance runs approve {run}"),
 }
 
 
 def _missing_text(missing: Missing, run: int, votes: Sequence[ApprovalVote]) -> str:
     """Return what is still needed before a run is approved, as a sentence with the fix."""
-    return _MISSING[missing].format(run=run, author=next(iter(approvers(votes)), ""))
+    return tr(_MISSING[missing], run=run, author=next(iter(approvers(votes)), ""))
 
 
 def _print_unmatched(impact: Impact) -> None:
@@ -234,16 +288,18 @@ def _print_unmatched(impact: Impact) -> None:
     if not impact.unmatched:
         return
     rest = impact.unmatched_count - len(impact.unmatched[:_UNMATCHED])
-    more = f", of {impact.unmatched_count}" if rest > 0 else ""
+    title = tr("rows not matched to the roster")
+    if rest > 0:
+        title = tr("rows not matched to the roster, of {rows}", rows=impact.unmatched_count)
     tables.table(
-        ("key", "match hint", "possible student"),
-        ((u.key, u.hint or "none", u.student) for u in impact.unmatched[:_UNMATCHED]),
-        title=f"rows not matched to the roster{more}",
+        (tr("key"), tr("match hint"), tr("possible student")),
+        ((u.key, word(u.hint) or tr("none"), u.student) for u in impact.unmatched[:_UNMATCHED]),
+        title=title,
     )
 
 
 def _yes_or_no(value: bool) -> str:  # noqa: FBT001 - the value to print
-    return "yes" if value else "no"
+    return tr("yes") if value else tr("no")
 
 
 def _person_cells(person: ImpactPerson) -> tuple[str, str, str, str]:
@@ -253,14 +309,20 @@ def _person_cells(person: ImpactPerson) -> tuple[str, str, str, str]:
 def _impact_of(program: Program, found: RunView) -> Impact:
     impact = program.sync.look(found.run, found.source)
     if impact is None:
-        fail(f"the rows of run {found.run} are no longer stored. See: clearance runs show {found.run}")
+        fail(tr("the rows of run {run} are no longer stored. See: clearance runs show {run}", run=found.run))
     return impact
 
 
 def _suspended_run(program: Program, run: int) -> RunView:
     found = program.reader.run(program.cohort, run)
     if found is None:
-        fail(f"there is no run {run}. See: clearance runs list")
+        fail(tr("there is no run {run}. See: clearance runs list", run=run))
     if found.state is not RunState.SUSPENDED:
-        fail(f"run {run} is {found.state.value} and needs no approval. See: clearance runs show {run}")
+        fail(
+            tr(
+                "run {run} is {state} and needs no approval. See: clearance runs show {run}",
+                run=run,
+                state=word(found.state),
+            )
+        )
     return found

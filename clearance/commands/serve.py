@@ -22,6 +22,7 @@ from config.load import SettingsError
 from config.processes import Process
 from config.settings import Settings
 from foundation.service_manager import ServiceManager
+from foundation.translation import N_, tr
 from portal.server import serve as serve_pages
 from status_db.desk.address import desk_url
 from status_db.store.engine import StoreError, sqlite_file
@@ -141,7 +142,12 @@ def serve(
     program.look_at_marks(_PROCESSES[what])
     _ = program.accounts, program.key.of("serving")
     if what is ServedPart.DESK and not program.settings.desk.enabled:
-        fail("there is no desk: enabled = false in [desk]. Write true, or serve the pages alone: clearance serve pages")
+        fail(
+            tr(
+                "there is no desk: enabled = false in [desk]. Write true, or serve the pages alone: clearance "
+                "serve pages"
+            )
+        )
     portal = program.settings.portal
     for warning in portal.warnings:
         structlog.get_logger("clearance.portal").warning(warning)
@@ -180,18 +186,24 @@ def database_roles(
     for url, parts in where:
         database = make_url(url).database
         if only_print:
-            tables.OUT.print(f"-- in {database}, as the owner of its tables")
+            tables.OUT.print(tr("-- in {database}, as the owner of its tables", database=database))
             plan = planned(url, named, parts)
             for statement in plan.owners:
                 tables.OUT.print(f"{statement};")
-            tables.OUT.print(f"-- in {database}, as a superuser of the server")
+            tables.OUT.print(tr("-- in {database}, as a superuser of the server", database=database))
             for statement in plan.superusers:
                 tables.OUT.print(f"{statement};")
         else:
             run, left = apply(url, named, parts)
-            tables.OUT.print(f"{database}: {run} statements run")
+            tables.OUT.print(tr("{database}: {run} statements run", database=database, run=run))
             if left:
-                tables.OUT.print(f"{database}: {left} need a superuser of the server: clearance db roles --print")
+                tables.OUT.print(
+                    tr(
+                        "{database}: {left} need a superuser of the server: clearance db roles --print",
+                        database=database,
+                        left=left,
+                    )
+                )
 
 
 def _same_database(one: str, other: str) -> bool:
@@ -204,11 +216,18 @@ def _refuse_lost_database(settings: Settings) -> None:
     file, key = sqlite_file(settings.status_db.url.reveal()), settings.status_db.ledger_key_file
     if file is None or not key.exists() or (file.exists() and file.stat().st_size):
         return
-    raise StoreError(
-        f"The status database {file} is {'empty' if file.exists() else 'missing'}, and the ledger's key {key} shows "
-        "that there was one. Restore a backup: clearance restore FOLDER. To start a new database instead, move the "
-        "key away first."
+    text = (
+        N_(
+            "The status database {file} is empty, and the ledger's key {key} shows that there was one. Restore a "
+            "backup: clearance restore FOLDER. To start a new database instead, move the key away first."
+        )
+        if file.exists()
+        else N_(
+            "The status database {file} is missing, and the ledger's key {key} shows that there was one. Restore a "
+            "backup: clearance restore FOLDER. To start a new database instead, move the key away first."
+        )
     )
+    raise StoreError(tr(text, file=file, key=key))
 
 
 def upgrade_both(settings: Settings) -> list[str]:
@@ -217,5 +236,6 @@ def upgrade_both(settings: Settings) -> list[str]:
     lines: list[str] = []
     for part, url in (("marks", settings.status_db.url.reveal()), ("desk", desk_url(settings.status_db))):
         before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text
-        lines.append(f"{part}: at {after}" + ("" if before == after else f", from {before or 'nothing'}"))
+        text = N_("{part}: at {after}") if before == after else N_("{part}: at {after}, from {before}")
+        lines.append(tr(text, part=part, after=after, before=before or tr("nothing")))
     return lines

@@ -1,13 +1,16 @@
 """Commands `sources`: the state of each source, and pausing and resuming one."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from clearance import completion
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
+from clearance.output.code_words import joined, word
 from clearance.services import Program
 from config.renames import stored_name
 from foundation.translation import N_, tr
@@ -52,25 +55,41 @@ def show(context: typer.Context, *, json: Json = False) -> None:
         tables.as_json([SourceState(view, view.stale(now), paused.get(view.source)) for view in found])
         return
     tables.table(
-        ("source", "step", "as of", "held", "unknown", "unmatched", "last run", "asked", "waits", "proof"),
+        (
+            tr("source"),
+            tr("step"),
+            tr("as of"),
+            tr("held"),
+            tr("unknown"),
+            tr("unmatched"),
+            tr("last run"),
+            tr("asked"),
+            tr("waits"),
+            tr("proof"),
+        ),
         (
             (
                 view.source,
                 view.step,
-                tables.moment(view.as_of, zone) + (" (stale)" if view.stale(now) else ""),
+                _as_of_text(view, now, zone),
                 view.held,
                 view.unknown,
                 view.unmatched_keys,
-                f"{view.last_run.run} {view.last_run.state.value}" if view.last_run else "none",
+                f"{view.last_run.run} {word(view.last_run.state)}" if view.last_run else tr("none"),
                 _state(view, paused.get(view.source)),
-                f"run {view.suspended.run}" if view.suspended else "",
-                ", ".join(view.weaker_proofs) or "total",
+                tr("run {run}", run=view.suspended.run) if view.suspended else "",
+                joined([*map(word, view.weaker_proofs)]) or tr("total"),
             )
             for view in found
         ),
     )
     for view in found:
         _warn(program, view, paused.get(view.source))
+
+
+def _as_of_text(view: SourceView, now: datetime, zone: ZoneInfo) -> str:
+    at = tables.moment(view.as_of, zone)
+    return tr("{at} (stale)", at=at) if view.stale(now) else at
 
 
 def _state(view: SourceView, pause: Pause | None) -> str:
@@ -85,7 +104,7 @@ def _warn(program: Program, view: SourceView, pause: Pause | None) -> None:
     if pause is not None:
         at = tables.moment(pause.at, zone)
         text = tr("paused by {account} since {at}: {reason}", account=pause.account, at=at, reason=pause.reason)
-        tables.ERR.print(f"warning: {view.source}: {text}", markup=False)
+        tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=text))
     if failed is not None and view.attempts.state is AttemptState.QUARANTINED:
         text = tr(
             "quarantined: {count} runs have failed since {since}. {message}",
@@ -93,9 +112,9 @@ def _warn(program: Program, view: SourceView, pause: Pause | None) -> None:
             since=tables.moment(failed.since, zone),
             message=failed.message,
         )
-        tables.ERR.print(f"warning: {view.source}: {text}", markup=False)
+        tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=text))
     for weaker in view.weaker_connection:
-        tables.ERR.print(f"warning: {view.source}: {weaker}")
+        tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=weaker))
 
 
 @app.command()

@@ -12,6 +12,8 @@ from clearance import completion
 from clearance.commands.runs import show_waiting
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
+from clearance.output.code_words import joined, word
+from foundation.translation import tr
 from status_db.decisions.writer import not_configured
 from status_db.effective_status import StepStatus
 from status_db.model import CLEAR, RunState, normalise_number
@@ -30,7 +32,13 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
     number = normalise_number(student)
     found = program.reader.student(program.cohort, number, now)
     if found is None:
-        fail(f"there is no student {number} in {program.cohort}. Check the number, or run: clearance sync roster")
+        fail(
+            tr(
+                "there is no student {number} in {cohort}. Check the number, or run: clearance sync roster",
+                number=number,
+                cohort=program.cohort,
+            )
+        )
     if json:
         effective_statuses = [
             {"step": s, "standing": s.at(now), "counts_as_clear": s.counts_as_clear(now)} for s in found.steps
@@ -38,37 +46,44 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         tables.as_json({"student": found, "at": now, "standings": effective_statuses})
         return
     where = " ".join(filter(None, (found.college, found.class_name)))
-    person = ", ".join(filter(None, (f"{found.student} {found.name}".strip(), where, found.category)))
-    title = f"{person} ({found.cohort})"
-    tables.OUT.print(title, markup=False, style="bold")
+    person = joined(filter(None, (f"{found.student} {found.name}".strip(), where, found.category)))
+    tables.OUT.print(tr("{person} ({cohort})", person=person, cohort=found.cohort), markup=False, style="bold")
     if not found.active:
-        tables.OUT.print("no longer on the registrar's list")
+        tables.OUT.print(tr("no longer on the registrar's list"))
     elif found.flow is None:
-        tables.OUT.print("on the registrar's list, but not leaving with this cohort")
+        tables.OUT.print(tr("on the registrar's list, but not leaving with this cohort"))
     elif program.settings.flow_named(found.flow) is None:
         tables.OUT.print(not_configured(found.student, found.flow))
     if found.steps:
-        columns = ("step", "state", "why", "owed", "as of", "decided")
+        columns = (tr("step"), tr("state"), tr("why"), tr("owed"), tr("as of"), tr("decided"))
         tables.table(columns, (_step_row(step, now, zone) for step in found.steps))
     for flip in found.flips[:10]:
-        change = f"{flip.step}: {flip.before} → {flip.after} ({flip.reason}, {flip.cause})"
-        tables.OUT.print(f"  {tables.moment(flip.at, zone)}  {change}", markup=False)
+        change = tr(
+            "  {at}  {step}: {before} → {after} ({reason}, {cause})",
+            at=tables.moment(flip.at, zone),
+            step=flip.step,
+            before=word(flip.before),
+            after=word(flip.after),
+            reason=word(flip.reason),
+            cause=word(flip.cause),
+        )
+        tables.OUT.print(change, markup=False)
 
 
 def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
     effective, decision = step.at(now), step.decision
-    word, style = tables.STATES[effective.state]
-    marks = [m for m, so in (("stale", effective.stale), ("disputed", effective.disputed)) if so]
+    state, style = tables.STATES[effective.state]
+    marks = [m for m, so in ((tr("stale"), effective.stale), (tr("disputed"), effective.disputed)) if so]
     decided = decision if effective.by_decision else None
     # A decision to clear or exempt replaces the finding: its debts and its reason are not shown.
     settled = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
     return (
         step.step,
-        Text.assemble((word, style), f" ({', '.join(marks)})" if marks else ""),
-        decided.reason if decided else step.finding.reason.value,
+        Text.assemble((tr(state), style), tr(" ({marks})", marks=joined(marks)) if marks else ""),
+        decided.reason if decided else word(step.finding.reason),
         "" if settled else tables.owed(step.finding.evidence),
         tables.moment(step.as_of, zone) if step.as_of else "",
-        f"by {decided.author}" if decided else "",
+        tr("by {author}", author=decided.author) if decided else "",
     )
 
 
@@ -88,14 +103,14 @@ def list_runs(
         return
     zone = program.settings.institution.timezone
     tables.table(
-        ("run", "source", "state", "began", "by", "what"),
-        ((r.run, r.source, r.state.value, tables.moment(r.began, zone), r.by, _run_summary(r)) for r in runs),
+        (tr("run"), tr("source"), tr("state"), tr("began"), tr("by"), tr("what")),
+        ((r.run, r.source, word(r.state), tables.moment(r.began, zone), r.by, _run_summary(r)) for r in runs),
     )
 
 
 def _run_summary(run: RunView) -> str:
-    about = f"student {run.student}; " if run.student else ""
-    return about + (run.message or tables.figures(run.counts))
+    what = run.message or tables.figures(run.counts)
+    return tr("student {student}; {what}", student=run.student, what=what) if run.student else what
 
 
 @ends_well
@@ -104,7 +119,7 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     program = chosen(context).program()
     found = program.reader.run(program.cohort, run)
     if found is None:
-        fail(f"there is no run {run}. See: clearance runs list")
+        fail(tr("there is no run {run}. See: clearance runs list", run=run))
     flips = program.reader.flips_of_run(program.cohort, run)
     votes = program.votes.of_run(run)
     if json:
@@ -112,24 +127,32 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
         tables.as_json({"run": found, "flips": flips, "opinions": votes, "waits": waits})
         return
     zone = program.settings.institution.timezone
-    tables.OUT.print(f"run {found.run} of {found.source}: {found.state.value}", style="bold")
+    head = tr("run {run} of {source}: {state}", run=found.run, source=found.source, state=word(found.state))
+    tables.OUT.print(head, style="bold")
     tables.OUT.print(
-        f"  began {tables.moment(found.began, zone)}, ended {tables.moment(found.ended, zone)}, by {found.by}"
+        tr(
+            "  began {began}, ended {ended}, by {author}",
+            began=tables.moment(found.began, zone),
+            ended=tables.moment(found.ended, zone),
+            author=found.by,
+        )
     )
     if found.message:
         tables.OUT.print(f"  {found.message}")
     if found.decided_by:
-        tables.OUT.print(f"  decided by {found.decided_by}, {tables.moment(found.decided_at, zone)}")
+        tables.OUT.print(
+            tr("  decided by {author}, {at}", author=found.decided_by, at=tables.moment(found.decided_at, zone))
+        )
     for line in found.counts.warnings:
         tables.OUT.print(f"  {line}")
     for key, value in replace(found.counts, warnings=()).stored().items():
-        tables.OUT.print(f"  {key}: {value}")
+        tables.OUT.print(tr("  {key}: {value}", key=word(key), value=tr("True") if value is True else value))
     for kind, detail in found.proofs:
-        tables.OUT.print(f"  proof {kind}: {detail}")
+        tables.OUT.print(tr("  proof {kind}: {detail}", kind=word(kind), detail=detail))
     if flips:
         tables.table(
-            ("student", "step", "before", "after", "because", "evidence"),
-            ((f.student, f.step, f.before, f.after, f.reason, tables.owed(f.evidence)) for f in flips[:40]),
+            (tr("student"), tr("step"), tr("before"), tr("after"), tr("because"), tr("evidence")),
+            (tables.flip_cells(flip) for flip in flips[:40]),
         )
     if found.state is RunState.SUSPENDED:
         show_waiting(program, found, votes)
@@ -144,5 +167,6 @@ def unmatched_keys(context: typer.Context, *, source: SourceName = None, json: J
         tables.as_json(found)
         return
     tables.table(
-        ("source", "key", "match hint", "possible student"), ((s.source, s.key, s.near, s.student) for s in found)
+        (tr("source"), tr("key"), tr("match hint"), tr("possible student")),
+        ((s.source, s.key, word(s.near), s.student) for s in found),
     )

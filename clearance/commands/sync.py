@@ -28,6 +28,7 @@ from clearance.context import (
 from clearance.files.permissions import too_wide
 from clearance.notify.checks import notify_warnings
 from clearance.output import tables
+from clearance.output.code_words import joined
 from clearance.services import Program
 from config.cohorts import binds_cohort
 from config.processes import Process, missing_anywhere
@@ -35,6 +36,7 @@ from config.renames import stored_name
 from config.tables.retention import warnings as retention_warnings
 from config.tables.secrets import SecretUnusable
 from connectors.port import Sample, SourceError
+from foundation.translation import N_, tr
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, normalise_number
@@ -63,10 +65,11 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     code = _check_status_db(served, found, quiet=json)
     _check_files(program, chosen(context).file, found, quiet=json)
     _check_accounts(program, found, quiet=json)
-    _report_warnings("keys", "settings keys", program.settings.former_keys, found, quiet=json)
-    _report_warnings("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
+    _report_warnings("keys", tr("settings keys"), program.settings.former_keys, found, quiet=json)
+    kept = [*retention_warnings(program.settings.retention)]
+    _report_warnings("retention", tr("retention"), kept, found, quiet=json)
     _check_pages(program, found, quiet=json)
-    _report_warnings("notify", "notifications", notify_warnings(program), found, quiet=json)
+    _report_warnings("notify", tr("notifications"), notify_warnings(program), found, quiet=json)
     _check_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]
@@ -79,26 +82,33 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
             fault = {"fault": type(error).__name__, "message": tables.named(str(error)), "warnings": weaker}
             found.append({**where, "source": name, **fault})
             if not json:
-                tables.line("fails", "red", f"   {name}{_cohort_suffix(where)}")
+                tables.line(tables.padded(tr("fails"), 7), "red", f" {name}{_cohort_suffix(where)}")
                 tables.ERR.print(f"        {error}")
                 _show_warnings(weaker)
             continue
         sample = replace(sample, warnings=(*weaker, *sample.warnings))
         found.append({**where, "source": name, "sample": _sample_json(sample)})
         if not json:
-            tables.line("answers", "green", f" {name}{_cohort_suffix(where)}: {sample.where}")
-            row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
-            tables.OUT.print(f"        columns: {', '.join(sample.columns)}")
-            tables.OUT.print(f"        {'first row: ' + row if row else 'no rows'}")
-            if sample.rows:
-                tables.OUT.print(f"        {'all' if sample.whole else 'the first'} {len(sample.rows)} rows were read")
-            for note in sample.notes:
-                tables.OUT.print(f"        {note}")
-            _show_warnings(sample.warnings)
+            tables.line(tables.padded(tr("answers"), 7), "green", f" {name}{_cohort_suffix(where)}: {sample.where}")
+            _show_sample(sample)
     if json:
         tables.as_json(found)
     if code:
         raise typer.Exit(code)
+
+
+def _show_sample(sample: Sample) -> None:
+    row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
+    tables.OUT.print(tr("        columns: {columns}", columns=joined(sample.columns)))
+    tables.OUT.print(tr("        first row: {row}", row=row) if row else tr("        no rows"))
+    if sample.rows:
+        text = (
+            N_("        all {rows} rows were read") if sample.whole else N_("        the first {rows} rows were read")
+        )
+        tables.OUT.print(tr(text, rows=len(sample.rows)))
+    for note in sample.notes:
+        tables.OUT.print(f"        {note}")
+    _show_warnings(sample.warnings)
 
 
 def _row_warnings(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def _sample_json(sample: Sample) -> dict[str, object]:
 
 def _show_warnings(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        tables.ERR.print(f"        warning: {warning}")
+        tables.ERR.print(tr("        warning: {text}", text=warning))
 
 
 def _to_check(served: ServedCohorts, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
@@ -152,25 +162,28 @@ def _check_status_db(served: ServedCohorts, found: list[dict[str, object]], *, q
         # Before its tables are created, nothing is stored.
         clock_lines = (line for program in served.programs for line in program.clock_warnings())
         warnings = (*warnings, *dict.fromkeys(clock_lines))
-    _report_warnings("status_db", "status database", warnings, found, fails=bool(code), quiet=quiet)
+    _report_warnings("status_db", tr("status database"), warnings, found, fails=bool(code), quiet=quiet)
     return code
 
 
 def _check_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Warn of secrets that a process would lack in this environment. A process can have its own environment."""
     lacking = missing_anywhere(program.settings)
-    lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
-    _report_warnings("processes", "secrets of other processes", lines, found, quiet=quiet)
+    lines = [
+        tr("missing here for {commands}: {line}", commands=joined([f"`clearance {each}`" for each in of]), line=line)
+        for line, of in lacking.items()
+    ]
+    _report_warnings("processes", tr("secrets of other processes"), lines, found, quiet=quiet)
 
 
 def _check_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Warn of files and folders that other users of this machine can read or change."""
-    _report_warnings("files", "files", too_wide(program.settings, file), found, quiet=quiet)
+    _report_warnings("files", tr("files"), too_wide(program.settings, file), found, quiet=quiet)
 
 
 def _check_pages(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Warn when [portal] counts visitors under a wrong address."""
-    _report_warnings("portal", "pages", program.settings.portal.warnings, found, quiet=quiet)
+    _report_warnings("portal", tr("pages"), program.settings.portal.warnings, found, quiet=quiet)
 
 
 def _check_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
@@ -182,7 +195,7 @@ def _check_accounts(program: Program, found: list[dict[str, object]], *, quiet: 
     for check_accounts in (second_factor_off, second_administrator, of_the_demo, lacking_reviewers):
         with suppress(StoreError, SecretUnusable):
             warnings += check_accounts(program)
-    _report_warnings("accounts", "accounts", warnings, found, quiet=quiet)
+    _report_warnings("accounts", tr("accounts"), warnings, found, quiet=quiet)
 
 
 def _report_warnings(
@@ -193,7 +206,8 @@ def _report_warnings(
         return
     found.append({key: "fails" if fails else "answers", "warnings": warnings})
     if not quiet:
-        tables.line(*(("fails  ", "red") if fails else ("answers", "green")), f" {name}")
+        head, style = (tr("fails"), "red") if fails else (tr("answers"), "green")
+        tables.line(tables.padded(head, 7), style, f" {name}")
         _show_warnings(warnings)
 
 
@@ -211,8 +225,8 @@ def _check_settings(served: ServedCohorts, found: list[dict[str, object]], *, qu
 def _show_change(change: RunPreview, found: list[dict[str, object]], *, quiet: bool) -> None:
     found.append({"settings": "changed", "warnings": [*change.changes, *map(str, change.reasons)]})
     if not quiet:
-        what = " settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
-        tables.line("changed", "yellow", what)
+        what = tr(" settings: not applied yet. See `clearance plan`; apply with `clearance sync`")
+        tables.line(tables.padded(tr("changed"), 7), "yellow", what)
         for line in change.changes:
             tables.ERR.print(f"        {line}")
 
@@ -245,17 +259,17 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
 
 def _show_preview(preview: RunPreview) -> None:
     if preview.fault:
-        tables.line("fails", "red", f"     {preview.source}{_cohort_in_brackets(preview.cohort)}")
+        tables.line(tables.padded(tr("fails"), 9), "red", f" {preview.source}{_cohort_in_brackets(preview.cohort)}")
         tables.ERR.print(f"          {preview.message}")
         return
-    what = tables.figures(preview.counts) if preview.pending else "nothing would change"
+    what = tables.figures(preview.counts) if preview.pending else tr("nothing would change")
     if preview.changes and not what:
-        what = "changed, without an effect on stored data"
-    tables.line(preview.source, "bold", f"{_cohort_in_brackets(preview.cohort)}: {what}")
+        what = tr("changed, without an effect on stored data")
+    tables.line(preview.source, "bold", tr("{cohort}: {what}", cohort=_cohort_in_brackets(preview.cohort), what=what))
     for line in preview.changes:
         tables.OUT.print(f"  {line}")
     for reason in preview.reasons:
-        tables.OUT.print(f"  would be suspended: {reason}", style="yellow")
+        tables.OUT.print(tr("  would be suspended: {reason}", reason=reason), style="yellow")
     if preview.flips:
         tables.flips(preview.flips, _MOST_FLIPS)
 
@@ -326,8 +340,13 @@ def recheck(served: ServedCohorts, names: list[str], number: str, by: str, *, qu
                 if not quiet:
                     tables.outcome(outcomes[-1], time.monotonic() - began)
     if not leaves:
-        cohorts = ", ".join(program.cohort for program in served.programs)
-        fail(f"{number} does not leave with {cohorts}, so no source is queried. Check the number.")
+        fail(
+            tr(
+                "{student} does not leave with {cohorts}, so no source is queried. Check the number.",
+                student=number,
+                cohorts=joined(program.cohort for program in served.programs),
+            )
+        )
     return outcomes
 
 
@@ -346,5 +365,7 @@ def _source_names(program: Program, sources: list[str] | None) -> list[str]:
     sources = [stored_name(program.settings, name) for name in sources or ()]
     for name in sources:
         if name not in every:
-            raise typer.BadParameter(f'there is no source "{name}": write one of {", ".join(every)}')
+            raise typer.BadParameter(
+                tr('there is no source "{name}": write one of {known}', name=name, known=", ".join(every))
+            )
     return [name for name in every if not sources or name in sources]

@@ -10,6 +10,7 @@ from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
 from clearance.services import Program
 from config.renames import stored_name
+from foundation.translation import tr
 from foundation.zones import in_zone
 from status_db.accounts import api_tokens
 from status_db.accounts.audit_log import AuditEvent
@@ -50,10 +51,17 @@ def create(
         until=end.isoformat(),
         recheck=sources,
     )
-    tables.OUT.print(f"token {made.id} has the grants of {made.account} until {tables.moment(end, zone)}")
+    tables.OUT.print(
+        tr(
+            "token {token} has the grants of {account} until {until}",
+            token=made.id,
+            account=made.account,
+            until=tables.moment(end, zone),
+        )
+    )
     if made.recheck:
         tables.OUT.print(f"it can request rechecks of {', '.join(made.recheck)}")
-    tables.OUT.print(f"shown only once: {secret}")
+    tables.OUT.print(tr("shown only once: {secret}", secret=secret))
 
 
 def _sources(program: Program, given: Sequence[str]) -> list[str]:
@@ -75,7 +83,17 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
         tables.as_json(found)
         return
     tables.table(
-        ("token", "title", "account", "created", "by", "until", "used", "rechecks", "valid"),
+        (
+            tr("token"),
+            tr("title"),
+            tr("account"),
+            tr("created"),
+            tr("by"),
+            tr("until"),
+            tr("used"),
+            tr("rechecks"),
+            tr("valid"),
+        ),
         (
             (
                 t.id,
@@ -86,7 +104,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
                 tables.moment(t.until, zone),
                 tables.moment(t.used_at, zone),
                 ", ".join(t.recheck),
-                "yes" if t.opens(now) else "revoked" if t.withdrawn_at else "expired",
+                tr("yes") if t.opens(now) else tr("revoked") if t.withdrawn_at else tr("lapsed"),
             )
             for t in found
         ),
@@ -102,4 +120,4 @@ def revoke(context: typer.Context, token: Annotated[str, typer.Argument(help="Th
     program.audit.note(
         AuditEvent.TOKEN_WITHDRAWN, account=by, now=now, token=revoked.id, title=revoked.title, whose=revoked.account
     )
-    tables.OUT.print(f"token {revoked.id} ({revoked.title}) is revoked")
+    tables.OUT.print(tr("token {token} ({title}) is revoked", token=revoked.id, title=revoked.title))

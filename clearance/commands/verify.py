@@ -8,6 +8,7 @@ import typer
 from clearance.context import VERIFY_FAILED, Json, chosen, ends_well
 from clearance.notify.checks import enter_verified
 from clearance.output import tables
+from clearance.output.code_words import joined, word
 from foundation.translation import tr
 from status_db.store.engine import StoreError
 from sync.verify.desk import DeskReport
@@ -41,7 +42,7 @@ def verify(
     programs = served.programs
     if heads and len(programs) > 1:
         raise typer.BadParameter(
-            "a head belongs to the ledger of one cohort. Name the cohort: clearance --cohort KEY verify --head …"
+            tr("a head belongs to the ledger of one cohort. Name the cohort: clearance --cohort KEY verify --head …")
         )
     reports = {program.cohort: program.verified(heads) for program in served.each()}
     desk = programs[0].desk_verified(audit_heads)
@@ -49,7 +50,7 @@ def verify(
         try:
             enter_verified(programs[0], [*reports.items(), (None, desk)])
         except StoreError as error:
-            tables.ERR.print(f"warning: {tr('nobody is notified of this check')}: {error}")
+            tables.ERR.print(tr("warning: nobody is notified of this check: {error}", error=error))
     if json:
         found = [{"cohort": key, "report": report, "sound": report.sound} for key, report in reports.items()]
         first = {"report": found[0]["report"], "sound": found[0]["sound"]} if len(found) == 1 else {"cohorts": found}
@@ -67,44 +68,50 @@ def verify(
 def _parse_head(text: str) -> tuple[int, str]:
     match = _HEAD.fullmatch(text.strip().lower())
     if not match:
-        raise typer.BadParameter(f'"{text}" is not a head: write LINK:MAC, as the log\'s "ledger head" has them')
+        raise typer.BadParameter(
+            tr('"{text}" is not a head: write LINK:MAC, as the log\'s "ledger head" has them', text=text)
+        )
     return int(match[1]), match[2]
 
 
 def _parse_audit_head(text: str) -> tuple[tuple[str, int], str]:
     match = _AUDIT_HEAD.fullmatch(text.strip().lower())
     if not match:
-        raise typer.BadParameter(f'"{text}" is not a head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them')
+        raise typer.BadParameter(
+            tr('"{text}" is not a head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them', text=text)
+        )
     return (match[1], int(match[2])), match[3]
 
 
 def _show_desk(report: DeskReport) -> None:
-    tables.OUT.print("accounts and audit log:", style="bold")
+    tables.OUT.print(tr("accounts and audit log:"), style="bold")
     _show_findings(report)
     for chain, (link, mac) in report.heads.items():
         if link:
-            tables.OUT.print(f"audit head {chain}:{link}:{mac}")
+            tables.OUT.print(tr("audit head {chain}:{link}:{mac}", chain=chain, link=link, mac=mac))
 
 
 def _show_ledger(report: VerifyReport) -> None:
     _show_findings(report)
     if report.head:
-        tables.OUT.print(f"head {report.head[0]}:{report.head[1]}")
+        tables.OUT.print(tr("head {link}:{mac}", link=report.head[0], mac=report.head[1]))
 
 
 def _show_findings(report: VerifyReport | DeskReport) -> None:
-    checked = ", ".join(f"{count:,} {what}" for what, count in report.looked_at.items())
+    checked = joined(tr("{count:,} {what}", count=count, what=word(what)) for what, count in report.looked_at.items())
     if checked:
-        tables.OUT.print(f"checked {checked}")
+        tables.OUT.print(tr("checked {checked}", checked=checked))
     for found in report.disagreements:
-        more = f" (and {found.more:,} more like it)" if found.more else ""
+        more = tr(" (and {more:,} more like it)", more=found.more) if found.more else ""
         tables.line(found.table, "red", f" {found.key} {found.what}{more}")
     for note in report.notes:
-        tables.OUT.print(f"note: {note}")
+        tables.OUT.print(tr("note: {text}", text=note))
     if report.sound:
-        tables.line("everything agrees", "green", "")
+        tables.line(tr("everything agrees"), "green", "")
     else:
         tables.ERR.print(
-            "Rows were altered outside this program, or lost. Find out who could write to the status database, and "
-            "restore a backup that verifies. The steps are in docs/running.md."
+            tr(
+                "Rows were altered outside this program, or lost. Find out who could write to the status database, and "
+                "restore a backup that verifies. The steps are in docs/running.md."
+            )
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from config.settings import Settings
 from config.tables.secrets import SecretUnusable
 from foundation.private_files import ANY, CHANGE, rights_of_others
+from foundation.translation import N_, tr
 from status_db.desk.address import desk_url
 from status_db.store.engine import sqlite_file
 
@@ -26,10 +27,12 @@ def too_wide(settings: Settings, file: Path) -> list[str]:
         if path not in lines and rights_of_others(found, mask):
             mode, quoted = stat.S_IMODE(found.st_mode), shlex.quote(str(path))
             if mask == CHANGE:
-                fix, can = f"chmod go-w {quoted}", "change"
+                fix = f"chmod go-w {quoted}"
+                text = N_("other users of this machine can change {what} {path} (mode {mode:03o}). Run: {fix}")
             else:
-                fix, can = f"chmod {'700' if stat.S_ISDIR(found.st_mode) else '600'} {quoted}", "read or change"
-            lines[path] = f"other users of this machine can {can} {what} {path} (mode {mode:03o}). Run: {fix}"
+                fix = f"chmod {'700' if stat.S_ISDIR(found.st_mode) else '600'} {quoted}"
+                text = N_("other users of this machine can read or change {what} {path} (mode {mode:03o}). Run: {fix}")
+            lines[path] = tr(text, what=what, path=path, mode=mode, fix=fix)
     return list(lines.values())
 
 
@@ -38,22 +41,25 @@ def _paths_to_check(settings: Settings, file: Path) -> Iterator[tuple[str, Path,
 
     A user that can change a folder can replace its files. The settings contain no secret, so all users can read them.
     """
-    keys = (("the ledger's key", settings.status_db.ledger_key_file), ("the desk's key", settings.portal.key_file))
-    databases: dict[str, Path | None] = {"the status database": sqlite_file(settings.status_db.url.reveal())}
+    keys = (
+        (N_("the ledger's key"), settings.status_db.ledger_key_file),
+        (N_("the desk's key"), settings.portal.key_file),
+    )
+    databases: dict[str, Path | None] = {N_("the status database"): sqlite_file(settings.status_db.url.reveal())}
     with suppress(SecretUnusable):
         # It is a secret of another process, which `check` reports separately.
-        databases["the desk's database"] = sqlite_file(desk_url(settings.status_db))
-    alone = [*keys, *(("a file with a secret,", secret) for secret in _secret_files(file))]
+        databases[N_("the desk's database")] = sqlite_file(desk_url(settings.status_db))
+    alone = [*keys, *((N_("a file with a secret,"), secret) for secret in _secret_files(file))]
     for what, database in databases.items():
         if database is not None:
             alone += [(what, database.with_name(database.name + tail)) for tail in ("", "-wal", "-shm")]
-    yield "the settings file", file, CHANGE
-    yield "the settings file's folder", file.parent, CHANGE
+    yield tr("the settings file"), file, CHANGE
+    yield tr("the settings file's folder"), file.parent, CHANGE
     for what, path in alone:
-        yield what, path, ANY
-        yield f"the folder of {what.rstrip(',')},", path.parent, CHANGE
+        yield tr(what), path, ANY
+        yield tr("the folder of {what},", what=tr(what).rstrip(",")), path.parent, CHANGE
     if settings.desk.paper.folder is not None:
-        yield "the folder of the paper nights", settings.desk.paper.folder, ANY
+        yield tr("the folder of the paper nights"), settings.desk.paper.folder, ANY
 
 
 def _secret_files(file: Path) -> Iterator[Path]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from clearance.output.code_words import joined
 from config.tables.desk import Desk
 from connectors.files import reader
 from connectors.files.reader import FileKind, kind_of
 from connectors.files.sandbox import FileDescription, Row, SandboxLimits, read_apart
 from connectors.files.tables.table import ListAsked
 from connectors.port import Cell, SourceError, SourceUnavailable
+from foundation.translation import tr
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable
 
 #: Limits for reading one sheet.
@@ -26,6 +28,8 @@ _NAMES_OF_TEXT = (".csv", ".tsv", ".txt", ".xls")
 _CODES = {FileKind.OLD_WORKBOOK: SheetCode.XLS, FileKind.WEB_PAGE: SheetCode.WEB, FileKind.XML: SheetCode.XML}
 #: The first bytes of a file, which show its kind.
 _HEAD = 4_096
+#: The first bytes of a web page that is saved with its pictures as one file (.mht).
+_WEB_ARCHIVE = b"mime-version:"
 #: A workbook with a password has the format of an old one, and contains this text.
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
 #: The first entry of an OpenDocument file, uncompressed.
@@ -54,41 +58,61 @@ class Sheets:
         if not columns:
             raise SheetUnreadable(
                 SheetCode.COLUMNS,
-                f"{name} has no row with the columns {', '.join(needed)}. Use the template, and keep its header.",
+                tr(
+                    "{name} has no row with the columns {columns}. Use the template, and keep its header.",
+                    name=name,
+                    columns=joined(needed),
+                ),
             )
         if not rows:
             raise SheetUnreadable(
-                SheetCode.EMPTY, f"{name} has no rows below its header. Fill it in and save it first."
+                SheetCode.EMPTY, tr("{name} has no rows below its header. Fill it in and save it first.", name=name)
             )
         if len(rows) > most:
             raise SheetUnreadable(
                 SheetCode.ROWS,
-                f"{name} has more than {most} rows. Split it, or increase most_rows in [desk] of the settings.",
+                tr(
+                    "{name} has more than {most} rows. Split it, or increase most_rows in [desk] of the settings.",
+                    name=name,
+                    most=most,
+                ),
             )
         return SheetRead(columns, tuple((int(str(row[0])), tuple(map(_cell_text, row[1:]))) for row in rows))
 
     def _refuse_unsupported(self, content: bytes, name: str) -> None:
         """Refuse files that cannot be a list, each by its own code. Raises SheetUnreadable."""
-        save = "Open it in Excel and save it as .xlsx (另存为 .xlsx)"
         if not content.strip():
-            raise SheetUnreadable(SheetCode.EMPTY, f"{name} is empty. Fill it in and save it first.")
+            raise SheetUnreadable(SheetCode.EMPTY, tr("{name} is empty. Fill it in and save it first.", name=name))
         if len(content) > self._limits.most_bytes:
             raise SheetUnreadable(
                 SheetCode.LARGE,
-                f"{name} has {len(content)} bytes, more than {self._limits.most_bytes}. Remove pictures and unneeded "
-                "columns, or increase most_bytes in [desk] of the settings.",
+                tr(
+                    "{name} has {bytes} bytes, more than {most}. Remove pictures and unneeded columns, or increase "
+                    "most_bytes in [desk] of the settings.",
+                    name=name,
+                    bytes=len(content),
+                    most=self._limits.most_bytes,
+                ),
             )
         kind, what = kind_of(content[:_HEAD])
         if kind is FileKind.OLD_WORKBOOK and _LOCKED in content:
-            raise SheetUnreadable(SheetCode.PASSWORD, f"{name} has a password. Save it without one, and upload that.")
+            raise SheetUnreadable(
+                SheetCode.PASSWORD, tr("{name} has a password. Save it without one, and upload that.", name=name)
+            )
         if kind is FileKind.WORKBOOK and _OPEN_DOCUMENT in content[:200]:
             raise SheetUnreadable(
-                SheetCode.KIND, f"{name} is not an Excel workbook. Save it as .xlsx, and upload that."
+                SheetCode.KIND, tr("{name} is not an Excel workbook. Save it as .xlsx, and upload that.", name=name)
             )
         if kind is FileKind.OTHER or (kind is FileKind.TEXT and not name.lower().endswith(_NAMES_OF_TEXT)):
-            code = SheetCode.WEB if "web page" in what else SheetCode.KIND
+            code = SheetCode.WEB if content[:_HEAD].lower().startswith(_WEB_ARCHIVE) else SheetCode.KIND
+            what = what or tr("neither an Excel workbook nor CSV")
             raise SheetUnreadable(
-                code, f"{name} is {what or 'neither an Excel workbook nor CSV'}. {save}, and upload that."
+                code,
+                tr(
+                    "{name} is {what}. Open it in Excel and save it as .xlsx (另存为 .xlsx), and upload that.",
+                    name=name,
+                    what=what,
+                ),
             )
 
     def _read_separately(
@@ -114,12 +138,15 @@ class Sheets:
                     reader.read_whole, path, asked, limits=_LIMITS, file=FileDescription(name, "Save it again.")
                 )
             except SourceUnavailable as error:
-                raise SheetUnreadable(SheetCode.BUSY, f"{error.what}. Try again in a minute.") from error
+                raise SheetUnreadable(SheetCode.BUSY, tr("{what}. Try again in a minute.", what=error.what)) from error
             except SourceError as error:
                 # The fix for a source's settings does not help a user of the desk.
                 raise SheetUnreadable(
                     _CODES.get(kind_of(content[:_HEAD])[0], SheetCode.BROKEN),
-                    f"{error.what}. Open it in Excel, fix that, save it as .xlsx (另存为 .xlsx), and upload that.",
+                    tr(
+                        "{what}. Open it in Excel, fix that, save it as .xlsx (另存为 .xlsx), and upload that.",
+                        what=error.what,
+                    ),
                 ) from error
         return columns, rows
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from clearance.notify.assembly import channels_of, recipients_of
+from clearance.output.code_words import joined
 from clearance.services import Program
 from config.tables.notify import NotifyEvent
 from config.tables.secrets import unusable_in
@@ -56,7 +57,7 @@ def notify_warnings(program: Program) -> list[str]:
             lines.append(
                 tr(
                     "no mail address: {accounts}. Enter it: clearance accounts addresses ACCOUNT --mail ADDRESS",
-                    accounts=", ".join(without),
+                    accounts=joined(without),
                 )
             )
         since = program.clock() - _WARNED_FOR

@@ -1,1 +1,1 @@
-"""What commands print: tables, JSON, grants as text, slips and spot checks."""
+"""What commands print: tables, JSON, grants as text, usage errors, slips and spot checks."""

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from clearance.output.code_words import word
 from clearance.services import Program
 from config.renames import stored_name
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db.accounts.accounts import SCOPE_COLUMNS, Act, Grant
 
 _ACTS: Mapping[str, Act] = {
@@ -67,27 +69,36 @@ def grants_of(program: Program, acts: str, step: str, scope: str, cohort: str) -
     """Return the grants of a list's cells, one for each act. Raises GrantUnreadable."""
     named = [word for word in _BETWEEN_ACTS.split(acts.strip()) if word]
     if not named:
-        raise GrantUnreadable(GrantCode.ACT, f"there is no act: write one of {', '.join(_ACTS)}")
+        raise GrantUnreadable(GrantCode.ACT, tr("there is no act: write one of {known}", known=", ".join(_ACTS)))
     where, until = _parse_scope(scope), _parse_cohort(program, cohort)
     return tuple(Grant(_parse_act(word), _parse_step(program, step), where, until) for word in named)
 
 
 def grant_text(grant: Grant) -> str:
-    """Return a grant as one line of text."""
+    """Return a grant as one line of text, in the language of this process."""
+    scope = (f"{word(column)}={','.join(values)}" for column, values in grant.scope.items())
+    until = (tr("until {cohort}", cohort=grant.cohort),) if grant.cohort else ()
+    return " ".join([word(grant.act), grant.step or tr("every step"), *scope, *until])
+
+
+def grants_text(grants: Iterable[Grant], *, numbered: bool = False) -> str:
+    """Return grants as one line of text; with `numbered`, each with the number to revoke it by."""
+    return tr("; ").join(f"[{g.id}] {grant_text(g)}" if numbered else grant_text(g) for g in grants)
+
+
+def stored_grant(grant: Grant) -> str:
+    """Return a grant as the audit log stores it, the same in every language."""
     scope = (f"{column}={','.join(values)}" for column, values in grant.scope.items())
     until = (f"until {grant.cohort}",) if grant.cohort else ()
     return " ".join([grant.act.value, grant.step or "every step", *scope, *until])
 
 
-def grants_text(grants: Iterable[Grant], *, numbered: bool = False) -> str:
-    """Return grants as one line of text; with `numbered`, each with the number to revoke it by."""
-    return "; ".join(f"[{g.id}] {grant_text(g)}" if numbered else grant_text(g) for g in grants)
-
-
 def _parse_act(word: str) -> Act:
     act = _ACTS.get(word.strip().lower())
     if act is None:
-        raise GrantUnreadable(GrantCode.ACT, f'"{word}" is not an act: write one of {", ".join(_ACTS)}')
+        raise GrantUnreadable(
+            GrantCode.ACT, tr('"{word}" is not an act: write one of {known}', word=word, known=", ".join(_ACTS))
+        )
     return act
 
 
@@ -99,7 +110,11 @@ def _parse_step(program: Program, word: str) -> str | None:
     if found is None:
         raise GrantUnreadable(
             GrantCode.STEP,
-            f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, or * for every step',
+            tr(
+                '"{word}" is not a step: write one of {known}, or * for every step',
+                word=word,
+                known=", ".join(s.key for s in steps),
+            ),
         )
     return found
 
@@ -113,11 +128,15 @@ def _parse_scope(text: str) -> dict[str, tuple[str, ...]]:
         values = tuple(value.strip() for value in _BETWEEN_VALUES.split(listed) if value.strip())
         if not (equals and values):
             raise GrantUnreadable(
-                GrantCode.SCOPE, f'"{piece}" is not a scope: write COLUMN=VALUE, such as college=资源学院'
+                GrantCode.SCOPE,
+                tr('"{piece}" is not a scope: write COLUMN=VALUE, such as college=资源学院', piece=piece),
             )
         name = _COLUMNS.get(column.strip().lower())
         if name is None:
-            raise GrantUnreadable(GrantCode.SCOPE, f'a scope cannot name "{column}". Use one of: {", ".join(_COLUMNS)}')
+            raise GrantUnreadable(
+                GrantCode.SCOPE,
+                tr('a scope cannot name "{column}". Use one of: {known}', column=column, known=", ".join(_COLUMNS)),
+            )
         scope[name] = scope.get(name, ()) + values
     return scope
 
@@ -129,6 +148,7 @@ def _parse_cohort(program: Program, word: str) -> str | None:
     found = next((c.key for c in cohorts if word.strip() in (c.key, c.name)), None)
     if found is None:
         raise GrantUnreadable(
-            GrantCode.COHORT, f'"{word}" is not a cohort: write one of {", ".join(c.key for c in cohorts)}'
+            GrantCode.COHORT,
+            tr('"{word}" is not a cohort: write one of {known}', word=word, known=", ".join(c.key for c in cohorts)),
         )
     return found

@@ -4,7 +4,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from clearance.output import tables
+from clearance.output.code_words import word
 from foundation import xlsx
+from foundation.translation import tr
 from status_db.marks.impact import Impact
 from status_db.views import RunView
 
@@ -27,15 +29,16 @@ def write_spot_check(file: Path, run: RunView, impact: Impact, zone: ZoneInfo) -
     """Write the list, and the unmatched rows on a separate sheet. Numbers are text, and no cell is a formula."""
     people = impact.spot_check
     book = xlsx.workbook(file)
-    sheet = book.add_worksheet("spot check")
+    sheet = book.add_worksheet(tr("spot check"))
     title, head = book.add_format({"bold": True}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
     cell = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
-    sheet.write_string(0, 0, f"{run.source}, run {run.run}, {tables.moment(run.began, zone)}", title)
+    began = tables.moment(run.began, zone)
+    sheet.write_string(0, 0, tr("{source}, run {run}, {at}", source=run.source, run=run.run, at=began), title)
     for at, (name, width) in enumerate(_COLUMNS):
         sheet.set_column(at, at, width)
         sheet.write_string(2, at, name, head)
     for row, one in enumerate(people, 3):
-        cells = (one.student, one.name, one.college, one.class_name, one.after.value, tables.owed(one.evidence), "", "")
+        cells = (one.student, one.name, one.college, one.class_name, word(one.after), tables.owed(one.evidence), "", "")
         for at, text in enumerate(cells):
             sheet.write_string(row, at, text, cell)
     last = 3 + len(people)
@@ -43,12 +46,12 @@ def write_spot_check(file: Path, run: RunView, impact: Impact, zone: ZoneInfo) -
     sheet.write_string(last + 1, 4, "日期 date:")
     xlsx.fit_for_print(sheet, 2)
     if impact.unmatched:
-        others = book.add_worksheet("unmatched")
+        others = book.add_worksheet(tr("unmatched"))
         others.write_string(0, 0, f"名单外的数据行 rows not matched to the roster: {impact.unmatched_count}", title)
         for at, (name, width) in enumerate(_UNMATCHED):
             others.set_column(at, at, width)
             others.write_string(2, at, name, head)
         for row, key in enumerate(impact.unmatched, 3):
-            for at, text in enumerate((key.key, key.hint or "–", key.student)):
+            for at, text in enumerate((key.key, word(key.hint) or "–", key.student)):
                 others.write_string(row, at, text, cell)
     book.close()

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from clearance.output.code_words import joined, word
 from clearance.output.terminal import Terminal
 from config.tables.plain_text import json_plain, on_one_line, plain
 from connectors import port
+from foundation.translation import N_, tr
 from status_db.model import Flip, Obligation, State, yuan
 from status_db.stored_counts import BatchCounts, RunCounts
+from status_db.views import FlipView
 
 if TYPE_CHECKING:
     # A command that only reads must not load what runs the sources.
@@ -53,14 +57,14 @@ ERR = _Output(stderr=True)
 
 #: The names of the states on the command line, with their colours.
 STATES: Mapping[State, tuple[str, str]] = {
-    State.CLEARED: ("cleared", "green"),
-    State.HELD: ("held", "red"),
-    State.NOT_DONE: ("not yet done", "yellow"),
-    State.PENDING: ("awaits a decision", "cyan"),
-    State.CLOSED: ("review not open", "cyan"),
-    State.OPEN: ("review open", "cyan"),
-    State.UNKNOWN: ("unknown", "magenta"),
-    State.EXEMPT: ("exempt", "dim"),
+    State.CLEARED: (N_("cleared"), "green"),
+    State.HELD: (N_("held"), "red"),
+    State.NOT_DONE: (N_("not yet done"), "yellow"),
+    State.PENDING: (N_("awaits a decision"), "cyan"),
+    State.CLOSED: (N_("review not open"), "cyan"),
+    State.OPEN: (N_("review open"), "cyan"),
+    State.UNKNOWN: (N_("unknown"), "magenta"),
+    State.EXEMPT: (N_("exempt"), "dim"),
 }
 
 
@@ -86,9 +90,14 @@ def _with_amounts(value: Any) -> Any:  # noqa: ANN401 - any value that a command
     return [_with_amounts(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 
-def line(word: str, style: str, rest: str) -> None:
+def line(head: str, style: str, rest: str) -> None:
     """Print a word in a colour, followed by plain text."""
-    OUT.print(Text.assemble((on_one_line(word), style), on_one_line(named(rest))))
+    OUT.print(Text.assemble((on_one_line(head), style), on_one_line(named(rest))))
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text that fills so many columns of a terminal. A Chinese character fills two."""
+    return text + " " * (width - cell_len(text))
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
@@ -110,18 +119,23 @@ def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: st
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
     """Return a moment as local time of the institution."""
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if at else "never"
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if at else tr("never")
+
+
+def moment_by(at: datetime | None, author: str, zone: ZoneInfo) -> str:
+    """Return when something happened, and by whom; empty when it did not happen."""
+    return tr("{at} by {author}", at=moment(at, zone), author=author) if at else ""
 
 
 def owed(obligations: Iterable[Obligation]) -> str:
     """Return obligations as one line of text."""
-    return "; ".join(
+    return tr("; ").join(
         " ".join(
             part
             for part in (
                 o.title or o.kind,
                 _amount_text(o.amount) if o.amount is not None else "",
-                f"due {o.due}" if o.due else "due date unreadable" if o.due_unreadable else "",
+                tr("due {day}", day=o.due) if o.due else tr("due date unreadable") if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",
             )
             if part
@@ -131,53 +145,60 @@ def owed(obligations: Iterable[Obligation]) -> str:
 
 
 def _amount_text(amount: Decimal) -> str:
-    return f"{'-' if amount < 0 else ''}¥{yuan(abs(amount), grouped=True)}"
+    return tr("{sign}¥{amount}", sign="-" if amount < 0 else "", amount=yuan(abs(amount), grouped=True))
 
 
 def flips(listed: Sequence[Flip], most: int) -> None:
     """Print flips, at most `most` of them."""
     table(
-        ("student", "step", "before", "after", "because", "evidence"),
-        ((f.student, f.step, f.before, f.after, f.reason, owed(f.evidence)) for f in listed[:most]),
+        (tr("student"), tr("step"), tr("before"), tr("after"), tr("because"), tr("evidence")),
+        (flip_cells(flip) for flip in listed[:most]),
     )
     if len(listed) > most:
-        OUT.print(f"… and {len(listed) - most} more; --json lists all.")
+        OUT.print(tr("… and {more} more; --json lists all.", more=len(listed) - most))
+
+
+def flip_cells(flip: Flip | FlipView) -> Sequence[str]:
+    """Return the cells of a flip in a table."""
+    return flip.student, flip.step, word(flip.before), word(flip.after), word(flip.reason), owed(flip.evidence)
 
 
 _FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
-    (lambda counts: counts.rows, "rows"),
-    (lambda counts: counts.joined, "joined"),
-    (lambda counts: counts.changed, "changed"),
-    (lambda counts: counts.left, "left"),
-    (lambda counts: counts.unmatched_keys, "unmatched"),
-    (lambda counts: counts.staying, "not leaving"),
-    (lambda counts: counts.no_amount, "without an amount"),
-    (lambda counts: counts.records, "records"),
-    (lambda counts: counts.released, "held → cleared"),
-    (lambda counts: counts.newly_held, "cleared → held"),
-    (lambda counts: counts.newly_unknown, "known → unknown"),
-    (lambda counts: counts.steps_added, "steps added"),
-    (lambda counts: counts.steps_removed, "steps removed"),
-    (lambda counts: counts.findings, "findings changed"),
-    (lambda counts: counts.retired, "sources retired"),
-    (lambda counts: counts.flips, "flips"),
+    (lambda counts: counts.rows, N_("{count:,} rows")),
+    (lambda counts: counts.joined, N_("{count:,} joined")),
+    (lambda counts: counts.changed, N_("{count:,} changed")),
+    (lambda counts: counts.left, N_("{count:,} left")),
+    (lambda counts: counts.unmatched_keys, N_("{count:,} unmatched")),
+    (lambda counts: counts.staying, N_("{count:,} not leaving")),
+    (lambda counts: counts.no_amount, N_("{count:,} without an amount")),
+    (lambda counts: counts.records, N_("{count:,} records")),
+    (lambda counts: counts.released, N_("{count:,} held → cleared")),
+    (lambda counts: counts.newly_held, N_("{count:,} cleared → held")),
+    (lambda counts: counts.newly_unknown, N_("{count:,} known → unknown")),
+    (lambda counts: counts.steps_added, N_("{count:,} steps added")),
+    (lambda counts: counts.steps_removed, N_("{count:,} steps removed")),
+    (lambda counts: counts.findings, N_("{count:,} findings changed")),
+    (lambda counts: counts.retired, N_("{count:,} sources retired")),
+    (lambda counts: counts.flips, N_("{count:,} flips")),
 )
 
 
 def figures(counts: RunCounts) -> str:
     """Return a run's figures that are not zero, as text."""
     if counts.not_pulled:
-        return "not pulled: its fingerprint is unchanged"
-    return ", ".join(f"{value:,} {word}" for figure, word in _FIGURES if (value := figure(counts)))
+        return tr("not pulled: its fingerprint is unchanged")
+    return joined(tr(text, count=value) for figure, text in _FIGURES if (value := figure(counts)))
 
 
 def outcome(result: "Outcome", seconds: float) -> None:
     """Print the result of one run."""
     style = "red" if result.fault else "green"
-    run = f"run {result.run}, " if result.run else ""
     source = f"{result.source} ({result.cohort})" if result.cohort else result.source
-    counted = f", {figures(result.counts)}" if figures(result.counts) else ""
-    line(f"{result.state.value:<10}", style, f" {source:<12} {run}{seconds:.2f} s{counted}")
+    text = N_("run {run}, {seconds:.2f} s") if result.run else N_("{seconds:.2f} s")
+    about = tr(text, run=result.run, seconds=seconds)
+    if counted := figures(result.counts):
+        about = tr("{run}, {figures}", run=about, figures=counted)
+    line(padded(word(result.state), 10), style, f" {source:<12} {about}")
     for text in (*result.counts.warnings, *([result.message] if result.message else [])):
         ERR.print(f"           {text}")
 

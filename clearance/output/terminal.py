@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from config.tables.plain_text import on_one_line, plain, unprintable_in
+from foundation.translation import tr
 
 #: Replacements for characters that the console's encoding lacks; the first that it has is used.
 #: GBK has the full-width yuan sign.
@@ -63,9 +64,12 @@ def unreadable_word(words: Sequence[str]) -> str:
     """
     for place, word in enumerate(words, 1):
         if found := unprintable_in(word):
-            return (
-                f'Word {place} of the command line, "{plain(word)}", contains {found}: a control character, or text '
-                "in another encoding than this terminal's. Type it again without it, or rename the file."
+            return tr(
+                'Word {place} of the command line, "{word}", contains {found}: a control character, or text in '
+                "another encoding than this terminal's. Type it again without it, or rename the file.",
+                place=place,
+                word=plain(word),
+                found=found,
             )
     return ""
 

@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import Engine
 
 from clearance.main import main
+from foundation import translation
 from tests.compiling import create_engine
 
 
@@ -63,6 +64,7 @@ def _left_as_found() -> Iterator[None]:
     """Let go of every database that is opened inside, as the end of a process does, and put back what it set."""
     root, stdin, opened = logging.getLogger(), sys.stdin, list[Engine]()
     handlers, level, stop = list(root.handlers), root.level, signal.getsignal(signal.SIGTERM)
+    chosen = list(translation._chosen)
 
     def kept(*args: Any, **kwargs: Any) -> Engine:
         opened.append(create_engine(*args, **kwargs))
@@ -76,5 +78,6 @@ def _left_as_found() -> Iterator[None]:
             each.dispose()
         root.handlers[:], sys.stdin = handlers, stdin
         root.setLevel(level)
+        translation._chosen[:] = chosen
         signal.signal(signal.SIGTERM, stop)
         structlog.reset_defaults()

@@ -40,8 +40,8 @@ def running(world: World) -> Iterator[Running]:
         season_of(world),
         world.clock,
         lambda _at: 0,
-        lambda: served[0].others(),
-        beside=lambda: [Polling(lambda: served[0].rechecks(), RECHECKS_EVERY, _LONG)],
+        lambda: served[0].others(),  # noqa: PLW0108 - a test replaces it
+        beside=lambda: [Polling(lambda: served[0].rechecks(), RECHECKS_EVERY, _LONG)],  # noqa: PLW0108 - likewise
     )
     served.append(Running(made, lambda: serving.serve(OTHERS), lambda: serving.serve(RECHECKS)))
     yield served[0]

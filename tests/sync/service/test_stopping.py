@@ -9,7 +9,7 @@ from sync.service.schedule import Schedule
 from tests.world import World, season_of
 
 
-def stopping(world: World, release: threading.Event) -> tuple[bool, list[str]]:
+def stopping(world: World, release: threading.Event, within: timedelta) -> tuple[bool, list[str]]:
     """Stop while the loans are being asked; return whether the run has ended, and the sources that the log names."""
     asked = threading.Event()
     run = world.sync.run
@@ -20,7 +20,7 @@ def stopping(world: World, release: threading.Event) -> tuple[bool, list[str]]:
         return run(name, **values)  # type: ignore[arg-type]
 
     world.sync.run = wait_and_run  # type: ignore[assignment,method-assign]
-    limits = world.settings.schedule.model_copy(update={"stop_within": timedelta(seconds=1)})
+    limits = world.settings.schedule.model_copy(update={"stop_within": within})
     settings = world.settings.model_copy(update={"schedule": limits})
     schedule = Schedule(settings, season_of(world), world.clock, world.writer.sweep, lambda: 0)
     schedule._scheduler.add_job(schedule.serve, args=["loans"])
@@ -34,12 +34,12 @@ def stopping(world: World, release: threading.Event) -> tuple[bool, list[str]]:
 def test_a_run_that_ends_in_time_is_waited_for(sqlite_world: World) -> None:
     release = threading.Event()
     release.set()
-    assert stopping(sqlite_world, release) == (True, [])
+    assert stopping(sqlite_world, release, timedelta(minutes=1)) == (True, [])
 
 
 def test_a_run_that_does_not_end_is_named_and_not_waited_for(sqlite_world: World) -> None:
     release = threading.Event()
     try:
-        assert stopping(sqlite_world, release) == (False, ["loans"])
+        assert stopping(sqlite_world, release, timedelta(seconds=1)) == (False, ["loans"])
     finally:
         release.set()
