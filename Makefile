@@ -90,6 +90,11 @@ messages: $(STAMP)
 error-texts: $(STAMP)
 	@$(BIN)/python -m supply.error_texts
 
+## reference: write the pages of docs/reference/ and docs/zh/reference/ from the code
+.PHONY: reference
+reference: $(STAMP)
+	@$(BIN)/python -m supply.reference
+
 ## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes)
 .PHONY: bench
 bench: $(STAMP)

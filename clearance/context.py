@@ -27,8 +27,21 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: The documented exit codes; 0 is success.
-ERROR, USAGE, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 2, 3, 4, 5, 6
+# The documented exit codes.
+#: Success.
+SUCCESS = 0
+#: An error, or a source whose answer cannot be read.
+ERROR = 1
+#: The command line is invalid.
+USAGE = 2
+#: `clearance plan`: there are changes to apply.
+PENDING = 3
+#: A run is suspended.
+SUSPENDED = 4
+#: A source is unavailable or refuses, even if another one's answer cannot be read.
+UNAVAILABLE = 5
+#: `clearance verify`: something stored is not as it was written.
+VERIFY_FAILED = 6
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -50,10 +50,10 @@ def _review(program: Program, number: str) -> None:
 
 def announce(program: Program) -> None:
     """Add the demo's announcements when there are none: one for all students, one on the library's card."""
-    board, now = program.board, program.clock()
-    if board.listed(program.cohort):
+    announcements, now = program.announcements, program.clock()
+    if announcements.listed(program.cohort):
         return
-    board.announce(
+    announcements.announce(
         "请在离校前办完各项手续",
         "先看下面“要办”的几项，其余的不用跑腿。\n全部通过后，这里会写明领证的时间和地点。",
         title_en="Settle everything before you leave",
@@ -64,7 +64,7 @@ def announce(program: Program) -> None:
         author="admin",
         now=now,
     )
-    board.announce(
+    announcements.announce(
         "毕业季还书不用排队",
         "总服务台旁设有还书箱，投入后约 15 分钟这里会更新。遗失图书请到服务台办理赔书。",
         title_en="No queue for returning books",

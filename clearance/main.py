@@ -170,6 +170,7 @@ _add_group(
         "activate": "accounts:activate",
         "unlock": "accounts:unlock",
         "reset-factor": "accounts:reset_factor",
+        "addresses": "notify:addresses",
         "seal": "accounts:seal",
         "codes": "codes:codes",
         "password": "codes:password",
@@ -178,6 +179,14 @@ _add_group(
         "revoke-grant": "grants:revoke_grant",
         "hand-over": "grants:hand_over",
         "import-grants": "grants:import_grants",
+    },
+)
+_add_group(
+    "notify",
+    "Try the notifications, and list them.",
+    {
+        "test": "notify:try_channels",
+        "list": "notify:list_notices",
     },
 )
 _add_group(

@@ -9,6 +9,7 @@ from clearance.files.sheets import Sheets
 from clearance.stores.cohort import CohortStores
 from clearance.stores.shared import Stores
 from config.processes import Process
+from config.tables.notify import NotifyEvent
 from portal.auth.known_devices import Devices
 from portal.auth.providers.providers import Providers
 from portal.auth.refused_tries import RefusedTries
@@ -93,11 +94,15 @@ def _with_stores(stores: Stores) -> partial[Services]:
         audit_log=stores.audit_reading,
         requests=stores.requests,
         retention_runs=stores.retention_runs,
-        board=stores.board,
-        raised_appeals=Appeals(stores.desk_store),
+        announcements=stores.announcements,
+        raised_appeals=Appeals(
+            stores.desk_store,
+            tells_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.tells_students,
+        ),
         key=stores.key,
         codes=stores.codes,
         changes=stores.changes,
+        addresses=stores.addresses,
         own=OwnAccount(stores.desk_store),
         token_reading=stores.tokens_reading,
         token_writing=stores.tokens,

@@ -36,6 +36,8 @@ def _unused_columns(where: str, roster: Roster, settings: Settings) -> list[str]
     """Find roster columns that nothing uses: data without a use are not stored."""
     used = {"student", "name", "level", "college", "class", "campus", "building", "category", *roster.aliases}
     used |= {column for step in settings.step for condition in step.exempt for column in condition}
+    if settings.notify.students is not None:
+        used.add(settings.notify.students.mail)
     return [
         tr(
             "[{where}] columns: {key} is not used, and data without a use are not stored: remove it, or "
@@ -90,12 +92,25 @@ def contradictions(settings: Settings) -> list[str]:
     found += renames.mistakes(settings)
     auth = settings.auth
     found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
-    found += cohort_mistakes(settings)
+    found += cohort_mistakes(settings) + _notify_mistakes(settings)
     rosters = {f"roster.{key}": roster for key, roster in settings.rosters.items()} or {"roster": settings.roster}
     for where, roster in rosters.items():
         found += _roster_contradictions(where, roster, settings)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)
+    return found
+
+
+def _notify_mistakes(settings: Settings) -> list[str]:
+    notify = settings.notify
+    found: list[str] = []
+    if notify.mail is not None and (notify.mail.password is None) != (notify.mail.user == ""):
+        found.append("[notify.mail] password: user and password belong together: set both, or neither")
+    found += [
+        f"[notify] {key}: needs mail, because the messages name students: add [notify.mail], or remove this key"
+        for key, value in (("class_digest", notify.class_digest), ("students", notify.students))
+        if value is not None and notify.mail is None
+    ]
     return found
 
 
@@ -123,6 +138,11 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
         for key in ("student", "name", "level", "college")
         if key not in roster.columns
     ]
+    students = settings.notify.students
+    if students is not None and students.mail not in roster.columns:
+        found.append(
+            f'[notify.students] mail: "{students.mail}" is not a mapped column of [{where}]: add it to its columns'
+        )
     found += _identity_columns(where, roster.columns) + _unused_columns(where, roster, settings)
     return found + _schedule_mistakes(where, roster)
 

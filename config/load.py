@@ -155,7 +155,7 @@ def _table_and_key(path: str) -> tuple[str, str]:
     """Split the path of a key into its table as written in the file, such as `auth.oidc`, and the key in it."""
     table, _, key = path.partition(".")
     provider, _, rest = key.partition(".")
-    return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
+    return (f"{table}.{provider}", rest) if table in ("auth", "notify") and rest else (table, key)
 
 
 def _find_unprintable(value: object, place: str = "") -> Iterator[tuple[str, str]]:

@@ -44,6 +44,11 @@ _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("api", ""): _WEB,
     ("desk", ""): _DECIDES,
     ("desk", "paper.folder"): frozenset({Process.SCHEDULE}),
+    ("notify", ""): frozenset({Process.SCHEDULE}),
+    ("notify.mail", ""): frozenset({Process.SCHEDULE}),
+    ("notify.wecom", ""): frozenset({Process.SCHEDULE}),
+    ("notify.dingtalk", ""): frozenset({Process.SCHEDULE}),
+    ("notify.webhook", ""): frozenset({Process.SCHEDULE}),
 }
 
 

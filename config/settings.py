@@ -11,6 +11,7 @@ from pydantic import (
 from config.tables.base import Table, Zone
 from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
+from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
@@ -22,39 +23,49 @@ from config.tables.steps import Flow, Step
 class Institution(Table):
     """The institution, its time zone and the languages of its pages."""
 
+    #: The name of the institution, shown on every page.
     name: str
+    #: The time zone of schedules, dates and pages.
     timezone: Zone = ZoneInfo("Asia/Shanghai")
+    #: The languages of the pages; the first is the default.
     languages: list[Literal["zh", "en"]] = ["zh", "en"]
-    #: Whom to ask for help: shown at the foot of every page.
+    #: Where users get help; shown at the foot of every page.
     contact: str = ""
 
 
 class StatusDb(Table):
     """The database of the marks, and the one of accounts and sessions (by default the same)."""
 
+    #: The database of the marks: `sqlite:///file.db`, or `postgresql+psycopg://…` by `env:`.
     url: DatabaseUrl
+    #: The database of accounts and sessions. By default a file beside `url`, or the same database.
     desk_url: DatabaseUrl | None = None
-    #: The marks, with the role that the portal reads them with; `url` if omitted.
+    #: The address with which the pages read the marks, when they have a [role](running.md#roles) of their own. By
+    #: default `url`.
     portal_url: DatabaseUrl | None = None
-    #: The marks, with the role that can only write decisions; `url` if omitted.
+    #: The address with which the desk reads the marks and enters decisions, when it has a role of its own. By default
+    #: `url`.
     operator_url: DatabaseUrl | None = None
-    #: The folder of pg_dump, pg_restore and psql, if those on the PATH are missing or too old.
+    #: The folder of `pg_dump`, `pg_restore` and `psql`, for [backups](backup.md). By default those on the PATH.
     postgres_tools: FilePath | None = None
-    #: The key that seals the ledger; created when first needed. Only processes that write marks, and verify, read it.
+    #: The key that seals the ledger, created when first needed; see [The ledger](running.md#the-ledger).
     ledger_key_file: FilePath = Field(default=Path("ledger.key"), validate_default=True)
 
 
 class Log(Table):
     """The format and the level of the log."""
 
+    #: `"people"`: lines to read. `"json"`: one object a line.
     format: Literal["people", "json"] = "people"
+    #: The least severity that is written.
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Demo(Table):
     """Settings of the demo university; a real one omits this table."""
 
-    #: The file with the number of days that the clock is behind; it is created with the demo.
+    #: For the demo only: the number of days by which its clock is behind, so that its season is now. Without it
+    #: `clearance demo` is refused.
     clock_file: FilePath | None = None
 
 
@@ -77,6 +88,7 @@ class Settings(Table):
     auth: Auth = Auth()
     api: Api = Api()
     retention: Retention = Retention()
+    notify: Notify = Notify()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.

@@ -330,8 +330,11 @@ def table_of(source: str) -> str:
 class SourceCode(StrEnum):
     """What resolves a source's failure: time, the office, or a change of the settings."""
 
+    #: The source did not answer, or not in time. A later attempt may succeed.
     UNAVAILABLE = "unavailable"
+    #: The source refused the question: an account, a right or an address must be changed.
     REFUSED = "refused"
+    #: The answer is not what was asked for: the mapping, or the source, must be corrected.
     GARBLED = "garbled"
 
 

@@ -7,7 +7,9 @@ because each visitor chooses a language: `portal.i18n`.
 
 import gettext
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -40,8 +42,8 @@ def tr_n(one: str, many: str, number: int, /, **values: object) -> str:
 
 
 def language() -> str:
-    """Return the language of this process."""
-    return _chosen[-1] if _chosen else language_of(os.environ)
+    """Return the language of this block, else of this process."""
+    return _for_now.get() or (_chosen[-1] if _chosen else language_of(os.environ))
 
 
 def language_of(environment: Mapping[str, str]) -> str:
@@ -71,6 +73,19 @@ def use_language(code: str) -> None:
     os.environ["LANGUAGE"] = code
     gettext.bindtextdomain(_DOMAIN, str(LOCALE))
 
+
+@contextmanager
+def in_language(code: str) -> Iterator[None]:
+    """Write the texts of this block in another language than the process's, in this thread alone."""
+    token = _for_now.set(code)
+    try:
+        yield
+    finally:
+        _for_now.reset(token)
+
+
+#: What `in_language` has set.
+_for_now: ContextVar[str] = ContextVar("language", default="")
 
 #: What `use_language` has set.
 _chosen: list[str] = []

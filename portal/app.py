@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from portal.admin import account_changes, accounts, announcements, audit, health, own_account, retention
+from portal.admin import account_changes, accounts, addresses, announcements, audit, health, own_account, retention
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.page.context import context_of
@@ -44,6 +44,7 @@ _SIGN_IN_ROUTES = (
     *password.ROUTES,
     *second_factor.ROUTES,
     *own_account.ROUTES,
+    *addresses.ROUTES,
     *by_cas.ROUTES,
     *by_oidc.ROUTES,
     *health.ROUTES,

@@ -27,6 +27,7 @@ _OTHER_FILES = 256
 class ListenCode(StrEnum):
     """Why the server cannot listen on an address."""
 
+    #: The address is in use, is not on this machine, or needs more rights.
     REFUSED = "refused"
 
 

@@ -12,8 +12,8 @@ from status_db.model import (
     State,
     StepKind,
     Verdict,
+    as_of_text,
     is_stale,
-    said_as_of,
     version_tag_of,
 )
 
@@ -89,7 +89,7 @@ class StepStatus:
     def _accepted(self, decision: Decision) -> frozenset[str]:
         """Return the steps whose old answer the review accepted and that have no newer answer since."""
         return frozenset(
-            step for step, as_of in self.waits_for_news.items() if decision.accepts.get(step) == said_as_of(as_of)
+            step for step, as_of in self.waits_for_news.items() if decision.accepts.get(step) == as_of_text(as_of)
         )
 
     def counts_as_clear(self, now: datetime) -> bool:

@@ -260,7 +260,7 @@ class Decision:
     withdrawn_by: str = ""
     #: For a review: step → its `StepStatus.version_tag` when the review was given.
     reviewed_versions: Mapping[str, str] = field(default_factory=dict)
-    #: For a review: step → the time (`said_as_of`) of an answer that was too old and was accepted nevertheless.
+    #: For a review: step → the time (`as_of_text`) of an answer that was too old and was accepted nevertheless.
     accepts: Mapping[str, str] = field(default_factory=dict)
     #: The office's file number.
     file_number: str = ""
@@ -310,7 +310,7 @@ class Certificate:
     handed_over_by: str = ""
 
 
-def said_as_of(moment: datetime) -> str:
+def as_of_text(moment: datetime) -> str:
     """Return the time of an answer as text, as a review stores which answer it accepted."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 

@@ -10,10 +10,12 @@ from pydantic import BaseModel
 from sqlalchemy import make_url
 
 from config.settings import Settings
+from config.tables.notify import NotifyEvent
 from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.tables.sources import Asked
 from config.timetable import timetable_of
 from status_db.model import Means, StepKind, Verdict, digest_of
+from status_db.outbox.run_notices import RunNotices
 from sync.rule.guard import GuardLimits
 from sync.rule.records import SourceRule, normalise_word
 from sync.rule.roster import FlowRule, RosterRule
@@ -147,6 +149,15 @@ def roster_rule(settings: Settings) -> RosterRule:
         for f in settings.flow
     )
     return RosterRule(settings.roster.levels, settings.roster.categories, tuple(settings.roster.aliases), flows)
+
+
+def notices(settings: Settings) -> RunNotices | None:
+    """Return what the end of a run notifies of; None where no channel is set up."""
+    own = settings.notify
+    if not own.enabled:
+        return None
+    to_students = NotifyEvent.STEP_CHANGED in own.tells_students
+    return RunNotices(own.failing_after_tries, own.failing_after, to_students)
 
 
 def roster_digest(settings: Settings) -> bytes:

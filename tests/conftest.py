@@ -81,7 +81,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the pure ones and the properties, and begin with what takes long: nobody waits for the last one alone."""
+    """Mark the pure ones and the properties, and begin with what takes long: no one waits for the last one alone."""
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.property)

@@ -59,7 +59,7 @@ class Office(Protocol):
         ...
 
     def out_of_reach(self) -> Connector:
-        """Return a connector that is told a place where nobody answers."""
+        """Return a connector with an address where no one answers."""
         ...
 
     #: What must never stand in a message: the secret it is asked with; empty when there is none.
@@ -104,7 +104,7 @@ class ConnectorContract:
         assert kinds & _WHOLE
         assert ProofKind.COLUMNS_PRESENT in kinds
 
-    def test_every_proof_says_what_it_rests_on(self, office: Office) -> None:
+    def test_every_proof_states_what_it_rests_on(self, office: Office) -> None:
         office.fill(ROWS)
         assert all(proof.detail for proof in office.connector().pull().proofs)
 
@@ -151,7 +151,7 @@ class ConnectorContract:
         snapshot = office.connector().pull_one("20159999")
         assert not [row for row in snapshot.rows if normalise_number(row[0]) == "20159999"]
 
-    def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: Office) -> None:
+    def test_a_missing_column_is_named_with_the_source_and_the_fix(self, office: Office) -> None:
         office.fill(ROWS)
         connector = office.connector({**COLUMNS, "due": "DUE_DAY"})
         with pytest.raises(SourceGarbled) as caught:
@@ -197,7 +197,7 @@ class ConnectorContract:
         assert [warning for warning in snapshot.warnings if "title" in warning.lower() or "row 2" in warning]
         assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
 
-    def test_a_broken_number_clears_nobody(self, office: Office) -> None:
+    def test_a_broken_number_clears_no_one(self, office: Office) -> None:
         if self.asked_by_number:
             pytest.skip("the numbers are the roster's")
         office.fill([{**ROWS[2], "NUMBER": "2015\ufffd003"}, ROWS[0], ROWS[3]])
@@ -224,7 +224,7 @@ class ConnectorContract:
         assert cell.tzinfo is not None
         assert cell == moment
 
-    def test_rows_about_nobody_are_kept(self, office: Office) -> None:
+    def test_rows_about_no_one_are_kept(self, office: Office) -> None:
         if self.asked_by_number:
             pytest.skip("whom it is asked about is on the roster")
         nobody = [{**ROWS[0], "NUMBER": number, "BARCODE": f"D{at}"} for at, number in enumerate((None, "  "))]
@@ -242,7 +242,7 @@ class ConnectorContract:
         with pytest.raises(SourceGarbled, match="bytes"):
             office.connector().pull()
 
-    def test_no_secret_is_ever_told(self, office: Office) -> None:
+    def test_no_secret_is_ever_shown(self, office: Office) -> None:
         if not office.secret:
             pytest.skip("this office is asked without a secret")
         office.fill(ROWS)
@@ -275,14 +275,14 @@ class PagedContract(ConnectorContract):
     def office(self) -> PagedOffice:
         raise NotImplementedError("a connector's suite brings its own office")
 
-    def test_rows_that_shift_between_pages_release_nobody(self, office: PagedOffice) -> None:
+    def test_rows_that_shift_between_pages_release_no_one(self, office: PagedOffice) -> None:
         office.fill(MANY)
         office.shift_once(1, {**MANY[0], "TITLE": "又一本", "BARCODE": "D1"})
         snapshot = office.connector().pull()
         held = {normalise_number(row[0]) for row in snapshot.rows}
         assert {str(row["NUMBER"]) for row in MANY} - {str(MANY[1]["NUMBER"])} <= held
 
-    def test_a_quiet_office_leaves_nobody_unsettled(self, office: PagedOffice) -> None:
+    def test_a_quiet_office_leaves_no_one_unsettled(self, office: PagedOffice) -> None:
         office.fill(MANY)
         snapshot = office.connector().pull()
         assert (len(snapshot.rows), list(snapshot.unsettled)) == (len(MANY), [])

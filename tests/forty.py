@@ -22,7 +22,7 @@ def name_of(number: str) -> str:
 def forty(world: World, *, owing: Collection[str] = (), unread: Collection[str] = ()) -> tuple[str, ...]:
     """Add the class to a world, and return its numbers.
 
-    `owing` have a book on loan; of `unread` the college has not said yet that they owe its reading room nothing.
+    `owing` have a book on loan; of `unread` the college has not reported yet that they owe its reading room nothing.
     """
     rows = [
         {**SUN.listed(), "学号": number, "姓名": name_of(number), "班级": CLASS, "一卡通": "", "原学号": ""}

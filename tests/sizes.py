@@ -1,6 +1,6 @@
 """How much the harnesses play: every day a part that takes seconds, in a soak all that there is time for.
 
-docs/reliability.md says what each proves at which size.
+docs/reliability.md lists what each proves at which size.
 """
 
 import os

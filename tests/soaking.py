@@ -1,7 +1,7 @@
 """Runs each property test again and again for a time: `make property MINUTES=60`.
 
-CLEARANCE_TEST_MINUTES says for how long. Each round draws other examples; a test that fails is not run again. The
-summary says how long each test ran, how many rounds and how many examples it came to.
+CLEARANCE_TEST_MINUTES is for how long. Each round draws other examples; a test that fails is not run again. The
+summary lists how long each test ran, how many rounds and how many examples it came to.
 """
 
 from collections.abc import Iterator

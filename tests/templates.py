@@ -62,7 +62,7 @@ class Places:
         return (*own, self.key)
 
     def empty(self) -> bool:
-        """Say whether nothing is here yet."""
+        """Return whether nothing is here yet."""
         if any(file.exists() for file in self.files()):
             return False
         if self.sqlite:
@@ -92,7 +92,7 @@ class Template:
         return cls(files, "" if places.sqlite else databases.keep(make_url(places.marks)), now, deepcopy(says))
 
     def lay(self, places: Places) -> bool:
-        """Put a copy there, in place of what is there; say whether that was possible.
+        """Put a copy there, in place of what is there; return whether that was possible.
 
         No connection to it may be open. PostgreSQL refuses while there is one, and nothing is changed then.
         """
@@ -132,7 +132,7 @@ class Home:
         self._new = False
 
     def migrate(self) -> bool:
-        """Bring the tables here; say whether the cohort is open in them already."""
+        """Bring the tables here; return whether the cohort is open in them already."""
         self._new = self._places.copyable and self._places.empty()
         if self._new and self._settings is not None and self._lay(self._shape("opened")):
             return True
@@ -146,7 +146,7 @@ class Home:
         return False
 
     def untouched(self, marks: Engine, desk: Engine) -> bool:
-        """Say whether nothing has been written since the cohort was opened."""
+        """Return whether nothing has been written since the cohort was opened."""
         if not self._new or self._settings is None:
             return False
         rows = _rows(marks, tables.marks) | _rows(desk, tables.desk)

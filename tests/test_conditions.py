@@ -108,7 +108,7 @@ def test_a_number_is_the_same_number_however_it_comes(asked: Asked, number: obje
     assert asked.world.reader.unmatched_keys(COHORT) == ()
 
 
-def test_a_letter_o_for_a_nought_is_a_stranger_and_never_guessed(asked: Asked) -> None:
+def test_a_letter_o_for_a_zero_is_unmatched_and_never_guessed(asked: Asked) -> None:
     # Somebody else's row shows that the column is the right one.
     other = (SUN.number, "唐诗选", "2019-05-30", "B2")
     asked.run("loans", LOANS, [("2O151001", "构造地质学", "2019-05-30", "B1"), other])
@@ -116,7 +116,7 @@ def test_a_letter_o_for_a_nought_is_a_stranger_and_never_guessed(asked: Asked) -
     assert [s.key for s in asked.world.reader.unmatched_keys(COHORT)] == ["2O151001"]
 
 
-def test_a_lost_leading_nought_makes_unknown_and_is_listed(asked: Asked) -> None:
+def test_a_lost_leading_zero_makes_unknown_and_is_listed(asked: Asked) -> None:
     asked.world.says[ROSTER].append({**SUN.listed(), "学号": "0099123"})
     asked.run("loans", LOANS, [("99123", "构造地质学", "2019-05-30", "B1")])
     assert asked.world.verdict("0099123", "library") is UNKNOWN
@@ -130,7 +130,7 @@ def test_the_same_record_twice_is_one_and_two_copies_of_a_title_are_two(asked: A
     assert [o.reference for o in step.finding.evidence] == ["B1", "B2"]
 
 
-def test_everybody_a_stranger_is_a_wrong_column(asked: Asked) -> None:
+def test_everybody_unmatched_is_a_wrong_column(asked: Asked) -> None:
     outcome = asked.run("loans", LOANS, [(f"X{i}", "a", "2019-05-30", f"B{i}") for i in range(25)])
     assert (outcome.state, outcome.fault) == (RunState.FAILED, "garbled")
 

@@ -35,7 +35,7 @@ class TestTheVersion:
     def test_is_printed(self) -> None:
         assert command(["--version"], {}).out == f"clearance {VERSION}\n"
 
-    def test_that_nobody_knows_is_said_with_the_fix(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_no_one_knows_is_reported_with_the_fix(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(name: str) -> str:
             raise PackageNotFoundError(name)
 

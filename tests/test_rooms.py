@@ -39,7 +39,7 @@ def test_a_rooms_door_holds_a_docstring_and_nothing_else(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_no_stranger_has_a_rooms_name(room: str) -> None:
+def test_no_foreign_package_has_a_rooms_name(room: str) -> None:
     owners = {
         dist for name, dists in importlib.metadata.packages_distributions().items() if name == room for dist in dists
     }
@@ -47,7 +47,7 @@ def test_no_stranger_has_a_rooms_name(room: str) -> None:
     assert Path(__import__(room).__file__ or "").is_relative_to(ROOT)
 
 
-def test_what_stands_at_the_top_of_connectors_is_a_connector() -> None:
+def test_a_module_at_the_top_of_connectors_is_a_connector() -> None:
     modules = {file.stem for file in (ROOT / "connectors").glob("*.py")}
     # What a connector is; and what ready-made connectors to a library's own tables build on, above `sql`.
     assert {name for name in modules if schema_of(name) is None} == {"__init__", "port", "presets"}

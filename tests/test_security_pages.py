@@ -1,4 +1,4 @@
-"""The page of ASVS says what is so: every requirement of levels 1 and 2 is there, and every test it names exists."""
+"""The page of ASVS is true: every requirement of levels 1 and 2 is there, and every test it names exists."""
 
 import re
 from collections import Counter

@@ -118,7 +118,7 @@ class TestTheAudit:
         assert lines[0] == "a 1: PYSEC-1, CVE-1; fixed in 2"
         assert "1 packages" in lines[-1]
 
-    def test_without_data_it_says_so_and_fails_nothing(self) -> None:
+    def test_without_data_it_reports_it_and_fails_nothing(self) -> None:
         nothing = {"dependencies": [{"name": "b", "skip_reason": "x"}]}
         for said in (None, nothing):
             lines, code = audit.report(said, "no answer")

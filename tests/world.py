@@ -179,7 +179,7 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sh
 
 
 class VoteKind:
-    """A connector over rows that a test may change, or told to fail."""
+    """A connector over rows that a test may change, or make fail."""
 
     one_reads_all = True
 
@@ -214,7 +214,7 @@ _FIRST_OUTCOMES: dict[tuple[str, str], dict[str, Outcome]] = {}
 
 
 class World:
-    """A university to sync: change `says`, move `now`, run sources, look at what stands."""
+    """A university to sync: change `says`, move `now`, run sources, look at what is stored."""
 
     def __init__(
         self, url: str, folder: Path, settings: str = SETTINGS, environ: Mapping[str, str] | None = None
@@ -287,7 +287,7 @@ class World:
             self._home.keep(state, self._engines(), self.now, self.says)
 
     def _new(self) -> bool:
-        """Say whether nothing has happened here since the cohort was opened."""
+        """Return whether nothing has happened here since the cohort was opened."""
         return self.now == MORNING and not self.fails and self._home.untouched(self.engine, self.desk_engine)
 
     def __enter__(self) -> Self:
@@ -302,7 +302,7 @@ class World:
         return self.now
 
     def connect(self, name: str) -> Connector:
-        """Return a source's connector: the real one where it reads a file, else one that says what the test says."""
+        """Return a source's connector: the real one for a file, else one that answers what the test wants."""
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if asked.connector == "sheet":
             return sheet.connect(asked.own, Question(name, asked.columns, self.clock))
@@ -352,7 +352,7 @@ class World:
         return dict(_FIRST_OUTCOMES[key])
 
     def student(self, number: str) -> StudentView:
-        """Return a student as they stand now."""
+        """Return a student as they are now."""
         found = self.reader.student(COHORT, number, self.now)
         assert found is not None, number
         return found

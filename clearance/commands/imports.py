@@ -46,11 +46,11 @@ def import_results(
     program = chosen(context).program()
     account, scopes = _operator_at(program, operator, step)
     sheet = results.read(Sheets(program.settings.desk), file.read_bytes(), file.name)
-    entries = results.told_of(sheet, program.settings.institution.timezone)
+    entries = results.imported_rows(sheet, program.settings.institution.timezone)
     now, english = program.clock(), _language(program, "en")
     preview = program.batches.preview(step, entries, now, scopes)
     reasons = program.settings.step_named(step).reasons
-    why = {row.told.line: result_words.why(english, row, reasons, now) for row in preview.rows}
+    why = {row.imported.line: result_words.why(english, row, reasons, now) for row in preview.rows}
     enters = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if with_conflicts else 0)
     batch = None
     if not dry_run and enters and (without_wrong or not preview.count(RowKind.WRONG)):
@@ -222,7 +222,7 @@ def _print_preview(program: Program, english: Language, preview: SheetPreview, w
         if found:
             tables.table(
                 ("row", "student", "name", "class", "result", _ABOUT[kind]),
-                (_row_cells(english, row, why[row.told.line], now) for row in found),
+                (_row_cells(english, row, why[row.imported.line], now) for row in found),
                 title=f"{kind.value}: {len(found)}",
             )
     counts = ", ".join(f"{preview.count(kind)} {kind.value}" for kind in RowKind)
@@ -231,7 +231,7 @@ def _print_preview(program: Program, english: Language, preview: SheetPreview, w
 
 def _print_json(batch: Batch | None, preview: SheetPreview, why: dict[int, str]) -> None:
     counts = {kind.value: preview.count(kind) for kind in RowKind}
-    rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
+    rows = [{"row": row, "why": why[row.imported.line]} for row in preview.rows]
     tables.as_json({"batch": batch, "counts": counts, "rows": rows})
 
 
@@ -259,7 +259,7 @@ _ABOUT = {RowKind.WRONG: "error", RowKind.CONFLICT: "current decision", RowKind.
 
 
 def _row_cells(english: Language, row: RowCheck, why: str, now: datetime) -> Sequence[str]:
-    entry = row.told
+    entry = row.imported
     result = ", ".join(part for part in (entry.verdict.value if entry.verdict else "", entry.reason) if part)
     about = why or (result_words.decided(english, row.effective, now) if row.effective else "")
     return str(entry.line), entry.student, row.name or entry.name or "", row.class_name, result, about

@@ -143,7 +143,7 @@ def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ..
     zone = program.settings.institution.timezone
     for vote in votes:
         why = f": {vote.reason}" if vote.reason else ""
-        tables.OUT.print(f"  {vote.author}: {_VOTES[vote.says]}, {tables.moment(vote.at, zone)}{why}")
+        tables.OUT.print(f"  {vote.author}: {_VOTES[vote.kind]}, {tables.moment(vote.at, zone)}{why}")
     number = found.run
     if impact.spot_check:
         tables.OUT.print(f"Check some of them first: clearance runs spot-check {number} --xlsx FILE")

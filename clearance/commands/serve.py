@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.notify.assembly import notify_service
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
 from config.processes import Process
@@ -62,10 +63,15 @@ def schedule(context: typer.Context) -> None:
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
     )
+    notifying = notify_service(served.first)
     with suppress(KeyboardInterrupt):
         running.start()
+        if notifying is not None:
+            notifying.start()
         stopped.wait()
     running.stop()
+    if notifying is not None:
+        notifying.stop()
 
 
 @ends_well

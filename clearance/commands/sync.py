@@ -26,6 +26,7 @@ from clearance.context import (
     system_user,
 )
 from clearance.files.permissions import too_wide
+from clearance.notify.checks import notify_warnings
 from clearance.output import tables
 from clearance.services import Program
 from config.cohorts import binds_cohort
@@ -64,6 +65,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     _check_accounts(program, found, quiet=json)
     _report_warnings("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
     _check_pages(program, found, quiet=json)
+    _report_warnings("notify", "notifications", notify_warnings(program), found, quiet=json)
     _check_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from clearance.context import VERIFY_FAILED, Json, chosen, ends_well
+from clearance.notify.checks import enter_verified
 from clearance.output import tables
+from foundation.translation import tr
+from status_db.store.engine import StoreError
 from sync.verify.desk import DeskReport
 from sync.verify.report import VerifyReport
 
@@ -42,6 +45,11 @@ def verify(
         )
     reports = {program.cohort: program.verified(heads) for program in served.each()}
     desk = programs[0].desk_verified(audit_heads)
+    if programs[0].settings.notify.enabled:
+        try:
+            enter_verified(programs[0], [*reports.items(), (None, desk)])
+        except StoreError as error:
+            tables.ERR.print(f"warning: {tr('nobody is notified of this check')}: {error}")
     if json:
         found = [{"cohort": key, "report": report, "sound": report.sound} for key, report in reports.items()]
         first = {"report": found[0]["report"], "sound": found[0]["sound"]} if len(found) == 1 else {"cohorts": found}

@@ -42,9 +42,13 @@ _BETWEEN_VALUES = re.compile(r"[,，、]")
 class GrantCode(StrEnum):
     """Why a text is not a grant."""
 
+    #: The act is not one of read, decide, review, issue, manage and audit.
     ACT = "act"
+    #: The settings do not have the step.
     STEP = "step"
+    #: The scope names a roster column that does not exist.
     SCOPE = "scope"
+    #: The settings do not have the cohort.
     COHORT = "cohort"
 
 

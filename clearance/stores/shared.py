@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from config.processes import Process
     from status_db.accounts.accounts import Accounts
+    from status_db.accounts.addresses import Addresses
     from status_db.accounts.api_tokens import Tokens
     from status_db.accounts.audit_log import Audit
     from status_db.accounts.leavers import Leavers
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from status_db.inbox.pending_changes import PendingChanges
     from status_db.inbox.requests import Requests
     from status_db.inbox.uploads import Uploads
+    from status_db.outbox.delivery import Outbox
     from status_db.queries.appeal_report import AppealReports
     from status_db.queries.lists import Lists
     from status_db.queries.report import Reports
@@ -203,6 +205,20 @@ class Stores:
         return Accounts(self.desk_store_reading, demo=self.settings.is_demo)
 
     @cached_property
+    def addresses(self) -> Addresses:
+        """The addresses of accounts for notifications."""
+        from status_db.accounts.addresses import Addresses
+
+        return Addresses(self.desk_store)
+
+    @cached_property
+    def outboxes(self) -> tuple[Outbox, Outbox]:
+        """The notifications that wait or were sent: those beside the marks, and those beside the accounts."""
+        from status_db.outbox.delivery import Outbox
+
+        return Outbox(self.writing, "marks"), Outbox(self.desk, "desk")
+
+    @cached_property
     def tokens(self) -> Tokens:
         """API tokens of other programs."""
         from status_db.accounts.api_tokens import Tokens
@@ -282,7 +298,7 @@ class Stores:
         return Uploads(self.desk_store)
 
     @cached_property
-    def board(self) -> Announcements:
+    def announcements(self) -> Announcements:
         """Announcements to students."""
         from status_db.inbox.announcements import Announcements
 

@@ -13,33 +13,45 @@ from config.tables.base import Table
 class Window(Table):
     """First and last day of clearance for a level."""
 
+    #: The first day.
     opens: date
+    #: The last day.
     closes: date
 
 
 class Collect(Table):
     """Where and when students collect their certificates, and what to bring."""
 
+    #: The place.
     where: str
+    #: The place, in English.
     where_en: str = ""
+    #: The days and hours.
     when: str = ""
+    #: The days and hours, in English.
     when_en: str = ""
+    #: What to bring.
     bring: str = ""
+    #: What to bring, in English.
     bring_en: str = ""
 
 
 class Cohort(Table):
     """One leaving season."""
 
+    #: Identifies the cohort, such as `"2019"`: letters, digits, `_` and `-`.
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    #: The name on the pages, such as `"2019届"`.
     name: Annotated[str, Field(max_length=100)]
-    #: The key of its [roster.KEY], if there are several.
+    #: With several cohorts: the key of its `[roster.KEY]`.
     roster: str | None = None
-    #: The season is over: commands use the cohort only if it is named. Its pages stay.
+    #: `true` when the season is over: `schedule`, `sync`, `check`, `plan` and `verify` skip it unless `--cohort` names
+    #: it; its pages stay.
     closed: bool = False
-    #: level → window; a level without one is always open.
+    #: Level → the first and last day of clearance. Before and after, the student's page shows a notice; a level without
+    #: a window is always open.
     windows: dict[str, Window] = {}
-    #: college → where its students collect their certificates; "*" for any other.
+    #: College → where its students collect certificates; `"*"` for any other college.
     collect: dict[str, Collect] = {}
 
     def collected_at(self, college: str) -> Collect | None:

@@ -14,9 +14,9 @@ class Paper(BaseModel):
 
     model_config = STRICT
 
-    #: The folder of each night's sheets; if omitted, sheets are only printed on demand.
+    #: The folder for each night's sheets; without it they are created on demand only.
     folder: FilePath | None = None
-    #: When to print, in the institution's time zone.
+    #: When the sheets are created, in the institution's time zone; five fields, as for a source.
     cron: CronLine = "30 2 * * *"
     #: How many nights are kept.
     keep: Annotated[int, Field(ge=1)] = 7
@@ -27,17 +27,19 @@ class Desk(BaseModel):
 
     model_config = STRICT
 
-    #: If off, there is no desk, and operators decide on the command line.
+    #: `false`: there is no desk, and operators decide on the command line.
     enabled: bool = True
-    #: Time to answer an appeal, in hours of the office's opening times.
+    #: The time to answer an appeal, counted in the office's opening hours.
     objection_due: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=16)
-    #: The most appeals of one student that can wait for an answer.
+    #: How many appeals of one student can wait at a time.
     objections_waiting: Annotated[int, Field(ge=1)] = 5
-    #: The kinds of certificate, as the institution calls them; the first is the default.
+    #: The kinds of certificate. The first is the default.
     certificates: Annotated[list[str], Field(min_length=1)] = ["毕业证书"]
-    #: The largest sheet that can be imported: bytes, and rows.
+    #: The largest sheet that is accepted, in bytes.
     most_bytes: Annotated[int, Field(ge=10_000, le=50_000_000)] = 5_000_000
+    #: The largest sheet that is accepted, in rows.
     most_rows: Annotated[int, Field(ge=1, le=20_000)] = 2_000
-    #: The longest full list of an office, in rows.
+    #: The most rows in a full list that an office uploads.
     most_listed: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
+    #: The sheets for work on paper.
     paper: Paper = Paper()

@@ -15,20 +15,23 @@ class PortalLimits(BaseModel):
 
     model_config = STRICT
 
-    #: Open connections, idle ones included; more wait in the system's queue.
+    #: The most open connections, idle ones included; fewer where the system allows fewer open files.
     connections: Annotated[int, Field(ge=128, le=100_000)] = 4096
-    #: Time to receive the header of a request; then its connection is closed. Idle connections likewise.
+    #: The connection is closed if a header is not complete after this long; idle connections, too.
     header_within: _Second = timedelta(seconds=15)
-    #: Time to receive a body; each 4 KiB that arrived adds a second, up to ten minutes.
+    #: A body must be complete after this long; each 4 KiB received adds a second, up to ten minutes.
     body_within: _Second = timedelta(seconds=20)
-    #: Requests whose bodies take longer than a second to arrive: from one address, and from all.
+    #: The most requests from one address whose bodies take longer than a second to arrive.
     slow_from_one: Annotated[int, Field(ge=1)] = 50
+    #: The most requests, from all addresses, whose bodies have not arrived.
     unfinished: Annotated[int, Field(ge=10)] = 1000
-    #: Overviews, lists, exports and PDFs: how many are answered at once, how many wait, how many are one account's.
+    #: The most overviews, lists, exports and PDFs that are answered at once.
     long_at_once: Annotated[int, Field(ge=1, le=32)] = 2
+    #: The most overviews, lists, exports and PDFs that wait.
     long_waiting: Annotated[int, Field(ge=1, le=1000)] = 20
+    #: The most overviews, lists, exports and PDFs of one account.
     long_of_one: Annotated[int, Field(ge=1)] = 4
-    #: Each is stopped after this long.
+    #: An overview, list, export or PDF is cancelled after this long.
     long_within: Annotated[Span, Field(ge=timedelta(seconds=5), le=timedelta(minutes=30))] = timedelta(minutes=5)
-    #: The most passwords that wait to be hashed.
+    #: The most sign-ins that wait.
     passwords_waiting: Annotated[int, Field(ge=1, le=10_000)] = 100

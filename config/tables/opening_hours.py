@@ -50,11 +50,11 @@ class OpenHours(BaseModel):
 
     model_config = STRICT
 
-    #: Monday to Friday, and the calendar's workdays.
+    #: Monday to Friday and the calendar's `workdays`, such as `["8:00-11:30", "14:30-17:00"]`. None: closed.
     workday: Times = ()
-    #: Saturday and Sunday.
+    #: Saturday and Sunday. None: closed.
     weekend: Times = ()
-    #: The calendar's holidays.
+    #: The calendar's `holidays`. None: closed.
     holiday: Times = ()
 
 
@@ -63,7 +63,9 @@ class Days(BaseModel):
 
     model_config = STRICT
 
+    #: The first day.
     first: date
+    #: The last day.
     last: date
 
     @model_validator(mode="after")
@@ -91,5 +93,5 @@ class Calendar(BaseModel):
 
     #: Public holidays and vacations.
     holidays: tuple[EachDay, ...] = ()
-    #: Saturdays and Sundays worked in place of a holiday (调休); they override `holidays`.
+    #: Saturdays and Sundays that are worked instead (调休); they have priority over `holidays`.
     workdays: tuple[EachDay, ...] = ()

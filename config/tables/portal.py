@@ -18,21 +18,28 @@ from foundation.translation import tr
 class Portal(Table):
     """Where and how the pages are served."""
 
+    #: The network address on this machine at which the pages are served.
     host: str = "127.0.0.1"
+    #: The port of the pages.
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    #: The number of processes.
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    #: The address that users enter; needed behind a proxy. Cookies are marked Secure if it is https.
+    #: The address for users; with https, cookies and browsers are bound to it.
     public_url: Text = ""
-    #: The address that staff enter if `serve desk` is a process of its own; empty means `public_url`.
+    #: The address for staff, where `serve desk` is a process of its own: it sends students to `public_url`, and the
+    #: students' pages send staff here.
     desk_public_url: Text = ""
-    #: Addresses of proxies whose X-Forwarded-For header is trusted.
+    #: Addresses or networks of the proxies in front, which send X-Forwarded-For. Without them all visitors behind a
+    #: proxy share its address: a proxy on this machine is not counted, another counts as one visitor. `check` and
+    #: `serve` warn.
     proxies: list[str] = []
-    #: The key of keyed hashes, sealed secrets and slips; created when it is first needed.
+    #: The key of one-time codes, slips and second factors, created when first needed; keep a copy.
     key_file: FilePath = Field(default=Path("desk.key"), validate_default=True)
-    #: How long a student waits between two rechecks, and how many are allowed in 24 hours.
+    #: The time between two rechecks that a student requests.
     recheck_pause: Span = timedelta(minutes=10)
+    #: How many rechecks a student can request in 24 hours.
     recheck_day_limit: Annotated[int, Field(ge=1)] = 10
-    #: Limits of one process.
+    #: The limits of one process.
     limits: PortalLimits = PortalLimits()
 
     @property
@@ -60,27 +67,38 @@ class Portal(Table):
 class Auth(Table):
     """How users sign in."""
 
+    #: Accounts have passwords of their own; see [accounts.md](accounts.md).
     local: bool = True
-    #: How long a one-time code for setting a password is valid.
+    #: How long a one-time code is valid.
     code_lasts: Span = timedelta(days=14)
-    #: Students can set their first password, or also a forgotten one, with the number of their identity document.
+    #: `"first"`: a student can set the first password with the number of the identity document; `"forgotten"`: a
+    #: forgotten one too. Read [the risk](accounts.md#with-the-number-of-an-identity-document) first.
     identity: Literal["off", "first", "forgotten"] = "off"
-    #: "strict" locks accounts after failures, makes passwords expire, and asks all staff for a second factor.
+    #: `"strict"`: accounts are locked after failures, passwords expire, all staff need a second factor; see
+    #: [accounts.md](accounts.md#the-strict-profile).
     profile: Literal["ordinary", "strict"] = "ordinary"
-    #: Who needs a second factor: accounts that can manage, review or issue; all staff and holders of a grant; or none.
+    #: Which accounts need a [second factor](accounts.md#second-factors): `"privileged"`, those that can manage, review
+    #: or issue; `"staff"`, all staff and all accounts with a grant; `"off"`, none, and `clearance check` warns.
+    #: `profile = "strict"` always means `"staff"`.
     second_factor: Literal["privileged", "staff", "off"] = "privileged"
-    #: On the pages, grants to decide, review, issue and manage, and codes for their holders, need two administrators.
+    #: On the pages, [grants to act](administrators.md#accounts-and-grants) need a second administrator; `false`: one is
+    #: enough, and the pages and `clearance check` warn.
     second_administrator: bool = True
-    #: Strict profile: failures in a row that lock an account, how long it is locked, and how long a password is valid.
+    #: Strict profile: after this many failures in a row an account is locked.
     lock_after: Annotated[int, Field(ge=3)] = 10
+    #: Strict profile: an account is locked for this long, or until an administrator unlocks it.
     lock_for: Span = timedelta(minutes=30)
+    #: Strict profile: after this long a new password must be set.
     password_lasts: Span = timedelta(days=90)
-    #: A session ends after this long without a click, and after `session_longest` in any case.
+    #: A session ends after this long without a request.
     session_idle: Span = timedelta(minutes=30)
+    #: A session ends after this long in any case.
     session_longest: Span = timedelta(hours=12)
-    #: Providers of the institution; they can be combined.
+    #: Sign-in by a CAS server.
     cas: Cas | None = None
+    #: Sign-in by an OpenID provider.
     oidc: Oidc | None = None
+    #: Sign-in with the password of a directory.
     ldap: Ldap | None = None
 
     @property
@@ -97,8 +115,9 @@ class Auth(Table):
 class Api(Table):
     """What other programs can read, each with a token."""
 
+    #: `false`: the [API](api.md) is off.
     enabled: bool = True
-    #: Origins whose pages can call the API from a browser.
+    #: Origins of pages that can ask from a browser, such as `["https://portal.example.edu"]`.
     origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
     #: Requests a minute for each token.
     rate: Annotated[int, Field(ge=1)] = 600

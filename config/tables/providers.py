@@ -70,21 +70,26 @@ class Cas(BaseModel):
 
     model_config = STRICT
 
+    #: The text on the button.
     title: str = "统一身份认证"
+    #: The text on the button, in English.
     title_en: str = "University sign-in"
-    #: The address before /login and /logout.
+    #: The server's address, before `/login` and `/logout`; https, except on this machine.
     url: Annotated[Text, AfterValidator(_check_web_url)]
     #: Where tickets are validated, below `url`.
     validation: Annotated[str, Field(pattern=r"^/[\w./-]+$")] = "/p3/serviceValidate"
-    #: The attribute with the local account name or the student number; empty to use the CAS user name.
+    #: The attribute with the account's name or the student number, instead of the user's name.
     attribute: str = ""
+    #: The domain to remove from each name, such as `stu.example.edu`; names of another are refused.
     strip_domain: Domain = ""
-    #: The addresses of proxies whose tickets are accepted; empty for none.
+    #: Addresses of proxies that tickets can come through; by default none.
     proxies: tuple[str, ...] = ()
-    #: The attribute with the second factor that the server itself requested, and the values that count as one.
+    #: The attribute with the second factor that the server itself has asked for.
     second_factor_attribute: str = "authnContextClass"
+    #: Its values that count as a second factor, such as `["mfa-gauth", "mfa-webauthn"]`; see
+    #: [signing-in.md](signing-in.md#a-second-factor-of-the-providers-own).
     second_factor_values: list[Annotated[str, Field(min_length=1)]] = []
-    #: Certificates to trust in place of the system's.
+    #: Certificates to trust. By default the system's.
     ca_file: FilePath | None = None
 
 
@@ -100,24 +105,34 @@ class Oidc(BaseModel):
 
     model_config = STRICT
 
+    #: The text on the button.
     title: str = "统一登录"
+    #: The text on the button, in English.
     title_en: str = "Single sign-on"
+    #: The provider's address, without `/.well-known/…`; https, except on this machine.
     issuer: Annotated[Text, AfterValidator(_check_web_url)]
+    #: The name of this program, as registered at the provider.
     client_id: Text
+    #: The secret of this program, as registered at the provider, by `env:` or `file:`.
     client_secret: Secret
-    #: The claim with the local account name or the student number.
+    #: The claim with the account's name or the student number; `a.b` for a nested one.
     claim: Annotated[str, Field(min_length=1)] = "preferred_username"
+    #: The domain to remove from each name, such as `stu.example.edu`; names of another are refused.
     strip_domain: Domain = ""
-    #: The provider assigns every e-mail address itself, so `email` is accepted without `email_verified`.
+    #: With `claim = "email"`: an address also counts where the provider does not report whether it was verified.
     email_without_verified: bool = False
-    #: The largest difference between the provider's clock and this machine's.
+    #: The largest difference between the provider's clock and ours.
     clock_skew: Span = timedelta(minutes=1)
+    #: The scopes to request.
     scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = ["openid", "profile"]
-    #: Accepted algorithms of an ID token's signature; never a shared secret, and never none.
+    #: The allowed signatures of tokens.
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "PS256", "ES256"]
-    #: Values of an ID token that prove a second factor: methods in `amr` (RFC 8176), or levels in `acr`.
+    #: Methods in the ID token's `amr` (RFC 8176) that count as a second factor of the provider's own; `[]`: none.
     second_factor_amr: list[Annotated[str, Field(min_length=1)]] = ["mfa", "mca", "otp", "hwk", "sc"]
+    #: Values of the ID token's `acr` that count as a second factor; see
+    #: [signing-in.md](signing-in.md#a-second-factor-of-the-providers-own).
     second_factor_acr: list[Annotated[str, Field(min_length=1)]] = []
+    #: Certificates to trust. By default the system's.
     ca_file: FilePath | None = None
 
 
@@ -126,21 +141,27 @@ class Ldap(BaseModel):
 
     model_config = STRICT
 
+    #: The address of the directory: `ldaps://HOST`, or `ldap://HOST` with `start_tls`.
     url: Annotated[Text, AfterValidator(_check_ldap_url)]
-    #: Encrypt the connection on the plain port with StartTLS.
+    #: Encrypt the connection on the plain port.
     start_tls: bool = False
-    #: Allow passwords over an unencrypted connection.
+    #: Allow unencrypted passwords.
     plain: bool = False
-    #: The subtree of the accounts, and the filter that finds one.
+    #: The entry under which the accounts are.
     base: Text
+    #: The filter that finds a person.
     search: Annotated[str, AfterValidator(_check_filter)] = "(uid={account})"
-    #: The account that searches; anonymous if omitted.
+    #: The user that searches. By default the search is anonymous.
     bind_dn: Text = ""
+    #: The password of that user, by `env:` or `file:`.
     bind_password: Secret | None = None
-    #: The attribute with the local account name or the student number.
+    #: The attribute with the account's name or the student number.
     attribute: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "uid"
+    #: The domain to remove from each name, such as `stu.example.edu`; names of another are refused.
     strip_domain: Domain = ""
+    #: How long each step may take.
     timeout: Span = timedelta(seconds=5)
+    #: Certificates to trust. By default the system's.
     ca_file: FilePath | None = None
 
 

@@ -31,29 +31,29 @@ class Retention(BaseModel):
 
     model_config = STRICT
 
-    #: When rows are removed, in the institution's time zone.
+    #: When the schedule applies the rules, in the institution's time zone.
     cron: CronLine = "40 3 * * *"
-    #: Sessions, from when they were opened; at least [auth] session_longest. Signing in removes ended ones, too.
+    #: Sessions, from sign-in. Never shorter than `session_longest` in `[auth]`.
     sessions: Kept = timedelta(days=7)
-    #: Failed sign-ins, from the last one. The longest throttle lasts 30 days.
+    #: Failed sign-ins, from the last failure: 30 days or more.
     login_attempts: Annotated[Annotated[Span, _at_least(days=30)] | None, _NoneForNever] = timedelta(days=60)
-    #: Tickets of a provider, from their use. Providers keep their own only for minutes.
+    #: Tickets of a sign-in provider, from their use: an hour or more.
     used_tickets: Annotated[Annotated[Span, _at_least(hours=1)] | None, _NoneForNever] = timedelta(days=2)
     #: One-time codes, from their use or their end.
     one_time_codes: Kept = timedelta(days=30)
-    #: Tokens of the API, from when they were revoked or ended.
+    #: Tokens of the API, from their revocation or their end.
     tokens: Kept = timedelta(days=180)
-    #: Sheets that were uploaded and confirmed. An unconfirmed one is removed after a day.
+    #: Imported sheets, from confirmation: a day or more. An unconfirmed sheet is removed after a day.
     uploads: Annotated[Annotated[Span, _at_least(days=1)] | None, _NoneForNever] = timedelta(days=180)
-    #: Requests of the pages, from when they were served.
+    #: Requests of the pages, such as a recheck, from when they were served: 2 days or more.
     requests: Annotated[Annotated[Span, _at_least(days=2)] | None, _NoneForNever] = timedelta(days=365)
-    #: Lines of the audit log.
+    #: Lines of the audit log. `clearance check` warns below 180 days.
     audit: Kept = timedelta(days=1095)
-    #: Students' accounts, from when they were closed.
+    #: Students' accounts, from when the schedule first found them closed.
     closed_accounts: Kept = timedelta(days=365)
-    #: Keyed hashes of document numbers, from when they were imported.
+    #: Hashes of identity numbers, from when the schedule first found them.
     identities: Kept = timedelta(days=180)
-    #: Answers kept for suspended runs, once the run is over.
+    #: Answers kept for suspended runs, from the end of the run.
     kept_snapshots: Kept = timedelta(days=7)
 
     def spans(self, *, session_longest: timedelta) -> dict[str, timedelta | None]:

@@ -30,6 +30,7 @@ class SettingsCode(StrEnum):
 
     #: The file cannot be read, or contains mistakes.
     MISTAKES = "mistakes"
+    #: A secret is missing or cannot be used.
     SECRET = "secret"  # noqa: S105 - a reason, not a secret
 
 

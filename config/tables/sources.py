@@ -23,37 +23,51 @@ def _student_first(columns: dict[str, str]) -> dict[str, str]:
 class Guard(Table):
     """Limits above which a change is suspended until a person approves it."""
 
-    #: Rows about roster students fall by more than both, compared with the median of the last five good pulls …
+    #: Rows about roster students, against the median of the last five good pulls: fewer by more than this
+    #: percentage, and by more than `rows_fall_count` rows.
     rows_fall_percent: Decimal = Decimal(30)
+    #: See `rows_fall_percent`.
     rows_fall_count: int = 10
-    #: … or none are left, if there were at least this many.
+    #: No row about a roster student, where there were at least this many.
     no_rows_after: int = 5
-    #: held → cleared: more than the larger of the count and this percentage of the held students.
+    #: Students that change from held to cleared or exempt in one run: more than this number, and more than
+    #: `clear_percent` of the held students.
     clear_count: int = 20
+    #: See `clear_count`.
     clear_percent: Decimal = Decimal(10)
-    #: cleared → held: likewise, of the cleared students.
+    #: Students that change from cleared or exempt to held in one run: more than this number, and more than
+    #: `hold_percent` of the cleared students.
     hold_count: int = 50
+    #: See `hold_count`.
     hold_percent: Decimal = Decimal(10)
-    #: known → unknown: likewise, of the students whose verdict is known.
+    #: Students that change from known to unknown in one run: more than this number, and more than `unknown_percent`
+    #: of the known students. A student that was held counts as cleared, too.
     unknown_count: int = 50
+    #: See `unknown_count`.
     unknown_percent: Decimal = Decimal(10)
-    #: The same limits for the sum of changes since the last approval or in 24 hours.
+    #: Each of the three changes, in sum since the last approval or within 24 hours: more than this percentage.
     sum_percent: Decimal = Decimal(30)
-    #: After this time without a good pull, only the limit of the sum applies.
+    #: After this long without a good pull, only `sum_percent` limits the changes: the normal night of a source that is
+    #: asked once a day.
     night: Span = timedelta(hours=12)
-    #: One answer never releases all held students if there are at least this many.
+    #: One answer releases all held students, where there are at least this many.
     all_of: int = 5
-    #: A group of at least this many held students with the same college, campus, building or branch: at least this
-    #: percentage is released at once, and at least this many times the share of all other students.
+    #: A college, campus, building or `branch` with at least this many held students, of which one answer releases at
+    #: least `group_percent`, and `group_times` the share of all others. For the roster: leaving students that are
+    #: dropped.
     group_count: int = 10
+    #: See `group_count`.
     group_percent: Decimal = Decimal(80)
+    #: See `group_count`.
     group_times: Decimal = Decimal(3)
-    #: The share of rows with a match hint, without an amount or unreadable grows by these points and this many rows.
+    #: The share of rows with only a match hint, without an amount or unreadable: higher than in the last good pull
+    #: by this many percentage points, and by `quality_rows` rows.
     quality_points: Decimal = Decimal(5)
+    #: See `quality_points`.
     quality_rows: int = 20
-    #: A suspended run can be approved only after the office has confirmed it …
+    #: `true`: the office must confirm a suspended run (`runs confirm`) before it can be approved.
     office_first: bool = False
-    #: … and only by two different people.
+    #: `true`: two different people must approve it.
     two_approve: bool = False
 
     def limits(self) -> dict[str, Any]:
@@ -64,13 +78,22 @@ class Guard(Table):
 class Asked(Table):
     """Keys that a source and the roster share: a connector, its columns, and when to ask."""
 
+    #: The name of a [connector](connectors.md). Its own keys are in the same table.
     connector: str
+    #: Our field → the source's column.
     columns: Annotated[Words, AfterValidator(_student_first)]
+    #: The interval between two pulls, counted from local midnight. Give either `every` or `cron`.
     every: Span | None = None
+    #: Five fields as in crontab, such as `"0 7 * * 1-5"`: 0 and 7 are Sunday, `1-5` is Monday to Friday, names are
+    #: allowed. Day of month together with day of week, `@daily`, six fields and impossible dates are refused. A time
+    #: that the clocks skip runs once at the next valid moment; a repeated time runs once, unless minute or hour begins
+    #: with `*`.
     cron: CronLine | None = None
-    #: How long an answer counts as fresh; by default 4 h or three times the schedule's longest gap, if that is longer.
+    #: How long an answer counts as fresh. By default 4 h, or three times the schedule's longest gap if that is longer.
     fresh_for: Span | None = None
+    #: The time zone of the schedule, and of times in the data without a zone. By default the institution's.
     timezone: Zone | None = None
+    #: The limits above which a change is suspended.
     guard: Guard = Guard()
 
     #: The connector's own keys, parsed by its schema; in the file they are in the same table.
@@ -104,45 +127,58 @@ class Roster(Asked):
 
     #: The registrar's word for a level → the level in this file.
     levels: Words
-    #: The registrar's word for a category → "leaving", or "staying" for students that are not on this year's list.
+    #: The registrar's word → `"leaving"`, or `"staying"` for students that are not on this year's list. By default all
+    #: students leave.
     categories: dict[str, Literal["leaving", "staying"]] = {}
-    #: Roster fields with another number of the same student, such as a card number or a former number.
+    #: Columns with another number of the same student: card, former number.
     aliases: list[ShortKey] = []
 
 
 class Source(Asked):
     """One question to one office system."""
 
+    #: The step that it helps to decide; a step can have several sources.
     step: str
-    #: Its stored name, if it was renamed.
+    #: Its former name, when you rename it.
     was: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
+    #: The name for staff. By default the table's name.
     title: str = ""
+    #: The name for staff, in English.
     title_en: str = ""
+    #: `"items"`: each row is something owed; `"balance"`: amounts are summed, and a sum above `tolerance` is held;
+    #: `"status"`: a row is done, not done or exempt.
     means: Literal["items", "balance", "status"]
+    #: What it means when a student has no row; `"held"` for a list that names only students that are done. By default
+    #: `"cleared"`; for `status` `"unknown"`.
     absent: Literal["cleared", "unknown", "held"] | None = None
-    #: The kind of each row: loan, fine, fee, textbook, room …
+    #: The kind of what is owed. `loan`, `fine`, `fee`, `textbook` and `room` have their own words on the pages.
     obligation: str = "item"
-    #: The title of rows without a title.
+    #: A title for rows without one.
     item_title: str = ""
-    #: Sums up to this amount in yuan do not hold a student.
+    #: For `balance`: a sum up to this many yuan does not hold a student.
     tolerance: Annotated[Decimal, Field(ge=0)] = Decimal(0)
     #: The unit of amounts.
     unit: Literal["yuan", "fen"] = "yuan"
-    #: For `status`: the office's words.
+    #: For `status`: the office's words that mean `done`, `not_done` and `exempt`.
     words: dict[Literal["done", "not_done", "exempt"], list[str]] = {}
-    #: "student": the source sends only student numbers, never card numbers, so no key can be another student's card.
+    #: `"student"`: the source sends students' own numbers only, never a card. Otherwise a number that is one student's
+    #: own and another's card makes both unknown.
     keys: Literal["any", "student"] = "any"
-    #: A row without a number: "refuse" the answer, use the number of the row "above", or "ignore" the row.
+    #: For a row without a student number (blank, or a word such as `NULL`): `"refuse"` refuses the answer and names the
+    #: row, `"above"` uses the number of the row above, `"ignore"` skips and counts the row. Rows of totals are always
+    #: left out.
     nameless: Literal["refuse", "above", "ignore"] = "refuse"
-    #: A reference is unique, so a row with the same reference as another is a repetition.
+    #: `true`: a reference names one thing only, so a duplicate row counts once. Otherwise every row of a balance
+    #: counts, and identical payments do not clear a student.
     unique_reference: bool = False
-    #: The order of dates that do not begin with the year: 30/05/2019 is "dmy".
+    #: How due dates that end with the year are written: `"dmy"` for 30/05/2019, `"mdy"` for 05/30/2019.
     date_order: Literal["ymd", "dmy", "mdy"] = "ymd"
-    #: "suspend": a person approves the first answer; "apply": the first answer counts at once.
+    #: `"apply"`: the first answer is applied without approval; the first one after a changed query is still suspended.
     first: Literal["suspend", "apply"] = "suspend"
-    #: With a fingerprint: the longest time between two complete reads of the answer.
+    #: For a connector with a fingerprint: the answer is read completely at least this often.
     full_every: Span = timedelta(days=1)
-    #: The column, or for a database the query, that returns the moment up to which the source's data reach.
+    #: The column, or for a database the query, with the time up to which the data are complete; needs `fresh_for`, see
+    #: [sources](sources.md#data-as-of-an-earlier-moment).
     as_of: str = ""
 
     @property

@@ -13,20 +13,26 @@ from config.tables.opening_hours import OpenHours
 class OfficePlace(Table):
     """Where to go, on one campus."""
 
+    #: The building and the room.
     where: str
-    #: Opening hours as text; made from `open` if omitted.
+    #: Opening hours as a text of your own. By default written out from `open`.
     hours: str = ""
-    #: Opening hours from which the page computes whether the office is open now, or when next.
+    #: Opening hours, from which the page shows whether the office is open now, or when it opens next.
     open: OpenHours | None = None
+    #: The telephone number.
     phone: str = ""
+    #: A web page of the office.
     url: str = ""
 
 
 class Office(Table):
     """The office responsible for a step: its name, and a location for each campus ("*" for any other)."""
 
+    #: The name of the office.
     name: str
+    #: The name of the office, in English.
     name_en: str = ""
+    #: Campus → where to go; `"*"` for any other campus.
     places: dict[str, OfficePlace] = {}
 
     def place(self, campus: str) -> OfficePlace | None:
@@ -37,39 +43,53 @@ class Office(Table):
 class Step(Table):
     """One line of a flow."""
 
+    #: Identifies the step, such as `"library"`: lower-case letters, digits, `_`.
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    #: Its stored key, if it was renamed.
+    #: Its former key, when you rename it; decisions and history are kept. See
+    #: [running.md](running.md#change-the-settings-in-a-season).
     was: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
+    #: The name on the pages.
     title: str
+    #: The name on the pages, in English.
     title_en: str = ""
-    #: The card it is shown on; steps with the same value share one.
+    #: Steps with the same word share one card on the student's page. By default a step has its own.
     card: str = ""
+    #: The office responsible for the step.
     office: Office
-    #: Reasons that an operator can choose for a decision.
+    #: The reasons that an operator can choose for a decision. By default any text.
     reasons: list[Annotated[str, Field(max_length=100)]] = []
-    #: Students that are exempt: each table has roster columns and the values that match; one matching table is enough.
+    #: Roster columns and values that make a student exempt, such as `[{ building = ["校外走读"] }]`. One matching
+    #: table is enough.
     exempt: list[dict[str, list[str]]] = []
-    #: A text for the student while the step is held or not yet done.
+    #: What the student should do while the step is open.
     advice: str = ""
+    #: The same advice, in English.
     advice_en: str = ""
 
 
 class FlowEntry(Table):
     """A step in a flow."""
 
+    #: The key of a step.
     step: str
+    #: `"synced"`: sources decide. `"manual"`: only an operator decides. `"review"`: opens when the steps in `after`
+    #: count as clear.
     kind: Literal["synced", "manual", "review"] = "synced"
-    #: For a review: the steps that must count as clear before it opens; all earlier entries if omitted.
+    #: For a review: the steps that must count as clear before it opens. By default all earlier ones.
     after: list[str] | None = None
 
 
 class Flow(Table):
     """The steps of a group of students, in the order shown."""
 
+    #: Identifies the flow.
     key: ShortKey
+    #: The levels of the students that have this flow.
     levels: list[ShortKey]
-    #: Only students of these categories; a student has the first flow that matches.
+    #: Only students of these categories have this flow. A student has the first flow that matches. By default all
+    #: categories.
     categories: list[str] | None = None
+    #: The steps in the order shown.
     entries: Annotated[list[FlowEntry], Field(min_length=1)]
 
     def after(self, step: str) -> tuple[str, ...]:

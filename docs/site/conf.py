@@ -35,6 +35,8 @@ html_additional_pages = {"index": "start.html"}
 html_sidebars = {"**": ["parts.html"]}
 html_show_sourcelink = False
 html_copy_source = False
+# A browser refuses to fetch the text of a result from disk.
+html_show_search_summary = False
 html_use_index = False
 html_show_copyright = False
 # A site that is read from disk must ask no other host for anything.

@@ -46,11 +46,10 @@ def _link_languages(app: Sphinx, tree: nodes.document) -> None:
 
 def _counterpart(document: str, language: str) -> str:
     """Return the same document in the other language, or the start where there is none."""
-    path = PurePosixPath(document)
     if language == "zh":
-        other = "README.md" if path.name == "README.zh.md" else f"docs/{path.name}"
+        other = "README.md" if document == "README.zh.md" else document.replace("docs/zh/", "docs/", 1)
     else:
-        other = "README.zh.md" if path.name == "README.md" else f"docs/zh/{path.name}"
+        other = "README.zh.md" if document == "README.md" else document.replace("docs/", "docs/zh/", 1)
     there = documents(_other(language))
     return other if other in there else there[0]
 

@@ -15,6 +15,7 @@ from config.settings import Settings
 from portal.access import forms, scope_picker
 from portal.access.form_fields import Form, Number
 from portal.access.requires import for_visitors
+from portal.admin.address_fields import address_fields
 from portal.admin.own_account import recent_changes
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
@@ -260,6 +261,7 @@ async def show(
         columns=scope_picker.columns(language, values, sent.scope),
         pending=pending,
         recent_changes=await recent_changes(context, found.account) if pending else [],
+        **await address_fields(context, found.account, found.student, f"{listed.address}/addresses"),
         **await second_administrator(context),
     )
 

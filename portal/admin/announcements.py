@@ -82,7 +82,7 @@ async def announcement_list(context: SignedIn) -> Response:
 
 async def _announcement_list_page(context: SignedIn, refused: str = "") -> Response:
     language, cohort = context.language, context.cohort.key
-    found = await context.ask(context.services.board.listed, cohort)
+    found = await context.ask(context.services.announcements.listed, cohort)
     return context.page(
         "announcements.html",
         status=409 if refused else 200,
@@ -113,7 +113,7 @@ async def write_announcement(context: SignedIn) -> Response:
         return await _announcement_form(context, draft, scope, wrong=wrong, opens=opens, preview=not wrong)
     made = await context.ask_long(
         partial(
-            context.services.board.announce,
+            context.services.announcements.announce,
             draft.title,
             draft.body,
             author=context.account.account,
@@ -137,13 +137,15 @@ async def withdraw_announcement(context: SignedIn) -> Response:
     await forms.read_form(context, Form)
     number = context.request.path_params["announcement"]
     listed = [
-        one for key in context.settings.cohort_keys() for one in await context.ask(context.services.board.listed, key)
+        one
+        for key in context.settings.cohort_keys()
+        for one in await context.ask(context.services.announcements.listed, key)
     ]
     if number not in {one.announcement for one in listed}:
         raise HTTPException(404)
     try:
         down = await context.ask_long(
-            partial(context.services.board.withdraw, number, author=context.account.account, now=context.now)
+            partial(context.services.announcements.withdraw, number, author=context.account.account, now=context.now)
         )
     except AnnouncementRefused:
         return await _announcement_list_page(context, GONE)
@@ -220,7 +222,7 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
 def _announcement_line(context: Context, one: Announcement) -> AnnouncementLine:
     if one.withdrawn_at is not None:
         tone, state = "none", context.language.gettext("已撤回")
-    elif one.stands(context.now):
+    elif one.is_active(context.now):
         tone, state = "good", context.language.gettext("正在显示")
     elif one.opens > context.now:
         tone, state = "wait", context.language.gettext("尚未开始")

@@ -55,6 +55,11 @@ DETAILS = {
     "wrong": N_("有错"),
     "withdrawn": N_("已撤回"),
     "issued": N_("已发证，保留"),
+    "of": N_("账号"),
+    "fields": N_("地址"),
+    "channel": N_("渠道"),
+    "notices": N_("通知"),
+    "because": N_("没有发出的原因"),
 }
 
 #: The labels of some details' values.

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form
 from portal.access.requires import for_visitors
+from portal.admin.address_fields import address_fields
 from portal.admin.audit import detail_text
 from portal.auth import sessions
 from portal.i18n import admin_labels, labels
@@ -67,6 +68,11 @@ class EndForm(Form):
 
 async def own_account_page(context: SignedIn) -> Response:
     """Show the visitor's own account."""
+    return await show_own(context)
+
+
+async def show_own(context: SignedIn, wrong: str = "") -> Response:
+    """Show the visitor's own account; `wrong` is why a form was refused."""
     language, now, auth = context.language, context.now, context.settings.auth
     own, this = context.account, sessions.hash_of(context.visitor.token)
     staff = is_staff(own)
@@ -77,7 +83,10 @@ async def own_account_page(context: SignedIn) -> Response:
     )
     return context.page(
         "own_account.html",
+        status=422 if wrong else 200,
+        wrong=language.gettext(wrong) if wrong else "",
         staff=staff,
+        **await address_fields(context, own.account, own.student, "/own/addresses"),
         recent_changes=await recent_changes(context, own.account, staff=staff),
         sessions=[
             _session_line(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))

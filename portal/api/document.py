@@ -18,7 +18,7 @@ from portal.web.links import public_link
 _REF = "#/components/schemas/{model}"
 
 #: The meaning of each error status.
-_PROBLEMS: Mapping[str, str] = {
+PROBLEMS: Mapping[str, str] = {
     "400": "A parameter or value is unknown.",
     "401": "The token is missing or not valid.",
     "403": "The token's account has no grant to read.",
@@ -97,7 +97,7 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[s
         answers["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers["304"] = {"description": "The answer has not changed since the tag in If-None-Match."}
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
-    for status, meaning in _PROBLEMS.items():
+    for status, meaning in PROBLEMS.items():
         if status != "404" or endpoint.of_one:
             answers[status] = {"description": meaning, "content": problem}
     answers["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}

@@ -10,8 +10,9 @@ class SignInCode(StrEnum):
 
     #: The provider knows the person, but there is no account or student of that name here.
     UNKNOWN = "unknown"
-    #: Staff, at the students' pages; or a student, at the desk.
+    #: A staff account at the students' pages.
     STAFF = "staff"
+    #: A student at the desk.
     STUDENT = "student"
     #: The account is deactivated.
     INACTIVE = "inactive"

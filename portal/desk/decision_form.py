@@ -25,10 +25,15 @@ _YEARS = range(2000, 2101)
 class FormCode(StrEnum):
     """Why a form does not make a decision request."""
 
+    #: No verdict is chosen.
     NO_VERDICT = "no_verdict"
+    #: No reason is chosen.
     NO_REASON = "no_reason"
+    #: The note is missing.
     NO_NOTE = "no_note"
+    #: The end is not a time.
     NO_TIME = "no_time"
+    #: A text is too long.
     TOO_LONG = "too_long"
 
 

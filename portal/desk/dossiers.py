@@ -129,7 +129,7 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
         who=_who(reader, student),
         step=_card_line(language, settings, student, status.step, now),
         since=language.moment(status.since, now),
-        sources=tuple(_source(reader, source_row) for source_row in dossier.said.get(status.step, ())),
+        sources=tuple(_source(reader, source_row) for source_row in dossier.findings.get(status.step, ())),
         decision=_decision(reader, current) if current is not None else None,
         disagreement=_disagreement(reader, dossier, status, current) if current is not None else None,
         others=tuple(_other(reader, student, other) for other in student.steps if other.step != status.step),
@@ -282,7 +282,7 @@ def _obligation_names(reader: ReaderContext, dossier: Dossier, status: StepStatu
     obligations: list[Obligation] = []
     for flip in reversed(dossier.student.flips):
         obligations += flip.evidence if flip.step == status.step else ()
-    for source_row in dossier.said.get(status.step, ()):
+    for source_row in dossier.findings.get(status.step, ()):
         obligations += source_row.record.obligations if source_row.record is not None else ()
     shown_as = zip(obligations, reasons.owed(reader.language, obligations, reader.now), strict=True)
     return {one.key: " ".join(filter(None, (owed.what, owed.reference, owed.amount))) for one, owed in shown_as}

@@ -142,7 +142,7 @@ EVENTS: Mapping[str, str] = {
     AuditEvent.HANDED_OVER: N_("移交权限"),
     AuditEvent.ANNOUNCED: N_("发布公告"),
     AuditEvent.ANNOUNCEMENT_WITHDRAWN: N_("撤回公告"),
-    AuditEvent.MORNING_HELD: N_("整班终审发证"),
+    AuditEvent.CLASS_REVIEWED: N_("整班终审发证"),
     AuditEvent.ISSUED: N_("发放证书"),
     AuditEvent.CERTIFICATE_HANDED_OVER: N_("登记领证"),
     AuditEvent.REVOKED: N_("撤销证书"),
@@ -156,4 +156,7 @@ EVENTS: Mapping[str, str] = {
     AuditEvent.APPEAL_WITHDRAWN: N_("撤回异议"),
     AuditEvent.APPEAL_ANSWERED: N_("答复异议"),
     AuditEvent.SENT_BACK: N_("发回部门重新核对"),
+    AuditEvent.NOTIFIED: N_("发出通知"),
+    AuditEvent.NOT_NOTIFIED: N_("通知没有发出"),
+    AuditEvent.ADDRESSES_CHANGED: N_("更改通知地址"),
 }

@@ -24,6 +24,7 @@ from portal.web.faults import FaultLog
 from portal.web.hashing import Hashing
 from portal.web.long_questions import LongQuestions
 from status_db.accounts.accounts import Accounts
+from status_db.accounts.addresses import Addresses
 from status_db.accounts.api_tokens import Tokens
 from status_db.accounts.audit_log import Audit
 from status_db.accounts.directory import AccountDirectory
@@ -90,6 +91,8 @@ class Services:
     codes: Codes
     #: Changes of accounts that can need two administrators.
     changes: PendingChanges
+    #: Where accounts receive notifications.
+    addresses: Addresses
     #: The visitor's own account.
     own: OwnAccount
     #: Tokens of other programs for the API.
@@ -103,7 +106,7 @@ class Services:
     #: The runs of retention.
     retention_runs: RetentionRuns
     #: Announcements to students.
-    board: Announcements
+    announcements: Announcements
     #: Students' appeals, and steps that reviewers have sent back.
     raised_appeals: Appeals
     #: Sign-in providers, the states of sign-ins there, and their used tickets.

@@ -16,7 +16,7 @@ from status_db.views import StudentView
 _LONG = timedelta(minutes=2)
 
 #: How long a result is shown, and how long it is "just now".
-_TOLD = timedelta(hours=1)
+_SHOWN_FOR = timedelta(hours=1)
 _JUST_NOW = timedelta(minutes=10)
 
 
@@ -72,7 +72,7 @@ def _recheck_text(language: Language, last: Request | None, now: datetime) -> tu
             return language.gettext("正在向各部门的系统重新查询，几秒钟后就有结果。"), "wait"
         moment = language.moment(last.at, now)
         return language.gettext("%(moment)s 要求的重新查询还没有轮到，请过一会儿再看。", moment=moment), "todo"
-    if now - last.served_at >= _TOLD:
+    if now - last.served_at >= _SHOWN_FOR:
         return "", "wait"
     moment = f"{last.served_at.astimezone(language.zone):%H:%M}"
     match last.outcome:

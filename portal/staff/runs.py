@@ -153,11 +153,11 @@ async def speak(context: SignedIn) -> Response:
     if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
         raise HTTPException(403)
     context, found = await run_of(context)
-    says = form.says if form.says in _rights(context, found) else None
-    if says is None:
+    kind = form.says if form.says in _rights(context, found) else None
+    if kind is None:
         raise HTTPException(403)
     reason = form.reason
-    refused = await _refusal(context, found, says, form)
+    refused = await _refusal(context, found, kind, form)
     if not refused:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
@@ -165,7 +165,7 @@ async def speak(context: SignedIn) -> Response:
                 context.services.requests.ask_vote,
                 context.cohort.key,
                 found.run,
-                says,
+                kind,
                 found.digest,
                 account=account.account,
                 reason=reason,
@@ -180,7 +180,7 @@ async def speak(context: SignedIn) -> Response:
         cohort=context.cohort.key,
         run=found.run,
         source=found.source,
-        says=says.value,
+        says=kind.value,
         change=found.digest.hex() if found.digest else "",
         reason=reason,
     )
@@ -221,20 +221,20 @@ def _rights(context: SignedIn, found: RunView) -> tuple[VoteKind, ...]:
     return tuple(may)
 
 
-async def _refusal(context: SignedIn, found: RunView, says: VoteKind, form: VoteForm) -> str:
+async def _refusal(context: SignedIn, found: RunView, kind: VoteKind, form: VoteForm) -> str:
     """Return why the vote is refused. Empty if it is accepted."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
     if form.digest != found.digest.hex():
         return MOVED
-    if says is VoteKind.REJECT and not form.reason:
+    if kind is VoteKind.REJECT and not form.reason:
         return NO_REASON
     if form.too_long:
         return TOO_LONG
-    if says is VoteKind.APPROVE and not form.looked:
+    if kind is VoteKind.APPROVE and not form.looked:
         return NOT_LOOKED
     votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
-    return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
+    return TWICE if any(o.kind is kind and o.author == own.account.account for o in votes) else ""
 
 
 async def _show_run(
@@ -253,7 +253,7 @@ async def _show_run(
     under_way = [one for one in asked if one.served_at is None]
     own = context.account.account
     may = _rights(context, found) if waits else ()
-    given = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
+    given = {o.kind for o in votes if o.author == own} | {one.vote for one in under_way if one.account == own}
     spoken = VoteRights(tuple(s for s in may if s not in given), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
@@ -309,7 +309,7 @@ def _missing_approvals(context: Context, found: RunView, votes: Sequence[Approva
 def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
     return VoteLine(
         who=vote.author,
-        says=labels.say(language, admin_labels.SAYS, vote.says),
+        says=labels.say(language, admin_labels.SAYS, vote.kind),
         at=language.moment(vote.at, now),
         reason=vote.reason,
     )
@@ -333,7 +333,7 @@ def _request_state_text(language: Language, found: RunView, asked: Asked, now: d
             outcome, tone = _NOT_DONE, "todo"
         case RequestOutcome.FAILED:
             outcome, tone = _WENT_WRONG, "bad"
-        case _ if asked.says and found.state in decided.get(asked.says, ()):
+        case _ if asked.vote and found.state in decided.get(asked.vote, ()):
             outcome, tone = _CARRIED_OUT, "good"
         case _ if found.state is RunState.SUSPENDED and asked.digest != found.digest:
             outcome, tone = _CHANGED_SINCE, "todo"
@@ -341,7 +341,7 @@ def _request_state_text(language: Language, found: RunView, asked: Asked, now: d
             outcome, tone = _NOTED, "good"
     return RequestLine(
         who=asked.account,
-        says=labels.say(language, admin_labels.SAYS, asked.says or ""),
+        says=labels.say(language, admin_labels.SAYS, asked.vote or ""),
         at=language.moment(asked.at, now),
         reason=asked.reason,
         outcome=language.gettext(outcome),

@@ -37,7 +37,7 @@ async def student_page(context: SignedIn) -> Response:
     if found is None or not steps:
         return context.page("find.html", status=404, missing=number)
     await context.audit(AuditEvent.SAW_STUDENT, cohort=found.cohort, student=found.student)
-    announced = await card.said_to(context, found)
+    announced = await card.announced_to(context, found)
     return card.show(context.about(found.cohort, listing), found, steps, announced=announced, staff=True)
 
 

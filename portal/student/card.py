@@ -36,7 +36,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
     now = context.now
     student = await own_view(context)
     if student is None:
-        announced = await context.ask(context.services.board.effective, context.settings.default_cohort(), now)
+        announced = await context.ask(context.services.announcements.effective, context.settings.default_cohort(), now)
         return context.page(
             "not_listed.html",
             number=context.account.student,
@@ -44,7 +44,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
                 cards.note(context.language, one, now) for one in announced if one.step is None and not one.scope
             ],
         )
-    announced = await said_to(context, student)
+    announced = await announced_to(context, student)
     last = await context.ask(context.services.requests.last_recheck, student.cohort, student.student)
     raised = await context.ask(context.services.raised_appeals.of_student, student.cohort, student.student)
     language, portal = context.language, context.settings.portal
@@ -58,9 +58,9 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
     )
 
 
-async def said_to(context: Context, student: StudentView) -> tuple[Announcement, ...]:
+async def announced_to(context: Context, student: StudentView) -> tuple[Announcement, ...]:
     """Return the student's current announcements, the newest first."""
-    effective = await context.ask(context.services.board.effective, student.cohort, context.now)
+    effective = await context.ask(context.services.announcements.effective, student.cohort, context.now)
     return tuple(one for one in effective if inside(student, (one.scope,)))
 
 

@@ -39,10 +39,13 @@ _ID_DIGITS = 12
 class TokenCode(StrEnum):
     """Why a token is refused."""
 
+    #: The name of the token is missing or too long.
     NO_TITLE = "no_title"
+    #: The end is in the past.
     ENDED = "ended"
     #: Its account cannot be used.
     SHUT = "shut"
+    #: The token does not exist.
     NO_SUCH_TOKEN = "no_such_token"  # noqa: S105 - a reason, not a secret
 
 

@@ -61,7 +61,7 @@ class AuditEvent(StrEnum):
     HANDED_OVER = "handed_over"
     ANNOUNCED = "announced"
     ANNOUNCEMENT_WITHDRAWN = "announcement_withdrawn"
-    MORNING_HELD = "morning_held"
+    CLASS_REVIEWED = "morning_held"
     ISSUED = "issued"
     CERTIFICATE_HANDED_OVER = "certificate_handed_over"
     REVOKED = "revoked"
@@ -75,6 +75,10 @@ class AuditEvent(StrEnum):
     APPEAL_WITHDRAWN = "objection_withdrawn"
     APPEAL_ANSWERED = "objection_answered"
     SENT_BACK = "sent_back"
+    #: A notification was delivered, or given up.
+    NOTIFIED = "notified"
+    NOT_NOTIFIED = "not_notified"
+    ADDRESSES_CHANGED = "addresses_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,20 +19,28 @@ SCOPE_COLUMNS = ("college", "class", "level", "campus", "building", "category")
 class AccountCode(StrEnum):
     """Why an account or a grant is refused."""
 
+    #: The sign-in name or the person's name is missing or too long.
     NO_NAME = "no_name"
+    #: The name is in use.
     TAKEN = "taken"
+    #: The account does not exist.
     NO_SUCH_ACCOUNT = "no_such_account"
-    #: It cannot be used: it does not exist, is deactivated, or was made by the demo.
+    #: The account cannot be used: it does not exist, is deactivated, or was made by the demo.
     SHUT = "shut"
-    #: Its seal is wrong.
+    #: The seal of the account does not match: another program changed it.
     ALTERED = "altered"
-    #: A staff account on the students' pages.
+    #: It is a staff account at the students' pages.
     STAFF = "staff"
+    #: The account does not have this grant.
     NO_SUCH_GRANT = "no_such_grant"
+    #: The account has no grants to hand over.
     NO_GRANTS = "no_grants"
     #: Both accounts of a hand-over are the same.
     SAME_ACCOUNT = "same_account"
+    #: The scope names a column that it cannot have, or no values.
     SCOPE = "scope"
+    #: A notification's address that cannot be one.
+    ADDRESS = "address"
     #: No account could manage any more.
     LAST_MANAGER = "last_manager"
 

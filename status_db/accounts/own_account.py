@@ -45,6 +45,7 @@ _BY_OTHERS = (
     AuditEvent.GRANTED,
     AuditEvent.GRANT_TAKEN,
     AuditEvent.HANDED_OVER,
+    AuditEvent.ADDRESSES_CHANGED,
 )
 #: Keys of a line's detail that name the account it is about, for pages and command line.
 _ABOUT = ("to", "of", "held_by", "before", "after")

@@ -48,22 +48,22 @@ class RowFault(StrEnum):
     """Why a row is invalid."""
 
     #: The student is not on the roster, or the operator is not allowed to decide about them.
-    NOBODY = "nobody"
+    NO_SUCH_STUDENT = "no_such_student"
     #: The name does not match the student number.
     NAME = "name"
     #: The sheet contains the number more than once.
     TWICE = "twice"
     #: The student does not leave this year, or does not have the step.
     NO_STEP = "no_step"
-    #: The result, the reason or a date is not valid: `said` is its text.
+    #: The result, the reason or a date is not valid: `detail` is its text.
     RESULT = "result"
     REASON = "reason"
     DATE = "date"
-    #: A text is too long: `said` is its column.
+    #: A text is too long: `detail` is its column.
     LONG = "long"
     #: The student already has the certificate.
     ISSUED = "issued"
-    #: The decision is refused: `said` is the reason.
+    #: The decision is refused: `detail` is the reason.
     REFUSED = "refused"
 
 
@@ -89,7 +89,7 @@ class ImportRow:
     sheet: str = ""
     #: What could not be read, and the text in that cell.
     wrong: RowFault | None = None
-    said: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ class RowCheck:
 
     #: The row of the sheet.
 
-    told: ImportRow
+    imported: ImportRow
     kind: RowKind
     #: The name on the roster; empty if the student is not on it.
     name: str = ""
     class_name: str = ""
     wrong: RowFault | None = None
-    said: str = ""
+    detail: str = ""
     #: The active decision, which the row would replace or repeat.
     effective: Decision | None = None
     #: The step's `StepStatus.version_tag`.
@@ -156,11 +156,11 @@ def preview_of(
         if _is_blank(row):
             checks.append(replace(check, kind=RowKind.BLANK))
         elif person is None:
-            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.NOBODY, version_tag=""))
+            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.NO_SUCH_STUDENT, version_tag=""))
         elif row.student in duplicates:
             checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.TWICE))
         elif row.name is not None and not same_name(row.name, person.name):
-            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.NAME, said=row.name))
+            checks.append(replace(check, kind=RowKind.WRONG, wrong=RowFault.NAME, detail=row.name))
         else:
             checks.append(_check_decision(check, settings, step, person, now, issued=row.student in holders))
     return SheetPreview(tuple(checks), _digest(step, checks))
@@ -170,9 +170,9 @@ def _check_decision(
     check: RowCheck, settings: Settings, step: str, person: Row[Any], now: datetime, *, issued: bool
 ) -> RowCheck:
     """Return the check of a row about a student on the roster."""
-    row = check.told
+    row = check.imported
     if row.wrong is not None:
-        return replace(check, kind=RowKind.WRONG, wrong=row.wrong, said=row.said)
+        return replace(check, kind=RowKind.WRONG, wrong=row.wrong, detail=row.detail)
     flow = settings.flow_named(person.flow) if person.active else None
     kind = next((e.kind for e in flow.entries if e.step == step), None) if flow else None
     if kind is None or kind == StepKind.REVIEW.value:
@@ -181,11 +181,11 @@ def _check_decision(
         return replace(check, kind=RowKind.WRONG, wrong=RowFault.ISSUED)
     reasons = settings.step_named(step).reasons
     if reasons and row.reason not in reasons:
-        return replace(check, kind=RowKind.WRONG, wrong=RowFault.REASON, said=row.reason)
+        return replace(check, kind=RowKind.WRONG, wrong=RowFault.REASON, detail=row.reason)
     try:
         refuse_override(settings, request_of(row, step), person, now)
     except DecisionRefused as refused:
-        return replace(check, kind=RowKind.WRONG, wrong=RowFault.REFUSED, said=str(refused))
+        return replace(check, kind=RowKind.WRONG, wrong=RowFault.REFUSED, detail=str(refused))
     if check.effective is None:
         return check
     return replace(check, kind=RowKind.SAME if _is_same(row, check.effective) else RowKind.CONFLICT)
@@ -279,7 +279,7 @@ def _digest(step: str, checks: Sequence[RowCheck]) -> bytes:
 
 def _digest_texts(check: RowCheck) -> Iterator[str]:
     """Yield every value of a row that decides what it does."""
-    row = check.told
+    row = check.imported
     yield from (str(row.line), row.student, row.name or "", row.verdict or "", row.reason, row.words, row.note)
     yield from (row.file_number, row.condition, row.sheet)
     yield from (moment.isoformat() if moment else "" for moment in (row.until, row.decided_at))

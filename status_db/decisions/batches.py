@@ -150,7 +150,7 @@ class Batches:
             counts = BatchCounts.from_rows((row.kind for row in preview.rows), len(chosen))
             batch = begin_batch(at, writer.cohort, kind, step, title, digest, counts)
             at.link.seal_behind(tables.batch, batch.id)
-            entered = tuple(writer.enter(at, request_of(row.told, step), batch=batch.id) for row in chosen)
+            entered = tuple(writer.enter(at, request_of(row.imported, step), batch=batch.id) for row in chosen)
         return BatchResult(batch, entered, preview.rows)
 
     def undo(

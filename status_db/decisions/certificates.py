@@ -87,7 +87,7 @@ class CertificateRegister:
         """Issue a certificate in an open transaction to a student with these steps. Raises as `issue` does."""
         last = [one for one in steps if one.kind is StepKind.REVIEW]
         if step is not None and (not last or last[-1].step != step):
-            raise DecisionRefused(DecisionCode.NOBODY, no_student_text(issue.student, self._writer.cohort))
+            raise DecisionRefused(DecisionCode.NO_SUCH_STUDENT, no_student_text(issue.student, self._writer.cohort))
         refuse_other_settings(self._writer, at.connection)
         held = held_certificate(at.connection, self._writer.cohort, issue.student)
         if held is not None:

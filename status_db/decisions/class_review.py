@@ -61,12 +61,12 @@ class ClassReview:
     left_out: tuple[Exclusion, ...]
 
 
-class NobodyPassed(DecisionRefused):
+class NonePassed(DecisionRefused):
     """A class review in which no student could be reviewed or given a certificate: nothing is written."""
 
     def __init__(self, left_out: Sequence[Exclusion]) -> None:
         message = str(left_out[0].why) if left_out else tr("all chosen students are already reviewed.")
-        super().__init__(DecisionCode.NOBODY_PASSED, message)
+        super().__init__(DecisionCode.NONE_PASSED, message)
         self.left_out = tuple(left_out)
 
 
@@ -96,11 +96,11 @@ class ClassReviews:
         """Review the chosen students, and issue a certificate to each with a number.
 
         A valid review is kept, and an author who can only issue can issue on it. `over_old_answers` is as for one
-        review: the note contains the reason. Raises DecisionRefused if no student is chosen; NobodyPassed if no student
+        review: the note contains the reason. Raises DecisionRefused if no student is chosen; NonePassed if no student
         could be reviewed or given a certificate.
         """
         if not chosen:
-            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, tr("no student is chosen. Tick at least one student."))
+            raise DecisionRefused(DecisionCode.NONE_CHOSEN, tr("no student is chosen. Tick at least one student."))
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[Exclusion] = []
@@ -124,7 +124,7 @@ class ClassReviews:
                 except DecisionRefused as why:
                     left_out.append(Exclusion(one.student, why, reviewed))
             if not reviews and not certificates:
-                raise NobodyPassed(left_out)
+                raise NonePassed(left_out)
             counts = BatchCounts(
                 chosen=len(chosen), reviewed=len(reviews), issued=len(certificates), left_out=len(left_out)
             )

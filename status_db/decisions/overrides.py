@@ -33,7 +33,7 @@ class Overrides:
         with writer.transaction(now, author, (Act.DECIDE,), scopes, request.step) as at:
             person = writer.person(at.connection, request.student, scopes)
             if person is None:
-                raise DecisionRefused(DecisionCode.NOBODY, no_student_text(request.student, writer.cohort))
+                raise DecisionRefused(DecisionCode.NO_SUCH_STUDENT, no_student_text(request.student, writer.cohort))
             refuse_override(writer.settings, request, person, now)
             writer.refuse_overtaken(at, request)
             return writer.enter(at, request)
@@ -56,7 +56,7 @@ class Overrides:
         with writer.transaction(now, author, (Act.DECIDE,), scopes, step) as at:
             person = writer.person(at.connection, student, scopes)
             if person is None:
-                raise DecisionRefused(DecisionCode.NOBODY, no_student_text(student, writer.cohort))
+                raise DecisionRefused(DecisionCode.NO_SUCH_STUDENT, no_student_text(student, writer.cohort))
             flow = writer.settings.flow_named(person.flow)
             # A student who no longer leaves has no flow: then a step that is a review in any flow is a review.
             flows = [flow] if flow is not None else writer.settings.flow

@@ -23,13 +23,13 @@ from status_db.decisions.writer import (
 from status_db.effective.step_status import freshness, steps_of
 from status_db.effective_status import StepStatus
 from status_db.marks import applied_settings
-from status_db.model import Decision, StepKind, Verdict, digest_of, said_as_of
+from status_db.model import Decision, StepKind, Verdict, as_of_text, digest_of
 from status_db.views import EVERYBODY, Scope
 
 
 def seen_by_review(review: StepStatus) -> str:
     """Return what a reviewer sees before a review, as text: each step's version, and the answers that are too old."""
-    news = {step: said_as_of(at) for step, at in review.waits_for_news.items()}
+    news = {step: as_of_text(at) for step, at in review.waits_for_news.items()}
     parts = (
         f"{step}={version_tag}={news.get(step, '')}" for step, version_tag in sorted(review.reviewable_versions.items())
     )
@@ -118,10 +118,10 @@ def steps_to_review(
     """Return a student's current steps. Raises DecisionRefused if the student does not leave."""
     person = writer.person(connection, student, scopes)
     if person is None:
-        raise DecisionRefused(DecisionCode.NOBODY, no_student_text(student, writer.cohort))
+        raise DecisionRefused(DecisionCode.NO_SUCH_STUDENT, no_student_text(student, writer.cohort))
     if not person.active or person.flow is None:
         raise DecisionRefused(
-            DecisionCode.NOBODY,
+            DecisionCode.NO_SUCH_STUDENT,
             tr("{student} is not leaving this year: there is nothing to review. Check the roster.", student=student),
         )
     flow = writer.settings.flow_named(person.flow)
@@ -158,7 +158,7 @@ def _accepted(review: StepStatus, request: DecisionRequest, *, over_old_answers:
     """Return the answers that a review accepts although they are too old: step → time. Raises DecisionRefused."""
     if request.verdict is not Verdict.CLEARED or not review.waits_for:
         return {}
-    old = {name: said_as_of(at) for name, at in review.waits_for_news.items()}
+    old = {name: as_of_text(at) for name, at in review.waits_for_news.items()}
     waits = [name for name in review.waits_for if name not in old]
     if waits:
         raise DecisionRefused(

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
 from config.settings import Settings
+from config.tables.notify import NotifyEvent
 from foundation.translation import tr
 from status_db import tables
 from status_db.accounts.authority import Authority
@@ -26,6 +27,7 @@ from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, version_tag_of
+from status_db.outbox.rows import enter_flips
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
 
@@ -270,6 +272,8 @@ class DecisionWriter:
         if before is not after:
             flip = Flip(decision.student, decision.step, before, after, reason)
             write_flips(at.connection, at.link, self.cohort, [flip], at.now, cause, decision=decision.id)
+            if NotifyEvent.STEP_CHANGED in self.settings.notify.tells_students:
+                enter_flips(at.connection, self.cohort, [flip], at.now, run=None, decision=decision.id)
 
 
 def no_student_text(student: str, cohort: str) -> str:

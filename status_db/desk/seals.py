@@ -100,12 +100,13 @@ RECOVERY_CODE = SealedTable(tables.recovery_code)
 FACTOR_STEP = SealedTable(tables.factor_step, counted=False)
 RETENTION_RUN = SealedTable(tables.retention_run)
 PENDING_CHANGE = SealedTable(tables.pending_change)
+ACCOUNT_ADDRESS = SealedTable(tables.account_address)
 
 SEALED: Mapping[str, SealedTable] = {
     each.name: each
     for each in (
         *(ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD),
-        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN, PENDING_CHANGE),
+        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN, PENDING_CHANGE, ACCOUNT_ADDRESS),
     )
 }
 
@@ -114,6 +115,7 @@ NOT_SEALED: Mapping[str, str] = {
     "session": N_("students' own sessions: the students' pages open them, and have no key"),
     "attempt": N_("counters of failed sign-ins: they only delay further attempts"),
     "used_ticket": N_("used tickets of a provider, which forgets them within minutes"),
+    "desk_outbox": N_("notifications: students' messages are entered by pages without the key; a row gives no right"),
     "version_desk": N_("the version of the tables: another version stops every process"),
 }
 

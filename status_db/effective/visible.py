@@ -35,7 +35,7 @@ from status_db.effective.clear_sql import (
     state_of,
 )
 from status_db.effective.step_rows import steps_beside
-from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
+from status_db.model import CLEAR, Reason, State, StepKind, Verdict, as_of_text
 from status_db.views import EVERYBODY, Scope, StepSource
 
 #: The states in which a student has something to do.
@@ -143,7 +143,7 @@ def _statements(
     where: ColumnElement[bool] | None,
 ) -> list[Select[Any]]:
     stale = {
-        step: said_as_of(source.as_of)
+        step: as_of_text(source.as_of)
         for step, source in sorted(fresh.items())
         if source.stale(now) and source.as_of is not None
     }

@@ -28,10 +28,15 @@ LONGEST_BODY = 4_000
 class AnnouncementCode(StrEnum):
     """Why an announcement is refused."""
 
+    #: The title is missing.
     NO_TITLE = "no_title"
+    #: The title or the text is too long.
     TOO_LONG = "too_long"
+    #: The end is before the beginning.
     ENDS_FIRST = "ends_first"
+    #: The scope names a column that it cannot have, or no values.
     SCOPE = "scope"
+    #: The announcement does not exist, or was withdrawn.
     GONE = "gone"
 
 
@@ -64,7 +69,7 @@ class Announcement:
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
 
-    def stands(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
         """Return whether it is shown at `now`: begun, not ended, not withdrawn."""
         return self.withdrawn_at is None and self.opens <= now and (self.closes is None or now < self.closes)
 

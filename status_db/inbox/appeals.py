@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from config.tables.notify import NotifyEvent
 from foundation.chunks import chunked
 from foundation.refusals import Refused
 from foundation.translation import tr
@@ -32,6 +33,7 @@ from status_db.desk import store
 from status_db.desk.seals import APPEAL
 from status_db.desk.store import DeskEntry, DeskStore
 from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind, AppealOutcome, appeal_from, seen_as_json
+from status_db.outbox.rows import Notice, enter
 from status_db.store.engine import reading
 
 #: In characters.
@@ -56,12 +58,15 @@ Inside: TypeAlias = Callable[[Sequence[str]], Collection[str]]
 class AppealCode(StrEnum):
     """Why an appeal or an answer is refused."""
 
+    #: The text is missing.
     NO_TEXT = "no_text"
+    #: The text is too long.
     LONG_TEXT = "long_text"
     #: The same appeal already waits.
     WAITS = "waits"
     #: The student has the largest number of waiting appeals.
     TOO_MANY = "too_many"
+    #: The answer needs a decision that is not there.
     NO_DECISION = "no_decision"
     #: It was already answered or withdrawn.
     ANSWERED = "answered"
@@ -81,8 +86,10 @@ class AppealRefused(Refused[AppealCode]):
 class Appeals:
     """Raises, answers and reads appeals. For reads, an engine of `open_reading` is enough. Raises StoreError."""
 
-    def __init__(self, desk: Engine | DeskStore) -> None:
+    def __init__(self, desk: Engine | DeskStore, *, tells_students: bool = False) -> None:
+        """With `tells_students`, a message to the student is entered with the answer."""
         self._desk = store.of(desk)
+        self._tells_students = tells_students
 
     def raise_(
         self,
@@ -176,7 +183,13 @@ class Appeals:
         with self._desk.writing() as entry:
             connection = entry.connection
             _confirm_waiting(connection, appeal)
-            return _close_appeal(entry, appeal, outcome, text, account=account, now=now, decision=named)
+            closed = _close_appeal(entry, appeal, outcome, text, account=account, now=now, decision=named)
+            if self._tells_students and closed.kind is AppealKind.APPEAL:
+                data = {"appeal": appeal, "step": closed.step}
+                key = f"appeal-answered:{appeal}"
+                about = Notice(NotifyEvent.APPEAL_ANSWERED, key, closed.cohort, student=closed.student, data=data)
+                enter(connection, tables.desk_outbox, [about], now)
+            return closed
 
     def withdraw(self, appeal: int, student: str, *, account: str, now: datetime) -> Appeal:
         """Withdraw a student's own appeal, and return it.

@@ -56,13 +56,19 @@ class ChangeKind(StrEnum):
 class ChangeCode(StrEnum):
     """Why a change is refused."""
 
-    #: The administrator's own account.
+    #: Administrators cannot give grants to their own account.
     OWN = "own"
+    #: Administrators cannot reset their own second factor.
     OWN_FACTOR = "own_factor"
+    #: The account has the grant already.
     HAS_IT = "has_it"
+    #: The account cannot be used.
     SHUT = "shut"
+    #: The account does not exist.
     NO_TARGET = "no_target"
+    #: The account has no grants.
     NO_GRANTS = "no_grants"
+    #: The account needs no second factor, or has set one up already.
     NO_FACTOR = "no_factor"
     #: The same change already waits.
     WAITS = "waits"

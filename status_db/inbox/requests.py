@@ -53,8 +53,9 @@ class RequestCode(StrEnum):
 
     #: The same request waits or is being carried out.
     UNDER_WAY = "under_way"
-    #: The last one was too recent; the daily limit is reached.
+    #: The last request was too recent.
     TOO_SOON = "too_soon"
+    #: The daily limit is reached.
     TOO_OFTEN = "too_often"
     #: The uploaded list is already confirmed.
     CONFIRMED = "confirmed"
@@ -77,7 +78,7 @@ class Request:
     kind: RequestKind
     student: str | None
     run: int | None
-    says: VoteKind | None
+    vote: VoteKind | None
     digest: bytes | None
     reason: str
     #: Of a list: its upload.
@@ -135,7 +136,7 @@ class Requests:
             _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
 
     def ask_vote(
-        self, cohort: str, run: int, says: VoteKind, digest: bytes, *, account: str, reason: str = "", now: datetime
+        self, cohort: str, run: int, vote: VoteKind, digest: bytes, *, account: str, reason: str = "", now: datetime
     ) -> None:
         """Vote on the plan with this digest of a suspended run. Raises RequestRefused while the same vote waits."""
         table = tables.request
@@ -145,7 +146,7 @@ class Requests:
             table.c.run == run,
             table.c.account == account,
         )
-        values = {"cohort": cohort, "kind": RequestKind.VOTE, "run": run, "says": says, "digest": digest}
+        values = {"cohort": cohort, "kind": RequestKind.VOTE, "run": run, "says": vote, "digest": digest}
         self._add_unless_waiting(same, **values, reason=reason, account=account, at=now)
 
     def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
@@ -289,7 +290,7 @@ def _request(row: Row[Any], *, altered: bool) -> Request:
         kind=RequestKind(row.kind),
         student=row.student,
         run=row.run,
-        says=VoteKind(row.says) if row.says else None,
+        vote=VoteKind(row.says) if row.says else None,
         digest=row.digest,
         reason=row.reason,
         upload=row.upload,

@@ -87,13 +87,13 @@ class PendingLink:
         self._moves: dict[str, int] = {}
         self._flips = seals.running(FLIPS)
         self._sources: set[str] = set()
-        self._says: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self._carries: dict[str, str] = {}
         self._log = structlog.get_logger("clearance.ledger")
 
     def add_digests(self, words: Mapping[str, str]) -> None:
         """Add these digests to the link: name → digest as hex."""
-        self._says |= words
+        self._digests |= words
 
     def watch_states(self, sources: Iterable[str]) -> None:
         """Add the digests of these sources' own rows when the link is closed; call it before any of them is written.
@@ -112,7 +112,7 @@ class PendingLink:
             ):
                 continue
             self._log.error("stored row altered", table="source_state", cohort=self._cohort, source=source)
-            self._says[altered(state_of(source))] = digest
+            self._digests[altered(state_of(source))] = digest
 
     def seal_flip(self, values: bulk.Values) -> bytes:
         """Add a flip as it is passed to the driver."""
@@ -208,7 +208,7 @@ class PendingLink:
         carried = dict(self._before.words) | self._carries
         for name, by in self._moves.items():
             carried[name] = moved(bytes.fromhex(carried.get(name, NOTHING.hex())), by).hex()
-        once = dict(self._says)
+        once = dict(self._digests)
         if self._flips.rows:
             once[FLIPS] = self._flips.digest()
         if self.run is not None and self._kind is LinkKind.RUN:

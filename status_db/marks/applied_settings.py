@@ -23,8 +23,9 @@ from status_db.model import ROSTER
 class SettingsDifferCode(StrEnum):
     """The state of the change."""
 
-    #: No run has proposed it yet; or it waits for a person.
+    #: No run has proposed the change yet.
     NOT_APPLIED = "not_applied"
+    #: The change waits for approval.
     WAITS = "waits"
 
 

@@ -22,6 +22,8 @@ from status_db.marks.leases import Runs
 from status_db.marks.reversals import Reversal
 from status_db.marks.runs import AnswerOvertaken, BaseMoved, Lease, Pull, RunEnding, Writes
 from status_db.model import Cause, Finding, Verdict
+from status_db.outbox.rows import enter_flips
+from status_db.outbox.run_notices import RunNotices
 from status_db.store import bulk
 
 #: How many row counts of good pulls are kept for the guard.
@@ -31,9 +33,16 @@ _RECENT = 5
 class Marks(Runs):
     """Writes one cohort's marks."""
 
-    def __init__(self, engine: Engine, cohort: str, ledger: Ledger, meaning: Meaning | None = None) -> None:
-        """`meaning` is what the settings mean: answers are applied with it."""
-        super().__init__(engine, cohort, ledger)
+    def __init__(
+        self,
+        engine: Engine,
+        cohort: str,
+        ledger: Ledger,
+        meaning: Meaning | None = None,
+        notices: RunNotices | None = None,
+    ) -> None:
+        """`meaning` is what the settings mean: answers are applied with it. `notices` as for `Runs`."""
+        super().__init__(engine, cohort, ledger, notices)
         self._meaning = meaning
 
     @contextmanager
@@ -207,6 +216,8 @@ class Marks(Runs):
             write_findings(connection, lease.cohort, ((s, writes.step, f) for s, f in writes.findings), now, lease.run)
         if writes.flips:
             write_flips(connection, entry, lease.cohort, writes.flips, now, Cause.RUN, run=lease.run)
+            if self._notices is not None and self._notices.to_students:
+                enter_flips(connection, lease.cohort, writes.flips, now, run=lease.run, decision=None)
 
 
 def write_findings(

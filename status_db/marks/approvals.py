@@ -29,9 +29,11 @@ APPROVAL_OPEN_FOR = timedelta(hours=72)
 class VoteCode(StrEnum):
     """Why a vote is refused."""
 
+    #: The run does not exist.
     NO_SUCH_RUN = "no_such_run"
+    #: The run does not wait for approval.
     DOES_NOT_WAIT = "does_not_wait"
-    #: It would now change something else.
+    #: The run would now change something else.
     MOVED = "moved"
     #: The same person has cast this vote already.
     TWICE = "twice"
@@ -47,7 +49,7 @@ class ApprovalVote:
 
     run: int
     source: str
-    says: VoteKind
+    kind: VoteKind
     author: str
     reason: str
     at: datetime
@@ -76,7 +78,7 @@ class ApprovalVotes:
         self._ledger = ledger
 
     def record(
-        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
+        self, run: int, kind: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
     ) -> ApprovalVote:
         """Record a vote on a suspended run. Raises VoteRefused when it does not wait, or the person has cast this vote.
 
@@ -111,7 +113,7 @@ class ApprovalVotes:
                         run=run,
                     ),
                 )
-            if any(o.says is says and o.author == author for o in _of_run(connection, run)):
+            if any(o.kind is kind and o.author == author for o in _of_run(connection, run)):
                 raise VoteRefused(
                     VoteCode.TWICE,
                     tr(
@@ -121,10 +123,10 @@ class ApprovalVotes:
                         run=run,
                     ),
                 )
-            values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
+            values = {"run": run, "says": kind, "author": author, "reason": reason, "at": now}
             entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.approval_vote)
             link.seal_behind(table, connection.execute(entered).scalar_one())
-        return ApprovalVote(run, row.source, says, author, reason, now, row.plan_digest)
+        return ApprovalVote(run, row.source, kind, author, reason, now, row.plan_digest)
 
     def of_run(self, run: int) -> tuple[ApprovalVote, ...]:
         """Return the votes on the current change of a run, in order."""
@@ -152,7 +154,7 @@ def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing
     """
     approved, two = approvers(votes), guard is not None and guard.two_approve
     office_first = guard is not None and guard.office_first
-    lacks = [Missing.OFFICE] if office_first and all(o.says is not VoteKind.CONFIRM for o in votes) else []
+    lacks = [Missing.OFFICE] if office_first and all(o.kind is not VoteKind.CONFIRM for o in votes) else []
     if not approved:
         lacks.append(Missing.TWO_APPROVALS if two else Missing.APPROVAL)
     elif two and len(approved) < 2:
@@ -162,7 +164,7 @@ def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing
 
 def approvers(votes: Sequence[ApprovalVote]) -> tuple[str, ...]:
     """Return the persons that have approved, each once, in order."""
-    return tuple(dict.fromkeys(o.author for o in votes if o.says is VoteKind.APPROVE))
+    return tuple(dict.fromkeys(o.author for o in votes if o.kind is VoteKind.APPROVE))
 
 
 def _of_run(connection: Connection, run: int) -> tuple[ApprovalVote, ...]:

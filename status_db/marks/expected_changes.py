@@ -25,8 +25,11 @@ from status_db.store.engine import reading
 class ExpectedChangeCode(StrEnum):
     """Why an expected change is refused."""
 
+    #: The end is in the past.
     END_IN_PAST = "end_in_past"
-    MOVES_NOBODY = "moves_nobody"
+    #: It moves no student: the number or the direction is missing.
+    MOVES_NONE = "moves_none"
+    #: It does not exist, or was withdrawn.
     GONE = "gone"
 
 
@@ -74,7 +77,7 @@ class ExpectedChanges:
             raise ExpectedChangeRefused(ExpectedChangeCode.END_IN_PAST, tr("its end is in the past. Give a later one."))
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
             raise ExpectedChangeRefused(
-                ExpectedChangeCode.MOVES_NOBODY,
+                ExpectedChangeCode.MOVES_NONE,
                 tr(
                     "an expected change moves at least one student, to cleared or to held. Give a number and a "
                     "direction."

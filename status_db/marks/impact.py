@@ -39,7 +39,7 @@ class ImpactPerson:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A key of the answer that is about nobody on the roster for certain."""
+    """A key of the answer that is certainly about no student on the roster."""
 
     key: str
     #: Why it may still be a roster student, as one word; empty where nothing resembles it.

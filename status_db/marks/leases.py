@@ -19,6 +19,7 @@ from status_db.marks.approvals import APPROVAL_OPEN_FOR
 from status_db.marks.impact import Impact, impact_to_text
 from status_db.marks.runs import Lease, LeaseLost, Pull, RunEnding, RunUnderWay, SlotTaken
 from status_db.model import RunState
+from status_db.outbox.run_notices import RunNotices
 from status_db.store.clock import time_there
 from status_db.store.engine import reading, writing
 
@@ -29,7 +30,9 @@ _RECHECK_ENDS_WITHIN = timedelta(hours=1)
 class Runs:
     """Opens, holds and ends one cohort's runs."""
 
-    def __init__(self, engine: Engine, cohort: str, ledger: Ledger) -> None:
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger, notices: RunNotices | None = None) -> None:
+        """`notices` enters what people are notified of; without it, nothing is entered."""
+        self._notices = notices
         self._engine = engine
         self._cohort = cohort
         self._ledger = ledger
@@ -174,6 +177,10 @@ class Runs:
             mac = self._ledger.seals(connection).row("pending", kept)
             values = dict(zip(("run", "digest", "snapshot", "look"), kept, strict=True))
             connection.execute(insert(tables.pending).values(**values, mac=mac))
+            if self._notices is not None:
+                moved = ((one.college, one.before, one.after, one.students) for one in impact.moved)
+                about = (self._cohort, lease.source, lease.run, ending.plan_digest, impact.reasons, moved)
+                self._notices.suspended(connection, *about, ending.at)
 
     def expire(self, now: datetime) -> None:
         """Close every suspended run that has waited too long."""
@@ -296,6 +303,10 @@ class Runs:
         )
         if closed.rowcount != 1:
             raise LeaseLost(lease.source, lease.run)
+        # An approved answer is of an earlier time, and a revert has none: neither shows that the source is back.
+        asked_now = bool(ending.fault or ending.proofs or ending.counts.not_pulled) and not ending.counts.approved
+        if self._notices is not None and lease.student is None and asked_now:
+            self._notices.ended(connection, self._cohort, lease.source, ending.state, ending.fault, ending.at)
 
     def _supersede(self, connection: Connection, lease: Lease) -> None:
         """Close an older suspension of the source: this pull was within the limits, or was approved itself."""

@@ -29,9 +29,9 @@ _CHUNK = 5_000
 class ReversalCode(StrEnum):
     """Why a run is not reverted."""
 
-    #: It kept no records that it replaced.
+    #: The run kept no records of what it replaced.
     NOTHING_KEPT = "nothing_kept"
-    #: The settings no longer have its source.
+    #: The settings no longer have the run's source.
     NO_SOURCE = "no_source"
 
 

@@ -16,7 +16,9 @@ from status_db.stored_counts import NO_COUNTS, RunCounts
 class LeaseCode(StrEnum):
     """Why a run cannot ask its source, or cannot write."""
 
+    #: Another process runs the same source.
     UNDER_WAY = "under_way"
+    #: Another process closed the run or took over its source.
     LOST = "lost"
 
 

@@ -36,7 +36,7 @@ class Dossier:
 
     student: StudentView
     #: Step → the records of its sources, in the settings' order.
-    said: Mapping[str, tuple[SourceFinding, ...]]
+    findings: Mapping[str, tuple[SourceFinding, ...]]
     #: Every decision, withdrawn ones too, the newest first.
     decisions: tuple[Decision, ...]
 

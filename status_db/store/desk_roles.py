@@ -34,6 +34,9 @@ DESKS_OWN = {
     tables.announcement: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.appeal: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",
+    # Answers to appeals; the sync delivers them.
+    tables.desk_outbox: "INSERT",
+    tables.account_address: "SELECT, INSERT, UPDATE (mail, wecom, dingtalk, mac)",
     # The pages can read it, and cannot forge it.
     tables.retention_run: "SELECT",
 }
@@ -71,6 +74,10 @@ SYNCS_OWN = {
     tables.recovery_code: "SELECT, DELETE",
     tables.factor_step: "SELECT, DELETE",
     tables.pending_change: "SELECT, DELETE",
+    tables.account_address: "SELECT, DELETE",
+    tables.desk_outbox: (
+        "SELECT, INSERT, UPDATE (due, tries, progress, claimed_by, claimed_until, delivered, failed), DELETE"
+    ),
     tables.audit: "SELECT, INSERT, DELETE",
     tables.audit_head: "SELECT, INSERT, UPDATE",
     tables.retention_run: "SELECT, INSERT, UPDATE (mac)",

@@ -66,15 +66,19 @@ _STALLED_SECONDS = 300
 class StoreCode(StrEnum):
     """Why the status database failed."""
 
+    #: The database refused or did not answer.
     FAILED = "failed"
+    #: The database did not answer in time.
     TOO_SLOW = "too_slow"
     #: A value that no column accepts.
     VALUE = "value"
-    #: A key that cannot be read or created; a ledger that cannot be written.
+    #: The key cannot be read or created.
     KEY = "key"
+    #: The ledger cannot be read or written.
     LEDGER = "ledger"
     #: A sealed row was altered by another program.
     ALTERED = "altered"
+    #: A backup cannot be made or restored.
     BACKUP = "backup"
     #: A student number that cannot be corrected.
     NUMBER = "number"

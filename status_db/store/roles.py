@@ -84,6 +84,9 @@ _SYNC_OF_MARKS = {
     # For the end date of a decision.
     tables.decision: "SELECT, UPDATE (ended_at, mac)",
     tables.certificate: "SELECT, UPDATE (mac)",
+    tables.outbox: (
+        "SELECT, INSERT, UPDATE (key, due, tries, progress, claimed_by, claimed_until, delivered, failed), DELETE"
+    ),
 }
 
 #: Written in bulk: they are analyzed at once, for the planner. The right also allows every lock.
@@ -102,6 +105,7 @@ _OPERATORS_OWN = {
     ),
     tables.flip: "INSERT",
     tables.ledger: "INSERT",
+    tables.outbox: "INSERT",
 }
 
 

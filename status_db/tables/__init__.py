@@ -39,6 +39,7 @@ from status_db.tables.marks_tables import (
     student,
     unmatched_key,
 )
+from status_db.tables.outbox_tables import account_address, desk_outbox, outbox
 from status_db.tables.types import (
     Instant,
     Json,
@@ -55,6 +56,7 @@ __all__ = [
     "Json",
     "Obligations",
     "account",
+    "account_address",
     "alias",
     "announcement",
     "appeal",
@@ -69,6 +71,7 @@ __all__ = [
     "cohort",
     "decision",
     "desk",
+    "desk_outbox",
     "expected_change",
     "factor_step",
     "flip",
@@ -79,6 +82,7 @@ __all__ = [
     "obligations_from_text",
     "obligations_of_keys",
     "obligations_to_text",
+    "outbox",
     "passkey",
     "pending",
     "pending_change",

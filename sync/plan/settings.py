@@ -171,7 +171,7 @@ def _asked_times(stored: CurrentState, before: Meaning | None, own: Meaning) -> 
 
 def _guard_reasons(plan: settings_plan.SettingsPlan) -> tuple[GuardReason, ...]:
     """Return the guard reasons: a person approves changes of steps or findings."""
-    if plan.moves_nobody:
+    if plan.moves_none:
         return ()
     moved = plan.moved()
     touched = {s for s, *_ in (*plan.flows, *plan.added, *plan.removed, *plan.findings)} | set(plan.unplaced)

@@ -74,7 +74,7 @@ class SettingsPlan:
         return self.before == self.meaning.digest
 
     @property
-    def moves_nobody(self) -> bool:
+    def moves_none(self) -> bool:
         """Return whether no student's steps or findings change."""
         return not (self.flows or self.added or self.removed or self.findings or self.unplaced or self.loosened)
 

@@ -34,7 +34,7 @@ class Approvals:
         self._votes = votes
 
     def vote(
-        self, run: int, says: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
+        self, run: int, kind: VoteKind, *, author: str, reason: str = "", now: datetime, voted_on: bytes | None = None
     ) -> VoteResult:
         """Record a vote on a suspended run; approve or reject the run where there are enough votes.
 
@@ -43,9 +43,9 @@ class Approvals:
         source is busy.
         """
         try:
-            self._votes.record(run, says, author=author, reason=reason, now=now, voted_on=voted_on)
+            self._votes.record(run, kind, author=author, reason=reason, now=now, voted_on=voted_on)
         except VoteRefused:
-            if all(vote.author != author or vote.says is not says for vote in self._votes.of_run(run)):
+            if all(vote.author != author or vote.kind is not kind for vote in self._votes.of_run(run)):
                 raise
         votes = [vote for vote in self._votes.waiting() if vote.run == run]
         ended = next(iter(self._carry_out_votes({run: votes} if votes else {})), None)
@@ -61,7 +61,7 @@ class Approvals:
     def _carry_out_votes(self, by_run: dict[int, list[ApprovalVote]]) -> Iterable[Outcome]:
         for run, votes in by_run.items():
             source, last = votes[0].source, votes[-1]
-            against = next((vote for vote in votes if vote.says is VoteKind.REJECT), None)
+            against = next((vote for vote in votes if vote.kind is VoteKind.REJECT), None)
             if against is not None:
                 if self._sync.reject(run, by=against.author, reason=against.reason):
                     why = tr("rejected: {reason}", reason=against.reason)

@@ -1,4 +1,4 @@
-"""One run: pull, gather, match, compare, confirm, plan, guard, apply. A run changes all that its plan says, or nothing.
+"""One run: pull, gather, match, compare, confirm, plan, guard, apply. A run changes all of its plan, or nothing.
 
 No transaction is open while a source is asked. The plan is made on one consistent read of the marks and applied on
 that revision only; if the marks have moved meanwhile, the same snapshot is planned and judged again.
@@ -67,7 +67,7 @@ class Sync:
         self._lease_for = lease_for
         self._ledger = ledger
         self._gate = SettingsGate(engine, settings, cohort, clock)
-        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning)
+        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning, rule_settings.notices(settings))
         self._applying = AnswerRunner(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
         self._named = self._applying.named

@@ -147,14 +147,14 @@ class Serving:
         return _worst_outcome([self._sync.recheck(name, number, by=request.account) for name in names])
 
     def _vote(self, request: Request) -> tuple[RequestOutcome, str]:
-        run, says, digest = request.run or 0, request.says, request.digest
-        if says is None or digest is None:
+        run, vote, digest = request.run or 0, request.vote, request.digest
+        if vote is None or digest is None:
             return RequestOutcome.REFUSED, tr(
                 "request {request} contains no vote on run {run}. Vote again.", request=request.request, run=run
             )
         try:
             voted = self._approvals.vote(
-                run, says, author=request.account, reason=request.reason, now=request.at, voted_on=digest
+                run, vote, author=request.account, reason=request.reason, now=request.at, voted_on=digest
             )
         except VoteRefused as refused:
             return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))

@@ -237,7 +237,7 @@ class ShareFindings:
         _, student, step, verdict, reason, keys, since, run = status
         key, person = f"{student} {step}", self._people.get(student)
         if person is None:
-            self._found.add("status", "nobody", key, tr("is not about a student on the roster"))
+            self._found.add("status", "no_student", key, tr("is not about a student on the roster"))
             return
         if student in self._unreadable:
             return

@@ -58,7 +58,7 @@ class Visit:
         ]
 
     def wider_than_the_screen(self) -> bool:
-        """Say whether one has to push the page sideways to read it."""
+        """Return whether one has to push the page sideways to read it."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
 

@@ -1,4 +1,4 @@
-"""A web server of the tests' own, in a process of its own, over a settings file and at a moment that stands still."""
+"""A web server of the tests' own, in a process of its own, over a settings file and at a moment that does not move."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that no one listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port

@@ -51,7 +51,7 @@ def test_a_class_is_reviewed_and_issued_in_one_go_with_three_left_out_by_name(
     assert page.locator('input[name="pick"]:checked').count() == 3
 
 
-def test_what_is_wrong_is_said_and_mended_without_typing_anything_anew(university: World, visits: Visits) -> None:
+def test_what_is_wrong_is_reported_and_fixed_without_typing_anything_again(university: World, visits: Visits) -> None:
     visit = visits(PHONE, scripts=False)
     page = visit.sign_in("reviewer")
     visit.open(f"/desk/classes/morning?college={COLLEGE}&class={CLASS}")

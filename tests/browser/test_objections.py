@@ -11,7 +11,7 @@ from tests.world import COHORT, World
 
 
 def fits(visit: Visit) -> bool:
-    """Say whether everybody can read a page, on a screen of this width."""
+    """Return whether everybody can read a page, on a screen of this width."""
     return visit.barriers() == [] and not visit.wider_than_the_screen()
 
 

@@ -12,7 +12,7 @@ from tests.world import World, serving_of
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_one_screen_says_what_to_do(visits: Visits, language: str) -> None:
+def test_one_screen_explains_what_to_do(visits: Visits, language: str) -> None:
     visit = visits(PHONE, language=language)
     page = visit.sign_in(LIN.number)
     headline = page.locator(".headline h1")
@@ -73,8 +73,8 @@ def test_whoever_is_through_finds_where_to_go_and_a_slip_that_anyone_can_check(
     assert unmatched_key.barriers() == []
 
 
-def test_a_stranger_with_a_students_number_learns_nothing(visits: Visits) -> None:
-    """What is answered about a student and about nobody is the same to the letter, but for the number itself."""
+def test_a_visitor_with_a_students_number_learns_nothing(visits: Visits) -> None:
+    """What is answered about a student and about no one is the same to the letter, but for the number itself."""
     told = set()
     for number in (LIN.number, "20999999"):
         visit = visits(PHONE)

@@ -114,7 +114,7 @@ class Finance:
             program.close()
 
     def student(self, number: str, now: datetime | None = None) -> StudentView:
-        """Return a student as they stand."""
+        """Return a student as they are."""
         program = self.program(now)
         try:
             found = program.reader.student("2019", number, program.clock())

@@ -156,7 +156,7 @@ class TestLettersThatAConnectionCannotHold:
         assert outcome.state is RunState.FAILED
         assert "201515000?" in outcome.message
 
-    def test_a_number_with_a_question_mark_that_fits_nobody_stops_nothing(self, office: MakeOffice) -> None:
+    def test_a_number_with_a_question_mark_that_fits_no_one_stops_nothing(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('VIS?', '学费', 9)")
         assert finance.sync().state is RunState.APPLIED
@@ -439,7 +439,7 @@ class TestTls:
 
 
 class TestAnOlderServer:
-    def test_a_server_without_a_limit_of_time_is_asked_and_check_says_so(
+    def test_a_server_without_a_limit_of_time_is_asked_and_check_reports_it(
         self, at_mariadb: MakeOffice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The server itself answers 1193 to a variable it does not know."""
@@ -449,7 +449,7 @@ class TestAnOlderServer:
         assert finance.sync().state is RunState.APPLIED
         assert [w for w in finance.connector().check().warnings if "no time limit for a statement" in w]
 
-    def test_a_server_without_read_only_transactions_is_asked_and_check_says_so(
+    def test_a_server_without_read_only_transactions_is_asked_and_check_reports_it(
         self, at_mariadb: MakeOffice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The server itself answers 1064 to words it does not know."""

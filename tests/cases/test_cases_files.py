@@ -321,14 +321,14 @@ class TestNamedXls:
         whole = page(f"<table>{TOP}{ROW}</table>")
         assert "cut off" in refused(written(tmp_path / "a.xls", whole[: whole.index(b"</table>")]))
 
-    def test_a_page_to_sign_in_is_said_to_be_that(self, tmp_path: Path) -> None:
+    def test_a_page_to_sign_in_is_reported_as_that(self, tmp_path: Path) -> None:
         assert "请先登录" in refused(written(tmp_path / "a.xls", page("<form>请先登录</form>")))
 
     def test_text_is_text_whatever_its_name(self, tmp_path: Path) -> None:
         assert len(pulled(written(tmp_path / "a.xls", HEAD + "2015150001,a,1\n")).rows) == 1
         assert len(pulled(written(tmp_path / "a.dat", HEAD + "2015150001,a,1\n")).rows) == 1
 
-    def test_a_pdf_is_said_to_be_one(self, tmp_path: Path) -> None:
+    def test_a_pdf_is_reported_as_one(self, tmp_path: Path) -> None:
         assert "it is a PDF document" in refused(written(tmp_path / "a.xls", b"%PDF-1.4 and more"))
 
     XML = (

@@ -122,7 +122,7 @@ def test_a_time_in_utc_is_due_on_the_institutions_day(office: Office) -> None:
     assert "due 2019-05-31" in office.run("status", ONE)
 
 
-def test_due_dates_are_read_in_each_form_or_said_to_be_unreadable(office: Office) -> None:
+def test_due_dates_are_read_in_each_form_or_reported_to_be_unreadable(office: Office) -> None:
     columns = COLUMNS.replace('" }', '", due = "期限" }')
     office.sheet("due_forms.xlsx", columns=columns)
     office.sync()

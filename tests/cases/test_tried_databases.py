@@ -90,7 +90,7 @@ def test_postgresql_is_read_as_it_is_meant_or_refused_by_its_cause(
     held_to(asked(tmp_path, postgres_url), right)
 
 
-def test_days_that_python_has_no_date_for_stop_nobody(tmp_path: Path, postgres_url: str) -> None:
+def test_days_that_python_has_no_date_for_stop_no_one(tmp_path: Path, postgres_url: str) -> None:
     have(
         postgres_url,
         "CREATE TABLE f (xh text, xm text, qf numeric, hk timestamptz)",
@@ -116,9 +116,7 @@ def account(url: str, create: str, drop: str) -> Iterator[tuple[str, str]]:
         have(url, *drop.format(name).split(";"))
 
 
-def test_rows_that_a_policy_hides_clear_nobody_until_somebody_says_that_they_may(
-    tmp_path: Path, postgres_url: str
-) -> None:
+def test_rows_that_a_policy_hides_clear_no_one_until_the_settings_allow_it(tmp_path: Path, postgres_url: str) -> None:
     have(
         postgres_url,
         "CREATE TABLE f (xh text, xm text, qf numeric)",

@@ -75,7 +75,7 @@ def to_the_last_row(workbook: Any) -> None:
 
 
 def archive(name: str, *, locked: bool = False) -> bytes:
-    """Return a zip archive with a list in it; `locked` says of it that it has a password."""
+    """Return a zip archive with a list in it; `locked`: it has a password."""
     kept = io.BytesIO()
     with zipfile.ZipFile(kept, "w") as packed:
         packed.writestr(name, HEAD + OWES)

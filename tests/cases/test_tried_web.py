@@ -85,7 +85,7 @@ def test_an_answer_is_read_as_it_is_meant_or_refused_by_its_cause(
         held_to(Tried(tmp_path, SOURCE.format(url=url, due="")), right)
 
 
-def test_days_are_read_as_java_and_dot_net_write_them_and_one_that_is_none_stops_nobody(tmp_path: Path) -> None:
+def test_days_are_read_as_java_and_dot_net_write_them_and_one_that_is_none_stops_no_one(tmp_path: Path) -> None:
     written = {
         "2015150001": "/Date(1559232000000+0800)/",
         "2015150002": [2019, 5, 31, 0, 0],

@@ -69,7 +69,7 @@ def test_a_source_that_answers_a_web_page(unharmed: University) -> None:
 
 
 def test_a_source_one_page_short(unharmed: University) -> None:
-    """It tells of more than it gives: the one page that comes is no answer."""
+    """It reports more than it gives: the one page that comes is no answer."""
     row = '{"number": "2015120001", "item": "x", "owed": "1", "bill": "b"}'
     body = f'{{"code": 0, "data": {{"token": "t", "total": 101, "rows": [{", ".join([row] * 100)}]}}}}'
     with answering(body.encode(), "application/json") as address:

@@ -32,17 +32,17 @@ def step(university: University, number: str, key: str) -> dict[str, Any]:
 
 
 class TestReading:
-    def test_status_says_what_is_owed_and_as_of_when(self, university: University) -> None:
+    def test_status_states_what_is_owed_and_as_of_when(self, university: University) -> None:
         # On a narrow terminal the cells are folded.
         said = university.run("status", HELD)
         assert "held" in said
         assert "逾期滞纳金 ¥" in said
         assert "due 2019-" in said
 
-    def test_status_of_who_stays_says_so(self, university: University) -> None:
+    def test_status_of_who_stays_reports_it(self, university: University) -> None:
         assert "not leaving with this cohort" in university.run("status", STAYS)
 
-    def test_status_of_nobody_says_where_to_look(self, university: University) -> None:
+    def test_status_of_an_unknown_student_shows_where_to_look(self, university: University) -> None:
         assert "Check the number" in university.run("status", "20990001", code=1)
 
     def test_a_number_is_read_however_it_is_typed(self, university: University) -> None:
@@ -62,7 +62,7 @@ class TestReading:
         assert "unknown" in said
         assert "clearance runs list" in university.run("runs", "show", "999", code=1)
 
-    def test_strangers_are_listed_by_key(self, university: University) -> None:
+    def test_unmatched_rows_are_listed_by_key(self, university: University) -> None:
         assert university.json("unmatched", "--source", "loans")
         assert "loans" in university.run("unmatched")
 
@@ -73,10 +73,10 @@ class TestReading:
         assert "cardnumber" in said
         assert "first row" in said
 
-    def test_plan_says_nothing_would_change_when_nothing_would(self, university: University) -> None:
+    def test_plan_reports_that_nothing_would_change_when_nothing_would(self, university: University) -> None:
         assert university.run("plan").count("nothing would change") == 6
 
-    def test_help_tells_the_exit_codes(self, university: University) -> None:
+    def test_help_reports_the_exit_codes(self, university: University) -> None:
         said = " ".join(university.run("--help").split())
         for word in (
             "0 ok",
@@ -95,7 +95,7 @@ class TestOneStudent:
         assert {o["source"] for o in outcomes} == {"loans", "fines", "textbooks", "fees", "checkouts"}
         assert {o["state"] for o in outcomes} == {"unchanged"}
 
-    def test_of_nobody_it_says_so(self, university: University) -> None:
+    def test_of_no_one_it_reports_it(self, university: University) -> None:
         assert "Check the number" in university.run("sync", "--student", "20990001", code=1)
 
 
@@ -143,7 +143,7 @@ class TestDeciding:
         )
         assert university.json("override", "list", HELD)[0]["until"].startswith("2099-06-29T16:00")
 
-    def test_what_was_decided_on_paper_is_entered_with_all_that_stands_there_and_noted(
+    def test_what_was_decided_on_paper_is_entered_with_all_that_is_there_and_noted(
         self, university: University
     ) -> None:
         university.run(
@@ -195,7 +195,7 @@ class TestAccounts:
 
 
 class TestServices:
-    def test_pages_are_served_until_told_to_stop(self, university: University) -> None:
+    def test_pages_are_served_until_asked_to_stop(self, university: University) -> None:
         port = free_port()
         process = university.start("serve", "--port", str(port))
         try:
@@ -235,7 +235,7 @@ class TestServices:
         said = university.run("serve", "desk", code=1, CLEARANCE__DESK__ENABLED="false")
         assert "clearance serve pages" in said
 
-    def test_a_port_that_is_taken_is_told_with_the_way_out(self, university: University) -> None:
+    def test_a_port_that_is_taken_is_reported_with_the_fix(self, university: University) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             said = university.run("serve", "--port", port, code=1)
@@ -301,13 +301,13 @@ def test_a_command_line_that_makes_no_sense_is_exit_code_2(university: Universit
     university.run(*arguments, code=2)
 
 
-def test_without_a_settings_file_it_says_how_to_name_one(tmp_path: Path) -> None:
+def test_without_a_settings_file_it_explains_how_to_name_one(tmp_path: Path) -> None:
     university = University(tmp_path)
     university.config.unlink()
     assert "--config" in university.run("sources", code=1)
 
 
-def test_without_tables_it_says_how_to_make_them(tmp_path: Path) -> None:
+def test_without_tables_it_explains_how_to_make_them(tmp_path: Path) -> None:
     university = University(tmp_path)
     university.offices.write(0)
     assert "clearance db upgrade" in university.run("sources", code=1)

@@ -28,7 +28,7 @@ HASHED = hash_password(PASSWORD)
 
 
 def run(world: World, *words: str, code: int = 0) -> str:
-    """Run a command on a university's settings; return all it said."""
+    """Run a command on a university's settings; return all it printed."""
     done = CliRunner().invoke(
         app, ["--config", str(world.file), *words], env={"STATUS_URL": world.url, "COLUMNS": "400"}
     )
@@ -123,7 +123,7 @@ class TestAnAccountOfTheDemo:
         with pytest.raises(AccountRefused, match="made by the demo"):
             Codes(visited.desk, visited.desk_key).make("dean", made_by="x", now=visited.now, lasts=LONG)
 
-    def test_stands_in_for_no_manager_and_no_reviewer(self, visited: World) -> None:
+    def test_replaces_no_manager_and_no_reviewer(self, visited: World) -> None:
         with pytest.raises(LastManager):
             visited.accounts.deactivate("li")
         assert {account for account, _ in AccountDirectory(visited.desk_engine).holders(Act.MANAGE)} == {"li"}

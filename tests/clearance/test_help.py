@@ -1,4 +1,4 @@
-"""The help of every command: one line says what it does, and all of it is shown."""
+"""The help of every command: one line with what it does, and all of it is shown."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
 """Whatever is in the settings, an office's answer, a file or on the command line: no command ends in a traceback.
 
-Each ends with a documented exit code, says why where that is not 0, and leaves no run without its end.
+Each ends with a documented exit code, reports why where that is not 0, and leaves no run without its end.
 """
 
 import json

@@ -119,7 +119,7 @@ def stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def nothing_broke(log: str) -> bool:
-    """Say whether no line of the schedule's log says that something broke; a cell may hold broken text."""
+    """Return whether no line of the schedule's log reports that something broke; a cell may hold broken text."""
     return re.search(r"\bbroke\b", log) is None
 
 

@@ -33,7 +33,7 @@ def files_of(world: World) -> list[Path]:
     return sorted(world.file.parent.glob("clearance.db*"))
 
 
-def test_every_command_says_that_a_lost_database_is_not_there_and_makes_none(lost: World) -> None:
+def test_every_command_reports_that_a_lost_database_is_not_there_and_makes_none(lost: World) -> None:
     for file in files_of(lost):
         file.unlink()
     for words in COMMANDS:
@@ -58,7 +58,7 @@ def test_an_upgrade_makes_no_new_database_beside_the_key_of_a_lost_one(lost: Wor
 
 
 @pytest.mark.parametrize("how", ["overwritten", "torn"])
-def test_every_command_says_that_a_damaged_database_is_damaged(lost: World, how: str) -> None:
+def test_every_command_reports_that_a_damaged_database_is_damaged(lost: World, how: str) -> None:
     file = lost.file.parent / "clearance.db"
     for beside in files_of(lost):
         if beside != file:

@@ -1,4 +1,4 @@
-"""Settings that change in the season, by the command: planned, approved once, and nobody is cleared by them."""
+"""Settings that change in the season, by the command: planned, approved once, and no one is cleared by them."""
 
 import json
 import re
@@ -138,7 +138,7 @@ def test_a_change_waits_and_opens_no_review_over_a_debt(season: Command, tmp_pat
         assert season("certificates", "issue", OWES, "N1", "--as", "dean").exit_code == 1
 
 
-def test_a_renamed_step_that_says_so_keeps_the_review(season: Command, tmp_path: Path) -> None:
+def test_a_renamed_step_with_was_keeps_the_review(season: Command, tmp_path: Path) -> None:
     assert reviewed(season, CLEAR).exit_code == 0
     renamed = CHANGES["a renamed step"].replace('key = "money"', 'key = "money"\nwas = "finance"')
     (tmp_path / "clearance.toml").write_text(renamed, encoding="utf-8")

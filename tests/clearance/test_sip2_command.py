@@ -154,7 +154,9 @@ def test_where_and_how_it_is_asked_are_no_part_of_the_question(
     assert (before[0] == after[0], before[1] == after[1]) == (question == "same", place == "same")
 
 
-def test_a_check_shows_the_service_and_says_that_it_is_clear_text(university: University, library: SipLibrary) -> None:
+def test_a_check_shows_the_service_and_reports_that_it_is_clear_text(
+    university: University, library: SipLibrary
+) -> None:
     university.run("sync", "roster")
     said = university.run("check", "loans")
     assert "clear text" in said

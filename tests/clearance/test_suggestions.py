@@ -21,7 +21,19 @@ COHORT = "2019w"
 STRICT = SETTINGS.replace("rows_fall_percent = 60", "office_first = true, two_approve = true")
 
 #: What works on no cohort, or serves all of them until it is stopped.
-OF_NONE = {"accounts", "backup", "db", "demo", "log-name", "restore", "retention", "schedule", "serve", "tokens"}
+OF_NONE = {
+    "accounts",
+    "backup",
+    "db",
+    "demo",
+    "log-name",
+    "notify",
+    "restore",
+    "retention",
+    "schedule",
+    "serve",
+    "tokens",
+}
 
 ROOT = Path(main.__file__).parent.parent
 _SUGGESTED = re.compile(r"(?<![\w/.-])clearance ((?:--\w+ \S+ )*)([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")

@@ -37,7 +37,7 @@ def test_other_libraries_warnings_go_the_same_way_once(capsys: pytest.CaptureFix
     assert json.loads(line)["event"] == "a job was missed"
 
 
-def test_below_the_level_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_below_the_level_nothing_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(Log(level="error"))
     structlog.get_logger("clearance.sync").warning("run finished")
     assert capsys.readouterr().err == ""

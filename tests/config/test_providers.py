@@ -1,4 +1,4 @@
-"""The tables of providers: what is wrong with them is told with its way out, before anybody signs in."""
+"""The tables of providers: what is wrong with them is reported with its fix, before anybody signs in."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def test_all_ways_stand_beside_each_other(tmp_path: Path) -> None:
         ('[auth.ldap]\nurl = "ldaps://ldap.example.edu"\n', "[auth.ldap] base: is missing: add it"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_way_out(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_wrong_is_reported_with_the_fix(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(SettingsError) as refused:
         loaded(tmp_path, text)
     assert told in str(refused.value)

@@ -1,4 +1,4 @@
-"""A secret is a reference: looked up by who uses it, when it is used, and shown by nobody."""
+"""A secret is a reference: looked up by who uses it, when it is used, and shown by no one."""
 
 from pathlib import Path
 

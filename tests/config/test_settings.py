@@ -1,4 +1,4 @@
-"""Settings: every mistake at once, each with its file, its key and the way out."""
+"""Settings: every mistake at once, each with its file, its key and the fix."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,12 +94,12 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ('key = "dorm"', 'key = "dorms"', 'entry "dorm": there is no such step'),
     ],
 )  # fmt: skip
-def test_each_mistake_is_told_with_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_each_mistake_is_reported_with_its_place_and_the_fix(tmp_path: Path, old: str, new: str, said: str) -> None:
     found = mistakes(tmp_path, changed(old, new))
     assert any(said in mistake for mistake in found), found
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     text = changed('contact = "', 'contcat = "').replace('means = "items"', 'means = "things"')
     text = text.replace('connector = "memory"\nmeans = "status"', 'connector = "smoke"\nmeans = "status"')
     assert len(mistakes(tmp_path, text)) >= 3
@@ -131,7 +131,7 @@ def test_a_variable_wins_over_the_file(tmp_path: Path) -> None:
     assert read.institution.name == "山海大学"
 
 
-def test_a_variable_with_a_mistake_is_told_like_the_file(tmp_path: Path) -> None:
+def test_a_variable_with_a_mistake_is_reported_like_the_file(tmp_path: Path) -> None:
     assert any(
         "[portal] port" in m for m in mistakes(tmp_path, SETTINGS, {**ENVIRON, "CLEARANCE__PORTAL__PORT": "many"})
     )
@@ -150,7 +150,7 @@ def test_a_key_of_the_file_is_never_an_argument_of_what_reads_it(tmp_path: Path,
     assert any(key in m and "unknown key" in m for m in mistakes(tmp_path, f'{key} = "x"\n{SETTINGS}'))
 
 
-def test_what_is_no_table_is_told_with_its_place(tmp_path: Path) -> None:
+def test_what_is_no_table_is_reported_with_its_place(tmp_path: Path) -> None:
     assert any(m.startswith("log:") or "[log]" in m for m in mistakes(tmp_path, f"log = 3\n{SETTINGS}"))
 
 
@@ -173,14 +173,14 @@ def test_a_secret_that_is_written_behind_env_is_not_repeated(tmp_path: Path) -> 
     ("content", "said"),
     [(b"[institution\n", "invalid TOML"), ("名".encode("gb18030"), "save it as UTF-8")],
 )
-def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_cannot_be_read_explains_what_to_do(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "clearance.toml"
     file.write_bytes(content)
     with pytest.raises(SettingsError, match=said):
         load(file, schema_of, ENVIRON)
 
 
-def test_a_file_that_is_not_there_says_how_to_name_another(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_explains_how_to_name_another(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--config"):
         load(tmp_path / "nowhere.toml", schema_of, ENVIRON)
 
@@ -215,7 +215,7 @@ class TestSecrets:
         assert "nowhere" in said
         assert "create it" in said
 
-    def test_a_fallback_stands_where_a_variable_is_not_set(self, tmp_path: Path) -> None:
+    def test_a_fallback_counts_where_a_variable_is_not_set(self, tmp_path: Path) -> None:
         text = changed("env:STATUS_URL", "env:ELSEWHERE:-sqlite:///fallback.db")
         assert settings(tmp_path, text).status_db.url.reveal() == f"sqlite:///{tmp_path / 'fallback.db'}"
 

@@ -56,24 +56,24 @@ class PatronOffice:
 
 
 class PatronContract(PagedContract):
-    """What such a connector promises: it leaves out what is empty, and has rows about nobody else than was asked."""
+    """What such a connector promises: it leaves out what is empty, and has rows about no one else than was asked."""
 
     asked_by_number = True
 
     def test_progress_ends_with_every_row(self, office: Office) -> None:
-        """It counts numbers: how many rows there will be, nobody knows."""
+        """It counts numbers: how many rows there will be, no one knows."""
         office.fill(ROWS)
         seen: list[tuple[int, int | None]] = []
         office.connector().pull(lambda *figures: seen.append(figures))
         assert seen[-1] == (len(EVERY_NUMBER), len(EVERY_NUMBER))
 
-    def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: Office) -> None:
-        """A column may be missing in every record: a check says so."""
+    def test_a_missing_column_is_named_with_the_source_and_the_fix(self, office: Office) -> None:
+        """A column may be missing in every record: a check reports it."""
         office.fill(ROWS)
         sample = office.connector({**COLUMNS, "due": "DUE_DAY"}).check()
         assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]
 
-    def test_a_row_about_nobody_never_comes_and_does_no_harm(self, office: Office) -> None:
+    def test_a_row_about_no_one_never_comes_and_does_no_harm(self, office: Office) -> None:
         office.fill([*MANY, {**MANY[0], "NUMBER": None, "BARCODE": "D2"}])
         snapshot = office.connector().pull()
         assert len(snapshot.rows) == len(MANY)

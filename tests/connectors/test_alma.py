@@ -1,4 +1,4 @@
-"""Alma asked about each student of the roster: loans, fees in every state, and what it says of strangers."""
+"""Alma asked about each student of the roster: loans, fees in every state, and what it reports of unknown patrons."""
 
 import threading
 from collections import Counter
@@ -66,7 +66,7 @@ def test_each_loan_comes_by_the_number_that_was_asked(library: Alma) -> None:
     assert all("loan_status" in call.params for call in library.asked_for)
 
 
-def test_the_key_stands_in_a_header_and_in_no_address(library: Alma) -> None:
+def test_the_key_is_in_a_header_and_in_no_address(library: Alma) -> None:
     ask(library).pull()
     assert not [call for call in library.calls if KEY in call.path or KEY in str(call.params)]
 
@@ -82,7 +82,7 @@ def test_whom_alma_does_not_know_is_unknown_and_who_has_nothing_is_known(library
         assert "5 numbers, each asked once" in told[ProofKind.NO_PAGE_LOST]
 
 
-def test_a_stranger_owes_nothing_only_where_the_settings_say_so_and_alma_knows_somebody(library: Alma) -> None:
+def test_an_unknown_patron_owes_nothing_only_where_the_settings_say_so_and_alma_knows_somebody(library: Alma) -> None:
     connector = ask(library, unknown="clear")
     assert known(connector.pull()) == sorted(ROSTER.every_number())
     assert known(connector.pull_one("20159999")) == ["20159999"]
@@ -93,7 +93,7 @@ def test_a_stranger_owes_nothing_only_where_the_settings_say_so_and_alma_knows_s
 
 
 @pytest.mark.parametrize("code", ["401861", "401890"])
-def test_only_that_very_error_means_a_stranger(library: Alma, code: str) -> None:
+def test_only_that_very_error_means_an_unknown_patron(library: Alma, code: str) -> None:
     words = "User with identifier 20159999 of type X was not found."
     for reply in (failure(code, words), failure(code, words, 404)):
         library.befalls = about("20159999", reply)
@@ -177,7 +177,7 @@ def test_a_total_that_is_not_met_is_no_answer(library: Alma) -> None:
         ask(library).pull()
 
 
-def test_the_quota_of_the_day_ends_the_pull_at_once_and_is_told_in_almas_words(library: Alma) -> None:
+def test_the_quota_of_the_day_ends_the_pull_at_once_and_is_reported_in_almas_words(library: Alma) -> None:
     library.quota = 2
     numbers = {str(n): (str(n),) for n in range(100)}
     library.users = {number: {} for number in numbers}
@@ -205,7 +205,7 @@ def test_too_many_questions_in_a_second_are_asked_again(library: Alma) -> None:
         ask(library).pull()
 
 
-def test_a_wrong_key_is_told_without_it(library: Alma) -> None:
+def test_a_wrong_key_is_reported_without_it(library: Alma) -> None:
     for act in ("pull", "check"):
         with pytest.raises(SourceRefused, match="Alma refused the key") as caught:
             getattr(ask(library, key="env:WRONG_KEY"), act)()

@@ -120,7 +120,7 @@ def test_one_student_is_picked_by_the_platforms_own_parameter(centre: DataCentre
     assert len(centre.asked) == 1
 
 
-def test_a_parameter_that_the_platform_overlooks_brings_nobody_elses(centre: DataCentre) -> None:
+def test_a_parameter_that_the_platform_overlooks_brings_no_one_elses(centre: DataCentre) -> None:
     assert {row[0] for row in ask(centre, one="XUEHAO").pull_one("2015000003").rows} == {"2015000003"}
 
 
@@ -132,7 +132,7 @@ def test_an_api_that_holds_nothing_gives_a_whole_snapshot(centre: DataCentre, no
     assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == "1 page, 0 of 0 rows"
 
 
-def test_null_where_the_total_says_otherwise_is_no_answer(centre: DataCentre) -> None:
+def test_null_where_the_total_differs_is_no_answer(centre: DataCentre) -> None:
     centre.nothing = None
     centre.tamper = lambda _page, _records: []
     with pytest.raises(SourceGarbled, match="no list"):
@@ -158,7 +158,7 @@ def test_a_failure_on_a_later_page_is_no_answer_either(centre: DataCentre) -> No
 
 
 @pytest.mark.parametrize("expired", [said(40101, "expired"), said(20007, "expired"), as_json({"code": 401}, 401)])
-def test_a_token_that_runs_out_midway_is_got_anew(centre: DataCentre, expired: Reply) -> None:
+def test_a_token_that_runs_out_midway_is_got_again(centre: DataCentre, expired: Reply) -> None:
     centre.lasts, centre.expired = 2, expired
     snapshot = ask(centre).pull()
     assert len(snapshot.rows) == 5
@@ -175,7 +175,7 @@ def test_a_token_that_is_not_good_even_when_new_is_refused_after_one_more_login(
     assert len(centre.logins) == 2
 
 
-def test_a_wrong_secret_is_refused_and_never_told() -> None:
+def test_a_wrong_secret_is_refused_and_never_shown() -> None:
     with (
         DataCentre(fees(1), secret="another") as centre,
         pytest.raises(SourceRefused, match="refused the login") as caught,
@@ -239,7 +239,7 @@ WHOLE = json.dumps({"code": 10000, "result": {"data": fees(2), "total": 2, "max_
     ],
 )
 @pytest.mark.parametrize("page", [1, 2])
-def test_what_is_no_whole_answer_says_who_must_act(
+def test_what_is_no_whole_answer_names_who_must_act(
     centre: DataCentre, page: int, reply: Reply, error: type[SourceError]
 ) -> None:
     # The second is for a reader who has signed in anew.

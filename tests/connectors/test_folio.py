@@ -1,4 +1,4 @@
-"""FOLIO as its documentation tells it, on a real socket: cookies that expire, estimates, ids that lead to numbers."""
+"""FOLIO as its documentation describes it, on a real socket: cookies that expire, estimates, ids for numbers."""
 
 import json
 import re
@@ -153,7 +153,7 @@ def test_everybody_with_a_number_is_known(gateway: Gateway, monkeypatch: pytest.
     assert len(ask(gateway, monkeypatch).pull().population or ()) == 25
 
 
-def test_both_totals_are_told(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_totals_are_reported(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {proof.kind: proof.detail for proof in ask(gateway, monkeypatch).pull().proofs}
     assert re.findall(r"\d+ of \d+", told[ProofKind.TOTAL_AGREES]) == ["26 of 26", "14 of 14"]
 
@@ -163,7 +163,7 @@ def test_accounts_bring_what_remains(gateway: Gateway, monkeypatch: pytest.Monke
     assert (row[0], row[1], row[2], str(row[3])) == ("20150003", "唐诗选", "Overdue fine", "3.2")
 
 
-def test_a_token_that_expires_between_pages_is_fetched_anew(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_expires_between_pages_is_fetched_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.lasts = 2
     assert len(ask(gateway, monkeypatch).pull().rows) == 14
     assert gateway.logins > 2
@@ -214,7 +214,7 @@ def test_a_check_shows_a_record(gateway: Gateway, monkeypatch: pytest.MonkeyPatc
     assert sample.row is not None
 
 
-def test_a_book_that_comes_back_while_pages_are_read_hides_nobody(
+def test_a_book_that_comes_back_while_pages_are_read_hides_no_one(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loans = [{**LOANS[0], "id": f"l{n:02}", "userId": f"u{n}"} for n in range(24)]
@@ -296,8 +296,8 @@ class TestFolio(PagedContract, of="folio"):
     def office(self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Office:
         return self.Office(gateway, monkeypatch)
 
-    def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: AnyOffice) -> None:
-        """FOLIO leaves out what is empty, so that a column may be missing in every record: a check says so."""
+    def test_a_missing_column_is_named_with_the_source_and_the_fix(self, office: AnyOffice) -> None:
+        """FOLIO leaves out what is empty, so that a column may be missing in every record: a check reports it."""
         office.fill(ROWS)
         sample = office.connector({**COLUMNS, "due": "DUE_DAY"}).check()
         assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]

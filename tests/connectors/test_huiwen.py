@@ -63,7 +63,7 @@ def test_everybody_with_a_card_is_known(server: Place) -> None:
     assert len(ask(server, asks="loans").pull().population or ()) == COUNT
 
 
-def test_debts_are_those_that_are_not_nought(server: Place) -> None:
+def test_debts_are_those_that_are_not_zero(server: Place) -> None:
     rows = ask(server, asks="debts", number="reader").pull().rows
     assert rows
     assert all(Decimal(str(row[1])) > 0 for row in rows)
@@ -158,7 +158,7 @@ class TestHuiwen(ConnectorContract, of="huiwen"):
         assert sample.row["student"] == "20151001"
 
 
-def test_names_that_differ_here_are_told(server: Place) -> None:
+def test_names_that_differ_here_are_reported(server: Place) -> None:
     with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
         ask(server, asks="loans", lent="VLEND_ALL").pull()
 
@@ -175,7 +175,7 @@ def test_it_may_be_asked_first_whether_anything_has_changed(server: Place) -> No
     assert told.value == ask(server, asks="loans", number="reader", fingerprint=True).pull().fingerprint
 
 
-def test_another_day_tells_another(server: Place) -> None:
+def test_another_day_has_another_fingerprint(server: Place) -> None:
     asked = {"asks": "loans", "number": "reader", "fingerprint": True}
     before = ask(server, **asked).fingerprint()
     rows = [dict(zip(TABLES["LEND_LST"], row, strict=True)) for row in loans(COUNT)]

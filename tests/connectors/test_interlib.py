@@ -121,7 +121,7 @@ def test_what_a_cancelled_reader_still_has_is_still_theirs(library: Openlib) -> 
     assert (owed["B2"], owed["B4"]) == (QIAN.number, SUN.number)
 
 
-def test_a_library_says_itself_which_states_have_left(library: Openlib) -> None:
+def test_a_library_states_itself_which_states_have_left(library: Openlib) -> None:
     assert QIAN.number in (ask(library, cancelled=[]).pull().population or ())
     assert ZHAO.number not in (ask(library, cancelled=["4", "5"]).pull().population or ())
     assert QIAN.number in (ask(library, state="").pull().population or ())
@@ -132,12 +132,12 @@ def test_debts_bring_their_amount(library: Openlib) -> None:
     assert (row[0], str(row[2])) == (LIN.number, "3.2")
 
 
-def test_both_totals_are_told(library: Openlib) -> None:
+def test_both_totals_are_reported(library: Openlib) -> None:
     told = proofs(ask(library).pull())[ProofKind.TOTAL_AGREES]
     assert told == "readers: 3 pages, 6 of 6 rows; loans: 2 pages, 4 of 4 rows"
 
 
-def test_an_interface_that_tells_no_total_is_read_to_the_end_of_its_pages(library: Openlib) -> None:
+def test_an_interface_that_reports_no_total_is_read_to_the_end_of_its_pages(library: Openlib) -> None:
     library.total = ""
     with pytest.raises(SourceGarbled, match="reports no total"):
         ask(library).pull()
@@ -188,20 +188,20 @@ def test_either_list_failing_is_no_answer(library: Openlib, lists: int, reply: R
         ask(library).pull()
 
 
-def test_a_failure_is_told_in_the_librarys_own_words(library: Openlib) -> None:
+def test_a_failure_is_reported_in_the_librarys_own_words(library: Openlib) -> None:
     library.script.extend([failed("系统繁忙")] * 2)
     with pytest.raises(SourceRefused, match="系统繁忙"):
         ask(library).pull()
 
 
-def test_a_token_that_ends_between_pages_is_got_anew(library: Openlib) -> None:
+def test_a_token_that_ends_between_pages_is_got_again(library: Openlib) -> None:
     library.lasts = 2
     assert len(ask(library).pull().rows) == 4
     # Three and two pages, each twice, and a look beyond the last one where it is full.
     assert len(library.logins) == 7
 
 
-def test_a_wrong_secret_is_refused_and_never_told() -> None:
+def test_a_wrong_secret_is_refused_and_never_shown() -> None:
     with Openlib("another", [], []) as library, pytest.raises(SourceRefused, match="refused the login") as caught:
         ask(library).pull()
     assert SECRET not in str(caught.value)
@@ -213,7 +213,7 @@ def test_ids_written_as_numbers_or_padded_are_the_same(library: Openlib) -> None
     assert {row[0] for row in ask(library).pull().rows} == {LIN.number, ZHAO.number}
 
 
-def test_loans_that_name_readers_by_another_id_clear_nobody(library: Openlib) -> None:
+def test_loans_that_name_readers_by_another_id_clear_no_one(library: Openlib) -> None:
     library.tables[LOANS] = [loan("CARD-1", "构造地质学", "B1")]
     with pytest.raises(SourceGarbled, match="none of 1 loans belongs to any"):
         ask(library).pull()
@@ -249,7 +249,7 @@ def test_a_student_who_is_no_reader_is_outside_the_population(library: Openlib) 
     assert not library.asked_of(LOANS)
 
 
-def test_parameters_that_the_library_overlooks_bring_nobody_elses_and_nothing_twice(library: Openlib) -> None:
+def test_parameters_that_the_library_overlooks_bring_no_one_elses_and_nothing_twice(library: Openlib) -> None:
     library.knows = set()
     assert [row[3] for row in ask(library, **ONE).pull_one(SUN.number).rows] == ["B4"]
     assert {call.params["rdid"] for call in library.asked_of(LOANS)} == {"R5", "R6"}

@@ -131,12 +131,12 @@ def test_the_population_is_every_reader_with_a_number_who_is_not_cancelled(tmp_p
         assert set(ask(server.port).pull().population or ()) == {LIN.number, ZHAO.number, SUN.number}
 
 
-def test_a_library_says_itself_which_states_have_left(server: OracleListener) -> None:
+def test_a_library_states_itself_which_states_have_left(server: OracleListener) -> None:
     assert set(ask(server.port, cancelled=["4", "5"]).pull().population or ()) == {LIN.number, SUN.number}
     assert QIAN.number in set(ask(server.port, cancelled=[]).pull().population or ())
 
 
-def test_debts_are_those_that_are_not_nought(server: OracleListener) -> None:
+def test_debts_are_those_that_are_not_zero(server: OracleListener) -> None:
     assert [(row[0], str(row[1])) for row in ask(server.port, "debts").pull().rows] == [(LIN.number, "3.2")]
 
 
@@ -148,7 +148,7 @@ def test_one_student_is_asked_for_alone(server: OracleListener, asks: str) -> No
     assert any("1 of 1" in proof.detail for proof in snapshot.proofs if proof.kind is ProofKind.TOTAL_AGREES)
 
 
-def test_names_that_differ_here_are_told(server: OracleListener) -> None:
+def test_names_that_differ_here_are_reported(server: OracleListener) -> None:
     with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
         ask(server.port, loans="V_LOANS").pull()
 

@@ -233,31 +233,31 @@ def test_loans_come_by_their_patrons_numbers_with_title_and_bar_code(library: Ko
     ]
 
 
-def test_every_patron_with_a_number_is_known_and_nobody_else(library: Koha) -> None:
+def test_every_patron_with_a_number_is_known_and_no_one_else(library: Koha) -> None:
     snapshot = ask(library).pull()
     assert sorted(map(str, snapshot.population or ())) == ["20151001", "20152003", "20158888"]
     assert snapshot.candidates is None
 
 
-def test_what_is_read_in_the_reading_room_counts_unless_it_is_told_not_to(library: Koha) -> None:
+def test_what_is_read_in_the_reading_room_counts_unless_it_is_asked_not_to(library: Koha) -> None:
     assert "B102" in {row[3] for row in ask(library, onsite=None).pull().rows}
     assert "B102" not in {row[3] for row in ask(library, onsite=False).pull().rows}
 
 
-def test_both_totals_are_told(library: Koha) -> None:
+def test_both_totals_are_reported(library: Koha) -> None:
     told = {proof.kind: proof.detail for proof in ask(library).pull().proofs}
     assert told[ProofKind.TOTAL_AGREES] == "patrons: 3 pages, 4 of 4 rows; loans: 3 pages, 5 of 5 rows"
     assert ProofKind.COLUMNS_PRESENT in told
 
 
-def test_without_the_catalogue_a_loan_is_told_by_its_items_id(library: Koha) -> None:
+def test_without_the_catalogue_a_loan_is_reported_by_its_items_id(library: Koha) -> None:
     library.forbidden = {"items"}
     rows = {row[3]: row for row in ask(library, titles=False).pull().rows}
     assert rows[101][:2] == ("20151001", None)
     assert not [call for call in library.asked_for if "items" in call.path]
 
 
-def test_an_account_that_may_not_read_the_catalogue_is_told_so(library: Koha) -> None:
+def test_an_account_that_may_not_read_the_catalogue_is_reported(library: Koha) -> None:
     library.forbidden = {"items"}
     with pytest.raises(SourceRefused, match=r"/api/v1/items answered HTTP 403"):
         ask(library).pull()
@@ -280,7 +280,7 @@ def test_the_number_may_stand_in_another_field_or_in_an_attribute(library: Koha)
     assert Counter(row[0] for row in snapshot.rows) == {"S1": 1, "S2": 1, None: 2}
 
 
-def test_a_patron_with_two_numbers_in_one_attribute_is_nobody(library: Koha) -> None:
+def test_a_patron_with_two_numbers_in_one_attribute_is_no_one(library: Koha) -> None:
     snapshot = ask(library, attribute="STUDENTNO").pull()
     assert sorted(map(str, snapshot.population or ())) == ["S1", "S2"]
 
@@ -307,7 +307,7 @@ def test_one_whom_it_does_not_know_is_outside_and_not_clear(library: Koha, asks:
 
 
 @pytest.mark.parametrize("asks", ["loans", "fines"])
-def test_what_is_said_of_one_number_and_of_an_unknown_one_has_a_proof_in_common(library: Koha, asks: str) -> None:
+def test_answers_about_one_number_and_about_an_unknown_one_have_a_proof_in_common(library: Koha, asks: str) -> None:
     connector = ask(library, asks)
     whole = together([connector.pull_one(number) for number in ("CARD-1", "20151001")])
     assert {proof.kind for proof in whole.proofs} & {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED}
@@ -321,7 +321,7 @@ def test_a_number_with_signs_of_its_own_stays_one_number(library: Koha) -> None:
     assert json.loads(question) == {"cardnumber": {"-in": [sly]}}
 
 
-def test_what_is_owed_comes_for_everybody_on_the_roster_and_nobody_else(library: Koha) -> None:
+def test_what_is_owed_comes_for_everybody_on_the_roster_and_no_one_else(library: Koha) -> None:
     snapshot = ask(library, "fines").pull()
     rows = sorted((str(row[0]), str(row[1]), Decimal(str(row[2])), str(row[3])) for row in snapshot.rows)
     assert rows == [
@@ -334,7 +334,7 @@ def test_what_is_owed_comes_for_everybody_on_the_roster_and_nobody_else(library:
     assert snapshot.candidates == 5
 
 
-def test_the_whole_of_the_fines_tells_how_many_were_asked_about(library: Koha) -> None:
+def test_the_whole_of_the_fines_reports_how_many_were_asked_about(library: Koha) -> None:
     told = {proof.kind: proof.detail for proof in ask(library, "fines").pull().proofs}
     assert told[ProofKind.NO_PAGE_LOST] == "3 students, 4 numbers, each asked once; 2 patrons have one of them"
     assert ProofKind.END_REACHED in told
@@ -400,18 +400,18 @@ def test_three_hundred_numbers_are_asked_for_a_hundred_at_a_time(library: Koha) 
     assert len([call for call in library.asked_for if call.path.endswith("/patrons")]) == 6
 
 
-def test_nobody_on_the_roster_is_no_answer(library: Koha) -> None:
+def test_no_one_on_the_roster_is_no_answer(library: Koha) -> None:
     with pytest.raises(SourceUnavailable, match="Sync the roster first"):
         ask(library, "fines", Candidates()).pull()
 
 
-def test_a_library_that_knows_nobody_on_the_roster_is_no_answer(library: Koha) -> None:
+def test_a_library_that_knows_no_one_on_the_roster_is_no_answer(library: Koha) -> None:
     with pytest.raises(SourceGarbled, match="knows no student on the roster"):
         ask(library, "fines", Candidates({"1": ("1",)}, 5)).pull()
 
 
 @pytest.mark.parametrize(("asks", "sessions"), [("loans", 3), ("fines", 2)])
-def test_a_token_that_expires_midway_is_fetched_anew(library: Koha, asks: str, sessions: int) -> None:
+def test_a_token_that_expires_midway_is_fetched_again(library: Koha, asks: str, sessions: int) -> None:
     library.lasts = 1
     assert ask(library, asks, per_student={"rounds": 1, "at_once": 1}).pull().rows
     assert len(library.tokens) > sessions
@@ -439,7 +439,7 @@ def test_without_one_way_to_come_in_the_settings_are_refused(library: Koha, own:
         ask(library, **own)
 
 
-def test_a_wrong_secret_is_refused_and_not_told(library: Koha) -> None:
+def test_a_wrong_secret_is_refused_and_not_shown(library: Koha) -> None:
     with pytest.raises(SourceRefused, match="refused the login") as caught:
         ask(library, client_secret="env:WRONG_SECRET").pull()
     assert "not-the-word" not in str(caught.value)
@@ -505,7 +505,7 @@ def test_a_check_shows_a_record(library: Koha, asks: str, column: str) -> None:
     assert sample.row is not None
 
 
-def test_progress_tells_of_loans_and_of_patrons(library: Koha) -> None:
+def test_progress_reports_loans_and_patrons(library: Koha) -> None:
     last: dict[str, tuple[int, int | None]] = {}
     for asks in ("loans", "fines"):
         seen: list[tuple[int, int | None]] = []
@@ -566,7 +566,7 @@ def test_a_second_look_asks_for_no_other_patrons_loans(library: Koha) -> None:
     assert json.loads(question) == {"patron_id": {"-in": [1, 2]}}
 
 
-def test_a_second_look_about_nobody_it_knows_is_an_answer(library: Koha) -> None:
+def test_a_second_look_about_no_one_it_knows_is_an_answer(library: Koha) -> None:
     for asks in ("loans", "fines"):
         snapshot = ask(library, asks).pull_these(["20159999"])
         assert (list(snapshot.rows), list(snapshot.population or ())) == ([], [])

@@ -46,7 +46,7 @@ class TestMemory(ConnectorContract, of="memory"):
         return MemoryOffice()
 
 
-def test_a_population_is_told_as_given() -> None:
+def test_a_population_is_reported_as_given() -> None:
     own = memory.Settings(population=("20151001", "20151002"))
     question = Question("keys", {"student": "NUMBER"}, Ticking())
     assert memory.connect(own, question).pull().population == ("20151001", "20151002")

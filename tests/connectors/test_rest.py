@@ -97,7 +97,7 @@ class ContractOffice:
 
 
 def nowhere() -> str:
-    """Return an address where nobody listens."""
+    """Return an address where no one listens."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken.getsockname()[1]}/api/loans"
@@ -201,7 +201,7 @@ def test_a_system_that_gives_smaller_pages_than_asked_for_is_read_whole() -> Non
             assert len(ask(office, paging=paging(style, 50)).pull().rows) == 10
 
 
-def test_pages_may_be_counted_from_nought(office: HttpOffice) -> None:
+def test_pages_may_be_counted_from_zero(office: HttpOffice) -> None:
     office.rows = []
     ask(office, paging={"kind": "page", "page": "p", "size": "", "first": 0}).pull()
     assert office.asked[0].params == {"p": "0"}
@@ -315,7 +315,7 @@ def to_last(**own: Any) -> dict[str, Any]:
     return {"paging": {**paging("page"), "last": "data.pages", **own}}
 
 
-def test_reading_goes_on_to_the_last_page_that_is_told_and_shows_it(office: HttpOffice) -> None:
+def test_reading_goes_on_to_the_last_page_that_is_reported_and_shows_it(office: HttpOffice) -> None:
     for _ in range(2):
         told_last(office, "1", loans(4)[:2], 4, 3)
         told_last(office, "2", loans(4)[2:], 4, 3)
@@ -353,7 +353,7 @@ def test_a_last_page_that_is_no_number_is_no_answer(office: HttpOffice, said: ob
         ask(office, **to_last()).pull()
 
 
-def test_null_is_an_empty_list_where_the_total_is_nought_and_nowhere_else(office: HttpOffice) -> None:
+def test_null_is_an_empty_list_where_the_total_is_zero_and_nowhere_else(office: HttpOffice) -> None:
     for total, whole in ((0, True), (4, False)):
         office.script.append(as_json({"data": {"rows": None, "total": total}}))
         if whole:
@@ -363,7 +363,7 @@ def test_null_is_an_empty_list_where_the_total_is_nought_and_nowhere_else(office
                 ask(office).pull()
 
 
-def test_null_is_no_list_where_no_total_is_told(office: HttpOffice) -> None:
+def test_null_is_no_list_where_no_total_is_reported(office: HttpOffice) -> None:
     office.script.append(as_json({"data": {"rows": None}}))
     with pytest.raises(SourceGarbled, match="no list"):
         ask(office, total=None, proofs=["end_of_pages"]).pull()
@@ -407,7 +407,7 @@ def test_any_other_total_without_a_list_is_refused(office: HttpOffice, nothing: 
         ask(office).pull()
 
 
-def test_a_bare_record_is_a_list_of_one_where_the_total_says_that_one_is_left(office: HttpOffice) -> None:
+def test_a_bare_record_is_a_list_of_one_where_the_total_reports_that_one_is_left(office: HttpOffice) -> None:
     office.script.append(as_json({"data": {"rows": dict(ROWS[0]), "total": 1}}))
     assert list(ask(office).pull().rows) == [("20151001", "构造地质学", "B0001")]
     for _ in range(2):
@@ -417,7 +417,7 @@ def test_a_bare_record_is_a_list_of_one_where_the_total_says_that_one_is_left(of
 
 
 @pytest.mark.parametrize("total", [0, 2, 3])
-def test_a_bare_record_where_the_total_says_otherwise_is_no_answer(office: HttpOffice, total: int) -> None:
+def test_a_bare_record_where_the_total_differs_is_no_answer(office: HttpOffice, total: int) -> None:
     office.script.append(as_json({"data": {"rows": dict(ROWS[0]), "total": total}}))
     with pytest.raises(SourceGarbled, match="bare_record"):
         ask(office).pull()
@@ -520,7 +520,7 @@ def by_number(office: HttpOffice, **own: Any) -> rest.RestByNumber:
     return rest.RestByNumber(asked._settings, asked._question)
 
 
-def test_some_students_are_each_asked_about_alone_and_nobody_else_comes(office: HttpOffice) -> None:
+def test_some_students_are_each_asked_about_alone_and_no_one_else_comes(office: HttpOffice) -> None:
     snapshot = by_number(office, one={"number": "{student}"}, paging=paging("page", 100)).pull_these(
         ["20151001", "20159999"]
     )
@@ -551,7 +551,7 @@ def test_a_check_tries_one_with_a_student_of_the_list(office: HttpOffice, own: d
     assert bool([w for w in sample.warnings if "lacks 2 of the 2" in w and "Correct one" in w]) is bool(warns)
 
 
-def test_a_check_says_where_one_fails(office: HttpOffice) -> None:
+def test_a_check_states_where_one_fails(office: HttpOffice) -> None:
     office.befalls = lambda call: as_json({}, 403) if "number" in call.params else None
     sample = ask(office, one={"number": "{student}"}).check()
     assert [w for w in sample.warnings if "HTTP 403" in w and "No recheck of a student counts" in w]
@@ -568,7 +568,7 @@ def test_a_missing_total_header_is_named(office: HttpOffice) -> None:
         ask(office, total=None, total_header="X-Count").pull()
 
 
-def test_a_cursor_that_stands_still_is_no_answer() -> None:
+def test_a_cursor_that_does_not_move_is_no_answer() -> None:
     with HttpOffice(loans(4), "cursor", "") as office:
         office.script.extend([as_json({"data": {"rows": loans(2), "next": "again"}})])
         office.script.extend([as_json({"data": {"rows": [], "next": "again"}})])
@@ -652,7 +652,7 @@ def test_nor_is_one_within_another(office: HttpOffice) -> None:
         ask(office, {"student": "NUMBER", "amount": "fee.owed"}, optional=["amount"]).pull()
 
 
-def test_a_check_warns_where_nothing_tells_two_records_apart(office: HttpOffice) -> None:
+def test_a_check_warns_where_nothing_sets_two_records_apart(office: HttpOffice) -> None:
     assert any("columns.reference" in warning for warning in ask(office, {"student": "NUMBER"}).check().warnings)
     assert not ask(office).check().warnings
 
@@ -698,13 +698,13 @@ def test_text_cut_within_a_letter_is_replaced_and_the_rest_is_read(office: HttpO
     assert ask(office).pull().rows[0][1] == "构造地质\ufffd"
 
 
-def test_text_in_a_charset_that_is_told_is_read(office: HttpOffice) -> None:
+def test_text_in_a_charset_that_is_named_is_read(office: HttpOffice) -> None:
     body = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False).encode("gb18030")
     office.script.append(Reply(body, headers={"Content-Type": "application/json; charset=GB18030"}))
     assert ask(office).pull().rows[0][1] == "构造地质学"
 
 
-def test_text_in_a_charset_that_is_not_told_is_no_answer(office: HttpOffice) -> None:
+def test_text_in_a_charset_that_is_not_named_is_no_answer(office: HttpOffice) -> None:
     body = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False).encode("gb18030")
     office.script.append(Reply(body, headers={"Content-Type": "application/json"}))
     with pytest.raises(SourceGarbled, match="not in its charset"):
@@ -797,7 +797,7 @@ def test_by_key_reading_goes_on_to_an_empty_page(count: int) -> None:
         assert len(office.asked) == -(-count // 10) + 1
 
 
-def test_a_key_that_stands_still_or_is_missing_is_no_answer() -> None:
+def test_a_key_that_does_not_move_or_is_missing_is_no_answer() -> None:
     with HttpOffice(loans(35), style="none", total="") as office, pytest.raises(SourceGarbled):
         by_key(office).pull()
     with HttpOffice(loans(35), style="key", total="") as office, pytest.raises(SourceGarbled, match="key and after"):
@@ -816,7 +816,7 @@ class TestFingerprint:
         found = connector.fingerprint()
         return found.value if found else None
 
-    def test_an_etag_tells_one_answer_from_another(self, office: HttpOffice) -> None:
+    def test_an_etag_distinguishes_one_answer_from_another(self, office: HttpOffice) -> None:
         office.versions = {"ETag": '"a"'}
         first = self.told(office)
         assert first == self.told(office)
@@ -830,13 +830,13 @@ class TestFingerprint:
         assert snapshot.fingerprint == self.told(office)
         assert [call.method for call in office.asked][:2] == ["HEAD", "GET"]
 
-    def test_a_change_of_long_ago_is_told_and_one_of_this_moment_is_not(self, office: HttpOffice) -> None:
+    def test_a_change_of_long_ago_is_reported_and_one_of_this_moment_is_not(self, office: HttpOffice) -> None:
         office.versions = {"Last-Modified": "Thu, 30 May 2019 08:00:00 GMT"}
         assert self.told(office)
         office.versions = {"Last-Modified": formatdate(usegmt=True)}
         assert self.told(office) is None
 
-    def test_a_system_that_tells_nothing_is_read_and_a_check_says_so(self, office: HttpOffice) -> None:
+    def test_a_system_that_reports_nothing_is_read_and_a_check_reports_it(self, office: HttpOffice) -> None:
         connector = ask(office, paging={"kind": "none"}, fingerprint=True)
         assert connector.pull().fingerprint is None
         assert any("leave out fingerprint" in warning for warning in connector.check().warnings)
@@ -895,7 +895,7 @@ def test_oauth2_sends_the_clients_own_credentials(office: HttpOffice) -> None:
     assert login.headers["Authorization"] == basic("us", SECRET)
 
 
-def test_a_token_that_runs_out_between_pages_is_fetched_anew() -> None:
+def test_a_token_that_runs_out_between_pages_is_fetched_again() -> None:
     with HttpOffice(loans(8)) as office:
         good = holds_token(office)
 
@@ -933,7 +933,7 @@ def test_a_login_that_is_refused_is_refused(office: HttpOffice, reply: Reply) ->
         (429, SourceUnavailable), (500, SourceUnavailable), (501, SourceUnavailable), (503, SourceUnavailable),
     ],
 )  # fmt: skip
-def test_each_status_says_who_must_act(office: HttpOffice, status: int, error: type[SourceError]) -> None:
+def test_each_status_names_who_must_act(office: HttpOffice, status: int, error: type[SourceError]) -> None:
     office.script.append(as_json({"message": "no"}, status))
     with pytest.raises(error, match=f"HTTP {status}") as caught:
         ask(office).pull()
@@ -965,7 +965,7 @@ def test_a_login_page_instead_of_data_is_refused(office: HttpOffice, body: bytes
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_nobody_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
+def test_no_one_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
     with HttpOffice(ROWS) as unmatched_key:
         office.script.append(Reply(status=status, headers={"Location": f"{unmatched_key.url}?ticket=abc"}))
         with pytest.raises(SourceRefused, match="redirects to") as caught:
@@ -1120,6 +1120,6 @@ def test_every_example_of_the_page_loads(example: str, tmp_path: Path) -> None:
         Source.model_validate({key: table[key] for key in table if key in Source.model_fields} | {"own": None})
 
 
-def test_every_key_stands_on_the_page() -> None:
+def test_every_key_is_on_the_page() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [key for key in rest.Settings.model_fields if f"`{key}`" not in text] == []

@@ -83,7 +83,7 @@ def test_the_encoding_is_found(tmp_path: Path, encoding: str) -> None:
     assert list(ask(path).pull().rows) == [("20151001", "未清退", "412"), ("20152003", "已清退", "305")]
 
 
-def test_an_encoding_that_is_told_and_wrong_is_refused(tmp_path: Path) -> None:
+def test_an_encoding_that_is_named_and_wrong_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("学号,清退状态,宿舍房间号\n20151001,未清退,412\n", encoding="gb18030")
     with pytest.raises(SourceGarbled, match="gb18030"):
@@ -108,7 +108,7 @@ def test_a_header_with_line_breaks_and_blanks_is_the_same_header(tmp_path: Path)
 
 
 def test_the_extent_that_the_file_states_is_not_believed(tmp_path: Path) -> None:
-    """Some programs write <dimension ref="A1"/>; believed, it would lose every row and clear nobody or everybody."""
+    """Some programs write <dimension ref="A1"/>; believed, it would lose every row and clear no one or everybody."""
     path = workbook(tmp_path / "honest.xlsx", HEADER, LIN, QIAN)
     lying = tmp_path / "list.xlsx"
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(lying, "w") as target:
@@ -193,7 +193,7 @@ class TestWhatSpreadsheetsRuin:
 
 
 class TestOtherFilesByThatName:
-    def test_an_old_workbook_is_told_from_a_new_one(self, tmp_path: Path) -> None:
+    def test_an_old_workbook_is_distinguished_from_a_new_one(self, tmp_path: Path) -> None:
         path = tmp_path / "list.xlsx"
         path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
         with pytest.raises(SourceGarbled, match=r"the old \.xls workbook has been cut off"):
@@ -299,7 +299,7 @@ def test_broken_letters_in_many_rows_mean_another_encoding(tmp_path: Path) -> No
         ask(path).pull()
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_column_that_appears_twice_is_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path / "list.xlsx", [*HEADER, "学号"], [*LIN, "x"])
     with pytest.raises(SourceGarbled, match="is duplicate in row"):
         ask(path).pull()
@@ -321,7 +321,7 @@ class TestWorksheets:
         with pytest.raises(SourceGarbled, match="Sheet, 说明"):
             ask(self.two(tmp_path / "list.xlsx", hidden=False)).pull()
 
-    def test_the_one_that_is_told_is_read(self, tmp_path: Path) -> None:
+    def test_the_one_that_is_reported_is_read(self, tmp_path: Path) -> None:
         assert len(ask(self.two(tmp_path / "list.xlsx", hidden=False), sheet="Sheet").pull().rows) == 1
 
 
@@ -345,7 +345,7 @@ def test_a_list_that_is_too_old_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_what_to_do_can_be_done_at_the_hour_at_which_the_list_is_read(tmp_path: Path) -> None:
-    """Nobody in an office exports a list again before the day begins."""
+    """No one in an office exports a list again before the day begins."""
     cut = tmp_path / "cut.csv"
     cut.write_text("学号,清退状态,宿舍房间号\n2015150001,已清", encoding="utf-8")
     (tmp_path / "empty.csv").touch()
@@ -411,13 +411,13 @@ def test_a_header_in_another_case_is_the_same_header(tmp_path: Path) -> None:
     assert list(asked.pull().rows) == [("20151001", "a")]
 
 
-def test_two_headers_that_differ_in_case_alone_are_nobodys_guess(tmp_path: Path) -> None:
+def test_two_headers_that_differ_in_case_alone_are_no_ones_guess(tmp_path: Path) -> None:
     path = workbook(tmp_path / "list.xlsx", ["number", "Number", "TITLE"], ["1", "2", "a"])
     with pytest.raises(SourceGarbled, match='no row names the column "NUMBER"'):
         ask(path, columns={"student": "NUMBER", "title": "TITLE"}).pull()
 
 
-def test_a_file_of_the_same_content_and_time_tells_the_same(tmp_path: Path) -> None:
+def test_a_file_of_the_same_content_and_time_has_the_same_fingerprint(tmp_path: Path) -> None:
     path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
     first = ask(path, fingerprint=True).fingerprint()
     assert first is not None

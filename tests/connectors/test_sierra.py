@@ -1,4 +1,4 @@
-"""Sierra asked about each student of the roster: who that is, checkouts, fines, and what it says of strangers."""
+"""Sierra asked about each student of the roster: checkouts, fines, and its answer about unknown patrons."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,7 +86,9 @@ def test_whom_sierra_does_not_know_is_unknown_and_who_has_nothing_is_known(libra
         assert known(ask(library, asks).pull()) == ["20151001", "20152003", "20152004"]
 
 
-def test_a_stranger_owes_nothing_only_where_the_settings_say_so_and_sierra_knows_somebody(library: Sierra) -> None:
+def test_an_unknown_patron_owes_nothing_only_where_the_settings_say_so_and_sierra_knows_somebody(
+    library: Sierra,
+) -> None:
     connector = ask(library, unknown="clear")
     assert known(connector.pull()) == sorted(ROSTER.every_number())
     assert known(connector.pull_one("20159999")) == ["20159999"]
@@ -99,14 +101,14 @@ def test_a_stranger_owes_nothing_only_where_the_settings_say_so_and_sierra_knows
     "reply",
     [failure(108, "Not found", 404), Reply(b"<html>", 404), as_json({}, 404), as_json([107], 404), Reply(b"", 400)],
 )
-def test_only_that_very_error_means_a_stranger(library: Sierra, reply: Reply) -> None:
+def test_only_that_very_error_means_an_unknown_patron(library: Sierra, reply: Reply) -> None:
     library.befalls = about("20159999", reply)
     with pytest.raises(SourceRefused):
         ask(library).pull()
 
 
 @pytest.mark.parametrize("unmatched_keys", ["unknown", "clear"])
-def test_a_number_of_two_patrons_is_nobodys_and_releases_nobody(library: Sierra, unmatched_keys: str) -> None:
+def test_a_number_of_two_patrons_is_no_ones_and_releases_no_one(library: Sierra, unmatched_keys: str) -> None:
     library.patrons[15] = [("u", "20152004")]
     snapshot = ask(library, unknown=unmatched_keys).pull()
     assert list(snapshot.unsettled) == ["20152004"]
@@ -186,7 +188,7 @@ def test_a_record_of_another_patron_is_no_answer(library: Sierra) -> None:
         ask(library).pull()
 
 
-def test_a_token_that_has_ended_is_got_anew_once(library: Sierra) -> None:
+def test_a_token_that_has_ended_is_got_again_once(library: Sierra) -> None:
     library.lasts = 1
     limits = {"rounds": 1, "per_second": 1000, "at_once": 1}
     assert len(ask(library, per_student=limits).pull().rows) == 3
@@ -195,7 +197,7 @@ def test_a_token_that_has_ended_is_got_anew_once(library: Sierra) -> None:
         ask(library).pull()
 
 
-def test_a_wrong_secret_is_refused_and_never_told(library: Sierra) -> None:
+def test_a_wrong_secret_is_refused_and_never_shown(library: Sierra) -> None:
     for act in ("pull", "check"):
         with pytest.raises(SourceRefused, match="refused the login") as caught:
             getattr(ask(library, client_secret="env:WRONG_SECRET"), act)()
@@ -207,7 +209,7 @@ def test_a_wrong_secret_is_refused_and_never_told(library: Sierra) -> None:
 
 
 @pytest.mark.parametrize("kind", ["items", "bibs"])
-def test_a_key_that_may_not_read_the_catalogue_is_told_so_and_may_do_without(library: Sierra, kind: str) -> None:
+def test_a_key_that_may_not_read_the_catalogue_is_reported_and_may_do_without(library: Sierra, kind: str) -> None:
     library.forbidden = {kind}
     with pytest.raises(SourceRefused, match="has no right to ask that") as caught:
         ask(library).pull()

@@ -23,7 +23,7 @@ from tests.services.university import free_port
 
 
 class ContractOffice:
-    """The service in the hands of the contract; its account has a password, and a location that nobody may read."""
+    """The service in the hands of the contract; its account has a password, and a location that no one may read."""
 
     secret = SECRET
 
@@ -112,7 +112,7 @@ class TestLoans:
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, {"20151001"})
         assert len(library.asked_about("20151001")) == 2
 
-    def test_only_one_y_stands_in_each_summary(self, library: SipLibrary) -> None:
+    def test_only_one_y_is_in_each_summary(self, library: SipLibrary) -> None:
         ask(library).pull()
         ask(library, asks="fines").pull()
         assert {asked.fixed[21:] for asked in library.asked if asked.code == "63"} == {"  Y       ", "   Y      "}
@@ -213,7 +213,7 @@ class TestASecondLook:
         assert {asked.fields["AA"] for asked in library.asked if asked.code == "63"} == {"20151001", "20152004"}
         assert connector.pull_these([]).rows == []
 
-    def test_says_of_one_what_the_whole_answer_says(self, library: SipLibrary) -> None:
+    def test_states_of_one_what_the_whole_answer_states(self, library: SipLibrary) -> None:
         for asks in ("loans", "fines"):
             connector = ask(library, asks=asks)
             assert list(connector.pull_one("20151001").rows) == list(connector.pull().rows)
@@ -238,7 +238,7 @@ class TestACheck:
         assert "another institution" in said
         assert "None of the roster's first 4 numbers" in said
 
-    def test_without_a_roster_says_what_to_do(self, library: SipLibrary) -> None:
+    def test_without_a_roster_explains_what_to_do(self, library: SipLibrary) -> None:
         for act in ("check", "pull"):
             with pytest.raises(SourceUnavailable, match="Sync the roster first"):
                 getattr(ask(library, Candidates(revision=1)), act)()

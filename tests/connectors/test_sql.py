@@ -60,7 +60,7 @@ def test_only_mapped_columns_are_taken_in_our_order(office: DatabaseOffice) -> N
     assert ("20152003", "B0003") in snapshot.rows
 
 
-def test_a_column_that_stands_twice_is_refused_by_name(office: DatabaseOffice) -> None:
+def test_a_column_that_appears_twice_is_refused_by_name(office: DatabaseOffice) -> None:
     query = "SELECT l.number AS NUMBER, l.title AS Title, l.barcode AS TITLE FROM loans l"
     with pytest.raises(SourceGarbled, match=r"(?i)title"):
         ask(office.url, query, {"student": "NUMBER", "title": "title"}).pull()
@@ -219,10 +219,10 @@ class TestRefusal:
             with engine.begin() as connection:
                 connection.execute(text("DROP ROLE reader_without_rights"))
 
-    def test_a_query_that_would_write_fails_even_where_nobody_counts(
+    def test_a_query_that_would_write_fails_even_where_no_one_counts(
         self, postgres_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The count alone would refuse it; here it stands aside, and the transaction itself cannot write."""
+        """The count alone would refuse it; here it steps aside, and the transaction itself cannot write."""
         DatabaseOffice(postgres_url, postgres_url).fill(ROWS)
         query = "WITH gone AS (DELETE FROM loans RETURNING number) SELECT number AS NUMBER FROM gone"
         with pytest.raises(ValidationError, match="DELETE changes the office's data"):
@@ -240,7 +240,7 @@ class TestRefusal:
         assert len(ask(postgres_url).pull().rows) == 4
 
     def test_a_function_that_would_write_fails_on_both(self, postgres_url: str, mariadb_url: str) -> None:
-        """What a SELECT calls may write, and no look at its words tells; the transaction does not let it."""
+        """What a SELECT calls may write, and its words do not show it; the transaction does not let it."""
         bodies = {
             postgres_url: "CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM loans; SELECT 1'",
             mariadb_url: "CREATE FUNCTION wipe() RETURNS int BEGIN DELETE FROM loans; RETURN 1; END",
@@ -319,14 +319,14 @@ def test_a_file_that_is_no_database_is_garbled(tmp_path: Path) -> None:
         ask(f"sqlite:///{tmp_path / 'library.db'}").pull()
 
 
-def test_a_driver_that_is_not_installed_is_named_with_the_way_out() -> None:
+def test_a_driver_that_is_not_installed_is_named_with_the_fix() -> None:
     with pytest.raises(SourceRefused, match="Install it"):
         ask("firebird://reader@127.0.0.1/library").pull()
 
 
 @pytest.fixture
 def silent_server() -> Iterator[int]:
-    """A server that takes connections and never says a word."""
+    """A server that takes connections and never sends a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

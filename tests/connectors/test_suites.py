@@ -19,7 +19,7 @@ NEVER_MET = {dameng.Dameng.__name__, sqlserver.SqlServer.__name__}
 
 
 def suites(folder: Path) -> Iterator[dict[str, object]]:
-    """Give what each suite of a folder that inherits a contract says of itself: its connector, its database."""
+    """Give what each suite of a folder that inherits a contract declares of itself: its connector, its database."""
     for file in sorted(folder.rglob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if not isinstance(node, ast.ClassDef) or not node.name.startswith("Test"):

@@ -88,7 +88,7 @@ def pause_in_a_run(
 
 
 def pause_with_short_patience(there: Connection, seconds: int, *arguments: Any, **named: Any) -> None:
-    """Do so with a server that ends the session of who stands still for so long while writing."""
+    """Do so with a server that ends the session of a client that stops for so long while writing."""
     engine._STALLED_SECONDS = seconds
     pause_in_a_run(there, *arguments, **named)
 

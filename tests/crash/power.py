@@ -41,7 +41,7 @@ class Disk:
     """A database's file and its log, as far as they are safe."""
 
     def __init__(self, database: Path) -> None:
-        """Begin with what stands there now, all of it safe."""
+        """Begin with what is stored there now, all of it safe."""
         self._database = str(database).encode()
         self._files = {self._database: _File(bytearray(database.read_bytes()))}
 

@@ -48,12 +48,12 @@ class Actor:
         self.here.send("go")
 
     def hear(self) -> Any:
-        """Return what it says next. Raises EOFError when it has ended without a word."""
+        """Return what it reports next. Raises EOFError when it has ended without a word."""
         assert self.here.poll(PATIENCE), "it hangs"
         return self.here.recv()
 
     def ended(self) -> int:
-        """Wait for its end, and return how it came: 0, a code, or the number of a signal below nought."""
+        """Wait for its end, and return how it came: 0, a code, or the number of a signal below zero."""
         self.process.join(PATIENCE)
         assert self.process.exitcode is not None, "it hangs"
         return self.process.exitcode

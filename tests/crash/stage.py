@@ -1,4 +1,4 @@
-"""A small university for many short-lived processes: what it says, how it is synced, and what stands in its marks."""
+"""A small university for many short-lived processes: its answers, its sync, and its stored marks."""
 
 import os
 import random
@@ -105,7 +105,7 @@ def opened(url: str) -> Iterator[Engine]:
 def set_up(url: str, folder: Path, students: int) -> Stage:
     """Make a university whose every source has been asked once, and whose library then has news.
 
-    Ten bring a book back, fifteen borrow one, two have another one, three rows are about strangers: every way of
+    Ten bring a book back, fifteen borrow one, two have another one, three rows are about unmatched people: every way of
     writing a record, and little enough for the guard.
     """
     with World(url, folder) as world:
@@ -117,7 +117,7 @@ def set_up(url: str, folder: Path, students: int) -> Stage:
 
 
 def news() -> list[dict[str, str]]:
-    """Return what the library says after the first time."""
+    """Return what the library reports after the first time."""
     kept = [loan(who) for who in range(10, 20)]
     more = [loan(who, 1) for who in (*range(18, 20), *range(20, 35))]
     return [*kept, *more, *(loan(9000 + who) for who in range(3))]
@@ -142,7 +142,7 @@ def dump(url: str) -> Dump:
 
 
 def said(rows: Dump) -> Mapping[str, set[str]]:
-    """Return what a dump says about students and sources, whichever runs it took."""
+    """Return what a dump reports about students and sources, whichever runs it took."""
     without: dict[str, set[str]] = {
         "record": {"asked_at", "run", "mac"},
         "status": {"since", "run"},
@@ -173,7 +173,7 @@ def said(rows: Dump) -> Mapping[str, set[str]]:
 
 
 def runs(rows: Dump) -> dict[int, RunState]:
-    """Return how each run stands."""
+    """Return the state of each run."""
     table = tables.run.c
     at = list(table).index(table.state)
     return {row[0]: RunState(row[at]) for row in rows["run"]}
@@ -190,7 +190,7 @@ def difference(one: Dump, other: Dump) -> str:
 
 
 def copy_of(stage: Stage, file: Path) -> Stage:
-    """Return the stage on a copy of its SQLite file, which nobody has open."""
+    """Return the stage on a copy of its SQLite file, which no one has open."""
     original = Path(stage.url.removeprefix("sqlite:///"))
     for tail in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):

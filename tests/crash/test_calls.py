@@ -98,7 +98,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
 
 
 def looked_at(about: Stage) -> Dump:
-    """Open what is left, have SQLite check it, and return what stands there."""
+    """Open what is left, have SQLite check it, and return what is stored there."""
     rows = stage.dump(about.url)
     with sqlite3.connect(about.url.removeprefix("sqlite:///")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -108,7 +108,7 @@ def looked_at(about: Stage) -> Dump:
 
 
 def heals(play: Play, about: Stage, state: int | None = None) -> None:
-    """Have the next run bring it to what the unharmed one left, and the broken one be told so."""
+    """Have the next run bring it to what the unharmed one left, and the broken one learn of it."""
     with about.later(hours=1).sync() as sync:
         assert sync.run("loans", by="test").state in (RunState.APPLIED, RunState.UNCHANGED)
     rows = stage.dump(about.url)
@@ -153,14 +153,14 @@ class TestKilled:
 
 
 class TestStarved:
-    def test_of_room_from_any_call_on_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
+    def test_of_room_from_any_call_on_it_reports_it_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()
         for name, number in play.chosen(12):
             if name in ("pwrite64", "ftruncate", "fallocate"):
                 told.add(self.said(play, f"{name}:error=ENOSPC:when={number}+"))
         assert any("Free space there, then run this again." in text for text in told)
 
-    def test_by_a_disk_that_fails_once_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
+    def test_by_a_disk_that_fails_once_it_reports_it_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()
         for name, number in play.chosen(12):
             if name != "write":  # by which the process itself tells how it went

@@ -117,7 +117,7 @@ def forgetful(durable_postgres_server: URL, tmp_path: Path) -> Iterator[Stage]:
         yield about
 
 
-def test_of_a_server_that_does_not_wait_for_the_disk_it_is_said(
+def test_a_server_that_does_not_wait_for_the_disk_is_reported(
     forgetful: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STATUS_URL", forgetful.url)

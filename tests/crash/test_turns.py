@@ -97,7 +97,7 @@ class TestASleeper:
             assert actor.ended() == 0
         assert stage.dump(about.url) == before, stage.difference(before, stage.dump(about.url))
 
-    def test_that_stands_still_in_the_midst_of_writing_is_cut_off_by_postgresql(
+    def test_that_stops_in_the_midst_of_writing_is_cut_off_by_postgresql(
         self, postgres_url: str, tmp_path: Path
     ) -> None:
         about = stage.set_up(postgres_url, tmp_path, 40)
@@ -113,7 +113,7 @@ class TestASleeper:
             assert actor.hear() == "StoreError"
         assert stage.dump(about.url) == before
 
-    def test_that_nobody_has_replaced_goes_on_and_applies(self, about: Stage) -> None:
+    def test_that_no_one_has_replaced_goes_on_and_applies(self, about: Stage) -> None:
         """The control: what is kept out above is written here."""
         before = stage.dump(about.url)
         with acting(actors.pause_in_a_run, about, "loans", "propose", stop=True) as actor:

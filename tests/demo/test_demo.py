@@ -65,7 +65,7 @@ def marks(university: University) -> list[tuple[Any, ...]]:
 
 
 class TestTheDemo:
-    def test_it_tells_who_stands_where_what_it_cost_and_whom_to_sign_in_as(self, tmp_path: Path) -> None:
+    def test_it_reports_who_is_where_what_it_cost_and_whom_to_sign_in_as(self, tmp_path: Path) -> None:
         with University(tmp_path) as university:
             said = university.run_apart("demo", "--once", "--finance-port", str(university.port))
             assert "4,215 students of 2019" in said
@@ -85,7 +85,7 @@ class TestTheDemo:
         assert counts["finance", "held"] == 198
         assert counts["dorm", "held"] > GRADUATES * 0.9
 
-    def test_every_one_of_4215_students_stands_as_worked_out_by_hand(
+    def test_every_one_of_4215_students_has_the_status_worked_out_by_hand(
         self, university: University, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for day in (0, 3, 11):
@@ -119,7 +119,7 @@ class TestTheDemo:
         assert {o["state"] for o in university.json("sync")} == {"unchanged"}
         assert marks(university) == before
 
-    def test_an_emptied_table_suspends_the_run_clears_nobody_and_heals_by_itself(self, university: University) -> None:
+    def test_an_emptied_table_suspends_the_run_clears_no_one_and_heals_by_itself(self, university: University) -> None:
         before = marks(university)
         with closing(sqlite3.connect(university.offices.folder / "library.sqlite")) as library:
             kept = library.execute("SELECT * FROM issues").fetchall()
@@ -192,7 +192,7 @@ class TestTheDemo:
             "abandoned",
         ]
 
-    def test_ctrl_c_in_the_middle_says_so_and_loses_nothing(self, university: University) -> None:
+    def test_ctrl_c_in_the_middle_reports_it_and_loses_nothing(self, university: University) -> None:
         before = marks(university)
         with closing(sqlite3.connect(university.offices.folder / "library.sqlite", isolation_level=None)) as library:
             library.execute("BEGIN EXCLUSIVE")
@@ -209,7 +209,9 @@ class TestTheDemo:
         assert (last["state"], last["fault"]) == ("failed", "interrupted")
         university.run("sync", "loans")
 
-    def test_a_second_run_at_the_same_time_waits_for_no_one_and_says_who_is_first(self, university: University) -> None:
+    def test_a_second_run_at_the_same_time_waits_for_no_one_and_names_who_is_first(
+        self, university: University
+    ) -> None:
         with closing(sqlite3.connect(university.offices.folder / "library.sqlite", isolation_level=None)) as library:
             library.execute("BEGIN EXCLUSIVE")
             first = university.start("sync", "loans")

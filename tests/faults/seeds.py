@@ -1,4 +1,4 @@
-"""Seeds: each case of a harness follows from one number, told by a failure, and had again through the environment."""
+"""Seeds: each case of a harness follows from one number, which a failure prints and the environment sets."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def seeds(count: int) -> list[int]:
 
 @contextmanager
 def case(seed: int) -> Iterator[Random]:
-    """Give a seed's own chance; whatever fails within tells how to have it again."""
+    """Give a seed's own chance; whatever fails within explains how to have it again."""
     try:
         yield Random(seed)
     except BaseException as error:

@@ -181,7 +181,7 @@ def cut_within_a_line(chance: Random, whole: bytes) -> bytes:
 
 
 def test_text_without_a_closing_count_shows_a_cut_within_a_line_and_not_one_at_its_end(tmp_path: Path) -> None:
-    """What cannot be seen without a count is left to the guard; docs/connectors/sheet.md says how to have one."""
+    """What cannot be seen without a count is left to the guard; docs/connectors/sheet.md explains how to have one."""
     path = tmp_path / "loans.csv"
 
     def connect(question: Question) -> Connector:

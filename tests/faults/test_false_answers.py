@@ -42,7 +42,7 @@ def status(code: int) -> Falsehood:
 
 
 def body(change: Callable[[Random, list[Any], Body], Any], **where: Any) -> Falsehood:
-    """Change an answer's records and what stands beside them, in place or by what is returned."""
+    """Change an answer's records and what is stored beside them, in place or by what is returned."""
 
     def spoil(chance: Random, _office: "Spoiled", _call: Call, reply: Reply) -> Reply:
         said = json.loads(reply.body)
@@ -79,7 +79,7 @@ def _drop(chance: Random, rows: list[Any], _data: Body) -> None:
 def _slipped(chance: Random, office: "Spoiled", call: Call, reply: Reply) -> Reply:
     """Give a record of another page in the place of one, as when rows move between pages while they are read.
 
-    One that stands twice on a page itself is let pass: a join doubles rows so, and the total counts them.
+    One that appears twice on a page itself is let pass: a join doubles rows so, and the total counts them.
     """
     there = chance.choice([number for number in range(1, PAGES + 1) if number != page_of(call)])
     said, others = json.loads(reply.body), json.loads(office.other_page(call, there).body)

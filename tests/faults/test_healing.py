@@ -191,7 +191,7 @@ class Faulty(Scheduled):
         self.stood = ""
 
     def slot(self, at: datetime) -> None:
-        """Serve each source; hold what a late one wrote, which must be nothing, against what stood."""
+        """Serve each source; hold what a late one wrote, which must be nothing, against what was stored."""
         for name in self.sync.names():
             self.now, self.stood = at, ""
             self.schedule.serve(name)
@@ -211,7 +211,7 @@ class Faulty(Scheduled):
         self.real.clear()
 
     def leave_running(self, name: str) -> None:
-        """Open a run that nobody will end."""
+        """Open a run that no one will end."""
         step = self.settings.source[name].step if name != ROSTER else ""
         self.sync._marks.begin(
             name,
@@ -232,7 +232,7 @@ class Faulty(Scheduled):
 
 
 class Odd:
-    """A connector that nobody should write; it is only ever asked for everybody."""
+    """A connector that no one should write; it is only ever asked for everybody."""
 
     def pull_one(self, student: str) -> Snapshot:
         """Never asked here."""

@@ -1,4 +1,4 @@
-"""Promise 9: whatever happens to a number on its way, nobody else's mark moves, and doubt clears nobody."""
+"""Promise 9: whatever happens to a number on its way, no other student's mark moves, and doubt clears no one."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -111,14 +111,14 @@ class Numbers:
         assert outcome.fault is None, outcome.message
 
     def moved(self) -> set[str]:
-        """Return the students of whom anything stands otherwise than before."""
+        """Return the students of whom anything has changed."""
         after = self.world.marks()
         keys = {key for key in self.before.keys() | after.keys() if self.before.get(key) != after.get(key)}
         return {key[-1] for key in keys}
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_mangled_number_moves_nobody_else_and_clears_nobody_by_doubt(part: int, tmp_path: Path) -> None:
+def test_a_mangled_number_moves_no_one_else_and_clears_no_one_by_doubt(part: int, tmp_path: Path) -> None:
     numbers = Numbers(tmp_path)
     world = numbers.world
     with world:

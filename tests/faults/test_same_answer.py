@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 
 def drawn(chance: Random, source: str) -> list[Row]:
-    """Draw an answer: several rows for one student, doubled ones, other numbers, strangers, and what cannot be read."""
+    """Draw an answer: several rows for one student, doubled ones, other numbers, unmatched and unreadable rows."""
     odd = ["99123", QIAN.former, " c-1001 ", LIN.number, "X1", None]
     whose = chance.choices([*STUDENTS, *odd], k=chance.randrange(5, 60))
     match source:

@@ -96,7 +96,7 @@ class Big(World):
         return hasher.hexdigest()
 
     def marks(self) -> dict[tuple[str, ...], tuple[object, ...]]:
-        """Return what stands, without when and by which run it came to stand: records, findings, who is listed."""
+        """Return what is stored, without when and by which run it was stored: records, findings, who is listed."""
         record, status, student = tables.record, tables.status, tables.student
         found: dict[tuple[str, ...], tuple[object, ...]] = {}
         with self.engine.connect() as connection:
@@ -122,7 +122,7 @@ class Big(World):
         return [(source, str(stands)) for source, stands in runs] + [(source, "held") for source in held]
 
     def keep(self, at: Path) -> None:
-        """Copy the marks as they stand."""
+        """Copy the marks as they are."""
         with closing(sqlite3.connect(self.path)) as live, closing(sqlite3.connect(at)) as kept:
             live.backup(kept)
 
@@ -134,7 +134,7 @@ class Big(World):
 
 
 class Trial:
-    """The loans of a real office, which says AFTER to a sync that has BEFORE: whole, or not at all."""
+    """The loans of a real office, which reports AFTER to a sync that has BEFORE: whole, or not at all."""
 
     def __init__(
         self, folder: Path, connect: Callable[[Question], Connector], fill: Callable[[Sequence[Loan]], None]
@@ -169,8 +169,8 @@ class Trial:
     def ask(self, *, may_wait: bool = False, progress: Any = no_progress) -> Outcome:
         """Ask once, in whatever is broken; hold the outcome against the promise.
 
-        Either nothing at all has changed, or the whole of AFTER stands. Whether the guard may be what holds it back
-        is said by `may_wait`: where a proof is what must, it may not be needed.
+        Either nothing at all has changed, or the whole of AFTER is. Whether the guard may be what holds it back
+        is reported by `may_wait`: where a proof is what must, it may not be needed.
         """
         world = self.world
         world.later(minutes=1)

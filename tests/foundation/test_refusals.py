@@ -63,7 +63,7 @@ def own(found: type) -> bool:
     return found.__module__.split(".")[0] in ROOMS
 
 
-def test_every_exception_has_the_one_root_or_is_read_by_nobody() -> None:
+def test_every_exception_has_the_one_root_or_is_read_by_no_one() -> None:
     roots = {
         f"{one.__module__}.{one.__qualname__}"
         for one in ALL

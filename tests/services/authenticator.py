@@ -1,4 +1,4 @@
-"""An authenticator of software: it makes passkeys and signs with them as WebAuthn says, by real keys and real CBOR.
+"""An authenticator of software: it makes passkeys and signs with them as WebAuthn defines it, with real keys and CBOR.
 
 A test may have it lie: about the page it is on, about having verified its user, about its count.
 """

@@ -71,10 +71,10 @@ urlpatterns = [path("cas/", include("cas_server.urls", namespace="cas_server"))]
 
 
 class Listed(AuthUser):  # type: ignore[misc]  # its package has no types
-    """Somebody who stands in people.json."""
+    """Somebody who is in people.json."""
 
     def test_password(self, password: str) -> bool:
-        """Say whether that is the password."""
+        """Return whether that is the password."""
         return self.username in PEOPLE and PEOPLE[self.username]["password"] == password
 
     def attributs(self) -> dict[str, str]:

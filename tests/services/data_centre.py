@@ -10,7 +10,7 @@ TOKENS = "/open_api/authentication/get_access_token"
 
 
 def said(code: int, message: str, result: object = None) -> Reply:
-    """Return what the platform says of everything: HTTP 200, and a code."""
+    """Return what the platform reports of everything: HTTP 200, and a code."""
     return as_json({"code": code, "message": message, "description": "", "result": result})
 
 

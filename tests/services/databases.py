@@ -183,7 +183,7 @@ def _wait_for(url: URL, socket: Path) -> None:
 
 @contextmanager
 def fresh_database(server: URL, like: str = "") -> Iterator[URL]:
-    """Give a new database on a server, empty or `like` one that nobody uses, and drop it afterwards."""
+    """Give a new database on a server, empty or `like` one that no one uses, and drop it afterwards."""
     name = f"clearance_{uuid4().hex[:12]}"
     quoted = f"`{name}`" if server.get_backend_name() == "mysql" else f'"{name}"'
     engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -203,7 +203,7 @@ _TEMPLATES: list[tuple[URL, str]] = []
 
 
 def keep(url: URL) -> str:
-    """Copy a PostgreSQL database that nobody is connected to, and return the copy's name, for `replace`."""
+    """Copy a PostgreSQL database that no one is connected to, and return the copy's name, for `replace`."""
     name = f"template_{uuid4().hex[:12]}"
     with _administering(url) as connection:
         # Nobody connects to it, not even the server's own vacuum: a database in use cannot be copied.

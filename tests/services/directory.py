@@ -51,7 +51,7 @@ class Served:
 
 @contextmanager
 def directory(folder: Path, people: Mapping[str, Mapping[str, str]], *, anonymous: bool = True) -> Iterator[Served]:
-    """Give a directory with these people: uid → attributes. Nobody in particular may search it, unless told."""
+    """Give a directory with these people: uid → attributes. No one may search it, unless it is allowed."""
     program, adder = _program("slapd"), _program("slapadd")
     (folder / "data").mkdir(parents=True, exist_ok=True)
     certify(folder)

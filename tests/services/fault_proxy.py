@@ -80,7 +80,7 @@ class FaultProxy:
             thread.join()
 
     def inject(self, fault: Fault | None) -> None:
-        """Have this befall the connections that come from now on, and count anew; None for no fault."""
+        """Have this befall the connections that come from now on, and count again; None for no fault."""
         with self._lock:
             self._fault = fault
             self.fired = self.connections = 0
@@ -180,6 +180,6 @@ class FaultProxy:
 
 
 def _reset(end: socket.socket) -> None:
-    """Close with a reset instead of an end: no lingering, as SO_LINGER of nought seconds says."""
+    """Close with a reset instead of an end: no lingering, as SO_LINGER of zero seconds does it."""
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     end.close()

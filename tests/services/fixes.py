@@ -23,7 +23,7 @@ _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^a-z])")
 
 
 def ends_with_the_fix(message: str) -> bool:
-    """Say whether the last sentence of a message tells its reader what to do."""
+    """Return whether the last sentence of a message gives the fix."""
     sentences = [sentence for sentence in _SENTENCES.split(" ".join(message.split())) if sentence]
     if not sentences:
         return False

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 
 class Halting:
-    """Stands before a server; `url` leads through it.
+    """Is in front of a server; `url` leads through it.
 
     `carried` counts the bytes of its answers; `halted` is true once it has stopped.
     """
@@ -26,7 +26,7 @@ class Halting:
         self.halted = False
 
     def _dial(self) -> socket.socket:
-        """Reach the server as its url says: by a socket's path, or by host and port."""
+        """Reach the server as its url names it: by a socket's path, or by host and port."""
         query = {key: str(value) for key, value in self._server.query.items()}
         port = self._server.port or int(
             query.get("port", 5432 if self._server.get_backend_name() == "postgresql" else 3306)

@@ -1,6 +1,6 @@
-"""A real web server on loopback that stands for an office's JSON API: it pages, lets in, counts, and fails on demand.
+"""A real web server on loopback that represents an office's JSON API: it pages, lets in, counts, and fails on demand.
 
-It is asked over real sockets by the real client. A test fills `rows`, chooses how it pages and where it tells its
+It is asked over real sockets by the real client. A test fills `rows`, chooses how it pages and where it reports its
 total, and may lay replies into `script`: each is given once, before the ordinary answers go on.
 """
 
@@ -60,7 +60,7 @@ def as_json(said: object, status: int = 200, headers: Mapping[str, str] | None =
 class HttpOffice:
     """An office's system at `url`. Enter it to start it; leaving stops it and waits for its threads.
 
-    A system of another shape is a class below this one that says where its data and its login are, and what they say.
+    A system of another shape is a class below this one that has the addresses and answers of its data and its login.
     """
 
     token_path = "/api/token"

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Answer:
-    """What a server says to everything, and where."""
+    """What a server answers to everything, and where."""
 
     body: bytes
     address: str = ""
@@ -25,7 +25,7 @@ def answering(body: bytes, kind: str = "text/html", status: int = 200) -> Iterat
 
 @contextmanager
 def answering_anew(kind: str, status: int = 200) -> Iterator[Answer]:
-    """Serve what this says at the moment, to everything."""
+    """Serve what this holds at the moment, to everything."""
     answer = Answer(b"")
 
     class Handler(BaseHTTPRequestHandler):

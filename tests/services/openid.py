@@ -1,4 +1,4 @@
-"""An OpenID provider that says whatever a test has it say, over real sockets."""
+"""An OpenID provider that sends whatever a test has it send, over real sockets."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet, RSAKey
 
 
 class ScriptedProvider:
-    """A provider at `issuer`; enter it to start it. A test changes what it says."""
+    """A provider at `issuer`; enter it to start it. A test changes what it answers."""
 
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one"}, auto_kid=False)
@@ -61,7 +61,7 @@ class ScriptedProvider:
         self._server.server_close()
 
     def said(self, path: str) -> Any:
-        """Return what it says at a path."""
+        """Return what it answers at a path."""
         self.asked.append(path)
         if path == "/jwks":
             return self.keys.as_dict(private=False) if self.key_set is None else self.key_set

@@ -16,7 +16,7 @@ Rows = list[dict[str, Any]]
 
 
 def failed(message: str) -> Reply:
-    """Return how the interface says no to anything: HTTP 200, and words in a list."""
+    """Return how the interface refuses anything: HTTP 200, and words in a list."""
     return as_json({"success": False, "messagelist": [{"code": "R00000", "message": message}]})
 
 

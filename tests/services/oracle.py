@@ -42,7 +42,7 @@ class Place:
     wire: OracleListener | None = None
 
     def address(self, user: str = "", word: str = "", service: str = "") -> str:
-        """Return the url as text, with another account, password or service where they are told."""
+        """Return the url as text, with another account, password or service where they are given."""
         url = self.url.set(username=user or None, password=word or None)
         if service:
             url = url.set(database="", query={"service_name": service})

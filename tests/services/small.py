@@ -171,13 +171,13 @@ class Small:
         return in_process.command(words, {**self.environ, **environ}, stdin, encoding)
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Run it, expect its exit code, and return what it said on both outputs."""
+        """Run it, expect its exit code, and return what it printed on both outputs."""
         ended = self.ended(*arguments, **environ)
         assert ended.code == code, f"{arguments} ended with {ended.code}\n{ended.out}\n{ended.err}"
         return ended.out + ended.err
 
     def json(self, *arguments: str) -> Any:
-        """Run it with --json, and return what it said."""
+        """Run it with --json, and return what it printed."""
         ended = self.ended(*arguments, "--json")
         assert ended.code == 0, ended.err
         return json.loads(ended.out)
@@ -199,6 +199,6 @@ def _list(file: Path, rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def small(folder: Path, status_url: str = "") -> Iterator[Small]:
-    """Build one, its API open; its marks are in its folder, or where `status_url` says."""
+    """Build one, its API open; its marks are in its folder, or where `status_url` points."""
     with answering_anew("application/json") as loans:
         yield Small(folder, loans, status_url)

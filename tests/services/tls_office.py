@@ -1,4 +1,4 @@
-"""Offices on loopback with TLS as old or as bad as a test wants: over HTTP, and as a MySQL that lets nobody in."""
+"""Offices on loopback with TLS as old or as bad as a test wants: over HTTP, and as a MySQL that lets no one in."""
 
 import ipaddress
 import socket

@@ -25,7 +25,7 @@ _OURS = ("CLEARANCE_", "DEMO_")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that no one listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
@@ -100,12 +100,12 @@ class University:
         )
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Run the command in this process, expect its exit code, and return what it said on both outputs."""
+        """Run the command in this process, expect its exit code, and return what it printed on both outputs."""
         ended = self._ended(arguments, code, environ)
         return ended.out + ended.err
 
     def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run the command in this process with --json, and return what it said."""
+        """Run the command in this process with --json, and return what it printed."""
         return json.loads(self._ended((*arguments, "--json"), code, {}).out)
 
     def run_apart(self, *arguments: str, code: int = 0, **environ: str) -> str:

@@ -79,7 +79,7 @@ class House:
             engine.dispose()
 
     def rows(self) -> Rows:
-        """Return every row that stands now."""
+        """Return every row that is stored now."""
         return everything(self.place)
 
     @property

@@ -40,7 +40,7 @@ def test_what_was_stored_is_stored_again_byte_for_byte(kind: str) -> None:
     assert json_text(read(STORED[kind]).stored()) == STORED[kind]
 
 
-def test_a_count_of_nothing_is_told_from_one_that_was_never_made() -> None:
+def test_a_count_of_nothing_is_distinguished_from_one_that_was_never_made() -> None:
     assert read(STORED["the roster"]).joined == 0
     assert read(STORED["the roster"]).released is None
     assert read(STORED["a source"]).reasons == (GUARD_REASON,)

@@ -125,7 +125,7 @@ def test_what_is_asked_about_one_student_keeps_the_rows_that_may_be_theirs() -> 
     assert about.places == [2, 3, 6, 7, 8, 9]
 
 
-def test_rows_without_a_key_above_everybody_are_about_nobody() -> None:
+def test_rows_without_a_key_above_everybody_are_about_no_one() -> None:
     assert snapshot(None, "S2", "S1").about("S1").rows == [("S1", 2)]
 
 

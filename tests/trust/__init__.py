@@ -1,1 +1,1 @@
-"""The promises as harnesses: each breaks something on purpose and looks at what stands afterwards."""
+"""The promises as harnesses: each breaks something on purpose and looks at what is stored afterwards."""

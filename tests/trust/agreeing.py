@@ -90,7 +90,7 @@ def overview_is_the_sum_over_students(world: World, model: Model) -> None:
 
 
 def as_read(status: StepStatus, now: datetime) -> Stands:
-    """Put what the reader tells into the model's words."""
+    """Put what the reader returns into the model's words."""
     at = status.at(now)
     return Stands(
         verdict=at.verdict.value,

@@ -57,7 +57,7 @@ class Waiting:
 
 @dataclass
 class Source:
-    """One source as it must stand: what it has said of everybody, and what of that the guard has counted."""
+    """One source as it must be: what it has reported of everybody, and what of that the guard has counted."""
 
     means: str
     limits: Limits
@@ -174,17 +174,17 @@ class Source:
         self.full_runs[run] = state
 
     def differs(self, answers: Answers) -> Answers:
-        """Return what an answer says of those of whom something else stands."""
+        """Return what an answer reports of the students whose state differs."""
         return {who: said for who, said in answers.items() if said != self.stands[who]}
 
     def expire(self, now: datetime) -> None:
-        """Nobody has spoken of what waits for more than three days."""
+        """No one has spoken of what waits for more than three days."""
         if self.waiting is not None and now - self.waiting.suspended_at > timedelta(hours=72):
             self.full_runs[self.waiting.run] = "expired"
             self.waiting = None
 
     def last_full_run_stands(self) -> bool:
-        """Say whether the latest full run was good."""
+        """Return whether the latest full run was good."""
         return bool(self.full_runs) and self.full_runs[max(self.full_runs)] in ("applied", "unchanged")
 
 

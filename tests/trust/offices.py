@@ -113,7 +113,7 @@ class Offices(RuleBasedStateMachine):
         at_once=st.booleans(),
     )
     def office_says(self, source: str, student: str, by_alias: bool, says: str, beside: bool, at_once: bool) -> None:
-        """An office says something about a student, in place of what it said before, or beside it."""
+        """An office reports something about a student, in place of what it reported before, or beside it."""
         if not beside:
             self.office_forgets(source, student)
         self.world.says[source].append(self.row(source, self.key(student, by_alias), says))
@@ -189,13 +189,13 @@ class Offices(RuleBasedStateMachine):
     # Runs.
 
     def answer(self, name: str) -> Answer:
-        """All that an office says now."""
+        """All that an office reports now."""
         population = self.world.population.get(name)
         rows = tuple(dict(row) for row in self.world.says[name])
         return Answer(name, rows, tuple(population) if population is not None else None, self.world.now)
 
     def concluded(self, outcome: Outcome, answer: Answer) -> None:
-        """What a full run leaves: all that its source says, or nothing."""
+        """What a full run leaves: all that its source reports, or nothing."""
         name, model = outcome.source, self.model
         if outcome.run is None:
             assert outcome.fault == "under_way"
@@ -244,7 +244,7 @@ class Offices(RuleBasedStateMachine):
 
     @rule(source=sources, student=students)
     def recheck(self, source: str, student: str) -> None:
-        """One student is asked about: that may always hold, and clears only where the last full run stands."""
+        """One student is asked about: that may always hold, and clears only where the last full run is valid."""
         if student not in self.model.leaving():
             return
         self.world.later(minutes=1)
@@ -287,7 +287,7 @@ class Offices(RuleBasedStateMachine):
     @precondition(lambda self: self.late)
     @rule()
     def wakes_late(self) -> None:
-        """The killed run was only stalled: it goes on, and writes only if nobody has taken its source meanwhile."""
+        """The killed run was only stalled: it goes on, and writes only if no one has taken its source meanwhile."""
         lease = self.late.pop(0)
         held = self.model.leases.get(lease.source, (0,))[0] == lease.run
         answer = self.answer(lease.source)

@@ -1,7 +1,7 @@
-"""The plain twin of the store: dictionaries, and the design's rule said once more in a few lines.
+"""The plain twin of the store: dictionaries, and the design's rule written once more in a few lines.
 
 It shares no code with the rule, the store or the reader. Whatever the program does, everybody must stand where this
-says they stand, and every decision must still be what it was when it was entered.
+reports they stand, and every decision must still be what it was when it was entered.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ FIRST_REASON = (
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What one source says of one student, and the rows it says it in."""
+    """What one source reports of one student, and the rows it reports it in."""
 
     verdict: str
     reason: str
@@ -69,7 +69,7 @@ class Person:
 
     @property
     def flow(self) -> str | None:
-        """Undergraduate, postgraduate, or nobody who leaves this year."""
+        """Undergraduate, postgraduate, or no one who leaves this year."""
         if self.row["类别"] == "延期":
             return None
         return {"本科": "undergraduate", "硕士": "postgraduate"}[self.row["培养层次"]]
@@ -141,7 +141,7 @@ class Stands:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All that an office said at one moment."""
+    """All that an office reported at one moment."""
 
     source: str
     rows: tuple[Row, ...]
@@ -180,7 +180,7 @@ class Model:
         return [n for n, person in sorted(self.people.items()) if person.leaving and number in person.aliases]
 
     def read(self, answer: Answer) -> dict[str, Word]:
-        """What the rows say by student: who is on the roster now, as the rule of one source says it."""
+        """What the rows say by student: who is on the roster now, as the rule of one source reports it."""
         sure: dict[str, list[Row]] = {}
         doubtful: dict[str, list[Row]] = {}
         for row in answer.rows:
@@ -214,7 +214,7 @@ class Model:
         return number in self.people and self.people[number].active
 
     def rule(self, student: str, step: str, just_asked: str = "") -> Found:
-        """The rule of one step, from what all its sources said last."""
+        """The rule of one step, from what all its sources reported last."""
         person = self.people[student]
         said = [self._of(source, student, person, source == just_asked) for source in SOURCES[step]]
         verdicts = [word.verdict for word in said]
@@ -243,7 +243,7 @@ class Model:
     # What runs do.
 
     def apply(self, answer: Answer, run: int, now: datetime) -> None:
-        """A good pull replaces all that its source had said, but of whom it was asked alone since."""
+        """A good pull replaces all that its source had reported, but of whom it was asked alone since."""
         if answer.source == "roster":
             self._list(answer, run, now)
             return
@@ -280,7 +280,7 @@ class Model:
             self.found[student, step] = replace(found, run=run)
 
     def _list(self, answer: Answer, run: int, now: datetime) -> None:
-        """Who is new, back, or goes another way begins anew, from this moment on; who is off the list is kept."""
+        """Who is new, back, or goes another way begins again, from this moment on; who is off the list is kept."""
         listed = {row["学号"]: row for row in answer.rows}
         for student, row in listed.items():
             before, person = self.people.get(student), Person(row, now)
@@ -305,7 +305,7 @@ class Model:
             self.words.pop((source, student), None)
 
     def recheck(self, answer: Answer, student: str, run: int) -> None:
-        """One student's word is replaced, and nobody else's."""
+        """One student's answer is replaced, and no other student's."""
         self._say(answer.source, student, self.read(answer).get(student))
         self._find(student, STEP_OF[answer.source], run, answer.source)
         self.rechecked.append((answer.source, student, answer.began))
@@ -329,7 +329,7 @@ class Model:
         return runs[max(runs)] if runs else ""
 
     def expire(self, now: datetime) -> None:
-        """Suspended runs that nobody decided within three days are over."""
+        """Suspended runs that no one decided within three days are over."""
         for run, (answer, since) in list(self.waiting.items()):
             if since < now - APPROVAL_OPEN_FOR:
                 self.close(run, answer.source, "expired")
@@ -348,7 +348,7 @@ class Model:
         return here[0] if here else None
 
     def enter(self, said: SourceRecord) -> None:
-        """A decision in the place of the one that stood."""
+        """A decision in the place of the one that was active."""
         assert said.id > max(self.decisions, default=0)
         before = self.effective(said.student, said.step)
         if before is not None:
@@ -362,7 +362,7 @@ class Model:
     # What must be read.
 
     def stands(self, student: str, step: str, now: datetime) -> Stands:
-        """What counts for one step at one moment, and all that is told with it."""
+        """What counts for one step at one moment, and all that is shown with it."""
         found, said = self.found[student, step], self.effective(student, step)
         active = said if said is not None and said.active(now) else None
         waits = self.waits_for(student, now) if step == REVIEW else ()

@@ -1,6 +1,6 @@
 """A leaving season that a machine lives: all that the offices do, and what operators, reviewers and backups do.
 
-After each step everybody must stand where the plain model says, and every decision must be there, unchanged but for its
+After each step every status must be as in the plain model, and every decision must be there, unchanged but for its
 withdrawal and its noted end.
 """
 
@@ -67,7 +67,7 @@ class Season(Offices):
             said.ended_at = self.world.now
 
     def entered(self, decision: Decision, words: str = "") -> None:
-        """A decision is in: it answers the finding that stands."""
+        """A decision is in: it answers the present finding."""
         found = self.model.found[decision.student, decision.step]
         said = SourceRecord(
             id=decision.id,
@@ -177,7 +177,7 @@ class Season(Offices):
         student=students, likely=st.booleans(), again=st.booleans(), collected=st.sampled_from(("self", "", "", "post"))
     )
     def issue(self, student: str, likely: bool, again: bool, collected: Collected) -> None:
-        """A certificate is issued only while the review stands."""
+        """A certificate is issued only while the review is valid."""
         now, leaving = self.world.now, self.model.leaving()
         ready = [s for s in leaving if self.model.stands(s, REVIEW, now).clear and not self.model.certificate(s)]
         if likely and ready and student not in ready:
@@ -218,7 +218,7 @@ class Season(Offices):
         rows = [ImportRow(at, student, None, verdict, REASONS["library"]) for at, student in enumerate(chosen)]
         preview = batches.preview("library", rows, now)
         expected = {student: self.row_kind(student, verdict) for student in chosen}
-        assert {row.told.student: row.kind for row in preview.rows} == expected
+        assert {row.imported.student: row.kind for row in preview.rows} == expected
         kinds = {RowKind.NEW, RowKind.CONFLICT} if takes_place else {RowKind.NEW}
         enter = partial(
             batches.enter_all,
@@ -257,7 +257,7 @@ class Season(Offices):
     @precondition(lambda self: self.batches)
     @rule(data=st.data())
     def undo_a_sheet(self, data: st.DataObject) -> None:
-        """A sheet is taken back once: what it replaced stands again, and whoever has a certificate keeps all."""
+        """A sheet is taken back once: what it replaced counts again, and whoever has a certificate keeps all."""
         self.undo(data.draw(st.sampled_from(self.batches)))
 
     @rule(student=students, verdict=verdicts)
@@ -303,7 +303,7 @@ class Season(Offices):
             batches.undo(batch, "clerk", "拿错了表", now)
 
     def taken_back(self, said: SourceRecord) -> None:
-        """A sheet's decision is withdrawn, and what it took the place of is said again."""
+        """A sheet's decision is withdrawn, and what it replaced counts again."""
         now = self.world.now
         said.withdrawn = (now, "clerk")
         before = [

@@ -1,4 +1,4 @@
-"""Promise 2 at random: hundreds of changes, rechecks, approvals and waves, and each time a second opinion.
+"""Promise 2 at random: hundreds of changes, rechecks, approvals and expected changes, and each time a second opinion.
 
 What must happen is worked out in `tests/trust/expected.py` from the design's own words; the runs must agree in every
 reason and its figures, write nothing of what they hold back, and everything of what they let go.
@@ -91,7 +91,7 @@ class Game:
             self.world.population[name] = [who for who, said in self.says[name].items() if said != "no reader"]
 
     def change(self, name: str) -> None:
-        """Have a source say something else: back to what stands, or away from it, by few or by many."""
+        """Have a source say something else: back to what is stored, or away from it, by few or by many."""
         source, chance = self.sources[name], self.chance
         said = dict(source.stands if chance.random() < 0.6 else self.says[name])
         options = list(ANSWERS[source.means])
@@ -127,7 +127,7 @@ class Game:
             self.run(source, name)
 
     def announce(self, source: Source, name: str) -> None:
-        """An office announces a wave; it takes the place of the one before."""
+        """An office announces an expected change; it takes the place of the one before."""
         way: Way = self.chance.choice(("cleared", "held"))
         most, until = self.chance.randint(1, 20), self.world.now + timedelta(minutes=self.chance.randint(30, 900))
         self.world.expected_changes.announce(name, Verdict(way), most, until, author="x", note="", now=self.world.now)
@@ -156,7 +156,7 @@ class Game:
                 source.waiting = Waiting(run, dict(answers), now, now, source.revision, source.differs(answers))
 
     def recheck(self, source: Source, name: str) -> None:
-        """Ask about one student, who may be held at any time, and cleared only while the last full run stands."""
+        """Ask about one student, who may be held at any time, and cleared only while the last full run is valid."""
         if self.chance.random() < 0.7:
             self.change(name)
         differing = list(source.differs(self.says[name])) or _EVERYBODY

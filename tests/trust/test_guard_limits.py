@@ -1,6 +1,6 @@
 """Promise 2 at its limits: through whole runs, each limit one below, on it and one above.
 
-Within it the change is applied; beyond it no record, no finding, no flip has moved, and the reason says what, how many
+Within it the change is applied; beyond it no record, no finding, no flip has moved, and the reason names what, how many
 of how many, which limit, and what to do.
 """
 
@@ -372,7 +372,7 @@ class TestTheFirstAnswer:
             yield made
 
     @pytest.mark.parametrize("borrowers", [0, 1])
-    def test_it_waits_whatever_it_says(self, new: World, borrowers: int) -> None:
+    def test_it_waits_whatever_it_states(self, new: World, borrowers: int) -> None:
         new.says["loans"] = lent(numbers(borrowers))
         outcome = held_back(new, "loans")
         assert f"this is the first answer of loans: {borrowers} records wait for approval" in outcome.message
@@ -382,7 +382,7 @@ class TestTheFirstAnswer:
         assert marks(new) != stood
 
     def test_an_answer_before_the_roster_is_not_the_first_one(self, tmp_path: Path) -> None:
-        """Nobody could look at it, so the one that follows waits."""
+        """No one could look at it, so the one that follows waits."""
         with world_of(f"sqlite:///{tmp_path / 'early.db'}", tmp_path, first_suspends("loans")) as world:
             world.says[ROSTER] = listed(numbers(10))
             world.says["loans"] = lent(numbers(3))

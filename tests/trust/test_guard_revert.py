@@ -61,7 +61,7 @@ def test_the_next_full_pull_speaks_again_and_is_guarded(mistaken: tuple[World, i
     assert world.verdict(numbers(1)[0], "library") is Verdict.HELD
 
 
-def test_nobody_clicks_themselves_clear_before_the_next_full_pull(mistaken: tuple[World, int]) -> None:
+def test_no_one_clicks_themselves_clear_before_the_next_full_pull(mistaken: tuple[World, int]) -> None:
     world, run = mistaken
     world.later(minutes=1)
     world.sync.revert(run, "loans", by="admin")
@@ -116,7 +116,7 @@ def test_what_was_given_since_is_listed(mistaken: tuple[World, int]) -> None:
     assert [(c.student, c.what) for c in certificates] == [(who, "证1")]
 
 
-def test_a_run_that_nobody_approved_has_no_way_back(mistaken: tuple[World, int]) -> None:
+def test_a_run_that_no_one_approved_has_no_way_back(mistaken: tuple[World, int]) -> None:
     world, _ = mistaken
     ordinary = world.run("loans").run
     assert ordinary is not None

@@ -95,7 +95,7 @@ class TestAllOfAFew:
             GuardReasonKind.ALL_OF_FEW
         ]
 
-    def test_a_wave_does_not_waive_it(self) -> None:
+    def test_an_expected_change_does_not_waive_it(self) -> None:
         assert kinds(moving(HELD, CLEARED, 5), replace(CALM, held=5, clearing=Allowance(50))) == [
             GuardReasonKind.ALL_OF_FEW
         ]
@@ -165,7 +165,7 @@ class TestQuality:
     def test_before_anything_was_measured_nothing_is_compared(self) -> None:
         assert kinds(moving(HELD, CLEARED, 1), CALM, replace(GOOD, no_amount=900, poor=900)) == []
 
-    def test_an_answer_that_says_nothing_about_the_whole_is_not_measured(self) -> None:
+    def test_an_answer_that_states_nothing_about_the_whole_is_not_measured(self) -> None:
         assert kinds(moving(HELD, CLEARED, 1), replace(CALM, quality=GOOD), None) == []
 
     def test_no_rows_have_no_share(self) -> None:
@@ -257,7 +257,7 @@ def test_an_expected_change_allows_no_more_students_to_become_unknown(lost: int,
 
 
 @pytest.mark.parametrize(("held", "back"), [(1300, False), (1301, True)])
-def test_a_wave_of_holding_raises_the_limit_of_holding(held: int, back: bool) -> None:
+def test_an_expected_change_of_holding_raises_the_limit_of_holding(held: int, back: bool) -> None:
     assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, holding=Allowance(300)))) is back
 
 
@@ -282,6 +282,6 @@ def test_every_limit_is_a_setting() -> None:
     )
 
 
-def test_what_was_kept_before_these_figures_can_still_be_said() -> None:
+def test_what_was_kept_before_these_figures_can_still_be_reported() -> None:
     old = GuardReason(GuardReasonKind.ROWS_FALL, {"before": "1000", "rows": 10, "percent": "30"})
     assert str(old) == "rows about roster students fall from 1000 to 10 (limit 30 %)"

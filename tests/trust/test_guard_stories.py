@@ -42,7 +42,7 @@ class TestSlowLeaks:
         outcome = held_back(town, "loans", 1)
         assert "21 of 40 held students would be cleared since the last approval or within 24 h" in outcome.message
 
-    def test_a_wave_that_is_used_up_covers_no_leak(self, town: World, chance: Random) -> None:
+    def test_an_expected_change_that_is_used_up_covers_no_leak(self, town: World, chance: Random) -> None:
         """Fifteen were announced, and came days ago; today's leak is counted from its first student."""
         until = town.now + timedelta(days=9)
         town.expected_changes.announce("loans", Verdict.CLEARED, 15, until, author="librarian", note="", now=town.now)
@@ -57,7 +57,9 @@ class TestSlowLeaks:
         town.says["loans"] = lent(left[1:], each=15)
         assert "21 of 25 held students would be cleared since the last" in held_back(town, "loans", 1).message
 
-    def test_who_was_announced_is_not_counted_once_the_wave_is_over(self, town: World, chance: Random) -> None:
+    def test_who_was_announced_is_not_counted_once_the_expected_change_is_over(
+        self, town: World, chance: Random
+    ) -> None:
         until = town.now + timedelta(hours=2)
         town.expected_changes.announce("loans", Verdict.CLEARED, 30, until, author="librarian", note="", now=town.now)
         left = without(numbers(40), some(chance, numbers(40), 30))
@@ -82,7 +84,7 @@ class TestSlowLeaks:
 
 
 class TestByHalves:
-    def test_one_of_two_sources_vanishing_holds_back_and_clears_nobody(self, town: World) -> None:
+    def test_one_of_two_sources_vanishing_holds_back_and_clears_no_one(self, town: World) -> None:
         """Loans say nothing at all any more; the fines beside them go on."""
         town.says["fines"] = [{"CARD": who, "AMOUNT": "2.00"} for who in numbers(60)[40:]]
         applied(town, "fines")
@@ -114,7 +116,7 @@ class TestByHalves:
         assert "rows about roster students fall from 40 to 2" in held_back(town, "loans", 37).message
 
     def test_the_way_round_through_unknown_is_closed(self, town: World) -> None:
-        """First the library does not know its borrowers, then it has no loans of them: nobody is cleared by that."""
+        """First the library does not know its borrowers, then it has no loans of them: no one is cleared by that."""
         town.population["loans"] = numbers(200)
         town.run("loans")
         town.population["loans"] = numbers(200)[30:]
@@ -124,8 +126,8 @@ class TestByHalves:
         held_back(town, "loans", 30)
         assert cleared_at_the_library(town) == 160
 
-    def test_letting_off_counts_as_clearing_where_no_row_says_so(self, town: World) -> None:
-        """A status is let go by a row that says so, however many; a row that goes leaves nobody clear."""
+    def test_letting_off_counts_as_clearing_where_no_row_asks_for_it(self, town: World) -> None:
+        """A status is let go by an explicit row, however many; a row that goes leaves no one clear."""
         town.says["checkouts"] = [{"学号": who, "清退状态": "未清退", "房间": "x"} for who in numbers(200)]
         applied(town, "checkouts")
         for row in town.says["checkouts"]:
@@ -136,12 +138,12 @@ class TestByHalves:
 
 
 class TestAskingAgain:
-    def test_nobody_clicks_themselves_clear_while_a_change_waits(self, town: World, chance: Random) -> None:
+    def test_no_one_clicks_themselves_clear_while_a_change_waits(self, town: World, chance: Random) -> None:
         town.says["loans"] = []
         held_back(town, "loans", 40)
         self._click(town, chance, "its last full run is suspended")
 
-    def test_nobody_clicks_themselves_clear_during_an_outage(self, town: World, chance: Random) -> None:
+    def test_no_one_clicks_themselves_clear_during_an_outage(self, town: World, chance: Random) -> None:
         town.fails["loans"] = SourceUnavailable("no answer", "Wait.")
         assert town.run("loans").state is RunState.FAILED
         town.fails, town.says["loans"] = {}, []
@@ -219,7 +221,7 @@ class TestApproval:
         assert cleared_at_the_library(town) == 160 + 30
         assert {who for who in numbers(40) if town.verdict(who, "library") is Verdict.HELD} == set(numbers(40)[30:])
 
-    def test_after_the_marks_have_moved_it_judges_anew(self, town: World) -> None:
+    def test_after_the_marks_have_moved_it_judges_again(self, town: World) -> None:
         """Somebody was asked about meanwhile: the change is another one, and still too much."""
         town.says["loans"] = lent(numbers(40)[30:], each=4)
         run = held_back(town, "loans", 30).run
@@ -233,10 +235,10 @@ class TestApproval:
         assert marks(town) == stood
         assert town.sync.approve(run, "loans", by="librarian").state is RunState.APPLIED
 
-    def test_what_has_come_to_another_change_is_approved_by_nobody_even_within_the_limits(
+    def test_what_has_come_to_another_change_is_approved_by_no_one_even_within_the_limits(
         self, town: World, chance: Random
     ) -> None:
-        """Twenty-one wait; one more borrows, and thirty are announced: nobody has spoken of what it is by now."""
+        """Twenty-one wait; one more borrows, and thirty are announced: no one has voted on what it is by now."""
         gone = some(chance, numbers(40), 21)
         left = without(numbers(40), gone)
         town.says["loans"] = lent(left, each=2)

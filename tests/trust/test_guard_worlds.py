@@ -109,7 +109,7 @@ class TestAGroup:
             world.says["loans"] = [row for row in left if row["BRANCH"] == "总馆"]
             assert "12 of the 12 held students of the branch" in held_back(world, "loans", 12).message
 
-    def test_a_branch_is_shown_to_nobody(self, tmp_path: Path) -> None:
+    def test_a_branch_is_shown_to_no_one(self, tmp_path: Path) -> None:
         with world_of(f"sqlite:///{tmp_path / 'b.db'}", tmp_path, BRANCHES) as world:
             world.says[ROSTER] = listed(numbers(3))
             world.says["loans"] = [{**row, "BRANCH": "未来城馆"} for row in lent(numbers(1))]
@@ -130,7 +130,7 @@ class TestWhoseRows:
             yield world
 
     @pytest.mark.parametrize("rows", [1, 19, 20])
-    def test_a_first_answer_about_nobody_is_refused_at_any_size(self, new: World, rows: int) -> None:
+    def test_a_first_answer_about_no_one_is_refused_at_any_size(self, new: World, rows: int) -> None:
         new.says["loans"] = lent([f"X{i}" for i in range(rows)])
         outcome = new.run("loans")
         assert (outcome.state, outcome.fault) == (RunState.FAILED, "garbled")
@@ -168,7 +168,7 @@ class TestWhoseRows:
             assert marks(world) == stood
 
     def test_a_contested_number_that_no_row_has_does_not_make_an_answer_one_about_the_roster(self, new: World) -> None:
-        """One student's card is another's number: that says nothing about what the library sends."""
+        """One student's card is another's number: that proves nothing about what the library sends."""
         new.says[ROSTER][0]["一卡通"] = numbers(2)[1]
         new.run(ROSTER)
         new.says["loans"] = lent(["X1"])
@@ -230,7 +230,7 @@ class TestQuality:
         outcome = held_back(world, "loans")
         assert "have only a match hint (20)" in outcome.message
 
-    def test_words_that_nobody_knows_count(self, sqlite_world: World) -> None:
+    def test_words_that_no_one_knows_count(self, sqlite_world: World) -> None:
         world = sqlite_world
         settle(world, numbers(200))
         world.says["checkouts"] = [{"学号": who, "清退状态": "已清退", "房间": "x"} for who in numbers(200)]
@@ -333,7 +333,7 @@ class TestApproval:
         assert marks(world) == stood
         assert world.sync.approve(run, "loans", by="admin").state is RunState.APPLIED
 
-    def test_of_a_change_nobody_spoke_of_nothing_is_applied(self, sqlite_world: World) -> None:
+    def test_of_a_change_without_a_vote_nothing_is_applied(self, sqlite_world: World) -> None:
         settle(sqlite_world, numbers(200), numbers(40))
         sqlite_world.says["loans"] = lent(numbers(40)[21:])
         run = held_back(sqlite_world, "loans", 21).run

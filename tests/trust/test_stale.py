@@ -1,7 +1,7 @@
 """Promise 7: stale is shown as stale, everywhere.
 
 The library's loans answer once and then no more, while every other source goes on. At four ages of that answer each
-page of the portal, in both languages, and each command that reads is looked at: it says so, with its time, wherever it
+page of the portal, in both languages, and each command that reads is opened: it is marked, with its time, wherever it
 shows the step, and nowhere before.
 """
 
@@ -81,7 +81,7 @@ REVIEWERS_OWN = {
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "unmatched", "runs list", "runs show", "runs revert", "runs spot-check", "expect list",
     "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
-    "verify", "retention", "log-name",
+    "verify", "retention", "log-name", "notify list",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
@@ -143,7 +143,7 @@ class Frozen:
         )
 
     def _review(self, student: str) -> None:
-        """Enter a review as its reviewer's act leaves it: resting on what stands now."""
+        """Enter a review as its reviewer's act leaves it: resting on what is stored now."""
         review = next(s for s in self.world.student(student).steps if s.step == "final_review")
         assert review.at(self.world.now).state is State.OPEN
         now = self.world.now
@@ -237,7 +237,7 @@ def text_of(page: str) -> str:
 
 class TestPages:
     @every_age
-    def test_every_page_that_shows_the_step_says_so_with_its_time(
+    def test_every_page_that_shows_the_step_reports_it_with_its_time(
         self, frozen: Frozen, browser: TestClient, age: Age
     ) -> None:
         # Read back then: what was answered later than its moment would be stale, as no answer comes from tomorrow.
@@ -264,7 +264,7 @@ class TestPages:
         assert set(addresses(browser, token)) - SAYS_NOTHING_OF_NOW <= seen
 
     @every_age
-    def test_the_overview_says_so_beside_each_figure_of_the_step_and_no_other(
+    def test_the_overview_reports_it_beside_each_figure_of_the_step_and_no_other(
         self, frozen: Frozen, browser: TestClient, age: Age
     ) -> None:
         """Once at the head, once in the step's own line, once over its column in the table by college."""
@@ -293,7 +293,7 @@ class TestPages:
 
 class TestTheApi:
     def test_every_endpoint_is_known_here(self) -> None:
-        """A new one is either looked at below, or says nothing of what counts now."""
+        """A new one is either looked at below, or shows nothing of what counts now."""
         assert {endpoint.path for endpoint, _ in ENDPOINTS} == {
             "/cohorts", "/students/{number}", "/students", "/overview", "/sources",
         }  # fmt: skip
@@ -305,7 +305,7 @@ class TestTheApi:
         return lambda path, **asked: browser.get(f"/api/v1{path}", params=asked, headers=bearing(secret)).json()
 
     @every_age
-    def test_each_step_of_a_student_says_so_with_its_time(
+    def test_each_step_of_a_student_reports_it_with_its_time(
         self, frozen: Frozen, said: Callable[..., Any], age: Age
     ) -> None:
         frozen.age(age)
@@ -356,12 +356,12 @@ class TestCommands:
         return say
 
     def test_every_command_that_reads_is_known_here(self) -> None:
-        """A new one is either looked at below, or says nothing of what counts now."""
+        """A new one is either looked at below, or shows nothing of what counts now."""
         reading = set(_that_read(typer.main.get_command(command_line)))
         assert reading == COMMANDS_SAY_NOTHING_OF_NOW | {"status", "sources", "report"}
 
     @every_age
-    def test_status_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
+    def test_status_reports_it(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
         frozen.age(age)
         for who in (LIN.number, SUN.number):
             effective_statuses = json.loads(said("status", who, "--json"))["standings"]
@@ -376,7 +376,7 @@ class TestCommands:
             assert all(self._moment(frozen) in line for line in lines)
 
     @every_age
-    def test_sources_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
+    def test_sources_reports_it(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
         frozen.age(age)
         told: dict[str, Any] = {
             each["source"]["source"]: each["stale"] for each in json.loads(said("sources", "--json"))
@@ -387,7 +387,7 @@ class TestCommands:
         assert all(self._moment(frozen) in line for line in lines)
 
     @every_age
-    def test_the_report_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
+    def test_the_report_reports_it(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
         frozen.age(age)
         whole = json.loads(said("report", "--json"))
         assert whole["stale"] == (["library"] if age.stale else [])

@@ -1,4 +1,4 @@
-"""A town of many students, all alike, for what depends on how many there are; and a dump of what stands."""
+"""A town of many students, all alike, for what depends on how many there are; and a dump of what is stored."""
 
 from collections.abc import Iterable, Sequence
 from random import Random

@@ -49,7 +49,7 @@ _OTHERWISE: Mapping[Surface, str] = {
 
 _DECISIONS: _Sentences = {
     DecisionCode.NOT_ALLOWED: N_("你的权限刚刚变了，不能再办理这一项。请重新登录；需要权限请联系管理员。"),
-    DecisionCode.NOBODY: {CERTIFICATES: N_("名单上没有这个学号，或者不在你的范围内。")},
+    DecisionCode.NO_SUCH_STUDENT: {CERTIFICATES: N_("名单上没有这个学号，或者不在你的范围内。")},
     DecisionCode.NOT_LEAVING: {RECORD: N_("这名学生今年不离校，没有要办的事项。如果不对，请与教务核对名单。")},
     DecisionCode.NO_SUCH_STEP: {RECORD: N_("这名学生的流程里没有这一项。如果不对，请与教务核对名单。")},
     DecisionCode.NO_SUCH_FLOW: {},
@@ -98,8 +98,8 @@ _DECISIONS: _Sentences = {
     DecisionCode.WHEN: {CERTIFICATES: N_("领走的时间早于发证，或者晚于现在。请改正。")},
     DecisionCode.SAME_PERSON: {CERTIFICATES: N_("这本证书是你发的，要由另一个有发证权限的人来撤销。")},
     DecisionCode.NO_REASON: {CERTIFICATES: N_("撤销要写明原因。")},
-    DecisionCode.NOBODY_CHOSEN: {},
-    DecisionCode.NOBODY_PASSED: {},
+    DecisionCode.NONE_CHOSEN: {},
+    DecisionCode.NONE_PASSED: {},
     DecisionCode.WRONG_ROWS: {
         SHEET: N_(
             "还有 %(num)s 行有错，所以什么也没有导入。请在表里改好重新上传；或者勾选“不管有错的行”，只导入其余的。"
@@ -119,7 +119,7 @@ _DECISIONS: _Sentences = {
 }
 
 _ROWS: _Sentences = {
-    RowFault.NOBODY: {
+    RowFault.NO_SUCH_STUDENT: {
         SHEET: N_("名单上没有这个学号，或者不在你能办理的范围内。请核对学号。"),
         PAPER: N_("名单上没有这个学号，或者不归您办理。请核对纸上的学号。"),
     },

@@ -25,21 +25,29 @@ from status_db.queries.classes import Classes
 class SheetCode(StrEnum):
     """Why a sheet cannot be read."""
 
+    #: The sheet has no rows.
     EMPTY = "empty"
-    #: Too many bytes, or too many rows.
+    #: The file has too many bytes.
     LARGE = "large"
+    #: The sheet has too many rows.
     ROWS = "rows"
-    #: Not a table: an old workbook, a web page or XML.
+    #: The file is not a table.
     KIND = "kind"
+    #: The file is a workbook in the old format of Excel.
     XLS = "xls"
+    #: The file is a web page.
     WEB = "web"
+    #: The file is XML.
     XML = "xml"
+    #: The workbook is protected by a password.
     PASSWORD = "password"  # noqa: S105 - a reason, no secret
-    #: Missing columns, or a duplicate column.
+    #: Required columns are missing.
     COLUMNS = "columns"
+    #: A column appears more than once.
     TWICE = "twice"
+    #: The file is damaged.
     BROKEN = "broken"
-    #: No sheet can be read at the moment.
+    #: Too many sheets are being read. Try again later.
     BUSY = "busy"
 
 

@@ -25,7 +25,7 @@ from portal.student import recheck
 from portal.web.links import see_other
 from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.certificates import Collected
-from status_db.decisions.class_review import ChosenStudent, ClassReview, Exclusion, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReview, Exclusion, NonePassed
 from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.inbox.requests import RequestOutcome, RequestRefused
@@ -333,7 +333,7 @@ async def _confirmed(
     try:
         held = await context.ask_in_turn(hold)
         left = held.left_out
-    except NobodyPassed as refused:
+    except NonePassed as refused:
         left = refused.left_out
     except DecisionRefused as refused:
         return await _show_class_form(
@@ -351,7 +351,7 @@ async def _result(
     issued = len(held.certificates) if held else 0
     if held is not None:
         await context.audit(
-            AuditEvent.MORNING_HELD,
+            AuditEvent.CLASS_REVIEWED,
             cohort=at.reader.cohort.key,
             step=at.step,
             college=context_of_class.college,

@@ -15,7 +15,7 @@ from portal.present import list_rows
 from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.batches import RosterName
 from status_db.effective_status import StepStatus
-from status_db.model import Decision, said_as_of
+from status_db.model import Decision, as_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _review(
     person = people.get(decision.student, RosterName("", ""))
     name, class_name = person.name, person.class_name
     accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(reader.now)]
-    newer = [step for step in accepted if step.as_of is None or said_as_of(step.as_of) != decision.accepts[step.step]]
+    newer = [step for step in accepted if step.as_of is None or as_of_text(step.as_of) != decision.accepts[step.step]]
     return ReviewLine(
         student=decision.student,
         name=name,

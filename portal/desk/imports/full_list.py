@@ -43,7 +43,7 @@ CHANGED = N_("确认的不是刚才看到的那一份。请重新看一遍再确
 
 #: What a preview finds, apart from rows that match a student.
 _FOUND = {
-    RowFault.NOBODY: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
+    RowFault.NO_SUCH_STUDENT: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
     RowFault.TWICE: N_("同一个学号不止一行，会一起算"),
     RowFault.NAME: N_("学号和姓名对不上，请核对"),
     RowFault.NO_STEP: N_("不用办这一项，会被略过"),
@@ -189,13 +189,13 @@ async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, re
     # The preview of decisions checks each number and name. None of the rows is entered.
     rows = [ImportRow(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
     preview = await context.ask_in_turn(at.stores.batches.preview, at.step, rows, at.reader.now, at.scopes)
-    known = sum(row.wrong not in (RowFault.NOBODY, RowFault.NO_STEP) for row in preview.rows)
+    known = sum(row.wrong not in (RowFault.NO_SUCH_STUDENT, RowFault.NO_STEP) for row in preview.rows)
     language = at.reader.language
     found = [
         ListFindings(
             language.gettext(word),
             len(own),
-            tuple((row.told.line, row.told.student, row.told.name or row.name) for row in own[:_NAMED]),
+            tuple((row.imported.line, row.imported.student, row.imported.name or row.name) for row in own[:_NAMED]),
         )
         for kind, word in _FOUND.items()
         if (own := [row for row in preview.rows if row.wrong is kind])

@@ -224,7 +224,7 @@ async def enter_import(context: SignedIn) -> Response:
                 at.stores.batches.enter_all,
                 BatchKind.IMPORT,
                 at.step,
-                results.told_of(sheet, language.zone),
+                results.imported_rows(sheet, language.zone),
                 preview.digest,
                 at.account,
                 at.reader.now,
@@ -285,7 +285,7 @@ async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
 
 
 async def _check_rows(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
-    imported = results.told_of(results.again(upload.rows), at.reader.language.zone)
+    imported = results.imported_rows(results.again(upload.rows), at.reader.language.zone)
     return await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
 
 
@@ -326,7 +326,7 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
     reasons = context.settings.step_named(at.step).reasons
 
     def line(row: RowCheck) -> PreviewRow:
-        imported = row.told
+        imported = row.imported
         more = (
             ("file_number", imported.file_number),
             ("words", imported.words),

@@ -87,7 +87,7 @@ def why(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime
     """Return what is wrong with a row, with the fix. Empty if the row is valid."""
     if row.wrong is None:
         return ""
-    imported, text = row.told, row.said
+    imported, text = row.imported, row.detail
     if row.wrong is RowFault.LONG:
         sentence = unfilled(RowFault.LONG, SHEET)
         return language.gettext(sentence, column=language.gettext(COLUMNS[text][0]), most=LONGEST.get(text, 0))

@@ -104,7 +104,7 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
     return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 
 
-def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
+def imported_rows(sheet: ResultSheet, zone: ZoneInfo) -> tuple[ImportRow, ...]:
     """Return the rows to import. A day ends at the institution's midnight."""
     at = {column: found[0] for column, found in _column_positions(sheet).items() if found}
     return tuple(
@@ -130,7 +130,7 @@ def _import_row(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Impo
         condition=texts["condition"],
         until=datetime.combine(until, _END_OF_DAY, zone) if until else None,
         wrong=wrong[0] if wrong else None,
-        said=wrong[1] if wrong else "",
+        detail=wrong[1] if wrong else "",
     )
 
 

@@ -89,7 +89,7 @@ def typed_lines(
 ) -> list[TypedLine]:
     """Return the rows of the table, each with what was typed and its result in the preview."""
     reader, cell = at.reader, at.reader.steps.index(at.step)
-    judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
+    judged = {row.imported.student: row for row in preview.rows} if preview is not None else {}
     found: list[TypedLine] = []
     for number in draft.numbers:
         person, row = people.get(number), judged.get(number)
@@ -108,9 +108,9 @@ def typed_lines(
                 kind=say(reader.language, paper_words.KINDS, row.kind) if row else "",
                 tone=result_words.TONES[row.kind] if row else "",
                 mark=paper_words.MARKS[row.kind] if row else "",
-                why=paper_words.said_of(reader.language, row, who)
+                why=paper_words.row_text(reader.language, row, who)
                 if row
-                else ("" if shown else reader.language.gettext(unfilled(RowFault.NOBODY, PAPER))),
+                else ("" if shown else reader.language.gettext(unfilled(RowFault.NO_SUCH_STUDENT, PAPER))),
             )
         )
     return found

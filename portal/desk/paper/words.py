@@ -18,7 +18,7 @@ KINDS: Mapping[str, str] = {
 MARKS: Mapping[RowKind, str] = {RowKind.NEW: "✓", RowKind.SAME: "–", RowKind.CONFLICT: "!", RowKind.WRONG: "✕"}
 
 
-def said_of(language: Language, row: RowCheck, author_at: str) -> str:
+def row_text(language: Language, row: RowCheck, author_at: str) -> str:
     """Return why a row is invalid or in conflict. `author_at` is the author and time of the existing decision."""
     if row.wrong is not None:
         return language.gettext(unfilled(row.wrong, PAPER))

@@ -34,13 +34,13 @@ class Desk:
         self.key = world.desk_key
 
     def run(self, *words: str, code: int = 0, entered: str | None = None) -> str:
-        """Run a command; return all it said."""
+        """Run a command; return all it printed."""
         done = self._invoke("accounts", *words, entered=entered)
         assert done.exit_code == code, (words, done.output, done.exception)
         return done.output
 
     def check(self, **settings: str) -> str:
-        """Return what a check of one source says, with these settings in the environment."""
+        """Return what a check of one source reports, with these settings in the environment."""
         return self._invoke("check", "loans", **settings).output
 
     def _invoke(self, *words: str, entered: str | None = None, **settings: str) -> Result:
@@ -56,7 +56,7 @@ class Desk:
         return Audit(self.world.desk).newest(event=event)
 
     def opens(self, account: str, code: str) -> bool:
-        """Say whether a code opens an account, using it up."""
+        """Return whether a code opens an account, using it up."""
         return Codes(self.world.desk, self.key).use(account, code, self.world.now)
 
 
@@ -118,7 +118,7 @@ class TestMakingAccounts:
         assert set(desk.json()) == {QIAN.number, SUN.number}
         assert "no student there leaves" in desk.run("students", "--class", "nowhere", code=1)
 
-    def test_a_number_that_is_a_strangers_name_is_told(self, desk: Desk) -> None:
+    def test_a_number_that_is_another_persons_name_is_reported(self, desk: Desk) -> None:
         desk.world.accounts.add(LIN.number, "x", None, now=desk.world.now)
         assert LIN.number in desk.run("students", code=1)
         assert ZHAO.number in desk.json()
@@ -162,7 +162,7 @@ class TestCodesByClass:
         assert not desk.opens(LIN.number, first)
         assert desk.opens(LIN.number, second)
 
-    def test_nobody_is_nobody(self, desk: Desk) -> None:
+    def test_an_unknown_number_is_no_student(self, desk: Desk) -> None:
         desk.run("codes", code=2)
         desk.run("codes", "x", "--class", "y", code=2)
         assert "no active account" in desk.run("codes", "nobody", code=1)
@@ -236,7 +236,7 @@ class TestAListOfGrants:
         )
         assert "0 grants are given, 0 accounts created" in desk.run("import-grants", str(file))
 
-    def test_every_mistake_is_told_and_nothing_is_written(self, desk: Desk, tmp_path: Path) -> None:
+    def test_every_mistake_is_reported_and_nothing_is_written(self, desk: Desk, tmp_path: Path) -> None:
         desk.world.accounts.add("old", "老李", None, now=desk.world.now)
         file = workbook(
             tmp_path / "grants.xlsx",
@@ -260,7 +260,7 @@ class TestAListOfGrants:
 
 
 class TestReviewers:
-    def test_a_college_with_fewer_than_two_is_told(self, desk: Desk) -> None:
+    def test_a_college_with_fewer_than_two_is_reported(self, desk: Desk) -> None:
         for name in ("a", "b"):
             desk.run("add", name, "--name", name, "--grant", "review:final_review:college=资源学院")
         said = desk.run("list")
@@ -269,7 +269,7 @@ class TestReviewers:
         desk.run("deactivate", "b")
         assert "资源学院 (1)" in desk.run("list")
 
-    def test_a_class_alone_is_no_college_and_check_says_so_too(self, desk: Desk) -> None:
+    def test_a_class_alone_is_no_college_and_check_reports_it_too(self, desk: Desk) -> None:
         for name in ("a", "b"):
             desk.run("add", name, "--name", name, "--grant", "review:final_review:college=资源学院;class=S0216")
         words = ["--config", str(desk.world.file), "check"]
@@ -300,7 +300,7 @@ class TestIdentities:
         everything = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
         assert PASSPORT.encode() not in everything
 
-    def test_no_number_stands_in_any_message(self, open_desk: Desk, tmp_path: Path) -> None:
+    def test_no_number_is_in_any_message(self, open_desk: Desk, tmp_path: Path) -> None:
         headless = workbook(tmp_path / "headless.xlsx", (LIN.number, PASSPORT), (QIAN.number, PASSPORT))
         said = open_desk.run("import-identities", str(headless), code=1)
         ruined = workbook(
@@ -318,7 +318,7 @@ class TestIdentities:
         assert not re.search(rf"{PASSPORT}|4\.?2010", said)
         assert PASSPORT not in str(Audit(open_desk.world.desk).newest())
 
-    def test_they_are_refused_while_nobody_could_use_them(self, desk: Desk, tmp_path: Path) -> None:
+    def test_they_are_refused_while_no_one_could_use_them(self, desk: Desk, tmp_path: Path) -> None:
         file = workbook(tmp_path / "x.xlsx", ("学号", "证件号码"), (LIN.number, PASSPORT))
         assert 'identity = "off"' in desk.run("import-identities", str(file), code=1)
 
@@ -347,7 +347,7 @@ class TestSecondFactors:
         assert "clearance accounts reset-factor admin" in desk.run("codes", "--second-factor", "admin", code=1)
         assert desk.audit(AuditEvent.CODES_MADE)[0].detail["of"] == "admin", "the one for its password"
 
-    def test_the_list_says_who_has_which(self, desk: Desk) -> None:
+    def test_the_list_names_who_has_which(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
         desk.run("add", "clerk", "--name", "clerk", "--grant", "decide:library")
         assert desk.run("list").count("none yet") == 3, "two passwords and one second factor"
@@ -357,7 +357,7 @@ class TestSecondFactors:
         RecoveryCodes(desk.world.desk, desk.key).make("admin", desk.world.now)
         assert "app, 10 recovery codes" in desk.run("list")
 
-    def test_check_warns_where_nobody_is_asked(self, desk: Desk) -> None:
+    def test_check_warns_where_no_one_is_asked(self, desk: Desk) -> None:
         assert 'second_factor = "off" in [auth]' in desk.check(CLEARANCE__AUTH__SECOND_FACTOR="off")
         assert "second_factor" not in desk.check(CLEARANCE__AUTH__SECOND_FACTOR="privileged")
         assert "second_factor" not in desk.check(

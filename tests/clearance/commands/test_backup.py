@@ -103,7 +103,7 @@ class TestWhatIsKept:
             made.append(backed_up(university, "--keep", "2"))
         assert backups(university) == [made[1].name, made[2].name]
 
-    def test_a_full_disk_leaves_nothing_and_says_so(self, university: University) -> None:
+    def test_a_full_disk_leaves_nothing_and_reports_it(self, university: University) -> None:
         def little_room() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
@@ -120,14 +120,14 @@ class TestWhatIsKept:
         assert "Traceback" not in ended.stderr
         assert backups(university) == []
 
-    def test_a_folder_that_cannot_be_is_told(self, university: University) -> None:
+    def test_a_folder_that_cannot_be_is_reported(self, university: University) -> None:
         (university.folder / "backups").write_text("a file", encoding="utf-8")
         assert "can write there" in university.run("backup", str(university.folder / "backups"), code=1)
 
-    def test_nought_is_no_number_to_keep(self, university: University) -> None:
+    def test_zero_is_no_number_to_keep(self, university: University) -> None:
         university.run("backup", str(university.folder / "backups"), "--keep", "0", code=2)
 
-    def test_it_is_told_as_json(self, university: University) -> None:
+    def test_it_is_reported_as_json(self, university: University) -> None:
         said = university.json("backup", str(university.folder / "backups"))
         assert Path(said["folder"]).is_dir()
         assert [member["file"] for member in said["manifest"]["members"]] == ["marks.db", "desk.db"]

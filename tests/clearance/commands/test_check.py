@@ -1,4 +1,4 @@
-"""`clearance check` on a source that is set up wrongly: the fault by name, and the mend."""
+"""`clearance check` on a source that is set up wrongly: the fault by name, and the fix."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -51,7 +51,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def fault(site: Site, kind: type[SourceError], source: str, **environ: str) -> str:
-    """Return what is told about a source that is set up wrongly, fault and mend."""
+    """Return what is reported about a source that is set up wrongly, fault and fix."""
     with pytest.raises(kind) as caught:
         site.check(source, **environ)
     assert caught.value.fix_text.endswith(".")
@@ -223,7 +223,7 @@ class TestLists:
 
 
 class TestSettings:
-    def test_an_address_that_nobody_has_set(self, site: Site) -> None:
+    def test_an_address_that_no_one_has_set(self, site: Site) -> None:
         assert "the environment variable OFFICE_URL is not set" in fault(site, SourceRefused, sql())
 
     def test_a_connector_that_is_not_there(self, site: Site) -> None:

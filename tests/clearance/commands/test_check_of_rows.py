@@ -90,7 +90,7 @@ def test_what_a_sync_refuses_a_check_refuses_in_the_same_words(site: Small, sour
     assert said in (synced.out + synced.err).replace("\n", " "), (said, synced)
 
 
-def test_a_first_answer_about_nobody_is_refused_by_both(site: Small) -> None:
+def test_a_first_answer_about_no_one_is_refused_by_both(site: Small) -> None:
     nobody_of_ours(site)
     checked = site.ended("check", "fines")
     assert checked.code, checked
@@ -98,7 +98,7 @@ def test_a_first_answer_about_nobody_is_refused_by_both(site: Small) -> None:
     assert "none is about a student on the roster" in site.ended("sync", "fines").err
 
 
-def test_rows_about_nobody_are_named_where_no_sync_refuses_them(site: Small) -> None:
+def test_rows_about_no_one_are_named_where_no_sync_refuses_them(site: Small) -> None:
     site.fines([("99", "2.3", "逾期")])
     checked = site.ended("check", "fines")
     assert checked.code == 0
@@ -123,7 +123,7 @@ def test_days_that_cannot_be_read_are_named_with_one_of_them(site: Small) -> Non
     assert "1 row has a due date that cannot be read, such as '24.05.2019'. Set date_order" in checked.err
 
 
-def test_how_many_rows_were_read_is_said_and_none_but_the_first_is_shown(site: Small) -> None:
+def test_how_many_rows_were_read_is_reported_and_none_but_the_first_is_shown(site: Small) -> None:
     site.fines([(OWES, "2.3", "逾期"), (CLEAR, "1.5", "secret row")])
     said = site.run("check", "fines")
     assert "all 2 rows were read" in said

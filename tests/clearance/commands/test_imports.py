@@ -76,7 +76,7 @@ def test_what_it_would_do_is_shown_and_nothing_is_entered(university: World, run
     assert "1 blank" in run(*results("--dry-run"))
 
 
-def test_it_enters_the_rows_and_tells_how_to_take_them_back(university: World, run: Callable[..., str]) -> None:
+def test_it_enters_the_rows_and_reports_how_to_take_them_back(university: World, run: Callable[..., str]) -> None:
     write(row(LIN))
     said = run(*results("--title", "六月第一批"))
     assert "batch 1: 1 decisions on library are entered" in said
@@ -144,7 +144,7 @@ def test_a_template_comes_back_filled_in(university: World, run: Callable[..., s
     assert "no student there" in run("template", FILE, "--step", "library", "--as", "librarian", "--class", "x", code=1)
 
 
-def test_what_is_no_sheet_ends_with_the_way_out(run: Callable[..., str]) -> None:
+def test_what_is_no_sheet_ends_with_the_fix(run: Callable[..., str]) -> None:
     Path(FILE).write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
     assert "另存为 .xlsx" in run(*results(), code=1)
     Path(FILE).write_bytes(book(["姓名"], ["林小满"]))

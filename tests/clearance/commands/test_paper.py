@@ -45,7 +45,7 @@ def program_of(world: World, folder: Path, keep: int = 7) -> Program:
 
 
 class TestByHand:
-    def test_it_prints_what_stands_although_every_source_is_down(self, asked: Asked, tmp_path: Path) -> None:
+    def test_it_prints_what_is_stored_although_every_source_is_down(self, asked: Asked, tmp_path: Path) -> None:
         said = asked(str(tmp_path / "sheets"))
         assert said.exit_code == 0, said.output
         (night,) = (tmp_path / "sheets").iterdir()
@@ -71,7 +71,7 @@ class TestByHand:
             (("FILE",), "can write there; then run this again"),
         ],
     )
-    def test_what_makes_no_sense_is_told_with_the_way_out(
+    def test_what_makes_no_sense_is_reported_with_the_fix(
         self, asked: Asked, tmp_path: Path, words: tuple[str, ...], told: str
     ) -> None:
         (tmp_path / "file").write_text("a file", encoding="utf-8")

@@ -41,6 +41,6 @@ def test_a_file_is_written_and_noted(university: University) -> None:
     assert (line.account, line.event, line.detail["what"]) == ("registrar", AuditEvent.EXPORTED, "report")
 
 
-def test_a_file_that_cannot_be_written_says_what_to_do(university: University) -> None:
+def test_a_file_that_cannot_be_written_explains_what_to_do(university: University) -> None:
     said = university.run("report", "--xlsx", str(university.folder / "nowhere" / "report.xlsx"), code=1)
     assert "Choose a file in a folder that you can write to" in said

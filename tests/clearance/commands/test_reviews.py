@@ -96,7 +96,7 @@ class TestCertificates:
         assert "is the number of" in issue(ready, "2019-0001", code=1)
         issue(ready, "2019-0002")
 
-    def test_one_that_there_is_not_says_where_to_look(self, ready: University) -> None:
+    def test_one_that_there_is_not_shows_where_to_look(self, ready: University) -> None:
         said = ready.run("certificates", "revoke", "nought", "--reason", "印错", "--as", "successor", code=1)
         assert "clearance certificates list" in said
 

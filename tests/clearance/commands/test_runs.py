@@ -1,4 +1,4 @@
-"""What people say about runs that wait, and waves, by the real command on a copy of the demo."""
+"""What people say about runs that wait, and expected changes, by the real command on a copy of the demo."""
 
 import re
 import sqlite3
@@ -31,7 +31,7 @@ def change(file: Path, statement: str) -> None:
 
 
 def state_of(university: University, run: str) -> str:
-    """Return how a run stands."""
+    """Return the state of a run."""
     return next(str(r["state"]) for r in university.json("runs", "list") if str(r["run"]) == run)
 
 
@@ -124,7 +124,7 @@ class TestWhatWaits:
         assert university.json("status", HELD)["standings"] == before
         assert f"run {waiting} is rejected" in university.run("runs", "approve", waiting, code=1)
 
-    def test_a_run_that_does_not_wait_says_where_to_look(self, university: University) -> None:
+    def test_a_run_that_does_not_wait_shows_where_to_look(self, university: University) -> None:
         assert "clearance runs list" in university.run("runs", "approve", "999", code=1)
         assert "needs no approval" in university.run("runs", "spot-check", "1", code=1)
 
@@ -187,7 +187,7 @@ class TestWaves:
         change(library, "DELETE FROM issues WHERE issue_id % 20 > 0")
         university.json("sync", "loans", code=4)
 
-    def test_a_wave_is_of_a_source_that_there_is(self, university: University) -> None:
+    def test_an_expected_change_is_of_a_source_that_there_is(self, university: University) -> None:
         said = university.run("expect", "announce", "gym", "cleared", "--most", "9", "--until", "2099-06-06", code=2)
         assert "loans" in said
         assert "clearance expect list" in university.run("expect", "withdraw", "7", code=1)

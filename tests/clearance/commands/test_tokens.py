@@ -32,7 +32,7 @@ def test_one_that_is_made_is_shown_once_listed_by_name_and_withdrawn(university:
     assert "revoked" in university.run("tokens", "list")
 
 
-def test_it_ends_after_four_hundred_days_or_when_its_maker_says(university: University) -> None:
+def test_it_ends_after_four_hundred_days_or_at_a_chosen_time(university: University) -> None:
     name, _ = made(university, "--until", "2099-07-31")
     (listed,) = university.json("tokens", "list")
     assert (listed["id"], listed["until"]) == (name, "2099-07-30T16:00:00Z")
@@ -41,14 +41,14 @@ def test_it_ends_after_four_hundred_days_or_when_its_maker_says(university: Univ
     assert int(mini["until"][:4]) - int(mini["made_at"][:4]) in (1, 2)
 
 
-def test_what_makes_no_sense_is_refused_with_the_way_out(university: University) -> None:
+def test_what_makes_no_sense_is_refused_with_the_fix(university: University) -> None:
     assert "clearance accounts list" in university.run("tokens", "create", "x", "--as", "nobody-here", code=1)
     name, _ = made(university)
     assert "later --until" in university.run("tokens", "create", "x", "--as", "portal", "--until", "2019-01-01", code=1)
     assert "clearance tokens list" in university.run("tokens", "revoke", "0" * 12 if name[0] != "0" else "f", code=1)
 
 
-def test_making_and_withdrawing_one_stands_in_the_audit_log(university: University) -> None:
+def test_making_and_withdrawing_one_is_in_the_audit_log(university: University) -> None:
     name, secret = made(university)
     university.run("tokens", "revoke", name)
     (desk,) = Path(university.config.parent.parent).rglob("clearance-desk.db")

@@ -16,7 +16,7 @@ def altered(university: University, statement: str) -> None:
         database.commit()
 
 
-def test_what_nobody_has_altered_agrees(university: University) -> None:
+def test_what_no_one_has_altered_agrees(university: University) -> None:
     assert "everything agrees" in university.run("verify")
     university.run("demo", "advance")
     university.run("sync")

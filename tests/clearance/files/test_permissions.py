@@ -89,7 +89,7 @@ class TestWithNoUmaskOfItsOwn:
 
 
 def run(world: World, *words: str, code: int = 0) -> str:
-    """Run a command on a university's settings; return all it said."""
+    """Run a command on a university's settings; return all it printed."""
     done = CliRunner().invoke(
         app, ["--config", str(world.file), *words], env={"STATUS_URL": world.url, "COLUMNS": "400"}
     )

@@ -114,7 +114,7 @@ class TestWhatIsRead:
         assert refused(text(HEAD, LIN) + row.encode() + b"\n", "结果.csv") == "broken"
 
     @pytest.mark.parametrize("name", ["结果.xls", "结果.xlsm", "结果", "结果.csv"])
-    def test_a_workbook_is_one_whatever_its_name_says(self, name: str) -> None:
+    def test_a_workbook_is_one_whatever_its_name_states(self, name: str) -> None:
         assert len(read(book(HEAD, LIN), name).rows) == 1
 
     def test_text_that_a_system_has_named_xls_is_text(self) -> None:
@@ -142,7 +142,7 @@ class TestWhatIsRefused:
             (b"PK\x03\x04 cut off", "结果.xlsx", "broken"),
         ],
     )  # fmt: skip
-    def test_what_is_no_sheet_says_what_it_is(self, content: bytes, name: str, word: str) -> None:
+    def test_what_is_no_sheet_states_what_it_is(self, content: bytes, name: str, word: str) -> None:
         assert refused(content, name) == word
 
     def test_a_header_without_the_columns_or_without_rows(self) -> None:
@@ -186,7 +186,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 class TestLibreOffice:
     """What a real spreadsheet program saves."""
 
-    def test_a_workbook_says_what_the_list_says(self, saved: dict[str, bytes]) -> None:
+    def test_a_workbook_states_what_the_list_states(self, saved: dict[str, bytes]) -> None:
         found = read(saved["xlsx"])
         assert found.columns == (*HEAD, "有效期至")
         assert found.rows == ((2, (*LIN, "2019-06-30")), (3, ("0015200300000123", "钱程", None, None, None)))

@@ -22,7 +22,7 @@ HARMLESS = "[bold]a[/bold] :book: \\x1b[31mred\\x1b[2J\\x1b]0;t\\x07\\x9b1m\\u20
 
 
 def of_others(text: str) -> bool:
-    """Say whether no character of a text does anything on a terminal."""
+    """Return whether no character of a text does anything on a terminal."""
     return not any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter != "\n" for letter in text)
 
 
@@ -157,7 +157,7 @@ class TestAmountsAndReasons:
         fees = next(one for one in university_of_three.json("check") if one.get("source") == "fees")
         assert fees["sample"]["row"]["amount"] == sent
 
-    def test_beside_a_decided_step_stands_the_reason_of_the_decision(self, university_of_three: Small) -> None:
+    def test_beside_a_decided_step_is_the_reason_of_the_decision(self, university_of_three: Small) -> None:
         words = ("--as", "librarian", "--reason", "数据有误")
         university_of_three.run("override", "set", OWES, "library", "cleared", *words)
         (line,) = (s for s in university_of_three.run("status", OWES).splitlines() if s.startswith("library "))
@@ -169,7 +169,7 @@ class TestAmountsAndReasons:
 
 
 class TestTheCommandItself:
-    def test_it_says_its_version(self, university_of_three: Small) -> None:
+    def test_it_states_its_version(self, university_of_three: Small) -> None:
         assert university_of_three.run("--version") == f"clearance {program_version()}\n"
 
     def test_a_shell_completes_commands_options_sources_steps_and_cohorts(self, university_of_three: Small) -> None:
@@ -197,7 +197,7 @@ class TestTheCommandItself:
         assert "not supported" in university_of_three.run(_CLEARANCE_COMPLETE="source_abc", code=1)
         assert "--show-completion" in university_of_three.run("--help")
 
-    def test_what_nobody_expected_ends_in_a_sentence_and_is_kept_for_the_maintainers(
+    def test_what_no_one_expected_ends_in_a_sentence_and_is_kept_for_the_maintainers(
         self, university_of_three: Small, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         def fails(*_: object, **__: object) -> None:

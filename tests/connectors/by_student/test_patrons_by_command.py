@@ -62,7 +62,9 @@ def of_sierra(served: Sierra, more: str = "") -> str:
     return f'url = "{url}"\nclient_id = "us"\nclient_secret = "env:SECRET"\n{more}'
 
 
-def test_alma_holds_for_loans_clears_who_has_none_and_leaves_strangers_unknown(alma: Alma, commands: Commands) -> None:
+def test_alma_holds_for_loans_clears_who_has_none_and_leaves_unknown_patrons_unknown(
+    alma: Alma, commands: Commands
+) -> None:
     alma.users[ONE] = {"loans": [loan(1)]}
     commands.ask("alma", "loans", of_alma(alma))
     assert "构造地质学" in commands.run("check", "fees")
@@ -87,7 +89,7 @@ def test_alma_holds_for_fees_that_it_hides_unless_asked(alma: Alma, commands: Co
     assert "99.95" in commands.evidence(TWO)
 
 
-def test_a_quota_that_is_used_up_changes_nothing_and_is_told(alma: Alma, commands: Commands) -> None:
+def test_a_quota_that_is_used_up_changes_nothing_and_is_reported(alma: Alma, commands: Commands) -> None:
     alma.users[ONE] = {"loans": [loan(1)]}
     commands.ask("alma", "loans", of_alma(alma))
     commands.run("sync")
@@ -99,7 +101,7 @@ def test_a_quota_that_is_used_up_changes_nothing_and_is_told(alma: Alma, command
     assert commands.verdicts() == before == ["held", "cleared", "cleared", "cleared", "unknown"]
 
 
-def test_a_key_that_is_not_let_in_is_told_by_check(alma: Alma, commands: Commands) -> None:
+def test_a_key_that_is_not_let_in_is_reported_by_check(alma: Alma, commands: Commands) -> None:
     alma.befalls = lambda _call: failure("UNAUTHORIZED", "API-key not defined")
     commands.ask("alma", "loans", of_alma(alma))
     assert "API-key not defined" in commands.run("check", "fees", code=5)
@@ -116,7 +118,7 @@ def test_blocks_hold_only_where_somebody_asks_for_them(alma: Alma, tmp_path: Pat
         assert ("校外借阅停用" in commands.evidence(ONE)) == (asks == "blocks")
 
 
-def test_sierra_holds_clears_and_leaves_strangers_and_doubles_unknown(sierra: Sierra, commands: Commands) -> None:
+def test_sierra_holds_clears_and_leaves_unknown_and_double_patrons_unknown(sierra: Sierra, commands: Commands) -> None:
     sierra.checkouts = {1: [checkout(1, 1)]}
     sierra.titles = {"1001": "构造地质学"}
     sierra.patrons[9] = [("u", FOUR)]

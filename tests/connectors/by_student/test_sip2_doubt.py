@@ -1,4 +1,4 @@
-"""What a library may answer over SIP2 that clears nobody, on a real socket."""
+"""What a library may answer over SIP2 that clears no one, on a real socket."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -50,7 +50,7 @@ DOUBTS = {
 
 class TestDoubt:
     @pytest.mark.parametrize("tamper", [doubt for doubt, _ in DOUBTS.values()], ids=DOUBTS.keys())
-    def test_releases_nobody(self, library: SipLibrary, tamper: Callable[[Asked, str], str]) -> None:
+    def test_releases_no_one(self, library: SipLibrary, tamper: Callable[[Asked, str], str]) -> None:
         library.tamper = tamper
         snapshot = ask(library).pull()
         held, _, doubtful = people(snapshot)
@@ -106,7 +106,7 @@ class TestDoubt:
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, set())
 
     @pytest.mark.parametrize("checksums", [True, False])
-    def test_falls_on_nobody_else_for_a_line_that_nobody_asked_for(
+    def test_falls_on_no_one_else_for_a_line_that_no_one_asked_for(
         self, library: SipLibrary, *, checksums: bool
     ) -> None:
         nothing = f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA{{}}|BLY|"

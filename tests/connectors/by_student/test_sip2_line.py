@@ -115,7 +115,7 @@ class TestTheLine:
         with pytest.raises(BrokenLine, match="wrong checksum"):
             parse_message(b"941AY3AZFDFB", "utf-8", checksums=True)
 
-    def test_whatever_comes_is_an_answer_or_a_clear_error_and_clears_nobody(self, library: SipLibrary) -> None:
+    def test_whatever_comes_is_an_answer_or_a_clear_error_and_clears_no_one(self, library: SipLibrary) -> None:
         """Lines that are cut, swapped and filled with noise; each has a right checksum, or none at all."""
         chance = random.Random(20190525)
         good = f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA20151001|AE张|BLY|AUB1|BV1.00|".encode()
@@ -209,7 +209,7 @@ class TestTheWay:
                 with pytest.raises(SourceRefused, match="not trusted"):
                     ask(library, **own).pull()
 
-    def test_by_tls_to_a_service_of_clear_text_is_refused_with_the_way_out(self, library: SipLibrary) -> None:
+    def test_by_tls_to_a_service_of_clear_text_is_refused_with_the_fix(self, library: SipLibrary) -> None:
         with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
             ask(library, host="localhost", tls=True, connect_timeout=timedelta(milliseconds=500)).pull()
         assert caught.value.fix_text.endswith(".")

@@ -1,4 +1,4 @@
-"""cx_Oracle, built as the documents say, without Oracle's client: how far it gets, and what it says then.
+"""cx_Oracle, built as the documents say, without Oracle's client: how far it gets, and what it reports then.
 
 The driver is built into a folder of its own, which only the processes started here see. Where it cannot be built, for
 want of a compiler or of a package index, these tests are skipped.
@@ -65,7 +65,7 @@ except SourceRefused as error:
 
 
 @pytest.mark.parametrize("own", ["", ', oracle_client="/no/such/client"'], ids=["none is named", "a wrong folder"])
-def test_without_oracles_client_it_is_refused_with_the_way_out(driver: Path, own: str) -> None:
+def test_without_oracles_client_it_is_refused_with_the_fix(driver: Path, own: str) -> None:
     said = said_by(driver, ASK % own)
     assert "DPI-1047" in said
     assert "Install Oracle's client here and set oracle_client to its folder" in said

@@ -1,4 +1,4 @@
-"""Whether an answer is still the last one, told by the database itself: on three real databases, and in a run."""
+"""Whether an answer is still the last one, reported by the database itself: on three real databases, and in a run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_the_same_rows_tell_the_same_in_any_order(library: Library) -> None:
         pytest.param([], id="nothing"),
     ],
 )
-def test_another_answer_tells_another(library: Library, other: list[Loan]) -> None:
+def test_another_answer_has_another_fingerprint(library: Library, other: list[Loan]) -> None:
     assert library.told(LOANS) != library.told(other)
 
 
@@ -95,19 +95,19 @@ def test_a_pull_brings_the_fingerprint_of_its_own_read(library: Library) -> None
     assert library.connector(Ticking()).pull().fingerprint == told
 
 
-def test_an_own_query_stands_for_the_answer(library: Library) -> None:
+def test_an_own_query_represents_the_answer(library: Library) -> None:
     own = {"fingerprint": "SELECT COUNT(*), MAX(card) FROM loans"}
     assert library.told(LOANS, **own) == library.told([("19990001", "", None, None), LOANS[1]], **own)
     assert library.told(LOANS, **own) != library.told(LOANS[:1], **own)
 
 
-def test_it_is_told_for_the_rosters_rows_alone_where_those_are_asked_for(library: Library) -> None:
+def test_it_is_reported_for_the_rosters_rows_alone_where_those_are_asked_for(library: Library) -> None:
     own = {"query": f"{QUERY} WHERE card IN :numbers", "population": "SELECT card FROM loans WHERE card IN :numbers"}
     ours = Candidates({LIN.number: (LIN.number,)}, 1)
     assert library.told(LOANS, candidates=ours, **own) == library.told(LOANS[:1], candidates=ours, **own)
 
 
-def test_without_the_setting_nothing_is_told(library: Library) -> None:
+def test_without_the_setting_nothing_is_reported(library: Library) -> None:
     library.fill(LOANS)
     connector = library.connector(Ticking(), fingerprint=False)
     assert connector.fingerprint() is None
@@ -139,12 +139,12 @@ class TestInARun:
         return made
 
     def pulled(self, world: World) -> bool:
-        """Run the loans; say whether the answer was brought."""
+        """Run the loans; return whether the answer was brought."""
         before = self.pulls
         self.outcome = world.run("loans")
         return self.pulls > before
 
-    def test_what_is_still_the_same_is_not_brought_and_the_run_says_so(
+    def test_what_is_still_the_same_is_not_brought_and_the_run_reports_it(
         self, sqlite_world: World, library: Library
     ) -> None:
         assert not self.pulled(sqlite_world)
@@ -231,7 +231,7 @@ class TestInARun:
         assert sqlite_world.verdict(QIAN.number, "library") is Verdict.HELD
 
 
-def test_who_joins_between_the_comparing_and_the_writing_is_compared_anew(
+def test_who_joins_between_the_comparing_and_the_writing_is_compared_again(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loan of somebody who joins in that moment is not stored yet: an unchanged answer must not clear them."""

@@ -338,7 +338,7 @@ def _sing() -> int:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
-    """A real database with a function that fails, and says so, wherever it is called."""
+    """A real database with a function that fails, and reports it, wherever it is called."""
     made = create_engine(url, poolclass=StaticPool)
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", lambda raw, _record: raw.create_function("canary", 0, _sing))
@@ -350,7 +350,7 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 def _answer(engine: Engine, query: str) -> list[object] | str:
-    """Return the one row that the server gives, or what it says instead."""
+    """Return the one row that the server gives, or what it reports instead."""
     # Colons and percent signs are none of these mixtures: what is written is what is sent.
     try:
         with engine.connect() as connection:

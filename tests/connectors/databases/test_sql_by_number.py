@@ -106,7 +106,7 @@ def test_a_check_shows_a_row_of_the_roster_and_works_before_there_is_one(library
     assert ask(library, Candidates()).check().row is None
 
 
-def test_nobody_on_the_roster_is_no_empty_answer(library: str) -> None:
+def test_no_one_on_the_roster_is_no_empty_answer(library: str) -> None:
     with pytest.raises(SourceUnavailable, match="clearance sync roster"):
         ask(library, Candidates({}, 1)).pull()
 
@@ -118,7 +118,7 @@ def test_a_question_from_a_date_on_is_bound_to_the_cohorts_windows(library: str)
     assert snapshot.candidates is None
 
 
-def test_a_date_without_a_window_is_told_with_the_mend(library: str) -> None:
+def test_a_date_without_a_window_is_reported_with_the_fix(library: str) -> None:
     own = {"url": f"env:URL:-{library}", "query": "SELECT card AS CARD FROM loans WHERE due > :opens"}
     connector = sql.connect(sql.Settings.model_validate(own), Question("loans", {"student": "CARD"}, Ticking()))
     with pytest.raises(SourceGarbled, match="add windows"):

@@ -79,7 +79,7 @@ class TestMariadbAsItIs:
         assert title == "构造地质学"
 
     def test_gbk_in_a_column_that_believes_itself_latin(self, mysql: str) -> None:
-        """Asked for as bytes, and told what they are, it is text again; its keys match either way."""
+        """Asked for as bytes, and declared as what they are, it is text again; its keys match either way."""
         self.table(mysql, "latin1")
         engine = create_engine(mysql, poolclass=NullPool)
         with engine.begin() as connection:

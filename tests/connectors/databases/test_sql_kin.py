@@ -1,6 +1,6 @@
 """Databases that speak another's wire under a name of their own: openGauss, Kingbase, OceanBase, TiDB.
 
-None of them runs here. What they tell of themselves is told by a real PostgreSQL, and by a socket in their stead.
+None of them runs here. What they tell of themselves is reported by a real PostgreSQL, and by a socket in their stead.
 """
 
 import socket
@@ -49,7 +49,7 @@ def test_a_postgresql_by_another_name_is_read_like_one(postgres_url: str, versio
     assert len(ask(postgres_url).pull().rows) == 4
 
 
-def test_rights_that_are_told_otherwise_are_no_failure(postgres_url: str) -> None:
+def test_rights_that_are_reported_otherwise_are_no_failure(postgres_url: str) -> None:
     """What keeps its roles elsewhere cannot be asked, and the check goes on in the same transaction."""
     office = DatabaseOffice(postgres_url, postgres_url)
     office.fill(ROWS)
@@ -106,7 +106,7 @@ def test_a_password_kept_in_opengausss_own_way_has_its_way_out(handshake_of_its_
         ("5.7.25-OceanBase-v4.3.5.1", "ob_query_timeout = 90000000", "WITH CONSISTENT SNAPSHOT, READ ONLY"),
     ],
 )
-def test_each_that_speaks_mysqls_wire_is_told_to_begin_in_its_own_words(version: str, limit: str, start: str) -> None:
+def test_each_that_speaks_mysqls_wire_begins_in_its_own_words(version: str, limit: str, start: str) -> None:
     told = beginning(version, PATIENCE)
     assert told[0] == f"SET SESSION {limit}"
     assert told[-1] == f"START TRANSACTION {start}"

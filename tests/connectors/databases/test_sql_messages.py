@@ -1,4 +1,4 @@
-"""What an error of a database says: the cause, where it is, who asks, and what can be done about this error."""
+"""What an error of a database reports: the cause, where it is, who asks, and what can be done about this error."""
 
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_database_that_is_not_there_is_called_that(served: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["mysql+pymysql", "postgresql+psycopg"])
-def test_a_host_that_is_not_there_and_a_port_where_nobody_listens_are_told_apart(scheme: str) -> None:
+def test_a_host_that_is_not_there_and_a_port_where_no_one_listens_are_distinguished(scheme: str) -> None:
     port = free_port()
     error = refusal(f"{scheme}://reader:hidden-word@127.0.0.1:{port}/library")
     assert isinstance(error, SourceUnavailable)
@@ -60,13 +60,13 @@ def test_a_host_that_is_not_there_and_a_port_where_nobody_listens_are_told_apart
     assert "reader:***@no-such-office.invalid" in error.what
 
 
-def test_a_statement_that_takes_too_long_is_told_to_be_that(postgres_url: str) -> None:
+def test_a_statement_that_takes_too_long_is_reported_as_that(postgres_url: str) -> None:
     error = refusal(postgres_url, "SELECT CAST(pg_sleep(60) AS text) AS NUMBER", timeout="1 s", allows=["pg_sleep"])
     assert isinstance(error, SourceUnavailable)
     assert "took longer than timeout" in error.fix_text
 
 
-def test_a_password_that_a_server_repeats_is_not_told(mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_a_server_repeats_is_not_shown(mariadb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server quotes the query where it stumbles; here that holds the name that is the password, too."""
     secret = "hidden_word"
     # The server lets everybody in without one.

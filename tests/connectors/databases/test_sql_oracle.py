@@ -41,7 +41,7 @@ QUERY = "SELECT number_ AS NUMBER_, title AS TITLE, barcode AS BARCODE FROM loan
 
 
 def ask(where: Place | OracleListener, query: str, columns: Mapping[str, str], **own: Any) -> sql.Sql:
-    """Return a connector that asks there, with another account, password or service where they are told."""
+    """Return a connector that asks there, with another account, password or service where they are given."""
     place = listening(where) if isinstance(where, OracleListener) else where
     told = {key: own.pop(key) for key in ("user", "word", "service") if key in own}
     settings = sql.Settings.model_validate({"url": f"env:NO_SUCH_NAME:-{place.address(**told)}", "query": query, **own})
@@ -150,7 +150,7 @@ def test_values_are_bound(library: Place) -> None:
 
 @listener_alone
 def test_gbk_in_a_database_that_believes_itself_ascii(tmp_path: Path) -> None:
-    """Unless told, it is refused with the way out; told, it is text, and the keys match."""
+    """Unless declared, it is refused with the fix; declared, it is text, and the keys match."""
     schema = Schema.of({"OLD": {"CARD": "CHAR(12)", "TITLE": "VARCHAR2(60)", "QTY": "NUMBER(6)"}}, "LIBSYS")
     path = tmp_path / "old.sqlite"
     load(path, schema, {"OLD": []})
@@ -334,7 +334,9 @@ class TestAnAccountThatCanWrite:
         ],
         ids=["may only read", "is not told its rights"],
     )
-    def test_who_may_only_read_or_is_not_told_passes_the_check(self, data: tuple[Path, Schema], rights: Rights) -> None:
+    def test_who_may_only_read_or_cannot_see_its_rights_passes_the_check(
+        self, data: tuple[Path, Schema], rights: Rights
+    ) -> None:
         with OracleListener(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
             sample = ask(server, LENT_QUERY, LENT).check()
         assert but_clocks(sample.warnings) == []

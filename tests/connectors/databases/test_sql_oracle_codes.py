@@ -103,7 +103,7 @@ def test_the_drivers_second_line_is_kept() -> None:
         ("ORA-00904: invalid identifier\nHelp: https://docs.oracle.com/", SourceGarbled, "no such column"),
     ],
 )
-def test_a_number_that_stands_for_another_is_sorted_by_its_cause(said: str, kind: type[SourceError], fix: str) -> None:
+def test_a_number_that_represents_another_is_sorted_by_its_cause(said: str, kind: type[SourceError], fix: str) -> None:
     office = Oracle("lent", "oracle+oracledb://reader@office/", PATIENCE, Options())
     found = office.to_source_error(type("DatabaseError", (Exception,), {})(said))
     assert type(found) is kind

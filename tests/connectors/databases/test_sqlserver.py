@@ -107,7 +107,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_the_password_untold() -> 
     assert "hidden-word" not in str(caught.value)
 
 
-def test_a_server_that_says_nothing_is_left_before_every_version_of_the_protocol_was_tried() -> None:
+def test_a_server_that_sends_nothing_is_left_before_every_version_of_the_protocol_was_tried() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"env:NO_SUCH_NAME:-mssql+pymssql://reader@127.0.0.1:{silent.getsockname()[1]}/fees"
         settings = sql.Settings.model_validate({"url": url, "query": "SELECT XH FROM V_SFQF", "connect_timeout": "1 s"})
@@ -122,8 +122,8 @@ def test_what_is_asked_is_sql_servers_own_language(statement: str) -> None:
     assert parsed is not None
 
 
-class ImportRow:
-    """A connection that answers what a server would and keeps what it was told."""
+class RecordingConnection:
+    """A connection that answers what a server would and keeps what it was sent."""
 
     def __init__(self, *answers: tuple[Any, ...]) -> None:
         self.answers = list(answers)
@@ -157,7 +157,7 @@ class ImportRow:
 
 @pytest.mark.parametrize(("snapshots", "level"), [(1, "SNAPSHOT"), (0, "READ COMMITTED"), (2, "READ COMMITTED")])
 def test_one_state_is_read_where_the_database_keeps_one(snapshots: int, level: str) -> None:
-    connection: Any = ImportRow((snapshots, False))
+    connection: Any = RecordingConnection((snapshots, False))
     OFFICE.begin(connection)
     assert connection.told[1:] == ["ROLLBACK", level, "SET LOCK_TIMEOUT 120000"]
 
@@ -171,10 +171,10 @@ def test_one_state_is_read_where_the_database_keeps_one(snapshots: int, level: s
         ((0, False), ("sa", 1), ["the account sa can change", "can be missed"]),
     ],
 )
-def test_a_check_tells_of_an_account_that_can_write_and_of_a_weaker_read(
+def test_a_check_reports_an_account_that_can_write_and_a_weaker_read(
     keeps: tuple[int, bool], rights: tuple[str, int], said: list[str]
 ) -> None:
-    connection: Any = ImportRow(keeps, rights)
+    connection: Any = RecordingConnection(keeps, rights)
     warnings = OFFICE.warnings(connection)
     assert [words in warning for words, warning in zip(said, warnings, strict=True)] == [True] * len(said)
     assert all(warning.endswith(".") for warning in warnings)
@@ -187,7 +187,7 @@ def wired(charset: object = "UTF-8", version: tuple[int, ...] = (7, 4)) -> Any:
 
 def read_by(raw: object, page: int | None) -> str:
     """Return what shows that no letter is lost over this connection, from a database of this code page."""
-    connection: Any = ImportRow((page,))
+    connection: Any = RecordingConnection((page,))
     connection.raw = raw
     return OFFICE.charset(connection, lambda _expression: ())
 
@@ -221,14 +221,14 @@ def test_a_connection_that_would_put_question_marks_is_refused_by_name(raw: obje
     assert "from the url" in caught.value.fix_text
 
 
-def test_pymssql_tells_its_charset_where_it_is_looked_for() -> None:
+def test_pymssql_reports_its_charset_where_it_is_looked_for() -> None:
     """No server runs here; the names are those of the real driver's classes."""
     assert hasattr(pymssql.Connection, "_conn")
     assert hasattr(pymssql._mssql.MSSQLConnection, "charset")
     assert hasattr(pymssql._mssql.MSSQLConnection, "tds_version_tuple")
 
 
-def test_pyodbc_is_told_to_take_text_as_utf_16() -> None:
+def test_pyodbc_is_asked_to_take_text_as_utf_16() -> None:
     told: list[Any] = []
     raw = SimpleNamespace(setdecoding=lambda kind, **how: told.append((kind, how)))
     dialect = SimpleNamespace(loaded_dbapi=SimpleNamespace(SQL_CHAR=1, SQL_WCHAR=-8))
@@ -236,7 +236,7 @@ def test_pyodbc_is_told_to_take_text_as_utf_16() -> None:
     assert told == [(1, {"encoding": "utf-16le", "ctype": -8})]
 
 
-def test_the_dialect_begins_anew_when_it_is_told_to_keep_snapshots() -> None:
+def test_the_dialect_begins_again_when_it_is_asked_to_keep_snapshots() -> None:
     """A transaction that began otherwise may not become one of snapshots (3951): the dialect ends it first."""
     engine = create_engine("mssql+pymssql://reader@finance/fees", poolclass=NullPool)
     told: list[str] = []

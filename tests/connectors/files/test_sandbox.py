@@ -89,7 +89,7 @@ class TestWhatTheReaderRaises:
             apart(reader)
         assert str(caught.value) == words
 
-    def test_a_reader_that_breaks_says_on_what_and_the_way_out(self) -> None:
+    def test_a_reader_that_breaks_states_on_what_and_the_fix(self) -> None:
         with pytest.raises(SourceGarbled, match="ZeroDivisionError: nothing to share") as caught:
             apart(readers.mistaken)
         assert str(caught.value).endswith("Save it anew.")
@@ -101,7 +101,7 @@ class TestWhatTheReaderRaises:
 
 class TestTheLimits:
     @only_posix
-    def test_more_memory_than_allowed_is_refused_with_the_way_out(self) -> None:
+    def test_more_memory_than_allowed_is_refused_with_the_fix(self) -> None:
         with pytest.raises(SourceGarbled, match="more than 100 MB of memory") as caught:
             apart(readers.greedy)
         assert "raise most_memory in [source.fees]," in caught.value.fix_text
@@ -111,7 +111,7 @@ class TestTheLimits:
             apart(readers.generous)
 
     @pytest.mark.parametrize("reader", [readers.busy, readers.idle])
-    def test_more_time_than_allowed_is_refused_with_the_way_out(self, reader: Reader[Any]) -> None:
+    def test_more_time_than_allowed_is_refused_with_the_fix(self, reader: Reader[Any]) -> None:
         with pytest.raises(SourceGarbled, match="more than 1 s to read") as caught:
             apart(reader, longest=timedelta(seconds=1))
         assert "raise longest in [source.fees]," in caught.value.fix_text
@@ -140,7 +140,7 @@ class TestAChildThatDies:
         with pytest.raises(SourceGarbled, match="exit code 0"):
             apart(readers.leaving)
 
-    def test_killed_from_outside_is_nobodys_fault(self) -> None:
+    def test_killed_from_outside_is_no_ones_fault(self) -> None:
         with pytest.raises(SourceUnavailable, match="another process ended the reader"):
             apart(readers.killed)
 
@@ -150,7 +150,7 @@ class TestNoChildIsLeftBehind:
     def test_when_the_one_who_waits_is_interrupted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         started: list[subprocess.Popen[bytes]] = []
 
-        class ImportRow(subprocess.Popen[bytes]):
+        class Launched(subprocess.Popen[bytes]):
             def __init__(self, *arguments: Any, **own: Any) -> None:
                 super().__init__(*arguments, **own)
                 started.append(self)
@@ -158,7 +158,7 @@ class TestNoChildIsLeftBehind:
         def interrupt(_done: int, _expected: int | None) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(subprocess, "Popen", ImportRow)
+        monkeypatch.setattr(subprocess, "Popen", Launched)
         with pytest.raises(KeyboardInterrupt):
             apart(readers.endless, progress=interrupt)
         assert started[0].returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""Lists that are broken, or made to hurt: each is refused with the reason and the way out, and within its limits."""
+"""Lists that are broken, or made to hurt: each is refused with the reason and the fix, and within its limits."""
 
 import random
 import string
@@ -72,7 +72,7 @@ def refused(path: Path, words: str, fix_text: str = "", *, memory: int = LITTLE,
 
 
 class TestWorkbooksThatUnpackWithoutEnd:
-    def test_one_that_says_so_is_not_opened(self, tmp_path: Path) -> None:
+    def test_one_that_declares_it_is_not_opened(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "list.xlsx", ("x" * 1_000_000 for _ in range(200)))
         assert path.stat().st_size < 3_000_000
         refused(path, "it would unpack to 200", "raise most_unpacked in", most_unpacked=LITTLE)

@@ -79,7 +79,7 @@ def test_an_answer_in_drops_that_ends_in_time_is_whole(office: HttpOffice) -> No
 
 @pytest.mark.parametrize("secret", [f"{SECRET}\nX: y", f"{SECRET}密", f"{SECRET}\udcff"])
 @pytest.mark.parametrize("kind", ["bearer", "header"])
-def test_a_secret_that_cannot_be_sent_is_refused_and_not_told(office: HttpOffice, kind: str, secret: str) -> None:
+def test_a_secret_that_cannot_be_sent_is_refused_and_not_shown(office: HttpOffice, kind: str, secret: str) -> None:
     key = {"bearer": "token", "header": "value"}[kind]
     name = {"name": "X-Api-Key"} if kind == "header" else {}
     with pytest.raises(SourceRefused, match="cannot be sent") as caught:
@@ -87,7 +87,7 @@ def test_a_secret_that_cannot_be_sent_is_refused_and_not_told(office: HttpOffice
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -> None:
+def test_no_traceback_shows_what_follows_the_question_mark(office: HttpOffice) -> None:
     for reply in (Reply(hang_up=True), Reply(b"[", length=9), Reply(late=2 * PATIENCE), Reply(b"{")):
         office.script.append(reply)
         with (
@@ -98,7 +98,7 @@ def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_no_traceback_tells_it_when_nobody_answers(office: HttpOffice) -> None:
+def test_no_traceback_shows_it_when_no_one_answers(office: HttpOffice) -> None:
     with socket.socket() as taken, OfficeClient(exchange(), "loans", lambda: MORNING) as asking:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(SourceUnavailable) as caught:
@@ -137,7 +137,7 @@ def test_an_answer_in_chunks_is_read_whole_and_a_cut_one_is_not(office: HttpOffi
         get(office)
 
 
-def test_a_server_that_repeats_our_secret_does_not_have_it_told(office: HttpOffice) -> None:
+def test_a_server_that_repeats_our_secret_does_not_have_it_shown(office: HttpOffice) -> None:
     office.script.append(as_json({"code": f"bad {SECRET}", "msg": f"{SECRET} is wrong"}))
     ok = {"path": "code", "equals": [0], "reason": "msg"}
     with pytest.raises(SourceRefused) as caught:
@@ -146,7 +146,7 @@ def test_a_server_that_repeats_our_secret_does_not_have_it_told(office: HttpOffi
     assert "is wrong" in str(caught.value)
 
 
-def test_a_fetched_token_is_not_told_either(office: HttpOffice) -> None:
+def test_a_fetched_token_is_not_shown_either(office: HttpOffice) -> None:
     ok = {"path": "code", "equals": [0], "reason": "msg"}
     auth = {"kind": "token", "url": f"{office.root}/api/token", "token": "data.token"}
     office.script.append(as_json({"code": 1, "msg": "token-number-1 has no rights"}))
@@ -178,7 +178,7 @@ def test_no_connection_stays_open_while_an_error_is_kept(office: HttpOffice) -> 
     assert kept.value.what
 
 
-def test_a_token_may_be_sent_as_a_parameter_and_is_still_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_may_be_sent_as_a_parameter_and_is_still_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """As data centres want it: got with GET, sent with each question, shown in no message."""
     seen: list[str] = []
 
@@ -318,7 +318,7 @@ def test_any_other_code_is_a_refusal_as_ever(office: HttpOffice, code: object) -
         get(office, ok=BUSY)
 
 
-def test_a_secret_that_is_spelt_otherwise_in_quotes_is_not_told(office: HttpOffice) -> None:
+def test_a_secret_that_is_spelt_otherwise_in_quotes_is_not_shown(office: HttpOffice) -> None:
     secret = "hid\"den\\wo'rd"
     office.script.append(as_json({"code": f"bad {secret}", "msg": [{"given": secret}]}))
     ok = {"path": "code", "equals": [0], "reason": "msg"}
@@ -327,7 +327,7 @@ def test_a_secret_that_is_spelt_otherwise_in_quotes_is_not_told(office: HttpOffi
     assert "den" not in str(caught.value)
 
 
-def test_basic_credentials_are_not_told_as_they_travel(office: HttpOffice) -> None:
+def test_basic_credentials_are_not_shown_as_they_travel(office: HttpOffice) -> None:
     auth = {"kind": "basic", "user": "reader", "password": Secret.given(SECRET)}
     office.script.append(as_json({"code": 1, "msg": f"who is {basic('reader', SECRET)}"}))
     with pytest.raises(SourceRefused) as caught:
@@ -403,7 +403,7 @@ def test_one_is_asked_to_wait_and_all_wait_once(office: HttpOffice) -> None:
     assert first == [7.0]
 
 
-def test_nobody_asks_while_the_pause_is_longer_than_the_longest_time(office: HttpOffice) -> None:
+def test_no_one_asks_while_the_pause_is_longer_than_the_longest_time(office: HttpOffice) -> None:
     quiet, pauses = Backoff(), list[float]()
     office.script.append(Reply(status=503, headers={"Retry-After": "3600"}))
     with asking(pauses, quiet, retries=3) as one, asking(pauses, quiet) as other:
@@ -431,17 +431,17 @@ class TestTrueCauses:
         assert SECRET not in str(caught.value)
         return caught.value
 
-    def test_a_name_that_nobody_knows(self) -> None:
+    def test_a_name_that_no_one_knows(self) -> None:
         error = self.refusal("http://no-such-office.invalid/api", SourceUnavailable)
         assert "the name no-such-office.invalid cannot be resolved" in error.what
         assert "DNS" in error.fix_text
 
-    def test_a_port_where_nobody_listens(self) -> None:
+    def test_a_port_where_no_one_listens(self) -> None:
         port = free_port()
         error = self.refusal(f"http://127.0.0.1:{port}/api", SourceUnavailable)
         assert f"no program listens on 127.0.0.1:{port}" in error.what
 
-    def test_a_server_that_hangs_up_and_one_that_says_nothing(self, office: HttpOffice) -> None:
+    def test_a_server_that_hangs_up_and_one_that_sends_nothing(self, office: HttpOffice) -> None:
         office.script.append(Reply(hang_up=True))
         assert "closed the connection before it answered" in self.refusal(office.url, SourceUnavailable).what
         office.script.append(Reply(late=2 * PATIENCE))
@@ -493,7 +493,7 @@ class TestTrueCauses:
             (Reply(b"OK, but no data"), SourceGarbled, "is not JSON.*OK, but no data"),
         ],
     )
-    def test_a_failed_answer_is_told_in_its_own_words(
+    def test_a_failed_answer_is_reported_in_its_own_words(
         self, office: HttpOffice, reply: Reply, kind: type[SourceError], words: str
     ) -> None:
         office.script.append(reply)
@@ -508,7 +508,7 @@ class TestTrueCauses:
                 error = self.refusal(office.url, SourceRefused, auth={"kind": "bearer", "token": Secret.given(SECRET)})
                 assert "hidden" not in error.what
 
-    def test_who_asks_is_told_where_it_is_refused(self, office: HttpOffice) -> None:
+    def test_who_asks_learns_where_it_is_refused(self, office: HttpOffice) -> None:
         auth: dict[str, Any] = {"kind": "basic", "user": "reader", "password": Secret.given(SECRET)}
         office.script.append(Reply(status=403))
         assert "answered HTTP 403 to reader" in self.refusal(office.url, SourceRefused, auth=auth).what

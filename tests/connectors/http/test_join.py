@@ -32,13 +32,13 @@ def test_ids_that_are_written_in_two_ways_are_one(one: Cell, other: Cell) -> Non
     assert join(people((one, LIN.number)), (other, "书")).rows == [(LIN.number, "书")]
 
 
-def test_what_a_reader_without_a_number_has_is_kept_and_is_nobodys() -> None:
+def test_what_a_reader_without_a_number_has_is_kept_and_is_no_ones() -> None:
     snapshot = join(people(("r1", None), ("r2", LIN.number)), ("r1", "书"))
     assert snapshot.rows == [(None, "书")]
     assert snapshot.population == [LIN.number]
 
 
-def test_a_thing_without_an_id_is_nobodys_even_where_a_reader_has_none() -> None:
+def test_a_thing_without_an_id_is_no_ones_even_where_a_reader_has_none() -> None:
     who = people((None, QIAN.number), ("r2", LIN.number))
     snapshot = join(who, (None, "书"), ("r2", "书"))
     assert snapshot.rows == [(None, "书"), (LIN.number, "书")]
@@ -79,6 +79,6 @@ def test_one_id_with_two_numbers_is_no_answer() -> None:
         join(people(("r1", LIN.number), ("r1 ", QIAN.number)))
 
 
-def test_where_there_is_nobody_there_is_nothing() -> None:
+def test_where_there_is_no_one_there_is_nothing() -> None:
     snapshot = join(people())
     assert (list(snapshot.rows), snapshot.population) == ([], [])

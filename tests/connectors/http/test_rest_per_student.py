@@ -119,7 +119,7 @@ def test_each_number_is_asked_about_once(office: HttpOffice) -> None:
     assert sorted(str(row[0]) for row in snapshot.rows) == ["20151001", "20151001", "20152003", "20152004"]
 
 
-def test_the_snapshot_is_about_this_roster_and_nobody_else(office: HttpOffice) -> None:
+def test_the_snapshot_is_about_this_roster_and_no_one_else(office: HttpOffice) -> None:
     snapshot = ask(office).pull()
     assert snapshot.candidates == 7
     assert set(snapshot.population or ()) == set(ROSTER.every_number())
@@ -133,7 +133,7 @@ def test_the_whole_shows_what_each_answer_shows(office: HttpOffice) -> None:
     assert ProofKind.COLUMNS_PRESENT in shown
 
 
-def test_nobody_on_the_roster_is_no_answer(office: HttpOffice) -> None:
+def test_no_one_on_the_roster_is_no_answer(office: HttpOffice) -> None:
     for act in ("pull", "check"):
         with pytest.raises(SourceUnavailable, match="Sync the roster first: clearance sync roster"):
             getattr(ask(office, roster=Candidates(revision=1)), act)()
@@ -172,7 +172,7 @@ def test_a_record_may_name_another_number_of_the_same_student(office: HttpOffice
 
 
 @pytest.mark.parametrize("whom", ["20159999", None])
-def test_an_answer_about_somebody_else_or_nobody_is_no_answer(office: HttpOffice, whom: str | None) -> None:
+def test_an_answer_about_somebody_else_or_no_one_is_no_answer(office: HttpOffice, whom: str | None) -> None:
     about = as_json({"data": {"rows": [{**ROWS[0], "NUMBER": whom}], "total": 1}})
     office.befalls = lambda call: about if number_of(call) == "20151001" else None
     with pytest.raises(SourceGarbled, match=r"another student|without a student") as caught:
@@ -182,7 +182,7 @@ def test_an_answer_about_somebody_else_or_nobody_is_no_answer(office: HttpOffice
         ask(office).pull_one("20151001")
 
 
-def test_a_parameter_that_the_system_overlooks_clears_nobody(office: HttpOffice) -> None:
+def test_a_parameter_that_the_system_overlooks_clears_no_one(office: HttpOffice) -> None:
     own: dict[str, Any] = {"one": {"no": "{student}"}, "proofs": ["one_answer"], "total": None}
     with pytest.raises(SourceGarbled, match="another student"):
         ask(office, **own).pull()
@@ -213,7 +213,7 @@ def test_answers_about_one_student_may_come_in_pages(office: HttpOffice) -> None
     assert {call.params["page"] for call in office.asked if number_of(call) == "20151001"} == {"1", "2", "3"}
 
 
-def test_a_404_about_one_student_is_refused_unless_it_is_said_to_mean_unknown(office: HttpOffice) -> None:
+def test_a_404_about_one_student_is_refused_unless_it_is_declared_to_mean_unknown(office: HttpOffice) -> None:
     office.known = {"20151001", "20152003", "20152004"}
     with pytest.raises(SourceRefused, match="HTTP 404"):
         ask(office, **by_address(office)).pull()
@@ -232,7 +232,7 @@ def test_one_student_who_is_unknown_there_is_outside_and_not_clear(office: HttpO
     assert connector.check().row is None
 
 
-def test_a_system_that_knows_nobody_on_the_roster_is_at_a_wrong_address(office: HttpOffice) -> None:
+def test_a_system_that_knows_no_one_on_the_roster_is_at_a_wrong_address(office: HttpOffice) -> None:
     office.known = set()
     with pytest.raises(SourceGarbled, match="knows no student on the roster"):
         ask(office, **by_address(office, missing="outside")).pull()
@@ -277,7 +277,7 @@ def test_four_workers_leave_a_system_alone_that_asks_one_of_them_to(office: Http
     assert len(office.asked) <= 4
 
 
-def test_a_second_look_asks_about_these_and_knows_nobody_else(office: HttpOffice) -> None:
+def test_a_second_look_asks_about_these_and_knows_no_one_else(office: HttpOffice) -> None:
     office.known = {"20151001", "20152004"}
     connector = ask(office, **by_address(office, missing="outside"))
     assert isinstance(connector, AsksByNumber)
@@ -311,7 +311,7 @@ def test_a_cut_or_wrong_total_about_one_student_is_no_answer(office: HttpOffice)
         ask(office).pull()
 
 
-def test_each_worker_logs_in_once_and_anew_when_its_token_runs_out(office: HttpOffice) -> None:
+def test_each_worker_logs_in_once_and_again_when_its_token_runs_out(office: HttpOffice) -> None:
     office.admits = lambda call: call.headers.get("X-Access-Token") in office.tokens[-1:]
     office.befalls = lambda call: (
         office.tokens.clear() if number_of(call) == "20152004" and len(office.logins) == 1 else None
@@ -320,7 +320,7 @@ def test_each_worker_logs_in_once_and_anew_when_its_token_runs_out(office: HttpO
     assert len(office.logins) == 2
 
 
-def test_the_longest_time_of_an_exchange_begins_anew_with_each_student(
+def test_the_longest_time_of_an_exchange_begins_again_with_each_student(
     office: HttpOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[int] = []

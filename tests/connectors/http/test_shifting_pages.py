@@ -1,4 +1,4 @@
-"""A book comes back and another is lent while pages are read: nobody who still owes is missing, in any connector."""
+"""A book comes back and another is lent while pages are read: no one who still owes is missing, in any connector."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,14 +39,14 @@ def holds(snapshot: Snapshot, *numbers: str) -> bool:
 
 
 def released(snapshot: Snapshot, number: str) -> bool:
-    """Say whether an answer releases a student whose record was held."""
+    """Return whether an answer releases a student whose record was held."""
     return not holds(snapshot, number) and number not in map(str, snapshot.unsettled)
 
 
 @pytest.mark.parametrize("total", ["body", "header"])
 @pytest.mark.parametrize("style", STYLES[1:])
 @pytest.mark.parametrize("reference", [True, False])
-def test_rest_misses_nobody(style: Style, total: str, *, reference: bool) -> None:
+def test_rest_misses_no_one(style: Style, total: str, *, reference: bool) -> None:
     columns = {"student": "NUMBER", "title": "TITLE"} | ({"reference": "BARCODE"} if reference else {})
     with HttpOffice(loans(11), style, total) as office:
         office.shift_once(office.rows, 1, loans(12)[-1])
@@ -57,7 +57,7 @@ def test_rest_misses_nobody(style: Style, total: str, *, reference: bool) -> Non
 
 
 @pytest.mark.parametrize("style", ["page", "offset"])
-def test_a_quiet_list_is_read_twice_and_nobody_is_unsettled(style: Style) -> None:
+def test_a_quiet_list_is_read_twice_and_no_one_is_unsettled(style: Style) -> None:
     with HttpOffice(loans(11), style) as office:
         snapshot = ask(office, paging=paging(style, 4)).pull()
         asked = len(office.asked)
@@ -93,7 +93,7 @@ def test_a_quiet_list_with_etags_is_brought_once_and_proven_by_them(style: Style
     ],
     ids=["weak", "one for all", "not on every page"],
 )
-def test_an_etag_that_says_too_little_spares_no_reading(tags: Callable[[bytes], str]) -> None:
+def test_an_etag_that_states_too_little_spares_no_reading(tags: Callable[[bytes], str]) -> None:
     with HttpOffice(loans(11)) as office:
         office.tags = tags
         snapshot = ask(office, paging=paging("page", 4)).pull()
@@ -175,7 +175,7 @@ def without_order(office: HttpOffice) -> Callable[[int, Rows], Rows]:
 
 
 @pytest.mark.parametrize("volatile", [False, True])
-def test_pages_without_order_release_nobody_though_nothing_tells_records_apart(*, volatile: bool) -> None:
+def test_pages_without_order_release_no_one_though_nothing_sets_records_apart(*, volatile: bool) -> None:
     with HttpOffice(loans(43)) as office:
         pages = without_order(office)
 
@@ -201,7 +201,7 @@ def test_no_page_lost_is_claimed_only_where_references_show_it() -> None:
 
 
 @pytest.mark.parametrize("reference", [True, False])
-def test_datacentre_misses_nobody(*, reference: bool) -> None:
+def test_datacentre_misses_no_one(*, reference: bool) -> None:
     columns = {name: column for name, column in FEES.items() if reference or name != "reference"}
     with DataCentre(fees(11), secret=CENTRE_SECRET) as centre:
         centre.shift_once(centre.rows, 1, fees(12)[-1])
@@ -211,7 +211,7 @@ def test_datacentre_misses_nobody(*, reference: bool) -> None:
     assert holds(snapshot, *(row["XH"] for row in fees(11) if row["XH"] != BRINGS_BACK))
 
 
-def test_interlib_misses_nobody() -> None:
+def test_interlib_misses_no_one() -> None:
     readers = [reader(f"R{n}", f"2015{n:06}") for n in range(12)]
     books = [loan(f"R{n}", f"书{n}", f"B{n}") for n in range(12)]
     with Openlib(OPENLIB_SECRET, readers, books[:11]) as library:
@@ -230,7 +230,7 @@ def koha() -> Iterator[Koha]:
         yield served
 
 
-def test_koha_rest_misses_nobody_and_reads_once(koha: Koha) -> None:
+def test_koha_rest_misses_no_one_and_reads_once(koha: Koha) -> None:
     new = checkout(20, 1, 102)
     koha.shift_once(koha.tables["checkouts"], 1, new, "/api/v1/checkouts")
     snapshot = ask_koha(koha, per_page=4, titles=False).pull()
@@ -238,7 +238,7 @@ def test_koha_rest_misses_nobody_and_reads_once(koha: Koha) -> None:
     assert len([call for call in koha.asked_for if call.path.endswith("/checkouts")]) == 4
 
 
-def test_koha_rest_misses_no_patron_whose_number_stands_in_an_attribute(koha: Koha) -> None:
+def test_koha_rest_misses_no_patron_whose_number_is_in_an_attribute(koha: Koha) -> None:
     gone = koha.tables["patrons"][1]
     koha.shift_once(koha.tables["patrons"], 1, patron(30, "2015000030", ("NO", "A30")), "/api/v1/patrons")
     snapshot = ask_koha(koha, per_page=4, titles=False, attribute="NO").pull()
@@ -259,7 +259,7 @@ class TestUnited:
         whole = united([[("a", 1)], [("a", 1)]], [[("a", 1), ("b", 2)]])
         assert (whole.rows, whole.unsettled) == ([("a", 1)], ["b"])
 
-    def test_a_row_about_nobody_unsettles_nobody(self) -> None:
+    def test_a_row_about_no_one_unsettles_no_one(self) -> None:
         assert united([[(None, 1)], [("", 2)]]).unsettled == []
 
     @pytest.mark.parametrize(("differing", "disorder"), [(3, False), (4, True)])

@@ -110,7 +110,7 @@ def test_a_loosened_connection_looks_at_certificates_as_ever(folder: Path, good:
 
 @contextmanager
 def tunnel() -> Iterator[str]:
-    """Give the address of a proxy that carries one connection after another to wherever CONNECT says."""
+    """Give the address of a proxy that carries one connection after another to wherever CONNECT names."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def carry(end: socket.socket) -> None:
@@ -190,7 +190,7 @@ def test_a_port_without_tls_is_called_that(good: Certificate) -> None:
     assert "http:// in url" in error.fix_text
 
 
-def test_settings_that_are_no_longer_needed_are_told_to_go(good: Certificate) -> None:
+def test_settings_that_are_no_longer_needed_are_reported(good: Certificate) -> None:
     with TlsOffice(good, only(TLS_1_2)) as office:
         error = refused(office.url, good.authority, tls_minimum="1.3")
     assert "Remove tls_minimum and tls_ciphers" in error.fix_text
@@ -206,7 +206,7 @@ def test_settings_that_are_no_longer_needed_are_told_to_go(good: Certificate) ->
         ({"tls_minimum": "1.3", "tls_ciphers": "AES128-SHA"}, "TLS 1.3 has ciphers of its own"),
     ],
 )
-def test_a_slip_in_the_settings_is_told(own: Mapping[str, str], why: str) -> None:
+def test_a_slip_in_the_settings_is_reported(own: Mapping[str, str], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Tls.model_validate(own)
 
@@ -244,7 +244,7 @@ MYSQL, ORACLE = (
         ),
     ],
 )
-def test_a_driver_that_cannot_be_told_is_named_with_the_reason(url: str, own: Mapping[str, str], why: str) -> None:
+def test_a_driver_without_such_a_setting_is_named_with_the_reason(url: str, own: Mapping[str, str], why: str) -> None:
     assert re.search(why, str(ask(url, **own)))
     if "hidden-word" not in url:
         # The file itself may hold it: it is then refused with the other settings.
@@ -320,7 +320,7 @@ def test_an_oracle_of_old_tls_is_asked_with_the_setting_that_the_message_names(g
         ("SSL error: unexpected eof while reading", SourceUnavailable, "closed the connection", "next run"),
     ],
 )
-def test_what_libpq_says_has_its_cause(said: str, kind: type[SourceError], cause: str, fix_text: str) -> None:
+def test_what_libpq_reports_has_its_cause(said: str, kind: type[SourceError], cause: str, fix_text: str) -> None:
     found = cause_of(said, plain="sslmode=disable in the url", authority="sslrootcert in the url", settings=False)
     assert found is not None
     assert found.kind is kind

@@ -43,7 +43,7 @@ class Time:
 
 
 class System:
-    """A system that answers about one number at a time, or fails as a test tells it to."""
+    """A system that answers about one number at a time, or fails as a test asks it to."""
 
     def __init__(self, fault: Callable[[str, int], BaseException | None] = lambda _number, _time: None) -> None:
         self._fault = fault
@@ -98,7 +98,7 @@ def test_a_number_named_twice_is_asked_about_once() -> None:
     assert sorted(system.asked) == ["1", "2"]
 
 
-def test_nobody_to_ask_about_opens_nothing() -> None:
+def test_no_one_to_ask_about_opens_nothing() -> None:
     system = System()
     assert ask_each([], system.opening, PerStudent(), "loans") == {}
     assert system.opened == 0
@@ -134,7 +134,7 @@ def test_all_workers_stand_in_one_line() -> None:
     assert sorted(time.waits) == [round(turn / 10, 6) for turn in range(30)]
 
 
-def test_what_nobody_answered_is_asked_again_and_nothing_else() -> None:
+def test_what_no_one_answered_is_asked_again_and_nothing_else() -> None:
     ailing = {"20150003", "20150017"}
     system, time = System(lambda n, times: unavailable() if n in ailing and times < 3 else None), Time()
     assert len(go(system, time, rounds=3, pause=timedelta(seconds=10))) == 30
@@ -207,7 +207,7 @@ def test_no_pause_between_rounds_goes_beyond_the_longest_time() -> None:
     assert not time.pauses
 
 
-def test_progress_tells_how_many_have_been_answered() -> None:
+def test_progress_reports_how_many_have_been_answered() -> None:
     seen: list[tuple[int, int | None]] = []
     go(System(), progress=lambda *figures: seen.append(figures))
     assert seen == [(done, 30) for done in range(1, 31)]
@@ -275,7 +275,7 @@ def test_a_worker_that_pauses_is_woken_when_the_walk_ends() -> None:
         ask_each(["1", "2"], opening, PerStudent(at_once=2), "loans")
 
 
-def test_as_many_as_are_spared_may_stay_without_an_answer_unless_nobody_answers() -> None:
+def test_as_many_as_are_spared_may_stay_without_an_answer_unless_no_one_answers() -> None:
     mute = System(lambda number, _time: unavailable() if number in NUMBERS[:2] else None)
     time = Time()
     limits = PerStudent(rounds=2)

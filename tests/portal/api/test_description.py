@@ -50,7 +50,7 @@ def test_it_says_which_cohorts_steps_and_languages_there_are_here(described: dic
 
 
 def test_the_page_about_it_names_every_route_and_every_parameter() -> None:
-    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     for endpoint, _ in ENDPOINTS:
         assert f"`GET {PREFIX}{endpoint.path}`" in page
         for name, field in endpoint.question.model_fields.items():

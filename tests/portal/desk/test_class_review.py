@@ -188,7 +188,7 @@ class TestOneGo:
         assert not {FORTY[3], FORTY[7], FORTY[19]} & set(issued)
         assert issued[FORTY[0]] == "1049120190500098"
         assert issued[FORTY[2]] == "1049120190500100", "noughts and width are kept as it counts on"
-        (line,) = lines(university, AuditEvent.MORNING_HELD)
+        (line,) = lines(university, AuditEvent.CLASS_REVIEWED)
         assert {"reviewed": 37, "issued": 37, "left_out": 0, "class_name": CLASS}.items() <= line.detail.items()
         again = seen(browser)
         assert fields_of(again)["pick"] == [FORTY[3], FORTY[7], FORTY[19]]
@@ -309,7 +309,7 @@ class TestWhatIsWrong:
         assert again.status_code == 409
         assert "没有办理任何学生" in again.text
         assert section(again, "没有办成").count("已经有证书了。") == 3
-        assert len(lines(ready, AuditEvent.MORNING_HELD)) == 1
+        assert len(lines(ready, AuditEvent.CLASS_REVIEWED)) == 1
 
     def test_a_forged_confirmation_does_nothing_outside_the_scopes(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")

@@ -26,8 +26,8 @@ NO_PAGE_ASKS = {
     DecisionCode.IS_A_REVIEW: "a review has its own page",
     DecisionCode.NO_SUCH_REVIEW: "a step has its own page",
     DecisionCode.NO_SUCH_VERDICT: "the form offers what can be given",
-    DecisionCode.NOBODY_CHOSEN: "the form says so before",
-    DecisionCode.NOBODY_PASSED: "each who is left out has a sentence",
+    DecisionCode.NONE_CHOSEN: "the form says so before",
+    DecisionCode.NONE_PASSED: "each who is left out has a sentence",
     DecisionCode.NO_SUCH_BATCH: "HTTP 404",
 }
 
@@ -72,7 +72,7 @@ def test_every_sentence_is_in_the_english_catalogue(surface: Surface) -> None:
 
 def test_a_cell_that_is_empty_reads_as_one_that_is_not_where_that_is_all_the_same() -> None:
     assert unfilled(RowFault.NAME, Surface.EMPTY_CELL) != unfilled(RowFault.NAME, SHEET)
-    assert unfilled(RowFault.NOBODY, Surface.EMPTY_CELL) == unfilled(RowFault.NOBODY, SHEET)
+    assert unfilled(RowFault.NO_SUCH_STUDENT, Surface.EMPTY_CELL) == unfilled(RowFault.NO_SUCH_STUDENT, SHEET)
 
 
 def test_codes_of_two_families_that_are_spelled_alike_have_their_own_sentences() -> None:

@@ -281,7 +281,7 @@ class TestTheOfficeAndTwoPeople:
             status, page = say(admin, run, "approve", digest=digest)
         assert status == 409
         assert "需要另一个人" in page
-        assert len([o for o in strict.votes.of_run(run) if o.says is VoteKind.APPROVE]) == 1
+        assert len([o for o in strict.votes.of_run(run) if o.kind is VoteKind.APPROVE]) == 1
 
 
 class TestRights:

@@ -149,7 +149,7 @@ class TestAccounts:
         assert world.accounts.add_students(people, world.now) == (2, ())
         assert world.accounts.add_students([*people, ("WANG", "x")], world.now) == (0, ("WANG",))
 
-    def test_a_password_says_since_when_and_ends_codes_and_sessions(self, world: World, key: DeskKey) -> None:
+    def test_a_password_states_since_when_and_ends_codes_and_sessions(self, world: World, key: DeskKey) -> None:
         codes, day = Codes(world.desk, key), timedelta(days=1)
         code = codes.make("li", made_by="x", now=world.now, lasts=day)
         world.accounts.open_session(b"token", "li", world.now, longest=day, method="code", narrowed="password")

@@ -39,7 +39,7 @@ def test_the_newest_come_first_and_the_next_page_goes_on_where_one_ended(log: Au
     assert len(set(lines)) == 4
 
 
-def test_they_are_found_by_account_deed_and_student_together(log: Audit) -> None:
+def test_they_are_found_by_account_event_and_student_together(log: Audit) -> None:
     assert {line.student for line in log.newest(account="dean")} == {None, LIN.number}
     assert [line.account for line in log.newest(event=AuditEvent.SAW_STUDENT, student=QIAN.number)] == ["admin"]
     assert log.newest(account="dean", event=AuditEvent.SPOKE_ON_RUN) == ()

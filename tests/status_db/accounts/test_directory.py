@@ -60,7 +60,7 @@ def test_a_search_takes_every_sign_as_itself(directory: AccountDirectory, text: 
     assert names(directory.found(text)) == accounts
 
 
-def test_who_holds_a_grant_is_told_of_active_accounts_alone(directory: AccountDirectory, world: World) -> None:
+def test_holders_of_a_grant_are_read_from_active_accounts_alone(directory: AccountDirectory, world: World) -> None:
     ((account, grant),) = directory.holders(Act.REVIEW)
     assert (account, grant.scope) == ("wang_li", {"college": ("资源学院",)})
     world.accounts.deactivate("wang_li")
@@ -93,7 +93,7 @@ class TestTheLastWhoManages:
 
 
 class TestTheRoster:
-    def test_its_values_are_told_column_by_column(self, world: World) -> None:
+    def test_its_values_are_reported_column_by_column(self, world: World) -> None:
         world.run(ROSTER)
         values = RosterReader(world.reading).values(COHORT)
         assert values["college"] == ("地球科学学院", "资源学院")
@@ -121,7 +121,7 @@ class TestRunsAndStrangers:
         assert runs.listed(COHORT, sources=[]) == ()
         assert runs.listed("2020") == ()
 
-    def test_strangers_near_to_a_student_come_first(self, world: World) -> None:
+    def test_unmatched_rows_with_a_match_hint_come_first(self, world: World) -> None:
         world.says["loans"] = [
             GEOLOGY_LOAN,
             *({**GEOLOGY_LOAN, "CARD": f"9{i:07}", "BARCODE": f"S{i}"} for i in range(3)),

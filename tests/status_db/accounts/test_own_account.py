@@ -33,7 +33,7 @@ def world(roles: FourRoles, postgres_url: str, tmp_path: Path) -> Iterator[World
         yield made
 
 
-def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, roles: FourRoles) -> None:
+def test_the_students_role_reports_and_ends_what_is_a_students_own(world: World, roles: FourRoles) -> None:
     now, key = world.now, world.desk_key
     codes = Codes(world.desk, key)
     for student in (STUDENT, OTHER):
@@ -62,7 +62,7 @@ def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, r
     store.engine.dispose()
 
 
-def test_the_desks_role_asks_confirms_and_tells(world: World, roles: FourRoles) -> None:
+def test_the_desks_role_asks_confirms_and_reports(world: World, roles: FourRoles) -> None:
     engine = roles.engine(world.url, roles.named.desk)
     store = DeskStore(engine, world.settings.status_db.ledger_key_file)
     codes = Codes(store, world.desk_key)

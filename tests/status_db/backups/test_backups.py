@@ -47,7 +47,7 @@ class TestTheDrill:
         go_on(house.world)
         assert {outcome.state for outcome in house.world.run_all().values()} == {RunState.UNCHANGED}
 
-    def test_whoever_was_signed_in_signs_in_anew(self, house: House, elsewhere: list[BackedUpDatabase]) -> None:
+    def test_whoever_was_signed_in_signs_in_again(self, house: House, elsewhere: list[BackedUpDatabase]) -> None:
         made = house.back_up()
         house.restore(made, elsewhere)
         engine = create_engine(elsewhere[-1].url, poolclass=NullPool)
@@ -98,7 +98,7 @@ class TestTheDrill:
 
 
 class TestWhatABackupIs:
-    def test_it_says_what_it_holds(self, house: House) -> None:
+    def test_it_states_what_it_holds(self, house: House) -> None:
         made = house.back_up()
         said = json.loads((made.folder / "manifest.json").read_text(encoding="utf-8"))
         assert said["made_at"].startswith("2019-05-25T0")
@@ -128,7 +128,7 @@ class TestWhatABackupIs:
             house.back_up()
         assert house.names == []
 
-    def test_one_that_is_not_as_it_says_is_none(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_is_not_what_it_claims_is_none(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         """The copy is damaged between being written and being read again."""
         flushed = private_files.flush
 

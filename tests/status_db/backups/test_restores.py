@@ -1,4 +1,4 @@
-"""What is not restored leaves everything as it stands, and what is restored says what to do next."""
+"""What is not restored leaves everything as it is, and what is restored reports what to do next."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.status_db.house import House, damage, everything, go_on, told_otherwi
 class TestWhatIsNotRestored:
     @pytest.fixture
     def made(self, house: House) -> Iterator[BackupResult]:
-        """A backup whose restoring must leave everything as it stands."""
+        """A backup whose restoring must leave everything as it is."""
         made = house.back_up()
         go_on(house.world)
         before = house.rows()
@@ -59,7 +59,7 @@ class TestWhatIsNotRestored:
         with pytest.raises(BackupError, match="Set url and desk_url"):
             house.restore(made, [BackedUpDatabase("sqlite:///x.db", schema_version.PARTS)], replace=True)
 
-    def test_any_over_rows_that_stand_unless_told_so(self, house: House, made: BackupResult) -> None:
+    def test_any_over_existing_rows_unless_asked_to(self, house: House, made: BackupResult) -> None:
         with pytest.raises(BackupError, match=r"already has .* rows\. .*--replace"):
             house.restore(made)
 
@@ -75,7 +75,7 @@ class TestWhatIsNotRestored:
             connection.execute(update(state).where(state.c.source == "fees").values(dict.fromkeys(held, None)))
 
 
-def test_a_run_whose_process_has_gone_hinders_nobody(house: House) -> None:
+def test_a_run_whose_process_has_gone_hinders_no_one(house: House) -> None:
     made = house.back_up()
     held = {"lease_run": 1, "lease_owner": "a process", "lease_until": house.world.now + timedelta(minutes=1)}
     with house.world.engine.begin() as connection:
@@ -87,7 +87,7 @@ def test_a_run_whose_process_has_gone_hinders_nobody(house: House) -> None:
     assert done.manifest == made.manifest
 
 
-def test_an_older_schema_is_restored_and_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_schema_is_restored_and_reported(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     made = house.back_up()
     house.stop()
     known = {part: schema_version.known(part) for part in schema_version.PARTS}

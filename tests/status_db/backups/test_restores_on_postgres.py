@@ -146,7 +146,7 @@ class TestOnPostgres:
             house.back_up()
         assert "geheim" not in str(refused.value)
 
-    def test_programs_that_are_not_there_are_told_with_the_way_out(self, house: House, tmp_path: Path) -> None:
+    def test_programs_that_are_not_there_are_reported_with_the_fix(self, house: House, tmp_path: Path) -> None:
         house.tools = tmp_path
         with pytest.raises(BackupError, match=r"pg_dump was not found in .*postgres_tools in \[status_db\]"):
             house.back_up()

@@ -1,4 +1,4 @@
-"""On SQLite the old files are moved aside, whole, once nobody has them open."""
+"""On SQLite the old files are moved aside, whole, once no one has them open."""
 
 import os
 import sqlite3
@@ -22,7 +22,7 @@ def _kept(folder: Path) -> list[Path]:
 
 
 class TestOnSqlite:
-    def test_what_stood_there_is_kept_beside(self, sqlite_house: House) -> None:
+    def test_what_was_there_is_kept_beside(self, sqlite_house: House) -> None:
         made = sqlite_house.back_up()
         go_on(sqlite_house.world)
         before = sqlite_house.rows()

@@ -1,4 +1,4 @@
-"""Batches: each row does what the preview said, all of them or none; and taken back, all is as before."""
+"""Batches: each row does what the preview showed, all of them or none; and taken back, all is as before."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -47,16 +47,16 @@ def row(person: Person, verdict: Verdict | None = CLEARED, reason: str = "现场
 
 #: A row, and what is wrong with it.
 WRONG = (
-    (row(replace(LIN, number="20990009")), RowFault.NOBODY),
-    (row(LIN, student=""), RowFault.NOBODY),
+    (row(replace(LIN, number="20990009")), RowFault.NO_SUCH_STUDENT),
+    (row(LIN, student=""), RowFault.NO_SUCH_STUDENT),
     (row(replace(LIN, name="林小曼")), RowFault.NAME),
     (row(replace(LIN, name="")), RowFault.NAME),
     (row(ZHOU), RowFault.NO_STEP),
-    (row(LIN, None, wrong=RowFault.RESULT, said="已还"), RowFault.RESULT),
+    (row(LIN, None, wrong=RowFault.RESULT, detail="已还"), RowFault.RESULT),
     (row(LIN, reason="不知道"), RowFault.REASON),
     (row(LIN, reason=""), RowFault.REASON),
-    (row(LIN, wrong=RowFault.DATE, said="明天"), RowFault.DATE),
-    (row(LIN, wrong=RowFault.LONG, said="words"), RowFault.LONG),
+    (row(LIN, wrong=RowFault.DATE, detail="明天"), RowFault.DATE),
+    (row(LIN, wrong=RowFault.LONG, detail="words"), RowFault.LONG),
     (row(LIN, HELD, condition="6月30日前补交"), RowFault.REFUSED),
     (row(LIN, until=MORNING), RowFault.REFUSED),
 )
@@ -94,7 +94,7 @@ def effective(world: World, person: Person) -> Decision | None:
 
 
 class TestWhatARowWouldDo:
-    def test_each_kind_is_told_apart(self, ready: World, batches: Batches) -> None:
+    def test_each_kind_is_distinguished(self, ready: World, batches: Batches) -> None:
         decided(ready, QIAN)
         decided(ready, SUN, reason="现场归还")
         preview = look(ready, batches, row(LIN), row(SUN), row(QIAN), row(ZHAO, None))
@@ -104,17 +104,17 @@ class TestWhatARowWouldDo:
         assert qian.effective is not None
         assert (qian.effective.author, qian.effective.reason) == ("somebody", "赔书")
 
-    def test_each_thing_that_may_be_wrong_is_said(self, ready: World, batches: Batches) -> None:
+    def test_each_thing_that_may_be_wrong_is_reported(self, ready: World, batches: Batches) -> None:
         for told, wrong in WRONG:
             assert kinds(look(ready, batches, told)) == [(RowKind.WRONG, wrong)], told
 
-    def test_a_number_that_stands_twice_is_wrong_both_times_unless_one_says_nothing(
+    def test_a_number_that_appears_twice_is_wrong_both_times_unless_one_states_nothing(
         self, ready: World, batches: Batches
     ) -> None:
         assert kinds(look(ready, batches, row(LIN), row(LIN, HELD))) == [(RowKind.WRONG, RowFault.TWICE)] * 2
         assert kinds(look(ready, batches, row(LIN), row(LIN, None))) == [(RowKind.NEW, None), (RowKind.BLANK, None)]
 
-    def test_a_row_that_says_nothing_is_blank_whoever_it_is_about(self, ready: World, batches: Batches) -> None:
+    def test_a_row_that_states_nothing_is_blank_whoever_it_is_about(self, ready: World, batches: Batches) -> None:
         nobody = replace(LIN, number="20990009")
         assert kinds(look(ready, batches, row(nobody, None), row(ZHOU, None))) == [(RowKind.BLANK, None)] * 2
 
@@ -127,10 +127,10 @@ class TestWhatARowWouldDo:
     def test_who_stands_outside_is_as_unknown_as_nobody(self, ready: World, batches: Batches) -> None:
         inside = ({"college": (QIAN.college,)},)
         preview = look(ready, batches, row(LIN), row(QIAN), scopes=inside)
-        assert kinds(preview) == [(RowKind.WRONG, RowFault.NOBODY), (RowKind.NEW, None)]
+        assert kinds(preview) == [(RowKind.WRONG, RowFault.NO_SUCH_STUDENT), (RowKind.NEW, None)]
         assert (preview.rows[0].name, preview.rows[0].found) == ("", None)
 
-    def test_more_than_what_stands_is_no_longer_the_same(self, ready: World, batches: Batches) -> None:
+    def test_more_than_what_is_stored_is_no_longer_the_same(self, ready: World, batches: Batches) -> None:
         end = ready.now + timedelta(days=5)
         decided(ready, LIN, reason="现场归还", words="已还清", until=end)
         same = (row(LIN), row(LIN, words="已还清"), row(LIN, until=end))
@@ -164,9 +164,7 @@ class TestEntering:
         assert [d.student for d in entered.decisions] == [LIN.number]
         assert effective(ready, QIAN) is None
 
-    def test_a_conflict_is_left_as_it_stands_unless_the_operator_replaces_it(
-        self, ready: World, batches: Batches
-    ) -> None:
+    def test_a_conflict_is_left_as_it_is_unless_the_operator_replaces_it(self, ready: World, batches: Batches) -> None:
         before = decided(ready, QIAN)
         enter(ready, batches, row(LIN), row(QIAN))
         assert effective(ready, QIAN) == before
@@ -285,7 +283,7 @@ class TestTakingItBack:
         with pytest.raises(DecisionRefused, match="no batch 999"):
             undo(ready, batches, 999)
 
-    def test_the_batch_tells_of_it(self, ready: World, batches: Batches) -> None:
+    def test_the_batch_reports_it(self, ready: World, batches: Batches) -> None:
         batch = enter(ready, batches, row(LIN)).batch
         undo(ready, batches, batch.id)
         (listed,) = batches.batches("library")

@@ -13,7 +13,7 @@ from connectors.port import SourceUnavailable
 from status_db import tables
 from status_db.decisions.batches import Batches, UndoResult
 from status_db.decisions.certificates import Handover, Issue
-from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, Exclusion, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, Exclusion, NonePassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRequest
@@ -111,7 +111,7 @@ class TestOneWord:
         assert [a - b for a, b in zip(written(ready), before, strict=True)] == [1, 37, 37, 1], "one link for all"
         assert verified(ready).sound
 
-    def test_a_review_that_stands_stays_its_givers(self, ready: World) -> None:
+    def test_a_valid_review_stays_its_givers(self, ready: World) -> None:
         given = ready.reviews.review(DecisionRequest(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
         held = hold(ready, chosen(ready, FORTY[:2]))
         assert [one.student for one in held.reviews] == [FORTY[1]]
@@ -129,13 +129,13 @@ class TestOneWord:
         assert review(ready, FORTY[3]).counts_as_clear(ready.now)
         assert verified(ready).sound
 
-    def test_where_nobody_passes_nothing_is_kept_and_everybody_is_named(self, ready: World) -> None:
+    def test_where_no_one_passes_nothing_is_kept_and_everybody_is_named(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:2]))
         before = written(ready)
-        with pytest.raises(NobodyPassed) as refused:
+        with pytest.raises(NonePassed) as refused:
             hold(ready, chosen(ready, FORTY[:2], first=50))
         assert words(refused.value.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.ISSUED)
-        with pytest.raises(NobodyPassed):
+        with pytest.raises(NonePassed):
             hold(ready, chosen(ready, FORTY[:2], first=None))
         with pytest.raises(DecisionRefused, match="no student is chosen"):
             hold(ready, [])
@@ -152,24 +152,24 @@ class TestOneWord:
 
 
 class TestScopes:
-    def test_who_stands_outside_is_as_unknown_as_who_is_nobody(self, ready: World) -> None:
+    def test_who_is_outside_is_as_unknown_as_who_is_no_student(self, ready: World) -> None:
         who = [*chosen(ready, FORTY[:1]), ChosenStudent("20990009", "", "C900"), ChosenStudent(LIN.number, "", "C901")]
         held = class_reviews(ready).give(
             STEP, who, "reviewer", ready.now, OWN, OWN, title=CLASS, kind="毕业证书", reason="齐备"
         )
-        assert words(held.left_out) == dict.fromkeys(("20990009", LIN.number), DecisionCode.NOBODY)
+        assert words(held.left_out) == dict.fromkeys(("20990009", LIN.number), DecisionCode.NO_SUCH_STUDENT)
 
-    def test_who_issues_alone_issues_on_reviews_of_others_and_reviews_nobody(self, ready: World) -> None:
+    def test_who_issues_alone_issues_on_reviews_of_others_and_reviews_no_one(self, ready: World) -> None:
         ready.reviews.review(DecisionRequest(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "issuer", ready.now, (), OWN, **told)
-        assert words(held.left_out) == {FORTY[1]: DecisionCode.NOBODY}
+        assert words(held.left_out) == {FORTY[1]: DecisionCode.NO_SUCH_STUDENT}
         assert holders(ready) == {FORTY[0]}
 
     def test_who_reviews_alone_issues_nothing(self, ready: World) -> None:
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "reviewer", ready.now, OWN, (), **told)
-        assert words(held.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.NOBODY)
+        assert words(held.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.NO_SUCH_STUDENT)
         assert all(one.reviewed for one in held.left_out)
         assert holders(ready) == set()
 
@@ -177,7 +177,7 @@ class TestScopes:
         ready.reviews.review(DecisionRequest(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "reviewer", ready.now)
         with pytest.raises(DecisionRefused) as refused:
             ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "other", ready.now, step="graduate_check")
-        assert refused.value.code is DecisionCode.NOBODY
+        assert refused.value.code is DecisionCode.NO_SUCH_STUDENT
         assert ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "own", ready.now, step=STEP).number == "X1"
 
     def test_lists_show_nothing_of_others(self, ready: World) -> None:
@@ -242,16 +242,16 @@ class TestOldAnswers:
         world.run("loans")
 
     def test_they_are_accepted_only_by_word_and_with_a_reason(self, down: World) -> None:
-        with pytest.raises(NobodyPassed) as refused:
+        with pytest.raises(NonePassed) as refused:
             hold(down, chosen(down, FORTY[:1]))
         assert words(refused.value.left_out) == {FORTY[0]: DecisionCode.TOO_OLD}
-        with pytest.raises(NobodyPassed) as refused:
+        with pytest.raises(NonePassed) as refused:
             hold(down, chosen(down, FORTY[:1]), over_old_answers=True)
         assert words(refused.value.left_out) == {FORTY[0]: DecisionCode.NO_NOTE}
         assert self.accepted(down).left_out == ()
         assert review(down, FORTY[1]).counts_as_clear(down.now)
 
-    def test_when_the_source_is_back_and_says_the_same_the_review_stands_and_nobody_is_listed(
+    def test_when_the_source_is_back_and_reports_the_same_the_review_is_valid_and_no_one_is_listed(
         self, down: World
     ) -> None:
         self.accepted(down)
@@ -268,7 +268,7 @@ class TestOldAnswers:
         assert review(down, FORTY[1]).at(down.now).lapsed
         assert review(down, FORTY[0]).counts_as_clear(down.now), "a certificate freezes it"
         assert down.reader.opened_after_issue(COHORT, down.now, OWN, STEP) == ((FORTY[0], "library"),)
-        with pytest.raises(NobodyPassed):
+        with pytest.raises(NonePassed):
             hold(down, chosen(down, FORTY[1:2], first=70))
         assert class_reviews(down).given_over_old_answers(STEP, down.now, OTHERS) == ()
         assert verified(down).sound
@@ -290,12 +290,12 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
 
 class TestRaces:
-    def test_two_reviewers_hold_the_same_morning_and_each_student_passes_once(self, ready: World) -> None:
+    def test_two_reviewers_review_the_same_class_and_each_student_passes_once(self, ready: World) -> None:
         one, other = chosen(ready, FORTY[:20]), chosen(ready, FORTY[:20], first=500)
         first, second = at_once(lambda: hold(ready, one, "one"), lambda: hold(ready, other, "other"))
         won, lost = (first, second) if isinstance(first, ClassReview) else (second, first)
         assert isinstance(won, ClassReview)
-        assert isinstance(lost, NobodyPassed)
+        assert isinstance(lost, NonePassed)
         assert len(won.reviews) == len(won.certificates) == 20
         assert words(lost.left_out) == dict.fromkeys(FORTY[:20], DecisionCode.ISSUED)
         assert holders(ready) == set(FORTY[:20])

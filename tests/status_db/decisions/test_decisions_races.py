@@ -1,4 +1,4 @@
-"""Two at the same record at the same moment: one is first, and the other is told; a sync beside them loses nothing."""
+"""Two at the same record at the same moment: one is first, and the other learns of it; a sync loses nothing."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def one_was_first(found: list[Any]) -> tuple[Decision, Overtaken]:
     return first, second
 
 
-def test_of_two_who_decide_on_what_they_both_saw_one_wins_and_the_other_is_told_who(ready: World, other: World) -> None:
+def test_of_two_who_decide_on_what_they_both_saw_one_wins_and_the_other_learns_who(ready: World, other: World) -> None:
     for _ in range(TIMES):
         saw, now = step(ready).version_tag(ready.now), ready.now
         given = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还", saw=saw)
@@ -97,7 +97,7 @@ def test_of_two_who_decide_on_what_they_both_saw_one_wins_and_the_other_is_told_
     assert verified(ready).sound
 
 
-def test_of_one_who_decides_anew_and_one_who_takes_back_one_wins(ready: World, other: World) -> None:
+def test_of_one_who_decides_again_and_one_who_takes_back_one_wins(ready: World, other: World) -> None:
     for _ in range(TIMES):
         seen = ready.decisions.enter(
             DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "clerk", ready.now
@@ -122,7 +122,7 @@ def test_of_one_who_decides_anew_and_one_who_takes_back_one_wins(ready: World, o
     assert verified(ready).sound
 
 
-def test_of_two_reviewers_one_wins_and_the_other_is_told_who(ready: World, other: World) -> None:
+def test_of_two_reviewers_one_wins_and_the_other_learns_who(ready: World, other: World) -> None:
     ready.decisions.enter(DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还"), "clerk", ready.now)
     for _ in range(TIMES):
         saw, now = seen_by_review(step(ready, "final_review")), ready.now

@@ -28,7 +28,7 @@ def ready(world: World) -> World:
         (replace(PASS, step="canteen"), "no_such_step"),
         (replace(PASS, verdict=Verdict.HELD, condition="六月底前缴清"), "condition_without_pass"),
         (replace(PASS, verdict=Verdict.UNKNOWN), "no_such_verdict"),
-        (replace(PASS, student="20990001"), "nobody"),
+        (replace(PASS, student="20990001"), "no_such_student"),
         (replace(PASS, step="final_review"), "is_a_review"),
     ],
     ids=["reason", "step", "condition", "verdict", "nobody", "review"],

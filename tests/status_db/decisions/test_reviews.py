@@ -1,4 +1,4 @@
-"""The last word before a student leaves: reviews that rest on what stood, and certificates that freeze it."""
+"""The last word before a student leaves: reviews that rest on what was stored, and certificates that freeze it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -69,7 +69,7 @@ def test_it_opens_when_every_step_before_it_counts_as_clear(ready: World) -> Non
         review(ready)
 
 
-def test_one_that_passes_stands_and_one_that_does_not_needs_no_opening(ready: World) -> None:
+def test_one_that_passes_is_valid_and_one_that_does_not_needs_no_opening(ready: World) -> None:
     review(ready)
     assert state(ready) is State.CLEARED
     ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
@@ -117,7 +117,7 @@ def test_an_unchanged_run_lets_it_stand(ready: World) -> None:
     assert state(ready) is State.CLEARED
 
 
-def test_a_certificate_is_issued_only_while_the_review_stands(ready: World) -> None:
+def test_a_certificate_is_issued_only_while_the_review_is_valid(ready: World) -> None:
     with pytest.raises(DecisionRefused, match="no valid review"):
         issue(ready)
     review(ready)
@@ -156,7 +156,7 @@ def test_a_student_holds_one_and_a_number_is_used_once(ready: World) -> None:
         issue(ready, "C-1", SUN.number)
 
 
-def test_it_is_revoked_by_a_second_person_with_a_reason_and_then_what_stands_counts(ready: World) -> None:
+def test_it_is_revoked_by_a_second_person_with_a_reason_and_then_the_finding_counts(ready: World) -> None:
     review(ready)
     issue(ready)
     with pytest.raises(DecisionRefused, match="have a second person revoke it"):
@@ -243,7 +243,7 @@ def test_a_decision_on_a_step_that_has_ended_can_be_withdrawn(ready: World) -> N
 
 
 class TestSweep:
-    def test_the_end_of_a_decision_whose_step_has_ended_is_noted_and_stops_nobody(self, ready: World) -> None:
+    def test_the_end_of_a_decision_whose_step_has_ended_is_noted_and_stops_no_one(self, ready: World) -> None:
         until = ready.now + timedelta(hours=1)
         for person in (LIN, SUN):
             wish = DecisionRequest(person.number, "finance", Verdict.HELD, "数据有误", until=until)

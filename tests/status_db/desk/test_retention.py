@@ -33,7 +33,7 @@ FACTORS = (tables.passkey, tables.recovery_code, tables.factor_step)
 
 
 def keeper(world: World, **spans: timedelta | None) -> retention.RetentionRunner:
-    """Return what keeps everything for ten days, but for what is said otherwise."""
+    """Return what keeps everything for ten days, but for what is given otherwise."""
     return retention.RetentionRunner(world.desk, world.engine, [COHORT], dict.fromkeys(RULES, TEN_DAYS) | spans)
 
 
@@ -151,7 +151,7 @@ def test_batches_are_bounded_and_the_next_run_goes_on(manned: World, monkeypatch
     assert RetentionRuns(manned.desk_engine).removed() == {"audit": 5}
 
 
-def test_of_the_audit_log_only_the_beginning_goes_whatever_a_clock_said(manned: World) -> None:
+def test_of_the_audit_log_only_the_beginning_goes_whatever_a_clock_showed(manned: World) -> None:
     put(manned, tables.audit, _line(OLD), _line(YOUNG), _line(OLD))
     with manned.desk.writing() as entry:
         assert entry.remove_lines(MORNING - TEN_DAYS, 10) == 1

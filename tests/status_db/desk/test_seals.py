@@ -1,4 +1,4 @@
-"""Who may speak is sealed: writing to the desk's database alone gives nobody a say, and every change there is found."""
+"""Who may speak is sealed: writing to the desk's database alone gives no one a say, and every change there is found."""
 
 import random
 import string
@@ -28,6 +28,7 @@ from sqlalchemy.types import BigInteger
 from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant
+from status_db.accounts.addresses import Addresses
 from status_db.accounts.api_tokens import Tokens, hash_of
 from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk.audit_chain import RowAltered
@@ -86,6 +87,7 @@ def at_work(world: World) -> None:
     uploads.keep(
         COHORT, UploadKind.LIST, "dorm", account="librarian", file="a.csv", content=b"1", rows=[], now=now, source="x"
     )
+    Addresses(desk).change("admin", {"mail": "admin@example.edu.cn", "wecom": "GuanLi", "dingtalk": "0123"})
     Passkeys(desk).add("admin", b"id", b"key", 1, name="钥匙", transports=["usb"], now=now)
     RecoveryCodes(desk, world.desk_key).make("admin", now)
     SecondFactors(desk).show(TOKEN, "librarian", now, longest=LONG)
@@ -238,7 +240,7 @@ def forge(world: World, statement: Callable[[Connection], object]) -> None:
 
 
 def session_opens(world: World, token: bytes = TOKEN, now: datetime | None = None) -> bool:
-    """Say whether a session of the desk opens anything."""
+    """Return whether a session of the desk opens anything."""
     return Accounts(world.desk).find_session(token, now or world.now, idle=LONG, longest=LONG) is not None
 
 

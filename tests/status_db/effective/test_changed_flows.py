@@ -1,4 +1,4 @@
-"""Steps that the settings have and the database lacks: nobody is clear there, whoever asks, and without any sync."""
+"""Steps that the settings have and the database lacks: no one is clear there, whoever asks, and without any sync."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from status_db.accounts.accounts import Act, Grant
 from status_db.decisions.batch_rows import ImportRow, RowFault
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import Issue
-from status_db.decisions.class_review import ChosenStudent, ClassReviews, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReviews, NonePassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRequest
@@ -146,7 +146,7 @@ def clear_in_lists(world: World) -> list[str]:
 
 
 def commands(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
-    """Return what runs a command over the world's settings file, on the world's clock: its code and what it says."""
+    """Return what runs a command over the world's settings file, on the world's clock: its code and what it reports."""
     made: list[Program] = []
 
     def program(settings: Settings, cohort: str, _: object) -> Program:
@@ -201,7 +201,7 @@ class TestAStepOfWhichNothingIsStored:
             with pytest.raises(DecisionRefused) as refused:
                 world.register.issue(Issue(person.number, "C-1", "毕业证书"), "reviewer", world.now)
             assert refused.value.code is DecisionCode.NOT_REVIEWED
-        with pytest.raises(NobodyPassed) as nobody:
+        with pytest.raises(NonePassed) as nobody:
             hold(world, SUN.number, QIAN.number)
         left = [(one.student, one.reviewed, getattr(one.why, "about", None)) for one in nobody.value.left_out]
         assert left == [(SUN.number, False, (wanted.step,)), (QIAN.number, False, (wanted.step,))]
@@ -293,7 +293,7 @@ def test_a_decision_is_kept_where_a_step_is_synced_that_was_not(reopened: Reopen
     assert overview.by_step["college_items"].by_state == {State.CLEARED: 4, State.UNKNOWN: 1}
 
 
-def test_what_a_source_found_says_nothing_once_an_operator_decides_the_step(reopened: Reopened) -> None:
+def test_what_a_source_found_states_nothing_once_an_operator_decides_the_step(reopened: Reopened) -> None:
     world = reopened(CHANGES["a step that an operator decides now"].settings)
     library = next(s for s in world.student(LIN.number).steps if s.step == "library")
     assert (library.finding, library.run, library.as_of) == (FIRST_FINDING[StepKind.MANUAL], None, None)
@@ -343,7 +343,7 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     assert f'{SUN.number} has the flow "undergraduate", which is not configured' in shown
 
 
-def test_a_review_that_stands_before_a_step_does_not_make_anybody_clear_there(reopened: Reopened) -> None:
+def test_a_review_that_comes_before_a_step_does_not_make_anybody_clear_there(reopened: Reopened) -> None:
     moved = SETTINGS.replace(f"{ITEMS}, {BEFORE_REVIEW}", f"{BEFORE_REVIEW}, {ITEMS}")
     world = reopened(moved)
     assert [s.step for s in world.student(QIAN.number).steps][-2:] == [REVIEW, "college_items"]

@@ -1,4 +1,4 @@
-"""What counts as clear is said once in Python and once in SQL: on whatever stands in the tables, both say the same."""
+"""What counts as clear is written once in Python and once in SQL: on every state of the tables, both agree."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert
 from portal.present.headline import is_clear
 from status_db import tables
 from status_db.effective.visible import everything
-from status_db.model import FIRST_FINDING, Reason, State, StepKind, Verdict, said_as_of
+from status_db.model import FIRST_FINDING, Reason, State, StepKind, Verdict, as_of_text
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.queries.named_students import NamedStudents
 from status_db.store.engine import writing
@@ -170,7 +170,7 @@ def store(world: World, students: list[Any], ages: dict[str, timedelta]) -> None
                     del reviewed_versions["dorm"]
                 last = {"library": NOW - max(ages["loans"], ages["fines"]), "finance": NOW - ages["fees"]}
                 accepts = {
-                    step: said_as_of(last[step] if which == "last" else last[step] - timedelta(hours=1))
+                    step: as_of_text(last[step] if which == "last" else last[step] - timedelta(hours=1))
                     for step, which in review["accepts"].items()
                 }
                 given_on |= {"reviewed_versions": reviewed_versions, "accepts": accepts or None}

@@ -1,4 +1,4 @@
-"""A due date that nobody can read is kept as that, beside rows that were written before."""
+"""A due date that no one can read is kept as that, beside rows that were written before."""
 
 from datetime import date
 

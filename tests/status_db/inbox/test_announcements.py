@@ -1,4 +1,4 @@
-"""The board on both databases: what is announced, to whom, when it stands, and how it comes down."""
+"""The board on both databases: what is announced, to whom, when it is active, and how it is withdrawn."""
 
 from datetime import timedelta
 
@@ -38,16 +38,16 @@ def test_what_is_announced_is_read_back_whole(board: Announcements) -> None:
     assert (made.opens, made.closes, made.at) == (MORNING + HOUR, MORNING + 2 * HOUR, MORNING)
 
 
-def test_it_stands_from_its_first_moment_until_before_its_last(board: Announcements) -> None:
+def test_it_is_active_from_its_first_moment_until_before_its_last(board: Announcements) -> None:
     opens, closes = MORNING + HOUR, MORNING + 2 * HOUR
     made = board.announce("一", "", author="admin", now=MORNING, opens=opens, closes=closes)
     moment = timedelta(microseconds=1)
     for at, stands in ((opens - moment, False), (opens, True), (closes - moment, True), (closes, False)):
         assert bool(board.effective(COHORT, at)) is stands
-        assert made.stands(at) is stands
+        assert made.is_active(at) is stands
 
 
-def test_one_without_an_end_stands_on(board: Announcements) -> None:
+def test_one_without_an_end_stays(board: Announcements) -> None:
     board.announce("一", "", author="admin", now=MORNING)
     assert board.effective(COHORT, MORNING + timedelta(days=400))
 
@@ -60,13 +60,13 @@ def test_another_cohorts_is_not_shown_and_one_to_every_cohort_is(board: Announce
     assert [one.title for one in board.listed("2020")] == ["下届", "全部"]
 
 
-def test_withdrawn_it_stands_no_more_and_is_listed_still(board: Announcements) -> None:
+def test_withdrawn_it_is_shown_no_more_and_is_listed_still(board: Announcements) -> None:
     made = board.announce("一", "", author="admin", now=MORNING)
     taken = board.withdraw(made.announcement, author="boss", now=MORNING + HOUR)
     assert (taken.withdrawn_by, taken.withdrawn_at) == ("boss", MORNING + HOUR)
     assert board.effective(COHORT, MORNING + 2 * HOUR) == ()
     assert board.listed(COHORT) == (taken,)
-    assert not taken.stands(MORNING + 2 * HOUR)
+    assert not taken.is_active(MORNING + 2 * HOUR)
 
 
 @pytest.mark.parametrize("twice", [True, False])
@@ -89,7 +89,7 @@ def test_what_is_not_there_or_is_down_already_is_not_withdrawn(board: Announceme
         ({"scope": {"college": ()}}, "lists no values"),
     ],
 )
-def test_nonsense_is_refused_with_the_way_out(sqlite_world: World, wrong: dict[str, object], says: str) -> None:
+def test_nonsense_is_refused_with_the_fix(sqlite_world: World, wrong: dict[str, object], says: str) -> None:
     board = Announcements(sqlite_world.desk)
     values: dict[str, object] = {"title": "一", "body": "", "author": "admin", "now": MORNING, **wrong}
     with pytest.raises(AnnouncementRefused, match=says):

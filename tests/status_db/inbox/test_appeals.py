@@ -91,7 +91,7 @@ class TestRaising:
         )
         assert (made.at, made.due, made.waits, made.outcome) == (MORNING, MORNING + HOUR, True, None)
 
-    def test_what_stood_there_is_what_the_student_saw(self, world: World) -> None:
+    def test_what_was_there_is_what_the_student_saw(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.run_all()
         status = world.student(LIN.number).steps[0]
@@ -153,7 +153,7 @@ class TestRaising:
         [(" \n", AppealCode.NO_TEXT), ("长" * 501, AppealCode.LONG_TEXT)],
         ids=["nothing", "too much"],
     )
-    def test_it_says_something_and_not_too_much(self, appeals_: Appeals, text: str, refusal: AppealCode) -> None:
+    def test_it_has_a_text_and_not_too_much(self, appeals_: Appeals, text: str, refusal: AppealCode) -> None:
         with pytest.raises(AppealRefused) as refused:
             raised(appeals_, text=text)
         assert refused.value.code is refusal
@@ -189,7 +189,7 @@ class TestSendingBack:
 
 
 class TestAnswering:
-    def test_the_answer_stands_beside_what_was_raised(self, appeals_: Appeals) -> None:
+    def test_the_answer_is_beside_what_was_raised(self, appeals_: Appeals) -> None:
         made = raised(appeals_)
         appeals_.answer(
             made.appeal, AppealOutcome.DECIDED, " 已核销。 ", account="librarian", now=MORNING + HOUR, decision=7
@@ -207,7 +207,7 @@ class TestAnswering:
         )
         assert answered.decision is None
 
-    def test_the_second_is_told_who_was_first_and_changes_nothing(self, appeals_: Appeals) -> None:
+    def test_the_second_learns_who_was_first_and_changes_nothing(self, appeals_: Appeals) -> None:
         made = raised(appeals_)
         first = appeals_.answer(made.appeal, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
         with pytest.raises(AppealRefused, match="librarian was first") as refused:
@@ -251,7 +251,7 @@ class TestAnswering:
         assert refused.value.code is refusal
         assert appeals_.one(COHORT, made.appeal) == made
 
-    def test_nobody_answers_by_taking_it_back(self, appeals_: Appeals) -> None:
+    def test_no_one_answers_by_taking_it_back(self, appeals_: Appeals) -> None:
         made = raised(appeals_)
         with pytest.raises(ValueError, match="only the student"):
             appeals_.answer(made.appeal, AppealOutcome.WITHDRAWN, "", account="librarian", now=MORNING)
@@ -279,7 +279,7 @@ class TestTakingBack:
 
 
 class TestTheQueue:
-    def test_whichever_is_due_first_stands_first_and_answered_ones_are_gone(self, appeals_: Appeals) -> None:
+    def test_whichever_is_due_first_is_first_and_answered_ones_are_gone(self, appeals_: Appeals) -> None:
         late = raised(appeals_, due=MORNING + 5 * HOUR)
         soon = sent_back(appeals_, QIAN.number, due=MORNING + HOUR)
         same = raised(appeals_, SUN.number, due=MORNING + 5 * HOUR)

@@ -137,11 +137,11 @@ class TestWhoConfirms:
         assert len(world.accounts.grants("third")) == 1
 
     @pytest.mark.parametrize("by", ["librarian", "reader", "unknown"])
-    def test_nobody_who_does_not_manage(self, world: World, by: str) -> None:
+    def test_no_one_who_does_not_manage(self, world: World, by: str) -> None:
         one = asked(world, granting(MANAGE))
         assert why(lambda: confirmed(world, one, by)) is ChangeCode.NOT_AS_ASKED
 
-    def test_nobody_whose_account_was_shut_and_nothing_that_one_asked_who_manages_no_more(self, world: World) -> None:
+    def test_no_one_whose_account_was_shut_and_nothing_that_one_asked_who_manages_no_more(self, world: World) -> None:
         one = asked(world, granting(MANAGE))
         world.accounts.deactivate("second")
         assert why(lambda: confirmed(world, one, "second")) is ChangeCode.NOT_AS_ASKED
@@ -151,7 +151,7 @@ class TestWhoConfirms:
         assert world.accounts.grants("nobody") == ()
 
     @pytest.mark.parametrize("two", [True, False])
-    def test_nobody_gives_anything_to_themself(self, world: World, *, two: bool) -> None:
+    def test_no_one_gives_anything_to_themself(self, world: World, *, two: bool) -> None:
         changes = changes_of(world, two=two)
         for grant in (Grant(Act.READ), DECIDE):
             give = partial(changes.carry_out, granting(grant, "first"), "first", world.now)
@@ -244,7 +244,7 @@ class TestOnlyWhatWasAsked:
         assert changes_of(world).waiting(world.now) == (one,)
 
 
-def test_the_log_says_who_asked_and_who_confirmed(world: World) -> None:
+def test_the_log_names_who_asked_and_who_confirmed(world: World) -> None:
     confirmed(world, asked(world, granting(DECIDE)))
     given, was_asked = Audit(world.desk).newest(2)
     assert (was_asked.event, was_asked.account, was_asked.detail["to"]) == (AuditEvent.SECOND_ASKED, "first", "nobody")

@@ -27,7 +27,7 @@ def served(requests: Requests) -> None:
 
 
 class TestRechecks:
-    def test_one_waits_until_it_is_served_and_says_how_it_ended(self, requests: Requests) -> None:
+    def test_one_waits_until_it_is_served_and_shows_how_it_ended(self, requests: Requests) -> None:
         ask(requests)
         (one,) = requests.waiting(COHORT)
         assert (one.kind, one.student, one.outcome) == (RequestKind.RECHECK, LIN.number, None)
@@ -52,7 +52,7 @@ class TestRechecks:
             ask(requests, after=timedelta(hours=1))
         ask(requests, QIAN.number)
 
-    def test_it_rests_for_a_while_and_says_how_long(self, requests: Requests) -> None:
+    def test_it_rests_for_a_while_and_explains_how_long(self, requests: Requests) -> None:
         ask(requests)
         served(requests)
         with pytest.raises(RequestRefused, match="a moment ago") as refused:
@@ -74,14 +74,14 @@ class TestVotes:
     def say(self, requests: Requests, account: str = "admin", run: int = 7, says: VoteKind = VoteKind.APPROVE) -> None:
         requests.ask_vote(COHORT, run, says, b"digest", account=account, reason="seen", now=MORNING)
 
-    def test_one_names_the_run_the_change_and_who_said_it(self, requests: Requests) -> None:
+    def test_one_names_the_run_the_change_and_who_voted(self, requests: Requests) -> None:
         self.say(requests)
         (one,) = requests.about_run(COHORT, 7)
-        assert (one.says, one.digest, one.account, one.reason) == (VoteKind.APPROVE, b"digest", "admin", "seen")
+        assert (one.vote, one.digest, one.account, one.reason) == (VoteKind.APPROVE, b"digest", "admin", "seen")
         assert requests.about_run(COHORT, 8) == ()
         assert requests.about_run("2020", 7) == ()
 
-    def test_the_same_person_says_one_thing_at_a_time_of_a_run(self, requests: Requests) -> None:
+    def test_the_same_person_has_one_vote_at_a_time_on_a_run(self, requests: Requests) -> None:
         self.say(requests)
         with pytest.raises(RequestRefused, match="already running"):
             self.say(requests, says=VoteKind.REJECT)

@@ -35,7 +35,7 @@ def links(world: World) -> list[tuple[int, str]]:
 
 
 def verified(world: World) -> VerifyReport:
-    """Verify a world as it stands."""
+    """Verify a world as it is."""
     seals = ledger_key.read(world.settings.status_db.ledger_key_file)
     assert seals is not None
     with reading(world.reading) as connection:
@@ -178,7 +178,7 @@ class TestTheKey:
             decided(begun, LIN.number)
         assert not said or said not in str(refused.value)
 
-    def test_a_folder_that_cannot_be_written_says_so(self, tmp_path: Path) -> None:
+    def test_a_folder_that_cannot_be_written_reports_it(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("", encoding="ascii")
         with pytest.raises(StoreError, match="ledger_key_file"):
             ledger_key.make(tmp_path / "file" / "ledger.key")
@@ -233,7 +233,7 @@ class TestADatabaseFromBefore:
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
                 connection.execute(text("ALTER TABLE pending DROP COLUMN look"))
                 connection.execute(text("DROP TABLE batch"))
-                for table in ("applied_settings", "reversal"):
+                for table in ("applied_settings", "reversal", "outbox"):
                     connection.execute(text(f"DROP TABLE {table}"))
                 for column in ("location_digest", "one_proven", "as_of", "quality"):
                     connection.execute(text(f"ALTER TABLE source_state DROP COLUMN {column}"))
@@ -249,7 +249,7 @@ class TestADatabaseFromBefore:
             world.now = now
             yield world
 
-    def test_its_ledger_begins_with_a_checkpoint_over_what_stands(self, old: World) -> None:
+    def test_its_ledger_begins_with_a_checkpoint_over_what_is_stored(self, old: World) -> None:
         # Settings were not recorded then: the first run is the one that does.
         assert links(old) == [(1, "checkpoint"), (2, "run")]
         assert [run.source for run in old.reader.runs(COHORT, limit=1)] == [SETTINGS]
@@ -266,7 +266,7 @@ class TestADatabaseFromBefore:
         assert verified(old).sound
 
     @pytest.mark.parametrize("table", [tables.flip, tables.run, tables.record, tables.student])
-    def test_what_stood_then_is_vouched_for_from_then_on(self, old: World, table: object) -> None:
+    def test_what_was_then_is_vouched_for_from_then_on(self, old: World, table: object) -> None:
         named = {"flip": "reason", "run": "by", "record": "reason", "student": "name"}
         assert isinstance(table, type(tables.flip))
         with old.engine.begin() as connection:
@@ -309,7 +309,7 @@ class TestYoungerColumns:
         assert seals.row("decision", (*row, *[None] * 5)) == older.digest()
 
     @pytest.mark.parametrize("at", range(5))
-    def test_what_holds_something_is_sealed_wherever_it_stands(self, at: int) -> None:
+    def test_what_holds_something_is_sealed_wherever_it_is(self, at: int) -> None:
         seals, row = Seals(bytes(32)), ("2019", 1, "x", None)
         blank = seals.row("decision", (*row, *[None] * 5))
         said = [None] * at + ["x"] + [None] * (4 - at)
@@ -318,7 +318,7 @@ class TestYoungerColumns:
         assert len(shifted) == 5
 
     @pytest.mark.parametrize("column", ["file_number", "condition", "sheet", "batch", "accepts"])
-    def test_nobody_adds_to_a_decision_unseen(self, sqlite_world: World, column: str) -> None:
+    def test_no_one_adds_to_a_decision_unseen(self, sqlite_world: World, column: str) -> None:
         sqlite_world.run(ROSTER)
         decided(sqlite_world, LIN.number)
         assert verified(sqlite_world).sound
@@ -327,7 +327,7 @@ class TestYoungerColumns:
             connection.execute(update(tables.decision).values({column: value}))
         assert not verified(sqlite_world).sound
 
-    def test_nobody_has_a_certificate_leave_unseen(self, sqlite_world: World) -> None:
+    def test_no_one_has_a_certificate_leave_unseen(self, sqlite_world: World) -> None:
         sqlite_world.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "1"}]
         sqlite_world.run_all()
         now = sqlite_world.now

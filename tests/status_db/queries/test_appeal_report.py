@@ -111,7 +111,7 @@ def test_the_median_is_of_the_offices_answers_alone(season: World) -> None:
     ],
 )
 @pytest.mark.parametrize("chunk", [1, 5_000])
-def test_nobody_and_no_step_outside_the_scopes_is_counted(
+def test_no_one_and_no_step_outside_the_scopes_is_counted(
     season: World,
     monkeypatch: pytest.MonkeyPatch,
     steps: Mapping[str, Sequence[Scope]],

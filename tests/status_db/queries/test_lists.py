@@ -64,7 +64,7 @@ def lists_of(world: World) -> Lists:
 
 
 def pages(world: World) -> dict[str, tuple[StepStatus, ...]]:
-    """Return what each leaving student's own page says."""
+    """Return what each leaving student's own page reports."""
     return {person.number: world.student(person.number).steps for person in LEAVING}
 
 
@@ -83,7 +83,7 @@ def listed(world: World, chosen: Filter, visibility: Visibility | None = None) -
     return [row.student for row in found.rows]
 
 
-def test_a_row_says_of_each_step_what_the_students_own_page_says(season: World) -> None:
+def test_a_row_states_of_each_step_what_the_students_own_page_states(season: World) -> None:
     seen: set[State] = set()
     for later in looked_at(season):
         season.now += later
@@ -169,7 +169,7 @@ def test_figures_are_the_sum_over_students_pages(season: World) -> None:
         ({}, set()),
     ],
 )
-def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
+def test_no_one_and_no_step_outside_the_scopes_is_listed_or_counted(
     season: World, steps: Mapping[str, Sequence[Scope]], expected: set[str]
 ) -> None:
     visibility = Visibility(COHORT, steps)

@@ -81,7 +81,7 @@ def report(world: World, visibility: Visibility | None = None) -> CohortReport:
 
 
 def seen(world: World, visibility: Visibility) -> dict[str, tuple[StudentView, dict[str, EffectiveStatus]]]:
-    """Return what each leaving student's own page says of the steps that may be read of them."""
+    """Return what each leaving student's own page reports of the steps that may be read of them."""
     found: dict[str, tuple[StudentView, dict[str, EffectiveStatus]]] = {}
     for person in LEAVING:
         page = world.student(person.number)
@@ -211,7 +211,7 @@ def test_every_figure_is_the_sum_over_the_students_own_pages(season: World) -> N
         {},
     ],
 )
-def test_nobody_and_nothing_outside_the_scopes_is_in_it(season: World, steps: Mapping[str, Sequence[Scope]]) -> None:
+def test_no_one_and_nothing_outside_the_scopes_is_in_it(season: World, steps: Mapping[str, Sequence[Scope]]) -> None:
     for later in MOMENTS:
         season.now += later
         found = agrees(season, Visibility(COHORT, steps))
@@ -219,7 +219,7 @@ def test_nobody_and_nothing_outside_the_scopes_is_in_it(season: World, steps: Ma
         assert {one.step for one in found.decisions} <= set(steps)
 
 
-def test_it_says_what_happened_in_this_season(season: World) -> None:
+def test_it_states_what_happened_in_this_season(season: World) -> None:
     """Said by hand, so that a mistake which report and pages share would show."""
     found = report(season)
     assert found.whole.students == 5
@@ -249,7 +249,7 @@ def test_it_never_contradicts_the_overview(season: World) -> None:
         assert found.freshness == beside.freshness
 
 
-def test_one_college_is_told_apart_from_the_others(season: World) -> None:
+def test_one_college_is_distinguished_from_the_others(season: World) -> None:
     whole = report(season)
     for one in whole.colleges:
         alone = report(season, everything(season.settings, COHORT).within("college", one.college))

@@ -88,7 +88,7 @@ def test_days_to_clear_count_from_the_first_list_where_there_is_no_window(world:
     )
 
 
-def test_days_to_clear_count_from_the_windows_first_day_and_never_below_nought(world: World) -> None:
+def test_days_to_clear_count_from_the_windows_first_day_and_never_below_zero(world: World) -> None:
     live(world)
     windows = {"postgraduate": {"opens": "2019-05-26", "closes": "2019-06-20"}}
     cohort = world.settings.cohort[0].model_validate({"key": COHORT, "name": "x", "windows": windows})
@@ -101,7 +101,7 @@ def test_days_to_clear_count_from_the_windows_first_day_and_never_below_nought(w
     assert reader.trend(everything(settings, COHORT), world.now).spans[0].quartiles == (0, 0, 0)
 
 
-def test_only_what_may_be_read_is_told(world: World) -> None:
+def test_only_what_may_be_read_is_reported(world: World) -> None:
     live(world)
     own = Visibility(COHORT, {"library": ({"college": ("资源学院",)},)})
     found = world.reader.trend(own, world.now)
@@ -113,7 +113,7 @@ def test_only_what_may_be_read_is_told(world: World) -> None:
     assert world.reader.trend(own, world.now, "地球科学学院").students == 0
 
 
-def test_who_left_the_list_and_came_back_is_counted_anew(world: World) -> None:
+def test_who_left_the_list_and_came_back_is_counted_again(world: World) -> None:
     live(world)
     listed = world.says["roster"]
     world.says["roster"] = [row for row in listed if row["学号"] != LI.number]

@@ -134,7 +134,7 @@ class TestPasskeys:
         assert passkeys.use(one.id, 0, world.now)
         assert passkeys.use(one.id, 0, world.now)
 
-    def test_nobody_gets_anothers_or_too_many(self, world: World, key: DeskKey) -> None:
+    def test_no_one_gets_anothers_or_too_many(self, world: World, key: DeskKey) -> None:
         assert add(world, "li", b"0")
         assert not add(world, "wang", b"0")
         assert [add(world, "li", bytes([number])) for number in range(MOST)] == [True] * (MOST - 1) + [False]

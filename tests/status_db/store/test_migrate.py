@@ -46,7 +46,7 @@ def test_upgrading_again_changes_nothing(status_url: str) -> None:
     assert upgrade(status_url, "marks") == (after, after)
 
 
-def test_a_database_without_tables_says_how_to_make_them(status_url: str, engine: Engine) -> None:
+def test_a_database_without_tables_explains_how_to_make_them(status_url: str, engine: Engine) -> None:
     with pytest.raises(StoreError, match="clearance db upgrade"):
         check(engine, "marks")
 

@@ -1,4 +1,4 @@
-"""Promise 10, said by the server: four roles of a real PostgreSQL, each tried at what it may not do."""
+"""Promise 10, kept by the server: four roles of a real PostgreSQL, each tried at what it may not do."""
 
 import os
 import re
@@ -31,7 +31,8 @@ from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRequest, DecisionWriter
 from status_db.desk.retention import RetentionRunner
 from status_db.inbox.requests import Requests
-from status_db.model import RunState, Verdict
+from status_db.model import Flip, RunState, Verdict
+from status_db.outbox.rows import enter_flips
 from status_db.store.engine import StoreError, open_writing, reading, writing
 from status_db.store.migrate import check
 from status_db.store.roles import Roles, apply, statements
@@ -78,7 +79,7 @@ def manned(roles: FourRoles, postgres_url: str, tmp_path: Path) -> Iterator[Mann
 
 
 def refused(engine: Engine, statement: Any) -> bool:
-    """Say whether the server refuses a statement for want of a right, even to one who would write by all means."""
+    """Return whether the server refuses a statement for want of a right, even to one who would write by all means."""
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("SET default_transaction_read_only = off")
@@ -154,7 +155,7 @@ class TestTheDesksRole:
         assert all(refused(engine, select(table)) for table in MARKS)
 
     @pytest.mark.parametrize("which", ["sync", "desk", "portal", "operator"])
-    def test_nobody_changes_a_line_of_the_audit_log_and_only_the_sync_deletes(self, manned: Manned, which: str) -> None:
+    def test_no_one_changes_a_line_of_the_audit_log_and_only_the_sync_deletes(self, manned: Manned, which: str) -> None:
         Audit(manned.world.desk).note(AuditEvent.SIGNED_IN, account="dean", now=manned.world.now)
         role: str = getattr(manned.roles, which)
         engine, audit = manned.engine(role), tables.audit
@@ -228,7 +229,7 @@ class TestTheSyncsRole:
     def test_the_pages_cannot_forge_what_retention_did(self, manned: Manned) -> None:
         assert _rights(manned, [tables.retention_run], manned.roles.desk) == {"SELECT"}
 
-    def test_what_was_said_or_done_it_cannot_delete(self, manned: Manned) -> None:
+    def test_votes_and_audit_events_it_cannot_delete(self, manned: Manned) -> None:
         engine = manned.engine(manned.roles.sync)
         for table in (tables.decision, tables.certificate, tables.flip, tables.ledger, tables.run, tables.student):
             assert refused(engine, delete(table)), table.name
@@ -264,7 +265,7 @@ class TestTheOperatorsRole:
 
     def test_what_was_found_and_who_is_on_the_roster_it_cannot_write(self, manned: Manned) -> None:
         engine = manned.engine(manned.roles.operator)
-        own = {tables.batch, tables.decision, tables.certificate, tables.flip, tables.ledger}
+        own = {tables.batch, tables.decision, tables.certificate, tables.flip, tables.ledger, tables.outbox}
         # Of announced changes and votes it seals those of before there were seals.
         for table in set(MARKS) - own - {tables.cohort, tables.expected_change, tables.approval_vote}:
             statements = {k: v for k, v in writes(table).items() if k != "grant"}
@@ -276,6 +277,14 @@ class TestTheOperatorsRole:
         assert refused(engine, update(tables.cohort).values(name="x"))
         assert refused(engine, update(tables.expected_change).values(most=9999))
         assert refused(engine, update(tables.approval_vote).values(says="approve"))
+        assert refused(engine, update(tables.outbox).values(delivered=manned.world.now))
+
+    def test_it_enters_what_a_student_is_told_with_the_decision(self, manned: Manned) -> None:
+        flips = [Flip("20151001", "library", Verdict.HELD, Verdict.CLEARED, "现场归还")]
+        with writing(manned.engine(manned.roles.operator), COHORT) as connection:
+            enter_flips(connection, COHORT, flips, manned.world.now, run=None, decision=1)
+        with manned.world.engine.connect() as connection:
+            assert connection.execute(select(tables.outbox.c.event)).scalars().all() == ["step_changed"]
 
     def test_it_sees_nothing_of_the_desk(self, manned: Manned) -> None:
         engine = manned.engine(manned.roles.operator)
@@ -322,7 +331,7 @@ class TestThePages:
             AuditEvent.ASKED_RECHECK,
         ]
 
-    def test_a_writer_with_the_portals_role_is_told_by_the_server(self, manned: Manned) -> None:
+    def test_a_writer_with_the_portals_role_is_refused_by_the_server(self, manned: Manned) -> None:
         engine = open_writing(manned.url(manned.roles.portal))
         with pytest.raises(ProgrammingError, match="permission denied"), writing(engine, COHORT) as connection:
             connection.execute(update(tables.status).values(verdict="cleared"))
@@ -374,7 +383,7 @@ class TestGivingThem:
         with pytest.raises(StoreError, match="owns the tables"):
             apply(manned.world.url, replace(manned.roles, portal=owner), ("marks", "desk"))
 
-    def test_a_role_that_is_not_there_is_told_with_the_way_out(self, manned: Manned) -> None:
+    def test_a_role_that_is_not_there_is_reported_with_the_fix(self, manned: Manned) -> None:
         with pytest.raises(StoreError, match='CREATE ROLE "nobody" LOGIN'):
             apply(
                 manned.world.url,
@@ -411,11 +420,11 @@ class TestTheCommand:
                 connection.exec_driver_sql(line.removesuffix(";"))
         assert _everything_granted(manned) == before
 
-    def test_it_tells_how_many_it_ran(self, said: Callable[..., str]) -> None:
+    def test_it_reports_how_many_it_ran(self, said: Callable[..., str]) -> None:
         assert re.search(r"clearance_\w+: \d+ statements run", said())
 
 
-def test_on_sqlite_it_says_that_there_are_no_roles(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_sqlite_it_reports_that_there_are_no_roles(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATUS_URL", sqlite_world.url)
     result = CliRunner().invoke(command_line, ["--config", str(sqlite_world.file), "db", "roles"])
     assert result.exit_code == 1
@@ -423,7 +432,7 @@ def test_on_sqlite_it_says_that_there_are_no_roles(sqlite_world: World, monkeypa
 
 
 def _rights(manned: Manned, among: list[Table], role: str) -> set[str]:
-    """Return what a role may do with any of these tables, as the server says."""
+    """Return what a role may do with any of these tables, as the server reports."""
     kinds = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
     with manned.world.engine.connect() as connection:
         return {

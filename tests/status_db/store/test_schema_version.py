@@ -41,7 +41,7 @@ def everything(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
 
 
 class TestAnUpgradeWhileAProcessRuns:
-    def test_a_run_that_begins_after_it_writes_nothing_and_says_so(self, world: World, newcomer: Engine) -> None:
+    def test_a_run_that_begins_after_it_writes_nothing_and_reports_it(self, world: World, newcomer: Engine) -> None:
         world.run_all()
         before = everything(newcomer)
         upgraded_beside(newcomer)
@@ -77,7 +77,7 @@ class TestAnUpgradeWhileAProcessRuns:
             assert connection.execute(select(tables.account)).all() == []
         desk.dispose()
 
-    def test_tables_that_have_gone_are_told_with_the_way_out(self, world: World, newcomer: Engine) -> None:
+    def test_tables_that_have_gone_are_reported_with_the_fix(self, world: World, newcomer: Engine) -> None:
         with newcomer.begin() as connection:
             connection.execute(text("DROP TABLE version_marks"))
         with pytest.raises(StoreError, match="clearance db upgrade"):

@@ -123,7 +123,7 @@ def test_a_change_of_settings_is_applied_by_the_syncs_role(
         world.writer.engine.dispose()
 
 
-def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) -> None:
+def test_expected_changes_a_way_back_and_an_ended_decision_by_their_roles(manned: World) -> None:
     world = manned
     world.says["loans"] = [GEOLOGY_LOAN, GEOLOGY_LOAN | {"CARD": f"{SUN.number}x", "BARCODE": "B9"}]
     world.run_all()
@@ -148,7 +148,7 @@ def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) ->
     assert schedules.sweep(world.now) == 1
 
 
-def test_a_ledger_that_begins_over_what_stands_is_begun_by_the_syncs_role(manned: World, postgres_url: str) -> None:
+def test_a_ledger_that_begins_over_what_is_stored_is_begun_by_the_syncs_role(manned: World, postgres_url: str) -> None:
     world = manned
     world.says["loans"] = [GEOLOGY_LOAN]
     world.run_all()

@@ -1,4 +1,4 @@
-"""Whom a source's keys mean: what is near is listed for a person, and nobody is held or cleared by it."""
+"""Whom a source's keys mean: what is near is listed for a person, and no one is held or cleared by it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ NAMED = SETTINGS.replace('due = "DUE", reference', 'due = "DUE", name = "NAME", 
 
 @pytest.fixture
 def world(status_url: str, tmp_path: Path) -> Iterator[World]:
-    """The cast's university, whose library tells readers' names."""
+    """The cast's university, whose library sends readers' names."""
     with World(status_url, tmp_path, NAMED) as made:
         yield made
 
@@ -71,7 +71,7 @@ def test_a_zero_or_a_letter_too_many_leaves_the_owner_unknown(world: World, key:
 
 
 @pytest.mark.parametrize("key", [f"0000{LIN.number}", f"AB{LIN.number}", f"{LIN.number}99"])
-def test_what_has_more_around_it_is_nobodys(world: World, key: str) -> None:
+def test_what_has_more_around_it_is_no_ones(world: World, key: str) -> None:
     assert near(world, (key, "某人"), (SUN.number, "某人")) == {key: ("", "")}
     assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
@@ -101,12 +101,12 @@ def test_a_namesake_is_near_only_if_nothing_came_by_the_own_number(world: World)
     assert near(world, ("20989999", ZHAO.name), (ZHAO.number, ZHAO.name)) == {"20989999": ("", "")}
 
 
-def test_a_name_that_two_students_bear_is_near_nobody(world: World) -> None:
+def test_a_name_that_two_students_bear_is_near_no_one(world: World) -> None:
     world.says["roster"].append({**SUN.listed(), "学号": "20152999"})
     assert near(world, ("20989999", SUN.name)) == {"20989999": ("", "")}
 
 
-def test_who_is_listed_and_stays_is_no_stranger(world: World) -> None:
+def test_who_is_listed_and_stays_is_matched(world: World) -> None:
     assert near(world, (ZHOU.number, ZHOU.name), ("20989999", "某人")) == {"20989999": ("", "")}
     run = world.reader.runs(COHORT, "loans", 1)[0]
     assert (run.counts.unmatched_keys, run.counts.staying) == (1, 1)

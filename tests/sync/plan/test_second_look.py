@@ -91,7 +91,7 @@ def at_the_library(world: World, number: str) -> Verdict:
     return world.verdict(number, "library")
 
 
-def test_who_still_owes_when_asked_again_stays_held_and_the_run_says_so(library: Library) -> None:
+def test_who_still_owes_when_asked_again_stays_held_and_the_run_reports_it(library: Library) -> None:
     library.says["loans"], library.second = [POETRY_LOAN], [GEOLOGY_LOAN]
     outcome = library.run("loans")
     assert at_the_library(library, LIN.number) is Verdict.HELD
@@ -122,7 +122,7 @@ def test_the_next_run_asks_again_and_releases(library: Library) -> None:
     assert at_the_library(library, LIN.number) is Verdict.CLEARED
 
 
-def test_nobody_is_asked_again_where_nobody_is_released(library: Library) -> None:
+def test_no_one_is_asked_again_where_no_one_is_released(library: Library) -> None:
     library.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN, GEOLOGY_LOAN | {"CARD": SUN.number, "BARCODE": "B3"}]
     library.run("loans")
     assert library.asked_again == []
@@ -189,7 +189,7 @@ class TestAskingAboutOne:
             assert library.sync.recheck("loans", SUN.number, by="test").state is RunState.APPLIED
             assert at_the_library(library, SUN.number) is Verdict.HELD
 
-    def test_a_wrong_parameter_lets_nobody_clear_themselves(self, status_url: str, tmp_path: Path) -> None:
+    def test_a_wrong_parameter_lets_no_one_clear_themselves(self, status_url: str, tmp_path: Path) -> None:
         with Library(status_url, tmp_path) as library:
             library.says["loans"] = [
                 GEOLOGY_LOAN | {"CARD": person.number, "BARCODE": f"B{at}"} for at, person in enumerate(LEAVING)

@@ -62,7 +62,7 @@ def planned(
 
 def test_the_same_settings_change_nothing() -> None:
     same = planned(meaning())
-    assert same.moves_nobody
+    assert same.moves_none
     assert same.empty
 
 
@@ -139,7 +139,7 @@ def test_a_student_goes_by_the_first_flow_that_fits() -> None:
     renamed = planned(meaning(flows=flows))
     assert renamed.flows == (("S1", "new"),)
     assert (renamed.added, renamed.removed, renamed.findings) == ((), (), ())
-    assert not renamed.moves_nobody
+    assert not renamed.moves_none
 
 
 def test_whom_no_flow_fits_keeps_a_flow_that_is_still_there_and_is_unplaced_without_one() -> None:
@@ -159,7 +159,7 @@ def test_a_category_chooses_among_flows_of_one_level() -> None:
 def test_a_review_that_waits_for_fewer_steps_is_no_small_change() -> None:
     loosened = planned(meaning((("library", "synced", ()), ("review", "review", ()))))
     assert loosened.loosened == (("u", "review", ("library",)),)
-    assert not loosened.moves_nobody
+    assert not loosened.moves_none
     assert planned(meaning(), applied=meaning((("library", "synced", ()), ("review", "review", ())))).loosened == ()
 
 
@@ -168,7 +168,7 @@ def test_a_removed_source_is_retired() -> None:
     assert planned(meaning()).retired == ()
 
 
-def test_the_digest_tells_changes_apart_and_not_what_was_decided() -> None:
+def test_the_digest_sets_changes_apart_and_not_what_was_decided() -> None:
     own = meaning((*ENTRIES, ("medals", "manual", ())))
     assert planned(own).digest == planned(own, student(decided={"medals": Verdict.CLEARED})).digest
     assert planned(own).digest != planned(own, student(), replace(student(), student="S2")).digest

@@ -90,7 +90,7 @@ def test_gathering_names_only_students_whose_rows_are_new(world: World) -> None:
     assert [(c.student, c.verdict_after) for c in plan.changes] == [(LIN.number, Verdict.CLEARED)]
 
 
-def test_a_number_that_was_not_looked_up_is_an_error_and_nobodys_debt() -> None:
+def test_a_number_that_was_not_looked_up_is_an_error_and_no_ones_debt() -> None:
     with pytest.raises(LookupError, match="was not looked up"):
         resolve(people({LIN.number: True}), ("student",), {QIAN.number: [(QIAN.number,)]}, {})
 
@@ -111,7 +111,7 @@ def test_a_number_that_was_not_looked_up_is_an_error_and_nobodys_debt() -> None:
         ),
     ],
 )
-def test_a_key_means_whom_the_roster_says(
+def test_a_key_means_whom_the_roster_names(
     key: str, roster: dict[str, Any], found: str, doubtful: str, near: str
 ) -> None:
     candidates = {f"{'0' * n}{key}" for n in range(1, 4)} | {f"{'0' * n}20151001" for n in range(1, 4)}
@@ -129,7 +129,7 @@ def test_a_card_hints_where_the_source_sends_own_numbers_alone() -> None:
     assert resolved.students == {}
 
 
-def test_a_student_of_another_open_cohort_is_nobody_here_and_no_hint() -> None:
+def test_a_student_of_another_open_cohort_is_no_one_here_and_no_hint() -> None:
     roster = people({}, elsewhere=frozenset({"C77"}), asked=["C77"])
     resolved = resolve(roster, ("student",), {"C77": [("C77",)]}, {})
     assert resolved.staying == {"C77"}

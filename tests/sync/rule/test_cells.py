@@ -51,7 +51,7 @@ def test_what_may_be_no_amount_or_another_is_not_read(cell: object) -> None:
 
 
 @pytest.mark.parametrize("cell", [None, "", "  ", "\u3000", "\u200b", "\t\n"])
-def test_an_empty_cell_is_no_amount_and_not_nought(cell: object) -> None:
+def test_an_empty_cell_is_no_amount_and_not_zero(cell: object) -> None:
     assert amount_in_yuan(cell) is None
 
 

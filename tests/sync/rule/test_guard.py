@@ -64,7 +64,7 @@ def test_rows_that_fall_by_more_than_three_in_ten(rows: int, back: bool) -> None
     assert held_back(moving(HELD, CLEARED, 1, rows)) is back
 
 
-def test_rows_are_held_against_the_median_so_that_one_odd_pull_says_nothing() -> None:
+def test_rows_are_held_against_the_median_so_that_one_odd_pull_states_nothing() -> None:
     odd = replace(CALM, recent_rows=(1000, 1000, 1, 1000, 1000))
     assert held_back(moving(HELD, CLEARED, 1, 600), odd)
 
@@ -108,7 +108,7 @@ def test_an_empty_plan_is_never_held_back() -> None:
     assert not held_back(moving(HELD, CLEARED, 0, rows=0), worst)
 
 
-def test_every_reason_says_what_of_how_many_and_which_limit() -> None:
+def test_every_reason_states_what_of_how_many_and_which_limit() -> None:
     reasons = judge(moving(HELD, CLEARED, 500, 10), Means.ITEMS, LIMITS, CALM, first_applies=False)
     assert tuple(map(str, reasons)) == (
         "rows about roster students fall from 1000 to 10 (limit 30 % and 10)",

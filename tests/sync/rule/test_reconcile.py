@@ -60,7 +60,7 @@ LET_OFF = said(EXEMPT, Reason.EXEMPT_BY_OFFICE)
         ),
     ],
 )
-def test_what_one_source_says(part: SourcePart, verdict: Verdict, reason: Reason) -> None:
+def test_what_one_source_states(part: SourcePart, verdict: Verdict, reason: Reason) -> None:
     assert of_source(part) == (verdict, reason)
 
 
@@ -116,7 +116,7 @@ def test_the_order_of_sources_never_matters(parts: list[SourcePart], exempt: boo
 
 
 @given(st.lists(PARTS, min_size=1, max_size=4))
-def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: list[SourcePart]) -> None:
+def test_no_one_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: list[SourcePart]) -> None:
     found = of_step(parts, exempt=False)
     verdicts = {of_source(part)[0] for part in parts}
     if found.verdict is CLEARED:
@@ -126,7 +126,7 @@ def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: l
 
 
 @given(st.lists(PARTS, min_size=1, max_size=4))
-def test_the_roster_lets_nobody_off_who_is_held(parts: list[SourcePart]) -> None:
+def test_the_roster_lets_no_one_off_who_is_held(parts: list[SourcePart]) -> None:
     let_off = of_step(parts, exempt=True)
     assert (let_off.verdict is HELD) == any(part.record is not None and part.record.verdict is HELD for part in parts)
     assert let_off.verdict in (HELD, EXEMPT, CLEARED)
@@ -188,7 +188,7 @@ def test_same_rows_in_any_order_give_the_same_plan_and_then_nothing(
 
 
 @given(ROWS)
-def test_everybody_with_a_row_is_held_and_nobody_else_is(rows: list[tuple[Any, ...]]) -> None:
+def test_everybody_with_a_row_is_held_and_no_one_else_is(rows: list[tuple[Any, ...]]) -> None:
     plan = answer(rows, {})
     assert {c.student for c in plan.changes if c.verdict_after is HELD} == {row[0] for row in rows if row[0] in ROSTER}
     assert plan.nameless == sum(1 for row in rows if not row[0])
@@ -257,7 +257,7 @@ def compared(rows: list[tuple[Any, ...]], stored: dict[str, bytes], **more: Any)
     return differences(RULE, groups, stored, ResolvedKeys({k: k for k in keys if k in ROSTER}, doubtful), **more)
 
 
-def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> None:
+def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_states() -> None:
     later = frozenset(ROSTER)
     stored = {"S1": b"newer", "S2": b"newer"}
     rows: list[tuple[Any, ...]] = [("S1", "甲", "B1"), ("1", "乙", "B2"), ("S4", "丙", "B3")]

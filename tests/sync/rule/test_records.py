@@ -39,7 +39,7 @@ def said(*words: object) -> Record:
 
 
 @pytest.mark.parametrize("cell", ["many", "1.2.3", True, "NaN", "Infinity", float("nan"), "1e", "欠", "--", "无"])
-def test_an_amount_that_cannot_be_read_is_a_doubt_and_never_nought(cell: object) -> None:
+def test_an_amount_that_cannot_be_read_is_a_doubt_and_never_zero(cell: object) -> None:
     record = balance(cell)
     assert (record.verdict, record.reason) == (Verdict.UNKNOWN, Reason.DOUBTFUL)
     assert "cannot be read" in record.doubt
@@ -75,7 +75,7 @@ def test_what_was_paid_and_let_off_is_taken_from_what_was_due(cells: tuple[objec
     assert record.verdict is (Verdict.HELD if owed else Verdict.CLEARED)
 
 
-def test_a_payment_that_cannot_be_read_clears_nobody() -> None:
+def test_a_payment_that_cannot_be_read_clears_no_one() -> None:
     record = record_from_rows(rule(Means.BALANCE), ("student", "amount", "paid"), "S", [("S", "100", "见备注")], b"")
     assert (record.verdict, record.doubt) == (Verdict.UNKNOWN, "the amount '见备注' cannot be read")
 
@@ -142,11 +142,11 @@ def test_equal_rows_of_a_balance_are_two_things_with_a_reference_and_without() -
         pytest.param((0, 0), Verdict.CLEARED, id="two zeros are no release"),
     ],
 )
-def test_payments_that_are_alike_release_nobody(amounts: tuple[float, ...], verdict: Verdict) -> None:
+def test_payments_that_are_alike_release_no_one(amounts: tuple[float, ...], verdict: Verdict) -> None:
     assert balance(*amounts).verdict is verdict
 
 
-def test_payments_that_differ_in_a_mapped_column_or_only_in_the_students_number_are_told_apart_so() -> None:
+def test_payments_that_differ_in_a_mapped_column_or_only_in_the_students_number_are_distinguished_so() -> None:
     assert fees((200, "", ""), (-100, "P1", ""), (-100, "P2", "")).verdict is Verdict.CLEARED
     rows: list[tuple[object, ...]] = [("S", 200), ("S", -100), ("CARD", -100)]
     assert record_from_rows(rule(Means.BALANCE), ("student", "amount"), "S", rows, b"").verdict is Verdict.UNKNOWN
@@ -159,7 +159,7 @@ def test_a_unique_reference_drops_repeats_of_charge_and_of_payment() -> None:
     assert owed(fees((5, "", ""), (5, None, ""), (5, None, ""), **unique)) == 15
 
 
-def test_two_rows_that_differ_under_one_unique_reference_clear_nobody() -> None:
+def test_two_rows_that_differ_under_one_unique_reference_clear_no_one() -> None:
     record = fees((100, "F1", ""), (-60, "P1", ""), (-40, "P1", ""), unique_reference=True)
     assert (record.verdict, record.reason) == (Verdict.UNKNOWN, Reason.DOUBTFUL)
     assert "reference" in record.doubt
@@ -208,7 +208,7 @@ def test_no_payment_makes_up_for_an_amount_that_is_empty(paid: object) -> None:
     assert record.verdict is Verdict.UNKNOWN
 
 
-def test_a_due_date_that_cannot_be_read_is_said_to_be_there() -> None:
+def test_a_due_date_that_cannot_be_read_is_reported_as_there() -> None:
     fields = ("student", "due")
     rows: list[tuple[object, ...]] = [("S", "长期"), ("S", None), ("S", "2019-05-30")]
     obligations = record_from_rows(rule(Means.ITEMS), fields, "S", rows, b"").obligations

@@ -106,8 +106,8 @@ def test_a_vote_of_a_process_that_stopped_before_carrying_it_out_is_carried_out_
     assert ended.state is RunState.REJECTED
 
 
-def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> None:
-    """The approved run is judged anew after the marks have moved, and waits again: nobody has spoken of that."""
+def test_a_vote_on_one_change_is_no_vote_on_another(world: World) -> None:
+    """The approved run is judged again after the marks have moved, and waits again: no one has voted on that."""
     run = suspended(world)
     world.says["loans"] += [
         {"CARD": f"2015{i:04}", "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": f"B{i}"} for i in range(1, 30)
@@ -123,8 +123,8 @@ def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> Non
     assert world.approvals.carry_out() == []
 
 
-def test_a_run_that_has_come_to_another_change_is_not_approved_by_what_was_said_before(world: World) -> None:
-    """Between reading what people said and carrying it out, it may have come to wait for another change."""
+def test_a_run_that_has_come_to_another_change_is_not_approved_by_an_earlier_vote(world: World) -> None:
+    """Between reading the votes and carrying it out, it may have come to wait for another change."""
     run = suspended(world)
     outcome = world.sync.approve(run, "loans", by="admin", voted_on=b"another change")
     assert (outcome.state, outcome.fault) == (RunState.SKIPPED, "not_waiting")
@@ -135,7 +135,7 @@ def test_a_run_that_has_come_to_another_change_is_not_approved_by_what_was_said_
     assert world.sync.approve(run, "loans", by="admin", voted_on=found.digest).state is RunState.APPLIED
 
 
-def test_nothing_can_be_said_of_a_run_that_waits_for_nobody(world: World) -> None:
+def test_no_vote_is_possible_on_a_run_that_does_not_wait(world: World) -> None:
     run = suspended(world)
     say(world, run, VoteKind.REJECT, "admin")
     world.approvals.carry_out()
@@ -197,7 +197,7 @@ def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_ag
     assert world.verdict(SUN.number, "library") is Verdict.HELD
 
 
-def test_an_approved_answer_says_nothing_of_who_has_joined_since_it_was_given(world: World) -> None:
+def test_an_approved_answer_states_nothing_of_who_has_joined_since_it_was_given(world: World) -> None:
     others = many(20)
     world.says[ROSTER] += others
     numbers = [p.number for p in EVERYBODY[:5]] + [row["学号"] for row in others]

@@ -139,7 +139,7 @@ def test_the_plan_names_what_differs_and_whom_it_moves(reopen: Reopen) -> None:
         ]
 
 
-def test_a_renamed_step_keeps_what_its_sources_said_and_loses_what_was_decided(reopen: Reopen) -> None:
+def test_a_renamed_step_keeps_what_its_sources_reported_and_loses_what_was_decided(reopen: Reopen) -> None:
     with reopen(RENAMED) as world:
         assert approved(world).state is RunState.APPLIED
         assert steps(world, LIN.number)["lib"] is Verdict.HELD
@@ -185,7 +185,7 @@ def test_a_new_manual_step_is_unknown_for_everybody_who_has_it(reopen: Reopen) -
         assert (step.kind, step.at(world.now).verdict) == (StepKind.MANUAL, Verdict.UNKNOWN)
 
 
-def test_a_source_takes_what_it_said_to_a_step_of_its_own(reopen: Reopen) -> None:
+def test_a_source_takes_what_it_reported_to_a_step_of_its_own(reopen: Reopen) -> None:
     with reopen(FINES_APART) as world:
         approved(world)
         zhao = steps(world, ZHAO.number)

@@ -1,4 +1,4 @@
-"""Waves that offices announce: the guard expects so many, and no more."""
+"""Changes that offices expect: the guard expects so many, and no more."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -19,33 +19,33 @@ def test_whom_the_office_has_announced_is_not_counted(count: int, back: bool) ->
     assert held_back(moving(HELD, CLEARED, count), replace(CALM, clearing=Allowance(300))) is back
 
 
-def test_what_has_moved_of_a_wave_is_used_up() -> None:
+def test_what_has_moved_of_an_expected_change_is_used_up() -> None:
     nearly_over = replace(CALM, clearing=Allowance(300, moved=250))
     assert not held_back(moving(HELD, CLEARED, 150), nearly_over)
     assert held_back(moving(HELD, CLEARED, 151), nearly_over)
 
 
-def test_after_a_wave_has_passed_an_ordinary_day_is_ordinary() -> None:
+def test_after_an_expected_change_has_passed_an_ordinary_day_is_ordinary() -> None:
     over = replace(CALM, clearing=Allowance(300, moved=300))
     assert not held_back(moving(HELD, CLEARED, 20), over)
 
 
-def test_a_wave_of_clearing_lets_nobody_be_held() -> None:
+def test_an_expected_change_of_clearing_lets_no_one_be_held() -> None:
     assert held_back(moving(CLEARED, HELD, 1_001), replace(CALM, clearing=Allowance(5_000)))
 
 
 @pytest.mark.parametrize(("rows", "back"), [(700, False), (699, True), (100, True), (0, True)])
-def test_a_wave_waives_no_other_limit(rows: int, back: bool) -> None:
+def test_an_expected_change_waives_no_other_limit(rows: int, back: bool) -> None:
     assert held_back(moving(HELD, CLEARED, 300, rows=rows), replace(CALM, clearing=Allowance(900))) is back
 
 
-def test_a_wave_lets_nobody_release_all_of_a_few() -> None:
+def test_an_expected_change_lets_no_one_release_all_of_a_few() -> None:
     few = replace(CALM, held=30, clearing=Allowance(900))
     assert held_back(moving(HELD, CLEARED, 30), few)
     assert not held_back(moving(HELD, CLEARED, 29), few)
 
 
-def test_beyond_a_wave_the_reason_names_it() -> None:
+def test_beyond_an_expected_change_the_reason_names_it() -> None:
     history: History = replace(CALM, clearing=Allowance(300))
     reasons = judge(moving(HELD, CLEARED, 500), Means.ITEMS, LIMITS, history, first_applies=False)
     assert tuple(map(str, reasons)) == (
@@ -79,7 +79,7 @@ class TestAnnounced:
         self.announce(returned)
         assert returned.run("loans").state is RunState.APPLIED
 
-    def test_a_wave_that_is_over_or_withdrawn_lets_nobody_through(self, returned: World) -> None:
+    def test_an_expected_change_that_is_over_or_withdrawn_lets_no_one_through(self, returned: World) -> None:
         self.announce(returned, hours=1)
         returned.later(hours=2)
         assert returned.run("loans").state is RunState.SUSPENDED
@@ -93,6 +93,6 @@ class TestAnnounced:
         assert [w.active(returned.now) for w in returned.expected_changes.listed()] == [True, False]
         assert returned.run("loans").state is RunState.SUSPENDED
 
-    def test_a_wave_without_a_future_is_refused(self, returned: World) -> None:
+    def test_an_expected_change_without_a_future_is_refused(self, returned: World) -> None:
         with pytest.raises(ExpectedChangeRefused, match="is in the past"):
             self.announce(returned, hours=0)

@@ -128,7 +128,7 @@ class TestAnAuthor:
         with pytest.raises(DecisionRefused, match="is no longer allowed to do this"):
             self.decide(world)
 
-    def test_decides_for_nobody_beyond_the_grants_scope(self, world: World, librarian: Grant) -> None:
+    def test_decides_for_no_one_beyond_the_grants_scope(self, world: World, librarian: Grant) -> None:
         with pytest.raises(DecisionRefused, match="is no longer allowed to do this"):
             self.decide(world, ({"college": ("地学院",)},))
 

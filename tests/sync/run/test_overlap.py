@@ -32,7 +32,7 @@ def between(carrier: object, method: str, act: Callable[[], object]) -> None:
 
 
 def recheck(world: World, *rows: dict[str, Any]) -> Outcome:
-    """Have the library say this now, and be asked about one student; then have it say what it said before."""
+    """Have the library say this now, and be asked about one student; then have it say what it printed before."""
     before = world.says["loans"]
     world.later(minutes=1)
     world.says["loans"] = list(rows)
@@ -109,7 +109,7 @@ class TestAFullRunAndARecheck:
         assert outcome.fault == OVERTAKEN
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
-    def test_of_two_rechecks_the_later_question_stands(self, world: World) -> None:
+    def test_of_two_rechecks_the_later_question_is(self, world: World) -> None:
         world.run_all()
         between(world.sync._applying, "propose", lambda: recheck(world))
         assert recheck(world, GEOLOGY_LOAN).state is RunState.SKIPPED
@@ -214,7 +214,7 @@ class TestLeases:
 
 
 def state_of(world: World, run: int) -> RunState:
-    """Return how a run stands."""
+    """Return the state of a run."""
     found = world.reader.run(COHORT, run)
     assert found is not None
     return found.state

@@ -8,7 +8,7 @@ from tests.world import COHORT, World
 
 
 def sound(world: World) -> bool:
-    """Say whether everything stored agrees with the ledger and the rule."""
+    """Return whether everything stored agrees with the ledger and the rule."""
     with reading(world.engine) as connection:
         seals = world.ledger.seals(connection)
         return verify(connection, world.settings, COHORT, seals, world.now).sound

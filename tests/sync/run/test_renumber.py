@@ -123,7 +123,7 @@ def test_an_altered_decision_is_not_sealed_over(lived: World) -> None:
     assert not verified(lived).sound
 
 
-def test_the_command_says_what_went_over_and_can_be_run_again(
+def test_the_command_states_what_went_over_and_can_be_run_again(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sqlite_world.run_all()

@@ -1,4 +1,4 @@
-"""Runs, on SQLite and on PostgreSQL: what a source says becomes marks, whole or not at all."""
+"""Runs, on SQLite and on PostgreSQL: what a source reports becomes marks, whole or not at all."""
 
 import re
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_a_step_of_two_sources_is_cleared_only_by_both(world: World) -> None:
     assert world.verdict(SUN.number, "library") is Verdict.CLEARED
 
 
-def test_a_source_that_fails_changes_nothing_and_says_why(world: World) -> None:
+def test_a_source_that_fails_changes_nothing_and_gives_the_reason(world: World) -> None:
     world.says["loans"] = [GEOLOGY_LOAN]
     world.run_all()
     before = world.verdicts()
@@ -77,7 +77,7 @@ def test_a_commuter_need_not_check_out(world: World) -> None:
     assert world.verdict(LIN.number, "dorm") is Verdict.UNKNOWN
 
 
-def test_a_flow_says_the_order_of_the_steps(world: World) -> None:
+def test_a_flow_states_the_order_of_the_steps(world: World) -> None:
     world.run_all()
     assert world.student(LI.number).steps[0].step == "college_items"
     assert world.student(LIN.number).steps[0].step == "library"
@@ -159,7 +159,7 @@ class TestTheRoster:
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
     def test_the_same_answer_is_looked_at_again_once_the_roster_has_changed(self, world: World) -> None:
-        """A row about a stranger becomes a row about a student: what is remembered of the answer must not hide it."""
+        """A row about an unmatched person becomes a row about a student: the kept digest must not hide it."""
         world.says[ROSTER] = [person.listed() for person in EVERYBODY if person is not SUN]
         world.says["loans"] = [GEOLOGY_LOAN, {**POETRY_LOAN, "CARD": SUN.number}]
         world.run_all()
@@ -245,7 +245,7 @@ class TestSuspension:
         world.sync.approve(run, "loans", by="admin")
         assert world.verdict(QIAN.number, "library") is Verdict.CLEARED
 
-    def test_once_the_marks_have_moved_it_is_another_change_and_is_judged_anew(self, world: World) -> None:
+    def test_once_the_marks_have_moved_it_is_another_change_and_is_judged_again(self, world: World) -> None:
         run = self.suspended(world)
         with world.engine.begin() as connection:
             # As if another full run had been applied meanwhile: the base that was looked at is gone.
@@ -260,12 +260,12 @@ class TestSuspension:
         world.sync.approve(run, "loans", by="admin")
         assert world.sync.approve(run, "loans", by="admin").fault == "not_waiting"
 
-    def test_rejected_it_is_gone_and_the_next_pull_is_judged_anew(self, world: World) -> None:
+    def test_rejected_it_is_gone_and_the_next_pull_is_judged_again(self, world: World) -> None:
         run = self.suspended(world)
         world.sync.reject(run, by="admin", reason="the library's migration")
         assert world.run("loans").state is RunState.SUSPENDED
 
-    def test_once_applied_it_is_not_said_to_be_rejected(self, world: World) -> None:
+    def test_once_applied_it_is_not_reported_to_be_rejected(self, world: World) -> None:
         run = self.suspended(world)
         world.sync.approve(run, "loans", by="admin")
         assert not world.sync.reject(run, by="admin", reason="too late")
@@ -321,12 +321,12 @@ class TestOneStudent:
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
         assert world.verdict(QIAN.number, "library") is Verdict.HELD
 
-    def test_before_any_full_run_it_clears_nobody(self, world: World) -> None:
+    def test_before_any_full_run_it_clears_no_one(self, world: World) -> None:
         world.run(ROSTER)
         world.sync.recheck("loans", LIN.number, by=LIN.number)
         assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
 
-    def test_during_an_outage_nobody_can_click_themselves_clear(self, world: World) -> None:
+    def test_during_an_outage_no_one_can_click_themselves_clear(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.run_all()
         world.fails["loans"] = SourceUnavailable("nobody answers", "Try again.")
@@ -389,18 +389,18 @@ class TestFaults:
         assert (outcome.state, outcome.fault, outcome.message) == (RunState.FAILED, fault, "it went wrong. Mend it.")
         assert world.verdicts() == before
 
-    def test_rows_about_nobody_on_the_roster_mean_that_the_mapping_is_wrong(self, world: World) -> None:
+    def test_rows_about_no_one_on_the_roster_mean_that_the_mapping_is_wrong(self, world: World) -> None:
         world.run(ROSTER)
         world.says["loans"] = [{**GEOLOGY_LOAN, "CARD": f"X{i}"} for i in range(30)]
         outcome = world.run("loans")
         assert outcome.fault == "garbled"
         assert "columns.student" in outcome.message
 
-    def test_before_there_is_a_roster_it_says_what_to_do_first(self, world: World) -> None:
+    def test_before_there_is_a_roster_it_explains_what_to_do_first(self, world: World) -> None:
         world.says["loans"] = [{**GEOLOGY_LOAN, "CARD": f"X{i}"} for i in range(30)]
         assert "clearance sync roster" in world.run("loans").message
 
-    def test_strangers_are_counted_and_listed_by_their_key_alone(self, world: World) -> None:
+    def test_unmatched_rows_are_counted_and_listed_by_their_key_alone(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN, {**POETRY_LOAN, "CARD": "19990001"}]
         world.run_all()
         assert [(s.source, s.key) for s in world.reader.unmatched_keys(COHORT)] == [("loans", "19990001")]

@@ -23,7 +23,7 @@ def settings(*, brought: bool = True) -> str:
 
 @pytest.fixture
 def dormitory(status_url: str, tmp_path: Path) -> Iterator[World]:
-    """An office without a system: its first list says that one of five has checked out."""
+    """An office without a system: its first list reports that one of five has checked out."""
     yet = "".join(f"{person.number},未清退,412\n" for person in (LIN, ZHAO, QIAN, LI))
     (tmp_path / "checkouts.csv").write_text(f"{HEAD}{SUN.number},已清退,305\n{yet}", encoding="utf-8")
     with World(status_url, tmp_path, settings()) as made:
@@ -80,7 +80,7 @@ def test_a_list_goes_through_the_guard(dormitory: World) -> None:
     assert dormitory.verdicts() == marks
 
 
-def test_nobody_brings_the_list_of_a_source_that_reads_it_elsewhere(dormitory: World, tmp_path: Path) -> None:
+def test_no_one_brings_the_list_of_a_source_that_reads_it_elsewhere(dormitory: World, tmp_path: Path) -> None:
     ended = bring(dormitory, HEAD, source="loans")
     assert ended.outcome is RequestOutcome.REFUSED
     assert "does not read an uploaded list" in ended.message

@@ -43,7 +43,7 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
     assert weak in " ".join(failed.output.split())
 
 
-def test_a_slip_in_them_is_told_with_the_other_settings(tmp_path: Path) -> None:
+def test_a_slip_in_them_is_reported_with_the_other_settings(tmp_path: Path) -> None:
     finance = Finance(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, "mysql+pymysql://reader@office/fees")
     finance.says(ASKS + 'tls_minimum = "1.7"\ntls_ciphers = "AES128-SHAA"')
     said = " ".join(finance.command("check").output.split())

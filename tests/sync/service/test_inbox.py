@@ -1,4 +1,4 @@
-"""Serving: what was said of a run on the pages is carried out as that, once, and how it ended is told."""
+"""Serving: a vote on the pages is carried out as that, once, and its outcome is reported."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -46,7 +46,7 @@ def state_of(world: World, run: int) -> RunState:
     return found.state
 
 
-def test_an_approval_applies_the_change_it_was_said_of(world: World) -> None:
+def test_an_approval_applies_the_change_that_it_was_given_for(world: World) -> None:
     run = suspended(world)
     assert said(world, run, VoteKind.APPROVE).outcome is RequestOutcome.DONE
     assert state_of(world, run) is RunState.APPLIED
@@ -103,7 +103,7 @@ def test_what_is_kept_to_be_shown_is_what_the_run_would_do(world: World) -> None
     assert len(kept.spot_check) == 10
 
 
-def test_it_is_kept_anew_when_the_run_comes_to_another_change(world: World) -> None:
+def test_it_is_kept_again_when_the_run_comes_to_another_change(world: World) -> None:
     run = suspended(world)
     before = RunReader(world.reading).look(COHORT, run)
     world.says["loans"] = [
@@ -130,7 +130,7 @@ def test_it_goes_with_the_run_and_the_objections_stay(world: World) -> None:
     assert found.counts.reasons == (), "they are read with the run itself"
 
 
-def test_one_student_is_asked_about_anew(world: World) -> None:
+def test_one_student_is_asked_about_again(world: World) -> None:
     world.run_all()
     world.says["loans"] = [POETRY_LOAN]
     requests = Requests(world.desk)
@@ -204,7 +204,7 @@ class TestAskingAnew:
             requests.ask_sources(COHORT, account="dean", now=world.now + PAUSE / 2, pause=PAUSE)
         requests.ask_sources(COHORT, account="dean", now=world.now + PAUSE, pause=PAUSE)
 
-    def test_a_source_that_does_not_answer_is_told_of(self, world: World) -> None:
+    def test_a_source_that_does_not_answer_is_reported(self, world: World) -> None:
         world.run_all()
         world.fails["fees"] = SourceUnavailable("fees does not answer", "Try again later.")
         requests = Requests(world.desk)

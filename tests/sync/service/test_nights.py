@@ -85,7 +85,7 @@ def test_where_no_folder_is_named_nothing_is_printed(sqlite_world: World) -> Non
         (RuntimeError("something else"), "printing broke"),
     ],
 )
-def test_a_night_that_fails_is_told_and_the_schedule_goes_on(
+def test_a_night_that_fails_is_reported_and_the_schedule_goes_on(
     sqlite_world: World, tmp_path: Path, error: Exception, event: str
 ) -> None:
     def printing(_slot: datetime) -> int:
@@ -112,7 +112,7 @@ columns = { student = "XH" }
 )
 
 
-def test_a_schedule_starts_when_one_source_cannot_be_asked_and_says_which(
+def test_a_schedule_starts_when_one_source_cannot_be_asked_and_names_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path) as world:

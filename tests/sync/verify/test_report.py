@@ -1,4 +1,4 @@
-"""Verify, on SQLite and on PostgreSQL: what nobody has altered agrees, and what somebody alters is found and named."""
+"""Verify, on SQLite and on PostgreSQL: what no one has altered agrees, and what somebody alters is found and named."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ def seals_of(world: World) -> Seals:
 
 
 def verified(world: World, heads: dict[int, str] | None = None) -> VerifyReport:
-    """Verify a world as it stands."""
+    """Verify a world as it is."""
     with reading(world.reading) as connection:
         return verify(connection, world.settings, COHORT, seals_of(world), world.now, heads)
 
@@ -101,7 +101,7 @@ def live(world: World) -> World:
     return world
 
 
-def test_what_nobody_has_altered_agrees(lived: World) -> None:
+def test_what_no_one_has_altered_agrees(lived: World) -> None:
     report = verified(lived)
     assert report.disagreements == ()
     assert report.looked_at["students"] == len(EVERYBODY)
@@ -114,7 +114,7 @@ def test_a_world_that_has_hardly_begun_agrees(world: World) -> None:
     assert verified(world).sound
 
 
-def test_settings_that_change_are_told_and_are_no_tampering(sqlite_world: World, tmp_path: Path) -> None:
+def test_settings_that_change_are_reported_and_are_no_tampering(sqlite_world: World, tmp_path: Path) -> None:
     sqlite_world.run_all()
     file = tmp_path / "changed.toml"
     text = SETTINGS.replace('exempt = [{ building = ["校外走读"] }]', 'exempt = [{ building = ["东区12栋"] }]')
@@ -163,7 +163,7 @@ class Walk:
             return str(error)
 
     def sync(self, who: str, source: str) -> object:
-        """Change what a source says about somebody, and run it."""
+        """Change what a source reports about somebody, and run it."""
         rows = self.world.says[source]
         key = {"fees": "XH", "checkouts": "学号"}.get(source, "CARD")
         kept = [row for row in rows if row[key] != who]
@@ -448,7 +448,7 @@ class TestTampering:
     def test_what_the_guard_goes_by_stays_found_after_the_next_run(
         self, sqlite_world: World, column: str, value: object
     ) -> None:
-        """The run writes it on, and its link says that it was not as it had been left."""
+        """The run writes it on, and its link reports that it was not as it had been left."""
         sqlite_world.says["loans"] = [GEOLOGY_LOAN]
         sqlite_world.run_all()
         table = tables.source_state

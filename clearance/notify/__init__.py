@@ -1,0 +1,1 @@
+"""The notifications as commands and the schedule use them."""

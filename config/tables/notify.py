@@ -1,0 +1,193 @@
+"""Settings of the notifications: the channels, who receives which event, and when.
+
+Secrets are read when a message is sent, by the process that sends it.
+"""
+
+import ipaddress
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from config.tables.base import CronLine, ShortKey, Span, Table
+from config.tables.secrets import FilePath, Secret, Text
+
+
+class NotifyEvent(StrEnum):
+    """The events that people are notified of."""
+
+    RUN_SUSPENDED = "run_suspended"
+    #: The first answer of a source waits for approval.
+    FIRST_ANSWER = "first_answer"
+    #: A suspended run expires soon.
+    APPROVAL_LAPSES = "approval_lapses"
+    SOURCE_FAILING = "source_failing"
+    SOURCE_BACK = "source_back"
+    SOURCE_STALE = "source_stale"
+    VERIFY_FAILED = "verify_failed"
+    BACKUP_OLD = "backup_old"
+    #: To class teachers: their students with something to do.
+    CLASS_DIGEST = "class_digest"
+    #: To a student.
+    STEP_CHANGED = "step_changed"
+    APPEAL_ANSWERED = "appeal_answered"
+
+
+#: Events about the system. Messages about them contain counts and no student.
+Operational = Literal[
+    "run_suspended", "first_answer", "approval_lapses", "source_failing", "source_back", "source_stale",
+    "verify_failed", "backup_old",
+]  # fmt: skip
+
+OPERATIONAL: tuple[Operational, ...] = (
+    "run_suspended", "first_answer", "approval_lapses", "source_failing", "source_back", "source_stale",
+    "verify_failed", "backup_old",
+)  # fmt: skip
+
+_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+
+
+def is_mail_address(text: str) -> bool:
+    """Return whether this is one plain mail address: no name, no list, ASCII only."""
+    return _MAIL.fullmatch(text) is not None
+
+
+def _checked_sender(text: str) -> str:
+    if not is_mail_address(text):
+        raise ValueError(f'"{text}" is not a mail address: write one such as "clearance@example.edu.cn"')
+    return text
+
+
+def wrong_address(url: str) -> str:
+    """Return why a webhook's address cannot be used, with the fix; empty if it can. The text has no part of it."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "the address is not a URL: write one that begins with https://"
+    if parts.scheme == "https" and host:
+        return ""
+    if parts.scheme == "http" and (host == "localhost" or _is_loopback(host)):
+        return ""
+    return "the address does not begin with https://, so others could read the messages: write an https:// address"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Mail(Table):
+    """The mail server. The connection is always encrypted."""
+
+    host: Text
+    #: By default 587 for starttls and 465 for implicit.
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Literal["starttls", "implicit"] = "starttls"
+    #: A file of certificates of the authority, where the server has none of a public one.
+    authority: FilePath | None = None
+    #: Without a user, the server accepts mail of this machine without a password.
+    user: Text = ""
+    password: Secret | None = None
+    #: The address that the messages come from.
+    sender: Annotated[Text, AfterValidator(_checked_sender)]
+
+    @property
+    def port_used(self) -> int:
+        """The port: the given one, or the usual one of the kind of TLS."""
+        return self.port or (465 if self.tls == "implicit" else 587)
+
+
+class Webhook(Table):
+    """A webhook of a group: WeCom's robot."""
+
+    #: The whole address. It contains the robot's key, so it is a secret.
+    url: Secret
+    events: list[Operational] = list(OPERATIONAL)
+    authority: FilePath | None = None
+
+
+class DingTalk(Webhook):
+    """A DingTalk robot. With a secret, each message is signed."""
+
+    secret: Secret | None = None
+
+
+class SignedWebhook(Webhook):
+    """An address of the institution's own that receives JSON with a signature."""
+
+    secret: Secret
+
+
+class Recipients(Table):
+    """Event → the acts whose holders receive it. An empty list sends it to nobody."""
+
+    run_suspended: list[Literal["manage", "audit"]] = ["manage"]
+    first_answer: list[Literal["manage", "audit"]] = ["manage"]
+    approval_lapses: list[Literal["manage", "audit"]] = ["manage"]
+    source_failing: list[Literal["manage", "audit"]] = ["manage"]
+    source_back: list[Literal["manage", "audit"]] = ["manage"]
+    source_stale: list[Literal["manage", "audit"]] = ["manage"]
+    verify_failed: list[Literal["manage", "audit"]] = ["manage"]
+    backup_old: list[Literal["manage", "audit"]] = ["manage"]
+
+
+class Students(Table):
+    """Messages to students: off unless a column with their addresses is named."""
+
+    #: The roster field with the mail address, as in [roster] columns.
+    mail: ShortKey
+    events: list[Literal["step_changed", "appeal_answered"]] = ["step_changed", "appeal_answered"]
+
+
+class Notify(Table):
+    """Who is notified of what, and how."""
+
+    #: The language of the messages; by default the institution's first.
+    language: Literal["zh", "en"] | None = None
+    mail: Mail | None = None
+    wecom: Webhook | None = None
+    dingtalk: DingTalk | None = None
+    webhook: SignedWebhook | None = None
+    recipients: Recipients = Recipients()
+    students: Students | None = None
+    #: After a message, further ones to the same recipient are collected for this long and sent as one.
+    digest_window: Annotated[Span, Field(ge=timedelta(seconds=10))] = timedelta(minutes=5)
+    #: A source fails: after this many tries in a row, or when it has failed for this long.
+    failing_after_tries: Annotated[int, Field(ge=1)] = 3
+    failing_after: Annotated[Span, Field(ge=timedelta(minutes=1))] = timedelta(hours=2)
+    #: A suspended run is mentioned again this long before it expires.
+    approval_reminder: Annotated[Span, Field(ge=timedelta(hours=1), le=timedelta(hours=71))] = timedelta(hours=12)
+    #: The folder of the backups; without it, nobody is told that they are old.
+    backups: FilePath | None = None
+    backup_within: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=26)
+    #: When class teachers get their digest, in the institution's time zone; omitted, they get none.
+    class_digest: CronLine | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a channel. Without one, nothing is entered."""
+        return bool(self.channels)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that are set up, mail first."""
+        return tuple(name for name in CHANNELS if getattr(self, name) is not None)
+
+    @property
+    def tells_students(self) -> frozenset[str]:
+        """The events that students are told of; none unless there is mail and a column with their addresses."""
+        return frozenset(self.students.events) if self.students is not None and self.mail is not None else frozenset()
+
+    def acts_of(self, event: NotifyEvent) -> tuple[str, ...]:
+        """Return the acts whose holders receive an event about the system."""
+        return tuple(getattr(self.recipients, event.value, ()))
+
+
+#: The channels, in the order in which they are listed.
+CHANNELS = ("mail", "wecom", "dingtalk", "webhook")

@@ -1,0 +1,19 @@
+"""Where an account receives notifications, as the pages of accounts show it."""
+
+from typing import Any
+
+from portal.i18n.labels import N_
+from portal.page.context import Context
+
+#: Why addresses are refused, with the fix.
+WRONG_ADDRESS = N_(
+    "没有保存：邮箱如 wang@example.edu.cn，企业微信和钉钉的成员号只能有字母、数字和 _ . @ -。请改正后再保存。"
+)
+
+
+async def address_fields(context: Context, account: str, student: str | None, post_to: str) -> dict[str, Any]:
+    """Return the values of the form; none for students, where notifications are off, and on the students' pages."""
+    if student is not None or not context.services.for_staff or not context.settings.notify.enabled:
+        return {"notify_addresses": None}
+    found = await context.ask_long(context.services.addresses.of, account)
+    return {"notify_addresses": found, "notify_post_to": post_to}

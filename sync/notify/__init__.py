@@ -1,0 +1,1 @@
+"""Notifications: what people are told outside of the pages, in which words, by which channel, and when."""
