@@ -79,6 +79,7 @@ class GlobalOptions:
 
     def _programs(self, process: Process | None, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - needed with settings alone
+        from config.renames import log_former_keys  # noqa: PLC0415 - likewise
         from status_db.desk.key import DeskKey  # noqa: PLC0415 - likewise
 
         settings = load_settings(self.file)
@@ -87,6 +88,7 @@ class GlobalOptions:
         quiet = not (service or self.verbose or settings.log.format == "json")
         log = settings.log.model_copy(update={"level": "error"}) if quiet else settings.log
         logs.configure(log, DeskKey(settings.portal.key_file).log_key)
+        log_former_keys(settings)
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(

@@ -25,7 +25,7 @@ _COMMANDS = {
     "sync": "sync:sync",
     "verify": "verify:verify",
     "status": "status:status",
-    "sources": "status:sources",
+    "sources": "sources:app",
     "unmatched": "status:unmatched_keys",
     "report": "report:report",
     "log-name": "log_name:name_in_log",

@@ -93,6 +93,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         audit=stores.audit,
         audit_log=stores.audit_reading,
         requests=stores.requests,
+        pauses=stores.pauses,
         retention_runs=stores.retention_runs,
         announcements=stores.announcements,
         raised_appeals=Appeals(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sync.run.approve import Approvals
     from sync.run.run import Sync
     from sync.run.season import Season
+    from sync.service.gate import SourceGate
     from sync.service.inbox import Serving
     from sync.verify.desk import DeskReport
     from sync.verify.report import VerifyReport
@@ -155,7 +156,16 @@ class Program(CohortStores):
             self.requests,
             self.uploads,
             self.clock,
+            self.pauses.current,
         )
+
+    @cached_property
+    def gate(self) -> SourceGate:
+        """The pauses and back-offs of sources, for all cohorts."""
+        from status_db.queries.runs import RunReader
+        from sync.service.gate import SourceGate
+
+        return SourceGate(self.settings.schedule, RunReader(self.reading), self.pauses.current)
 
     def _existing_seals(self) -> Seals:
         """Return the seals of the ledger. Raises LedgerRefused when its key is missing."""

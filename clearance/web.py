@@ -1,17 +1,21 @@
 """The applications that the web server imports: the pages, the desk, or both, by the environment's settings."""
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
 
 from starlette.applications import Starlette
 
+from clearance.monitoring.observed import trace
 from clearance.portal_services import desk_services, portal_services
 from clearance.settings_file import chosen_file, clock_of, load_settings
 from clearance.stores.shared import Stores
 from config import logs
 from config.processes import Process
+from config.renames import log_former_keys
 from config.settings import Settings
+from foundation import metrics
 from portal.app import create_app
 from portal.web.apart import Apart
 from portal.web.long_questions import Elsewhere
@@ -54,6 +58,10 @@ def application(
 def _application_of(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
+    log_former_keys(settings)
+    if settings.metrics.port is not None and os.environ.get(metrics.FOLDER_VARIABLE):
+        metrics.enable()
+    trace(settings, {"pages": Process.PAGES, "desk": Process.DESK}.get(what, Process.ALL))
     limits, command = settings.portal.limits, (sys.executable, "-m", "clearance.apart", what)
     helpers = Apart(command, limits.long_at_once, limits.long_within) if apart else None
     desk, clock = staff and settings.desk.enabled, clock_of(settings)

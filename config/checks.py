@@ -9,6 +9,7 @@ from config.cohorts import mistakes as cohort_mistakes
 from config.settings import Settings
 from config.tables.providers import providers_contradict
 from config.tables.sources import Asked, Roster, Source
+from config.timetable import timetable_of
 from foundation.translation import tr
 
 #: Names of columns with the number of an identity document: in Chinese, in English, in the initials of data standards.
@@ -98,6 +99,7 @@ def contradictions(settings: Settings) -> list[str]:
         found += _roster_contradictions(where, roster, settings)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)
+        found += _quiet_mistakes(f"source.{name}", source, settings)
     return found
 
 
@@ -151,7 +153,7 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
             )
         )
     found += _identity_columns(where, roster.columns) + _unused_columns(where, roster, settings)
-    return found + _schedule_mistakes(where, roster)
+    return found + _schedule_mistakes(where, roster) + _quiet_mistakes(where, roster, settings)
 
 
 def _step_mistakes(at: str, step: str, steps: list[str], synced: set[str]) -> list[str]:
@@ -261,3 +263,12 @@ def _schedule_mistakes(where: str, asked: Asked) -> list[str]:
             )
         ]
     return []
+
+
+def _quiet_mistakes(where: str, asked: Asked, settings: Settings) -> list[str]:
+    if _schedule_mistakes(where, asked) or not timetable_of(settings, asked).all_quiet():
+        return []
+    hours = ", ".join(map(str, asked.quiet))
+    return [
+        f"[{where}] quiet: every time of its schedule is in the quiet hours {hours}: shorten them, or change the times"
+    ]

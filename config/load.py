@@ -69,6 +69,9 @@ class _FileAndEnvironment(BaseSettings):
     auth: _Unchecked = {}
     api: _Unchecked = {}
     log: _Unchecked = {}
+    schedule: _Unchecked = {}
+    metrics: _Unchecked = {}
+    tracing: _Unchecked = {}
 
     @classmethod
     def settings_customise_sources(
@@ -120,7 +123,8 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, unreadable)
     # An omitted table becomes an empty one, so that its default paths start at this file's folder, too.
     raw.setdefault("portal", {})
-    mistakes = split_rosters(raw, Roster.model_fields)
+    mistakes, former_keys = renames.rename_keys(raw)
+    mistakes += split_rosters(raw, Roster.model_fields)
     mistakes += _read_own_keys(raw, schemas, origin)
     if "rosters" in raw:
         raw["roster"] = raw["rosters"][first_roster(raw)]
@@ -139,7 +143,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     if mistakes:
         raise SettingsError(file, mistakes)
     missing = tuple((*_table_and_key(path), why) for path, why in _missing_references(raw, unset))
-    return renames.applied(settings.model_copy(update={"unset": missing}))
+    return renames.applied(settings.model_copy(update={"unset": missing, "former_keys": tuple(former_keys)}))
 
 
 def _missing_references(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:

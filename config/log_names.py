@@ -21,7 +21,7 @@ _DIGITS = 12
 PERSONAL = frozenset({"student", "students", "number", "numbers", "owner", "reader", "card", "alias", "name", "names"})
 
 #: Fields whose values this program makes itself.
-_OWN = frozenset({"timestamp", "level", "mac"})
+_OWN = frozenset({"timestamp", "level", "mac", "request_id"})
 
 _DIGIT, _LETTERS = "0-9０-９", "A-Za-zＡ-Ｚａ-ｚ"
 _WORD = _DIGIT + _LETTERS

@@ -49,6 +49,8 @@ _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("notify.wecom", ""): frozenset({Process.SCHEDULE}),
     ("notify.dingtalk", ""): frozenset({Process.SCHEDULE}),
     ("notify.webhook", ""): frozenset({Process.SCHEDULE}),
+    ("metrics", "backups"): frozenset({Process.SCHEDULE}),
+    ("tracing", ""): _WEB | {Process.SCHEDULE},
 }
 
 

@@ -1,11 +1,13 @@
-"""Renames that the settings declare with `was`: a step or a source keeps its stored name.
+"""Renames: of steps and sources, which the settings declare with `was`, and of the settings' own keys.
 
 Decisions, history and the ledger contain names of steps and sources, and are never rewritten. So the new name is only
 for the settings file, and the program continues to use the first one.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
 
 from foundation.translation import tr
 
@@ -13,6 +15,66 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from config.tables.sources import Source
     from config.tables.steps import Flow, FlowEntry, Step
+
+#: (table, former key) → current key. The former keys work for one release. `source` means each [source.NAME].
+RENAMED_KEYS: Final[Mapping[tuple[str, str], str]] = {
+    ("desk", "objection_due"): "appeal_due",
+    ("desk", "objections_waiting"): "appeals_waiting",
+    ("source", "brought"): "uploaded",
+}
+
+#: Current → former key of a source. Digests that are stored contain the former ones, and stay as they are.
+DIGESTED_AS: Final[Mapping[str, str]] = {
+    current: former for (table, former), current in RENAMED_KEYS.items() if table == "source"
+}
+
+
+def rename_keys(raw: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Rename the former keys in the tables of a settings file; return the mistakes, and a notice for each one renamed.
+
+    A key that is there under both names is a mistake.
+    """
+    mistakes: list[str] = []
+    notices: list[str] = []
+    for (name, former), current in RENAMED_KEYS.items():
+        for where, table in _tables_named(raw, name):
+            if former not in table:
+                continue
+            value = table.pop(former)
+            if current in table:
+                mistakes.append(
+                    tr(
+                        "[{table}] {former}: is now {current}, which is here, too: remove {former}",
+                        table=where,
+                        former=former,
+                        current=current,
+                    )
+                )
+            else:
+                table[current] = value
+                notices.append(
+                    tr(
+                        "[{table}] {former} is now {current}. The old key works until the next release. Rename it.",
+                        table=where,
+                        former=former,
+                        current=current,
+                    )
+                )
+    return mistakes, notices
+
+
+def _tables_named(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    table = raw.get(name)
+    tables = table if name == "source" and isinstance(table, dict) else {"": table}
+    for key, inside in tables.items():
+        if isinstance(inside, dict):
+            yield f"{name}.{key}".rstrip("."), inside
+
+
+def log_former_keys(settings: "Settings") -> None:
+    """Write a warning about each former key of the settings file to the log."""
+    for notice in settings.former_keys:
+        structlog.get_logger("clearance.settings").warning("settings key renamed", message=notice)
 
 
 def stored_name(settings: "Settings", given: str) -> str:

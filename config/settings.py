@@ -13,6 +13,7 @@ from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
 from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
+from config.tables.operations import Metrics, Schedule, Tracing
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
 from config.tables.secrets import DatabaseUrl, FilePath
@@ -89,10 +90,15 @@ class Settings(Table):
     api: Api = Api()
     retention: Retention = Retention()
     notify: Notify = Notify()
+    schedule: Schedule = Schedule()
+    metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
+    #: A notice for each former key in the file, see `config.renames`; a file cannot set it.
+    former_keys: Annotated[tuple[str, ...], Field(exclude=True, max_length=0)] = ()
     #: Addresses and paths that could not be read, as (table, key, reason): see `config.processes`.
     unset: Annotated[tuple[tuple[str, str, str], ...], Field(exclude=True, max_length=0)] = ()
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from config.tables import cron as crontab
+from config.tables.operations import QuietHours
 from config.tables.sources import Asked
 from foundation.translation import tr
 
@@ -30,16 +31,46 @@ class Timetable:
     every: timedelta | None
     cron: str | None
     zone: ZoneInfo
+    #: No slot is inside of them.
+    quiet: tuple[QuietHours, ...] = ()
 
     def after(self, moment: datetime) -> datetime:
         """Return the first slot later than `moment`, in UTC."""
-        if self.every is not None:
-            slot = self.at(moment) + self.every
-            return min(slot, _midnights(self.zone, moment.astimezone(UTC))[1])
-        return self._by_cron(moment.astimezone(UTC), 1)
+        slot = self._next(moment)
+        while self.quiet_at(slot):
+            slot = self._next(slot)
+        return slot
 
     def at(self, moment: datetime) -> datetime:
         """Return the slot of `moment`, in UTC: the latest one that is not later than it."""
+        slot = self._last(moment)
+        while self.quiet_at(slot):
+            slot = self._last(slot - timedelta(microseconds=1))
+        return slot
+
+    def quiet_at(self, moment: datetime) -> bool:
+        """Return whether a moment is in the quiet hours, on the clocks of the zone."""
+        wall = moment.astimezone(self.zone).time()
+        return any(wall in hours for hours in self.quiet)
+
+    def all_quiet(self) -> bool:
+        """Return whether every slot of a day is in the quiet hours, so that there is none."""
+        return bool(self.quiet) and all(any(wall in hours for hours in self.quiet) for wall in self._walls())
+
+    def _walls(self) -> Iterable[time]:
+        """Return the wall times of the slots of a day without a change of the clocks."""
+        if self.every is None:
+            return crontab.parse_line(self.cron or "").times
+        midnight = datetime(2000, 1, 1, tzinfo=UTC)
+        return [(midnight + self.every * n).time() for n in range(-(timedelta(days=-1) // self.every))]
+
+    def _next(self, moment: datetime) -> datetime:
+        if self.every is not None:
+            slot = self._last(moment) + self.every
+            return min(slot, _midnights(self.zone, moment.astimezone(UTC))[1])
+        return self._by_cron(moment.astimezone(UTC), 1)
+
+    def _last(self, moment: datetime) -> datetime:
         if self.every is not None:
             now = moment.astimezone(UTC)
             midnight, _ = _midnights(self.zone, now)
@@ -74,7 +105,8 @@ class Timetable:
 
     def longest_gap(self) -> timedelta:
         """Return the longest time between two slots, without regard to clock changes."""
-        return self.every if self.every is not None else _longest_gap(self.cron or "")
+        gap = self.every if self.every is not None else _longest_gap(self.cron or "")
+        return gap + max((hours.length for hours in self.quiet), default=timedelta(0))
 
     def fresh_for(self) -> timedelta:
         """Return how long an answer counts as fresh by default: 4 h or three slots, whichever is longer."""
@@ -83,7 +115,7 @@ class Timetable:
 
 def timetable_of(settings: Settings, asked: Asked) -> Timetable:
     """Return when a source, or the roster, is asked."""
-    return Timetable(asked.every, asked.cron, settings.zone_of(asked))
+    return Timetable(asked.every, asked.cron, settings.zone_of(asked), asked.quiet)
 
 
 @lru_cache(maxsize=64)

@@ -57,7 +57,7 @@ class Settings(Table):
     #: A list older than this is not accepted; left out, any age is accepted.
     older_than: Span | None = None
     #: No system writes the list: its operator uploads it at the desk, and the scheduler stores it here.
-    brought: bool = False
+    uploaded: bool = False
     #: A file with the same size, time and content as the last one is not read again.
     fingerprint: bool = False
     #: The largest file, and its largest unpacked size, in bytes.
@@ -69,7 +69,7 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _an_uploaded_list_has_one_name(self) -> Self:
-        if self.brought and is_pattern(self.path):
+        if self.uploaded and is_pattern(self.path):
             raise ValueError(tr("path: a list that is uploaded at the desk needs one name: write path without * and ?"))
         return self
 

@@ -13,15 +13,22 @@ from random import Random
 from demo.university import Student, students
 
 FIRST_DAY = date(2019, 5, 25)
+#: The day on which the window of the postgraduates closes. The offices have data of later days too.
+LAST_DAY = 18
 
 LIBRARY_SHARE = 0.246
 FINANCE_SHARE = 0.047
 TEXTBOOK_SHARE = 0.03
 _DORM_EARLY_SHARE = 0.015
-_DORM_LATE_SHARE = 0.03
+_DORM_LATE_SHARE = 0.003
 
-#: The share of debts that is settled each day.
+#: The share of debts that is settled each day; what is left by then is settled in the last days of the window.
 _SETTLED_DAILY = 0.09
+_LAST_DAYS = (8, 12)
+#: The share of students with debts who do not settle them in the window.
+_UNSETTLED_SHARE = 0.031
+#: The share of students whose college reading room does not clear them in the window.
+_READING_ROOM_LATE_SHARE = 0.001
 #: The share of students without debts who get a new one on some day in the window.
 _NEW_DEBT_SHARE = 0.006
 
@@ -84,6 +91,8 @@ class Life:
     refunds: tuple[Debt, ...]
     #: NEVER for commuters.
     checked_out_on: int
+    #: The day on which the reading room of the college clears the student.
+    reading_room_on: int
 
 
 def lives(seed: int) -> tuple[Life, ...]:
@@ -110,33 +119,44 @@ def _life(seed: int, student: Student, library: bool, finance: bool, textbook: b
     kind = random.random()
     late = random.randint(1, 12) if random.random() < _NEW_DEBT_SHARE else 0
     what = random.choice(("loan", "fee"))
-    back = _settled(random, 0)
+    pays = random.random() >= _UNSETTLED_SHARE
+    back = _settled(random, 0, pays)
     loans = [_loan(random, student, i, 0, back) for i in range(random.randint(1, 4))] if library and kind < 0.92 else []
-    fines = [_fine(random, student)] if library and kind >= 0.8 else []
+    fine_paid = _settled(random, 0, pays)
+    if fine_paid == back != NEVER:
+        # At the desk the fine is known only after the books are back.
+        fine_paid += 1 if back < _LAST_DAYS[1] else -1
+    fines = [_fine(random, student, fine_paid)] if library and kind >= 0.8 else []
     if late and what == "loan" and not library:
-        loans.append(_loan(random, student, 0, late, _settled(random, late)))
-    fees = [_fee(random, student, i, 0) for i in range(random.choice((1, 1, 2)))] if finance else []
+        loans.append(_loan(random, student, 0, late, _settled(random, late, pays)))
+    paid = _settled(random, 0, pays)
+    fees = [_fee(random, student, i, 0, paid) for i in range(random.choice((1, 1, 2)))] if finance else []
     if late and what == "fee" and not finance:
-        fees.append(_fee(random, student, 0, late))
+        fees.append(_fee(random, student, 0, late, _settled(random, late, pays)))
+    books = tuple(
+        _textbook(random, student, term, _settled(random, 0, pays)) for term in random.sample(_TERMS, 1) if textbook
+    )
     return Life(
         student=student,
         loans=tuple(loans),
         fines=tuple(fines),
         fees=tuple(fees),
-        textbooks=tuple(_textbook(random, student, term) for term in random.sample(_TERMS, 1)) if textbook else (),
+        textbooks=books,
         refunds=_refund(random, student) if not textbook and random.random() < 0.02 else (),
         checked_out_on=NEVER if student.commuter else _checkout(random),
+        reading_room_on=NEVER if random.random() < _READING_ROOM_LATE_SHARE else random.randint(1, _LAST_DAYS[1] - 1),
     )
 
 
-def _settled(random: Random, from_day: int) -> int:
-    """Return the day on which a debt is settled: a share each day, and some never."""
-    if random.random() < 0.03:
+def _settled(random: Random, from_day: int, pays: bool) -> int:  # noqa: FBT001 - a mark of one draw
+    """Return the day on which a debt is settled: a share each day, and the rest before the window closes."""
+    if not pays:
         return NEVER
     day = from_day + 1
     while random.random() > _SETTLED_DAILY:
         day += 1
-    return day
+    first, last = _LAST_DAYS
+    return day if day <= last else random.randint(max(first, min(from_day + 1, last)), last)
 
 
 def _loan(random: Random, student: Student, serial: int, from_day: int, until_day: int) -> Loan:
@@ -151,22 +171,20 @@ def _loan(random: Random, student: Student, serial: int, from_day: int, until_da
     )
 
 
-def _fine(random: Random, student: Student) -> Debt:
+def _fine(random: Random, student: Student, until_day: int) -> Debt:
     amount = Decimal(random.randint(2, 200)) / 10
-    return Debt(f"F{student.number[-8:]}", "逾期滞纳金", amount, 0, _settled(random, 0))
+    return Debt(f"F{student.number[-8:]}", "逾期滞纳金", amount, 0, until_day)
 
 
-def _fee(random: Random, student: Student, serial: int, from_day: int) -> Debt:
+def _fee(random: Random, student: Student, serial: int, from_day: int, until_day: int) -> Debt:
     title = random.choice(_FEES)
     amount = {"学费": Decimal(5850), "住宿费": Decimal(1200), "重修费": Decimal(random.randint(2, 9) * 60)}[title]
-    return Debt(
-        f"S{student.number[-8:]}{serial}", f"2018-2019学年{title}", amount, from_day, _settled(random, from_day)
-    )
+    return Debt(f"S{student.number[-8:]}{serial}", f"2018-2019学年{title}", amount, from_day, until_day)
 
 
-def _textbook(random: Random, student: Student, term: str) -> Debt:
+def _textbook(random: Random, student: Student, term: str, until_day: int) -> Debt:
     amount = Decimal(random.randint(800, 42_000)) / 100
-    return Debt(f"T{student.number[-8:]}", term, amount, 0, _settled(random, 0))
+    return Debt(f"T{student.number[-8:]}", term, amount, 0, until_day)
 
 
 def _refund(random: Random, student: Student) -> tuple[Debt, ...]:
@@ -178,7 +196,7 @@ def _checkout(random: Random) -> int:
     if chance < _DORM_EARLY_SHARE:
         return random.randint(-5, 0)
     if chance > 1 - _DORM_LATE_SHARE:
-        return random.randint(12, 20)
+        return random.randint(_LAST_DAYS[1] + 1, 20)
     return random.choice(_RUSH)
 
 

@@ -23,9 +23,21 @@ from portal.page.context import context_of
 from portal.page.services import Services
 from portal.page.templates import STATIC
 from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
-from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
+from portal.staff import (
+    days,
+    lists,
+    overview,
+    report,
+    revert,
+    runs,
+    source_changes,
+    sources,
+    students,
+    unmatched_rows,
+)
 from portal.student import appeal, card, recheck, slip
-from portal.web import faults, headers, limits, sending, well_formed
+from portal.web import faults, headers, limits, observing, sending, well_formed
+from portal.web.former_addresses import former_addresses
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
@@ -62,6 +74,7 @@ _STAFF_ROUTES = (
     *report.ROUTES,
     *students.ROUTES,
     *sources.ROUTES,
+    *source_changes.ROUTES,
     *runs.ROUTES,
     *revert.ROUTES,
     *unmatched_rows.ROUTES,
@@ -86,13 +99,17 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         yield
         await to_thread.run_sync(services.close)
 
+    pages = (
+        *_SIGN_IN_ROUTES,
+        *_HOME_ROUTES,
+        *(_STUDENT_ROUTES if services.for_students else ()),
+        *(_STAFF_ROUTES if services.for_staff else ()),
+        *(desk.routes if desk is not None else ()),
+    )
     app = Starlette(
         routes=[
-            *_SIGN_IN_ROUTES,
-            *_HOME_ROUTES,
-            *(_STUDENT_ROUTES if services.for_students else ()),
-            *(_STAFF_ROUTES if services.for_staff else ()),
-            *(desk.routes if desk is not None else ()),
+            *pages,
+            *former_addresses(pages),
             # Only static files are compressed. A page contains the token of its forms and repeats values of its
             # address; compressed together, the length of the answer would reveal the token (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
@@ -100,11 +117,13 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
+            Middleware(observing.Observing),
             Middleware(headers.Headers, https=settings.portal.public_url.startswith("https://")),
             Middleware(sending.FileSending),
             Middleware(limits.BodyLimits, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
             Middleware(well_formed.TextCheck, refuse=malformed),
+            Middleware(observing.RouteNoted),
         ],
         exception_handlers={
             HTTPException: refused,

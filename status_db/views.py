@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from status_db.effective_status import StepStatus
+from status_db.failing import REGULAR, Attempts
 from status_db.guard_reasons import GuardReason
 from status_db.model import Certificate, Obligation, RunState, State, Verdict, is_stale
 from status_db.stored_counts import RunCounts
@@ -191,6 +192,8 @@ class SourceView:
     running: RunView | None = None
     #: The number of rows about roster students in each successful pull since the last approval, newest last.
     recent_rows: tuple[int, ...] = ()
+    #: How often it is asked, by its last runs.
+    attempts: Attempts = REGULAR
 
     def stale(self, now: datetime) -> bool:
         """Return whether the last answer is too old, or its time is in the future."""

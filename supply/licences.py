@@ -20,6 +20,7 @@ BY_HAND = {
 #: Classifiers and free texts → SPDX identifiers; "BSD" if the number of clauses is not given.
 _SPDX = {
     "Apache Software License": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
     "BSD License": "BSD",
     "GNU LESSER GENERAL PUBLIC LICENSE": "LGPL",
     "GNU Lesser General Public License v3 (LGPLv3)": "LGPL-3.0",

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from sqlalchemy import make_url
 
+from config.renames import DIGESTED_AS
 from config.settings import Settings
 from config.tables.notify import NotifyEvent
 from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
@@ -87,7 +88,8 @@ def _question_settings(own: BaseModel | None) -> dict[str, object]:
     dumped = own.model_dump(mode="python")
     # A connector names its own keys that contain the answer itself, and those about how to ask.
     besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset()) | getattr(type(own), "how", frozenset())
-    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, Secret | Path)}
+    named = {DIGESTED_AS.get(key, key): value for key, value in dumped.items() if key not in besides}
+    return {key: value for key, value in named.items() if not isinstance(value, Secret | Path)}
 
 
 def location(asked: Asked, *, former: bool = False) -> bytes:

@@ -23,6 +23,7 @@ from status_db.decisions.writer import DecisionWriter
 from status_db.desk.address import desk_url
 from status_db.desk.key import DeskKey
 from status_db.desk.store import DeskStore
+from status_db.inbox.pauses import Pause
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
@@ -372,7 +373,9 @@ def season_of(world: World) -> Season:
     return Season([CohortMember(COHORT, world.settings, world.sync)])
 
 
-def serving_of(world: World, desk: Engine | None = None) -> Serving:
+def serving_of(
+    world: World, desk: Engine | None = None, *, paused: Callable[[], Mapping[str, Pause]] = dict
+) -> Serving:
     """Return what the scheduler serves requests with; `desk` where it comes in by another role than the world's."""
     engine = desk or world.desk
     return Serving(
@@ -384,4 +387,5 @@ def serving_of(world: World, desk: Engine | None = None) -> Serving:
         Requests(engine),
         Uploads(engine),
         world.clock,
+        paused,
     )

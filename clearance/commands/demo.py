@@ -8,8 +8,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -19,19 +20,28 @@ from sqlalchemy.exc import DatabaseError
 
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
-from clearance.context import GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.demo_life import COLLEGE, add_first_results, announce
+from clearance.context import USAGE, GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.demo_life import (
+    COLLEGE,
+    REVIEWERS,
+    ROOMS,
+    add_first_results,
+    announce,
+    approve_waiting,
+    live,
+)
 from clearance.output import tables
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
 from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
-from demo.story import notable
+from demo.story import FIRST_DAY, LAST_DAY, notable
 from demo.university import Student
 from portal.auth.passwords import hash_password
 from portal.server import serve as serve_pages
 from status_db.accounts.accounts import Act, Grant
 from status_db.model import State
+from sync.run.outcome import Outcome
 
 #: The password of every account in the demo.
 PASSWORD = "graduation-2019"  # noqa: S105 - public, for this machine alone
@@ -72,6 +82,18 @@ _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
         "学院终审",
         tuple(Grant(act, None, {"college": (COLLEGE,)}) for act in (Act.READ, Act.REVIEW, Act.ISSUE)),
         f"reviews {COLLEGE} and issues certificates",
+    ),
+    (
+        ROOMS,
+        "各学院资料室",
+        (Grant(Act.READ, "college_items"), Grant(Act.DECIDE, "college_items")),
+        "decides for the reading rooms of every college",
+    ),
+    (
+        REVIEWERS,
+        "各学院终审",
+        (Grant(Act.READ), Grant(Act.REVIEW), Grant(Act.ISSUE)),
+        "reviews every college and issues certificates",
     ),
     ("auditor", "审计员", (Grant(Act.AUDIT),), "reads everything, changes nothing"),
     ("admin", "系统管理员", (Grant(Act.MANAGE),), "manages sources and runs"),
@@ -167,6 +189,7 @@ def demo(
         began = time.monotonic()
         outcomes = run_all(program.season((program,)), list(program.sync.names()), "demo")
         tables.OUT.print(f"synced in {time.monotonic() - began:.1f} s")
+        outcomes = _approved(program, outcomes)
         tables.OUT.print("")
         _print_summary(program)
         people = make_accounts(program, add_first_results(program, SEED))
@@ -184,20 +207,79 @@ def demo(
 def advance(
     context: typer.Context,
     *,
-    days: Annotated[int, typer.Option("--days", min=1, max=30, help="Advance by this many days.")] = 1,
+    days: Annotated[int | None, typer.Option("--days", min=1, max=30, help="Advance by this many days: 1.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Advance to this day, and sync on each day until then.")
+    ] = None,
+    finance_port: FinancePort = FINANCE_PORT,
 ) -> None:
-    """Advance the story: books are returned, fees are paid or added, rooms become empty."""
+    """Advance the story: books are returned, fees are paid or added, rooms become empty, classes are reviewed."""
     here = _demo_options(context)
     _refuse_without_clock(here)
+    stop_like_ctrl_c()
     offices = offices_of(here.file)
     day = offices.day()
     if day is None:
         fail("the demo university is not built yet. Run: clearance demo")
-    _write_offices(offices, day + days)
-    _demo_clock(here).advance(days)
-    tables.OUT.print(
-        f"the offices are now at day {day + days} of the season. Next: clearance plan, then clearance sync"
-    )
+    if to is None:
+        _advance(here, offices, range(day, day + (days or 1)))
+        tables.OUT.print(
+            f"the offices are now at day {day + (days or 1)} of the season. Next: clearance plan, then clearance sync"
+        )
+        return
+    if days is not None:
+        fail("give either --days or --to", USAGE)
+    last = _day_of(to, day)
+    use_finance_port(finance_port)
+    with finance_office(offices, finance_port):
+        for each in range(day, last):
+            _advance(here, offices, range(each, each + 1))
+            program = here.program()
+            _approved(program, run_all(program.season((program,)), list(program.sync.names()), "demo"))
+        _live(here, last)
+    _print_summary(here.program())
+
+
+def _day_of(text: str, day: int) -> int:
+    """Return the day of the story of a date, after `day`; exit when it is not one."""
+    last = FIRST_DAY + timedelta(days=LAST_DAY)
+    try:
+        wanted = (date.fromisoformat(text) - FIRST_DAY).days
+    except ValueError:
+        fail(f'"{text}" is not a date. Write one such as {last}.', USAGE)
+    if not day < wanted <= LAST_DAY:
+        here = FIRST_DAY + timedelta(days=day)
+        fail(f"the demo is at {here}, and its story ends on {last}. Write a later day than the first, up to the last.")
+    return wanted
+
+
+def _advance(here: GlobalOptions, offices: Offices, days: range) -> None:
+    """Let the colleges do each day's work, then write the offices of the next day and move the clock."""
+    for day in days:
+        _live(here, day)
+        _write_offices(offices, day + 1)
+        _demo_clock(here).advance(1)
+
+
+def _live(here: GlobalOptions, day: int) -> None:
+    with closing(here.program()) as program:
+        work = live(program, SEED, day)
+        tables.OUT.print(
+            f"{FIRST_DAY + timedelta(days=day)}: reading rooms cleared {work.cleared:,} students, "
+            f"{work.reviewed:,} were reviewed, {work.issued:,} received their certificate"
+        )
+
+
+def _approved(program: Program, outcomes: list[Outcome]) -> list[Outcome]:
+    """Approve the runs that wait, as the demo's administrator, and say so; return how all ended."""
+    ended = {outcome.run: outcome for outcome in approve_waiting(program, outcomes)}
+    if ended:
+        names = ", ".join(f"{outcome.source} (run {outcome.run})" for outcome in ended.values())
+        tables.OUT.print(
+            f"The demo's administrator approved: {names}. At a university, a person first compares a few students with "
+            "the office: clearance runs spot-check"
+        )
+    return [ended.get(outcome.run, outcome) for outcome in outcomes]
 
 
 @app.command()

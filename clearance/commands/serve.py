@@ -1,7 +1,9 @@
 """Commands that keep running, and those that prepare the database."""
 
 import os
-from contextlib import suppress
+import signal
+import sys
+import threading
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -11,10 +13,12 @@ import typer
 from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
-from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.monitoring.observed import ScheduleMetrics, serve_workers_metrics
 from clearance.notify.assembly import notify_service
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
+from config.load import SettingsError
 from config.processes import Process
 from config.settings import Settings
 from portal.server import serve as serve_pages
@@ -23,6 +27,7 @@ from status_db.store.engine import StoreError, sqlite_file
 from status_db.store.migrate import Part, upgrade
 from status_db.store.roles import Roles, apply, planned
 from sync.run.season import for_each
+from sync.service.reloading import Loaded, run_until_stopped
 from sync.service.schedule import Schedule
 
 
@@ -50,28 +55,47 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 
 @ends_well
 def schedule(context: typer.Context) -> None:
-    """Query each source on its schedule, until stopped."""
-    served = chosen(context).season(Process.SCHEDULE, service=True)
-    stopped = stop_like_ctrl_c()
-    programs, settings = served.programs, served.first.settings
-    running = Schedule(
-        settings,
+    """Query each source on its schedule, until stopped. SIGHUP loads the settings again."""
+    stopped, reload = stop_like_ctrl_c(), _reload_on_hangup()
+    metrics = ScheduleMetrics()
+    if not run_until_stopped(lambda: _loaded(context, metrics), stopped, reload, metrics.started):
+        # A run is under way. Its threads would keep the process; the database rolls its transaction back.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _reload_on_hangup() -> threading.Event:
+    """Return the event that SIGHUP sets."""
+    reload = threading.Event()
+    signal.signal(signal.SIGHUP, lambda _signal, _frame: reload.set())
+    return reload
+
+
+def _loaded(context: typer.Context, metrics: ScheduleMetrics) -> Loaded:
+    """Load the settings, and make a schedule of them. Raises Refused."""
+    here = chosen(context)
+    try:
+        served = here.season(Process.SCHEDULE, service=True)
+    except typer.Exit as ended:
+        raise SettingsError(here.file, [f'[[cohort]]: there is no "{here.cohort}": add it, or start again']) from ended
+    loaded = Loaded(served.first.settings, _schedule_of(served), served.first.close)
+    metrics.of(loaded, served)
+    return loaded
+
+
+def _schedule_of(served: ServedCohorts) -> Schedule:
+    programs = served.programs
+    return Schedule(
+        served.first.settings,
         served.season,
         served.first.clock,
         lambda at: sum(for_each(partial(program.decision_writer.sweep, at) for program in programs)),
         lambda: sum(for_each(program.serving.serve for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
+        served.first.gate.wait,
+        lambda: [service] if (service := notify_service(served.first)) is not None else [],
     )
-    notifying = notify_service(served.first)
-    with suppress(KeyboardInterrupt):
-        running.start()
-        if notifying is not None:
-            notifying.start()
-        stopped.wait()
-    running.stop()
-    if notifying is not None:
-        notifying.stop()
 
 
 @ends_well
@@ -98,6 +122,7 @@ def serve(
     for warning in portal.warnings:
         structlog.get_logger("clearance.portal").warning(warning)
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
+    serve_workers_metrics(program.settings, _PROCESSES[what])
     serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
 
 

@@ -1,4 +1,4 @@
-"""Commands that read: status, runs, sources, unmatched."""
+"""Commands that read: status, runs, unmatched."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -133,37 +133,6 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
         )
     if found.state is RunState.SUSPENDED:
         show_waiting(program, found, votes)
-
-
-@ends_well
-def sources(context: typer.Context, *, json: Json = False) -> None:
-    """Show each source: its date, its counts, and its last run."""
-    program = chosen(context).program()
-    now, zone = program.clock(), program.settings.institution.timezone
-    found = program.reader.sources(program.cohort)
-    if json:
-        tables.as_json([{"source": view, "stale": view.stale(now)} for view in found])
-        return
-    tables.table(
-        ("source", "step", "as of", "held", "unknown", "unmatched", "last run", "waits", "proof"),
-        (
-            (
-                view.source,
-                view.step,
-                tables.moment(view.as_of, zone) + (" (stale)" if view.stale(now) else ""),
-                view.held,
-                view.unknown,
-                view.unmatched_keys,
-                f"{view.last_run.run} {view.last_run.state.value}" if view.last_run else "none",
-                f"run {view.suspended.run}" if view.suspended else "",
-                ", ".join(view.weaker_proofs) or "total",
-            )
-            for view in found
-        ),
-    )
-    for view in found:
-        for weaker in view.weaker_connection:
-            tables.ERR.print(f"warning: {view.source}: {weaker}")
 
 
 @ends_well

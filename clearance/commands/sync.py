@@ -63,6 +63,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     code = _check_status_db(served, found, quiet=json)
     _check_files(program, chosen(context).file, found, quiet=json)
     _check_accounts(program, found, quiet=json)
+    _report_warnings("keys", "settings keys", program.settings.former_keys, found, quiet=json)
     _report_warnings("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
     _check_pages(program, found, quiet=json)
     _report_warnings("notify", "notifications", notify_warnings(program), found, quiet=json)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from status_db.desk.retention import RetentionRuns
     from status_db.desk.store import DeskStore
     from status_db.inbox.announcements import Announcements
+    from status_db.inbox.pauses import Pauses
     from status_db.inbox.pending_changes import PendingChanges
     from status_db.inbox.requests import Requests
     from status_db.inbox.uploads import Uploads
@@ -282,6 +283,13 @@ class Stores:
         from status_db.sign_in.login_attempts import LoginAttempts
 
         return LoginAttempts(self.desk, self.key)
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        """Sources that are paused."""
+        from status_db.inbox.pauses import Pauses
+
+        return Pauses(self.desk_store)
 
     @cached_property
     def requests(self) -> Requests:

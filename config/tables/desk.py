@@ -30,9 +30,9 @@ class Desk(BaseModel):
     #: `false`: there is no desk, and operators decide on the command line.
     enabled: bool = True
     #: The time to answer an appeal, counted in the office's opening hours.
-    objection_due: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=16)
+    appeal_due: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=16)
     #: How many appeals of one student can wait at a time.
-    objections_waiting: Annotated[int, Field(ge=1)] = 5
+    appeals_waiting: Annotated[int, Field(ge=1)] = 5
     #: The kinds of certificate. The first is the default.
     certificates: Annotated[list[str], Field(min_length=1)] = ["毕业证书"]
     #: The largest sheet that is accepted, in bytes.

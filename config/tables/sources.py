@@ -11,6 +11,7 @@ from pydantic import (
 )
 
 from config.tables.base import CronLine, ShortKey, Span, Table, Words, Zone
+from config.tables.operations import Quiet
 from config.tables.secrets import unusable_in
 from foundation.translation import tr
 
@@ -89,6 +90,8 @@ class Asked(Table):
     #: that the clocks skip runs once at the next valid moment; a repeated time runs once, unless minute or hour begins
     #: with `*`.
     cron: CronLine | None = None
+    #: Hours of each day without scheduled pulls, in its time zone.
+    quiet: Quiet = ()
     #: How long an answer counts as fresh. By default 4 h, or three times the schedule's longest gap if that is longer.
     fresh_for: Span | None = None
     #: The time zone of the schedule, and of times in the data without a zone. By default the institution's.

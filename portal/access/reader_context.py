@@ -41,9 +41,9 @@ STATES = (
 
 #: The overall state of students: its word, colour, pattern and list.
 WHERE: Mapping[Where, tuple[str, str, str, ListSelection]] = {
-    Where.CLEAR: (N_("全部办妥"), "good", "", ListSelection.CLEAR),
+    Where.CLEAR: (N_("全部办结"), "good", "", ListSelection.CLEAR),
     Where.WAITING: (N_("等待学校处理"), "wait", "lines", ListSelection.WAITS),
-    Where.NOT_DONE: (N_("只差未办理"), "todo", "dots", ListSelection.UNDONE),
+    Where.NOT_DONE: (N_("只有未办理"), "todo", "dots", ListSelection.UNDONE),
     Where.HELD: (N_("有不通过"), "bad", "hatch", ListSelection.OWES),
 }
 
@@ -98,11 +98,13 @@ class ReaderContext:
             if today < window.opens:
                 day = self.language.day(window.opens, self.now)
                 notes.append(
-                    self.language.gettext("%(level)s的办理窗口 %(day)s 才开始，数字只供准备。", level=word, day=day)
+                    self.language.gettext(
+                        "%(level)s的办理时间从 %(day)s 开始，目前的数字仅供准备。", level=word, day=day
+                    )
                 )
             elif today > window.closes:
                 day = self.language.day(window.closes, self.now)
-                notes.append(self.language.gettext("%(level)s的办理窗口已于 %(day)s 结束。", level=word, day=day))
+                notes.append(self.language.gettext("%(level)s的办理时间已于 %(day)s 结束。", level=word, day=day))
         return tuple(notes)
 
     def closings(self) -> tuple[str, ...]:

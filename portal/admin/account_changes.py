@@ -33,24 +33,24 @@ from status_db.inbox.pending_changes import (
 from status_db.sign_in.one_time_codes import CodeKind
 
 #: Why a change is refused, each with the fix.
-NO_ACT = N_("请选择可以做什么。")
-NO_STEP = N_("没有这个事项或这一届。请重新选一次。")
-NO_SCOPE = N_("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
-WHOLE = N_("“管理”和“审计”管到全部，不能限定事项或范围。请把事项和范围都空着。")
-OWN = N_("不能停用自己正在用的账号。请另一位管理员来做。")
-NO_TARGET = N_("没有这样一个启用的账号。请核对账号名。")
+NO_ACT = N_("请选择要授予的权限。")
+NO_STEP = N_("没有这个环节或这一届。请重新选择。")
+NO_SCOPE = N_("所选范围含有离校名单中没有的值，名单可能刚更新。请重新选择。")
+WHOLE = N_("“管理”和“审计”适用于全部环节和学生，不能限定。请将环节和范围留空。")
+OWN = N_("不能停用本人正在使用的账号。请由另一位管理员办理。")
+NO_TARGET = N_("没有这个账号，或账号已停用。请核对账号名。")
 _WHY: Mapping[ChangeCode, str] = {
-    ChangeCode.OWN: N_("不能给自己的账号授权，也不能把权限移交给自己。请另一位管理员来做。"),
-    ChangeCode.OWN_FACTOR: N_("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。"),
-    ChangeCode.HAS_IT: N_("已经有这一项权限了。"),
-    ChangeCode.SHUT: N_("账号已停用，不能生成代码。请先启用。"),
+    ChangeCode.OWN: N_("不能给本人的账号授权，也不能将权限移交给本人。请由另一位管理员办理。"),
+    ChangeCode.OWN_FACTOR: N_("不能重置本人的两步验证。请在“两步验证”页更换，或由另一位管理员重置。"),
+    ChangeCode.HAS_IT: N_("该账号已有这项权限。"),
+    ChangeCode.SHUT: N_("账号已停用，不能生成一次性密码。请先启用。"),
     ChangeCode.NO_TARGET: NO_TARGET,
     ChangeCode.NO_GRANTS: N_("没有可移交的权限。"),
-    ChangeCode.NO_FACTOR: N_("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。"),
-    ChangeCode.WAITS: N_("同样的申请已经在等另一位管理员确认，不用再提交。"),
-    ChangeCode.OVER: N_("这项申请已经不在等待：有人处理过，或者已经过期。需要的话请重新提交。"),
-    ChangeCode.NOT_AS_ASKED: N_("没有执行：提交之后，账号的权限或提交人的权限变了。请拒绝这项申请，再重新提交。"),
-    ChangeCode.SAME_PERSON: N_("提交的人和账号本人不能确认。请另一位管理员来做。"),
+    ChangeCode.NO_FACTOR: N_("未生成：该账号不要求两步验证，或已设置。已设置的，请先重置。"),
+    ChangeCode.WAITS: N_("相同的申请正在等待另一位管理员确认，无需重复提交。"),
+    ChangeCode.OVER: N_("该申请已处理或已失效。仍需要的，请重新提交。"),
+    ChangeCode.NOT_AS_ASKED: N_("未执行：提交后，账号或提交人的权限有变动。请拒绝该申请，再重新提交。"),
+    ChangeCode.SAME_PERSON: N_("提交人和账号本人不能确认。请由另一位管理员确认。"),
 }
 
 

@@ -36,8 +36,8 @@ _PAGE = 50
 WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
 
 #: Why a change is refused, each with the fix.
-LAST = N_("这是最后一个能管理的账号，这样做之后就没有人能管理了。请先给另一个人“管理”权限。")
-NOT_THERE = N_("这一项权限已经不在了。")
+LAST = N_("这是最后一个有“管理”权限的账号。请先将“管理”权限授予另一人。")
+NOT_THERE = N_("该权限已收回。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +296,7 @@ def grant_text(language: Language, settings: Settings, held: Grant) -> str:
     parts = [labels.say(language, admin_labels.ACTS, held.act)]
     if held.act not in WHOLE_ACTS:
         titles = labels.step_titles(language, settings)
-        parts.append(titles.get(held.step, held.step) if held.step else language.gettext("所有事项"))
+        parts.append(titles.get(held.step, held.step) if held.step else language.gettext("所有环节"))
         parts.append(scope_picker.scope_text(language, held.scope) or language.gettext("全体学生"))
     if held.cohort:
         over = held.cohort not in names
@@ -308,5 +308,5 @@ def grant_text(language: Language, settings: Settings, held: Grant) -> str:
 ROUTES = (
     Route("/accounts", for_visitors(account_list, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account:name}/take", for_visitors(revoke_grant, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/revoke-grant", for_visitors(revoke_grant, Act.MANAGE), methods=["POST"]),
 )

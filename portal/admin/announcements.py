@@ -24,14 +24,14 @@ from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcem
 from status_db.views import Scope
 
 #: The errors of a draft, each with the fix.
-NO_TITLE = N_("公告要有中文标题。请写上。")
-LONG_TITLE = N_("标题和联系方式各不能超过 200 字。请缩短。")
-LONG_BODY = N_("正文不能超过 4000 字。请缩短。")
-NO_TIME = N_("时间读不懂。请写成 2019-06-05T08:00 这样，或者留空。")
-BACKWARDS = N_("结束时间不晚于开始时间。请改正其中一个。")
-NO_SCOPE = N_("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
-NO_STEP = N_("没有这个事项或这一届。请重新选一次。")
-GONE = N_("这条公告已经撤回了。")
+NO_TITLE = N_("公告须有中文标题。请填写。")
+LONG_TITLE = N_("标题和联系方式各不超过 200 字。请缩短。")
+LONG_BODY = N_("正文不超过 4000 字。请缩短。")
+NO_TIME = N_("时间无法识别。请写成 2019-06-05T08:00，或留空。")
+BACKWARDS = N_("结束时间须晚于开始时间。请改正。")
+NO_SCOPE = N_("所选范围含有离校名单中没有的值，名单可能刚更新。请重新选择。")
+NO_STEP = N_("没有这个环节或这一届。请重新选择。")
+GONE = N_("该公告已撤回。")
 
 
 _Title: TypeAlias = Annotated[Text, at_most(LONGEST_TITLE)]
@@ -212,9 +212,9 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
     parts = [names.get(cohort, cohort) if cohort else context.language.gettext("每一届")]
     if step:
         title = labels.step_titles(context.language, context.settings).get(step, step)
-        parts.append(context.language.gettext("写在“%(step)s”的卡片上", step=title))
+        parts.append(context.language.gettext("显示在“%(step)s”卡片", step=title))
     else:
-        parts.append(context.language.gettext("写在页首"))
+        parts.append(context.language.gettext("显示在页首"))
     parts.append(scope_picker.scope_text(context.language, scope) or context.language.gettext("全体学生"))
     return " · ".join(parts)
 

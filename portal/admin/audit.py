@@ -28,33 +28,33 @@ _AT_ONCE = 5_000
 
 #: The names of a line's details. Other details are shown by their key.
 DETAILS = {
-    "source": N_("来源"),
-    "says": N_("意见"),
+    "source": N_("数据源"),
+    "says": N_("表态"),
     "reason": N_("原因"),
-    "change": N_("改变的摘要码"),
+    "change": N_("变动摘要码"),
     "to": N_("对象账号"),
     "asked": N_("申请的操作"),
     "asked_by": N_("申请人"),
     "held_by": N_("原账号"),
     "grants": N_("权限"),
-    "act": N_("可做"),
-    "step": N_("事项"),
+    "act": N_("可办理的操作"),
+    "step": N_("环节"),
     "scope": N_("范围"),
     "during": N_("届"),
     "what": N_("内容"),
     "announcement": N_("公告"),
     "title": N_("标题"),
     "verdict": N_("结论"),
-    "decision": N_("决定"),
+    "decision": N_("办理编号"),
     "file": N_("文件"),
     "rows": N_("行"),
     "tries": N_("次数"),
-    "since": N_("从"),
-    "batch": N_("批次"),
+    "since": N_("起始时间"),
+    "batch": N_("导入批号"),
     "entered": N_("已导入"),
     "wrong": N_("有错"),
     "withdrawn": N_("已撤回"),
-    "issued": N_("已发证，保留"),
+    "issued": N_("已发证，不变"),
     "of": N_("账号"),
     "fields": N_("地址"),
     "channel": N_("渠道"),
@@ -75,10 +75,10 @@ _WHAT = {
 COLUMNS = (
     N_("时间"),
     N_("账号"),
-    N_("做了什么"),
+    N_("操作"),
     N_("届"),
     N_("学号"),
-    N_("运行"),
+    N_("同步"),
     N_("详情"),
     N_("网络地址"),
 )
@@ -94,7 +94,7 @@ class AuditFilter:
 
     def fields(self) -> dict[str, str]:
         """Return the filter as parameters of an address."""
-        return {"account": self.account, "deed": self.event or "", "student": self.student}
+        return {"account": self.account, "event": self.event or "", "student": self.student}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class AuditEntry:
 
 def _read_filter(request: Request) -> AuditFilter:
     asked = request.query_params
-    event = next((d for d in AuditEvent if d == asked.get("deed")), None)
+    event = next((d for d in AuditEvent if d == asked.get("event")), None)
     return AuditFilter(
         normalise_account(asked.get("account", ""))[:100], event, normalise_number(asked.get("student", ""))[:64]
     )
@@ -180,7 +180,7 @@ def _audit_workbook(context: Context, wanted: AuditFilter, by: Account) -> bytes
         for title, value in (
             (gettext("账号"), wanted.account),
             (
-                gettext("做了什么"),
+                gettext("操作"),
                 labels.say(context.language, admin_labels.EVENTS, wanted.event) if wanted.event else "",
             ),
             (gettext("学号"), wanted.student),

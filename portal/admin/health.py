@@ -1,6 +1,6 @@
-"""The health check for monitoring: whether the service and its databases respond."""
+"""Health checks for monitoring: whether the process lives, and whether it and its databases respond."""
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from portal.access.requires import for_anybody
@@ -21,4 +21,13 @@ async def health_check(context: Context) -> Response:
     return JSONResponse({"ok": all(parts.values()), **parts}, 200 if all(parts.values()) else 503)
 
 
-ROUTES = (Route("/healthz", for_anybody(health_check)),)
+async def alive(_context: Context) -> Response:
+    """Answer 200: this process serves pages. No database is asked, because a restart would not heal one."""
+    return PlainTextResponse("ok\n")
+
+
+ROUTES = (
+    Route("/healthz", for_anybody(health_check)),
+    Route("/readyz", for_anybody(health_check)),
+    Route("/livez", for_anybody(alive)),
+)

@@ -24,11 +24,11 @@ from status_db.sign_in.second_factor import is_staff
 #: How a session was opened.
 METHODS: Mapping[str, str] = {
     "local": N_("密码"),
-    "code": N_("一次性代码"),
+    "code": N_("一次性密码"),
     "identity": N_("证件号码"),
     "cas": N_("统一身份认证"),
     "oidc": N_("统一身份认证"),
-    "ldap": N_("学校的密码"),
+    "ldap": N_("学校统一认证密码"),
 }
 
 #: Details that the page shows elsewhere, or not at all.

@@ -19,14 +19,14 @@ RULES = {
     "sessions": N_("登录会话（自登录起）"),
     "login_attempts": N_("登录失败计数（自最后一次失败起）"),
     "used_tickets": N_("用过的统一登录票据（自使用起）"),
-    "one_time_codes": N_("一次性验证码（自使用或失效起）"),
-    "tokens": N_("接口令牌（自撤销或到期起）"),
+    "one_time_codes": N_("一次性密码（自使用或失效起）"),
+    "tokens": N_("接口令牌（自吊销或到期起）"),
     "uploads": N_("上传的表格（自确认起）"),
     "requests": N_("页面上提出的请求（自处理起）"),
     "audit": N_("操作日志"),
     "closed_accounts": N_("停用的学生账号（自停用起）"),
     "identities": N_("证件号码的密钥摘要（自导入起）"),
-    "kept_snapshots": N_("暂停运行时保留的数据（自运行结束起）"),
+    "kept_snapshots": N_("暂停的同步所保留的数据（自同步结束起）"),
 }
 
 _DAY = timedelta(days=1)
@@ -78,7 +78,7 @@ def _rule_line(
 
 def _duration_text(language: Language, span: timedelta | None) -> str:
     if span is None:
-        return language.gettext("不删除")
+        return language.gettext("不清除")
     if span >= _DAY:
         return language.gettext("%(days)s 天", days=span.days)
     return language.gettext("%(hours)s 小时", hours=max(1, round(span.total_seconds() / 3600)))

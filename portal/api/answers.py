@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, Field, PlainSerializer
@@ -169,6 +170,15 @@ class OverviewAnswer(BaseModel):
     colleges: list[CollegeAnswer]
 
 
+class SourceState(StrEnum):
+    """How often a source is asked."""
+
+    REGULAR = "regular"
+    BACKING_OFF = "backing_off"
+    QUARANTINED = "quarantined"
+    PAUSED = "paused"
+
+
 class SourceAnswer(BaseModel):
     """The freshness of one source."""
 
@@ -178,6 +188,12 @@ class SourceAnswer(BaseModel):
     as_of: datetime | None = Field(description="When it was last read successfully; null before the first time.")
     fresh_until: datetime | None
     stale: bool
+    state: SourceState = Field(
+        description="regular: asked in every slot; backing_off, quarantined: asked less often, because its runs fail; "
+        "paused: an administrator has paused it."
+    )
+    failing_since: datetime | None = Field(description="When the first run since its last good answer failed.")
+    not_before: datetime | None = Field(description="It is not asked before this time, because its runs fail.")
 
 
 class SourcesAnswer(BaseModel):

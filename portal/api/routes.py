@@ -158,6 +158,7 @@ async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.So
     every = account.may(Act.MANAGE)
     steps = {} if every else asked.steps(cohort)
     views = await services.ask(services.reader.sources, cohort)
+    paused = await services.ask(services.pauses.current)
     return answers.SourcesAnswer(
         cohort=cohort,
         sources=[
@@ -168,6 +169,9 @@ async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.So
                 as_of=view.as_of,
                 fresh_until=view.fresh_until,
                 stale=view.stale(asked.now),
+                state=answers.SourceState("paused" if view.source in paused else view.attempts.state),
+                failing_since=view.attempts.failed.since if view.attempts.failed else None,
+                not_before=view.attempts.not_before,
             )
             for view in views
             if every or view.step is None or view.step in steps

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
+from foundation.metrics import count_sign_in_failure
 from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.store.engine import StoreError
 
@@ -47,6 +48,7 @@ class RefusedTries:
 
         Every name is counted separately, even if it has no account, so that both kinds take the same work.
         """
+        count_sign_in_failure(detail.get("method", "other"))
         now, key = self.clock(), (name[:100], address, *detail.values())
         found = self._tries.get(key)
         if found is not None and now - found.began >= PERIOD:

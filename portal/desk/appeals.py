@@ -37,9 +37,9 @@ _ROWS = 50
 #: Rechecks that a clerk can request in addition to the student's own daily limit.
 _ASKED_BY_CLERKS = 20
 
-NO_OUTCOME = N_("请选一下处理结果。")
-NOT_ASKED = N_("提出之后还没有重新查询成功。请先按“重新查询”，等有了结果再答复。")
-ASKED_OFTEN = N_("今天已经查得太多。请改天再查，或选另一种处理结果。")
+NO_OUTCOME = N_("请选择处理结果。")
+NOT_ASKED = N_("异议提出后尚未重新查询成功。请先点“重新查询”，有结果后再答复。")
+ASKED_OFTEN = N_("今天的重新查询次数已达上限。请改天再查，或选择其他处理结果。")
 
 
 class AnswerForm(Form):
@@ -77,7 +77,7 @@ async def queue(context: SignedIn) -> Response:
     return await desk_page(
         context,
         at,
-        "desk/objections.html",
+        "desk/appeals.html",
         more=_ROWS if len(waiting) > _ROWS else 0,
         cases=[appeals.case(reader.language, one, students.get(one.student), names, reader.now) for one in shown],
     )
@@ -128,7 +128,7 @@ async def answer(context: SignedIn) -> Response:
         appeal=ended.appeal,
         outcome=outcome,
     )
-    return see_other(found.at.address("/desk/objections"))
+    return see_other(found.at.address("/desk/appeals"))
 
 
 async def ask_again(context: SignedIn) -> Response:
@@ -156,7 +156,7 @@ async def ask_again(context: SignedIn) -> Response:
     else:
         await context.audit(AuditEvent.ASKED_RECHECK, cohort=one.cohort, student=one.student)
     await recheck.until_served(partial(context.ask, context.services.requests.last_recheck, one.cohort, one.student))
-    return see_other(at.address(f"/desk/objections/{one.appeal}"))
+    return see_other(at.address(f"/desk/appeals/{one.appeal}"))
 
 
 async def record(context: SignedIn) -> Response:
@@ -165,7 +165,7 @@ async def record(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, appeal=found.one.appeal
     )
-    back = found.at.address(f"/desk/objections/{found.one.appeal}")
+    back = found.at.address(f"/desk/appeals/{found.one.appeal}")
     return await show_record(context, found.student, found.one, back)
 
 
@@ -173,7 +173,7 @@ async def _load_appeal(context: SignedIn) -> _AppealContext:
     """Return the appeal that the address names. Raise 404 if it is missing or outside the visitor's scopes."""
     at = desk_context(context, ANSWERING)
     cohort, now = at.reader.cohort.key, at.reader.now
-    one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["objection"])
+    one = await context.ask(context.services.raised_appeals.one, cohort, context.request.path_params["appeal"])
     if one is None:
         raise HTTPException(404)
     at = desk_context(context, ANSWERING, one.step)
@@ -197,7 +197,7 @@ async def _show_appeal(
     return await desk_page(
         context,
         at,
-        "desk/objection.html",
+        "desk/appeal.html",
         status=status,
         case=appeals.case(language, one, found.student, await names_of(context, [one]), now),
         outcomes=[(key, language.gettext(appeals.OUTCOMES[key])) for key in _outcomes(found)],
@@ -245,16 +245,16 @@ def _recheck_text(found: _AppealContext, last: Recheck | None) -> str:
     language, now = found.at.reader.language, found.at.reader.now
     moment = language.moment(last.served_at or last.at, now)
     if last.served_at is None:
-        return language.gettext("正在重新查询（%(moment)s 提出）。请过一会儿刷新本页。", moment=moment)
+        return language.gettext("正在重新查询（%(moment)s 提出）。请稍后刷新本页。", moment=moment)
     if last.outcome is RequestOutcome.DONE:
-        return language.gettext("%(moment)s 重新查询过，现在的状态就是查询后的结果。", moment=moment)
-    return language.gettext("%(moment)s 的重新查询没有成功，现在的状态还是上次的数据。请稍后再试。", moment=moment)
+        return language.gettext("%(moment)s 已重新查询，以下为查询后的状态。", moment=moment)
+    return language.gettext("%(moment)s 的重新查询未成功，以下仍为上次的数据。请稍后再试。", moment=moment)
 
 
 ROUTES = (
-    Route("/desk/objections", for_visitors(queue, *ANSWERING)),
-    Route("/desk/objections/{objection:id}", for_visitors(appeal_page, *ANSWERING)),
-    Route("/desk/objections/{objection:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
-    Route("/desk/objections/{objection:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
-    Route("/desk/objections/{objection:id}/record", for_visitors(record, *ANSWERING)),
+    Route("/desk/appeals", for_visitors(queue, *ANSWERING)),
+    Route("/desk/appeals/{appeal:id}", for_visitors(appeal_page, *ANSWERING)),
+    Route("/desk/appeals/{appeal:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
+    Route("/desk/appeals/{appeal:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
+    Route("/desk/appeals/{appeal:id}/record", for_visitors(record, *ANSWERING)),
 )

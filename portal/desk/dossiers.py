@@ -16,7 +16,7 @@ from portal.present import cards, reasons
 from portal.present.cards import HistoryLine, StepLine
 from portal.present.reasons import ObligationLine
 from status_db.effective_status import StepStatus
-from status_db.model import Certificate, Decision, Obligation
+from status_db.model import Certificate, Decision, Obligation, StepKind, Verdict
 from status_db.queries.dossier import Dossier, SourceFinding
 from status_db.views import StudentView
 
@@ -108,6 +108,7 @@ class DossierStep:
 
     who: tuple[tuple[str, str], ...]
     step: StepLine
+    #: What the office's data have, and since when. Empty for steps without a source.
     since: str
     sources: tuple[DossierSource, ...]
     #: The current decision. None if there is none or it was withdrawn.
@@ -128,7 +129,7 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
     return DossierStep(
         who=_who(reader, student),
         step=_card_line(language, settings, student, status.step, now),
-        since=language.moment(status.since, now),
+        since=_since(reader, status),
         sources=tuple(_source(reader, source_row) for source_row in dossier.findings.get(status.step, ())),
         decision=_decision(reader, current) if current is not None else None,
         disagreement=_disagreement(reader, dossier, status, current) if current is not None else None,
@@ -136,6 +137,18 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
         earlier=tuple(_decision(reader, one) for one in own if current is None or one.id != current.id),
         history=cards.history(language, settings, flips, now),
         certificate=_certificate(reader, student.certificate),
+    )
+
+
+def _since(reader: ReaderContext, status: StepStatus) -> str:
+    language, step = reader.language, reader.settings.step_named(status.step)
+    if status.kind is not StepKind.SYNCED:
+        return ""
+    return language.gettext(
+        "%(office)s系统自 %(moment)s 起显示“%(word)s”",
+        office=cards.office_name(language, step.office),
+        moment=language.moment(status.since, reader.now),
+        word=labels.say(language, labels.STATES, labels.state_of(status.finding.verdict, status.finding.reason)),
     )
 
 
@@ -171,7 +184,9 @@ def _source(reader: ReaderContext, source_row: SourceFinding) -> DossierSource:
     title = language.pick(source.title, source.title_en) or source_row.source
     as_of = language.moment(source_row.as_of, reader.now) if source_row.as_of else ""
     if record is None:
-        sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
+        sentence = (
+            language.gettext("该系统中没有这名学生的记录。") if as_of else language.gettext("尚未取得该系统的数据。")
+        )
         return DossierSource(title, "", "", "", sentence, (), "", "", as_of, "", None)
     state, amount = labels.state_of(record.verdict, record.reason), reasons.total(record.obligations)
     several = sum(one.amount is not None for one in record.obligations) > 1
@@ -201,17 +216,17 @@ def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
     entered_later = decision.entered_at != decision.decided_at
     details = (
         (N_("办理人"), decision.author),
-        (N_("原因"), decision.reason),
+        (N_("原因") if decision.verdict is Verdict.HELD else N_("办理依据"), decision.reason),
         (N_("附加条件"), decision.condition),
         (N_("有效期至"), language.moment(decision.until, now) if decision.until else ""),
         (N_("文号"), decision.file_number),
-        (N_("告知学生的话"), decision.words),
+        (N_("告知学生"), decision.words),
         (N_("内部备注"), decision.note),
         (N_("办理时间"), language.moment(decision.decided_at, now)),
         (N_("录入时间"), language.moment(decision.entered_at, now) if entered_later else ""),
         (N_("纸质单号"), decision.sheet),
-        (N_("批次"), str(decision.batch or "")),
-        (N_("以旧数据为准"), language.listed(_accepted(reader, step, at) for step, at in decision.accepts.items())),
+        (N_("导入批号"), str(decision.batch or "")),
+        (N_("采用过期数据"), language.listed(_accepted(reader, step, at) for step, at in decision.accepts.items())),
     )
     return DossierDecision(
         number=decision.id,
@@ -230,11 +245,11 @@ def _accepted(reader: ReaderContext, step: str, at: str) -> str:
 def _ended(reader: ReaderContext, decision: Decision) -> str:
     if decision.withdrawn_at is not None:
         return reader.language.gettext(
-            "%(who)s 于 %(moment)s 撤回或另作决定",
+            "%(who)s 于 %(moment)s 撤回或重新办理",
             who=decision.withdrawn_by,
             moment=reader.language.moment(decision.withdrawn_at, reader.now),
         )
-    return "" if decision.active(reader.now) else reader.language.gettext("有效期已过")
+    return "" if decision.active(reader.now) else reader.language.gettext("已失效")
 
 
 def _disagreement(
@@ -248,8 +263,8 @@ def _disagreement(
             if step in status.waits_for or decision.reviewed_versions.get(step) != version_tag
         ]
         return DossierConflict(
-            language.gettext("终审给出之后，%(steps)s有了变化，这次终审不再算数。", steps=language.listed(moved)),
-            language.gettext("前面各项都办妥后，请看过现状重新终审。"),
+            language.gettext("终审后，%(steps)s有变动，该终审已失效。", steps=language.listed(moved)),
+            language.gettext("前面各环节办结后，请重新终审。"),
             "bad",
         )
     if not effective.disputed:
@@ -257,17 +272,17 @@ def _disagreement(
     names = _obligation_names(reader, dossier, status)
     then, found = decision.answered_verdict, status.finding
     sentence = language.gettext(
-        "办理时来源的结论是“%(then)s”，现在是“%(now)s”。",
+        "办理时各系统显示“%(then)s”，现在显示“%(now)s”。",
         then=labels.say(language, labels.STATES, labels.state_of(then)),
         now=labels.say(language, labels.STATES, labels.state_of(found.verdict, found.reason)),
     )
     if then is found.verdict:
-        sentence = language.gettext("来源的结论没有变，但未结的事项与办理时不同了。")
-    keep = language.gettext("仍要这样办，请在下面重新办理一次，新决定会以现在的数据为依据；不需要了就撤回。")
+        sentence = language.gettext("各系统的结论不变，但未结事项与办理时不同。")
+    keep = language.gettext("仍须这样办理的，请在下面按现在的数据重新办理；不再需要的，请撤回。")
     if effective.overtaken_by_debt:
-        counts = language.gettext("其中有办理时没有见过的未结事项，所以这一项现在不算办妥。")
+        counts = language.gettext("其中有办理后新增的未结事项，因此本环节不计为办结。")
     else:
-        counts = language.gettext("原来的决定仍然算数。")
+        counts = language.gettext("原办理仍有效。")
     return DossierConflict(
         cards.spaced(language, sentence, counts),
         keep,

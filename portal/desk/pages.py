@@ -1,7 +1,7 @@
 """The routes of the desk."""
 
 from portal.desk import appeals, queue, send_back, step_record
-from portal.desk.graduation import certificates, class_review, classes, look_again, one_certificate
+from portal.desk.graduation import certificates, class_review, classes, one_certificate, review_again
 from portal.desk.imports import batches, full_list, pages
 from portal.desk.paper import entry, sheets
 
@@ -19,5 +19,5 @@ ROUTES = (
     *class_review.ROUTES,
     *certificates.ROUTES,
     *one_certificate.ROUTES,
-    *look_again.ROUTES,
+    *review_again.ROUTES,
 )

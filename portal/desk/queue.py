@@ -24,16 +24,16 @@ _ROWS = 50
 
 #: The selections of the queue, in the order of its tabs.
 TABS: Mapping[ListSelection, str] = {
-    ListSelection.NOT_CLEAR: N_("未办妥"),
-    ListSelection.DISPUTED: N_("人工办理后数据有变化"),
+    ListSelection.NOT_CLEAR: N_("未办结"),
+    ListSelection.DISPUTED: N_("人工办理后数据有变动"),
     ListSelection.DOUBTFUL: N_("数据存疑"),
-    ListSelection.CLEAR: N_("已办妥"),
+    ListSelection.CLEAR: N_("已办结"),
     ListSelection.ALL: N_("全部"),
 }
 
 _ORDERS: Mapping[str, str] = {
     Order.NUMBER: N_("按学号"),
-    Order.SINCE: N_("等得最久的在前"),
+    Order.SINCE: N_("等待最久的在前"),
     Order.CLASS: N_("按学院和班级"),
     Order.NAME: N_("按姓名"),
 }

@@ -32,7 +32,7 @@ from status_db.views import StudentView
 _ROWS = 50
 
 
-NO_STEP = N_("请选一下发回哪一项。")
+NO_STEP = N_("请选择退回哪个环节。")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from status_db.queries.dossier import Dossier
 
 #: The possible verdicts of a decision and of a review, in the order of the form.
 _DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
-_REVIEWED = {Verdict.CLEARED: N_("通过终审"), Verdict.HELD: N_("不通过（退回）")}
+_REVIEWED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,6 @@ def _show_record(
         reviews=reviews,
         withdraws=(decides or reviews) and found.decision is not None,
         is_review=is_review,
-        synced=step.kind is StepKind.SYNCED,
         door=door,
         verdicts=[
             (verdict.value, reader.language.gettext(word))
@@ -272,5 +271,5 @@ ROUTES = (
     Route("/desk/students/{number:name}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
     Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw_decision, Act.DECIDE), methods=["POST"]),
     Route("/desk/students/{number:name}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
-    Route("/desk/students/{number:name}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
+    Route("/desk/students/{number:name}/withdraw-review", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
 )

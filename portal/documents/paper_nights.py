@@ -96,12 +96,12 @@ def _sets(
             if not narrowed.classes:
                 of_all = papers.of_step(step, visibility)
                 if of_all is not None:
-                    yield Path("按事项", f"{_safe_file_name(titles[step])}.pdf"), of_all
+                    yield Path("按环节", f"{_safe_file_name(titles[step])}.pdf"), of_all
                 continue
             for college, name in classes:
                 of_one = papers.of_step(step, visibility, {"college": college, "class": name})
                 if of_one is not None:
-                    yield Path("按事项", f"{_safe_file_name(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
+                    yield Path("按环节", f"{_safe_file_name(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
     if not narrowed.steps:
         visibility = everything(settings, cohort)
         for college, name in classes:

@@ -103,7 +103,7 @@ class PaperWriter:
         return self._set(reader, parts, step, upright=alone and building is None)
 
     def _set_title(self, reader: ReaderContext, step: str | None, whose: str) -> str:
-        what = reader.titles[step] if step else self._language.gettext("各事项")
+        what = reader.titles[step] if step else self._language.gettext("各环节")
         return f"{what} · {whose}"
 
     def _part(
@@ -122,7 +122,7 @@ class PaperWriter:
         columns = [PaperColumn(gettext("学号"), _NUMBER), PaperColumn(gettext("姓名"), _NAME)]
         columns += [PaperColumn(gettext("班级"), _CLASS)] if with_class else []
         if alone:
-            columns += [PaperColumn(gettext("状态"), _STATE), PaperColumn(gettext("欠什么"))]
+            columns += [PaperColumn(gettext("状态"), _STATE), PaperColumn(gettext("未结内容"))]
         else:
             columns += [PaperColumn(reader.titles[step]) for step in shown]
         lines: list[PaperRow] = []
@@ -140,7 +140,7 @@ class PaperWriter:
     def _by_hand(self) -> Iterator[PaperColumn]:
         gettext = self._language.gettext
         yield PaperColumn(gettext("办理"), _TICK, Fill.TICK)
-        yield PaperColumn(gettext("原因"), _REASON, Fill.BLANK)
+        yield PaperColumn(gettext("办理依据"), _REASON, Fill.BLANK)
         yield PaperColumn(gettext("经手人签字"), _SIGNATURE, Fill.BLANK)
         yield PaperColumn(gettext("办理时间"), _TIME, Fill.BLANK)
 
@@ -180,9 +180,9 @@ class PaperWriter:
         gettext = self._language.gettext
         words = (gettext("学号"), gettext("姓名"), gettext("学院"), gettext("班级"), gettext("楼栋"))
         columns = (
-            PaperColumn(gettext("事项"), _STEP),
+            PaperColumn(gettext("环节"), _STEP),
             PaperColumn(gettext("状态"), _STATE),
-            PaperColumn(gettext("欠什么")),
+            PaperColumn(gettext("未结内容")),
             *self._by_hand(),
         )
         title = gettext("离校手续（个人）")
@@ -197,20 +197,20 @@ class PaperWriter:
         notices = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []
         notices += reader.stale(self._fresh)
         notices.append(gettext("打印于 %(moment)s", moment=language.dated(self._now)))
-        how = [gettext("办好一项，在“办理”格打勾，写明原因，签字并写时间。恢复后按纸号录入系统。")]
+        how = [gettext("办结的，在“办理”格打勾，写明办理依据，签字并写时间。系统恢复后按纸质单号补录。")]
         listed = self._settings.step_named(step).reasons if step else []
         if listed:
             numbered = (f"{at} {reason}" for at, reason in enumerate(listed, start=1))
-            how.append(gettext("原因可只写编号：%(reasons)s", reasons=language.listed(numbered)))
+            how.append(gettext("办理依据可只写编号：%(reasons)s", reasons=language.listed(numbered)))
         return PrintSet(
             institution=" · ".join((self._settings.institution.name, self._cohort.name, gettext("纸面办理单"))),
             notices=notices,
             parts=parts,
             how=how,
             wording=Wording(
-                number=gettext("纸号"),
+                number=gettext("纸质单号"),
                 page=gettext("第 %(page)s 页，共 %(pages)s 页"),
-                lacks=gettext("〓 处的字本单的字库没有，依次是："),
+                lacks=gettext("字库缺字以〓代替，依次是："),
                 language=language.tag,
             ),
             printed_at=self._now,

@@ -21,12 +21,12 @@ def text(
     moment = language.moment(reader.now, reader.now)
     lines = [language.gettext("%(who)s离校手续提醒（截至 %(moment)s）", who=class_name, moment=moment)]
     lines += reader.stale(freshness)
-    lines.append(language.gettext("以下同学还有事项要自己去办："))
+    lines.append(language.gettext("以下同学还有环节需要本人办理："))
     for person in people:
         steps = language.listed(f"{title}{brackets.format(word)}" for title, word in list_rows.to_do(reader, person))
         lines.append(f"{person.name}{colon}{steps}")
-    lines.append(language.gettext("要交什么、去哪里、什么时间，请登录查看：%(where)s", where=where))
+    lines.append(language.gettext("办理内容、地点和时间，请登录查看：%(where)s", where=where))
     closings = reader.closings()
     if closings:
-        lines.append(language.gettext("办理截止：%(closings)s", closings=language.listed(closings)))
+        lines.append(language.gettext("截止：%(closings)s", closings=language.listed(closings)))
     return "\n".join(lines)

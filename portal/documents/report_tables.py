@@ -60,8 +60,8 @@ _KINDS: Mapping[str, str] = {"objection": N_("学生异议"), "sent_back": N_("�
 
 #: The outcomes of appeals.
 _OUTCOMES: Mapping[str, str] = {
-    "rechecked": N_("重新核对后答复"),
-    "decided": N_("人工改判"),
+    "rechecked": N_("重新查询后答复"),
+    "decided": N_("人工办理后答复"),
     "explained": N_("解释说明"),
     "withdrawn": N_("自行撤回"),
 }
@@ -92,11 +92,11 @@ def colleges_by_step(reader: ReaderContext, found: CohortReport) -> ReportTable:
     """Return each step of each college, for the Excel file, which has room for a long table."""
     return ReportTable(
         key="colleges-by-step",
-        title=reader.language.gettext("学院与事项"),
+        title=reader.language.gettext("学院与环节"),
         notes=(),
         columns=(
             ReportColumn(reader.language.gettext("学院"), words=True),
-            ReportColumn(reader.language.gettext("事项"), words=True),
+            ReportColumn(reader.language.gettext("环节"), words=True),
             *_state_columns(reader),
         ),
         rows=tuple(
@@ -114,10 +114,10 @@ def colleges_by_step(reader: ReaderContext, found: CohortReport) -> ReportTable:
 def _colleges(reader: ReaderContext, found: CohortReport) -> ReportTable:
     language = reader.language
     categories = sorted(found.whole.staying)
-    notes = [language.gettext("应离校的学生每人只数一次，与总览一致。无需办理按项次计，一人两项算两次。")]
+    notes = [language.gettext("应离校学生每人计一次，与总览一致。无需办理按项次计，一人两项计两次。")]
     if categories:
         kinds = language.listed(map(_column_value, categories))
-        notes.append(language.gettext("%(categories)s：在名单上而今年不离校，不在应离校之内。", categories=kinds))
+        notes.append(language.gettext("%(categories)s：在离校名单中但今年不离校，不计入应离校。", categories=kinds))
 
     def line(one: CollegeCounts, title: ReportCell, college: str | None) -> tuple[ReportCell, ...]:
         wheres = (
@@ -140,7 +140,7 @@ def _colleges(reader: ReaderContext, found: CohortReport) -> ReportTable:
         columns=(
             ReportColumn(language.gettext("学院"), words=True),
             ReportColumn(language.gettext("应离校")),
-            ReportColumn(language.gettext("办妥比例")),
+            ReportColumn(language.gettext("办结率")),
             *(ReportColumn(language.gettext(word)) for word, *_ in WHERE.values()),
             ReportColumn(language.gettext("无需办理（项次）")),
             *(ReportColumn(_column_value(category)) for category in categories),
@@ -173,10 +173,10 @@ def _step_table(reader: ReaderContext, found: CohortReport, college: str | None)
 
     return ReportTable(
         key="steps",
-        title=language.gettext("按事项"),
-        notes=(language.gettext("每名学生的每一项只数一次；已办结是通过和无需办理。"),),
+        title=language.gettext("按环节"),
+        notes=(language.gettext("每名学生的每个环节计一次；已办结含通过和无需办理。"),),
         columns=(
-            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("环节"), words=True),
             *_state_columns(reader),
             ReportColumn(language.gettext("数据截至"), words=True),
         ),
@@ -222,14 +222,14 @@ def _origins(reader: ReaderContext, found: CohortReport, college: str | None) ->
     return ReportTable(
         key="origins",
         title=language.gettext("自动与人工"),
-        notes=(language.gettext("通过的事项中，有多少只凭各部门的数据，有多少由人工决定。"),),
+        notes=(language.gettext("通过的环节中，按数据自动通过和人工通过的各有多少。"),),
         columns=(
-            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("环节"), words=True),
             ReportColumn(words.say(reader.language, words.STATES, State.CLEARED)),
             ReportColumn(language.gettext("自动通过")),
             ReportColumn(language.gettext("人工通过")),
-            ReportColumn(language.gettext("自动的比例")),
-            ReportColumn(language.gettext("人工办理后数据有变化")),
+            ReportColumn(language.gettext("自动比例")),
+            ReportColumn(language.gettext("人工办理后数据有变动")),
         ),
         rows=tuple(line(step, step_counts) for step, step_counts in _in_order(reader, found.whole.steps)),
     )
@@ -239,23 +239,23 @@ def _decisions(reader: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTa
     language = reader.language
     return ReportTable(
         key="decisions",
-        title=language.gettext("人工决定及原因"),
+        title=language.gettext("人工办理及依据"),
         notes=(
             language.gettext(
-                "附条件、凭纸质单、成批录入和数据有变化的，都在有效的之内。终审失效，是它所依据的事项后来有了变化。"
+                "有效的含附条件、凭纸质单、成批录入和数据有变动的。终审后所依据的环节有变动的，终审失效。"
             ),
         ),
         columns=(
-            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("环节"), words=True),
             ReportColumn(language.gettext("结果"), words=True),
-            ReportColumn(language.gettext("原因"), words=True),
+            ReportColumn(language.gettext("办理依据"), words=True),
             ReportColumn(language.gettext("有效")),
             ReportColumn(language.gettext("附条件")),
             ReportColumn(language.gettext("凭纸质单")),
             ReportColumn(language.gettext("成批录入")),
-            ReportColumn(language.gettext("数据有变化")),
+            ReportColumn(language.gettext("数据有变动")),
             ReportColumn(language.gettext("终审失效")),
-            ReportColumn(language.gettext("已到期")),
+            ReportColumn(language.gettext("已失效")),
             ReportColumn(language.gettext("已撤回")),
         ),
         rows=tuple(
@@ -274,11 +274,11 @@ def _decisions(reader: ReaderContext, decided: Sequence[DecidedFor]) -> ReportTa
 def _appeals(reader: ReaderContext, appealed: Sequence[AppealCounts]) -> ReportTable:
     language = reader.language
     return ReportTable(
-        key="objections",
+        key="appeals",
         title=language.gettext("异议"),
-        notes=(language.gettext("逾期的在待答复之内。答复用时从提出算到答复，自行撤回的不计。"),),
+        notes=(language.gettext("待答复含逾期。答复用时从提出计到答复，不含自行撤回的。"),),
         columns=(
-            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("环节"), words=True),
             ReportColumn(language.gettext("类别"), words=True),
             ReportColumn(language.gettext("提出")),
             ReportColumn(language.gettext("待答复")),
@@ -311,7 +311,7 @@ def _certificates(reader: ReaderContext, found: CohortReport) -> ReportTable:
     return ReportTable(
         key="certificates",
         title=language.gettext("证书"),
-        notes=(language.gettext("已发证不含作废的；后来离开名单的学生，其证书也数在内。"),),
+        notes=(language.gettext("已发证不含作废的，含后来离开名单的学生的。"),),
         columns=(
             ReportColumn(language.gettext("学院"), words=True),
             ReportColumn(language.gettext("已发证")),

@@ -55,22 +55,22 @@ TONES: Mapping[str, str] = {
 CAUSES: Mapping[str, str] = {
     "run": N_("数据同步"),
     "decision": N_("人工办理"),
-    "expiry": N_("决定到期"),
+    "expiry": N_("办理失效"),
     "roster": N_("名单变动"),
-    "settings": N_("设置变动"),
+    "settings": N_("设置变更"),
 }
 
 RUN_STATES: Mapping[str, str] = {
     RunState.RUNNING: N_("进行中"),
-    RunState.APPLIED: N_("已应用"),
+    RunState.APPLIED: N_("已生效"),
     RunState.UNCHANGED: N_("无变化"),
     RunState.SKIPPED: N_("已跳过"),
-    RunState.SUSPENDED: N_("已暂停，待批准"),
-    RunState.SUPERSEDED: N_("已被后来的运行取代"),
+    RunState.SUSPENDED: N_("已暂停（待批准）"),
+    RunState.SUPERSEDED: N_("由后续同步取代"),
     RunState.REJECTED: N_("已否决"),
     RunState.FAILED: N_("失败"),
-    RunState.EXPIRED: N_("批准期限已过"),
-    RunState.ABANDONED: N_("中途中断"),
+    RunState.EXPIRED: N_("超时未批"),
+    RunState.ABANDONED: N_("异常中断"),
 }
 
 RUN_TONES: Mapping[str, str] = {
@@ -86,16 +86,16 @@ RUN_TONES: Mapping[str, str] = {
 COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
     (lambda counts: counts.rows, N_("数据行")),
     (lambda counts: counts.roster_rows, N_("名单内学生的数据行")),
-    (lambda counts: counts.unmatched_keys, N_("名单外的人")),
-    (lambda counts: counts.staying, N_("名单上今年不离校的学生")),
-    (lambda counts: counts.no_amount, N_("没有金额的行（按 0 计）")),
-    (lambda counts: counts.nameless, N_("没有学号的行")),
+    (lambda counts: counts.unmatched_keys, N_("未匹配数据")),
+    (lambda counts: counts.staying, N_("名单中今年不离校的学生")),
+    (lambda counts: counts.no_amount, N_("无金额的行（按 0 计）")),
+    (lambda counts: counts.nameless, N_("无学号的行")),
     (lambda counts: counts.records, N_("记录变更")),
     (lambda counts: counts.released, N_("不通过变为通过")),
     (lambda counts: counts.newly_held, N_("通过变为不通过")),
     (lambda counts: counts.newly_unknown, N_("变为数据待核")),
-    (lambda counts: counts.counted_cleared, N_("计入放行限额")),
-    (lambda counts: counts.counted_held, N_("计入拦截限额")),
+    (lambda counts: counts.counted_cleared, N_("计入“变为通过”的限额")),
+    (lambda counts: counts.counted_held, N_("计入“变为不通过”的限额")),
     (lambda counts: counts.leaving, N_("今年离校")),
     (lambda counts: counts.joined, N_("新加入名单")),
     (lambda counts: counts.changed, N_("信息变更")),
@@ -104,39 +104,39 @@ COUNTS: Sequence[tuple[Callable[[RunCounts], object], str]] = (
     (lambda counts: counts.students, N_("学生")),
     (lambda counts: counts.steps_added, N_("新增的环节")),
     (lambda counts: counts.steps_removed, N_("取消的环节")),
-    (lambda counts: counts.findings, N_("改变的结果")),
-    (lambda counts: counts.flows, N_("换了流程的学生")),
-    (lambda counts: counts.unplaced, N_("没有流程的学生")),
-    (lambda counts: counts.retired, N_("停用的来源")),
+    (lambda counts: counts.findings, N_("变动的结论")),
+    (lambda counts: counts.flows, N_("更换流程的学生")),
+    (lambda counts: counts.unplaced, N_("无流程的学生")),
+    (lambda counts: counts.retired, N_("停用的数据源")),
     (lambda counts: counts.flips, N_("状态变更")),
-    (lambda counts: counts.reverts, N_("撤回的运行")),
-    (lambda counts: counts.left_alone, N_("此后另有变化而保留的记录")),
+    (lambda counts: counts.reverts, N_("撤回的同步")),
+    (lambda counts: counts.left_alone, N_("此后另有变动、保持不变的记录")),
     (lambda counts: counts.because or None, N_("撤回的原因")),
-    (lambda counts: counts.approved or None, N_("由人批准后写入")),
-    (lambda counts: counts.not_pulled or None, N_("来源数据未变，未重新读取")),
+    (lambda counts: counts.approved or None, N_("经批准后生效")),
+    (lambda counts: counts.not_pulled or None, N_("数据源未变，未重新读取")),
 )
 
 #: What a source's settings can accept in place of a total.
 WEAKER: Mapping[str, str] = {
-    "end_of_pages": N_("只凭翻到末页"),
+    "end_of_pages": N_("仅凭已读到末页"),
     "second_pass": N_("凭两次读取一致"),
-    "one_answer": N_("只凭一次应答"),
+    "one_answer": N_("仅凭一次应答"),
 }
 
 #: Shown beside a source whose settings allow a weaker connection than usual.
-WEAKER_CONNECTION = N_("连接的加密较弱，请来源单位升级")
+WEAKER_CONNECTION = N_("连接加密较弱，请部门升级系统")
 
 PROOFS: Mapping[str, str] = {
-    "total_agrees": N_("行数与来源自己的计数一致"),
-    "end_reached": N_("已读到来源的结尾"),
+    "total_agrees": N_("行数与数据源的计数一致"),
+    "end_reached": N_("已读到数据末尾"),
     "no_page_lost": N_("没有缺页或重页"),
     "limit_not_hit": N_("未触及行数上限"),
     "columns_present": N_("所需的列齐全"),
     "charset_sane": N_("文字编码正常"),
     "second_pass_agrees": N_("两次读取结果一致"),
-    "accepted": N_("设置中接受的较弱证明"),
-    "fingerprint_same": N_("来源的数据指纹与上次完整读取时相同"),
-    "one_agrees": N_("逐个询问几名未通过的学生，结果与整体读取一致"),
+    "accepted": N_("设置允许的较弱校验"),
+    "fingerprint_same": N_("数据指纹与上次完整读取时相同"),
+    "one_agrees": N_("逐一查询几名不通过的学生，结果与整体读取一致"),
 }
 
 #: The state of a flip whose reason is more specific than its verdict. Other reasons are a person's own text.

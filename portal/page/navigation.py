@@ -21,16 +21,16 @@ class Room:
 
 
 ROOMS = (
-    Room("/desk", N_("办理台"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
+    Room("/desk", N_("离校办理"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
     Room("/overview", N_("总览"), (Act.READ, Act.AUDIT)),
     Room("/lists", N_("名单"), (Act.READ, Act.AUDIT)),
     Room("/report", N_("离校报告"), (Act.READ, Act.AUDIT)),
     Room("/students", N_("查找学生"), (Act.READ, Act.AUDIT)),
-    Room("/sources", N_("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
+    Room("/sources", N_("数据源状态"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
     Room("/accounts", N_("账号与权限"), (Act.MANAGE, Act.AUDIT)),
     Room("/announcements", N_("公告"), (Act.MANAGE, Act.AUDIT)),
     Room("/audit", N_("操作日志"), (Act.MANAGE, Act.AUDIT)),
-    Room("/retention", N_("保存期限"), (Act.MANAGE, Act.AUDIT)),
+    Room("/retention", N_("保留期限"), (Act.MANAGE, Act.AUDIT)),
 )
 
 

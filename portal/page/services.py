@@ -33,6 +33,7 @@ from status_db.desk.key import DeskKey
 from status_db.desk.retention import RetentionRuns
 from status_db.inbox.announcements import Announcements
 from status_db.inbox.appeals import Appeals
+from status_db.inbox.pauses import Pauses
 from status_db.inbox.pending_changes import PendingChanges
 from status_db.inbox.requests import Requests
 from status_db.queries.appeal_report import AppealReports
@@ -103,6 +104,8 @@ class Services:
     #: The audit log, read-only.
     audit_log: Audit
     requests: Requests
+    #: Paused sources.
+    pauses: Pauses
     #: The runs of retention.
     retention_runs: RetentionRuns
     #: Announcements to students.

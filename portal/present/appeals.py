@@ -36,7 +36,7 @@ OUTCOMES: Mapping[str, str] = {
 
 #: The same for the student, with what to do next.
 _ANSWERS: Mapping[str, str] = {
-    AppealOutcome.RECHECKED: N_("已向该部门的系统重新查询，结果以本页为准。"),
+    AppealOutcome.RECHECKED: N_("已重新查询部门系统，结果以本页为准。"),
     AppealOutcome.DECIDED: N_("已人工办理，结果以本页为准。"),
     AppealOutcome.EXPLAINED: N_("经核对，说明如下。"),
 }
@@ -46,17 +46,17 @@ _LOOKED_AT = N_("已核对，状态不变。")
 
 KINDS: Mapping[str, str] = {
     AppealKind.APPEAL: N_("学生异议"),
-    AppealKind.SENT_BACK: N_("终审发回"),
+    AppealKind.SENT_BACK: N_("终审退回"),
 }
 
 #: Each refusal with its fix.
 REFUSALS: Mapping[str, str] = {
-    AppealCode.NO_TEXT: N_("请写一句说明。"),
+    AppealCode.NO_TEXT: N_("请写明情况。"),
     AppealCode.LONG_TEXT: N_("最多 500 字。请缩短。"),
-    AppealCode.WAITS: N_("同一项已经提过，正在等答复。请等答复后再提。"),
-    AppealCode.TOO_MANY: N_("等待答复的异议已到上限。请等答复，或先撤回一条。"),
-    AppealCode.NO_DECISION: N_("提出之后还没有人工办理这一项。请先到办理记录页办理，再来答复。"),
-    AppealCode.ANSWERED: N_("这一条已经答复或撤回，不能再改。"),
+    AppealCode.WAITS: N_("该项已提出异议，请等待答复。"),
+    AppealCode.TOO_MANY: N_("待答复的异议已达上限。请等待答复，或先撤回一条。"),
+    AppealCode.NO_DECISION: N_("异议提出后，本环节尚未人工办理。请先办理，再答复。"),
+    AppealCode.ANSWERED: N_("该异议已答复或撤回，不能更改。"),
 }
 
 
@@ -251,12 +251,12 @@ def record(
         (language.gettext("学院"), student.college),
         (language.gettext("班级"), student.class_name),
         (language.gettext("届别"), settings.cohort_named(student.cohort).name),
-        (language.gettext("事项"), labels.step_titles(language, settings)[one.step]),
+        (language.gettext("环节"), labels.step_titles(language, settings)[one.step]),
         (language.gettext("部门"), cards.office_name(language, step.office)),
         (language.gettext("编号"), str(one.appeal)),
     )
     return AppealRecord(
-        title=language.gettext("核对记录"),
+        title=language.gettext("异议核对记录"),
         facts=tuple((word, value) for word, value in facts if value),
         case=case(language, one, student, names, now, dated=True),
         printed=language.dated(now),
@@ -286,7 +286,7 @@ def shown(language: Language, seen: AppealEvidence, now: datetime) -> AppealStep
 def item_word(language: Language, one: Appeal, now: datetime) -> str:
     """Return what an appeal is about: the obligation as it was then, or the step as a whole."""
     if not one.item:
-        return language.gettext("整项")
+        return language.gettext("整个环节")
     thing = next((o for o in one.seen.obligations if item_of(o) == one.item), None)
     if thing is None:
         return one.item
@@ -311,7 +311,7 @@ def _gone(item: str, finding: Finding) -> bool:
 
 def _why(language: Language, seen: AppealEvidence, *, by_decision: bool) -> str:
     if seen.overtaken_by_debt:
-        return language.gettext("人工办理之后又有新的未结事项：")
+        return language.gettext("人工办理后有新的未结事项：")
     if by_decision:
         return seen.reason
     if seen.obligations or seen.verdict is Verdict.EXEMPT or seen.reason not in set(Reason):
@@ -332,7 +332,7 @@ def _on_card(
     values = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
     if sent_back:
         values["college"] = _reviewing_office(language, settings, student)
-        summary = language.gettext("%(college)s已请%(office)s重新核对（%(at)s）。", **values)
+        summary = language.gettext("%(college)s已退回%(office)s核对（%(at)s）。", **values)
     else:
         values["item"] = item_word(language, one, now)
         summary = language.gettext("异议已提交（%(at)s）：%(item)s。", **values)
@@ -349,7 +349,7 @@ def _on_card(
             ),
         )
     elif overdue:
-        late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **values)
+        late = language.gettext("应于 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **values)
         summary = _spaced(language, summary, late)
     else:
         summary = _spaced(language, summary, language.gettext("%(office)s最迟 %(due)s 答复。", **values))

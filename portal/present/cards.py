@@ -258,11 +258,11 @@ def _sentence(language: Language, step: Step, status: StepStatus, effective: Eff
     finding = status.finding
     match effective.state:
         case State.PENDING:
-            return language.gettext("等待%(office)s审核，无需跑腿。", office=office)
+            return language.gettext("等待%(office)s审核。", office=office)
         case State.CLOSED:
-            return language.gettext("前面各项办妥后自动进入终审，不用为这一项跑腿。")
+            return language.gettext("前面各环节办结后自动进入终审。")
         case State.OPEN:
-            return language.gettext("前面各项已办妥，等待%(office)s终审，无需跑腿。", office=office)
+            return language.gettext("前面各环节已办结，等待%(office)s终审。", office=office)
         case State.HELD | State.NOT_DONE:
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)

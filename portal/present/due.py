@@ -21,7 +21,7 @@ def due_at(settings: Settings, step: str, campus: str, now: datetime) -> datetim
     """Return the deadline for the office of a step, on a student's campus, to answer an appeal raised now."""
     place = settings.step_named(step).office.place(campus)
     hours = place.open if place is not None else None
-    return due(hours, settings.calendar, now, settings.desk.objection_due, settings.institution.timezone)
+    return due(hours, settings.calendar, now, settings.desk.appeal_due, settings.institution.timezone)
 
 
 def due(hours: OpenHours | None, calendar: Calendar, at: datetime, span: timedelta, zone: ZoneInfo) -> datetime:

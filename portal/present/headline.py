@@ -10,7 +10,7 @@ from datetime import datetime
 from config.settings import Settings
 from config.tables.cohorts import Cohort
 from portal.i18n.languages import Language
-from portal.present.cards import must_go, office_name
+from portal.present.cards import must_go, office_name, spaced
 from portal.present.masking import mask_number
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, State
@@ -50,15 +50,15 @@ def headline(language: Language, settings: Settings, student: StudentView, now: 
             language.gettext("可领证"), _waiting(language, certificate, collecting, to_do), "good", collecting
         )
     if collecting is None:
-        detail = language.gettext("离校手续已全部办妥。领取时间和地点请问学院。")
+        detail = language.gettext("离校手续已全部办结。领取时间和地点请咨询学院。")
         return Headline(language.gettext("可领证"), detail, "good")
-    return Headline(language.gettext("可领证"), language.gettext("离校手续已全部办妥。"), "good", collecting)
+    return Headline(language.gettext("可领证"), language.gettext("离校手续已全部办结。"), "good", collecting)
 
 
 def of_some_steps(language: Language, settings: Settings, steps: Sequence[StepStatus], now: datetime) -> Headline:
     """Return the headline for the steps that a staff member can read. It does not mention other steps."""
     if steps and all(step.counts_as_clear(now) for step in steps):
-        return Headline(language.gettext("所示各项都已通过"), language.gettext("其他事项不在可查看的范围内。"), "good")
+        return Headline(language.gettext("所示环节均已办结"), language.gettext("其他环节不在查看范围内。"), "good")
     return _of_steps(language, settings, steps, now)
 
 
@@ -75,10 +75,10 @@ def season(language: Language, cohort: Cohort, level: str, now: datetime) -> str
         return ""
     if today < window.opens:
         day = language.day(window.opens, now)
-        return language.gettext("%(cohort)s离校手续 %(day)s 开始办理，现在可以先看。", cohort=cohort.name, day=day)
+        return language.gettext("%(cohort)s离校手续 %(day)s 开始办理，现在可先查看。", cohort=cohort.name, day=day)
     day = language.day(window.closes, now)
     return language.gettext(
-        "%(cohort)s离校手续的集中办理已于 %(day)s 结束。还没办完的仍可办理，这里照常更新。", cohort=cohort.name, day=day
+        "%(cohort)s离校手续的集中办理已于 %(day)s 结束。未办结的仍可办理，本页照常更新。", cohort=cohort.name, day=day
     )
 
 
@@ -97,15 +97,13 @@ def _collecting(language: Language, settings: Settings, student: StudentView) ->
 def _waiting(language: Language, certificate: Certificate, collecting: Collecting | None, to_do: int) -> str:
     """Return which certificate is ready, and what has changed since it was issued."""
     sentences = [
-        language.gettext(
-            "%(kind)s %(number)s 已办好，等你领取。", kind=certificate.kind, number=mask_number(certificate.number)
-        )
+        language.gettext("%(kind)s %(number)s 待领取。", kind=certificate.kind, number=mask_number(certificate.number))
     ]
     if collecting is None:
-        sentences.append(language.gettext("领取时间和地点请问学院。"))
+        sentences.append(language.gettext("领取时间和地点请咨询学院。"))
     if to_do:
-        sentences.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
-    return (" " if language.code == "en" else "").join(sentences)
+        sentences.append(language.ngettext("发证后有 %(num)s 项新的未结事项，见下。", to_do))
+    return spaced(language, *sentences)
 
 
 def _collected(language: Language, certificate: Certificate, to_do: int, now: datetime) -> Headline:
@@ -116,8 +114,7 @@ def _collected(language: Language, certificate: Certificate, to_do: int, now: da
         day=language.day(certificate.issued_at.astimezone(language.zone).date(), now),
     )
     if to_do:
-        later = language.ngettext("领证之后又有 %(num)s 项未结，见下。", to_do)
-        detail = f"{detail} {later}" if language.code == "en" else detail + later
+        detail = spaced(language, detail, language.ngettext("领证后有 %(num)s 项新的未结事项，见下。", to_do))
     return Headline(language.gettext("已领证"), detail, "good")
 
 
@@ -127,16 +124,17 @@ def _of_steps(language: Language, settings: Settings, steps: Sequence[StepStatus
     waiting = sum(not effective.clear for _, effective in effective_statuses) - to_do
     review = next((step.step for step, effective in effective_statuses if effective.state is State.OPEN), None)
     if to_do:
-        text = language.ngettext("%(num)s 项要办", to_do)
-        return Headline(text, language.gettext("要办的事、地点和截止时间见下。"), "bad")
+        text = language.ngettext("还有 %(num)s 项要办", to_do)
+        detail = language.gettext("办理内容、地点和截止时间见下。")
+        if waiting:
+            detail = spaced(language, detail, language.ngettext("另有 %(num)s 项等待学校处理，无需前往。", waiting))
+        return Headline(text, detail, "bad")
     if not effective_statuses:
-        return Headline(
-            language.gettext("名单刚更新，各项还没有数据"), language.gettext("无需跑腿，请稍后再看。"), "wait"
-        )
+        return Headline(language.gettext("名单刚更新，暂无数据"), language.gettext("无需前往，请稍后再看。"), "wait")
     if review is not None:
         office = office_name(language, settings.step_named(review).office)
-        text = language.gettext("等待%(office)s终审，无需跑腿", office=office)
-        alone = language.gettext("其他各项都已通过，终审后这里会更新。")
-        return Headline(text, alone if waiting == 1 else language.gettext("有了结果，这里会更新。"), "wait")
-    text = language.ngettext("%(num)s 项等待学校处理，无需跑腿", waiting)
-    return Headline(text, language.gettext("有了结果，这里会更新。"), "wait")
+        text = language.gettext("等待%(office)s终审", office=office)
+        alone = language.gettext("其他环节均已办结。无需前往，终审后本页自动更新。")
+        return Headline(text, alone if waiting == 1 else language.gettext("无需前往，有结果后本页自动更新。"), "wait")
+    text = language.ngettext("%(num)s 项等待学校处理", waiting)
+    return Headline(text, language.gettext("无需前往，有结果后本页自动更新。"), "wait")

@@ -72,9 +72,9 @@ def cell(reader: ReaderContext, status: StepStatus) -> Cell:
     if effective.by_decision:
         besides.append(language.gettext("人工办理"))
     if effective.overtaken_by_debt:
-        besides.append(language.gettext("又有新的未结事项"))
+        besides.append(language.gettext("有新的未结事项"))
     elif effective.disputed:
-        besides.append(language.gettext("数据此后已变化"))
+        besides.append(language.gettext("数据此后有变动"))
     if effective.stale:
         besides.append(language.gettext("数据过期"))
     owing = status.finding.verdict is Verdict.HELD and (effective.state is State.HELD or effective.overtaken_by_debt)
@@ -94,7 +94,7 @@ def to_do(reader: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str]
     for status in listed.steps:
         effective = status.at(reader.now)
         if effective.overtaken_by_debt:
-            found.append((reader.titles[status.step], reader.language.gettext("又有新的未结事项")))
+            found.append((reader.titles[status.step], reader.language.gettext("有新的未结事项")))
         elif effective.state in (State.HELD, State.NOT_DONE):
             found.append((reader.titles[status.step], labels.say(reader.language, labels.STATES, effective.state)))
     return tuple(found)

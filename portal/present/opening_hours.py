@@ -59,20 +59,18 @@ def say_door(language: Language, hours: OpenHours, calendar: Calendar, now: date
     local = now.astimezone(language.zone)
     found = door(hours, calendar, local)
     if found.open_until is not None:
-        return language.gettext("现在开门，至 %(time)s", time=clock(found.open_until)), True
+        return language.gettext("开放中，至 %(time)s", time=clock(found.open_until)), True
     if found.next_day is None:
-        return language.gettext("近期不开门，请先打电话"), False
+        return language.gettext("近期不开放，请先电话咨询"), False
     time = clock(found.next_minute)
     match (found.next_day - local.date()).days:
         case 0:
-            return language.gettext("现在不开门。下次开门：今天 %(time)s", time=time), False
+            return language.gettext("休息中。今天 %(time)s 开放", time=time), False
         case 1:
-            return language.gettext("现在不开门。下次开门：明天 %(time)s", time=time), False
+            return language.gettext("休息中。明天 %(time)s 开放", time=time), False
     day = language.day(found.next_day, now)
     weekday = language.gettext(_WEEKDAYS[found.next_day.weekday()])
-    return language.gettext(
-        "现在不开门。下次开门：%(day)s（%(weekday)s）%(time)s", day=day, weekday=weekday, time=time
-    ), False
+    return language.gettext("休息中。%(day)s（%(weekday)s）%(time)s 开放", day=day, weekday=weekday, time=time), False
 
 
 def say_hours(language: Language, hours: OpenHours) -> str:

@@ -95,10 +95,10 @@ def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: da
             head = language.gettext("教材费 %(amount)s", amount=money) if money else language.gettext("教材费未结清")
             money = ""
         case "room":
-            head = language.gettext("宿舍尚未退房") if undone else language.gettext("宿舍未结清")
+            head = language.gettext("未退宿") if undone else language.gettext("退宿未办结")
         case _:
             word = (
-                language.ngettext("%(num)s 项未办", number) if undone else language.ngettext("%(num)s 项未结", number)
+                language.ngettext("%(num)s 项未办理", number) if undone else language.ngettext("%(num)s 项未结", number)
             )
             head = word if kind in _KINDS else f"{kind} {word}"
     inside = language.listed(part for part in (named, money) if part)
@@ -153,12 +153,12 @@ _SETTLED: Mapping[Reason, str] = {
     Reason.SETTLED: N_("已结清。"),
     Reason.DONE: N_("已办理。"),
     Reason.REFUND_DUE: N_("已结清。"),
-    Reason.EXEMPT_BY_ROSTER: N_("按学籍信息，无需办理这一项，不用跑腿。"),
-    Reason.EXEMPT_BY_OFFICE: N_("该部门确认无需办理这一项，不用跑腿。"),
-    Reason.NOT_ASKED: N_("学校还没有这一项的数据，无需跑腿。"),
-    Reason.NO_ROW: N_("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
-    Reason.OUTSIDE_POPULATION: N_("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
-    Reason.DOUBTFUL: N_("记录需要工作人员核对，无需跑腿。"),
+    Reason.EXEMPT_BY_ROSTER: N_("按学籍信息，本环节无需办理。"),
+    Reason.EXEMPT_BY_OFFICE: N_("该部门已确认，本环节无需办理。"),
+    Reason.NOT_ASKED: N_("学校暂无本环节的数据。"),
+    Reason.NO_ROW: N_("该部门的系统中暂无相关数据，学校正在核对。"),
+    Reason.OUTSIDE_POPULATION: N_("该部门的系统中暂无相关数据，学校正在核对。"),
+    Reason.DOUBTFUL: N_("该记录须由工作人员核对。"),
     Reason.NOT_DONE: N_("尚未办理。"),
     Reason.OWED: N_("有未结事项。"),
 }

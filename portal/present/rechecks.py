@@ -60,7 +60,7 @@ def offer(
     minute = again + timedelta(minutes=1) - timedelta(seconds=again.second or 60, microseconds=again.microsecond)
     local, today = minute.astimezone(language.zone), now.astimezone(language.zone).date()
     moment = f"{local:%H:%M}" if local.date() == today else language.moment(minute, now)
-    later = language.gettext("%(moment)s 之后可以再查。", moment=moment)
+    later = language.gettext("%(moment)s 后可再次查询。", moment=moment)
     return RecheckOffer(button=False, waiting=False, text=f"{text} {later}".strip(), tone=tone)
 
 
@@ -69,21 +69,19 @@ def _recheck_text(language: Language, last: Request | None, now: datetime) -> tu
         return "", "wait"
     if last.served_at is None:
         if now - last.at < _LONG:
-            return language.gettext("正在向各部门的系统重新查询，几秒钟后就有结果。"), "wait"
+            return language.gettext("正在重新查询各部门的系统，几秒内有结果。"), "wait"
         moment = language.moment(last.at, now)
-        return language.gettext("%(moment)s 要求的重新查询还没有轮到，请过一会儿再看。", moment=moment), "todo"
+        return language.gettext("%(moment)s 提出的重新查询尚未开始，请稍后再看。", moment=moment), "todo"
     if now - last.served_at >= _SHOWN_FOR:
         return "", "wait"
     moment = f"{last.served_at.astimezone(language.zone):%H:%M}"
     match last.outcome:
         case RequestOutcome.DONE:
             if now - last.served_at < _JUST_NOW:
-                return language.gettext("刚刚重新查询过（%(moment)s）。", moment=moment), "good"
-            return language.gettext("%(moment)s 重新查询过。", moment=moment), "good"
+                return language.gettext("已重新查询（%(moment)s）。", moment=moment), "good"
+            return language.gettext("%(moment)s 已重新查询。", moment=moment), "good"
         case RequestOutcome.FAILED:
-            text = language.gettext(
-                "有部门的系统没有回应（%(moment)s），它的结果还是上次的。请稍后再试。", moment=moment
-            )
+            text = language.gettext("有部门的系统没有响应（%(moment)s），其数据仍为上次的。请稍后再试。", moment=moment)
             return text, "todo"
         case _:
-            return language.gettext("这次没有查成（%(moment)s），各项仍按上次的数据。", moment=moment), "todo"
+            return language.gettext("重新查询未成功（%(moment)s），各环节仍为上次的数据。", moment=moment), "todo"

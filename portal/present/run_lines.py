@@ -157,7 +157,7 @@ def _person(context: Context, look: Impact, one: ImpactPerson) -> PersonLine:
     owed = reasons.sentence(context.language, one.evidence, context.now)
     if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
         # The evidence belongs to the debt that this change removes.
-        owed = context.language.gettext("原先：%(owed)s", owed=owed)
+        owed = context.language.gettext("原有：%(owed)s", owed=owed)
     return PersonLine(
         student=one.student,
         name=one.name,

@@ -62,7 +62,7 @@ async def trend_page(context: SignedIn) -> Response:
 
 def _curves(reader: ReaderContext, found: Trend, order: Sequence[str]) -> list[Curve]:
     days = found.days
-    clear = _curve(reader, "clear", reader.language.gettext("全部办妥"), days, [d.clear for d in days], found.students)
+    clear = _curve(reader, "clear", reader.language.gettext("全部办结"), days, [d.clear for d in days], found.students)
     return [
         clear,
         *(
@@ -80,7 +80,7 @@ def _curve(
     language = reader.language
     first, last = (language.day(one.day, reader.now) for one in (days[0], days[-1]))
     end = f"{counts[-1]} / {whole} · {language.percent(counts[-1], whole)}"
-    description = language.gettext("从 %(first)s 到 %(last)s，每天结束时的人数，数字同下表。", first=first, last=last)
+    description = language.gettext("%(first)s—%(last)s，每日结束时的人数，数字同下表。", first=first, last=last)
     return curve(name, title, description, counts, whole, first, last, end)
 
 

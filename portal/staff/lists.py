@@ -34,14 +34,14 @@ _COUNTED = 2000
 _REMINDED = 500
 
 _WANTED: Mapping[str, str] = {
-    ListSelection.TO_DO: N_("有事要办（不通过、未办理）"),
+    ListSelection.TO_DO: N_("有环节要办（不通过、未办理）"),
     ListSelection.OWES: N_("有不通过"),
-    ListSelection.UNDONE: N_("只差未办理"),
+    ListSelection.UNDONE: N_("只有未办理"),
     ListSelection.WAITS: N_("等待学校处理"),
-    ListSelection.NOT_CLEAR: N_("还没有全部办妥"),
-    ListSelection.CLEAR: N_("全部办妥"),
+    ListSelection.NOT_CLEAR: N_("未全部办结"),
+    ListSelection.CLEAR: N_("全部办结"),
     ListSelection.STALE: N_("数据过期"),
-    ListSelection.DISPUTED: N_("人工办理后数据有变化"),
+    ListSelection.DISPUTED: N_("人工办理后数据有变动"),
     ListSelection.ALL: N_("全部学生"),
 }
 

@@ -245,8 +245,8 @@ def _steps_chart(reader: ReaderContext, order: Sequence[str], tallies: Mapping[s
         )
         for step in order
     ]
-    title = language.gettext("各事项的状态")
-    return bars("steps", title, language.gettext("每条是一个事项的全部学生，数字同下表。"), kinds, amounts)
+    title = language.gettext("各环节的状态")
+    return bars("steps", title, language.gettext("每条为一个环节的全部学生，数字同下表。"), kinds, amounts)
 
 
 def _groups_chart(reader: ReaderContext, name: str, title: str, groups: Sequence[StudentGroup]) -> Bars:
@@ -260,7 +260,7 @@ def _groups_chart(reader: ReaderContext, name: str, title: str, groups: Sequence
         )
         for group in groups
     ]
-    return bars(name, title, language.gettext("每条是一个单位的全部学生，数字同下表。"), kinds, amounts)
+    return bars(name, title, language.gettext("每条为一个单位的全部学生，数字同下表。"), kinds, amounts)
 
 
 ROUTES = (Route("/overview", for_visitors(overview_page, Act.READ, long=True)),)

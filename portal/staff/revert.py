@@ -33,11 +33,11 @@ from status_db.marks.revert_plans import LaterReview, WayBackPlan, plan_from_jso
 from status_db.views import RunView
 
 #: Why a request is refused, each with the fix.
-NO_REASON = N_("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
-OTHER_PLAN = N_("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
-MOVED = N_("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
-NOT_DONE = N_("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
-UNDER_WAY = N_("刚才提交的正在执行，请稍等几秒再看。")
+NO_REASON = N_("撤回须写明原因。请填写后再提交。")
+OTHER_PLAN = N_("未执行：撤回带来的变动与预览时不同。请再次核对以下内容。")
+MOVED = N_("未执行：预览后学生状态有变动，撤回的结果会不同。请重新预览。")
+NOT_DONE = N_("未执行。原因见技术说明，排除后请重新预览。")
+UNDER_WAY = N_("提交的操作正在执行，请几秒后再看。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RevertibleRun:
     @property
     def address(self) -> str:
         """The address of its revert page."""
-        return link(f"/runs/{self.run.run}/way-back")
+        return link(f"/runs/{self.run.run}/revert-preview")
 
 
 class RevertForm(Form):
@@ -185,7 +185,7 @@ async def _show_revert(found: RevertibleRun, *, refused: str = "", reason: str =
         await context.audit(AuditEvent.SAW_LIST, cohort=cohort, run=run.run, source=run.source)
     back = await context.ask(context.services.runs.reverting, cohort, run.source, run.run)
     return context.page(
-        "way_back.html",
+        "revert.html",
         status=409 if refused else 200,
         run=run_lines.run_line(context, run),
         back=run_lines.run_line(context, back) if back is not None else None,
@@ -238,7 +238,7 @@ def _later_review_row(language: Language, one: LaterReview, what: str, now: date
 
 
 ROUTES = (
-    Route("/runs/{run:id}/way-back", for_visitors(revert_page), methods=["GET"]),
-    Route("/runs/{run:id}/way-back", for_visitors(plan_revert), methods=["POST"]),
+    Route("/runs/{run:id}/revert-preview", for_visitors(revert_page), methods=["GET"]),
+    Route("/runs/{run:id}/revert-preview", for_visitors(plan_revert), methods=["POST"]),
     Route("/runs/{run:id}/revert", for_visitors(revert_run), methods=["POST"]),
 )

@@ -52,13 +52,13 @@ _STATES = (
 )
 
 #: Why a vote is refused, each with the fix.
-MOVED = N_("这次运行的内容已经变了，不是刚才看到的那个改变，所以没有执行。请把下面的内容重新看一遍再决定。")
-DECIDED = N_("这次运行已经不再等待决定，所以没有执行。结果见下面。")
-NO_REASON = N_("否决要写明原因，好让部门和后来的人知道。请写上再提交。")
-TOO_LONG = N_("原因太长了，请缩短到 500 字以内。")
-TWICE = N_("同一个人不能说两次，需要另一个人。")
-UNDER_WAY = N_("刚才说的正在执行，请稍等几秒再看。")
-NOT_LOOKED = N_("请先把抽查名单与部门的系统核对，再勾选“我已核对”。")
+MOVED = N_("未执行：本次同步的变动与刚才看到的不同。请再次核对以下内容。")
+DECIDED = N_("未执行：本次同步已不在等待批准。结果如下。")
+NO_REASON = N_("否决须写明原因。请填写后再提交。")
+TOO_LONG = N_("原因不超过 500 字。请缩短。")
+TWICE = N_("同一人不能重复表态，须由另一人办理。")
+UNDER_WAY = N_("表态正在执行，请几秒后再看。")
+NOT_LOOKED = N_("请先将抽查名单与部门系统核对，再勾选“已核对”。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class VoteRights:
 class VoteForm(Form):
     """The form of a vote on a run."""
 
-    says: Annotated[VoteKind | None, OrNone] = None
+    vote: Annotated[VoteKind | None, OrNone] = None
     #: The digest of the change that was shown.
     digest: str = ""
-    looked: Ticked = False
+    checked: Ticked = False
     reason: Annotated[Line, at_most(LONGEST_REASON)] = ""
 
 
@@ -91,6 +91,16 @@ class VoteLine:
     says: str
     at: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewestPull:
+    """The newest pull after a run that waits, and whether it would do the same."""
+
+    number: int
+    at: str
+    #: True or False; None where its answer did not arrive.
+    same: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +163,11 @@ async def speak(context: SignedIn) -> Response:
     if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
         raise HTTPException(403)
     context, found = await run_of(context)
-    kind = form.says if form.says in _rights(context, found) else None
-    if kind is None:
+    vote = form.vote if form.vote in _rights(context, found) else None
+    if vote is None:
         raise HTTPException(403)
     reason = form.reason
-    refused = await _refusal(context, found, kind, form)
+    refused = await _refusal(context, found, vote, form)
     if not refused:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
@@ -165,7 +175,7 @@ async def speak(context: SignedIn) -> Response:
                 context.services.requests.ask_vote,
                 context.cohort.key,
                 found.run,
-                kind,
+                vote,
                 found.digest,
                 account=account.account,
                 reason=reason,
@@ -180,7 +190,7 @@ async def speak(context: SignedIn) -> Response:
         cohort=context.cohort.key,
         run=found.run,
         source=found.source,
-        says=kind.value,
+        says=vote.value,
         change=found.digest.hex() if found.digest else "",
         reason=reason,
     )
@@ -221,20 +231,20 @@ def _rights(context: SignedIn, found: RunView) -> tuple[VoteKind, ...]:
     return tuple(may)
 
 
-async def _refusal(context: SignedIn, found: RunView, kind: VoteKind, form: VoteForm) -> str:
+async def _refusal(context: SignedIn, found: RunView, vote: VoteKind, form: VoteForm) -> str:
     """Return why the vote is refused. Empty if it is accepted."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
     if form.digest != found.digest.hex():
         return MOVED
-    if kind is VoteKind.REJECT and not form.reason:
+    if vote is VoteKind.REJECT and not form.reason:
         return NO_REASON
     if form.too_long:
         return TOO_LONG
-    if kind is VoteKind.APPROVE and not form.looked:
+    if vote is VoteKind.APPROVE and not form.checked:
         return NOT_LOOKED
     votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
-    return TWICE if any(o.kind is kind and o.author == own.account.account for o in votes) else ""
+    return TWICE if any(o.kind is vote and o.author == own.account.account for o in votes) else ""
 
 
 async def _show_run(
@@ -248,6 +258,7 @@ async def _show_run(
     flips = await context.ask(context.services.reader.flips_of_run, cohort, found.run, _FLIPS)
     waits = found.state is RunState.SUSPENDED
     look = await context.ask(context.services.runs.look, cohort, found.run) if waits else None
+    newest = await context.ask(context.services.runs.newest_pull, cohort, found.source, found.run) if waits else None
     votes = await context.ask(context.services.runs.votes, cohort, found.run) if waits else ()
     asked = await context.ask(context.services.requests.about_run, cohort, found.run)
     under_way = [one for one in asked if one.served_at is None]
@@ -267,6 +278,7 @@ async def _show_run(
         run=run_lines.run_line(context, found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
+        newest=_newest_pull(language, found, newest, now) if newest else None,
         digest=found.digest.hex() if found.digest else "",
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
@@ -287,11 +299,17 @@ async def _show_run(
     )
 
 
+def _newest_pull(language: Language, found: RunView, newest: RunView, now: datetime) -> NewestPull:
+    """Return whether the newest pull would do the same as the run that waits."""
+    same = newest.digest == found.digest if newest.digest is not None else None
+    return NewestPull(newest.run, language.moment(newest.began, now), same)
+
+
 #: Conditions missing before a run is approved. The buttons themselves show that an approval is missing.
 _MISSING: Mapping[Missing, str] = {
-    Missing.OFFICE: N_("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"),
-    Missing.TWO_APPROVALS: N_("这个来源要两个人分别批准。"),
-    Missing.SECOND_APPROVAL: N_("%(who)s 已批准，还要第二个人批准。"),
+    Missing.OFFICE: N_("该数据源的变动须先由部门操作员核实属实。"),
+    Missing.TWO_APPROVALS: N_("该数据源须由两人分别批准。"),
+    Missing.SECOND_APPROVAL: N_("%(who)s 已批准，还须第二人批准。"),
 }
 
 
@@ -318,10 +336,10 @@ def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
 #: The result of a request made on a page.
 _WAITING = N_("正在执行，几秒内完成。")
 _CARRIED_OUT = N_("已执行。")
-_NOTED = N_("已记下。")
-_NOT_DONE = N_("没有执行：这次运行当时已经变了，或已由别人决定。")
-_WENT_WRONG = N_("没有执行完：出了问题，请再试一次。")
-_CHANGED_SINCE = N_("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
+_NOTED = N_("已记录。")
+_NOT_DONE = N_("未执行：本次同步已变动，或已由他人处理。")
+_WENT_WRONG = N_("未执行：发生错误，请再试一次。")
+_CHANGED_SINCE = N_("学生状态此后有变动，本次同步的变动已不同，请重新批准或否决。")
 
 
 def _request_state_text(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
@@ -353,5 +371,5 @@ def _request_state_text(language: Language, found: RunView, asked: Asked, now: d
 ROUTES = (
     Route("/runs", for_visitors(run_list_page)),
     Route("/runs/{run:id}", for_visitors(run_page)),
-    Route("/runs/{run:id}/opinion", for_visitors(speak), methods=["POST"]),
+    Route("/runs/{run:id}/vote", for_visitors(speak), methods=["POST"]),
 )

@@ -1,7 +1,7 @@
 """The sources and their state, for administrators, auditors, and leaders that can read everything."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
 from starlette.exceptions import HTTPException
@@ -11,15 +11,22 @@ from starlette.routing import Route
 from config.timetable import timetable_of
 from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees
-from portal.i18n import labels
+from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import run_lines
+from status_db.accounts.accounts import Act
+from status_db.failing import AttemptState
+from status_db.inbox.pauses import Pause
+from status_db.inbox.requests import Request, RequestOutcome
 from status_db.model import ROSTER, RunState
 from status_db.stored_counts import NO_COUNTS
 from status_db.views import SourceView
 
 _RUNS = 10
+
+#: How long the result of a requested sync is shown.
+_ASKED_SHOWN = timedelta(hours=1)
 
 #: Row counts below this part of the usual count are highlighted.
 _FEW = 0.7
@@ -35,13 +42,34 @@ class Health:
     word: str
 
 
-WAITS = Health(0, "todo", "!", N_("等待批准"))
+WAITS = Health(0, "todo", "!", N_("待批准"))
 STALE = Health(1, "bad", "✕", N_("数据过期"))
-FAILING = Health(2, "todo", "!", N_("最近一次失败，数据仍在有效期内"))
-SILENT = Health(3, "wait", "?", N_("还没有数据"))
+FAILING = Health(2, "todo", "!", N_("最近一次同步失败，数据未过期"))
+SILENT = Health(3, "wait", "?", N_("暂无数据"))
 WELL = Health(4, "good", "✓", N_("正常"))
+QUARANTINED = Health(0, "bad", "✕", N_("已隔离：一直失败，只偶尔重试"))
+PAUSED = Health(2, "wait", "‖", N_("已停查，不按计划查询"))
 
 _FAILED = (RunState.FAILED, RunState.ABANDONED)
+
+
+@dataclass(frozen=True, slots=True)
+class PauseLine:
+    """A pause: by whom, since when, and why."""
+
+    who: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailingLine:
+    """The failed runs of a source since its last good answer."""
+
+    count: int
+    since: str
+    why: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +95,20 @@ class SourceLine:
     last: run_lines.RunLine | None
     running: int | None
     waits: int | None
+    pause: PauseLine | None
+    failing: FailingLine | None
+    #: The hours without scheduled pulls.
+    quiet: str
+    #: The newest request to sync it now: its time, and how it ended; empty while it waits.
+    asked: tuple[str, str] | None
 
 
-def health_of(view: SourceView, now: datetime) -> Health:
+def health_of(view: SourceView, now: datetime, pause: Pause | None = None) -> Health:
     """Return the state of one source."""
+    if view.attempts.state is AttemptState.QUARANTINED:
+        return QUARANTINED
+    if pause is not None:
+        return PAUSED
     if view.suspended is not None:
         return WAITS
     if view.as_of is None:
@@ -82,23 +120,59 @@ def health_of(view: SourceView, now: datetime) -> Health:
 
 async def sources_page(context: SignedIn) -> Response:
     """Show all sources, those that wait for a person first, and the newest runs."""
+    return await show_sources(context)
+
+
+async def show_sources(context: SignedIn, *, refused: str = "", source: str = "", reason: str = "") -> Response:
+    """Show the page. `refused` is why a form about a source is refused; `reason` is what was written there."""
     if not oversees(context.account):
         raise HTTPException(403)
     language, now, cohort = context.language, context.now, context.cohort.key
     views = await context.ask(context.services.reader.sources, cohort)
     newest = await context.ask(context.services.runs.listed, cohort, limit=_RUNS)
-    ordered = sorted(views, key=lambda view: health_of(view, now).rank)
+    services = context.services
+    paused = await context.ask(services.pauses.current)
+    asked = await context.ask(services.requests.last_syncs, cohort, now - _ASKED_SHOWN)
+    ordered = sorted(views, key=lambda view: health_of(view, now, paused.get(view.source)).rank)
     return context.page(
         "sources.html",
-        sources=[_source(context, view) for view in ordered],
+        status=409 if refused else 200,
+        sources=[_source(context, view, paused.get(view.source), asked.get(view.source)) for view in ordered],
+        manages=context.account.may(Act.MANAGE),
+        refused=(source, refused, reason),
         waiting=sum(1 for view in views if view.suspended is not None),
         runs=[run_lines.run_line(context, view) for view in newest],
         at=language.moment(now, now),
     )
 
 
-def _source(context: Context, view: SourceView) -> SourceLine:
-    health = health_of(view, context.now)
+#: The results of a request to sync a source, on its card.
+_RESULTS = {
+    RequestOutcome.DONE: N_("已完成"),
+    RequestOutcome.REFUSED: N_("没有执行"),
+    RequestOutcome.FAILED: N_("失败，原因见最近一次运行"),
+}
+
+
+def _failing(context: Context, view: SourceView) -> FailingLine | None:
+    failed = view.attempts.failed
+    if failed is None:
+        return None
+    fault = admin_labels.FAULTS.get(failed.fault, "")
+    since = context.language.moment(failed.since, context.now)
+    return FailingLine(failed.count, since, context.language.gettext(fault) if fault else "", failed.message)
+
+
+def _asked(context: Context, request: Request | None) -> tuple[str, str] | None:
+    if request is None:
+        return None
+    ended = context.language.gettext(_RESULTS[request.outcome]) if request.outcome else ""
+    return context.language.moment(request.at, context.now), ended
+
+
+def _source(context: Context, view: SourceView, pause: Pause | None, request: Request | None) -> SourceLine:
+    health = health_of(view, context.now, pause)
+    next_from = max(context.now, view.attempts.not_before or context.now)
     asked = context.settings.roster if view.source == ROSTER else context.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
     rows = _newest_row_count(view)
@@ -121,10 +195,16 @@ def _source(context: Context, view: SourceView) -> SourceLine:
         held=view.held,
         unknown=view.unknown,
         unmatched_keys=view.unmatched_keys,
-        next=context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
+        next=""
+        if pause
+        else context.language.moment(timetable_of(context.settings, asked).after(next_from), context.now),
         last=run_lines.run_line(context, view.last_run) if view.last_run else None,
         running=view.running.run if view.running else None,
         waits=view.suspended.run if view.suspended else None,
+        pause=PauseLine(pause.account, context.language.moment(pause.at, context.now), pause.reason) if pause else None,
+        failing=_failing(context, view),
+        quiet="、".join(map(str, asked.quiet)),
+        asked=_asked(context, request),
     )
 
 

@@ -55,7 +55,7 @@ async def unmatched_rows_page(context: SignedIn) -> Response:
     counted = await context.ask(context.services.runs.unmatched_keys_counted, cohort)
     views = {view.source: view.unmatched_keys for view in await context.ask(context.services.reader.sources, cohort)}
     return context.page(
-        "strangers.html",
+        "unmatched_rows.html",
         sources=[
             SourceCount(
                 name=name,
@@ -84,4 +84,4 @@ async def unmatched_rows_page(context: SignedIn) -> Response:
     )
 
 
-ROUTES = (Route("/strangers", for_visitors(unmatched_rows_page, long=True)),)
+ROUTES = (Route("/unmatched", for_visitors(unmatched_rows_page, long=True)),)

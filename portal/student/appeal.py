@@ -24,7 +24,7 @@ from status_db.inbox.appeal_rows import Appeal, AppealEvidence, AppealKind
 from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.views import StudentView
 
-NO_ITEM = N_("请选一下是哪一项。")
+NO_ITEM = N_("请选择要提出异议的项。")
 
 #: The HTTP status of a refusal. Refusals not listed here can be fixed in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}
@@ -80,7 +80,7 @@ async def send(context: SignedIn) -> Response:
         seen=seen,
         due=due_at(context.settings, step, student.campus, now),
         now=now,
-        limit=context.settings.desk.objections_waiting,
+        limit=context.settings.desk.appeals_waiting,
     )
     try:
         made = await context.ask_long(enter)
@@ -123,7 +123,7 @@ async def show_record(context: Context, student: StudentView, one: Appeal, back:
     names = await names_of(context, [one])
     language, now = context.language, context.now
     paper = appeals.record(language, context.settings, one, student, names, now)
-    return context.page("objection_record.html", paper=paper, case=paper.case, back=back)
+    return context.page("appeal_record.html", paper=paper, case=paper.case, back=back)
 
 
 async def _here(context: SignedIn, step: str) -> _OwnStep:
@@ -139,9 +139,7 @@ async def _find_own_appeal(context: SignedIn) -> tuple[StudentView, Appeal]:
     student = await own_view(context)
     if student is None:
         raise HTTPException(404)
-    one = await context.ask(
-        context.services.raised_appeals.one, student.cohort, context.request.path_params["objection"]
-    )
+    one = await context.ask(context.services.raised_appeals.one, student.cohort, context.request.path_params["appeal"])
     steps = {step.key for step in context.settings.step}
     if one is None or one.student != student.student or one.kind is not AppealKind.APPEAL or one.step not in steps:
         raise HTTPException(404)
@@ -162,7 +160,7 @@ def _show_appeal_form(
     offered = appeals.choices(language, seen, context.now)
     due = due_at(settings, step, reader.student.campus, context.now)
     return context.page(
-        "objection.html",
+        "appeal.html",
         status=status,
         step=step,
         title=labels.step_titles(language, settings)[step],
@@ -177,8 +175,8 @@ def _show_appeal_form(
 
 
 ROUTES = (
-    Route("/objection", for_visitors(appeal_form_page, own=True)),
-    Route("/objection", for_visitors(send, own=True), methods=["POST"]),
-    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw_appeal, own=True), methods=["POST"]),
-    Route("/objection/{objection:id}/record", for_visitors(record, own=True)),
+    Route("/appeal", for_visitors(appeal_form_page, own=True)),
+    Route("/appeal", for_visitors(send, own=True), methods=["POST"]),
+    Route("/appeal/{appeal:id}/withdraw", for_visitors(withdraw_appeal, own=True), methods=["POST"]),
+    Route("/appeal/{appeal:id}/record", for_visitors(record, own=True)),
 )

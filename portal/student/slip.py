@@ -104,22 +104,22 @@ def _paper(
         (context.language.gettext("届别"), cohort),
     )
     return slip_pdf.SlipTexts(
-        title=context.language.gettext("离校手续单"),
+        title=context.language.gettext("离校单"),
         institution=context.settings.institution.name,
         facts=tuple((word, value) for word, value in facts if value),
         columns=(
-            context.language.gettext("事项"),
+            context.language.gettext("环节"),
             context.language.gettext("状态"),
-            context.language.gettext("自何时起"),
+            context.language.gettext("办结时间"),
         ),
         lines=lines,
-        statement=context.language.gettext("截至 %(moment)s，离校手续已全部办妥。", moment=context.language.dated(now)),
-        how_to_check=context.language.gettext("扫码或打开下面的地址，任何人都可以核对此单是否仍然有效："),
+        statement=context.language.gettext("截至 %(moment)s，离校手续已全部办结。", moment=context.language.dated(now)),
+        how_to_check=context.language.gettext("扫码或打开以下地址，任何人均可核验此单是否有效："),
         address=address,
         code=_qr_code(address),
         made_at=now,
         language=context.language.tag,
-        lacks=context.language.gettext("〓 处的字本单的字库没有，依次是："),
+        lacks=context.language.gettext("字库缺字以〓代替，依次是："),
     )
 
 

@@ -31,6 +31,8 @@ class SealedTable:
     moves: frozenset[str] = frozenset()
     #: Whether a row must be sealed. The students' pages, which have no key, write the students' own rows.
     when: Callable[[Columns], bool] = _always
+    #: Columns that are newer than the table's first seals: a seal covers them where they are not NULL.
+    later: frozenset[str] = frozenset()
     #: Whether the sealed rows are counted as a set, so that a missing row shows.
     counted: bool = True
 
@@ -51,7 +53,8 @@ class SealedTable:
 
     def values(self, row: Columns) -> tuple[Any, ...]:
         """Return the values of a row that its seal covers, as the driver returns them."""
-        return tuple(_as_driven(self.table, name, row[name]) for name in self.covered)
+        added = self.later.intersection(name for name in self.covered if row[name] is None)
+        return tuple(_as_driven(self.table, name, row[name]) for name in self.covered if name not in added)
 
     def seal(self, seals: Seals, row: Columns) -> bytes:
         """Return the seal of a row."""
@@ -89,7 +92,13 @@ STAFF_SESSION = SealedTable(tables.staff_session, moves=frozenset({"seen_at"}))
 CODE = SealedTable(tables.code, moves=frozenset({"used_at"}), when=lambda _row: False, counted=False)
 TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}))
 #: The sync records how a request ended.
-REQUEST = SealedTable(tables.request, moves=frozenset({"served_at", "outcome", "message", "found"}), when=_decides)
+REQUEST = SealedTable(
+    tables.request,
+    moves=frozenset({"served_at", "outcome", "message", "found"}),
+    when=_decides,
+    later=frozenset({"source"}),
+)
+SOURCE_PAUSE = SealedTable(tables.source_pause)
 ANNOUNCEMENT = SealedTable(tables.announcement)
 APPEAL = SealedTable(tables.appeal, when=_by_staff)
 UPLOAD = SealedTable(tables.upload)
@@ -106,7 +115,7 @@ SEALED: Mapping[str, SealedTable] = {
     each.name: each
     for each in (
         *(ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD),
-        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN, PENDING_CHANGE, ACCOUNT_ADDRESS),
+        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN, PENDING_CHANGE, ACCOUNT_ADDRESS, SOURCE_PAUSE),
     )
 }
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Row, bindparam, func, insert, select, update
 
 from foundation.refusals import Refused
 from foundation.translation import tr
@@ -30,6 +30,8 @@ class RequestKind(StrEnum):
     VOTE = "opinion"
     #: Read every source again.
     ASK = "ask"
+    #: Read one source again.
+    SYNC = "sync"
     #: Use an uploaded sheet as a source's own list.
     LIST = "list"
     #: Plan the revert of an approved run.
@@ -83,6 +85,8 @@ class Request:
     reason: str
     #: Of a list: its upload.
     upload: int | None
+    #: Of a sync.
+    source: str | None
     account: str
     at: datetime
     #: None while it waits.
@@ -167,6 +171,30 @@ class Requests:
                     RequestCode.TOO_SOON, tr("the last sync was a moment ago. Try again later."), last.at + pause - now
                 )
             _add(entry, cohort=cohort, kind=RequestKind.ASK, account=account, at=now)
+
+    def ask_sync(self, cohort: str, source: str, *, account: str, now: datetime) -> None:
+        """Request a sync of one source. Raises RequestRefused while one waits or is being carried out."""
+        same = self._syncs_of(cohort, source)
+        self._add_unless_waiting(same, cohort=cohort, kind=RequestKind.SYNC, source=source, account=account, at=now)
+
+    def last_syncs(self, cohort: str, since: datetime) -> dict[str, Request]:
+        """Return source → the newest request for a sync of it, among those since a moment."""
+        table = tables.request
+        of_kind = (table.c.cohort == cohort, table.c.kind == RequestKind.SYNC, table.c.at >= since)
+        return {found.source: found for found in self._select(*of_kind) if found.source is not None}
+
+    def _syncs_of(self, cohort: str, source: str) -> tuple[ColumnElement[bool], ...]:
+        table = tables.request
+        return (table.c.cohort == cohort, table.c.kind == RequestKind.SYNC, table.c.source == source)
+
+    def queue(self, now: datetime) -> tuple[int, timedelta]:
+        """Return how many requests of all cohorts wait, and how long the oldest has waited."""
+        table = tables.request
+        with reading(self._desk.engine) as connection:
+            count, oldest = connection.execute(
+                select(func.count(), func.min(table.c.at)).where(table.c.served_at.is_(None))
+            ).one()
+        return count, now - oldest if oldest is not None else timedelta(0)
 
     def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
         """Request that a sheet be used as a source's list. Raises RequestRefused if that was requested before."""
@@ -294,6 +322,7 @@ def _request(row: Row[Any], *, altered: bool) -> Request:
         digest=row.digest,
         reason=row.reason,
         upload=row.upload,
+        source=row.source,
         account=row.account,
         at=row.at,
         served_at=row.served_at,

@@ -172,6 +172,15 @@ class Outbox:
             rows = connection.execute(select(table).order_by(table.c.notice.desc()).limit(limit))
             return tuple(self._row(row) for row in rows)
 
+    def queue(self, now: datetime) -> tuple[int, timedelta]:
+        """Return how many notices wait, and for how long the oldest has been due."""
+        table = self._table
+        with reading(self._engine) as connection:
+            count, oldest = connection.execute(
+                select(func.count(), func.min(table.c.due)).where(table.c.delivered.is_(None))
+            ).one()
+        return count, max(now - oldest, timedelta(0)) if oldest is not None else timedelta(0)
+
     def failed_since(self, moment: datetime) -> int:
         """Return how many notices were given up since a moment, without those to single students."""
         table = self._table

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select
 from sqlalchemy.types import Text
 
 from status_db import tables
+from status_db.failing import ANSWERED, SOURCE_FAULTS, FailedRuns
 from status_db.marks.approvals import ApprovalVote, ApprovalVotes
 from status_db.marks.impact import Impact, impact_from_text
 from status_db.model import RunState
@@ -56,6 +57,13 @@ class RunReader:
             ).scalar()
         return impact_from_text(text) if text is not None else None
 
+    def newest_pull(self, cohort: str, source: str, run: int) -> RunView | None:
+        """Return the newest pull of a source after a run, if it has ended; its digest names what it would change."""
+        table = tables.run
+        later = (table.c.cohort == cohort, table.c.source == source, table.c.run > run, table.c.student.is_(None))
+        with reading(self._engine) as connection:
+            return next(iter(run_views(connection, *later, table.c.ended.is_not(None), limit=1)), None)
+
     def has_way_back(self, run: int) -> bool:
         """Return whether the records that a run replaced are stored, so that it can be reverted."""
         kept = tables.reversal
@@ -75,6 +83,18 @@ class RunReader:
         """Return the votes on a run's current digest, in order."""
         return ApprovalVotes(self._engine, cohort).of_run(run)
 
+    def failed(self, cohort: str, source: str) -> FailedRuns | None:
+        """Return the runs of a source that have failed since its last good answer; None if there is none."""
+        with reading(self._engine) as connection:
+            return failed_runs(connection, cohort, source)
+
+    def ledger_link(self, cohort: str) -> int:
+        """Return the number of the ledger's newest link; 0 before the first."""
+        table = tables.ledger
+        with reading(self._engine) as connection:
+            newest = connection.execute(select(func.max(table.c.link)).where(table.c.cohort == cohort)).scalar()
+        return newest or 0
+
     def unmatched_keys(
         self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
     ) -> tuple[UnmatchedKeyView, ...]:
@@ -91,6 +111,24 @@ class RunReader:
             for source, near, count in connection.execute(query.group_by(table.c.source, table.c.near)):
                 counted.setdefault(source, Counter())[near] += count
         return counted
+
+
+def failed_runs(connection: Connection, cohort: str, source: str) -> FailedRuns | None:
+    """Return the runs of a source that have failed since its last good answer; None if there is none."""
+    run = tables.run
+    whole = (run.c.cohort == cohort, run.c.source == source, run.c.student.is_(None))
+    # Newest first by the index, so that it stops at the first.
+    good = connection.execute(
+        select(run.c.run).where(*whole, run.c.state.in_(ANSWERED)).order_by(run.c.run.desc()).limit(1)
+    ).scalar()
+    since = (*whole, run.c.run > (good or 0), run.c.state == RunState.FAILED, run.c.fault.in_(SOURCE_FAULTS))
+    count, first, newest = connection.execute(
+        select(func.count(), func.min(run.c.began), func.max(run.c.run)).where(*since)
+    ).one()
+    if not count:
+        return None
+    last = connection.execute(select(run.c.began, run.c.fault, run.c.message).where(run.c.run == newest)).one()
+    return FailedRuns(count, first, last.began, newest, last.fault, last.message)
 
 
 def unmatched_rows(

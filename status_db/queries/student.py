@@ -22,6 +22,7 @@ from status_db.effective.step_status import (
     student_from,
 )
 from status_db.effective.visible import Visibility, everything, inside
+from status_db.failing import ANSWERED, attempts
 from status_db.model import (
     RENUMBERED,
     ROSTER,
@@ -33,7 +34,7 @@ from status_db.model import (
 )
 from status_db.queries.counts import overview
 from status_db.queries.dossier import Dossier, decisions_of, dossier_of
-from status_db.queries.runs import run_views, unmatched_rows
+from status_db.queries.runs import failed_runs, run_views, unmatched_rows
 from status_db.queries.trends import Trend, trend
 from status_db.store.engine import reading
 from status_db.views import (
@@ -157,6 +158,8 @@ class Reader:
                 for r in run_views(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
             }
             under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
+            # A source whose newest run was answered has not failed since.
+            failed = {s: failed_runs(connection, cohort, s) for s, r in last.items() if r.state not in ANSWERED}
             running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
         configured = cohort in self._settings.cohort_keys()
@@ -170,6 +173,7 @@ class Reader:
                 weaker_proofs=weaker.get(name, ()),
                 weaker_connection=connection_of[name],
                 running=running.get(name),
+                attempts=attempts(failed.get(name), self._settings.schedule),
             )
             for name, (step, title) in named.items()
         )

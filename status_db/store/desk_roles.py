@@ -31,6 +31,7 @@ DESKS_OWN = {
     tables.audit_head: "SELECT, INSERT, UPDATE",
     # Only the sync writes the outcome.
     tables.request: "SELECT, INSERT, UPDATE (mac)",
+    tables.source_pause: "SELECT, INSERT, UPDATE (resumed_by, resumed_at, mac)",
     tables.announcement: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.appeal: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",

@@ -19,7 +19,7 @@ from status_db.tables.desk_tables import (
     token,
     used_ticket,
 )
-from status_db.tables.inbox_tables import announcement, appeal, request, upload
+from status_db.tables.inbox_tables import announcement, appeal, request, source_pause, upload
 from status_db.tables.marks_tables import (
     NOT_ASKED,
     alias,
@@ -93,6 +93,7 @@ __all__ = [
     "reversal",
     "run",
     "session",
+    "source_pause",
     "source_state",
     "staff_session",
     "status",

@@ -12,7 +12,7 @@ request = Table(
     Column("request", Id, primary_key=True, autoincrement=True),
     Column("cohort", Word, nullable=False),
     #: recheck: of `student`; opinion: a vote on `run`; ask: read every source again; list: use `upload` as a source's
-    #: own list; way_back: plan the revert of `run`; revert: revert it
+    #: own list; way_back: plan the revert of `run`; revert: revert it; sync: ask `source`
     Column("kind", Word, nullable=False),
     Column("student", Number),
     Column("run", BigInteger),
@@ -30,6 +30,8 @@ request = Table(
     Column("message", Prose(), nullable=False, server_default=""),
     #: The plan of a revert (way_back), or the run of a revert.
     Column("found", Json),
+    #: Of a sync.
+    Column("source", Word),
     Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
@@ -41,6 +43,21 @@ Index(
     request.c.request,
     sqlite_where=request.c.served_at.is_(None),
     postgresql_where=request.c.served_at.is_(None),
+)
+
+source_pause = Table(
+    "source_pause",
+    desk,
+    #: A source, or the roster, that an administrator has paused. The scheduler does not ask it until it is resumed.
+    Column("source_pause", Id, primary_key=True, autoincrement=True),
+    Column("source", Word, nullable=False, index=True),
+    Column("reason", Prose(), nullable=False),
+    Column("account", Line(100), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("resumed_by", Line(100)),
+    Column("resumed_at", Instant),
+    Column("mac", LargeBinary),
+    sqlite_autoincrement=True,
 )
 
 announcement = Table(

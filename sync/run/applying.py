@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from config.cohorts import naming
 from config.settings import Settings
+from foundation.tracing import span
 from foundation.translation import N_, tr
 from status_db.guard_reasons import GuardReason
 from status_db.marks.current import CurrentState
@@ -53,11 +54,12 @@ class AnswerRunner:
 
     def propose(self, name: str, stages: Stages[Any]) -> Proposal:
         """Return what an answer would change. Raises SourceError; SettingsDiffer while changed settings are pending."""
-        with reading(self._engine) as connection:
+        with span("gather", source=name), reading(self._engine) as connection:
             if name != SETTINGS:
                 self._gate.demand(connection)
             read = stages.gather(connection)
-        return stages.decide(read)
+        with span("decide", source=name):
+            return stages.decide(read)
 
     def carry(self, lease: Lease, stages: Stages[Any], approved: bytes | None = None) -> Outcome:
         """End a run by what its answer would change; `approved` is the digest of the change that a person approved.
@@ -84,7 +86,8 @@ class AnswerRunner:
                     proofs=_proofs(proposal),
                     plan_digest=proposal.plan.digest,
                 )
-                proposal.apply(self._marks, lease, ending, approved=granted)
+                with span("apply", source=lease.source):
+                    proposal.apply(self._marks, lease, ending, approved=granted)
             except BaseMoved:
                 continue
             except AnswerOvertaken:
@@ -109,10 +112,11 @@ class AnswerRunner:
         *,
         fault: str | None = None,
         counts: RunCounts = NO_COUNTS,
+        plan_digest: bytes | None = None,
     ) -> Outcome:
-        """End a run that applies nothing."""
+        """End a run that applies nothing; `plan_digest` names what it would have changed."""
         message = self.suggest(message)
-        self._marks.fail(lease, RunEnding(state, self._clock(), message, fault, counts))
+        self._marks.fail(lease, RunEnding(state, self._clock(), message, fault, counts, plan_digest=plan_digest))
         return Outcome(lease.source, state, lease.run, message, fault, counts, cohort=self.named)
 
     def suggest(self, message: str) -> str:
@@ -143,7 +147,8 @@ class AnswerRunner:
                 why=why,
                 waiting=waiting,
             )
-            return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
+            digest = proposal.plan.digest
+            return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts, plan_digest=digest)
         message = self.suggest(_waits_text(lease, why))
         ending = RunEnding(
             RunState.SUSPENDED, self._clock(), message, "suspended", counts, _proofs(proposal), proposal.plan.digest

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
+from foundation.tracing import span
 from foundation.translation import tr
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
@@ -194,12 +195,13 @@ class Sync:
                 name, RunState.SKIPPED, message=self._applying.suggest(str(busy)), fault="under_way", cohort=self._named
             )
         # Entered at once: whatever interrupts it from here on closes the run.
-        with self._closing(lease), COLLECTOR.paused():
+        with self._closing(lease), COLLECTOR.paused(), _observed(lease) as add:
             log = self._log.bind(source=name, run=lease.run)
             log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
             for weaker in weaker_connection(self._settings, name) if name != SETTINGS else ():
                 log.warning("weaker connection", because=weaker)
             outcome = self._run_to_end(lease, lambda: self._carry_out(lease, student, progress, back, shared))
+            add(state=outcome.state.value)
         _log_outcome(log, outcome)
         return outcome
 
@@ -323,7 +325,8 @@ class Sync:
         if student is None and (outcome := self._end_untouched(lease, shared or connector)):
             return outcome
         if student is None:
-            snapshot = pull(self._settings, name, shared or connector, progress, self._clock())
+            with span("pull", source=name):
+                snapshot = pull(self._settings, name, shared or connector, progress, self._clock())
         else:
             snapshot = pull_one(self._settings, name, connector, self._numbers_of(student), self._clock())
         return self._applying.carry(lease, self._stages(name, snapshot, student, connector))
@@ -375,6 +378,17 @@ class Sync:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:
             raise LedgerRefused(self._applying.suggest(str(refused))) from refused
+
+
+@contextmanager
+def _observed(lease: Lease) -> Iterator[Callable[..., None]]:
+    """Trace a run, and name it in every line of the log that is written meanwhile, by connectors too."""
+    source, run = lease.source, lease.run
+    with (
+        structlog.contextvars.bound_contextvars(source=source, run=run),
+        span("run", cohort=lease.cohort, source=source, run=run) as add,
+    ):
+        yield add
 
 
 def _log_outcome(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type

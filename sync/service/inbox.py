@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import structlog
 from config.cohorts import naming
 from config.settings import Settings
 from foundation.translation import tr
+from status_db.inbox.pauses import Pause
 from status_db.inbox.requests import Request, RequestKind, RequestOutcome, Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.key import LedgerRefused
@@ -19,7 +20,7 @@ from status_db.marks.applied_settings import SettingsDiffer
 from status_db.marks.approvals import VoteRefused
 from status_db.marks.reversals import ReversalRefused
 from status_db.marks.revert_plans import plan_to_json
-from status_db.model import RunState
+from status_db.model import ROSTER, RunState
 from status_db.queries.student import Reader
 from sync.run.applying import OVERTAKEN
 from sync.run.approve import Approvals
@@ -40,7 +41,9 @@ class Serving:
         requests: Requests,
         uploads: Uploads,
         clock: Callable[[], datetime],
+        paused: Callable[[], Mapping[str, Pause]] = dict,
     ) -> None:
+        """`paused` returns the paused sources, which are not asked."""
         self._settings = settings
         self._cohort = cohort
         self._sync = sync
@@ -49,6 +52,7 @@ class Serving:
         self._requests = requests
         self._uploads = uploads
         self._clock = clock
+        self._paused = paused
         self._log = structlog.get_logger("clearance.serving")
 
     def serve(self) -> int:
@@ -80,8 +84,10 @@ class Serving:
             case RequestKind.VOTE:
                 return (*self._vote(request), None)
             case RequestKind.ASK:
-                outcomes = [self._sync.run(name, by=request.account) for name in self._settings.source]
-                return (*_worst_outcome(outcomes), None)
+                return (*self._ask(tuple(self._settings.source), request), None)
+            case RequestKind.SYNC:
+                known = request.source == ROSTER or request.source in self._settings.source
+                return (*self._ask((request.source,) if known and request.source else (), request), None)
             case RequestKind.LIST:
                 return (*self._use_upload(request), None)
 
@@ -102,6 +108,17 @@ class Serving:
         ended, message = _worst_outcome([outcome])
         return ended, message, {"run": outcome.run, "state": outcome.state.value, "fault": outcome.fault}
 
+    def _ask(self, names: tuple[str, ...], request: Request) -> tuple[RequestOutcome, str]:
+        """Ask these sources, except paused ones."""
+        asked = self._unpaused(names)
+        if not asked:
+            return RequestOutcome.REFUSED, _nothing_asked(names)
+        return _worst_outcome([self._sync.run(name, by=request.account) for name in asked])
+
+    def _unpaused(self, names: tuple[str, ...]) -> list[str]:
+        paused = self._paused()
+        return [name for name in names if name not in paused]
+
     def _use_upload(self, request: Request) -> tuple[RequestOutcome, str]:
         """Store an uploaded sheet as its source's own list, and ask that source.
 
@@ -112,7 +129,7 @@ class Serving:
             return RequestOutcome.REFUSED, tr("The sheet is no longer kept. Upload it again.")
         source, content = kept
         own = self._settings.source[source].own
-        if not getattr(own, "brought", False):
+        if not getattr(own, "uploaded", False):
             return (
                 RequestOutcome.REFUSED,
                 tr("{source} does not read an uploaded list. See [source.{source}].", source=source),
@@ -144,7 +161,10 @@ class Serving:
             return RequestOutcome.REFUSED, tr(
                 "{number} does not leave with {cohort}: there is nothing to ask.", number=number, cohort=self._cohort
             )
-        return _worst_outcome([self._sync.recheck(name, number, by=request.account) for name in names])
+        asked = self._unpaused(tuple(names))
+        if not asked:
+            return RequestOutcome.REFUSED, _nothing_asked(tuple(names))
+        return _worst_outcome([self._sync.recheck(name, number, by=request.account) for name in asked])
 
     def _vote(self, request: Request) -> tuple[RequestOutcome, str]:
         run, vote, digest = request.run or 0, request.vote, request.digest
@@ -185,3 +205,9 @@ def _worst_outcome(outcomes: list[Outcome]) -> tuple[RequestOutcome, str]:
     if any(o.state in (RunState.SKIPPED, RunState.SUSPENDED) for o in outcomes):
         return RequestOutcome.REFUSED, messages
     return RequestOutcome.DONE, messages
+
+
+def _nothing_asked(names: tuple[str, ...]) -> str:
+    if not names:
+        return tr("This source is no longer in the settings. Load the page again.")
+    return tr("{names}: paused, so nothing was asked. Resume it on the page of sources.", names=", ".join(names))

@@ -1,9 +1,14 @@
 """The schedule: one job per source, each slot run once, a missed slot run at the start."""
 
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Protocol
 
 import structlog
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -15,11 +20,15 @@ from status_db.marks.runs import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
 from status_db.store.engine import StoreError
 from sync.run.season import CohortTurn, Season
+from sync.service.gate import SlotWait
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs within this time.
 _GRACE = timedelta(hours=6)
 
 _WORKERS = 4
+
+#: The most missed slots that are counted for the log.
+_MOST_MISSED = 1000
 
 #: Poll interval of the inbox (requests from the pages, votes on suspended runs), in seconds.
 _SERVES = 2
@@ -32,6 +41,16 @@ _PAPER = "paper"
 
 #: The job that removes rows whose retention period is over.
 _RETENTION = "retention"
+
+
+class Background(Protocol):
+    """What runs in a thread of its own beside the schedule. A stop is bounded in time."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
@@ -57,12 +76,18 @@ class Schedule:
         serving: Callable[[], int],
         printing: Callable[[datetime], int] | None = None,
         retention: Callable[[], RetentionRunner] | None = None,
+        wait: Callable[[str, str, datetime], SlotWait | None] = lambda _cohort, _source, _now: None,
+        beside: Callable[[], Sequence[Background]] = tuple,
     ) -> None:
         """`sweep` records the decisions that have ended by the given moment; `serving` serves the pages' requests.
 
         `printing` writes the sheets of a night's slot, unless they exist, and returns how many it wrote; it runs where
         the settings name a folder. `retention` returns the runner of the retention rules, which runs once a day.
+        `wait` returns why a slot is left out, for a cohort, a source and a time: see `sync.service.gate`. `beside`
+        makes what runs in threads of its own as long as the schedule does.
         """
+        #: Makes another schedule of the same, because one that was stopped cannot start again.
+        self.again = partial(type(self), settings, season, clock, sweep, serving, printing, retention, wait, beside)
         self._season = season
         self._settings = settings
         self._sweep = sweep
@@ -72,6 +97,12 @@ class Schedule:
         self._retention = retention
         self._retention_times = Timetable(None, settings.retention.cron, settings.institution.timezone)
         self._clock = clock
+        self._wait = wait
+        self._make_beside = beside
+        self._beside: Sequence[Background] = ()
+        #: Source → its last slot that was served, and the sources that are being asked now.
+        self._last: dict[str, datetime] = {}
+        self._under_way: set[str] = set()
         self._log = structlog.get_logger("clearance.schedule")
         several = len(season.cohorts) > 1
         #: Name of the job → source, cohort (empty for all), timetable.
@@ -91,6 +122,9 @@ class Schedule:
             write_log = self._log.warning if changed.fault else self._log.info
             write_log("settings changed", state=changed.state.value, message=changed.message)
         self._log_unusable()
+        # Its own lines have no source, and come every two seconds while a request is served.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        self._scheduler.add_listener(self._log_missed_job, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         for name, (_, _, timetable) in self._jobs.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
@@ -106,12 +140,52 @@ class Schedule:
         if self._retention is not None:
             self._scheduler.add_job(self.retain, id=f"{_RETENTION} now", name=_RETENTION)
             self._scheduler.add_job(self.retain, SlotTrigger(self._retention_times), id=_RETENTION, name=_RETENTION)
+        self._beside = self._make_beside()
+        for service in self._beside:
+            service.start()
 
-    def stop(self) -> None:
-        """Stop after the runs under way have ended."""
+    def stop(self) -> bool:
+        """Stop after the runs under way have ended; return False if they have not ended within `stop_within`.
+
+        Nothing of a run that has not ended is written when the process ends: the database rolls its transaction back,
+        and the next schedule records it as abandoned.
+        """
+        bound = self._settings.schedule.stop_within.total_seconds()
+        ended = True
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            waiting = threading.Thread(target=self._scheduler.shutdown, daemon=True)
+            waiting.start()
+            waiting.join(bound)
+            ended = not waiting.is_alive()
+        if not ended:
+            self._log.warning("runs not ended", sources=sorted(self._under_way), after_seconds=bound)
+        for service in self._beside:
+            service.stop()
         self._log.info("schedule stopped")
+        return ended
+
+    @property
+    def alive(self) -> bool:
+        """Whether the schedule runs."""
+        return bool(self._scheduler.running)
+
+    def _log_missed_job(self, event: JobEvent) -> None:
+        """Log a slot that could not be served in time, or while the run before it was under way."""
+        if event.job_id in self._jobs:
+            busy = event.code == EVENT_JOB_MAX_INSTANCES
+            why = "the run before it was under way" if busy else "the process was suspended or busy"
+            self._log.warning("slot missed", source=event.job_id, because=why)
+
+    def _log_missed_slots(self, name: str, slot: datetime, timetable: Timetable) -> None:
+        """Log the slots since the last one that this process has served: only the newest of them is run."""
+        missed, before = 0, self._last.get(name)
+        if before is not None:
+            between = timetable.after(before)
+            while between < slot and missed < _MOST_MISSED:
+                missed, between = missed + 1, timetable.after(between)
+        if missed:
+            self._log.warning("slots coalesced", source=name, missed=missed, slot=slot.isoformat())
+        self._last[name] = slot
 
     def _log_unusable(self) -> None:
         """Log the sources that this process cannot ask; it asks the others."""
@@ -123,13 +197,33 @@ class Schedule:
     def serve(self, name: str) -> None:
         """Run the current slot, for every cohort where it has not been run."""
         source, cohort, timetable = self._jobs[name]
+        now = self._clock()
         try:
-            slot, turns = timetable.at(self._clock()), self._season.turns(source, cohort)
+            if timetable.quiet_at(now):
+                self._log.debug("quiet hours", source=name)
+                return
+            slot, turns = timetable.at(now), self._season.turns(source, cohort)
+            self._log_missed_slots(name, slot, timetable)
+            turns = [turn for turn in turns if self._may_ask(name, source, turn, now)]
         except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("run not begun", source=name)
             return
-        for turn in turns:
-            self._run_turn(name, source, slot, turn)
+        self._under_way.add(name)
+        try:
+            for turn in turns:
+                self._run_turn(name, source, slot, turn)
+        finally:
+            self._under_way.discard(name)
+
+    def _may_ask(self, name: str, source: str, turn: CohortTurn, now: datetime) -> bool:
+        """Return whether a cohort's run of a source is begun now; log why not."""
+        wait = self._wait(turn.cohort, source, now)
+        if wait is not None:
+            until = {"until": wait.until.isoformat(), "failures": wait.failures} if wait.until else {}
+            self._log.info(
+                "slot left out", source=name, cohort=turn.cohort, why=wait.code, because=wait.reason, **until
+            )
+        return wait is None
 
     def _run_turn(self, name: str, source: str, slot: datetime, turn: CohortTurn) -> None:
         try:

@@ -7,7 +7,7 @@ _ORDER = (
     "ledger", "run", "flip", "applied_settings", "source_state", "student", "record", "decision", "certificate",
     "status", "wave", "opinion", "batch", "audit_head", "audit", "account", "grant", "staff_session", "code", "token",
     "request", "announcement", "objection", "upload", "retention_run",
-    "passkey", "recovery_code", "factor_step", "pending_change", "account_address",
+    "passkey", "recovery_code", "factor_step", "pending_change", "account_address", "source_pause",
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def test_nothing_keeps_anybody_out(
     visit = visits(size, scheme=scheme, language=language)
     visit.sign_in("admin")
     for path in (
-        "/sources", "/runs", f"/runs/{waiting}", "/strangers", "/accounts", "/accounts/librarian",
+        "/sources", "/runs", f"/runs/{waiting}", "/unmatched", "/accounts", "/accounts/librarian",
         "/announcements", "/announcements/new", "/audit",
     ):  # fmt: skip
         visit.open(path)
@@ -45,13 +45,13 @@ def test_nothing_keeps_anybody_out(
 def test_a_run_is_understood_and_decided_without_scripts(waiting: int, university: World, visits: Visits) -> None:
     visit = visits(PHONE, scripts=False)
     page = visit.sign_in("admin")
-    page.get_by_role("button", name=f"运行 {waiting} 等待批准").click()
-    assert "29 名会一次变为“通过”" in visit.text()
-    page.get_by_label("我已核对").check()
-    page.get_by_role("button", name="批准这次改变").click()
+    page.get_by_role("button", name=f"第 {waiting} 次同步待批准").click()
+    assert "29 名将变为“通过”" in visit.text()
+    page.get_by_label("已核对").check()
+    page.get_by_role("button", name="批准本次变动").click()
     assert "正在执行" in visit.text()
     assert serve(university) == 1
-    page.get_by_role("link", name="看结果").click()
+    page.get_by_role("link", name="查看结果").click()
     assert "已执行" in visit.text()
     found = university.reader.run(COHORT, waiting)
     assert found is not None
@@ -67,23 +67,23 @@ def test_a_wrong_approval_is_taken_back_without_scripts(
     visit = visits(PHONE, scripts=False)
     page = visit.sign_in("admin")
     visit.open(f"/runs/{waiting}")
-    page.get_by_role("button", name="查看撤回会改变什么").click()
-    assert "已交给数据同步" in visit.text()
+    page.get_by_role("button", name="预览撤回").click()
+    assert "已提交" in visit.text()
     assert serve(university) == 1
-    page.get_by_role("link", name="看看好了没有").click()
+    page.get_by_role("link", name="查看结果").click()
     assert "共 29 名学生" in visit.text()
     for size, language in ((NARROW, "en"), (DESK, "zh")):
         other = visits(size, language=language)
         other.sign_in("admin")
-        other.open(f"/runs/{waiting}/way-back")
+        other.open(f"/runs/{waiting}/revert-preview")
         assert other.barriers() == []
         assert not other.wider_than_the_screen()
     page.get_by_label("原因").fill("视图漏了一半")
-    page.get_by_role("button", name="撤回这次运行").click()
+    page.get_by_role("button", name="撤回本次同步").click()
     assert serve(university) == 1
-    page.get_by_role("link", name="看看好了没有").click()
-    assert f"撤回这次运行的是运行 {university.reader.runs(COHORT, 'loans', 1)[0].run}" in visit.text()
-    page.get_by_role("link", name="看运行").click()
+    page.get_by_role("link", name="查看结果").click()
+    assert f"本次同步由第 {university.reader.runs(COHORT, 'loans', 1)[0].run} 次同步撤回" in visit.text()
+    page.get_by_role("link", name="查看第").click()
     assert "视图漏了一半" in visit.text()
 
 
@@ -91,8 +91,8 @@ def test_a_grant_is_given_by_ticking(university: World, visits: Visits) -> None:
     visit = visits(DESK, scripts=False)
     page = visit.sign_in("admin")
     visit.open("/accounts/nobody")
-    page.get_by_label("可以做什么").select_option("review")
+    page.get_by_label("权限类型").select_option("review")
     page.get_by_text("学院", exact=True).first.click()
     page.get_by_label("资源学院").check()
     page.get_by_role("button", name="授予").click()
-    assert "终审 · 所有事项 · 学院：资源学院" in visit.text()
+    assert "终审 · 所有环节 · 学院：资源学院" in visit.text()

@@ -40,7 +40,7 @@ def test_a_reminder_names_steps_and_no_titles(visits: Visits) -> None:
     visit = visits(DESK)
     page = visit.sign_in("dean")
     visit.open(f"/lists?college={LIN.college}&class={LIN.class_name}")
-    page.get_by_role("link", name="这个班的提醒文字").click()
+    page.get_by_role("link", name="本班提醒文字").click()
     said = page.locator("textarea").first.input_value()
     assert LIN.name in said
     assert "图书馆" in said

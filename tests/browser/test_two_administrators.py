@@ -23,23 +23,23 @@ def test_one_asks_and_the_other_confirms_without_scripts(university: World, visi
     first, second = visits(DESK, scripts=False), visits(PHONE, scripts=False)
     page = first.sign_in("admin")
     first.open("/accounts/nobody")
-    page.get_by_label("可以做什么").select_option("review")
+    page.get_by_label("权限类型").select_option("review")
     page.get_by_role("button", name="授予").click()
-    assert "由您提交，要另一位管理员确认" in first.text()
+    assert "由本账号提交，须由另一位管理员确认" in first.text()
     first.open("/accounts/librarian")
-    page.get_by_role("button", name="生成一次性代码").click()
+    page.get_by_role("button", name="生成一次性密码").click()
     assert university.accounts.grants("nobody") == ()
     page = second.sign_in("second")
     second.open("/accounts")
     page.get_by_role("button", name="确认：nobody · 增加权限 · 终审").click()
-    assert "终审 · 所有事项 · 全体学生" in second.text()
+    assert "终审 · 所有环节 · 全体学生" in second.text()
     second.open("/accounts")
-    page.get_by_role("button", name="确认：librarian · 生成一次性代码").click()
+    page.get_by_role("button", name="确认：librarian · 生成一次性密码").click()
     assert re.search("[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", second.text())
     assert [one.act for one in university.accounts.grants("nobody")] == [Act.REVIEW]
     owner = visits(PHONE, scripts=False)
     owner.sign_in("librarian").get_by_role("link", name="我的账号").click()
-    assert "生成一次性代码 · 第二管理员" in owner.text()
+    assert "生成一次性密码 · 第二管理员" in owner.text()
 
 
 def test_other_sessions_are_ended_without_scripts(visits: Visits) -> None:
@@ -48,7 +48,7 @@ def test_other_sessions_are_ended_without_scripts(visits: Visits) -> None:
     page = here.sign_in("dean")
     page.get_by_role("link", name="我的账号").click()
     page.get_by_role("button", name="结束其他所有登录").click()
-    assert "没有在别处登录" in here.text()
+    assert "没有其他登录" in here.text()
     there.open("/overview")
     assert "/sign-in" in there.page.url
 
@@ -62,7 +62,7 @@ def test_nothing_keeps_anybody_out(
     asking = visits(DESK)
     page = asking.sign_in("admin")
     asking.open("/accounts/nobody")
-    page.get_by_label("可以做什么").select_option("manage")
+    page.get_by_label("权限类型").select_option("manage")
     page.get_by_role("button", name="授予").click()
     visit, elsewhere = visits(size, scheme=scheme, language=language), visits(DESK)
     elsewhere.sign_in("second")

@@ -426,7 +426,7 @@ class TestNewestOfAPattern:
 
     def test_a_list_that_the_desk_uploads_needs_one_name(self, tmp_path: Path) -> None:
         with pytest.raises(ValidationError, match=r"write path without \* and \?"):
-            sheet.Settings.model_validate({"path": str(tmp_path / "fees_*.csv"), "brought": True})
+            sheet.Settings.model_validate({"path": str(tmp_path / "fees_*.csv"), "uploaded": True})
 
     def test_none_at_all_is_awaited(self, tmp_path: Path) -> None:
         with pytest.raises(SourceUnavailable, match="no file has such a name"):

@@ -342,9 +342,9 @@ class TestOffices:
 _LISTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (
         ("import", "results", "LIST", "--step", "library", "--as", "librarian", "--without-wrong", "--with-conflicts"),
-        ("学号", "姓名", "办理结果", "办理原因", "文号", "告知学生", "内部备注", "附加条件", "有效期至"),
+        ("学号", "姓名", "办理结果", "办理依据", "文号", "告知学生", "内部备注", "附加条件", "有效期至"),
     ),
-    (("accounts", "import-grants", "LIST"), ("账号", "姓名", "权限", "事项", "范围", "届别")),
+    (("accounts", "import-grants", "LIST"), ("账号", "姓名", "权限", "环节", "范围", "届别")),
     (("accounts", "import-identities", "LIST"), ("学号", "证件号码")),
 )
 _IN_LISTS = st.one_of(

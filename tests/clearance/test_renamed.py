@@ -1,4 +1,4 @@
-"""Commands that were renamed: the old names work for one release, and nothing suggests them."""
+"""Commands and settings keys that were renamed: the old names work for one release, and nothing suggests them."""
 
 import pytest
 
@@ -40,6 +40,16 @@ def test_help_and_completion_list_the_new_name_alone(old: str) -> None:
     for found in (listed, completed):
         assert RENAMED[old].split()[-1] in found
         assert name not in found
+
+
+def test_check_names_a_former_key_and_so_does_the_log(university_of_three: Small) -> None:
+    environ = {"CLEARANCE__DESK__OBJECTION_DUE": "8 h"}
+    notice = "[desk] objection_due is now appeal_due. The old key works until the next release. Rename it."
+    checked = university_of_three.ended("check", **environ)
+    assert notice in " ".join(checked.err.split())
+    assert notice not in university_of_three.ended("check").err
+    logged = university_of_three.ended("--verbose", "sources", **environ)
+    assert "settings key renamed" in logged.err
 
 
 def test_the_changelog_names_every_old_and_new_name() -> None:

@@ -131,6 +131,8 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     say("plan")
     say("check")
     say("sources")
+    for what in ("pause loans --reason x", "pause loans --reason x", "resume loans", "resume loans"):
+        say(f"sources {what}")
     say("unmatched")
     say("report")
     say("verify --head", "1:" + "0" * 64)

@@ -1,4 +1,4 @@
-"""A sheet of results that the library's clerk has brought."""
+"""A sheet of results that the library's clerk has uploaded."""
 
 from portal.desk.imports.results import COLUMNS, ResultSheet, SheetRow
 from status_db.inbox.uploads import UploadKind, Uploads

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.student import recheck
+from portal.web.former_addresses import FormerAddress
 from status_db.decisions.batch_rows import ImportRow
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import Issue
@@ -112,10 +113,10 @@ LINES = (
     Line("GET", "/slip.pdf", STUDENTS),
     Line("GET", "/verify/{token:name}", door=Door.OPEN),
     Line("POST", "/recheck", STUDENTS),
-    Line("GET", "/objection", STUDENTS, query={"step": "dorm"}),
-    Line("POST", "/objection", STUDENTS, form={"step": "dorm", "item": "", "text": "已经退房了。"}),
-    Line("POST", "/objection/{objection:id}/withdraw", frozenset({"student"})),
-    Line("GET", "/objection/{objection:id}/record", frozenset({"student"})),
+    Line("GET", "/appeal", STUDENTS, query={"step": "dorm"}),
+    Line("POST", "/appeal", STUDENTS, form={"step": "dorm", "item": "", "text": "已经退房了。"}),
+    Line("POST", "/appeal/{appeal:id}/withdraw", frozenset({"student"})),
+    Line("GET", "/appeal/{appeal:id}/record", frozenset({"student"})),
     Line("GET", "/overview", READERS),
     Line("GET", "/overview/days", READERS),
     Line("GET", "/lists", READERS),
@@ -137,10 +138,10 @@ LINES = (
     Line("POST", "/desk/students/{number:name}/decide", DECIDERS, form={"verdict": "cleared", "reason": "现场归还"}),
     Line("POST", "/desk/students/{number:name}/withdraw", DECIDERS, form={"because": "看错人"}),
     Line("POST", "/desk/students/{number:name}/review", REVIEWERS, form={"verdict": "held", "reason": "照片不合格"}),
-    Line("POST", "/desk/students/{number:name}/take-back", REVIEWERS, form={"because": "看错人"}),
+    Line("POST", "/desk/students/{number:name}/withdraw-review", REVIEWERS, form={"because": "看错人"}),
     Line("GET", "/desk/classes", REVIEWERS),
-    Line("GET", "/desk/classes/morning", REVIEWERS, query=CLASS),
-    Line("POST", "/desk/classes/morning", REVIEWERS, form={**CLASS, "kind": "毕业证书", "do": "preview"}),
+    Line("GET", "/desk/classes/review", REVIEWERS, query=CLASS),
+    Line("POST", "/desk/classes/review", REVIEWERS, form={**CLASS, "kind": "毕业证书", "do": "preview"}),
     Line("POST", "/desk/classes/recheck", REVIEWERS, form=CLASS),
     Line("GET", "/desk/certificates", REVIEWERS),
     Line("GET", "/desk/certificates.xlsx", REVIEWERS),
@@ -151,14 +152,14 @@ LINES = (
     Line("GET", "/desk/certificates/{certificate:id}", REVIEWERS),
     Line("POST", "/desk/certificates/{certificate:id}/hand-over", REVIEWERS, form={"collected": "self"}),
     Line("POST", "/desk/certificates/{certificate:id}/revoke", REVIEWERS, form={"because": "印错"}),
-    Line("GET", "/desk/look-again", REVIEWERS),
-    Line("GET", "/desk/objections", DESK),
-    Line("GET", "/desk/objections/{objection:id}", frozenset({"librarian"})),
-    Line("GET", "/desk/objections/{objection:id}/record", frozenset({"librarian"})),
-    Line("POST", "/desk/objections/{objection:id}/recheck", frozenset({"librarian"})),
+    Line("GET", "/desk/review-again", REVIEWERS),
+    Line("GET", "/desk/appeals", DESK),
+    Line("GET", "/desk/appeals/{appeal:id}", frozenset({"librarian"})),
+    Line("GET", "/desk/appeals/{appeal:id}/record", frozenset({"librarian"})),
+    Line("POST", "/desk/appeals/{appeal:id}/recheck", frozenset({"librarian"})),
     Line(
         "POST",
-        "/desk/objections/{objection:id}/answer",
+        "/desk/appeals/{appeal:id}/answer",
         frozenset({"librarian"}),
         form={"outcome": "explained", "answer": "已核对。"},
     ),
@@ -185,17 +186,20 @@ LINES = (
     Line("GET", "/desk/import/batches/{batch:id}/result.xlsx", DECIDERS),
     Line("POST", "/desk/import/batches/{batch:id}/undo", DECIDERS, form={"reason": "传错了表"}),
     Line("GET", "/sources", OVERSEERS),
+    Line("POST", "/sources/{source:name}/sync", ADMIN),
+    Line("POST", "/sources/{source:name}/pause", ADMIN, form={"reason": "系统升级"}),
+    Line("POST", "/sources/{source:name}/resume", ADMIN),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:id}", OVERSEERS),
-    Line("POST", "/runs/{run:id}/opinion", ADMIN, form={"says": "approve", "digest": "00", "looked": "1"}),
-    Line("GET", "/runs/{run:id}/way-back", ADMIN),
-    Line("POST", "/runs/{run:id}/way-back", ADMIN),
+    Line("POST", "/runs/{run:id}/vote", ADMIN, form={"vote": "approve", "digest": "00", "checked": "1"}),
+    Line("GET", "/runs/{run:id}/revert-preview", ADMIN),
+    Line("POST", "/runs/{run:id}/revert-preview", ADMIN),
     Line("POST", "/runs/{run:id}/revert", ADMIN, form={"digest": "00", "reason": "x"}),
-    Line("GET", "/strangers", OVERSEERS),
+    Line("GET", "/unmatched", OVERSEERS),
     Line("GET", "/accounts", ADMIN | AUDITOR),
     Line("GET", "/accounts/{account:name}", ADMIN | AUDITOR),
     Line("POST", "/accounts/{account:name}/grants", ADMIN, form={"act": "read", "step": "library"}),
-    Line("POST", "/accounts/{account:name}/take", ADMIN, form={"grant": "1"}),
+    Line("POST", "/accounts/{account:name}/revoke-grant", ADMIN, form={"grant": "1"}),
     Line("POST", "/accounts/{account:name}/hand-over", ADMIN, form={"target": "librarian"}),
     Line("POST", "/accounts/{account:name}/active", ADMIN, form={"active": "1"}),
     Line("POST", "/accounts/{account:name}/code", ADMIN),
@@ -233,6 +237,8 @@ LINES = (
     Line("POST", "/sign-in/oidc/ended", door=Door.SHUT, instead_of_a_form="the provider's signature"),
     Line("GET", "/sign-out/oidc", door=Door.SHUT),
     Line("GET", "/healthz", door=Door.OPEN),
+    Line("GET", "/readyz", door=Door.OPEN),
+    Line("GET", "/livez", door=Door.OPEN),
     Line("GET", "/api/v1/openapi.json", door=Door.OPEN),
     Line("GET", "/api/v1/cohorts", door=Door.TOKEN),
     Line("GET", "/api/v1/students", READERS, Door.TOKEN),
@@ -246,12 +252,13 @@ LINES = (
 OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{number:name}": ((LIN.number, QIAN.number), MISSING),
     "{run:id}": (("1",), "999"),
+    "{source:name}": (("loans",), "unknown"),
     "{account:name}": (("dean", LIN.number), "unknown"),
     "{announcement:id}": (("1",), "999"),
     "{sheet:id}": (("1",), "999"),
     "{certificate:id}": (("1",), "999"),
     #: The first student's, to the library.
-    "{objection:id}": (("1",), "999"),
+    "{appeal:id}": (("1",), "999"),
     "{token:name}": ((), "forged"),
     "{upload:id}": (("1",), "999"),
     "{batch:id}": (("1",), "999"),
@@ -330,11 +337,14 @@ def _enter_a_sheet(world: World) -> None:
 
 
 def routes_of(routes: Sequence[BaseRoute], before: str = "") -> Iterator[tuple[str, str]]:
-    """Give the method and the address of every route but those of static files."""
+    """Give the method and the address of every route but those of static files and of former addresses."""
     for route in routes:
         if isinstance(route, Mount):
             if not isinstance(route.app, StaticFiles):
                 yield from routes_of(route.routes, before + route.path)
+            continue
+        if isinstance(route, FormerAddress):
+            # It only redirects: see tests/portal/web/test_former_addresses.py.
             continue
         assert isinstance(route, Route), f"this matrix does not know what {route} is"
         for method in sorted((route.methods or set()) - {"HEAD"}):
@@ -377,7 +387,7 @@ def sent_to_sign_in(answer: httpx.Response) -> bool:
 
 
 def let_in(line: Line, answer: httpx.Response) -> bool:
-    """Say whether somebody was let in: shown something, sent on, or told what a form lacks."""
+    """Say whether somebody was let in: shown something, sent on, or shown what a form lacks."""
     if line.method != "GET" and answer.status_code in (400, 401, 409, 422):
         return True
     leaving = line.path == "/sign-out"

@@ -43,19 +43,19 @@ class TestTheStudent:
         assert "数据截至 5月25日 08:0" in page
         assert "办理后约 15 分钟更新" in page
 
-    def test_an_act_not_yet_done_is_told_apart_from_something_owed(self, signed_in: SignedIn) -> None:
+    def test_an_act_not_yet_done_is_distinguished_from_something_owed(self, signed_in: SignedIn) -> None:
         page = signed_in(LIN.number).get("/").text
         assert "未办理" in page
-        assert "宿舍尚未退房（东区12栋412）" in page
+        assert "未退宿（东区12栋412）" in page
 
     def test_a_commuter_reads_that_there_is_nothing_to_do_last(self, signed_in: SignedIn) -> None:
         page = signed_in(ZHAO.number).get("/").text
-        assert "按学籍信息，无需办理这一项" in page
+        assert "按学籍信息，本环节无需办理" in page
         assert page.index("校计财处") < page.index("宿管中心")
 
-    def test_who_waits_for_others_need_not_run(self, signed_in: SignedIn) -> None:
+    def test_a_page_says_once_that_there_is_no_need_to_go_anywhere(self, signed_in: SignedIn) -> None:
         page = signed_in(SUN.number).get("/").text
-        assert "无需跑腿" in page
+        assert page.count("无需前往") == 1
         assert "未到此步（前面还有 1 项）" in page
 
     def test_everything_clear_waits_for_the_review_alone(self, university: World, signed_in: SignedIn) -> None:
@@ -63,7 +63,7 @@ class TestTheStudent:
             DecisionRequest(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
         )
         page = signed_in(SUN.number).get("/").text
-        assert "等待学院终审，无需跑腿" in page
+        assert "等待学院终审" in page
         assert "待终审" in page
 
     def test_what_a_person_decided_says_so_with_their_words(self, university: World, signed_in: SignedIn) -> None:
@@ -77,13 +77,13 @@ class TestTheStudent:
         assert "internal" not in page
         assert "librarian" not in page
 
-    def test_something_new_after_a_decision_is_told(self, university: World, signed_in: SignedIn) -> None:
+    def test_something_new_after_a_decision_is_shown(self, university: World, signed_in: SignedIn) -> None:
         wish = DecisionRequest(QIAN.number, "library", Verdict.CLEARED, "现场归还")
         university.decisions.enter(wish, "librarian", university.now)
         university.says["loans"].append(POETRY_LOAN)
         university.run("loans")
         page = signed_in(QIAN.number).get("/").text
-        assert "人工办理之后又有新的未结事项" in page
+        assert "人工办理后有新的未结事项" in page
         assert "《唐诗选》" in page
 
     def test_stale_is_shown_as_stale(self, university: World, signed_in: SignedIn) -> None:
@@ -118,7 +118,7 @@ class TestTheStudent:
 class TestInEnglish:
     def test_a_held_student_reads_the_same(self, signed_in: SignedIn) -> None:
         page = signed_in(LIN.number).get("/?lang=en").text
-        assert "2 things to do" in page
+        assert "2 steps to do" in page
         assert "1 book to return (“构造地质学” due 30 May), fine ¥3.20" in page
         assert "Library" in page
 
@@ -145,11 +145,11 @@ class TestStaff:
         assert "地球科学学院" in page
         assert "资源学院" in page
 
-    def test_figures_tell_owed_from_not_yet_done(self, signed_in: SignedIn) -> None:
+    def test_figures_separate_owed_from_not_yet_done(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         heads = [head.text for head in Page(page).all("th", scope="col")]
-        assert heads[:9] == ["事项", "已办结", "人数", "通过", "不通过", "未办理", "待审核", "待终审", "未到此步"]
-        library = next(row for row in Page(page).table("事项") if row[0] == "图书馆")
+        assert heads[:9] == ["环节", "已办结", "人数", "通过", "不通过", "未办理", "待审核", "待终审", "未到此步"]
+        library = next(row for row in Page(page).table("环节") if row[0] == "图书馆")
         cells = [int(cell) for cell in library[1:] if cell.isdecimal()]
         assert cells[:4] == [5, 4, 1, 0]
 
@@ -193,7 +193,7 @@ class TestStaff:
 
     def test_a_run_shows_its_figures_proofs_and_changes(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/runs/2").text
-        assert "已读到来源的结尾" in page
+        assert "已读到数据末尾" in page
         assert "构造地质学" in page
 
     def test_a_suspended_run_shows_where_it_waits(self, university: World, signed_in: SignedIn) -> None:
@@ -204,20 +204,20 @@ class TestStaff:
         university.says["loans"] = []
         run = university.run("loans").run
         browser = signed_in("admin")
-        assert f"运行 {run} 等待批准" in browser.get("/sources").text
+        assert f"第 {run} 次同步待批准" in browser.get("/sources").text
         assert "clearance runs approve" in browser.get(f"/runs/{run}").text
 
     def test_a_source_whose_connection_may_be_weaker_than_usual_is_shown_as_that(
         self, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         browser = signed_in("admin")
-        assert "连接的加密较弱" not in browser.get("/sources").text
+        assert "连接加密较弱" not in browser.get("/sources").text
         weak = property(lambda source: ("tls_minimum",) if source.step == "library" else ())
         monkeypatch.setattr(Source, "weaker_connection", weak)
-        assert "连接的加密较弱，请来源单位升级" in browser.get("/sources").text
+        assert "连接加密较弱，请部门升级系统" in browser.get("/sources").text
 
     def test_who_has_no_grant_reads_so(self, signed_in: SignedIn) -> None:
-        assert "这个账号还没有任何权限" in signed_in("nobody").get("/").text
+        assert "该账号没有权限" in signed_in("nobody").get("/").text
 
 
 class TestSigningIn:
@@ -236,7 +236,7 @@ class TestSigningIn:
     def test_a_wrong_password_and_an_unknown_account_are_answered_alike(self, client: TestClient, account: str) -> None:
         page = enter(client, account, "wrong-password")
         assert page.status_code == 401
-        assert "账号或密码不对" in page.text
+        assert "账号或密码不正确" in page.text
 
     def test_guessing_is_slowed_down(self, client: TestClient) -> None:
         answers = [enter(client, LIN.number, f"guess-{i}").status_code for i in range(7)]
@@ -298,7 +298,7 @@ class TestEveryAnswer:
     PATHS = ("/sign-in", "/", "/overview", "/students", "/sources", "/runs/1", "/nowhere", "/healthz")
 
     @pytest.mark.parametrize("path", PATHS)
-    def test_brings_a_strict_policy_and_is_not_kept(self, signed_in: SignedIn, path: str) -> None:
+    def test_has_a_strict_policy_and_is_not_kept(self, signed_in: SignedIn, path: str) -> None:
         answer = signed_in("dean").get(path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -326,7 +326,7 @@ class TestEveryAnswer:
     def test_a_page_that_is_not_there_says_so_kindly(self, signed_in: SignedIn) -> None:
         answer = signed_in("dean").get("/nowhere")
         assert answer.status_code == 404
-        assert "没有这个页面" in answer.text
+        assert "页面不存在" in answer.text
 
     def test_a_student_named_like_a_script_is_shown_as_text(self, university: World, signed_in: SignedIn) -> None:
         university.says["roster"][0]["姓名"] = "<script>alert(1)</script>"
@@ -352,7 +352,7 @@ def test_a_database_that_fails_is_a_kind_page_and_a_503(university: World, signe
         connection.exec_driver_sql("ALTER TABLE student RENAME TO gone")
     answer = browser.get("/")
     assert answer.status_code == 503
-    assert "数据库暂时没有回应" in answer.text
+    assert "数据库暂时没有响应" in answer.text
 
 
 def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:

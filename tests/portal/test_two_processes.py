@@ -72,7 +72,7 @@ class TestTheStudentsPages:
     def test_serve_students_without_the_ledgers_key(self, university: World, students: TestClient) -> None:
         assert "2 项要办" in enter(students, LIN.number).text
         assert sessions(university) == ([LIN.number], [])
-        form = students.get("/objection", params={"step": "library"})
+        form = students.get("/appeal", params={"step": "library"})
         assert form.status_code == 200
 
     def test_tell_a_student_of_the_own_account_and_end_the_other_sessions(
@@ -83,9 +83,9 @@ class TestTheStudentsPages:
         enter(other, LIN.number)
         page = students.get("/own")
         assert "设置密码" in page.text
-        assert page.text.count("就是这里") == 1
+        assert page.text.count("本设备") == 1
         sent = {"form_token": token_in(page), "session": "others"}
-        assert "没有在别处登录" in students.post("/own/end", data=sent).text
+        assert "没有其他登录" in students.post("/own/end", data=sent).text
         assert other.get("/own").url.path == "/sign-in"
         assert sessions(university) == ([LIN.number], [])
 
@@ -93,7 +93,7 @@ class TestTheStudentsPages:
         page = enter(students, "librarian")
         assert page.status_code == 403
         assert f'href="{DESK_ADDRESS}"' in page.text
-        assert "请到办公入口登录" in page.text
+        assert "请在办公入口登录" in page.text
         assert sessions(university) == ([], [])
 
     @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ class TestTheDesk:
         assert 'href="http://testserver"' in page.text
         assert sessions(university) == ([], [])
 
-    @pytest.mark.parametrize("path", ["/slip", "/objection"])
+    @pytest.mark.parametrize("path", ["/slip", "/appeal"])
     def test_has_no_page_of_a_students_own(self, staff: TestClient, path: str) -> None:
         enter(staff, "librarian")
         assert staff.get(path).status_code == 404

@@ -75,12 +75,12 @@ def say(made: TestClient, run: int, says: str, digest: str = "", **more: str) ->
     page = made.get(f"/runs/{run}")
     form = {
         "form_token": token_in(made.get("/sign-in") if page.status_code == 403 else page),
-        "says": says,
+        "vote": says,
         "digest": digest or digest_in(page.text),
-        "looked": "1",
+        "checked": "1",
         **more,
     }
-    answer = made.post(f"/runs/{run}/opinion", data=form)
+    answer = made.post(f"/runs/{run}/vote", data=form)
     return answer.status_code, answer.text
 
 

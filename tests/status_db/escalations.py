@@ -164,6 +164,7 @@ SELECT * FROM factor_step
 SELECT * FROM upload
 SELECT * FROM retention_run
 SELECT * FROM pending_change
+SELECT * FROM source_pause
 INSERT INTO staff_session DEFAULT VALUES
 INSERT INTO "grant" DEFAULT VALUES
 UPDATE "grant" SET act = 'manage'
@@ -234,6 +235,8 @@ LOCK TABLE decision IN SHARE MODE
     "sync": """
 INSERT INTO pending_change DEFAULT VALUES
 UPDATE pending_change SET outcome = NULL
+INSERT INTO source_pause DEFAULT VALUES
+UPDATE source_pause SET resumed_at = now()
 INSERT INTO decision DEFAULT VALUES
 INSERT INTO certificate DEFAULT VALUES
 INSERT INTO batch DEFAULT VALUES

@@ -44,7 +44,7 @@ from tests.world import COHORT, World
 #: Addresses that show what was, or nobody's steps. Every other one must say of a stale step that it is stale.
 SAYS_NOTHING_OF_NOW = {
     "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/own", "/students", "/runs",
-    "/runs/{run:id}", "/runs/{run:id}/way-back", "/strangers", "/accounts",
+    "/runs/{run:id}", "/runs/{run:id}/revert-preview", "/unmatched", "/accounts",
     "/accounts/{account:name}", "/announcements", "/announcements/new",
     "/audit", "/audit.xlsx", "/retention", "/healthz", "/static", "/desk/paper/entered/{sheet:id}",
     "/desk/certificates", "/desk/certificates.xlsx",
@@ -67,14 +67,14 @@ ASKED = {
     "/lists/reminder": {"college": LIN.college, "class": LIN.class_name},
     "/desk/paper/slip.pdf": {"number": LIN.number},
     "/desk/paper/entry": {"college": LIN.college, "class": LIN.class_name},
-    "/desk/classes/morning": {"college": SUN.college, "class": SUN.class_name},
-    "/objection": {"step": "library"},
+    "/desk/classes/review": {"college": SUN.college, "class": SUN.class_name},
+    "/appeal": {"step": "library"},
     "/desk/send-back": {"student": SUN.number},
 }
 
 #: Who reviews sees no step but the review itself, and what it waits for on these.
 REVIEWERS_OWN = {
-    "/desk/classes", "/desk/classes/morning", "/desk/look-again", "/desk/send-back", "/desk/sent-back",
+    "/desk/classes", "/desk/classes/review", "/desk/review-again", "/desk/send-back", "/desk/sent-back",
 }  # fmt: skip
 
 #: The same of commands: what was, what is only proposed, or nobody's steps.

@@ -51,7 +51,7 @@ class DeskContext:
         """Sources of the step with an uploaded full list. Empty if the account's scopes are limited."""
         settings, unlimited = self.reader.settings, any(not scope for scope in self.scopes)
         named = {name: settings.source[name] for name in settings.sources_of(self.step)} if unlimited else {}
-        return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
+        return {name: source for name, source in named.items() if getattr(source.own, "uploaded", False)}
 
     @property
     def before(self) -> ReaderContext:

@@ -18,7 +18,7 @@ async def desk_page(
     if at.answers:
         counted = context.services.raised_appeals.count_waiting
         waiting = await context.ask_long(counted, cohort, (at.step,), inside_of(context, cohort, at.answers))
-    return context.page(template, status=status, reader=at.reader, at=at, objections_waiting=waiting, **values)
+    return context.page(template, status=status, reader=at.reader, at=at, appeals_waiting=waiting, **values)
 
 
 def inside_of(context: Context, cohort: str, scopes: Sequence[Scope]) -> Inside:

@@ -11,9 +11,9 @@ from portal.i18n.languages import Language
 from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
 
 SELECTION_LABELS: Mapping[CertificateSelection, str] = {
-    CertificateSelection.WAITING: N_("等待领取"),
-    CertificateSelection.LEFT: N_("已领走"),
-    CertificateSelection.REVOKED: N_("已撤销"),
+    CertificateSelection.WAITING: N_("待领取"),
+    CertificateSelection.LEFT: N_("已领取"),
+    CertificateSelection.REVOKED: N_("已作废"),
     CertificateSelection.ALL: N_("全部"),
 }
 

@@ -39,15 +39,15 @@ _EXPORTED = (
     N_("学院"),
     N_("班级"),
     N_("证书"),
-    N_("证书号"),
+    N_("证书编号"),
     N_("发证时间"),
     N_("发证人"),
     N_("状态"),
     N_("领取时间"),
-    N_("代领人、单号或撤销原因"),
+    N_("代领人、邮寄单号或作废原因"),
 )
 
-_UNTICKED = N_("一本证书也没有选。请至少勾选一本。")
+_UNTICKED = N_("未选证书。请至少勾选一本。")
 
 
 class SeveralForm(CertificateForm):
@@ -166,7 +166,7 @@ async def sign_off(context: SignedIn) -> Response:
         college=college,
         class_name=class_name,
         rows=[certificate_lines.certificate_line(at, listed) for listed in found],
-        back=class_address(at, "/desk/classes/morning", college, class_name),
+        back=class_address(at, "/desk/classes/review", college, class_name),
         printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.reader.language.dated(at.reader.now),
         waiting=sum(certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in found),

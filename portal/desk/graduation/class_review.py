@@ -39,7 +39,7 @@ _LONGEST_FORM = 512 * 1024
 _MOST_FIELDS = 2 * MOST + 50
 
 #: The review's reason if the settings list none.
-_REASON = N_("各项齐备")
+_REASON = N_("各环节已办结")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ async def ask(context: SignedIn) -> Response:
         last = await context.ask(context.services.requests.last_ask, cohort)
         if last is None or last.served_at is not None:
             wait_text = at.reader.language.ngettext(
-                "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
+                "刚刚重新查询过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
             )
             shown = ClassContext(
                 at,
@@ -191,7 +191,7 @@ async def ask(context: SignedIn) -> Response:
             AuditEvent.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=context_of_class.class_name
         )
     await recheck.until_served(partial(context.ask, context.services.requests.last_ask, cohort))
-    return see_other(context_of_class.address("/desk/classes/morning"))
+    return see_other(context_of_class.address("/desk/classes/review"))
 
 
 def _confirmed_members(form: ClassForm) -> list[ChosenStudent]:
@@ -233,7 +233,7 @@ async def _show_class_form(
             by_stage[stage].append(member_lines.member_line(at, draft, member, stage))
     last = await context.ask(context.services.requests.last_ask, at.reader.cohort.key)
     return context.page(
-        "desk/morning.html",
+        "desk/class_review.html",
         status=422 if wrong else status,
         at=at,
         context_of_class=context_of_class,
@@ -269,7 +269,7 @@ def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft
     at = context_of_class.at
     left = [(member, _why_left(context_of_class, draft, plan, member, stage)) for member, stage in plan.left]
     return context.page(
-        "desk/morning_preview.html",
+        "desk/class_review_preview.html",
         at=at,
         context_of_class=context_of_class,
         class_field=context_of_class.class_name or NONE,
@@ -292,19 +292,19 @@ def _why_left(
     """Return why a student is left out."""
     language = context_of_class.at.reader.language
     if member.student in plan.named:
-        return language.gettext("在“除外”的学号里")
+        return language.gettext("在“除外”的学号中")
     if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
         return language.listed(
             f"{title} {cell.text}" for title, cell, _ in member_lines.lacking(context_of_class.at, member)
         )
     if not drafts.choosable(member, stage):
         return (
-            language.gettext("要由有终审权限的人先终审")
+            language.gettext("须先由有终审权限的人终审")
             if stage is Stage.CLEAR
-            else language.gettext("已终审，发证另由他人办理")
+            else language.gettext("已终审，由他人发证")
         )
     if draft.ticked(member, stage):
-        return language.gettext("已终审，没有给证书号")
+        return language.gettext("已终审，未填证书编号")
     return language.gettext("没有勾选")
 
 
@@ -363,7 +363,7 @@ async def _result(
         )
     names = {member.student: member.name for member in context_of_class.roll.members}
     return context.page(
-        "desk/morning_result.html",
+        "desk/class_review_result.html",
         status=200 if held else 409,
         at=at,
         context_of_class=context_of_class,
@@ -379,7 +379,7 @@ async def _result(
 
 
 ROUTES = (
-    Route("/desk/classes/morning", for_visitors(class_review_page, *REVIEWING, long=True)),
-    Route("/desk/classes/morning", for_visitors(class_review_form, *REVIEWING), methods=["POST"]),
+    Route("/desk/classes/review", for_visitors(class_review_page, *REVIEWING, long=True)),
+    Route("/desk/classes/review", for_visitors(class_review_form, *REVIEWING), methods=["POST"]),
     Route("/desk/classes/recheck", for_visitors(ask, *REVIEWING), methods=["POST"]),
 )

@@ -21,10 +21,10 @@ REVIEWING = (Act.REVIEW, Act.ISSUE)
 
 #: The columns of the table, in the order in which a student goes through them.
 STAGES: Mapping[Stage, str] = {
-    Stage.OPEN: N_("还有未办妥"),
-    Stage.CLEAR: N_("已齐，待终审"),
+    Stage.OPEN: N_("有未办结"),
+    Stage.CLEAR: N_("待终审"),
     Stage.REVIEWED: N_("已终审，未发证"),
-    Stage.WAITING: N_("证书待领"),
+    Stage.WAITING: N_("证书待领取"),
     Stage.LEFT: N_("已领证"),
 }
 
@@ -94,7 +94,7 @@ def _class_line(at: DeskContext, one: ClassCount) -> ClassLine:
         college=one.college,
         students=one.students,
         counts=tuple(one.by_stage.get(stage, 0) for stage in STAGES),
-        morning=class_address(at, "/desk/classes/morning", one.college, one.class_name),
+        morning=class_address(at, "/desk/classes/review", one.college, one.class_name),
         sign_off=class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
         if one.by_stage.get(Stage.WAITING) or one.by_stage.get(Stage.LEFT)
         else "",

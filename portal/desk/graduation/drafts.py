@@ -17,22 +17,22 @@ LONGEST_NOTE = 500
 LONGEST_REASON = 100
 
 #: How certificates of a whole class are collected. A single one can also be collected by another person.
-LEAVES: Mapping[str, str] = {"": N_("等待领取"), "self": N_("本人当场领走"), "post": N_("邮寄")}
+LEAVES: Mapping[str, str] = {"": N_("待领取"), "self": N_("本人当场领取"), "post": N_("邮寄")}
 
-_UNMATCHED = N_("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
-_NOT_ISSUED = N_("这些学号不能发证：%(numbers)s。请改正或删去。")
-_BOTH = N_("证书号只能用一种办法给：粘贴两列，或者从首号顺着编。请清空其中一个。")
-_UNREADABLE = N_("证书号的第 %(places)s 行读不懂。每行一个学号、一个证书号，中间用空格或制表符隔开。")
-_TWICE = N_("粘贴的内容里重复出现：%(numbers)s。每个学号、每个证书号只能有一次。")
-_ROUNDED = N_("表格把证书号变成了 %(numbers)s 这样的数，末尾几位已经丢了。请先把那一列设为“文本”，再重新复制。")
-_UNCOUNTABLE = N_("首号要以数字结尾，而且位数要够编到最后一个。请改正。")
-_USED = N_("这些证书号已经用过了（撤销的也算）：%(numbers)s。请核对印在证书上的号。")
-_NOBODY = N_("一个学生也没有选。请至少勾选一名。")
-_NOTHING = N_("这样做什么也不会改变：所选的学生都已终审。要发证，请给出证书号。")
-_OLD = N_("选了数据过期的学生。请勾选“以现有数据为准”并写明原因，或者取消勾选他们。")
-_NO_NOTE = N_("以过期的数据为准，要写明原因。")
-_LONG = N_("说明不能超过 500 字，理由不能超过 100 字。请缩短。")
-_CHOICE = N_("选项不对，可能设置刚改过。请重新选一次。")
+_UNMATCHED = N_("以下学号不在本班，或不在办理范围内：%(numbers)s。请改正或删去。")
+_NOT_ISSUED = N_("以下学号不能发证：%(numbers)s。请改正或删去。")
+_BOTH = N_("证书编号只能用一种方式填写：粘贴两列，或从首号连续编号。请清空其中一种。")
+_UNREADABLE = N_("证书编号第 %(places)s 行无法识别。每行填一个学号和一个证书编号，用空格或制表符隔开。")
+_TWICE = N_("有重复：%(numbers)s。每个学号、每个证书编号只填一次。")
+_ROUNDED = N_("证书编号在表格中变成了 %(numbers)s，末尾几位已丢失。请将该列设为“文本”，重新填写后再复制。")
+_UNCOUNTABLE = N_("首号须以数字结尾，位数须足够编到最后一个。请改正。")
+_USED = N_("以下证书编号已使用（含已作废的）：%(numbers)s。请与证书核对。")
+_NOBODY = N_("未选学生。请至少勾选一名。")
+_NOTHING = N_("没有变动：所选学生都已终审。要发证，请填写证书编号。")
+_OLD = N_("所选学生中有人的数据过期。请勾选“采用现有数据”并写明原因，或取消勾选这些学生。")
+_NO_NOTE = N_("采用过期数据须写明原因。")
+_LONG = N_("备注不超过 500 字，办理依据不超过 100 字。请缩短。")
+_CHOICE = N_("选项已失效，设置可能刚修改。请重新选择。")
 
 
 @dataclass(frozen=True, slots=True)

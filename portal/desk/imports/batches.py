@@ -37,28 +37,28 @@ _LISTED = 100
 _LONGEST_REASON = 500
 
 #: Why a batch cannot be undone, each with the fix.
-NO_REASON = N_("撤销要写明原因，好让后来的人知道。请写上再提交。")
-LONG_REASON = N_("原因太长了，请缩短到 500 字以内。")
+NO_REASON = N_("整批撤回须写明原因。请填写后再提交。")
+LONG_REASON = N_("原因不超过 500 字。请缩短。")
 
 #: The current state of a decision of a batch.
 _IN_FORCE, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
 
 _FATES: Mapping[str, tuple[str, str]] = {
     _IN_FORCE: (N_("有效"), "good"),
-    _WITHDRAWN: (N_("已随这一批撤销"), "none"),
-    _ISSUED: (N_("已发证，保留"), "todo"),
-    _MOVED: (N_("此前已被替换、撤回或到期"), "none"),
-    _ENDED: (N_("已被替换、撤回或到期"), "none"),
+    _WITHDRAWN: (N_("已随整批撤回"), "none"),
+    _ISSUED: (N_("已发证，不变"), "todo"),
+    _MOVED: (N_("此前已替换、撤回或失效"), "none"),
+    _ENDED: (N_("已替换、撤回或失效"), "none"),
 }
 
-_DECISION_COLUMNS = (N_("学号"), N_("姓名"), N_("班级"), N_("办理结果"), N_("办理原因"), N_("处理结果"))
+_DECISION_COLUMNS = (N_("学号"), N_("姓名"), N_("班级"), N_("办理结果"), N_("办理依据"), N_("处理结果"))
 
 _COUNTS: Sequence[tuple[Callable[[BatchCounts], int], str]] = (
     (lambda counts: counts.entered, N_("已导入")),
-    (lambda counts: counts.wrong, N_("有错，没有导入")),
-    (lambda counts: counts.conflict, N_("与已有的人工办理不一致")),
-    (lambda counts: counts.same, N_("与已有的人工办理一致，没有改动")),
-    (lambda counts: counts.blank, N_("没有填结果，没有改动")),
+    (lambda counts: counts.wrong, N_("有错，未导入")),
+    (lambda counts: counts.conflict, N_("与现有人工办理不一致")),
+    (lambda counts: counts.same, N_("与现有人工办理一致，未更改")),
+    (lambda counts: counts.blank, N_("未填结果，未更改")),
 )
 
 
@@ -222,7 +222,7 @@ async def result(context: SignedIn) -> Response:
         (language.gettext("导入人"), batch.author),
     ]
     if undone := _undone(language, batch):
-        head.append((language.gettext("撤销情况"), undone))
+        head.append((language.gettext("撤回情况"), undone))
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
         file = Path(folder.name) / "result.xlsx"
@@ -277,7 +277,7 @@ def _undone(language: Language, batch: Batch) -> str:
     if batch.undone_at is None:
         return ""
     who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
-    return language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", who=who, moment=moment, why=why)
+    return language.gettext("%(who)s 于 %(moment)s 整批撤回：%(why)s", who=who, moment=moment, why=why)
 
 
 def _fate(decision: Decision, batch: Batch, at: DeskContext) -> str:

@@ -36,17 +36,17 @@ from status_db.model import Verdict, normalise_number
 #: Unmatched or doubtful rows listed in the preview.
 _NAMED = 30
 
-NO_FILE = N_("没有选文件。请先选一个文件。")
-OTHER_KIND = N_("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再上传。")
-NO_ROWS = N_("表里一行也没有。请看是不是选错了文件。")
-CHANGED = N_("确认的不是刚才看到的那一份。请重新看一遍再确认。")
+NO_FILE = N_("未选文件。请先选择文件。")
+OTHER_KIND = N_("须上传 %(suffix)s 文件。请另存为 %(suffix)s 后再上传。")
+NO_ROWS = N_("名单中没有数据。请核对文件。")
+CHANGED = N_("要确认的不是刚才预览的名单。请核对后再确认。")
 
 #: What a preview finds, apart from rows that match a student.
 _FOUND = {
-    RowFault.NO_SUCH_STUDENT: N_("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
-    RowFault.TWICE: N_("同一个学号不止一行，会一起算"),
-    RowFault.NAME: N_("学号和姓名对不上，请核对"),
-    RowFault.NO_STEP: N_("不用办这一项，会被略过"),
+    RowFault.NO_SUCH_STUDENT: N_("不在离校名单中，将跳过（填写校园卡号的可正常识别）"),
+    RowFault.TWICE: N_("同一学号有多行，合并计算"),
+    RowFault.NAME: N_("学号与姓名不一致，请核对"),
+    RowFault.NO_STEP: N_("没有本环节，将跳过"),
 }
 
 
@@ -209,7 +209,7 @@ async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, re
     return await desk_page(
         context,
         at,
-        "desk/full_list_look.html",
+        "desk/full_list_preview.html",
         status=409 if refused else 200,
         title=_source_title(at, upload.source or "", source),
         file=upload.file,

@@ -46,10 +46,10 @@ _NARROWED_BY = ("college", "class")
 _CHOICES = 300
 
 #: Why a sheet is not read or not entered, each with the fix.
-NO_FILE = N_("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
-TOO_MANY = N_("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
-NOBODY = N_("没有符合条件的学生。请换一个学院或班级。")
-REFUSED = N_("没有导入：%(why)s")
+NO_FILE = N_("未选文件。请先选择 .xlsx 或 .csv 文件。")
+TOO_MANY = N_("符合条件的学生超过 %(most)s 名。请按学院或班级下载。")
+NOBODY = N_("没有符合条件的学生。请更换学院或班级。")
+REFUSED = N_("未导入：%(why)s")
 
 
 @dataclass(frozen=True, slots=True)

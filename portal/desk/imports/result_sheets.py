@@ -21,14 +21,14 @@ _STATE, _CLASS = N_("目前状态"), N_("班级")
 _WIDTHS = {"student": 16, "name": 14, "reason": 18, "words": 30, "note": 24, "condition": 24, "until": 14}
 
 _HOW = (
-    N_("只办理填了“办理结果”的学生；留空的不会有任何改动。"),
-    N_("学号和姓名要一致，请不要改，也不要改表头。用不到的行可以删掉。"),
-    N_("“办理结果”和“办理原因”从下拉框里选。"),
-    N_("“文号”是本部门自己的文件号；“告知学生”学生会看到；“内部备注”只有工作人员看到。"),
-    N_("“附加条件”只用于“通过”，学生会看到，例如“6月30日前补交押金”。"),
-    N_("“有效期至”写成 2019-06-30 这样，当天结束时失效；留空表示一直有效。"),
-    N_("“目前状态”只供参考，上传时不看。"),
-    N_("填好后保存为 .xlsx，在“导入办理结果”里上传。上传之后先看预览，确认了才会生效。"),
+    N_("只办理填了“办理结果”的学生，留空的不变。"),
+    N_("请勿更改学号、姓名和表头。不用的行可以删去。"),
+    N_("“办理结果”和“办理依据”从下拉框中选择。"),
+    N_("“文号”填本部门的文件编号；“告知学生”学生可见；“内部备注”仅工作人员可见。"),
+    N_("“附加条件”只用于“通过”，学生可见，例如“补交押金，截止 6月30日”。"),
+    N_("“有效期至”写成 2019-06-30，当天结束时失效；留空为长期有效。"),
+    N_("“目前状态”仅供参考，导入时不读取。"),
+    N_("填好后保存为 .xlsx，在“导入办理结果”中上传。上传后先预览，确认后生效。"),
 )
 
 
@@ -53,7 +53,10 @@ def write_template(
 ) -> int:
     """Write a template with these students and return how many. `about` is its description, beside the instructions."""
     with xlsx.workbook(file) as book:
-        sheet, second = book.add_worksheet(language.gettext("办理结果")), book.add_worksheet(language.gettext("说明"))
+        sheet, second = (
+            book.add_worksheet(language.gettext("办理结果")),
+            book.add_worksheet(language.gettext("填写说明")),
+        )
         head = book.add_format(xlsx.HEADING)
         given, own = book.add_format({"num_format": "@", "font_color": "#555555"}), book.add_format({"num_format": "@"})
         given_columns = ("student", "name")
@@ -107,7 +110,7 @@ def _choice(
     short = len(",".join(listed)) <= _LONGEST_CHOICE and not any("," in word for word in listed)
     letter = "ABCDEFG"[at]
     source = list(listed) if short else f"='{second.get_name()}'!${letter}$2:${letter}${len(listed) + 1}"
-    message = language.gettext("请从下拉框里选，或者留空。")
+    message = language.gettext("请从下拉框中选择，或留空。")
     sheet.data_validation(
         1, column, last, column, {"validate": "list", "source": source, "error_message": message, "error_type": "stop"}
     )
@@ -127,6 +130,6 @@ def _instructions(
     sheet.write_string(0, 0, title, strong)
     lines = [*about, "", *(f"{at}. {language.gettext(sentence)}" for at, sentence in enumerate(_HOW, 1))]
     if not reasons:
-        lines.append(language.gettext("这一项没有规定办理原因，可以自己写。"))
+        lines.append(language.gettext("本环节没有规定办理依据，可自行填写。"))
     for row, line in enumerate(lines, 1):
         sheet.write_string(row, 0, line, wrapped)

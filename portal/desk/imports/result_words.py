@@ -17,10 +17,10 @@ from status_db.model import Decision, StepKind
 
 KINDS: Mapping[str, str] = {
     RowKind.WRONG: N_("有错"),
-    RowKind.CONFLICT: N_("与已有的人工办理不一致"),
+    RowKind.CONFLICT: N_("与现有人工办理不一致"),
     RowKind.NEW: N_("新办理"),
-    RowKind.SAME: N_("与已有的人工办理一致"),
-    RowKind.BLANK: N_("没有填结果"),
+    RowKind.SAME: N_("与现有人工办理一致"),
+    RowKind.BLANK: N_("未填结果"),
 }
 
 #: The symbol before each word, and its class in the stylesheet.
@@ -42,17 +42,17 @@ TONES: Mapping[str, str] = {
 BATCHES: Mapping[str, str] = {
     BatchKind.IMPORT: N_("导入"),
     BatchKind.PAPER: N_("纸面补录"),
-    BatchKind.CLASS: N_("班级终审"),
+    BatchKind.CLASS: N_("按班终审"),
 }
 
 _BECAME: Mapping[str, str] = {
     RowKind.NEW: N_("已办理"),
-    RowKind.SAME: N_("与已有的人工办理一致，没有改动"),
-    RowKind.BLANK: N_("没有填结果，没有改动"),
+    RowKind.SAME: N_("与现有人工办理一致，未更改"),
+    RowKind.BLANK: N_("未填结果，未更改"),
 }
-_REPLACED = N_("已办理，替换了原来的：%(before)s")
-_NOT_REPLACED = N_("没有替换已有的人工办理：%(before)s")
-_NOT_ENTERED = N_("没有导入：%(why)s")
+_REPLACED = N_("已办理，替换原办理：%(before)s")
+_NOT_REPLACED = N_("未替换现有人工办理：%(before)s")
+_NOT_ENTERED = N_("未导入：%(why)s")
 
 
 def unreadable(language: Language, code: SheetCode, limits: Desk, listed: Collection[str] = ()) -> str:

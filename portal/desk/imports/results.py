@@ -22,9 +22,9 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "student": (N_("学号"), "Student number"),
     "name": (N_("姓名"), "Name"),
     "result": (N_("办理结果"), "Result"),
-    "reason": (N_("办理原因"), "Reason given"),
+    "reason": (N_("办理依据"), "Grounds"),
     "file_number": (N_("文号"), "File number"),
-    "words": (N_("告知学生"), "Words for the student"),
+    "words": (N_("告知学生"), "Note to the student"),
     "note": (N_("内部备注"), "Internal note"),
     "condition": (N_("附加条件"), "Condition"),
     "until": (N_("有效期至"), "Valid until"),
@@ -34,8 +34,15 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 RESULTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.CLEARED: (N_("通过"), "Cleared"),
     Verdict.HELD: (N_("不通过"), "Not cleared"),
-    Verdict.EXEMPT: (N_("无需办理"), "Not needed"),
+    Verdict.EXEMPT: (N_("无需办理"), "Not required"),
 }
+
+#: What columns and results were called before. Sheets that were downloaded then are still read.
+_FORMER_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "reason": ("办理原因", "Reason given"),
+    "words": ("Words for the student",),
+}
+_FORMER_RESULTS: Mapping[Verdict, tuple[str, ...]] = {Verdict.EXEMPT: ("Not needed",)}
 
 #: The columns that identify the header, in either language.
 _NEEDED = ("student", "result")
@@ -164,7 +171,9 @@ def _column_positions(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
     """Return the position of each column in a sheet. Missing columns are left out."""
     names = [_folded(name) for name in sheet.columns]
     return {
-        column: [at for at, name in enumerate(names) if name in map(_folded, wanted)]
+        column: [
+            at for at, name in enumerate(names) if name in map(_folded, (*wanted, *_FORMER_COLUMNS.get(column, ())))
+        ]
         for column, wanted in COLUMNS.items()
     }
 
@@ -173,4 +182,8 @@ def _folded(word: str) -> str:
     return "".join(unicodedata.normalize("NFKC", word).split()).casefold()
 
 
-_VERDICTS = {_folded(word): verdict for verdict, words in RESULTS.items() for word in (*words, verdict.value)}
+_VERDICTS = {
+    _folded(word): verdict
+    for verdict, words in RESULTS.items()
+    for word in (*words, *_FORMER_RESULTS.get(verdict, ()), verdict.value)
+}

@@ -47,17 +47,17 @@ _OLDEST = timedelta(days=366)
 _DECIDING = (Act.DECIDE,)
 
 #: Errors of the fields above the table, each with the fix.
-NO_SHEET = N_("请填写纸号，它印在纸的右上角。没有印的，写上日期和经手人，能找到那张纸就行。")
-LONG_SHEET = N_("纸号不能超过 100 个字。请缩短。")
-NO_TIME = N_("请填写纸上的办理日期和时间，例如 2019-06-05T14:30。")
-FUTURE = N_("办理时间晚于现在。请核对纸上的日期。")
-LONG_AGO = N_("办理时间早于一年前。请核对纸上的年份。")
-LONG_WORDS = N_("给学生的话不能超过 500 字。请缩短。")
-LONG_FILE = N_("文号不能超过 100 个字。请缩短。")
-NOTHING_TICKED = N_("还没有勾选任何一行。请在纸上打了勾的学生那一行勾选“已办”。")
-NO_NUMBERS = N_("没有读到学号。请每行写一个学号，或用空格、逗号隔开。")
-TOO_MANY = N_("一次最多录入 200 名学生。请按纸分几次录入。")
-NO_BECAUSE = N_("请写明为什么撤回。")
+NO_SHEET = N_("请填写纸质单号，印在纸质单右上角。没有单号的，请写日期和经手人。")
+LONG_SHEET = N_("纸质单号不超过 100 字。请缩短。")
+NO_TIME = N_("请填写纸质单上的办理时间，例如 2019-06-05T14:30。")
+FUTURE = N_("办理时间晚于现在。请核对纸质单上的日期。")
+LONG_AGO = N_("办理时间早于一年前。请核对纸质单上的年份。")
+LONG_WORDS = N_("“告知学生”不超过 500 字。请缩短。")
+LONG_FILE = N_("文号不超过 100 字。请缩短。")
+NOTHING_TICKED = N_("未勾选任何一行。请勾选纸质单上已打勾的学生。")
+NO_NUMBERS = N_("未找到学号。请每行填一个学号，或用空格、逗号隔开。")
+TOO_MANY = N_("一次最多录入 200 名学生。请按纸质单分次录入。")
+NO_BECAUSE = N_("请写明撤回原因。")
 
 
 class SheetForm(Form):

@@ -10,9 +10,9 @@ from status_db.decisions.batch_rows import RowCheck, RowKind
 #: What a row would do.
 KINDS: Mapping[str, str] = {
     RowKind.NEW: N_("录入"),
-    RowKind.SAME: N_("系统里已是这样"),
-    RowKind.CONFLICT: N_("与系统里的决定不同"),
-    RowKind.WRONG: N_("有错误"),
+    RowKind.SAME: N_("与现有办理一致"),
+    RowKind.CONFLICT: N_("与现有办理不一致"),
+    RowKind.WRONG: N_("有错"),
 }
 
 MARKS: Mapping[RowKind, str] = {RowKind.NEW: "✓", RowKind.SAME: "–", RowKind.CONFLICT: "!", RowKind.WRONG: "✕"}
@@ -23,5 +23,5 @@ def row_text(language: Language, row: RowCheck, author_at: str) -> str:
     if row.wrong is not None:
         return language.gettext(unfilled(row.wrong, PAPER))
     if row.effective is not None and row.kind is RowKind.CONFLICT:
-        return language.gettext("现有决定：%(reason)s（%(who)s）", reason=row.effective.reason, who=author_at)
+        return language.gettext("现有办理：%(reason)s（%(who)s）", reason=row.effective.reason, who=author_at)
     return ""

@@ -210,7 +210,7 @@ class TestGrants:
 
 
 class TestAListOfGrants:
-    HEAD = ("账号", "姓名", "权限", "事项", "范围", "届别")
+    HEAD = ("账号", "姓名", "权限", "环节", "范围", "届别")
 
     def test_it_is_taken_in_in_chinese_and_in_english(self, desk: Desk, tmp_path: Path) -> None:
         desk.world.accounts.add("old", "老李", None, now=desk.world.now)

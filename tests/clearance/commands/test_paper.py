@@ -51,7 +51,7 @@ class TestByHand:
         (night,) = (tmp_path / "sheets").iterdir()
         assert night.name == "2019-05-25-140500"
         assert f"{night}: 9 files" in said.output
-        text = text_of((night / "按事项" / "图书馆.pdf").read_bytes())
+        text = text_of((night / "按环节" / "图书馆.pdf").read_bytes())
         assert "图书馆：数据过期（截至 5月25日 08:02）" in text
         assert "打印于 2019年5月25日 14:05" in text
         assert {LIN.number, QIAN.number} <= set(text.splitlines())

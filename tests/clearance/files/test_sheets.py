@@ -16,7 +16,7 @@ from config.tables.desk import Desk
 from portal.desk.context.services import SheetRead, SheetUnreadable
 from tests.services.libreoffice import converted
 
-HEAD = ["学号", "姓名", "办理结果", "办理原因"]
+HEAD = ["学号", "姓名", "办理结果", "办理依据"]
 LIN = ["20151001", "林小满", "通过", "现场归还"]
 NEEDED = ("学号", "办理结果")
 

@@ -56,22 +56,22 @@ class TestFinding:
 
     @pytest.mark.parametrize("text", ["%", "_", "' OR 1=1 --", "\\", "没有这个人"])
     def test_a_search_takes_every_sign_as_itself(self, signed_in: SignedIn, text: str) -> None:
-        assert "没有找到这样的账号" in signed_in("admin").get("/accounts", params={"q": text}).text
+        assert "未找到账号" in signed_in("admin").get("/accounts", params={"q": text}).text
 
     def test_a_college_with_fewer_than_two_reviewers_is_pointed_at(
         self, university: World, signed_in: SignedIn
     ) -> None:
         made = signed_in("admin")
-        assert "2 个学院的终审不足两人" in made.get("/accounts").text
+        assert "2 个学院的终审人不足两人" in made.get("/accounts").text
         for name in ("one", "two"):
             university.accounts.add(name, name, None, grants=[Grant(Act.REVIEW, "final_review")], now=university.now)
-        assert "终审不足两人" not in made.get("/accounts").text
+        assert "终审人不足两人" not in made.get("/accounts").text
         university.accounts.deactivate("two")
         narrow = Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)})
         part = Grant(Act.REVIEW, None, {"college": ("地球科学学院",), "class": ("011151",)})
         university.accounts.add("three", "three", None, grants=[narrow, part], now=university.now)
         page = made.get("/accounts").text
-        assert "1 个学院的终审不足两人" in page
+        assert "1 个学院的终审人不足两人" in page
         assert "地球科学学院 · 学院终审 · 1 人" in page
 
 
@@ -95,17 +95,17 @@ class TestGrants:
     @pytest.mark.parametrize(
         ("fields", "says"),
         [
-            ({"act": ""}, "请选择可以做什么"),
-            ({"act": "rule"}, "请选择可以做什么"),
-            ({"act": "read", "step": "nothing"}, "没有这个事项或这一届"),
-            ({"act": "read", "cohort": "1999"}, "没有这个事项或这一届"),
-            ({"act": "read", "scope": "college=没有的学院"}, "名单上没有的值"),
-            ({"act": "read", "scope": "name=林小满"}, "名单上没有的值"),
-            ({"act": "manage", "scope": "college=资源学院"}, "不能限定事项或范围"),
-            ({"act": "audit", "step": "library"}, "不能限定事项或范围"),
+            ({"act": ""}, "请选择要授予的权限"),
+            ({"act": "rule"}, "请选择要授予的权限"),
+            ({"act": "read", "step": "nothing"}, "没有这个环节或这一届"),
+            ({"act": "read", "cohort": "1999"}, "没有这个环节或这一届"),
+            ({"act": "read", "scope": "college=没有的学院"}, "名单中没有的值"),
+            ({"act": "read", "scope": "name=林小满"}, "名单中没有的值"),
+            ({"act": "manage", "scope": "college=资源学院"}, "适用于全部环节和学生"),
+            ({"act": "audit", "step": "library"}, "适用于全部环节和学生"),
         ],
     )
-    def test_what_makes_no_sense_is_told_and_nothing_is_given(
+    def test_what_makes_no_sense_is_shown_and_nothing_is_given(
         self, university: World, fields: dict[str, str], says: str
     ) -> None:
         with browser(university, "admin") as made:
@@ -116,36 +116,36 @@ class TestGrants:
 
     def test_the_same_one_is_not_given_twice(self, university: World) -> None:
         with browser(university, "admin") as made:
-            assert "已经有这一项权限了" in post(made, "dean", "grants", act="read")[1]
+            assert "该账号已有这项权限" in post(made, "dean", "grants", act="read")[1]
         assert len(grants(university, "dean")) == 1
 
     def test_one_is_taken_away(self, university: World) -> None:
         (held,) = university.accounts.grants("dean")
         with browser(university, "admin") as made:
-            status, _ = post(made, "nobody", "take", grant=str(held.id))
+            status, _ = post(made, "nobody", "revoke-grant", grant=str(held.id))
             assert status == 422, "it is another account's"
-            assert post(made, "dean", "take", grant=str(held.id))[0] == 200
-            assert "这一项权限已经不在了" in post(made, "dean", "take", grant=str(held.id))[1]
+            assert post(made, "dean", "revoke-grant", grant=str(held.id))[0] == 200
+            assert "该权限已收回" in post(made, "dean", "revoke-grant", grant=str(held.id))[1]
         assert grants(university, "dean") == []
         assert AuditEvent.GRANT_TAKEN in events(university)
 
     def test_the_last_one_that_manages_stays(self, university: World) -> None:
         (held,) = university.accounts.grants("admin")
         with browser(university, "admin") as made:
-            status, page = post(made, "admin", "take", grant=str(held.id))
+            status, page = post(made, "admin", "revoke-grant", grant=str(held.id))
             assert status == 422
-            assert "这是最后一个能管理的账号" in page
+            assert "这是最后一个有“管理”权限的账号" in page
             assert len(grants(university, "admin")) == 1
             post(made, "nobody", "grants", act="manage", cohort="2019")
-            assert post(made, "admin", "take", grant=str(held.id))[0] == 422, "that one ends with its cohort"
+            assert post(made, "admin", "revoke-grant", grant=str(held.id))[0] == 422, "that one ends with its cohort"
             post(made, "nobody", "grants", act="manage")
-            assert post(made, "admin", "take", grant=str(held.id))[0] == 403, "it is taken, and the list is shut"
+            assert post(made, "admin", "revoke-grant", grant=str(held.id))[0] == 403, "revoked; the list is shut"
         assert grants(university, "admin") == []
 
     def test_all_are_handed_over(self, university: World) -> None:
         with browser(university, "admin") as made:
             for target in ("", "unknown", "librarian"):
-                assert "没有这样一个启用的账号" in post(made, "librarian", "hand-over", target=target)[1]
+                assert "没有这个账号，或账号已停用" in post(made, "librarian", "hand-over", target=target)[1]
             assert post(made, "librarian", "hand-over", target=" Nobody ")[0] == 200
             assert "没有可移交的权限" in post(made, "librarian", "hand-over", target="nobody")[1]
         assert grants(university, "librarian") == []
@@ -166,9 +166,9 @@ class TestSwitching:
         hashed = hash_password(PASSWORD)
         university.accounts.add("brief", "brief", hashed, grants=[Grant(Act.MANAGE, cohort="2019")], now=university.now)
         with browser(university, "admin") as made:
-            assert "不能停用自己正在用的账号" in post(made, "admin", "active", active="0")[1]
+            assert "不能停用本人正在使用的账号" in post(made, "admin", "active", active="0")[1]
         with browser(university, "brief") as made:
-            assert "这是最后一个能管理的账号" in post(made, "admin", "active", active="0")[1]
+            assert "这是最后一个有“管理”权限的账号" in post(made, "admin", "active", active="0")[1]
         found = university.accounts.find("admin")
         assert found is not None
         assert found.active
@@ -206,8 +206,8 @@ class TestSecondFactors:
     def test_a_set_up_code_is_shown_once_and_is_no_code_for_a_password(
         self, university: World, boss: TestClient
     ) -> None:
-        assert "两步验证还没有设置" in boss.get("/accounts").text
-        assert "还没有设置" in boss.get("/accounts/reviewer").text
+        assert "未设置两步验证" in boss.get("/accounts").text
+        assert "未设置" in boss.get("/accounts/reviewer").text
         status, page = post(boss, "reviewer", "factor-code")
         assert status == 200
         shown = Page(page).one("p", class_="code").text
@@ -223,7 +223,7 @@ class TestSecondFactors:
         for account in ("reviewer", "dean"):
             assert "factor-code" not in boss.get(f"/accounts/{account}").text
             status, page = post(boss, account, "factor-code")
-            assert (status, "没有生成" in page) == (422, True)
+            assert (status, "未生成" in page) == (422, True)
 
     def test_a_reset_takes_everything_and_ends_the_sessions(self, university: World, boss: TestClient) -> None:
         secret = has_app(university, "reviewer")
@@ -235,13 +235,13 @@ class TestSecondFactors:
             assert "恢复码还有 10 个" in boss.get("/accounts/reviewer").text
             post(boss, "reviewer", "reset-factor")
             assert theirs.get("/second-factor").url.path == "/sign-in"
-        assert "还没有设置" in boss.get("/accounts/reviewer").text
+        assert "未设置" in boss.get("/accounts/reviewer").text
         (line,) = Audit(university.desk).newest(event=AuditEvent.SECOND_FACTOR_RESET)
         assert (line.account, line.detail) == ("admin", {"to": "reviewer"})
 
     def test_nobody_resets_the_own_one(self, university: World, boss: TestClient) -> None:
         status, page = post(boss, "admin", "reset-factor")
-        assert (status, "不能重置自己的两步验证" in page) == (422, True)
+        assert (status, "不能重置本人的两步验证" in page) == (422, True)
         assert SecondFactors(university.desk).held("admin").app
 
     def test_the_demos_accounts_are_let_off_and_marked_so(self, university: World) -> None:
@@ -258,7 +258,9 @@ class TestSecondFactors:
 
 
 class TestRights:
-    POSTS = ("grants", "take", "hand-over", "active", "code", "factor-code", "reset-factor", "confirm", "refuse")
+    POSTS = (
+        "grants", "revoke-grant", "hand-over", "active", "code", "factor-code", "reset-factor", "confirm", "refuse",
+    )  # fmt: skip
 
     @pytest.mark.parametrize("account", ["auditor", "dean", "librarian", "counsellor", LIN.number])
     def test_only_who_manages_changes_anything(self, university: World, account: str) -> None:

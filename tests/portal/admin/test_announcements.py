@@ -32,9 +32,9 @@ def test_a_draft_is_shown_as_students_will_see_it_before_it_is_published(univers
     with browser(university, "admin") as made:
         status, page = send(made, step="library", scope="college=资源学院", contact="图书馆")
         assert status == 200
-        assert "学生会看到这样" in page
+        assert "学生看到的内容" in page
         assert "<strong>Open at weekends</strong>" in page
-        assert "写在“图书馆”的卡片上 · 学院：资源学院" in page
+        assert "显示在“图书馆”卡片 · 学院：资源学院" in page
         assert written(university) == ()
         status, page = send(made, step="library", scope="college=资源学院", contact="图书馆", publish="1")
     assert status == 200
@@ -56,18 +56,18 @@ def test_students_inside_the_scope_read_it_and_others_do_not(university: World) 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"title": " "}, "公告要有中文标题"),
-        ({"title": "长" * 201}, "不能超过 200 字"),
-        ({"body": "长" * 4001}, "不能超过 4000 字"),
-        ({"opens": "tomorrow"}, "时间读不懂"),
-        ({"opens": "2019-06-05T08:00", "closes": "2019-06-05T08:00"}, "结束时间不晚于开始时间"),
-        ({"closes": "2019-05-01T08:00"}, "结束时间不晚于开始时间"),
-        ({"step": "nothing"}, "没有这个事项或这一届"),
-        ({"cohort": "1999"}, "没有这个事项或这一届"),
-        ({"scope": "college=没有的学院"}, "名单上没有的值"),
+        ({"title": " "}, "公告须有中文标题"),
+        ({"title": "长" * 201}, "不超过 200 字"),
+        ({"body": "长" * 4001}, "不超过 4000 字"),
+        ({"opens": "tomorrow"}, "时间无法识别"),
+        ({"opens": "2019-06-05T08:00", "closes": "2019-06-05T08:00"}, "结束时间须晚于开始时间"),
+        ({"closes": "2019-05-01T08:00"}, "结束时间须晚于开始时间"),
+        ({"step": "nothing"}, "没有这个环节或这一届"),
+        ({"cohort": "1999"}, "没有这个环节或这一届"),
+        ({"scope": "college=没有的学院"}, "名单中没有的值"),
     ],
 )
-def test_what_makes_no_sense_is_told_and_nothing_is_lost(university: World, fields: dict[str, str], says: str) -> None:
+def test_what_makes_no_sense_is_shown_and_nothing_is_lost(university: World, fields: dict[str, str], says: str) -> None:
     with browser(university, "admin") as made:
         status, page = send(made, contact="学生处", publish="1", **fields)
     assert status == 422
@@ -101,7 +101,7 @@ def test_one_is_withdrawn_and_stays_on_the_list(university: World) -> None:
         assert "admin 于" in page
         again = made.post(address, data={"form_token": token})
         assert again.status_code == 409
-        assert "已经撤回了" in again.text
+        assert "该公告已撤回" in again.text
     assert [line.event for line in Audit(university.desk).newest(2)] == [
         AuditEvent.ANNOUNCEMENT_WITHDRAWN,
         AuditEvent.ANNOUNCED,

@@ -46,17 +46,17 @@ def test_the_newest_stand_first_a_page_at_a_time(log: Audit, signed_in: SignedIn
     assert "10.0.0.2<" in made.get(more).text
 
 
-def test_it_is_narrowed_by_account_deed_and_student(log: Audit, signed_in: SignedIn) -> None:
+def test_it_is_narrowed_by_account_event_and_student(log: Audit, signed_in: SignedIn) -> None:
     made = signed_in("auditor")
     for query, shown in (
         ({"account": " Counsellor "}, LIN.number),
         ({"student": "２０１５１００１"}, "counsellor"),
-        ({"deed": "exported"}, "汇报"),
+        ({"event": "exported"}, "汇报"),
     ):
         body = made.get("/audit", params=query).text.partition("<tbody>")[2].partition("</tbody>")[0]
         assert shown in body
         assert body.count("<tr>") == 1
-    assert "没有符合条件的记录" in made.get("/audit?account=x&before=²&deed=no").text
+    assert "没有符合条件的记录" in made.get("/audit?account=x&before=²&event=no").text
 
 
 def test_what_somebody_wrote_is_shown_as_text(log: Audit, signed_in: SignedIn) -> None:
@@ -65,7 +65,7 @@ def test_what_somebody_wrote_is_shown_as_text(log: Audit, signed_in: SignedIn) -
     assert "<b>" not in page
 
 
-def test_every_deed_has_a_word_in_both_languages(university: World, signed_in: SignedIn) -> None:
+def test_every_event_has_a_word_in_both_languages(university: World, signed_in: SignedIn) -> None:
     assert set(EVENTS) == set(AuditEvent)
     page = Page(signed_in("auditor").get("/audit?lang=en"))
     options = [option.text for option in page.all("option") if option["value"]]
@@ -84,7 +84,7 @@ def test_it_is_taken_along_as_text_with_who_and_what_and_that_is_a_line_itself(
     assert rows[0] == ["操作日志"]
     assert "由 auditor 导出" in rows[1][0]
     assert rows[2] == ["账号: dean"]
-    assert rows[4][:3] == ["时间", "账号", "做了什么"]
+    assert rows[4][:3] == ["时间", "账号", "操作"]
     assert len(rows) == 5 + 119
     assert "=1+1" in rows[5][3]
     kinds = {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None}
@@ -113,7 +113,7 @@ class TestTheAuditor:
         run = held_back(university)
         with browser(university, "auditor") as made:
             for path in (
-                "/overview", "/students", "/sources", "/runs", f"/runs/{run}", "/strangers", "/accounts",
+                "/overview", "/students", "/sources", "/runs", f"/runs/{run}", "/unmatched", "/accounts",
                 "/accounts/admin", "/announcements", "/audit",
             ):  # fmt: skip
                 page = made.get(path)
@@ -126,14 +126,14 @@ class TestTheAuditor:
         own = ("/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/own")
         routes = [r for r in whole_app(university).routes if isinstance(r, Route)]
         posts = [r for r in routes if "POST" in (r.methods or ()) and not r.path.startswith(own)]
-        assert {r.path for r in posts} >= {"/runs/{run:id}/opinion", "/announcements", "/accounts/{account:name}/code"}
+        assert {r.path for r in posts} >= {"/runs/{run:id}/vote", "/announcements", "/accounts/{account:name}/code"}
         with browser(university, "auditor") as made:
             token = token_in(made.get("/overview"))
             for route in posts:
-                path = re.sub(r"\{run:int\}", str(run), route.path)
-                path = re.sub(r"\{\w+:int\}", "1", path)
-                path = re.sub(r"\{\w+\}", "nobody", path)
-                answer = made.post(path, data={"form_token": token, "says": "approve", "act": "read", "reason": "x"})
+                path = re.sub(r"\{run:id\}", str(run), route.path)
+                path = re.sub(r"\{\w+:id\}", "1", path)
+                path = re.sub(r"\{\w+:name\}", "nobody", path)
+                answer = made.post(path, data={"form_token": token, "vote": "approve", "act": "read", "reason": "x"})
                 # What belongs to a student's own page is not there for others.
                 assert answer.status_code in (403, 404), path
         assert serve(university) == 0

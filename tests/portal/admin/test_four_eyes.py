@@ -76,7 +76,7 @@ class TestAGrantToAct:
             assert 'action="/accounts/nobody/confirm"' not in first.get("/accounts").text
             (number,) = waiting_in(first)
             status, page = post(first, "nobody", "confirm", change=number)
-            assert (status, "提交的人和账号本人不能确认" in page) == (422, True)
+            assert (status, "提交人和账号本人不能确认" in page) == (422, True)
         assert acts(university, "nobody") == []
 
     def test_is_not_given_once_it_is_refused(self, university: World) -> None:
@@ -86,16 +86,16 @@ class TestAGrantToAct:
             post(second, "nobody", "refuse", change=number)
             assert waiting_in(second) == []
             status, page = post(second, "nobody", "confirm", change=number)
-            assert (status, "已经不在等待" in page) == (422, True)
+            assert (status, "已处理或已失效" in page) == (422, True)
         assert acts(university, "nobody") == []
         assert Audit(university.desk).newest(1, event=AuditEvent.SECOND_REFUSED)[0].account == "second"
 
     def test_shows_the_second_what_was_done_to_the_account_before(self, university: World) -> None:
         with both(university) as (first, second):
             post(first, "nobody", "code")
-            assert "对这个账号做过什么" not in second.get("/accounts/nobody").text
+            assert "该账号的操作记录" not in second.get("/accounts/nobody").text
             post(first, "nobody", "grants", act="decide")
-            assert "生成一次性代码</strong> · admin" in second.get("/accounts/nobody").text
+            assert "生成一次性密码</strong> · admin" in second.get("/accounts/nobody").text
 
     @pytest.mark.parametrize("number", ["", "0", "999", "x"])
     def test_one_that_does_not_wait_is_not_confirmed(self, university: World, number: str) -> None:
@@ -104,10 +104,10 @@ class TestAGrantToAct:
 
     def test_is_never_given_to_the_own_account(self, university: World) -> None:
         with both(university) as (first, _):
-            assert "不能给自己的账号授权" in first.get("/accounts/admin").text
+            assert "不能给本人的账号授权" in first.get("/accounts/admin").text
             for act in ("read", "decide"):
                 status, page = post(first, "admin", "grants", act=act)
-                assert (status, "不能给自己的账号授权" in page) == (422, True)
+                assert (status, "不能给本人的账号授权" in page) == (422, True)
             assert post(first, "librarian", "hand-over", target="admin")[0] == 422
         assert acts(university, "admin") == [Act.MANAGE]
 
@@ -120,7 +120,7 @@ class TestAGrantToAct:
             university.settings = settings.model_copy(update={"step": steps})
             with browser(university, "second") as later:
                 status, page = post(later, "nobody", "confirm", change=number)
-            assert (status, "没有这个事项或这一届" in page) == (422, True)
+            assert (status, "没有这个环节或这一届" in page) == (422, True)
         assert acts(university, "nobody") == []
 
 
@@ -155,7 +155,7 @@ class TestCodes:
 
 
 class TestTheSetting:
-    def test_off_is_said_on_every_page_of_accounts(self, university: World) -> None:
+    def test_off_is_shown_on_every_page_of_accounts(self, university: World) -> None:
         one_administrator_suffices(university)
         with browser(university, "admin") as made:
             for path in ("/accounts", "/accounts/nobody"):
@@ -163,18 +163,18 @@ class TestTheSetting:
             post(made, "nobody", "grants", act="decide")
         assert acts(university, "nobody") == [Act.DECIDE]
 
-    def test_on_with_one_administrator_is_said_too(self, university: World) -> None:
+    def test_on_with_one_administrator_is_shown_too(self, university: World) -> None:
         with browser(university, "admin") as made:
-            assert "长期能管理的账号只有一个" not in made.get("/accounts").text
+            assert "只有一个账号长期有“管理”权限" not in made.get("/accounts").text
             university.accounts.deactivate("second")
-            assert "长期能管理的账号只有一个" in made.get("/accounts").text
+            assert "只有一个账号长期有“管理”权限" in made.get("/accounts").text
 
 
 def test_in_english_nothing_of_ours_is_chinese(university: World) -> None:
     with both(university) as (first, second):
         post(first, "nobody", "grants", act="review")
         page = second.get("/accounts/nobody?lang=en").text
-        for said in ("Waiting for a second administrator", "Add a grant · Review", "Confirm", "Refuse"):
+        for said in ("Waiting for another administrator", "Add a grant · Review", "Confirm", "Refuse"):
             assert said in page, said
         own = second.get("/own?lang=en").text
         assert "Open sessions of this account" in own
@@ -188,14 +188,14 @@ class TestMyAccount:
         with both(university) as (first, second):
             post(first, "librarian", "code")
             post(second, "librarian", "confirm", change=waiting_in(second)[0])
-            post(first, "librarian", "take", grant=str(university.accounts.grants("librarian")[0].id))
+            post(first, "librarian", "revoke-grant", grant=str(university.accounts.grants("librarian")[0].id))
             post(first, "dean", "code")
         with browser(university, "librarian") as made:
             page = made.get("/own").text
             assert 'href="/own"' in made.get("/desk").text
-        assert "生成一次性代码</strong> · 第二" in page
-        assert "收回权限</strong> · 可做：查看" in page
-        assert page.count("生成一次性代码") == 1, "another's is not shown"
+        assert "生成一次性密码</strong> · 第二" in page
+        assert "收回权限</strong> · 可办理的操作：查看" in page
+        assert page.count("生成一次性密码") == 1, "another's is not shown"
 
     def test_tells_what_was_done_on_the_command_line(self, university: World) -> None:
         Audit(university.desk).note(
@@ -216,14 +216,14 @@ class TestMyAccount:
     def test_ends_another_session_and_all_others(self, university: World, account: str) -> None:
         with browser(university, account) as here, browser(university, account) as there:
             page = here.get("/own").text
-            assert page.count("就是这里") == 1
+            assert page.count("本设备") == 1
             (name,) = set(sessions_in(page))
             here.post("/own/end", data={"form_token": token_in(here.get("/own")), "session": name})
             assert 'name="password"' in there.get("/own").text
             with browser(university, account) as again:
                 here.post("/own/end", data={"form_token": token_in(here.get("/own")), "session": "others"})
                 assert 'name="password"' in again.get("/own").text
-            assert "没有在别处登录" in here.get("/own").text
+            assert "没有其他登录" in here.get("/own").text
 
     def test_ends_nobody_elses_session(self, university: World) -> None:
         with browser(university, "dean") as dean, browser(university, "admin") as admin:
@@ -231,14 +231,14 @@ class TestMyAccount:
                 name = sessions_in(there.get("/own").text)[0]
                 for session in (name, "others", ""):
                     admin.post("/own/end", data={"form_token": token_in(admin.get("/own")), "session": session})
-                assert "就是这里" in there.get("/own").text
-            assert "就是这里" in dean.get("/own").text
+                assert "本设备" in there.get("/own").text
+            assert "本设备" in dean.get("/own").text
 
     def test_tells_a_student_of_a_code_and_a_password_and_of_nobody(self, university: World) -> None:
         with both(university) as (first, _):
             post(first, LIN.number, "code")
         with browser(university, LIN.number) as made:
             page = made.get("/own").text
-        assert "生成一次性代码" in page
+        assert "生成一次性密码" in page
         assert "设置密码" in page
         assert "admin" not in page.replace("admin.", "")

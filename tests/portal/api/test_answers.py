@@ -32,7 +32,7 @@ def step_of(answer: dict[str, Any], step: str) -> dict[str, Any]:
 
 
 class TestOneStudent:
-    def test_what_is_owed_is_told_with_amount_day_and_place(self, ask: Ask) -> None:
+    def test_what_is_owed_is_shown_with_amount_day_and_place(self, ask: Ask) -> None:
         said = ask("dean", f"/students/{LIN.number}").json()
         assert said["name"] == LIN.name
         assert said["class"] == LIN.class_name
@@ -49,7 +49,7 @@ class TestOneStudent:
         assert step_of(said, "dorm")["state"] == "not_done"
         assert step_of(said, "final_review")["waits_for"] == 3
 
-    def test_it_is_said_in_the_language_that_is_asked_for(self, ask: Ask) -> None:
+    def test_it_is_shown_in_the_language_that_is_asked_for(self, ask: Ask) -> None:
         by_parameter = ask("dean", f"/students/{LIN.number}", lang="en")
         by_header = ask("dean", f"/students/{LIN.number}", headers={"Accept-Language": "en-GB"})
         assert by_parameter.json() == by_header.json()
@@ -63,7 +63,7 @@ class TestOneStudent:
         assert (said["whole"], said["headline"], said["certificate"]) == (False, None, None)
         assert "学费" not in answer.text
 
-    def test_what_a_person_decided_is_told_without_the_person(self, university: World, ask: Ask) -> None:
+    def test_what_a_person_decided_is_shown_without_the_person(self, university: World, ask: Ask) -> None:
         wish = DecisionRequest(
             LIN.number, "library", Verdict.CLEARED, "现场归还", words="已在总馆还清", note="internal"
         )
@@ -75,7 +75,7 @@ class TestOneStudent:
         assert "internal" not in answer.text
         assert "librarian" not in answer.text
 
-    def test_who_is_held_by_a_person_is_told_that_persons_reason_first(self, university: World, ask: Ask) -> None:
+    def test_who_is_held_by_a_person_is_shown_that_persons_reason_first(self, university: World, ask: Ask) -> None:
         university.decisions.enter(
             DecisionRequest(LIN.number, "library", Verdict.HELD, "赔书"), "librarian", university.now
         )
@@ -177,7 +177,9 @@ class TestTheList:
         }
         assert ask("librarian", "/students", step="finance").json()["students"] == []
 
-    def test_steps_with_scopes_of_their_own_are_told_apart_for_each_student(self, university: World, ask: Ask) -> None:
+    def test_steps_with_scopes_of_their_own_are_distinguished_for_each_student(
+        self, university: World, ask: Ask
+    ) -> None:
         mixed = (Grant(Act.READ, "library"), Grant(Act.READ, "finance", {"college": ("资源学院",)}))
         university.accounts.add("mixed", "mixed", None, grants=mixed, now=university.now)
         listed = {each["number"]: each["steps"] for each in ask("mixed", "/students").json()["students"]}
@@ -216,7 +218,7 @@ class TestTheList:
 
 
 class TestTheOthers:
-    def test_cohorts_are_told(self, ask: Ask) -> None:
+    def test_cohorts_are_shown(self, ask: Ask) -> None:
         assert ask("nobody", "/cohorts").json() == {"cohorts": [{"cohort": "2019", "name": "2019届", "windows": {}}]}
 
     def test_the_overview_says_what_the_page_says(self, ask: Ask) -> None:
@@ -236,7 +238,7 @@ class TestTheOthers:
 
 
 class TestTokens:
-    def test_without_one_nothing_is_told(self, client: TestClient) -> None:
+    def test_without_one_nothing_is_shown(self, client: TestClient) -> None:
         answer = client.get("/api/v1/cohorts")
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == 'Bearer realm="clearance"'
@@ -367,7 +369,7 @@ class TestProblems:
             ("/overview", {"lang": "fr"}, "zh"),
         ],
     )
-    def test_what_is_unknown_is_told_with_what_is_known(
+    def test_what_is_unknown_is_shown_with_what_is_known(
         self, ask: Ask, path: str, parameters: dict[str, str], known: str | None
     ) -> None:
         answer = ask("dean", path, **parameters)

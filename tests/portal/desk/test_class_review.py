@@ -1,4 +1,4 @@
-"""The morning of a class on the desk's pages, and certificates: seen, ticked, previewed, confirmed, and never lost."""
+"""Class review on the desk's pages, and certificates: viewed, ticked, previewed, confirmed, and never lost."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from tests.world import COHORT, World, serving_of
 
 SignedIn = Callable[[str], TestClient]
 
-MORNING = "/desk/classes/morning"
+MORNING = "/desk/classes/review"
 OF_CLASS = {"college": COLLEGE, "class": CLASS}
 
 
@@ -133,12 +133,12 @@ class TestTheClass:
     ) -> None:
         page = seen(signed_in("reviewer"))
         assert fields_of(page)["pick"] == list(FORTY[2:])
-        others = section(page, "还有未办妥")
+        others = section(page, "有未办结")
         assert numbers_in(others) == list(FORTY[:2])
         assert "图书馆" in others
         assert "不通过" in others
         assert "唐诗选" not in page.text, "what is owed is the office's and the student's own"
-        waiting = Page(page).section("还有未办妥")
+        waiting = Page(page).section("有未办结")
         assert waiting is not None
         assert f"/desk/students/{FORTY[0]}?step=final_review" in [link.href for link in waiting.links]
         assert lines(ready, AuditEvent.SAW_LIST)[0].detail["students"] == 40
@@ -147,7 +147,7 @@ class TestTheClass:
         forty(university, unread=FORTY[5:6])
         page = seen(signed_in("reviewer"))
         assert FORTY[5] not in fields_of(page)["pick"]
-        assert "资料室图书" in section(page, "还有未办妥")
+        assert "资料室图书" in section(page, "有未办结")
 
     def test_who_was_refused_by_the_reviewer_is_not_passed_along_with_the_others(
         self, ready: World, signed_in: SignedIn
@@ -156,7 +156,7 @@ class TestTheClass:
         browser = signed_in("reviewer")
         page = seen(browser)
         assert FORTY[9] not in fields_of(page)["pick"]
-        assert FORTY[9] in section(page, "还有未办妥")
+        assert FORTY[9] in section(page, "有未办结")
         answer = preview(browser, page, pick=[FORTY[9]])
         assert answer.status_code == 422
 
@@ -166,7 +166,7 @@ class TestTheClass:
         ready.decisions.withdraw(number, "college_items", "college", ready.now)
         ready.decisions.enter(DecisionRequest(number, "college_items", Verdict.CLEARED, "已还"), "college", ready.now)
         page = seen(signed_in("reviewer"))
-        assert "曾经终审，此后情况有变化" in section(page, "已齐，待终审")
+        assert "曾经终审，此后有变动" in section(page, "待终审")
         assert number in fields_of(page)["pick"]
 
 
@@ -177,12 +177,12 @@ class TestOneGo:
         named = f"{FORTY[3]}、２０１５３００８;\n{name_of(FORTY[19])} {FORTY[19]}"
         shown = preview(browser, leave=named, first="1049120190500098")
         assert figures(shown) == [37, 37, 3]
-        left = section(shown, "不在其中")
+        left = section(shown, "不办理")
         assert numbers_in(left) == [FORTY[3], FORTY[7], FORTY[19]]
-        assert left.count("在“除外”的学号里") == 3
+        assert left.count("在“除外”的学号中") == 3
         assert certificates(university) == {}, "a preview does nothing"
         done = confirm(browser, shown)
-        assert "已办理：终审通过 37 人，发放证书 37 本。" in done.text
+        assert "已办理：终审通过 37 名，发放证书 37 本。" in done.text
         issued = certificates(university)
         assert len(issued) == 37
         assert not {FORTY[3], FORTY[7], FORTY[19]} & set(issued)
@@ -200,12 +200,12 @@ class TestOneGo:
         browser = signed_in("reviewer")
         shown = preview(browser)
         assert figures(shown) == [38, 0, 2]
-        assert "终审通过 38 人，发放证书 0 本" in confirm(browser, shown).text
+        assert "终审通过 38 名，发放证书 0 本" in confirm(browser, shown).text
         later = seen(browser)
         assert numbers_in(section(later, "已终审，未发证")) == list(FORTY[2:])
         shown = preview(browser, later, first="A0001")
         assert figures(shown) == [0, 38, 2]
-        assert "终审通过 0 人，发放证书 38 本" in confirm(browser, shown).text
+        assert "终审通过 0 名，发放证书 38 本" in confirm(browser, shown).text
         assert certificates(ready)[FORTY[2]] == "A0001"
 
     def test_numbers_come_from_two_pasted_columns(self, ready: World, signed_in: SignedIn) -> None:
@@ -228,28 +228,28 @@ class TestOneGo:
 
 #: What is changed of a form that makes sense, and what is said of it.
 WRONG: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"leave": "20159999"}, "这些学号不在这个班"),
-    ({"leave": QIAN.number}, "这些学号不在这个班"),
-    ({"leave": LIN.number}, "这些学号不在这个班"),
-    ({"first": "甲乙丙"}, "首号要以数字结尾"),
-    ({"first": "A98"}, "位数要够编到最后一个"),
-    ({"first": "1", "pasted": f"{FORTY[2]} 7"}, "只能用一种办法"),
-    ({"pasted": f"{FORTY[2]}"}, "第 1 行读不懂"),
-    ({"pasted": f"{FORTY[2]} 7\n{FORTY[2]} 8"}, f"重复出现：{FORTY[2]}"),
-    ({"pasted": f"{FORTY[2]} 7\n{FORTY[3]} 7"}, "重复出现：7"),
-    ({"pasted": f"{FORTY[2]}\t1.04912E+17"}, "末尾几位已经丢了"),
-    ({"pasted": f"{LIN.number} 7"}, "这些学号不能发证"),
-    ({"pick": []}, "一个学生也没有选"),
-    ({"kind": "驾驶证"}, "选项不对"),
-    ({"collected": "agent"}, "选项不对"),
-    ({"reason": ""}, "选项不对"),
-    ({"note": "长" * 501}, "说明不能超过 500 字"),
-    ({"first": "USED1"}, "已经用过了（撤销的也算）：USED1"),
+    ({"leave": "20159999"}, "以下学号不在本班"),
+    ({"leave": QIAN.number}, "以下学号不在本班"),
+    ({"leave": LIN.number}, "以下学号不在本班"),
+    ({"first": "甲乙丙"}, "首号须以数字结尾"),
+    ({"first": "A98"}, "位数须足够编到最后一个"),
+    ({"first": "1", "pasted": f"{FORTY[2]} 7"}, "只能用一种方式"),
+    ({"pasted": f"{FORTY[2]}"}, "第 1 行无法识别"),
+    ({"pasted": f"{FORTY[2]} 7\n{FORTY[2]} 8"}, f"有重复：{FORTY[2]}"),
+    ({"pasted": f"{FORTY[2]} 7\n{FORTY[3]} 7"}, "有重复：7"),
+    ({"pasted": f"{FORTY[2]}\t1.04912E+17"}, "末尾几位已丢失"),
+    ({"pasted": f"{LIN.number} 7"}, "以下学号不能发证"),
+    ({"pick": []}, "未选学生"),
+    ({"kind": "驾驶证"}, "选项已失效"),
+    ({"collected": "agent"}, "选项已失效"),
+    ({"reason": ""}, "选项已失效"),
+    ({"note": "长" * 501}, "备注不超过 500 字"),
+    ({"first": "USED1"}, "已使用（含已作废的）：USED1"),
 )
 
 
 class TestWhatIsWrong:
-    def test_it_is_said_and_nothing_that_was_typed_is_lost(self, ready: World, signed_in: SignedIn) -> None:
+    def test_it_is_shown_and_nothing_that_was_typed_is_lost(self, ready: World, signed_in: SignedIn) -> None:
         """The number that is used is a revoked certificate's."""
         self._use(ready, SUN.number, "USED1")
         browser = signed_in("reviewer")
@@ -293,12 +293,12 @@ class TestWhatIsWrong:
         ready.reviews.review(DecisionRequest(FORTY[7], "final_review", Verdict.CLEARED, "齐备"), "other", ready.now)
         ready.register.issue(Issue(FORTY[7], "OTHER", "毕业证书"), "other", ready.now)
         done = confirm(browser, shown)
-        assert "终审通过 7 人，发放证书 7 本" in done.text
-        left = section(done, "没有办成")
+        assert "终审通过 7 名，发放证书 7 本" in done.text
+        left = section(done, "未办理的学生")
         assert numbers_in(left) == [FORTY[5], FORTY[6], FORTY[7]]
-        assert "还有事项没有办妥：资料室图书" in left
-        assert "情况刚刚有了变化" in left
-        assert "终审已通过，证书没有发：已经有证书了。" in left
+        assert "以下环节未办结：资料室图书" in left
+        assert "状态刚刚变动" in left
+        assert "终审已通过，未发证：已有证书。" in left
         assert name_of(FORTY[5]) in left
 
     def test_confirmed_twice_the_second_says_that_nothing_was_done(self, ready: World, signed_in: SignedIn) -> None:
@@ -307,8 +307,8 @@ class TestWhatIsWrong:
         assert confirm(browser, shown).status_code == 200
         again = confirm(browser, shown)
         assert again.status_code == 409
-        assert "没有办理任何学生" in again.text
-        assert section(again, "没有办成").count("已经有证书了。") == 3
+        assert "未办理，学生状态未变" in again.text
+        assert section(again, "未办理的学生").count("已有证书。") == 3
         assert len(lines(ready, AuditEvent.CLASS_REVIEWED)) == 1
 
     def test_a_forged_confirmation_does_nothing_outside_the_scopes(self, ready: World, signed_in: SignedIn) -> None:
@@ -370,18 +370,18 @@ class TestWhenASourceIsDown:
         self, down: World, signed_in: SignedIn
     ) -> None:
         page = seen(signed_in("reviewer"))
-        old = section(page, "只差新的数据")
+        old = section(page, "仅待数据更新")
         assert numbers_in(old) == list(FORTY[1:])
         assert "图书馆" in old
         assert "截至 5月25日 08:0" in old
         assert "pick" not in fields_of(page)
         assert "数据过期（截至 5月25日 08:0" in page.text
-        assert numbers_in(section(page, "还有未办妥")) == [FORTY[0]]
+        assert numbers_in(section(page, "有未办结")) == [FORTY[0]]
 
     def test_it_goes_on_only_with_the_tick_and_a_reason(self, down: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
-        assert "请勾选“以现有数据为准”" in preview(browser, pick=FORTY[1:4]).text
-        assert "要写明原因" in preview(browser, pick=FORTY[1:4], over_old="1").text
+        assert "请勾选“采用现有数据”" in preview(browser, pick=FORTY[1:4]).text
+        assert "须写明原因" in preview(browser, pick=FORTY[1:4], over_old="1").text
         shown = preview(browser, pick=FORTY[1:4], over_old="1", note="图书馆系统检修")
         assert figures(shown) == [3, 0, 37]
         assert "图书馆系统检修" in shown.text
@@ -394,29 +394,29 @@ class TestWhenASourceIsDown:
     def test_and_is_looked_at_again_when_the_source_is_back(self, down: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         confirm(browser, preview(browser, pick=FORTY[1:4], over_old="1", note="检修", pasted=f"{FORTY[1]} Z1"))
-        before = browser.get("/desk/look-again")
-        assert numbers_in(section(before, "还在等来源恢复")) == list(FORTY[1:4])
+        before = browser.get("/desk/review-again")
+        assert numbers_in(section(before, "等待数据更新")) == list(FORTY[1:4])
         down.fails.clear()
         down.says["loans"] += [
             {"CARD": number, "TITLE": "唐诗选", "DUE": "2019-06-02", "BARCODE": number} for number in FORTY[1:3]
         ]
         down.run("loans")
-        after = browser.get("/desk/look-again")
-        assert "还在等来源恢复" not in after.text
-        again = section(after, "来源恢复后，与终审时不一样")
+        after = browser.get("/desk/review-again")
+        assert "等待数据更新" not in after.text
+        again = section(after, "数据更新后，与终审时不一致")
         assert numbers_in(again) == list(FORTY[1:3])
         assert "检修" in again
-        assert numbers_in(section(after, "发证之后又有未结事项")) == [FORTY[1]]
+        assert numbers_in(section(after, "发证后有新的未结事项")) == [FORTY[1]]
         assert down.verdict(FORTY[2], "final_review") is not Verdict.CLEARED, "not issued yet, so it has lapsed"
         assert down.verdict(FORTY[1], "final_review") is Verdict.CLEARED, "a certificate freezes it"
         assert (
             FORTY[1]
             not in signed_in(account(down, "elsewhere", Grant(Act.REVIEW, "final_review", {"college": (LIN.college,)})))
-            .get("/desk/look-again")
+            .get("/desk/review-again")
             .text
         )
 
-    def test_stale_that_began_after_the_preview_is_told(self, university: World, signed_in: SignedIn) -> None:
+    def test_stale_that_began_after_the_preview_is_shown(self, university: World, signed_in: SignedIn) -> None:
         forty(university)
         browser = signed_in("reviewer")
         shown = preview(browser, pick=FORTY[1:4])
@@ -434,11 +434,11 @@ class TestRechecking:
 
     def test_every_source_is_asked_and_the_class_says_when(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
-        assert "各来源正在重新核对" in self.ask(browser).text
+        assert "正在重新查询" in self.ask(browser).text
         ready.says["loans"] = [row for row in ready.says["loans"] if row["CARD"] != FORTY[0]]
         assert serving_of(ready).serve() == 1
         page = seen(browser)
-        assert "各来源已于 5月25日 08:" in page.text
+        assert "5月25日 08:" in page.text
         assert FORTY[0] in fields_of(page)["pick"]
         assert [line.account for line in lines(ready, AuditEvent.ASKED_RECHECK)] == ["reviewer"]
 
@@ -454,12 +454,12 @@ class TestRechecking:
         ready.later(minutes=11)
         assert self.ask(browser).status_code == 200
 
-    def test_a_source_that_does_not_answer_is_told(self, ready: World, signed_in: SignedIn) -> None:
+    def test_a_source_that_does_not_answer_is_shown(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         ready.fails["loans"] = SourceUnavailable("the library does not answer", "Wait.")
         self.ask(browser)
         serving_of(ready).serve()
-        assert "有来源没有新的结果" in seen(browser).text
+        assert "有数据源没有新的结果" in seen(browser).text
 
 
 class TestACertificate:
@@ -488,12 +488,12 @@ class TestACertificate:
         assert [f"C00{at}" in page.text for at in range(6)] == [True] * 6
         ids = self.ids(issued)
         done = self.post(browser, "/desk/certificates/hand-over", certificate=[ids["C000"], ids["C001"]])
-        assert "已登记 2 本由本人领走。" in done.text
+        assert "已登记 2 本由本人领取。" in done.text
         assert "C000" not in browser.get("/desk/certificates").text
         assert "C000" in browser.get("/desk/certificates", params={"held": "left"}).text
         assert {line.student for line in lines(issued, AuditEvent.CERTIFICATE_HANDED_OVER)} == set(FORTY[2:4])
         again = self.post(browser, "/desk/certificates/hand-over", certificate=[ids["C000"], ids["C002"]])
-        assert "这本证书已经登记领走了" in again.text
+        assert "该证书已登记领取" in again.text
         assert "已登记 1 本" in again.text
 
     def test_somebody_else_takes_it_only_by_name(self, issued: World, signed_in: SignedIn) -> None:
@@ -502,7 +502,7 @@ class TestACertificate:
         when = f"{issued.now.astimezone(issued.settings.institution.timezone):%Y-%m-%dT%H:%M}"
         refused = self.post(browser, f"{path}/hand-over", collected="agent", when=when)
         assert refused.status_code == 422
-        assert "代领要写明代领人和委托书" in refused.text
+        assert "代领须写明代领人和委托书" in refused.text
         assert f'value="{when}"' in refused.text
         self.post(browser, f"{path}/hand-over", collected="agent", collector="王五，委托书 2019-7")
         assert "王五，委托书 2019-7" in browser.get(path).text
@@ -510,7 +510,7 @@ class TestACertificate:
 
     @pytest.mark.parametrize(
         ("when", "said"),
-        [("gestern", "时间读不懂"), ("2019-05-20T08:00", "早于发证"), ("2031-01-01T00:00", "晚于现在")],
+        [("gestern", "时间无法识别"), ("2019-05-20T08:00", "早于发证"), ("2031-01-01T00:00", "晚于现在")],
     )
     def test_it_left_when_it_can_have_left(self, issued: World, signed_in: SignedIn, when: str, said: str) -> None:
         path = f"/desk/certificates/{self.ids(issued)['C000']}/hand-over"
@@ -522,12 +522,12 @@ class TestACertificate:
     def test_who_issued_it_cannot_revoke_it_and_a_second_person_can(self, issued: World, signed_in: SignedIn) -> None:
         path = f"/desk/certificates/{self.ids(issued)['C000']}"
         browser = signed_in("reviewer")
-        assert "请另一位有发证权限的同事" in browser.get(path).text
+        assert "须由另一位有发证权限的同事" in browser.get(path).text
         refused = self.post(browser, f"{path}/revoke", because="印错")
-        assert "要由另一个有发证权限的人来撤销" in refused.text
+        assert "须由另一位有发证权限的人作废" in refused.text
         browser = signed_in(account(issued, "second", own(Act.ISSUE)))
-        assert "撤销要写明原因" in self.post(browser, f"{path}/revoke", because=" ").text
-        assert "已撤销" in self.post(browser, f"{path}/revoke", because="印错").text
+        assert "作废须写明原因" in self.post(browser, f"{path}/revoke", because=" ").text
+        assert "已作废" in self.post(browser, f"{path}/revoke", because="印错").text
         assert "C000" in browser.get("/desk/certificates", params={"held": "revoked"}).text
         (line,) = lines(issued, AuditEvent.REVOKED)
         assert (line.account, line.student, line.detail["number"]) == ("second", FORTY[2], "C000")
@@ -535,7 +535,7 @@ class TestACertificate:
     def test_who_may_only_review_reads_and_hands_over_nothing(self, issued: World, signed_in: SignedIn) -> None:
         browser = signed_in(account(issued, "only-reviews", own(Act.REVIEW)))
         path = f"/desk/certificates/{self.ids(issued)['C000']}"
-        assert "登记领走" not in browser.get(path).text
+        assert "登记领取" not in browser.get(path).text
         assert self.post(browser, f"{path}/hand-over", collected="self").status_code == 403
         assert 'type="checkbox"' not in browser.get("/desk/certificates").text
 
@@ -553,11 +553,11 @@ class TestACertificate:
     def test_a_late_comer_is_given_one_when_the_review_stands(self, issued: World, signed_in: SignedIn) -> None:
         browser, number = signed_in("reviewer"), FORTY[20]
         path = "/desk/certificates/issue"
-        assert "终审还没有通过" in browser.get(path, params={"student": number}).text
+        assert "终审未通过" in browser.get(path, params={"student": number}).text
         assert self.post(browser, path, student=number, number="L1", kind="毕业证书").status_code == 422
         issued.reviews.review(DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", issued.now)
         used = self.post(browser, path, student=number, number="C000", kind="毕业证书")
-        assert "证书号 C000 已经用过了" in used.text
+        assert "证书编号 C000 已使用" in used.text
         assert 'value="C000"' in used.text
         self.post(
             browser, path, student=number, number=" ００７１ ", kind="毕业证书", collected="post", collector="EMS 1"
@@ -578,7 +578,7 @@ class TestACertificate:
         issued.register.hand_over(Handover("C001", "agent", "王五"), "reviewer", issued.now)
         page = signed_in("reviewer").get("/desk/certificates/sign-off", params=OF_CLASS).text
         assert numbers_in(page) == list(FORTY[2:8])
-        for word in ("证书签领表", "领取人签名", "代领人、委托书", "王五", "待领 5 本", "打印人：reviewer"):
+        for word in ("证书签领表", "领取人签名", "代领人、委托书", "王五", "待领取 5 本", "打印人：reviewer"):
             assert word in page, word
         assert lines(issued, AuditEvent.EXPORTED)[0].detail["what"] == "sign-off"
 
@@ -587,7 +587,7 @@ class TestACertificate:
         (sheet,) = load_workbook(BytesIO(answer.content)).worksheets
         rows = [row for row in sheet.iter_rows(values_only=True) if row[0] in FORTY]
         assert [row[5] for row in rows] == [f"C00{at}" for at in range(6)]
-        assert all(row[8] == "等待领取" for row in rows)
+        assert all(row[8] == "待领取" for row in rows)
         assert lines(issued, AuditEvent.EXPORTED)[0].detail["students"] == 6
 
     def test_the_student_reads_that_it_waits_and_then_that_it_has_left(
@@ -598,10 +598,10 @@ class TestACertificate:
         browser = signed_in(number)
         waits = browser.get("/").text
         assert "可领证" in waits
-        assert "毕业证书 **00 已办好，等你领取。" in waits
+        assert "毕业证书 **00 待领取。" in waits
         issued.says["loans"].append({"CARD": number, "TITLE": "迟到", "DUE": "2019-06-01", "BARCODE": "B9"})
         issued.run("loans")
-        assert "发证之后又有 1 项未结，见下。" in browser.get("/").text
+        assert "发证后有 1 项新的未结事项，见下。" in browser.get("/").text
         issued.register.hand_over(Handover("C000", "self"), "reviewer", issued.now)
         left = browser.get("/").text
         assert "已领证" in left
@@ -616,7 +616,7 @@ class TestALargeClass:
         forty(university)
         browser = signed_in("reviewer")
         page = seen(browser)
-        assert "还有 10 名没有列出" in page.text
+        assert "还有 10 名未列出" in page.text
         assert len(fields_of(page)["pick"]) == 30
         confirm(browser, preview(browser, page))
         follow = fields_of(seen(browser))["pick"]

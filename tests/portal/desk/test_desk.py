@@ -100,7 +100,7 @@ class TestQueue:
         (leads,) = row.links
         assert LIN.name in browser.get(leads.href).text
 
-    def test_namesakes_are_told_apart(self, university: World, signed_in: SignedIn) -> None:
+    def test_namesakes_are_distinguished(self, university: World, signed_in: SignedIn) -> None:
         university.says["roster"] = [p.listed() | {"姓名": "林小满"} for p in EVERYBODY]
         university.run("roster")
         page = signed_in("librarian").get("/desk", params={"text": "林小满", "tab": "all"})
@@ -158,7 +158,7 @@ class TestRecord:
         page = words_of(signed_in("librarian").get(record(LIN.number)))
         for told in (
             "林小满", LIN.number, LIN.college, LIN.class_name, "本科", LIN.campus, LIN.building,
-            "《构造地质学》", "B0001", "5月30日", "滞纳金", "3.20", "数据截至 5月25日 08:0", "运行 2",
+            "《构造地质学》", "B0001", "5月30日", "滞纳金", "3.20", "数据截至 5月25日 08:0", "第 2 次同步",
         ):  # fmt: skip
             assert told in page, told
 
@@ -167,7 +167,7 @@ class TestRecord:
         university.accounts.grant("librarian", [Grant(Act.MANAGE)])
         assert 'href="/runs/2"' in signed_in("librarian").get(record(LIN.number)).text
 
-    def test_of_other_offices_the_state_alone_is_told(self, signed_in: SignedIn) -> None:
+    def test_of_other_offices_the_state_alone_is_shown(self, signed_in: SignedIn) -> None:
         page = words_of(signed_in("librarian").get(record(QIAN.number)))
         assert "校计财处 ✕ 不通过" in page
         assert "5,850" not in page
@@ -178,21 +178,21 @@ class TestRecord:
         line = newest(university, AuditEvent.SAW_STUDENT)
         assert (line.account, line.student, line.detail) == ("librarian", LIN.number, {"step": "library"})
 
-    def test_doubt_is_told_as_the_office_has_it(self, university: World, signed_in: SignedIn) -> None:
+    def test_doubt_is_shown_as_the_office_has_it(self, university: World, signed_in: SignedIn) -> None:
         university.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "三块二"}]
         university.run("fines")
         page = words_of(signed_in("librarian").get(record(LIN.number)))
         assert "数据存疑：the amount '三块二' cannot be read" in page
 
-    def test_a_decision_that_answered_less_is_told_with_what_is_new(
+    def test_a_decision_that_answered_less_is_shown_with_what_is_new(
         self, university: World, signed_in: SignedIn
     ) -> None:
         decided(university, LIN.number)
         university.says["loans"].append({**POETRY_LOAN, "CARD": LIN.number})
         university.run("loans")
         page = words_of(signed_in("librarian").get(record(LIN.number)))
-        assert "来源的结论没有变，但未结的事项与办理时不同了" in page
-        assert "这一项现在不算办妥" in page
+        assert "各系统的结论不变，但未结事项与办理时不同" in page
+        assert "本环节不计为办结" in page
         assert "《唐诗选》 B0002 （新）" in page
         assert "《构造地质学》 B0001 （新）" not in page
 
@@ -208,8 +208,8 @@ class TestRecord:
         university.says["loans"] = others
         university.run("loans")
         page = words_of(signed_in("librarian").get(record(LIN.number)))
-        assert "办理时来源的结论是“不通过”，现在是“通过”" in page
-        assert "原来的决定仍然算数" in page
+        assert "办理时各系统显示“不通过”，现在显示“通过”" in page
+        assert "原办理仍有效" in page
         assert "《构造地质学》 B0001" in page
 
     def test_one_that_agrees_says_nothing_of_it(self, university: World, signed_in: SignedIn) -> None:
@@ -220,11 +220,11 @@ class TestRecord:
         decided(university, LIN.number, note="看了借书证")
         university.decisions.withdraw(LIN.number, "library", "wang", university.now)
         page = words_of(signed_in("librarian").get(record(LIN.number)))
-        assert "以前的决定" in page
+        assert "以前的办理" in page
         assert "wang 于 5月25日 08:0" in page
         assert "看了借书证" in page
         assert "不通过 → 通过" in page
-        assert "现行决定" not in page
+        assert "现行办理" not in page
 
     def test_a_certificate_is_shown_once_there_is_one(self, university: World, signed_in: SignedIn) -> None:
         decided(university, SUN.number, "college_items")
@@ -274,7 +274,7 @@ class TestDeciding:
         assert (decision.condition, decision.file_number) == ("滞纳金下周补缴", "图借〔2019〕7号")
         assert (decision.words, decision.note) == ("请下周三前补缴", "系统里还没销")
         assert decision.until == datetime(2019, 6, 30, 15, 59, 59, tzinfo=UTC), "the end of that day in Shanghai"
-        for told in ("现行决定", "librarian", "滞纳金下周补缴", "图借〔2019〕7号", "系统里还没销", "6月30日 23:59"):
+        for told in ("现行办理", "librarian", "滞纳金下周补缴", "图借〔2019〕7号", "系统里还没销", "6月30日 23:59"):
             assert told in page.text, told
         line = newest(university, AuditEvent.DECIDED)
         assert (line.account, line.student, line.cohort) == ("librarian", LIN.number, COHORT)
@@ -308,20 +308,20 @@ class TestDeciding:
             assert page.status_code == 200
             assert "秘密" not in page.text
 
-    def test_what_makes_no_sense_comes_back_with_the_way_out_and_nothing_lost(
+    def test_what_makes_no_sense_comes_back_with_the_fix_and_nothing_lost(
         self, university: World, signed_in: SignedIn
     ) -> None:
         browser = signed_in("librarian")
         nonsense: tuple[tuple[dict[str, str], str], ...] = (
-            ({"verdict": "unknown", "reason": "现场归还"}, "请选一个再提交"),
+            ({"verdict": "unknown", "reason": "现场归还"}, "请选择后再提交"),
             ({"verdict": "cleared"}, "请写明原因"),
-            ({"verdict": "cleared", "reason": "心情好"}, "请重新选一个"),
-            ({**RETURNED, "until": "2019-05-24"}, "请改成今天或以后的日期"),
-            ({**RETURNED, "until": "明天"}, "或者留空"),
-            ({**RETURNED, "until": "0001-01-01"}, "或者留空"),
-            ({**RETURNED, "decided_at": "9999-12-31T23:59"}, "或者留空"),
-            ({**RETURNED, "decided_at": "2019-05-26T08:00"}, "请对一下纸质单上的时间"),
-            ({"verdict": "held", "reason": "赔书", "condition": "下周来"}, "请去掉条件"),
+            ({"verdict": "cleared", "reason": "心情好"}, "请重新选择"),
+            ({**RETURNED, "until": "2019-05-24"}, "请改为今天或以后的日期"),
+            ({**RETURNED, "until": "明天"}, "或留空"),
+            ({**RETURNED, "until": "0001-01-01"}, "或留空"),
+            ({**RETURNED, "decided_at": "9999-12-31T23:59"}, "或留空"),
+            ({**RETURNED, "decided_at": "2019-05-26T08:00"}, "请核对纸质单上的时间"),
+            ({"verdict": "held", "reason": "赔书", "condition": "下周来"}, "请删去条件"),
             ({**RETURNED, "file_number": "长" * 101}, "请缩短"),
         )
         for typed, says in nonsense:
@@ -333,7 +333,7 @@ class TestDeciding:
                 assert kept in page.text
         assert step_of(university, LIN.number).decision is None
 
-    def test_the_second_is_told_who_was_first_and_may_go_on(
+    def test_the_second_reads_who_was_first_and_may_go_on(
         self, university: World, signed_in: SignedIn, second: TestClient
     ) -> None:
         browser = signed_in("librarian")
@@ -341,8 +341,8 @@ class TestDeciding:
         assert send(second, LIN.number, "decide", verdict="held", reason="赔书").status_code == 200
         page = send_from(opened, browser, LIN.number, "decide", **RETURNED, words="还清了")
         assert page.status_code == 409
-        assert "王老师（wang） 已先一步办理（5月25日 08:0" in page.text
-        assert "：不通过，原因“赔书”" in page.text
+        assert "王老师（wang） 已先办理（5月25日 08:0" in page.text
+        assert "：不通过，“赔书”" in page.text
         assert "还清了" in page.text
         effective = step_of(university, LIN.number).decision
         assert effective is not None
@@ -351,7 +351,7 @@ class TestDeciding:
         assert again.status_code == 200
         assert step_of(university, LIN.number).decision != effective
 
-    def test_one_who_looked_before_the_source_spoke_again_is_told_so(
+    def test_one_who_looked_before_the_source_spoke_again_reads_so(
         self, university: World, signed_in: SignedIn
     ) -> None:
         browser = signed_in("librarian")
@@ -360,7 +360,7 @@ class TestDeciding:
         university.run("loans")
         page = send_from(opened, browser, LIN.number, "decide", **RETURNED)
         assert page.status_code == 409
-        assert "情况已经变了" in page.text
+        assert "学生状态已变动" in page.text
         assert "《唐诗选》" in page.text
         assert step_of(university, LIN.number).decision is None
 
@@ -374,7 +374,7 @@ class TestDeciding:
         page = send_from(opened, browser, LIN.number, "decide", **RETURNED, until="明天")
         assert page.status_code == 422
         page = send_from(page, browser, LIN.number, "decide", **RETURNED)
-        assert "王老师（wang） 已先一步办理" in page.text
+        assert "王老师（wang） 已先办理" in page.text
 
     def test_a_form_that_names_nothing_it_saw_is_refused(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in("librarian")
@@ -393,7 +393,7 @@ class TestDeciding:
         line = newest(university, AuditEvent.DECISION_WITHDRAWN)
         assert (line.account, line.student, line.detail["reason"]) == ("librarian", LIN.number, "还错了书")
 
-    def test_nobody_takes_back_what_they_have_not_seen(
+    def test_nobody_withdraws_a_decision_that_they_have_not_seen(
         self, university: World, signed_in: SignedIn, second: TestClient
     ) -> None:
         decided(university, LIN.number)
@@ -401,7 +401,7 @@ class TestDeciding:
         opened = browser.get(record(LIN.number))
         send(second, LIN.number, "decide", verdict="held", reason="赔书")
         page = send_from(opened, browser, LIN.number, "withdraw", because="还错了书")
-        assert "王老师（wang） 已先一步办理" in page.text
+        assert "王老师（wang） 已先办理" in page.text
         assert step_of(university, LIN.number).at(university.now).state is State.HELD
 
     def test_a_manual_step_is_decided_likewise(self, university: World, signed_in: SignedIn) -> None:
@@ -447,12 +447,12 @@ class TestReviewing:
     ) -> None:
         browser = signed_in("reviewer")
         page = browser.get(record(SUN.number, "final_review"))
-        assert "还不能终审：资料室图书还没有办妥" in page.text
-        assert "不通过（退回）" in page.text
+        assert "不能终审：资料室图书未办结" in page.text
+        assert "不通过" in page.text
         assert 'value="cleared"' not in page.text
         page = send(browser, SUN.number, "review", "final_review", verdict="cleared", reason="齐备")
         assert page.status_code == 409
-        assert "没有写入" in page.text
+        assert "未保存" in page.text
         assert step_of(university, SUN.number, "final_review").decision is None
 
     def test_it_is_given_and_taken_back_and_noted(self, ready: World, signed_in: SignedIn) -> None:
@@ -462,7 +462,7 @@ class TestReviewing:
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.CLEARED
         line = newest(ready, AuditEvent.REVIEWED)
         assert (line.account, line.detail["verdict"], line.detail["reason"]) == ("reviewer", "cleared", "齐备")
-        assert send(browser, SUN.number, "take-back", "final_review", because="看错人").status_code == 200
+        assert send(browser, SUN.number, "withdraw-review", "final_review", because="看错人").status_code == 200
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.OPEN
         assert newest(ready, AuditEvent.REVIEW_WITHDRAWN).detail["reason"] == "看错人"
 
@@ -475,15 +475,15 @@ class TestReviewing:
         ready.later(hours=5)
         browser = signed_in("reviewer")
         page = browser.get(record(SUN.number, "final_review"))
-        assert "以现有的旧数据为准：图书馆 5月25日 08:0" in page.text
+        assert "采用过期数据：图书馆 5月25日 08:0" in page.text
         passes = {"verdict": "cleared", "reason": "齐备"}
         assert send(browser, SUN.number, "review", "final_review", **passes).status_code == 409
         page = send(browser, SUN.number, "review", "final_review", **passes, over="1")
-        assert "内部备注里写明为什么" in page.text
+        assert "内部备注中写明原因" in page.text
         assert step_of(ready, SUN.number, "final_review").decision is None
         page = send(browser, SUN.number, "review", "final_review", **passes, over="1", note="图书馆停电，已打电话")
         assert page.status_code == 200
-        assert "以旧数据为准" in page.text
+        assert "采用过期数据" in page.text
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.CLEARED
 
     def test_one_that_has_lapsed_says_over_what(self, ready: World, signed_in: SignedIn) -> None:
@@ -491,18 +491,18 @@ class TestReviewing:
         ready.says["loans"].append({**POETRY_LOAN, "CARD": SUN.number})
         ready.run("loans")
         page = signed_in("reviewer").get(record(SUN.number, "final_review"))
-        assert "终审给出之后，图书馆有了变化，这次终审不再算数" in page.text
+        assert "终审后，图书馆有变动，该终审已失效" in page.text
         assert "唐诗选" not in page.text
 
-    def test_two_reviewers_and_the_second_is_told(self, ready: World, signed_in: SignedIn) -> None:
+    def test_two_reviewers_and_the_second_reads_so(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         opened = browser.get(record(SUN.number, "final_review"))
         wish = DecisionRequest(SUN.number, "final_review", Verdict.HELD, "照片不合格")
         ready.reviews.review(wish, "auditor", ready.now)
         page = send_from(opened, browser, SUN.number, "review", "final_review", verdict="cleared", reason="齐备")
         assert page.status_code == 409
-        assert "auditor 已先一步办理" in page.text
-        assert "原因“照片不合格”" in page.text
+        assert "auditor 已先办理" in page.text
+        assert "“照片不合格”" in page.text
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.HELD
 
     def test_a_reviewer_sees_the_offices_by_their_states_and_can_send_back(

@@ -85,7 +85,7 @@ def test_a_list_is_looked_at_confirmed_and_taken_over(
         warden, f"{HEAD}{SUN.number},已清退,305\n{LIN.number},已清退,412\n20990001,已清退,1\n{QIAN.number},?,2\n"
     )
     assert "20990001" in page.text
-    assert "不认得这个词" in page.text
+    assert "无法识别" in page.text
     assert dormitory.verdict(LIN.number, "dorm") is Verdict.UNKNOWN
     waits = confirm(warden, page)
     assert "几秒内有结果" in waits.text
@@ -97,7 +97,7 @@ def test_a_list_is_looked_at_confirmed_and_taken_over(
     assert events.index(AuditEvent.CONFIRMED_LIST) < events.index(AuditEvent.BROUGHT_SHEET)
 
 
-def test_a_list_that_is_too_old_is_said_to_be(dormitory: World, at_the_desk: Callable[[str], TestClient]) -> None:
+def test_a_list_that_is_too_old_is_shown_to_be(dormitory: World, at_the_desk: Callable[[str], TestClient]) -> None:
     assert "数据过期" not in at_the_desk("warden").get("/desk/list").text
     dormitory.later(days=2)
     assert "数据过期" in at_the_desk("deputy").get("/desk/list").text
@@ -120,20 +120,20 @@ def test_a_change_too_large_says_that_somebody_must_look(
     assert dormitory.verdict(SUN.number, "dorm") is Verdict.HELD
     confirm(warden, page := bring(warden, f"{HEAD}{ZHOU.number},已清退,1\n"))
     serving_of(dormitory).serve()
-    assert "还没有生效" in warden.get(str(page.url)).text
+    assert "尚未生效" in warden.get(str(page.url)).text
     assert dormitory.verdict(SUN.number, "dorm") is Verdict.HELD
 
 
 @pytest.mark.parametrize(
     ("content", "name", "said"),
     [
-        ("学号,备注\n20151001,x\n", "checkouts.csv", "没有找到表头：要有这几列，写在同一行：学号、清退状态、房间"),
-        (f"{HEAD}{SUN.number},已清退,305\n", "checkouts.xlsx", "另存为 .csv 再上传"),
-        (HEAD, "checkouts.csv", "表头下面一行也没有"),
-        ("", "checkouts.csv", "文件是空的"),
+        ("学号,备注\n20151001,x\n", "checkouts.csv", "未找到表头：以下各列须在同一行：学号、清退状态、房间"),
+        (f"{HEAD}{SUN.number},已清退,305\n", "checkouts.xlsx", "另存为 .csv 后再上传"),
+        (HEAD, "checkouts.csv", "表头下没有数据"),
+        ("", "checkouts.csv", "文件为空"),
     ],
 )
-def test_a_list_that_is_none_is_told_with_the_way_out(
+def test_a_list_that_is_none_is_shown_with_the_fix(
     at_the_desk: Callable[[str], TestClient], content: str, name: str, said: str
 ) -> None:
     answer = bring(at_the_desk("warden"), content, name)
@@ -153,10 +153,10 @@ def test_a_whole_list_may_be_longer_than_a_sheet_of_results(
 def test_a_workbook_is_no_list_where_a_text_is_kept(at_the_desk: Callable[[str], TestClient]) -> None:
     content = io.BytesIO()
     xlsxwriter.Workbook(content).close()
-    assert "另存为 .csv 再上传" in bring(at_the_desk("warden"), content.getvalue(), "checkouts.xlsx").text
+    assert "另存为 .csv 后再上传" in bring(at_the_desk("warden"), content.getvalue(), "checkouts.xlsx").text
 
 
-def test_only_who_decides_for_everybody_brings_a_list(at_the_desk: Callable[[str], TestClient]) -> None:
+def test_only_who_decides_for_everybody_uploads_a_list(at_the_desk: Callable[[str], TestClient]) -> None:
     for account, status in (("half", 404), ("librarian", 404), ("admin", 403)):
         assert at_the_desk(account).get("/desk/list").status_code == status, account
     assert "上传全量名单" not in at_the_desk("half").get("/desk").text

@@ -112,7 +112,7 @@ def verdict(world: World, person: Person) -> Verdict:
 class TestTheTemplate:
     def test_it_holds_the_own_students_as_text_with_the_state_and_nothing_filled_in(self, clerk: TestClient) -> None:
         rows, said = sheets(clerk.get("/desk/import/template.xlsx"))
-        assert rows[0][:6] == ("学号", "姓名", "班级", "目前状态", "办理结果", "办理原因")
+        assert rows[0][:6] == ("学号", "姓名", "班级", "目前状态", "办理结果", "办理依据")
         assert {(r[0], r[1]) for r in rows[1:]} == {(p.number, p.name) for p in LEAVING}
         assert all(isinstance(r[0], str) for r in rows[1:])
         assert next(r[3] for r in rows if r[0] == LIN.number) == "不通过 2 项"
@@ -186,18 +186,18 @@ def narrow(world: World, column: str, value: str) -> None:
 
 #: A row as a clerk may fill it in, and what is said of it.
 WRONG = (
-    ([*row(LIN)[:1], *row(LIN)[1:2], "已还"], "看不懂办理结果“已还”"),
-    (row(LIN, ""), "没有填办理结果"),
-    (row(LIN, reason="不知道"), "“不知道”不是这一项的办理原因。请从这些里选：现场归还、赔书、数据有误"),
-    (row(LIN, reason=""), "没有填办理原因"),
-    (row(LIN, until="明天"), "看不懂有效期“明天”"),
-    (row(LIN, until="2019-02-30"), "看不懂有效期“2019-02-30”"),
-    (row(LIN, until="2019-05-01"), "有效期已经过去"),
-    (row(LIN, "不通过", condition="补交押金"), "只有“通过”才能附加条件"),
+    ([*row(LIN)[:1], *row(LIN)[1:2], "已还"], "办理结果“已还”无法识别"),
+    (row(LIN, ""), "未填办理结果"),
+    (row(LIN, reason="不知道"), "“不知道”不是本环节的办理依据。请从以下选择：现场归还、赔书、数据有误"),
+    (row(LIN, reason=""), "未填办理依据"),
+    (row(LIN, until="明天"), "有效期“明天”无法识别"),
+    (row(LIN, until="2019-02-30"), "有效期“2019-02-30”无法识别"),
+    (row(LIN, until="2019-05-01"), "有效期早于今天"),
+    (row(LIN, "不通过", condition="补交押金"), "只有“通过”可以附加条件"),
     (row(LIN, words="长" * 1001), "“告知学生”太长。请缩短到 1000 字以内"),
     (row(LIN, file_number="长" * 101), "“文号”太长。请缩短到 100 字以内"),
-    ([LIN.number, "", "通过", "赔书"], "没有填姓名"),
-    (["20990009", "某某", "通过", "赔书"], "名单上没有这个学号"),
+    ([LIN.number, "", "通过", "赔书"], "未填姓名"),
+    (["20990009", "某某", "通过", "赔书"], "该学号不在离校名单中"),
 )
 
 
@@ -223,11 +223,11 @@ class TestThePreview:
         assert re.search(r"不通过、赔书、somebody、5月25日 08:\d\d", section(page, "conflict"))
         assert SUN.name in section(page, "same")
         assert ZHAO.name in section(page, "blank")
-        assert "这个学号是“李维”，表里写的是“李伟”。请核对学号和姓名。" in section(page, "wrong")
+        assert "该学号的姓名是“李维”，表中填写“李伟”。请核对学号和姓名。" in section(page, "wrong")
         assert page.text.index('id="wrong"') < page.text.index('id="conflict"') < page.text.index('id="new"')
         assert len(university.reader.decisions(COHORT)) == 2
 
-    def test_what_is_wrong_is_said_with_the_way_out(self, clerk: TestClient) -> None:
+    def test_what_is_wrong_is_shown_with_the_fix(self, clerk: TestClient) -> None:
         for line, says in WRONG:
             said = section(brought(clerk, line), "wrong")
             assert says in said
@@ -236,7 +236,7 @@ class TestThePreview:
     def test_a_sheet_in_which_nothing_can_be_entered_offers_nothing(self, clerk: TestClient) -> None:
         page = brought(clerk, [LIN.number, "别人", "通过", "赔书"])
         assert 'name="digest"' not in page.text
-        assert "请在表里改好有错的行" in page.text
+        assert "请在表中改正有错的行" in page.text
 
     def test_it_is_its_authors_alone(self, university: World, clerk: TestClient) -> None:
         path = brought(clerk, row(LIN)).url.path
@@ -247,7 +247,7 @@ class TestThePreview:
     def test_who_stands_outside_the_scope_is_nobody(self, university: World, clerk: TestClient) -> None:
         narrow(university, "college", QIAN.college)
         page = brought(clerk, row(LIN), row(QIAN))
-        assert "不在你能办理的范围内" in section(page, "wrong")
+        assert "不在办理范围内" in section(page, "wrong")
         assert QIAN.name in section(page, "new")
 
     def test_it_escapes_what_a_sheet_holds(self, clerk: TestClient) -> None:
@@ -265,15 +265,15 @@ class TestConfirming:
         page = confirm(clerk, preview, without_wrong="1")
         assert page.url.path == "/desk/import/batches/1"
         assert "已导入 1" in words(page)
-        assert "有错，没有导入 1" in words(page)
+        assert "有错，未导入 1" in words(page)
         assert verdict(university, LIN) is Verdict.CLEARED
         assert verdict(university, QIAN) is Verdict.HELD
         (result,) = sheets(clerk.get("/desk/import/batches/1/result.xlsx"))
         became = {line[1]: line[-1] for line in result if line[0] and str(line[0]).isdecimal()}
         assert became[LIN.number] == "已办理"
-        assert became[ZHAO.number] == "没有填结果，没有改动"
-        assert became[LI.number] == "没有导入：这个学号是“李维”，表里写的是“李伟”。请核对学号和姓名。"
-        assert became[QIAN.number].startswith("没有替换已有的人工办理：不通过、赔书、somebody")
+        assert became[ZHAO.number] == "未填结果，未更改"
+        assert became[LI.number] == "未导入：该学号的姓名是“李维”，表中填写“李伟”。请核对学号和姓名。"
+        assert became[QIAN.number].startswith("未替换现有人工办理：不通过、赔书、somebody")
         events = [line.event for line in Audit(university.desk).newest(4)]
         assert events[:3] == [AuditEvent.EXPORTED, AuditEvent.IMPORTED, AuditEvent.BROUGHT_SHEET]
 
@@ -282,7 +282,7 @@ class TestConfirming:
         with browser(university, "auditor") as made:
             log = words(made.get("/audit"))
         assert "导入办理结果" in log
-        assert "事项：library; 批次：1; 文件：结果.xlsx; 已导入：1; 有错：0" in log
+        assert "环节：library; 导入批号：1; 文件：结果.xlsx; 已导入：1; 有错：0" in log
         assert "上传表格" in log
 
     def test_neither_tick_is_set_beforehand(self, university: World, clerk: TestClient) -> None:
@@ -296,7 +296,7 @@ class TestConfirming:
         page = brought(clerk, row(LIN), row(QIAN), [LI.number, "李伟", "通过", "赔书"])
         again = confirm(clerk, page, with_conflicts="1")
         assert again.status_code == 409
-        assert "还有 1 行有错，所以什么也没有导入" in again.text
+        assert "未导入：有 1 行有错" in again.text
         assert 'name="with_conflicts" value="1" checked' in again.text
         assert verdict(university, LIN) is Verdict.HELD
         confirm(clerk, again, with_conflicts="1", without_wrong="1")
@@ -306,10 +306,10 @@ class TestConfirming:
         decided(university, QIAN, Verdict.HELD)
         page = brought(clerk, row(QIAN))
         again = confirm(clerk, page)
-        assert (again.status_code, "没有要导入的行" in again.text) == (409, True)
+        assert (again.status_code, "没有可导入的行" in again.text) == (409, True)
         assert confirm(clerk, again, with_conflicts="1").url.path == "/desk/import/batches/1"
         (result,) = sheets(clerk.get("/desk/import/batches/1/result.xlsx"))
-        assert str(result[-1][-1]).startswith("已办理，替换了原来的：不通过、赔书")
+        assert str(result[-1][-1]).startswith("已办理，替换原办理：不通过、赔书")
 
     def test_what_has_moved_since_is_shown_anew_and_nothing_is_entered(
         self, university: World, clerk: TestClient
@@ -318,7 +318,7 @@ class TestConfirming:
         decided(university, QIAN, Verdict.HELD)
         again = confirm(clerk, page, with_conflicts="1")
         assert again.status_code == 409
-        assert "预览之后，这些学生的状态有了变动" in again.text
+        assert "预览后，这些学生的状态有变动" in again.text
         assert "somebody" in section(again, "conflict")
         assert "checked" not in again.text
         assert verdict(university, LIN) is Verdict.HELD
@@ -364,18 +364,18 @@ class TestTakingItBack:
         was = university.verdicts()
         page = confirm(clerk, brought(clerk, row(LIN), row(QIAN, "不通过")))
         refused = undo(clerk, page, " ")
-        assert (refused.status_code, "撤销要写明原因" in refused.text) == (409, True)
+        assert (refused.status_code, "整批撤回须写明原因" in refused.text) == (409, True)
         university.later(minutes=1)
         university.decisions.withdraw(QIAN.number, "library", "somebody", university.now)
         university.later(minutes=1)
         done = undo(clerk, page)
-        assert "已随这一批撤销 1" in words(done)
-        assert "此前已被替换、撤回或到期 1" in words(done)
+        assert "已随整批撤回 1" in words(done)
+        assert "此前已替换、撤回或失效 1" in words(done)
         assert "传错了表" in done.text
         assert 'name="reason"' not in done.text
         assert university.verdicts() == was
         again = undo(clerk, page)
-        assert (again.status_code, "已经撤销过了" in again.text) == (409, True)
+        assert (again.status_code, "已整批撤回" in again.text) == (409, True)
         line = Audit(university.desk).newest(1)[0]
         assert (line.event, line.detail["withdrawn"]) == (AuditEvent.IMPORT_UNDONE, 1)
 
@@ -401,7 +401,7 @@ class TestTakingItBack:
         narrow(university, "college", QIAN.college)
         assert LIN.name not in clerk.get(page.url.path).text
         refused = undo(clerk, page)
-        assert (refused.status_code, "不能办理的学生" in refused.text) == (409, True)
+        assert (refused.status_code, "有学生不在办理范围内" in refused.text) == (409, True)
         assert verdict(university, LIN) is Verdict.CLEARED
 
 
@@ -409,14 +409,14 @@ class TestBringing:
     @pytest.mark.parametrize(
         ("content", "name", "says"),
         [
-            (b"", "结果.xlsx", "文件是空的"),
-            (b"\xd0\xcf\x11\xe0" + bytes(600), "结果.xls", "旧版的 .xls。请用 Excel 打开，另存为 .xlsx"),
-            (b"<html><table>", "结果.xls", "其实是一个网页"),
-            (b"PK\x03\x04 cut off", "结果.xlsx", "文件读不完整"),
+            (b"", "结果.xlsx", "文件为空"),
+            (b"\xd0\xcf\x11\xe0" + bytes(600), "结果.xls", "旧版 .xls。请用 Excel 打开，另存为 .xlsx"),
+            (b"<html><table>", "结果.xls", "文件内容是网页"),
+            (b"PK\x03\x04 cut off", "结果.xlsx", "文件不完整"),
             (b"\x89PNG", "图.png", "不是 Excel 工作簿"),
         ],
     )
-    def test_what_is_no_sheet_is_told_with_the_way_out(
+    def test_what_is_no_sheet_is_shown_with_the_fix(
         self, university: World, clerk: TestClient, content: bytes, name: str, says: str
     ) -> None:
         page = bring(clerk, content, name)
@@ -425,18 +425,18 @@ class TestBringing:
         assert 'type="file"' in page.text
 
     def test_no_file_and_a_column_that_stands_twice(self, clerk: TestClient) -> None:
-        assert "没有选文件" in bring(clerk, b"", "").text
+        assert "未选文件" in bring(clerk, b"", "").text
         page = bring(clerk, book([*HEAD, "办理结果"], [*row(LIN), "不通过"]))
-        assert "出现了两次" in page.text
+        assert "有重复的列名" in page.text
 
     def test_csv_is_a_sheet(self, university: World, clerk: TestClient) -> None:
         page = bring(clerk, text(HEAD, row(LIN), encoding="gb18030"), "结果.csv")
         assert confirm(clerk, page).url.path == "/desk/import/batches/1"
 
-    def test_more_than_is_allowed_is_told_and_not_read(self, university: World, clerk: TestClient) -> None:
+    def test_more_than_is_allowed_is_shown_and_not_read(self, university: World, clerk: TestClient) -> None:
         object.__setattr__(university.settings.desk, "most_bytes", 20_000)
         page = bring(clerk, bytes(40_000))
-        assert (page.status_code, "文件太大" in page.text) == (413, True)
+        assert (page.status_code, "文件超过" in page.text) == (413, True)
 
     @pytest.mark.parametrize(
         ("sent", "headers", "code"),
@@ -459,7 +459,7 @@ class TestBringing:
         assert clerk.get("/desk/import?step=finance").status_code == 404
         assert bring(clerk, book(HEAD, row(LIN)), query="?step=finance").status_code == 404
 
-    def test_a_reviewer_has_no_sheet_to_bring(self, university: World) -> None:
+    def test_a_reviewer_has_no_sheet_to_upload(self, university: World) -> None:
         with browser(university, "reviewer") as made:
             assert made.get("/desk/import").status_code == 403
             assert "/desk/import" not in made.get("/desk").text
@@ -544,6 +544,22 @@ def test_no_more_of_a_body_is_read_than_the_limit(university: World) -> None:
     assert taken < 20
 
 
+@pytest.mark.parametrize(
+    ("head", "result"),
+    [
+        (["学号", "姓名", "办理结果", "办理原因", "告知学生"], "无需办理"),
+        (["Student number", "Name", "Result", "Reason given", "Words for the student"], "Not needed"),
+    ],
+)
+def test_a_template_that_was_downloaded_before_its_columns_were_renamed_is_read(
+    clerk: TestClient, university: World, head: list[str], result: str
+) -> None:
+    page = bring(clerk, book(head, [LIN.number, LIN.name, result, "现场归还", "请带收据。"]))
+    confirm(clerk, page)
+    (decision,) = university.reader.decisions(COHORT)
+    assert (decision.verdict, decision.reason, decision.words) == (Verdict.EXEMPT, "现场归还", "请带收据。")
+
+
 def test_english_headers_are_those_of_the_catalogue() -> None:
     english = languages.load(("en",), ZoneInfo("Asia/Shanghai"))["en"]
     for chinese, word in (*COLUMNS.values(), *RESULTS.values()):
@@ -551,7 +567,7 @@ def test_english_headers_are_those_of_the_catalogue() -> None:
 
 
 def test_a_file_is_sent_before_it_is_deleted(university: World) -> None:
-    """A server that is told only where the file lies comes for it too late."""
+    """A server that is given only the path of the file comes for it too late."""
     token = new_token()
     university.accounts.open_session(hash_of(token), "librarian", university.now, longest=timedelta(hours=12))
     sent: list[Any] = []

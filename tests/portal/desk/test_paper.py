@@ -102,7 +102,7 @@ class TestSheetNumbers:
         for step in ("library", "finance", "final_review"):
             made = papers(university).of_step(step, visibility_of(university.settings, COHORT, step, EVERYBODY))
             assert made is not None
-            whole += [re.search(r"纸号 (\S+)", page)[1] for page in pages_of(paper_pdf.write(made))]  # type: ignore[index]  # every page has one
+            whole += [re.search(r"纸质单号 (\S+)", page)[1] for page in pages_of(paper_pdf.write(made))]  # type: ignore[index]  # every page has one
         assert len(whole) > 12
         assert len(set(whole)) == len(whole)
 
@@ -120,13 +120,13 @@ class TestOnASheet:
         for at, page in enumerate(pages, start=1):
             for said in (
                 "2019届", f"图书馆 · {COLLEGE} {CLASS}", "数据截至 5月25日 08:03", "打印于 2019年5月25日 08:06",
-                "学号", "姓名", "状态", "欠什么", "办理", "原因", "经手人签字", "办理时间", f"第 {at} 页，共 2 页",
-                "原因可只写编号：1 现场归还、2 赔书、3 数据有误",
+                "学号", "姓名", "状态", "未结内容", "办理", "办理依据", "经手人签字", "办理时间",
+                f"第 {at} 页，共 2 页", "办理依据可只写编号：1 现场归还、2 赔书、3 数据有误",
             ):  # fmt: skip
                 assert said in page, said
         assert "数据过期" not in pages[0]
 
-    def test_everybody_of_the_class_stands_on_it_and_nobody_else(self, university: World) -> None:
+    def test_everybody_of_the_class_is_on_it_and_nobody_else(self, university: World) -> None:
         text = self.sheet(university, class_=CLASS, college=COLLEGE)
         assert set(re.findall(r"^\d{8}$", text, re.MULTILINE)) == {one.number for one in FORTY}
 
@@ -147,24 +147,24 @@ class TestOnASheet:
         assert "…" in text
         assert "第3卷" not in text
 
-    def test_stale_is_said_at_the_head_and_in_each_row(self, university: World) -> None:
+    def test_stale_is_shown_at_the_head_and_in_each_row(self, university: World) -> None:
         university.later(hours=5)
         text = self.sheet(university, class_=CLASS, college=COLLEGE)
-        assert text.count("图书馆：数据过期（截至 5月25日 08:03）") == text.count("纸号 0525-1306-LIB-") == 2
+        assert text.count("图书馆：数据过期（截至 5月25日 08:03）") == text.count("纸质单号 0525-1306-LIB-") == 2
         assert text.count("数据过期") == 40 + 2
 
-    def test_a_review_shows_each_step_that_it_rests_on(self, university: World) -> None:
+    def test_a_review_shows_each_step_that_it_depends_on(self, university: World) -> None:
         text = self.sheet(university, "final_review", class_=SUN.class_name, college=SUN.college)
         for title in ("图书馆", "校计财处", "宿管中心", "资料室图书", "学院终审"):
             assert title in text.splitlines()
         assert "未到此步" in text
-        assert "欠什么" not in text
+        assert "未结内容" not in text
 
     def test_a_building_has_its_classes_on_one_sheet(self, university: World) -> None:
         text = self.sheet(university, building=QIAN.building)
         assert {QIAN.number, SUN.number} == set(re.findall(r"^\d{8}$", text, re.MULTILINE))
         assert "班级" in text.splitlines()
-        assert re.search(r"纸号 0525-0806-LIB-B\d+-1", text)
+        assert re.search(r"纸质单号 0525-0806-LIB-B\d+-1", text)
 
     def test_each_class_begins_a_page(self, university: World) -> None:
         pages = self.sheet(university).split("山海大学")[1:]
@@ -182,14 +182,14 @@ class TestOnASheet:
         assert stale is not None
         assert [line.open for line in stale.parts[0].lines] == [True, True]
 
-    def test_it_is_said_in_english(self, university: World) -> None:
+    def test_it_is_shown_in_english(self, university: World) -> None:
         visibility = visibility_of(university.settings, COHORT, "library", EVERYBODY)
         made = papers(university, "en").of_step("library", visibility, {"class": CLASS})
         assert made is not None
         text = text_of(paper_pdf.write(made))
-        assert "Sheet 0525-0806-LIB-" in text
+        assert "Sheet number 0525-0806-LIB-" in text
         assert re.search(r"Page 1 of \d", text)
-        assert not re.search("学号|办理|纸号", text)
+        assert not re.search("学号|办理|纸质单号", text)
 
 
 def a_set(
@@ -200,7 +200,7 @@ def a_set(
         notices=["打印于 5月25日"],
         parts=[PaperSection("图书馆", "0525-0800-LIB-1", columns, lines)],
         how=["打勾"],
-        wording=Wording("纸号", "%(page)s/%(pages)s", "字库没有：", "zh-CN"),
+        wording=Wording("纸质单号", "%(page)s/%(pages)s", "字库缺字以〓代替，依次是：", "zh-CN"),
         printed_at=MORNING,
         upright=True,
     )
@@ -222,8 +222,8 @@ class TestThePrinting:
         with caplog.at_level(logging.WARNING):
             first, second = pages_of(paper_pdf.write(a_set(PaperRow(["王\U00031350明"]), *lines)))
         assert "王〓明" in first
-        assert "字库没有： U+31350" in first
-        assert "字库没有" not in second
+        assert "依次是： U+31350" in first
+        assert "字库缺字" not in second
         assert not caplog.records
 
     @given(name=st.text("阿卜杜热合曼· abcdeWM", min_size=1, max_size=120))
@@ -308,7 +308,7 @@ class TestForWhom:
             "不通过 2 项",
         ):
             assert said in text
-        assert f"纸号 0525-0806-SLIP-{LIN.number}-1" in text
+        assert f"纸质单号 0525-0806-SLIP-{LIN.number}-1" in text
         assert "未清退" not in text
         assert "未办理" not in text
 
@@ -320,7 +320,7 @@ class TestForWhom:
     def test_nobody_prints_a_slip_of_who_stands_outside(self, signed_in: SignedIn, number: str) -> None:
         answer = self.printed(signed_in("reviewer"), "/desk/paper/slip.pdf", number=number)
         assert answer.status_code == 404
-        assert f"没有可打印的 {number}" in answer.text
+        assert f"无法打印 {number}" in answer.text
         assert LIN.name not in answer.text
 
     def test_a_blank_slip_names_nobody(self, signed_in: SignedIn) -> None:
@@ -405,15 +405,15 @@ class TestEntering:
             "preview", **SHEET, done=[*ALL, "20990009"], words="已在现场核对",
             reason=["赔书", *["现场归还"] * 40], file=["馆字 12", *[""] * 40],
         )  # fmt: skip
-        assert "预览：还没有录入。" in page
-        assert "名单上没有这个学号" in row_of(page, "20990009")
+        assert "预览：尚未录入。" in page
+        assert "该学号不在离校名单中" in row_of(page, "20990009")
         assert "录入" in row_of(page, ALL[0])
         assert not batches(university).batches()
         page = clerk.press("confirm")
-        assert "有错误的行。" in page
+        assert "有的行有错。" in page
         page = clerk.press("confirm", without_wrong="1")
         assert "录入 40 人。" in page
-        assert "1 行没有录入" in page
+        assert "1 行未录入" in page
         decided_at = datetime(2019, 5, 25, 0, 1, tzinfo=UTC)
         assert self.decided(university, ALL[0]) == (
             Verdict.CLEARED, "赔书", "馆字 12", "0525-0230-LIB-3-1", decided_at, university.now, "已在现场核对",
@@ -441,17 +441,17 @@ class TestEntering:
         token = token_in(clerk.browser.get(path))
         nothing = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": " "})
         assert nothing.status_code == 422
-        assert "请写明为什么撤回。" in nothing.text
+        assert "请写明撤回原因。" in nothing.text
         page = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": "录错了班"}).text
         assert "撤回：录错了班" in page
-        assert page.count("已撤回或被替换") == 2
-        assert "有效（已发证，没有撤回）" in page
+        assert page.count("已撤回或替换") == 2
+        assert "有效（已发证，未撤回）" in page
         assert [university.verdict(number, "library") for number in ALL[:3]] == [
             Verdict.CLEARED, Verdict.HELD, Verdict.HELD,
         ]  # fmt: skip
         again = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": "再来一次"})
         assert again.status_code == 409
-        assert "没有撤回" in again.text
+        assert "未撤回" in again.text
         (line,) = Audit(university.desk).newest(event=AuditEvent.PAPER_TAKEN_BACK)
         assert line.detail["students"] == 2
 
@@ -499,7 +499,7 @@ class TestEntering:
         page = clerk.press("preview", **SHEET, done=clerk.fields["number"], words="话" * 500, file=["号" * 100] * 200)
         assert clerk.answer is not None
         assert clerk.answer.status_code == 200
-        assert page.count("名单上没有这个学号") == 160
+        assert page.count("该学号不在离校名单中") == 160
 
     def test_a_preview_that_no_longer_holds_is_shown_anew(self, university: World, clerk: Clerk) -> None:
         clerk.open(college=COLLEGE, **{"class": CLASS})
@@ -511,7 +511,7 @@ class TestEntering:
         assert clerk.answer is not None
         assert clerk.answer.status_code == 409
         assert unfilled(DecisionCode.OVERTAKEN, PAPER) in page
-        assert "现有决定：数据有误（other, 5月25日" in row_of(page, ALL[0])
+        assert "现有办理：数据有误（other, 5月25日" in row_of(page, ALL[0])
         assert not batches(university).batches()
         clerk.press("confirm")
         assert university.verdict(ALL[0], "library") is Verdict.HELD
@@ -535,14 +535,14 @@ class TestEntering:
         assert not batches(university).batches()
         assert "录入 3 人。" in clerk.press("confirm")
 
-    def test_the_same_sheet_twice_is_told_and_enters_nothing_twice(self, university: World, clerk: Clerk) -> None:
+    def test_the_same_sheet_twice_is_shown_and_enters_nothing_twice(self, university: World, clerk: Clerk) -> None:
         clerk.paste(" ".join(ALL[:2]))
         clerk.press("preview", **SHEET, done=ALL[:2])
         clerk.press("confirm")
         clerk.paste(" ".join(ALL[:2]))
         page = clerk.press("preview", **SHEET, done=ALL[:2])
-        assert "这个纸号录入过" in page
-        assert "系统里已是这样" in row_of(page, ALL[0])
+        assert "该纸质单号已录入" in page
+        assert "与现有办理一致" in row_of(page, ALL[0])
         assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         with reading(university.engine) as connection:
             assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 2
@@ -586,4 +586,4 @@ class TestEntering:
         assert clerk.answer.status_code == 400
 
     def test_a_class_that_is_done_says_so(self, university: World, clerk: Clerk) -> None:
-        assert "那里已经没有未办妥的学生" in clerk.open(college=QIAN.college, **{"class": QIAN.class_name})
+        assert "该处没有未办结的学生" in clerk.open(college=QIAN.college, **{"class": QIAN.class_name})

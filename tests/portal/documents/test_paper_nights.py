@@ -48,9 +48,9 @@ def everything_in(folder: Path) -> set[str]:
 def laid(folder: Path, *days: str) -> None:
     """Lay down nights as they are written, each with one sheet."""
     for day in days:
-        (folder / day / "按事项").mkdir(parents=True)
-        (folder / day / "按事项" / "图书馆.pdf").write_bytes(b"%PDF-")
-        (folder / day / paper_nights._OURS).write_text('["按事项/图书馆.pdf"]', encoding="utf-8")
+        (folder / day / "按环节").mkdir(parents=True)
+        (folder / day / "按环节" / "图书馆.pdf").write_bytes(b"%PDF-")
+        (folder / day / paper_nights._OURS).write_text('["按环节/图书馆.pdf"]', encoding="utf-8")
 
 
 class TestPrinting:
@@ -59,16 +59,16 @@ class TestPrinting:
     ) -> None:
         found = printed(university, tmp_path / "sheets")
         assert set(found) == {
-            "按事项/图书馆.pdf", "按事项/校计财处.pdf", "按事项/宿管中心.pdf", "按事项/资料室图书.pdf",
-            "按事项/学院终审.pdf", "按班级/地球科学学院-011151.pdf", "按班级/资源学院-021152.pdf",
+            "按环节/图书馆.pdf", "按环节/校计财处.pdf", "按环节/宿管中心.pdf", "按环节/资料室图书.pdf",
+            "按环节/学院终审.pdf", "按班级/地球科学学院-011151.pdf", "按班级/资源学院-021152.pdf",
             "按班级/资源学院-S0216.pdf", "按班级/资源学院-资勘_0211_1_.pdf", "按班级/资源学院-资勘_0211_1_ (2).pdf",
             "按班级/资源学院.pdf", "空白单.pdf",
         }  # fmt: skip
         text = text_of(found["按班级/地球科学学院-011151.pdf"].read_bytes())
         assert LIN.number in text
         assert QIAN.number not in text
-        assert "各事项 · 地球科学学院 011151" in text
-        assert QIAN.number in text_of(found["按事项/图书馆.pdf"].read_bytes())
+        assert "各环节 · 地球科学学院 011151" in text
+        assert QIAN.number in text_of(found["按环节/图书馆.pdf"].read_bytes())
 
     @pytest.mark.skipif(os.name == "nt", reason="there are no such modes")
     def test_nobody_but_this_user_may_read_it(self, university: World, tmp_path: Path) -> None:
@@ -120,16 +120,16 @@ class TestPrinting:
         monkeypatch.setattr(paper_pdf, "write", overtaken)
         assert printed(university, tmp_path) == {}
         assert everything_in(tmp_path) >= {NIGHT}
-        assert (tmp_path / NIGHT / "按事项" / "图书馆.pdf").read_bytes() == b"%PDF-"
+        assert (tmp_path / NIGHT / "按环节" / "图书馆.pdf").read_bytes() == b"%PDF-"
         assert not list(tmp_path.glob(".unfinished*"))
 
     def test_it_is_narrowed_to_steps_and_classes(self, university: World, tmp_path: Path) -> None:
         def names(narrowed: PrintSelection) -> set[str]:
             return set(printed(university, tmp_path, f"2019-05-25-{len(list(tmp_path.iterdir())):06}", narrowed))
 
-        assert names(PrintSelection(steps=["dorm"])) == {"按事项/宿管中心.pdf", "空白单.pdf"}
+        assert names(PrintSelection(steps=["dorm"])) == {"按环节/宿管中心.pdf", "空白单.pdf"}
         assert names(PrintSelection(classes=["021152"])) == {"按班级/资源学院-021152.pdf", "空白单.pdf"}
-        assert names(PrintSelection(["dorm"], ["021152"])) == {"按事项/宿管中心-资源学院-021152.pdf", "空白单.pdf"}
+        assert names(PrintSelection(["dorm"], ["021152"])) == {"按环节/宿管中心-资源学院-021152.pdf", "空白单.pdf"}
 
 
 def _no_room(_path: Path) -> None:
@@ -153,7 +153,7 @@ class TestKeeping:
         prune(tmp_path, 1, MORNING)
         assert everything_in(tmp_path) == {
             "2019-05-20", "2019-05-21", "2019-05-21/clearance-paper.json", "2019-05-22", "2019-05-22/签过字的.pdf",
-            "2019-05-24", "2019-05-24/clearance-paper.json", "2019-05-24/按事项", "2019-05-24/按事项/图书馆.pdf",
+            "2019-05-24", "2019-05-24/clearance-paper.json", "2019-05-24/按环节", "2019-05-24/按环节/图书馆.pdf",
             "notes",
         }  # fmt: skip
 
@@ -162,7 +162,7 @@ class TestKeeping:
         outside = tmp_path / "keep.pdf"
         outside.write_bytes(b"theirs")
         (tmp_path / "2019-05-22" / "link").symlink_to(tmp_path)
-        listed = ["../keep.pdf", str(outside), "link/keep.pdf", "按事项/../../keep.pdf"]
+        listed = ["../keep.pdf", str(outside), "link/keep.pdf", "按环节/../../keep.pdf"]
         (tmp_path / "2019-05-22" / paper_nights._OURS).write_text(json.dumps(listed), encoding="utf-8")
         prune(tmp_path, 1, MORNING)
         assert outside.exists()

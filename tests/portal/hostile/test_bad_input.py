@@ -71,7 +71,7 @@ class TestNumbers:
         asked = {
             ("admin", "/runs?before="): 200,
             ("admin", "/audit?before="): 200,
-            ("admin", "/strangers?page="): 200,
+            ("admin", "/unmatched?page="): 200,
             ("reviewer", "/desk/certificates?after="): 200,
         }
         for number in TOO_LARGE:
@@ -80,7 +80,7 @@ class TestNumbers:
                 assert answer.status_code == status, path
             sent = {
                 ("reviewer", "/desk/certificates/hand-over"): ({"certificate": number}, (200, 400, 409, 422)),
-                ("admin", "/accounts/dean/take"): ({"grant": number}, (404, 409, 422)),
+                ("admin", "/accounts/dean/revoke-grant"): ({"grant": number}, (404, 409, 422)),
                 ("admin", "/accounts/dean/confirm"): ({"change": number}, (422,)),
                 ("admin", "/accounts/dean/refuse"): ({"change": number}, (422,)),
                 ("admin", "/own/end"): ({"session": number}, (303,)),
@@ -105,7 +105,7 @@ class TestNumbers:
             for (who, path), form in forms.items():
                 answer = _sent(visits, who, path, form)
                 assert answer.status_code < 500, path
-                assert "时间读不懂" in answer.text, path
+                assert "时间无法识别" in answer.text, path
 
     def test_a_promised_length_of_4400_digits_is_too_long(self, visits: Visits) -> None:
         browser = visits.browser("librarian", Door.SESSION)
@@ -130,7 +130,7 @@ class TestText:
         browser = visits.browser("dean", Door.SESSION)
         for path in (f"/students/{bad}", f"/{bad}", f"/students?number={bad}", f"/lists?{bad}=1", f"/static/{bad}"):
             answer = browser.get(path)
-            assert (answer.status_code, "无法处理这个请求" in answer.text) == (400, True), path
+            assert (answer.status_code, "无法处理该请求" in answer.text) == (400, True), path
             assert answer.headers["cache-control"] != ""
         english = browser.get(f"/lists?lang=en&college={bad}")
         assert (english.status_code, "cannot be processed" in english.text) == (400, True)
@@ -208,7 +208,7 @@ class TestFaults:
         monkeypatch.setattr(bounds, "number", lambda _text, _digits=0: 2**63)
         with capture_logs() as lines:
             answer = visits.browser("admin", Door.SESSION).get("/runs?before=1")
-        assert (answer.status_code, "无法处理这个请求" in answer.text) == (400, True)
+        assert (answer.status_code, "无法处理该请求" in answer.text) == (400, True)
         (line,) = lines
         assert (line["event"], line["log_level"], line["path"]) == ("value refused by the database", "warning", "/runs")
         assert "exc_info" not in line

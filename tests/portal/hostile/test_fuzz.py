@@ -272,7 +272,7 @@ def fuzzing(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fu
 
 
 @pytest.mark.property
-def test_nothing_that_anybody_sends_breaks_a_page_or_brings_a_secret_into_the_log(
+def test_nothing_that_anybody_sends_breaks_a_page_or_puts_a_secret_into_the_log(
     fuzzing: Fuzzing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answered: set[int] = set()

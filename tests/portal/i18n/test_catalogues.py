@@ -24,10 +24,10 @@ NOT_TRANSLATED: Mapping[str, str] = {
     "portal/i18n/languages.py": r"中文|[年月日元 ]+",
     # Family names of two characters.
     "portal/present/masking.py": r"[\u4e00-\u9fff]+",
-    # Dates as offices write them.
-    "portal/desk/imports/results.py": r"\(\\d.*",
+    # Dates as offices write them, and a column of older templates.
+    "portal/desk/imports/results.py": r"\(\\d.*|办理原因",
     # Files that a command of the operator writes.
-    "portal/documents/paper_nights.py": r"按事项|按班级|空白单\.pdf",
+    "portal/documents/paper_nights.py": r"按环节|按班级|空白单\.pdf",
 }
 
 

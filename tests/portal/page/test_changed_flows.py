@@ -18,22 +18,22 @@ from tests.world import SETTINGS, World
 OF_CLASS = "college=资源学院&class=021152"
 #: Account → what it looks at.
 ADDRESSES = {
-    LIN.number: ("/", "/objection?step=library", "/objection/1/record"),
+    LIN.number: ("/", "/appeal?step=library", "/appeal/1/record"),
     "dean": (
         "/overview", "/overview/days", "/lists?wanted=all", "/lists.xlsx?wanted=all", f"/lists/reminder?{OF_CLASS}",
         "/report", "/report.xlsx", f"/students/{SUN.number}", f"/students/{LIN.number}",
     ),
     "librarian": (
-        "/desk", "/desk/paper", "/desk/paper.pdf", f"/desk/students/{LIN.number}", "/desk/objections",
-        "/desk/objections/1", "/desk/objections/1/record", "/desk/import", "/desk/import/batches",
+        "/desk", "/desk/paper", "/desk/paper.pdf", f"/desk/students/{LIN.number}", "/desk/appeals",
+        "/desk/appeals/1", "/desk/appeals/1/record", "/desk/import", "/desk/import/batches",
         "/desk/import/batches/1", "/desk/import/batches/1/result.xlsx", "/desk/paper/entry",
     ),
     "reviewer": (
-        "/desk", f"/desk/students/{SUN.number}", "/desk/classes", f"/desk/classes/morning?{OF_CLASS}",
-        "/desk/certificates", "/desk/certificates.xlsx", "/desk/certificates/issue", "/desk/look-again",
+        "/desk", f"/desk/students/{SUN.number}", "/desk/classes", f"/desk/classes/review?{OF_CLASS}",
+        "/desk/certificates", "/desk/certificates.xlsx", "/desk/certificates/issue", "/desk/review-again",
         f"/desk/send-back?student={SUN.number}", "/desk/sent-back",
     ),
-    "admin": ("/sources", "/runs", "/runs/2", "/strangers", "/accounts", "/accounts/librarian", "/audit"),
+    "admin": ("/sources", "/runs", "/runs/2", "/unmatched", "/accounts", "/accounts/librarian", "/audit"),
 }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_no_page_says_that_a_student_is_clear_and_none_breaks(sqlite_world: Worl
         answer = browser.get(f"/api/v1/students/{SUN.number}", headers=bearing(secret)).json()
         assert "可领证" not in str(answer)
         assert not answer["steps"] or not all(step["clear"] for step in answer["steps"])
-        assert "已失效" in browser.get(f"/verify/{slip}").text
+        assert "该离校单已失效" in browser.get(f"/verify/{slip}").text
         let_in(browser, SUN.number)
         assert "可领证" not in headline(browser.get("/").text)
         for form in ("/slip", "/slip.pdf"):

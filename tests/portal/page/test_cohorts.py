@@ -153,31 +153,31 @@ def test_a_student_of_two_cohorts_chooses_and_keeps_the_choice_from_page_to_page
         assert not astray, f"{path}: {astray}"
         forms = {form["action"] for form in Page(answer).forms()}
         waiting += sorted(leading - seen - {"/?cohort=2019", *forms})
-    assert "/objection?cohort=2019w&step=library" in seen
+    assert "/appeal?cohort=2019w&step=library" in seen
     # Another cohort's key, or one that she is not on, leads to the first of her own.
     assert "<span>2019届</span>" in browser.get("/?cohort=1999").text
 
 
-def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
+def test_appeal_recheck_and_slip_are_about_the_cohort_that_was_chosen(
     university: World, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recheck, "PATIENCE", 0)
     in_both(university)
     browser = signed_in(LIN.number)
-    where = "/objection?cohort=2019w&step=library"
+    where = "/appeal?cohort=2019w&step=library"
     form = {"form_token": token_in(browser.get(where)), "step": "library", "item": "loan:B0001", "text": "已还"}
-    sent = browser.post("/objection?cohort=2019w", data=form, follow_redirects=False)
+    sent = browser.post("/appeal?cohort=2019w", data=form, follow_redirects=False)
     assert sent.headers["location"] == "/?cohort=2019w"
     raised = Appeals(university.desk)
     assert raised.of_student("2019", LIN.number) == ()
     (one,) = raised.of_student("2019w", LIN.number)
     winter, summer = browser.get("/?cohort=2019w").text, browser.get("/?cohort=2019").text
-    record = f"/objection/{one.appeal}/record?cohort=2019w"
+    record = f"/appeal/{one.appeal}/record?cohort=2019w"
     assert record in hrefs(winter)
     assert "已还" not in summer
     assert browser.get(record).status_code == 200
-    assert browser.get(f"/objection/{one.appeal}/record?cohort=2019").status_code == 404
-    taken = browser.post(f"/objection/{one.appeal}/withdraw?cohort=2019w", data=form, follow_redirects=False)
+    assert browser.get(f"/appeal/{one.appeal}/record?cohort=2019").status_code == 404
+    taken = browser.post(f"/appeal/{one.appeal}/withdraw?cohort=2019w", data=form, follow_redirects=False)
     assert taken.headers["location"] == "/?cohort=2019w"
     assert not raised.of_student("2019w", LIN.number)[0].waits
     # A recheck is asked of that cohort; the page of the other one is as before.
@@ -220,10 +220,10 @@ def test_every_link_and_form_of_the_staff_keeps_the_cohort(
         ]
         pages |= new.keys()
     expected = {
-        "admin": {"/accounts/N?cohort", "/announcements/new?cohort", "/audit?cohort", "/runs/N?", "/strangers?cohort"},
+        "admin": {"/accounts/N?cohort", "/announcements/new?cohort", "/audit?cohort", "/runs/N?", "/unmatched?cohort"},
         "dean": {"/overview/days?cohort", "/report?cohort", "/students/N?cohort", "/sources?cohort"},
-        "librarian": {"/desk/objections/N?cohort,step", "/desk/import?cohort,step", "/desk/paper?cohort,step"},
-        "reviewer": {"/desk/classes?cohort,step", "/desk/certificates?cohort,step", "/desk/look-again?cohort,step"},
+        "librarian": {"/desk/appeals/N?cohort,step", "/desk/import?cohort,step", "/desk/paper?cohort,step"},
+        "reviewer": {"/desk/classes?cohort,step", "/desk/certificates?cohort,step", "/desk/review-again?cohort,step"},
     }
     assert expected[account] <= pages, expected[account] - pages
 

@@ -1,4 +1,4 @@
-"""Charts: what is drawn is what was counted, and it can be told apart without colour."""
+"""Charts: what is drawn is what was counted, and each part is distinguishable without colour."""
 
 import pytest
 from hypothesis import given

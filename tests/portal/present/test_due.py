@@ -100,7 +100,7 @@ def test_the_hours_are_those_of_the_students_campus(sqlite_world: World) -> None
     )
     steps = [own if one.key == "library" else one for one in settings.step]
     told = settings.model_copy(
-        update={"step": steps, "desk": settings.desk.model_copy(update={"objection_due": timedelta(hours=4)})}
+        update={"step": steps, "desk": settings.desk.model_copy(update={"appeal_due": timedelta(hours=4)})}
     )
     assert due_at(told, "library", "南望山", at(5, 8)) == at(5, 15)
     assert due_at(told, "library", "未来城", at(5, 8)) == at(5, 12)

@@ -44,7 +44,7 @@ CHANGE = SettingsPlan(
 
 
 def raised() -> Iterator[GuardReason]:
-    """Have the guard object to everything that it objects to."""
+    """Have the guard give every reason that it has."""
     histories = (
         (replace(CALM, first=True), moving(HELD, CLEARED, 1)),
         (replace(CALM, question_changed=True), moving(HELD, CLEARED, 1)),
@@ -83,7 +83,7 @@ def test_the_guard_raises_every_kind_there_is() -> None:
 
 
 @pytest.mark.parametrize("one", APPEALS, ids=lambda one: str(one)[:50])
-def test_each_is_said_in_both_languages_with_all_its_figures(one: GuardReason) -> None:
+def test_each_is_shown_in_both_languages_with_all_its_figures(one: GuardReason) -> None:
     for language in SPOKEN.values():
         said = guard_reasons.reason_text(language, one)
         assert "%(" not in said
@@ -99,7 +99,7 @@ def test_each_comes_back_as_it_was_kept(one: GuardReason) -> None:
     assert unpacked(packed([one])) == (one,)
 
 
-def test_what_is_not_yet_done_is_told_apart_from_something_owed() -> None:
+def test_what_is_not_yet_done_is_distinguished_from_something_owed() -> None:
     (one,) = judge(moving(CLEARED, HELD, 5000), Means.STATUS, LIMITS, CALM, first_applies=False)
     assert "“不通过”" in guard_reasons.reason_text(SPOKEN["zh"], one)
     assert "“未办理”" in guard_reasons.reason_text(SPOKEN["zh"], one, undone=True)

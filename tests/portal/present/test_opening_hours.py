@@ -43,7 +43,9 @@ def at(day: date, hour: int, minute: int = 0, second: int = 0) -> datetime:
         (0, 0, 0, OpeningState(next_day=DAY, next_minute=480)),
     ],
 )
-def test_the_door_turns_at_the_very_minute(hour: int, minute: int, second: int, expected: OpeningState) -> None:
+def test_the_office_opens_and_closes_at_the_very_minute(
+    hour: int, minute: int, second: int, expected: OpeningState
+) -> None:
     assert door(OFFICE, ORDINARY, at(DAY, hour, minute, second)) == expected
 
 
@@ -81,24 +83,24 @@ def test_an_office_without_hours_opens_on_no_day() -> None:
 def test_the_clock_is_the_institutions_whatever_zone_the_moment_comes_in() -> None:
     chinese = languages.load(["zh"], ZONE)["zh"]
     # 11:30 in Shanghai, to the minute.
-    assert say_door(chinese, OFFICE, ORDINARY, datetime(2019, 6, 5, 3, 29, tzinfo=UTC)) == ("现在开门，至 11:30", True)
+    assert say_door(chinese, OFFICE, ORDINARY, datetime(2019, 6, 5, 3, 29, tzinfo=UTC)) == ("开放中，至 11:30", True)
     assert say_door(chinese, OFFICE, ORDINARY, datetime(2019, 6, 5, 3, 30, tzinfo=UTC)) == (
-        "现在不开门。下次开门：今天 14:30",
+        "休息中。今天 14:30 开放",
         False,
     )
     # Late on Tuesday in London is Wednesday morning there.
-    assert say_door(chinese, OFFICE, ORDINARY, datetime(2019, 6, 4, 23, 59, tzinfo=UTC))[0].endswith("今天 8:00")
+    assert say_door(chinese, OFFICE, ORDINARY, datetime(2019, 6, 4, 23, 59, tzinfo=UTC))[0].endswith("今天 8:00 开放")
 
 
 def test_it_says_tomorrow_or_which_day() -> None:
     chinese, english = languages.load(["zh", "en"], ZONE).values()
     eve = at(date(2019, 6, 6), 18)
     away = Calendar(holidays=(Days(first=date(2019, 6, 7), last=date(2019, 6, 9)),))
-    assert say_door(chinese, OFFICE, ORDINARY, at(DAY, 17))[0] == "现在不开门。下次开门：明天 8:00"
-    assert say_door(chinese, OFFICE, away, eve)[0] == "现在不开门。下次开门：6月10日（周一）8:00"
+    assert say_door(chinese, OFFICE, ORDINARY, at(DAY, 17))[0] == "休息中。明天 8:00 开放"
+    assert say_door(chinese, OFFICE, away, eve)[0] == "休息中。6月10日（周一）8:00 开放"
     assert say_door(english, OFFICE, away, eve)[0] == "Closed now. Opens on Monday, 10 June, at 8:00"
     assert say_door(english, OFFICE, away, at(DAY, 9))[0] == "Open now, until 11:30"
-    assert say_door(chinese, OpenHours(), away, eve)[0] == "近期不开门，请先打电话"
+    assert say_door(chinese, OpenHours(), away, eve)[0] == "近期不开放，请先电话咨询"
 
 
 def test_the_hours_are_written_out_for_each_kind_of_day_that_has_any() -> None:
@@ -123,7 +125,7 @@ def test_hours_are_read_however_the_line_is_drawn(written: str) -> None:
         ({"workday": ["8:00-12:00", "12:00-14:00"]}, "join those that touch"),
     ],
 )
-def test_hours_that_cannot_be_are_refused_with_the_way_out(wrong: dict[str, Any], says: str) -> None:
+def test_hours_that_cannot_be_are_refused_with_the_fix(wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         OpenHours.model_validate(wrong)
 

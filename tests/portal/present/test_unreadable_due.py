@@ -23,7 +23,7 @@ UNCLEAR = Obligation("loan", "地质学", None, None, "B1", due_unreadable=True)
         ("en", "due date unreadable", "“地质学” due date unreadable"),
     ],
 )
-def test_it_is_said_in_both_languages(code: str, words: str, said: str) -> None:
+def test_it_is_shown_in_both_languages(code: str, words: str, said: str) -> None:
     language = languages.load(["zh", "en"], ZoneInfo("Asia/Shanghai"))[code]
     (line,) = reasons.owed(language, [UNCLEAR], NOW)
     assert (line.due, line.overdue) == (words, False)

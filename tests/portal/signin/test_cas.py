@@ -119,7 +119,7 @@ def test_a_goal_elsewhere_is_dropped(portal: Open) -> None:
         assert str(page.url) == f"{portal.address}/"
 
 
-def test_the_way_back_is_the_public_address_whatever_the_request_says(portal: Open) -> None:
+def test_the_callback_is_the_public_address_whatever_the_request_says(portal: Open) -> None:
     with httpx.Client(trust_env=False) as browser:
         answer = browser.get(
             f"{portal.address}/sign-in/cas", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
@@ -158,7 +158,7 @@ class TestTheTicket:
             at_the_server(mine)
             answer = mine.get(back)
             assert answer.status_code == 400
-            assert "登录没有完成" in answer.text
+            assert "登录未完成" in answer.text
             assert "登录" in mine.get("/").text
         assert portal.lines(AuditEvent.SIGNED_IN) == ()
 
@@ -176,7 +176,7 @@ class TestTheTicket:
             (service,) = parse_qs(urlsplit(str(at_the_server(browser).url)).query)["service"]
             answer = browser.get(f"{service}&ticket={ticket}")
             assert answer.status_code == 403
-            assert "登录没有完成" in answer.text
+            assert "登录未完成" in answer.text
 
 
 class TestSigningOut:
@@ -253,4 +253,4 @@ def test_a_server_that_is_down_is_a_kind_page_and_a_503(tmp_path: Path) -> None:
         (service,) = parse_qs(urlsplit(browser.get("/sign-in/cas").headers["location"]).query)["service"]
         answer = browser.get(f"{service}&ticket=ST-1")
         assert answer.status_code == 503
-        assert "没有回应" in answer.text
+        assert "没有响应" in answer.text

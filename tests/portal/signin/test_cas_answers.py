@@ -177,7 +177,7 @@ def test_a_ticket_of_a_proxy_counts_only_where_the_settings_name_every_proxy() -
             CasServer(Cas(url=url)).validated("PT-1", "http://127.0.0.1/x")
 
 
-def test_proxies_that_are_told_as_text_are_proxies() -> None:
+def test_proxies_given_as_text_are_proxies() -> None:
     assert read_answer(success(f"{USER}<cas:proxies>https://a</cas:proxies>")).proxies == ("https://a",)
 
 
@@ -223,7 +223,7 @@ def test_the_domain_of_the_settings_is_taken_off_and_no_other(user: str, name: s
         (success("<cas:user>2015<!-- -->1001</cas:user>"), "the user has an element, a comment or an instruction"),
     ],
 )
-def test_an_answer_that_cannot_be_trusted_is_told_by_what_it_is(body: bytes, told: str) -> None:
+def test_an_answer_that_cannot_be_trusted_is_shown_by_what_it_is(body: bytes, told: str) -> None:
     with answering(body) as url, pytest.raises(SignInRefused) as refused:
         CasServer(Cas(url=url)).validated("ST-1", "http://127.0.0.1/x")
     assert told in str(refused.value)
@@ -232,7 +232,7 @@ def test_an_answer_that_cannot_be_trusted_is_told_by_what_it_is(body: bytes, tol
     assert ("how it writes this person's name" if tampered else "`validation` in [auth.cas]") in str(refused.value)
 
 
-def test_an_attribute_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_an_attribute_that_is_not_there_is_shown_with_those_that_are() -> None:
     body = success(f"{USER}<cas:attributes><cas:Number>1</cas:Number><cas:cn>秘密</cas:cn></cas:attributes>")
     with answering(body, "application/xml") as url, pytest.raises(SignInRefused) as refused:
         CasServer(Cas(url=url, attribute="number")).validated("ST-1", "http://127.0.0.1/x")
@@ -345,7 +345,7 @@ def test_a_good_answer_with_another_status_lets_nobody_in(
     assert str(refused).endswith(".")
 
 
-def test_a_server_out_of_reach_is_told_with_its_address_and_the_cause(tmp_path: Path) -> None:
+def test_a_server_out_of_reach_is_shown_with_its_address_and_the_cause(tmp_path: Path) -> None:
     authority = tmp_path / "authority.pem"
     authority.write_text("nothing", encoding="utf-8")
     with answering(b"") as plain:
@@ -383,7 +383,7 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(monkeypatch: pytest.Mon
     assert refused.value.code is SignInCode.UNAVAILABLE
 
 
-def test_the_log_is_told_no_ticket(asked: Callable[[bytes, int], SignInRefused]) -> None:
+def test_the_log_has_no_ticket(asked: Callable[[bytes, int], SignInRefused]) -> None:
     assert "ST-1" not in str(asked(b"", 500))
     assert "ST-1" not in str(
         asked(response('<cas:authenticationFailure code="X">ST-1</cas:authenticationFailure>'), 200)

@@ -76,7 +76,7 @@ def test_a_student_who_stays_may_come_in_to_read_why(tmp_path: Path) -> None:
         assert arrive(portal).status_code == 303
 
 
-def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_is_told_how(tmp_path: Path) -> None:
+def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_reads_how(tmp_path: Path) -> None:
     with answering(vouching(f"{LIN.number}@Stu.example.edu")) as url:
         settings = f'[auth.cas]\nurl = "{url}"\n'
         with opened(tmp_path / "without", settings) as portal, capture_logs() as said:
@@ -95,7 +95,7 @@ def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_i
             with capture_logs() as said:
                 page = arrive(portal)
             assert page.status_code == 403
-            assert f"认出了“{LIN.number}@Stu.example.edu”" in page.text
+            assert f"已确认“{LIN.number}@Stu.example.edu”" in page.text
             assert portal.world.accounts.listed() == ()
         (entry,) = [entry for entry in said if entry["event"] == "sign-in refused"]
         assert 'strip_domain = "example.edu" in [auth.cas]' in entry["message"]

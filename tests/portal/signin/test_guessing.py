@@ -167,7 +167,7 @@ class TestTheStrictProfile:
         university.later(days=90)
         browser = worker(university, **STRICT)
         page = enter(browser, LIN.number)
-        assert "密码用得太久了" in page.text
+        assert "密码使用时间过长" in page.text
         assert browser.get("/", follow_redirects=False).headers["location"] == "/new-password"
         assert "相同" in set_password(browser, PASSWORD).text
         assert set_password(browser, "lampe-birne-treppe").url.path == "/"

@@ -151,7 +151,7 @@ class TestTheDirectory:
             asked(slapd, **by_mail, strip_domain="stu.example.edu").name_of("twin-a", WORD)
         assert asked(slapd, **by_mail).name_of("zhou", WORD) == "2015150001@stu.example.edu"
 
-    def test_that_fails_is_told_with_its_address_the_cause_and_what_helps(self, slapd: Served) -> None:
+    def test_that_fails_is_shown_with_its_address_the_cause_and_what_helps(self, slapd: Served) -> None:
         own = {"bind_dn": SEARCHER, "bind_password": Secret.given("a wrong word")}
         for settings, told in (
             (own, f"Compare bind_dn ({SEARCHER}) and bind_password"),
@@ -244,7 +244,7 @@ def active_directory(said: str) -> Iterator[int]:
         (AD.format("533"), "the account is disabled"),
     ],
 )
-def test_a_right_password_that_opens_nothing_is_told_by_active_directorys_own_reason(
+def test_a_right_password_that_opens_nothing_is_shown_by_active_directorys_own_reason(
     said: str, reason: str | None
 ) -> None:
     with active_directory(said) as port:

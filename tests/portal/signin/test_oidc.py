@@ -85,7 +85,7 @@ def test_a_state_leads_back_once(portal: Open) -> None:
         assert "state=" in str(back.url)
         again = httpx.get(str(back.url), headers={"cookie": back.request.headers["cookie"]}, trust_env=False)
         assert again.status_code == 400
-        assert "登录没有完成" in again.text
+        assert "登录未完成" in again.text
         assert browser.get(str(back.url)).status_code == 400
     assert len(portal.lines(AuditEvent.SIGNED_IN)) == 1
 
@@ -171,4 +171,4 @@ def test_a_provider_that_is_down_is_a_kind_page_and_a_503(tmp_path: Path) -> Non
     with opened(tmp_path, settings("http://127.0.0.1:9"), {"SECRET": "x"}) as portal, portal.browser() as browser:
         answer = browser.get("/sign-in/oidc")
         assert answer.status_code == 503
-        assert "没有回应" in answer.text
+        assert "没有响应" in answer.text

@@ -20,7 +20,7 @@ def provider() -> Iterator[ScriptedProvider]:
         yield started
 
 
-def test_an_unverified_address_is_told_by_what_the_provider_says_of_it(provider: ScriptedProvider) -> None:
+def test_an_unverified_address_is_shown_by_what_the_provider_says_of_it(provider: ScriptedProvider) -> None:
     silent = provider.signed(claims(provider, email="lin@example.edu.cn"))
     with pytest.raises(SignInRefused, match=r"lin@example.edu.cn .*set email_without_verified = true"):
         redeemed(provider, silent, claim="email")
@@ -179,7 +179,7 @@ def test_keys_of_unknown_kinds_and_tokens_that_name_no_key_lock_nobody_out(provi
         ({"number": None}, 'no claim "number" (it sent: aud, exp, iat, iss, nonce, sid, sub) about s-1'),
     ],
 )
-def test_a_token_that_does_not_hold_is_told_by_what_is_wrong_with_it(
+def test_a_token_that_does_not_hold_is_shown_by_what_is_wrong_with_it(
     provider: ScriptedProvider, changes: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(SignInRefused) as refused:
@@ -189,7 +189,7 @@ def test_a_token_that_does_not_hold_is_told_by_what_is_wrong_with_it(
     assert JOURNEY.nonce not in str(refused.value)
 
 
-def test_a_kind_of_signature_that_may_be_allowed_is_told_with_its_key(provider: ScriptedProvider) -> None:
+def test_a_kind_of_signature_that_may_be_allowed_is_shown_with_its_key(provider: ScriptedProvider) -> None:
     token = provider.signed(claims(provider), {"alg": "RS512", "kid": "one"})
     with pytest.raises(SignInRefused, match=r'Add "RS512" there'):
         redeemed(provider, token)
@@ -212,7 +212,7 @@ def test_clocks_may_differ_as_far_as_the_settings_say(provider: ScriptedProvider
         ({"token_endpoint": "http://id.example/token"}, "X-Forwarded-Proto"),
     ],
 )
-def test_a_provider_that_calls_itself_otherwise_is_told_with_the_way_out(
+def test_a_provider_that_calls_itself_otherwise_is_shown_with_the_fix(
     provider: ScriptedProvider, discovery: dict[str, Any], told: str
 ) -> None:
     provider.discovery = discovery
@@ -230,9 +230,7 @@ def test_a_provider_that_calls_itself_otherwise_is_told_with_the_way_out(
         (b"<html>Sign in</html>", "a web page"),
     ],
 )
-def test_a_code_that_brings_no_token_is_told_with_the_way_out(
-    provider: ScriptedProvider, answer: Any, told: str
-) -> None:
+def test_a_code_without_a_token_is_shown_with_the_fix(provider: ScriptedProvider, answer: Any, told: str) -> None:
     provider.answer = answer
     with pytest.raises(SignInRefused) as refused:
         ours(provider).redeem("hidden-code", BACK, JOURNEY, NOW)

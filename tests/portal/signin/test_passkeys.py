@@ -118,7 +118,7 @@ class TestShowing:
             says["challenge"] = options_in(enter(other, "admin"))["challenge"]
         answer = show(browser, page, device, **says)
         assert answer.status_code == 401
-        assert "通行密钥没有通过验证" in answer.text
+        assert "通行密钥验证未通过" in answer.text
         assert browser.get("/accounts").url.path == PAGE
 
     def test_an_answer_counts_once(self, university: World, worker: Worker) -> None:
@@ -173,7 +173,7 @@ class TestChanging:
         line = Audit(university.desk).newest(event=AuditEvent.SECOND_FACTOR_REMOVED)[0]
         assert line.detail == {"kind": "passkey", "name": "red key"}
         page = send(browser, page, "remove-app")
-        assert "没有移除" in send(browser, page, "remove-passkey", passkey=str(phone.id)).text
+        assert "未移除" in send(browser, page, "remove-passkey", passkey=str(phone.id)).text
         assert owned(university) == (phone,)
 
     def test_one_that_is_there_is_not_added_again(
@@ -182,7 +182,7 @@ class TestChanging:
         browser, page = managing()
         device = Authenticator(ORIGIN)
         page = send(browser, page, "add-passkey", credential=device.make(options_in(page)), name="a")
-        assert "没有添加" in send(browser, page, "add-passkey", credential=device.make(options_in(page)), name="b").text
+        assert "未添加" in send(browser, page, "add-passkey", credential=device.make(options_in(page)), name="b").text
         assert len(owned(university)) == 1
 
     @pytest.mark.parametrize("lie", ["no verified user", "another page", "another challenge"])

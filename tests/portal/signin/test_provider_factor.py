@@ -141,7 +141,7 @@ class TestComingByAProvider:
             assert page.url.path == "/sources"
             assert browser.get("/accounts").url.path == "/accounts"
             assert portal.lines(AuditEvent.SIGNED_IN)[0].detail["second_factor"] == "provider"
-            assert "设置码由管理员当面交给本人" in browser.get(PAGE).text, "one of ours still takes a code"
+            assert "设置码由管理员当面发放" in browser.get(PAGE).text, "one of ours still takes a code"
 
     def test_students_are_asked_for_none(self, tmp_path: Path, way: Way) -> None:
         with way(tmp_path) as (_portal, comes):

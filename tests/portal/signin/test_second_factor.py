@@ -134,22 +134,22 @@ class TestSettingUp:
         browser = worker()
         answer = send(browser, enter(browser, "admin"), "code", code=code)
         assert answer.status_code == 401
-        assert "设置码不对" in answer.text
+        assert "设置码不正确" in answer.text
         assert secret_in(answer) == ""
 
     def test_a_code_opens_one_session_for_a_while(self, university: World, worker: Worker) -> None:
         browser, other = worker(session_idle=timedelta(hours=2)), worker()
         allowed(browser, university, "admin")
-        assert "设置码由管理员当面交给本人" in enter(other, "admin").text
+        assert "设置码由管理员当面发放" in enter(other, "admin").text
         university.later(minutes=31)
-        assert "设置码由管理员当面交给本人" in browser.get(PAGE).text
+        assert "设置码由管理员当面发放" in browser.get(PAGE).text
 
     def test_a_code_sets_up_no_second_one_beside_the_first(self, university: World, worker: Worker) -> None:
         browser = worker()
         page = allowed(browser, university, "admin")
         secret = out(university)
         answer = send(browser, page, "add-app", sealed=sealed_in(page), digits=digits_of(secret_in(page), university))
-        assert "验证器现在显示的六位数字" in answer.text
+        assert "验证器现在显示的六位动态口令" in answer.text
         assert browser.get("/accounts").url.path == PAGE
         assert send(browser, answer, "app", digits=digits_of(secret, university)).url.path == "/sources"
 
@@ -157,7 +157,7 @@ class TestSettingUp:
         one, other = worker(), worker()
         page, theirs = allowed(one, university, "admin"), allowed(other, university, "reviewer")
         answer = send(other, theirs, "add-app", sealed=sealed_in(page), digits=digits_of(secret_in(page), university))
-        assert "页面放得太久了" in answer.text
+        assert "页面打开过久" in answer.text
         assert not SecondFactors(university.desk).held("reviewer").any
 
     def test_a_secret_left_open_too_long_is_another(self, university: World, worker: Worker) -> None:
@@ -166,7 +166,7 @@ class TestSettingUp:
         university.later(minutes=31)
         send(browser, browser.get(PAGE), "code", code=set_up_code(university, "admin"))
         answer = send(browser, page, "add-app", sealed=sealed_in(page), digits=digits_of(secret_in(page), university))
-        assert "页面放得太久了" in answer.text
+        assert "页面打开过久" in answer.text
         assert secret_in(answer) not in ("", secret_in(page))
 
     def test_the_secret_is_nowhere_in_the_database(self, university: World, worker: Worker) -> None:
@@ -234,7 +234,7 @@ class TestShowing:
         give_code(browser, "admin", code)
         assert set_password(browser, "lampe-birne-treppe").url.path == PAGE
 
-    def test_a_secret_that_the_desks_key_does_not_open_is_told(self, university: World, worker: Worker) -> None:
+    def test_a_secret_that_the_desks_key_does_not_open_is_shown(self, university: World, worker: Worker) -> None:
         SecondFactors(university.desk).enrol("admin", b"sealed by another key", 0)
         browser = worker()
         answer = send(browser, enter(browser, "admin"), "app", digits="000000")
@@ -250,7 +250,7 @@ class TestRecovery:
             browser, enter(browser, "admin", next="/sources"), "recovery", recovery=first.lower(), next="/sources"
         )
         assert page.url.path == PAGE
-        assert "还有 9 个恢复码没有用过" in page.text
+        assert "还有 9 个恢复码" in page.text
         assert 'href="/sources"' in page.text
         assert lines(university, AuditEvent.RECOVERY_CODE_USED)[0].detail == {"left": 9}
         other = worker()
@@ -289,7 +289,7 @@ class TestChanging:
         secret = out(university)
         browser = worker()
         send(browser, enter(browser, "admin"), "app", digits=digits_of(secret, university))
-        assert "没有移除" in send(browser, browser.get(PAGE), "remove-app").text
+        assert "未移除" in send(browser, browser.get(PAGE), "remove-app").text
         assert SecondFactors(university.desk).held("admin").app
 
     def test_whoever_is_not_asked_has_no_such_page(self, worker: Worker) -> None:

@@ -57,7 +57,7 @@ class TestThePage:
         for secret in ("构造地质学", "3.20", "5850", "学费", "B0001", "栋412"):
             assert secret not in page
 
-    def test_decisions_and_what_came_after_them_are_told(self, university: World, signed_in: SignedIn) -> None:
+    def test_decisions_and_what_came_after_them_are_shown(self, university: World, signed_in: SignedIn) -> None:
         for person in (QIAN, LIN):
             wish = DecisionRequest(person.number, "library", Verdict.CLEARED, "现场归还")
             university.decisions.enter(wish, "librarian", university.now)
@@ -65,7 +65,7 @@ class TestThePage:
         university.run("loans")
         page = signed_in("dean").get("/lists?wanted=all").text
         assert cells(page, LIN.name)[0] == "✓ 通过 人工办理"
-        assert cells(page, QIAN.name)[0] == "✓ 通过 1 项 人工办理 又有新的未结事项"
+        assert cells(page, QIAN.name)[0] == "✓ 通过 1 项 人工办理 有新的未结事项"
         assert QIAN.name in names(signed_in("dean").get("/lists?step=library").text)
 
     @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ class TestReminder:
 
     def test_who_waits_for_the_university_is_left_alone(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/lists/reminder?class=S0216").text
-        assert "没有人有事要办" in page
+        assert "没有待办的学生" in page
         assert self.texts(page) == []
 
     def test_another_class_looks_like_none(self, signed_in: SignedIn) -> None:

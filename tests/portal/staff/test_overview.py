@@ -33,13 +33,13 @@ class TestFigures:
     def test_students_are_counted_once_each_with_owed_and_not_yet_done_apart(self, signed_in: SignedIn) -> None:
         # LIN owes, QIAN owes; dorm is unknown for QIAN and LI; nobody is all clear.
         found = totals(signed_in("dean").get("/overview").text)
-        assert found == {"学生": 5, "有不通过": 2, "只差未办理": 0, "等待学校处理": 3, "全部办妥": 0}
+        assert found == {"学生": 5, "有不通过": 2, "只有未办理": 0, "等待学校处理": 3, "全部办结": 0}
 
-    def test_who_only_has_to_check_out_is_told_apart(self, university: World, signed_in: SignedIn) -> None:
+    def test_who_only_has_to_check_out_is_distinguished(self, university: World, signed_in: SignedIn) -> None:
         wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书")
         university.decisions.enter(wish, "librarian", university.now)
         found = totals(signed_in("dean").get("/overview").text)
-        assert (found["有不通过"], found["只差未办理"]) == (1, 1)
+        assert (found["有不通过"], found["只有未办理"]) == (1, 1)
 
     def test_the_class_with_the_largest_share_to_do_stands_first(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
@@ -72,14 +72,14 @@ class TestFigures:
         browser = signed_in("dean")
         page = browser.get("/overview").text
         assert len(table_after(page, "班级")) == 11
-        assert "再看其余 5 个班" in page
+        assert "查看其余 5 个班" in page
         assert len(table_after(browser.get("/overview?classes=all").text, "班级")) == 16
 
 
 class TestCharts:
     def test_each_says_the_numbers_of_the_table_beside_it(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
-        steps = table_after(page, "事项")
+        steps = table_after(page, "环节")
         order = [labels.STATES[State(key)] for key in ("cleared", "held", "not_done", "pending", "open", "closed")]
         chart = Page(page).all("svg", class_="bars")[0]
         said = dict(title.text.rsplit(" ", 1) for title in chart.all("title") if title.text[-1].isdecimal())
@@ -126,8 +126,8 @@ class TestScopes:
     def test_a_counsellors_totals_are_the_colleges_own(self, signed_in: SignedIn) -> None:
         browser = signed_in("counsellor")
         page = browser.get("/overview").text
-        assert totals(page) == {"学生": 3, "有不通过": 1, "只差未办理": 0, "等待学校处理": 2, "全部办妥": 0}
-        assert all(int(row[2]) == 3 for row in table_after(page, "事项")[1:])
+        assert totals(page) == {"学生": 3, "有不通过": 1, "只有未办理": 0, "等待学校处理": 2, "全部办结": 0}
+        assert all(int(row[2]) == 3 for row in table_after(page, "环节")[1:])
 
     @pytest.mark.parametrize("path", ["/overview", "/overview/days"])
     def test_another_college_looks_like_none(self, signed_in: SignedIn, path: str) -> None:
@@ -135,7 +135,7 @@ class TestScopes:
         other = browser.get(path, params={"college": "地球科学学院"})
         none = browser.get(path, params={"college": "没有的学院"})
         assert other.status_code == none.status_code == 404
-        assert "没有这个页面" in other.text
+        assert "页面不存在" in other.text
 
     def test_a_class_teacher_sees_the_class_alone(self, university: World, signed_in: SignedIn) -> None:
         scope = {"college": ("资源学院",), "class": ("021152",)}
@@ -149,24 +149,24 @@ class TestScopes:
 
     def test_a_librarian_sees_one_step_of_everybody(self, signed_in: SignedIn) -> None:
         page = signed_in("librarian").get("/overview").text
-        assert [row[0] for row in table_after(page, "事项")[1:]] == ["图书馆"]
+        assert [row[0] for row in table_after(page, "环节")[1:]] == ["图书馆"]
         # Who is clear with the library is all clear, as far as a librarian may know.
-        assert totals(page) == {"学生": 5, "有不通过": 1, "只差未办理": 0, "等待学校处理": 0, "全部办妥": 4}
+        assert totals(page) == {"学生": 5, "有不通过": 1, "只有未办理": 0, "等待学校处理": 0, "全部办结": 4}
         assert "校计财处" not in page
 
     def test_grants_of_different_width_add_up_step_by_step(self, university: World, signed_in: SignedIn) -> None:
         grants = [Grant(Act.READ, "library"), Grant(Act.READ, "finance", {"college": ("资源学院",)})]
         university.accounts.add("both", "b", _HASHED, grants=grants, now=university.now)
         page = signed_in("both").get("/overview").text
-        assert {row[0]: int(row[2]) for row in table_after(page, "事项")[1:]} == {"图书馆": 5, "校计财处": 3}
+        assert {row[0]: int(row[2]) for row in table_after(page, "环节")[1:]} == {"图书馆": 5, "校计财处": 3}
         assert totals(page)["学生"] == 5
 
     def test_a_grant_of_another_cohort_shows_nothing(self, university: World, signed_in: SignedIn) -> None:
         scope = {"college": ("没有的学院",)}
         university.accounts.add("empty", "e", _HASHED, grants=[Grant(Act.READ, None, scope)], now=university.now)
         browser = signed_in("empty")
-        assert "名单里还没有可以查看的学生" in browser.get("/overview").text
-        assert "名单里还没有可以查看的学生" in browser.get("/overview/days").text
+        assert "名单中暂无可查看的学生" in browser.get("/overview").text
+        assert "名单中暂无可查看的学生" in browser.get("/overview/days").text
         assert "没有符合条件的学生" in browser.get("/lists").text
 
 
@@ -183,8 +183,8 @@ class TestHints:
     @pytest.mark.parametrize(
         ("opens", "closes", "said"),
         [
-            ("2019-06-01", "2019-06-20", "本科的办理窗口 6月1日 才开始"),
-            ("2019-05-01", "2019-05-20", "本科的办理窗口已于 5月20日 结束"),
+            ("2019-06-01", "2019-06-20", "本科的办理时间从 6月1日 开始"),
+            ("2019-05-01", "2019-05-20", "本科的办理时间已于 5月20日 结束"),
             ("2019-05-25", "2019-05-25", ""),
         ],
     )
@@ -197,7 +197,7 @@ class TestHints:
         university.settings.cohort[0] = cohort
         page = signed_in("dean").get("/overview").text
         assert said in page
-        assert ("办理窗口" in page) is bool(said)
+        assert ("办理时间" in page) is bool(said)
 
 
 class TestTheSeason:

@@ -29,7 +29,7 @@ SignedIn = Callable[[str], TestClient]
 
 @pytest.fixture(autouse=True)
 def season(university: World) -> World:
-    """A certificate that waits, decisions of each sort, an objection that is overdue and one sent back and answered."""
+    """A certificate that waits, decisions of each sort, an appeal that is overdue and one sent back and answered."""
     now = university.now
     for person in (ZHAO, SUN):
         university.decisions.enter(
@@ -98,9 +98,9 @@ def follow(browser: TestClient, path: str) -> int:
 
 
 class TestThePage:
-    def test_each_college_and_the_whole_are_told_with_who_stays_apart(self, signed_in: SignedIn) -> None:
+    def test_each_college_and_the_whole_are_shown_with_who_stays_apart(self, signed_in: SignedIn) -> None:
         found = lines(signed_in("dean").get("/report").text, "colleges")
-        heads = ["应离校", "办妥比例", "全部办妥", "等待学校处理", "只差未办理", "有不通过", "无需办理（项次）", "延期"]
+        heads = ["应离校", "办结率", "全部办结", "等待学校处理", "只有未办理", "有不通过", "无需办理（项次）", "延期"]
         assert found["学院"] == heads
         assert found["地球科学学院"] == ["2", "50.0%", "1", "0", "1", "0", "1", "1"]
         assert found["资源学院"] == ["3", "0%", "0", "2", "0", "1", "0", "0"]
@@ -108,21 +108,21 @@ class TestThePage:
 
     def test_steps_tell_owed_and_not_yet_done_apart_and_automatic_from_decided(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/report").text
-        heads = lines(page, "steps")["事项"]
+        heads = lines(page, "steps")["环节"]
         assert dict(zip(heads, lines(page, "steps")["宿管中心"], strict=True)) | {"数据截至": ""} == {
             "人数": "5", "已办结": "40.0%", "通过": "1", "不通过": "0", "未办理": "1", "待审核": "0", "待终审": "0",
             "未到此步": "0", "数据待核": "2", "无需办理": "1", "数据截至": "",
         }  # fmt: skip
         origins = lines(page, "origins")
-        assert origins["事项"][:4] == ["通过", "自动通过", "人工通过", "自动的比例"]
+        assert origins["环节"][:4] == ["通过", "自动通过", "人工通过", "自动比例"]
         assert origins["图书馆"][:4] == ["5", "4", "1", "80.0%"]
         assert origins["资料室图书"][:4] == ["2", "0", "2", "0%"]
 
-    def test_decisions_objections_and_certificates_are_told(self, signed_in: SignedIn) -> None:
+    def test_decisions_appeals_and_certificates_are_shown(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/report").text
         assert lines(page, "decisions")["图书馆"] == ["通过", "赔书", "1", "1", "1", "0", "0", "0", "0", "0"]
-        assert lines(page, "objections")["校计财处"] == ["学生异议", "1", "1", "1", "0", "0", "0", "0", "–"]
-        assert lines(page, "objections")["图书馆"] == ["终审退回", "1", "0", "0", "0", "0", "1", "0", "1.5"]
+        assert lines(page, "appeals")["校计财处"] == ["学生异议", "1", "1", "1", "0", "0", "0", "0", "–"]
+        assert lines(page, "appeals")["图书馆"] == ["终审退回", "1", "0", "0", "0", "0", "1", "0", "1.5"]
         assert lines(page, "certificates")["地球科学学院"] == ["1", "1", "0", "0", "0", "0"]
 
     def test_every_figure_that_leads_to_a_list_is_as_long_as_the_list(
@@ -171,14 +171,14 @@ class TestThePage:
             page = signed_in(account).get("/accounts" if account == "admin" else "/overview").text
             assert ('href="/report"' in page) is there, account
 
-    def test_who_may_read_about_nobody_is_told_so(self, university: World, client: TestClient) -> None:
+    def test_who_may_read_about_nobody_reads_so(self, university: World, client: TestClient) -> None:
         grants = (Grant(Act.READ, None, {"college": ("化学学院",)}),)
         university.accounts.add("chemist", "chemist", _HASHED, grants=grants, now=university.now)
         enter(client, "chemist")
         page = client.get("/report").text
-        assert "名单里还没有可以查看的学生" in page
+        assert "名单中暂无可查看的学生" in page
         assert "<table" not in page
-        assert book(client).sheetnames == ["学院与事项"]
+        assert book(client).sheetnames == ["学院与环节"]
 
 
 class TestScopes:
@@ -188,15 +188,15 @@ class TestScopes:
         assert "地球科学学院" not in page
         assert lines(page, "colleges")["资源学院"][0] == "3"
         assert 'id="certificates"' not in page
-        assert set(lines(page, "objections")) == {"事项", "校计财处", "图书馆"}
+        assert set(lines(page, "appeals")) == {"环节", "校计财处", "图书馆"}
         assert browser.get("/report?college=地球科学学院").status_code == 404
         assert browser.get("/report.xlsx?college=地球科学学院").status_code == 404
 
     def test_who_reads_one_step_sees_that_step_alone(self, signed_in: SignedIn) -> None:
         page = signed_in("librarian").get("/report").text
-        assert set(lines(page, "steps")) == {"事项", "图书馆"}
-        assert set(lines(page, "decisions")) == {"事项", "图书馆"}
-        assert set(lines(page, "objections")) == {"事项", "图书馆"}
+        assert set(lines(page, "steps")) == {"环节", "图书馆"}
+        assert set(lines(page, "decisions")) == {"环节", "图书馆"}
+        assert set(lines(page, "appeals")) == {"环节", "图书馆"}
         assert 'id="certificates"' not in page
 
     def test_steps_with_scopes_of_their_own_are_counted_inside_those(
@@ -218,7 +218,7 @@ class TestScopes:
 class TestTheFile:
     def test_each_table_has_a_sheet_with_its_head(self, signed_in: SignedIn) -> None:
         made = book(signed_in("counsellor"))
-        names = ["按学院", "按事项", "自动与人工", "人工决定及原因", "异议", "学院与事项"]
+        names = ["按学院", "按环节", "自动与人工", "人工办理及依据", "异议", "学院与环节"]
         assert made.sheetnames == names
         for sheet in made.worksheets:
             head = {row[0]: row[1] for row in sheet.iter_rows(max_row=5, max_col=2, values_only=True)}
@@ -236,11 +236,11 @@ class TestTheFile:
         for row in found:
             assert list(map(str, row[1:])) == page[row[0]]
             assert all(isinstance(cell, int) for cell in (row[1], *row[3:]))
-        hours = {row[0]: row[-1] for row in sheet_lines(book(browser)["异议"], "事项")}
+        hours = {row[0]: row[-1] for row in sheet_lines(book(browser)["异议"], "环节")}
         assert hours == {"图书馆": 1.5, "校计财处": None}
 
     def test_it_has_each_step_of_each_college(self, signed_in: SignedIn) -> None:
-        found = sheet_lines(book(signed_in("dean"))["学院与事项"], "学院")
+        found = sheet_lines(book(signed_in("dean"))["学院与环节"], "学院")
         assert {(row[0], row[1]): row[2] for row in found}["资源学院", "图书馆"] == 3
         assert len(found) == 10
 

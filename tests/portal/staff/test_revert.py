@@ -55,12 +55,12 @@ def send(made: TestClient, path: str, **fields: str) -> tuple[int, str]:
 
 
 def planned(world: World, made: TestClient, run: int) -> str:
-    """Have the way back planned, and return its page."""
-    status, page = send(made, f"/runs/{run}/way-back")
+    """Have the revert planned, and return its preview."""
+    status, page = send(made, f"/runs/{run}/revert-preview")
     assert status == 200, page
-    assert "已交给数据同步" in page
+    assert "已提交" in page
     serve(world)
-    return str(made.get(f"/runs/{run}/way-back").text)
+    return str(made.get(f"/runs/{run}/revert-preview").text)
 
 
 def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
@@ -77,37 +77,37 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     )
     university.register.issue(Issue(STUDENT, "证-1", "毕业证书", "self"), "reviewer", university.now)
     admin = signed_in("admin")
-    assert f'action="/runs/{run}/way-back"' in admin.get(f"/runs/{run}").text
+    assert f'action="/runs/{run}/revert-preview"' in admin.get(f"/runs/{run}").text
     page = planned(university, admin, run)
-    for said in ("共 29 名学生", "通过 → 不通过", "还没有写入任何状态", "此后通过了终审的学生：1 名", "证-1", STUDENT):
+    for said in ("共 29 名学生", "通过 → 不通过", "学生状态未变", "此后通过终审的学生：1 名", "证-1", STUDENT):
         assert said in page, said
-    assert "这个改变会先暂停，等待批准" not in page
+    assert "该变动将暂停，待批准" not in page
     assert university.verdict(STUDENT, "library") is Verdict.CLEARED, "a plan writes nothing"
     # Without a reason nothing is asked for; what was read stays on the page.
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason=" ")
-    assert (status, "撤回要写明原因" in page) == (409, True)
+    assert (status, "撤回须写明原因" in page) == (409, True)
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="x" * 501)
-    assert (status, "原因太长了" in page) == (409, True)
+    assert (status, "原因不超过 500 字" in page) == (409, True)
     assert Requests(university.desk).about_run(COHORT, run, RequestKind.REVERT) == ()
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="视图漏了一半")
-    assert (status, "已交给数据同步" in page) == (200, True)
+    assert (status, "已提交" in page) == (200, True)
     # Sent twice, it is done once.
     assert send(admin, f"/runs/{run}/revert", digest="00", reason="视图漏了一半")[0] == 409
     serve(university)
     assert university.verdict(STUDENT, "library") is Verdict.HELD
-    after = admin.get(f"/runs/{run}/way-back").text
+    after = admin.get(f"/runs/{run}/revert-preview").text
     back = university.reader.runs(COHORT, "loans", 1)[0]
     assert back.state is RunState.APPLIED
     assert (back.by, back.counts.reverts, back.counts.because) == ("admin", run, "视图漏了一半")
     assert f'href="/runs/{back.run}"' in after
     own = admin.get(f"/runs/{run}").text
-    assert f"撤回这次运行的是运行 {back.run}" in own
+    assert f"本次同步由第 {back.run} 次同步撤回" in own
     assert "视图漏了一半" in admin.get(f"/runs/{back.run}").text
     (line,) = Audit(university.desk).newest(event=AuditEvent.REVERTED_RUN)
     assert (line.account, line.cohort, line.run) == ("admin", COHORT, run)
     assert (line.detail["source"], line.detail["reason"]) == ("loans", "视图漏了一半")
     # Once it is taken back there is nothing to take back.
-    assert "没有可以撤回的内容" in planned(university, admin, run)
+    assert "没有可撤回的内容" in planned(university, admin, run)
 
 
 def test_only_what_was_looked_at_is_done(university: World, signed_in: SignedIn) -> None:
@@ -120,13 +120,13 @@ def test_only_what_was_looked_at_is_done(university: World, signed_in: SignedIn)
     university.later(minutes=1)
     send(admin, f"/runs/{run}/revert", digest=seen, reason="x")
     serve(university)
-    page = admin.get(f"/runs/{run}/way-back").text
-    assert "撤回的结果会与查看时不同，因此没有执行" in page
+    page = admin.get(f"/runs/{run}/revert-preview").text
+    assert "预览后学生状态有变动，撤回的结果会不同" in page
     assert university.verdict("20150004", "library") is Verdict.CLEARED
     assert university.reader.runs(COHORT, "loans", 1)[0].state is RunState.SKIPPED
     # Looked at again, it is done, and the student of the later answer stays held.
     page = planned(university, admin, run)
-    assert "1 名学生的记录此后另有变化" in page
+    assert "1 名学生的记录此后另有变动" in page
     assert send(admin, f"/runs/{run}/revert", digest=seen, reason="x")[0] == 409
     send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="x")
     serve(university)
@@ -135,20 +135,20 @@ def test_only_what_was_looked_at_is_done(university: World, signed_in: SignedIn)
     assert [o.reference for o in stands.finding.evidence] == ["N1"]
 
 
-def test_the_guard_holds_a_way_back_like_any_change(careful: World) -> None:
+def test_the_guard_suspends_a_revert_like_any_change(careful: World) -> None:
     run = mistaken(careful)
     with browser(careful, "admin") as admin:
         page = planned(careful, admin, run)
-        assert "这个改变会先暂停，等待批准" in page
-        assert "29 名会一次变为" in page
+        assert "该变动将暂停，待批准" in page
+        assert "29 名将变为" in page
         send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="视图漏了一半")
         serve(careful)
         assert careful.verdict(STUDENT, "library") is Verdict.CLEARED
         waits = careful.reader.runs(COHORT, "loans", 1)[0]
         assert waits.state is RunState.SUSPENDED
-        page = admin.get(f"/runs/{run}/way-back").text
+        page = admin.get(f"/runs/{run}/revert-preview").text
         assert f'href="/runs/{waits.run}"' in page
-        assert "没有执行" not in page
+        assert "未执行" not in page
         assert careful.sync.approve(waits.run, "loans", by="second").state is RunState.APPLIED
         approved = careful.reader.run(COHORT, waits.run)
         assert approved is not None
@@ -156,11 +156,11 @@ def test_the_guard_holds_a_way_back_like_any_change(careful: World) -> None:
 
 
 @pytest.mark.parametrize("account", ["dean", "auditor", "librarian"])
-def test_who_may_not_approve_may_not_take_back(account: str, university: World, signed_in: SignedIn) -> None:
+def test_who_may_not_approve_may_not_revert(account: str, university: World, signed_in: SignedIn) -> None:
     run = mistaken(university)
     made = signed_in(account)
     assert "way-back" not in made.get(f"/runs/{run}").text
-    assert made.get(f"/runs/{run}/way-back").status_code == 403
+    assert made.get(f"/runs/{run}/revert-preview").status_code == 403
     for path in ("way-back", "revert"):
         assert send(made, f"/runs/{run}/{path}", digest="00", reason="x")[0] == 403
     assert Requests(university.desk).waiting(COHORT) == ()
@@ -171,15 +171,15 @@ def test_what_cannot_be_taken_back_does_not_offer_it(university: World, signed_i
     admin = signed_in("admin")
     for other in (run, run - 1, 1):
         assert "way-back" not in admin.get(f"/runs/{other}").text
-        assert admin.get(f"/runs/{other}/way-back").url.path == f"/runs/{other}"
-    assert admin.get("/runs/999/way-back").status_code == 404
+        assert admin.get(f"/runs/{other}/revert-preview").url.path == f"/runs/{other}"
+    assert admin.get("/runs/999/revert-preview").status_code == 404
 
 
 def test_in_english_nothing_of_ours_is_chinese(university: World, signed_in: SignedIn) -> None:
     run = mistaken(university)
     admin = signed_in("admin")
     planned(university, admin, run)
-    page = admin.get(f"/runs/{run}/way-back?lang=en").text
-    for said in ("Revert this run", "29 students in all", "Cleared → Not cleared", "Nothing has been written yet"):
+    page = admin.get(f"/runs/{run}/revert-preview?lang=en").text
+    for said in ("Revert this run", "29 students in all", "Cleared → Not cleared", "No status has changed yet"):
         assert said in page, said
     assert "You can revert a run that was approved by mistake" in admin.get(f"/runs/{run}").text

@@ -1,4 +1,4 @@
-"""Sources, runs and strangers on the pages: understanding what waits, and deciding it."""
+"""Sources, runs and unmatched rows on the pages: understanding what waits, and deciding it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,17 +51,19 @@ class TestSources:
     ) -> None:
         run = held_back(university)
         page = signed_in("admin").get("/sources").text
-        assert page.index("等待批准") < page.index("正常")
+        assert page.index("待批准") < page.index("正常")
         card = page[page.index('<article class="card source todo">') :].partition("</article>")[0]
         assert f"/runs/{run}" in card
         assert "▼" in card
-        assert "平时 15.5" in card
+        assert "通常 15.5" in card
 
-    def test_what_is_stale_is_told_from_what_has_failed_once(self, university: World, signed_in: SignedIn) -> None:
+    def test_what_is_stale_is_distinguished_from_what_has_failed_once(
+        self, university: World, signed_in: SignedIn
+    ) -> None:
         university.fails["fees"] = SourceUnavailable("fees does not answer", "Ask again.")
         university.run("fees")
         browser = signed_in("admin")
-        assert "最近一次失败，数据仍在有效期内" in browser.get("/sources").text
+        assert "最近一次同步失败，数据未过期" in browser.get("/sources").text
         university.later(minutes=29)
         for _ in range(10):
             browser.get("/sources")
@@ -74,7 +76,7 @@ class TestSources:
             gone=lambda _: False,
         )  # fmt: skip
         page = signed_in("admin").get("/sources").text
-        assert "正在运行" in page
+        assert "同步进行中" in page
 
 
 class TestTheList:
@@ -85,7 +87,7 @@ class TestTheList:
         assert f'href="/runs/{run}"' in waiting
         assert waiting.count('<th scope="row">') == 1
         assert f'href="/runs/{run}"' not in browser.get("/runs", params={"source": "fees"}).text
-        assert "没有符合条件的运行" in browser.get("/runs", params={"source": "fees", "state": "failed"}).text
+        assert "没有符合条件的同步" in browser.get("/runs", params={"source": "fees", "state": "failed"}).text
 
     def test_it_goes_on_from_page_to_page(self, university: World, signed_in: SignedIn) -> None:
         for _ in range(12):
@@ -104,17 +106,17 @@ class TestTheList:
     def test_an_address_that_makes_no_sense_breaks_nothing(self, signed_in: SignedIn, query: str) -> None:
         assert signed_in("admin").get(f"/runs?{query}").status_code == 200
 
-    def test_a_failure_is_said_in_plain_words(self, university: World, signed_in: SignedIn) -> None:
+    def test_a_failure_is_shown_in_plain_words(self, university: World, signed_in: SignedIn) -> None:
         university.fails["fees"] = SourceUnavailable("fees does not answer", "Ask again.")
         university.run("fees")
-        assert "来源没有回应" in signed_in("admin").get("/runs?source=fees").text
+        assert "数据源没有响应" in signed_in("admin").get("/runs?source=fees").text
 
 
 class TestARunThatWaits:
     def test_it_says_why_whom_it_would_move_and_whom_to_look_up(self, university: World, signed_in: SignedIn) -> None:
         run = held_back(university)
         page = signed_in("admin").get(f"/runs/{run}").text
-        assert "“不通过”的 30 名学生中，有 29 名会一次变为“通过”（限额是 10% 和 20 名中较大的一个）" in page
+        assert "“不通过”的 30 名学生中，29 名将变为“通过”（限额：10% 与 20 名，取大者）" in page
         assert "名单内学生的数据行从 15.5 行降到 1 行" in page
         assert "共 29 名学生" in page
         assert "不通过 → 通过" in page
@@ -139,12 +141,12 @@ class TestARunThatWaits:
             assert say(admin, run, "approve")[0] == 200
             page = admin.get(f"/runs/{run}").text
             assert "正在执行" in page
-            assert "批准这次改变" not in page
+            assert "批准本次变动" not in page
             assert state_of(world, run) is RunState.SUSPENDED, "the page writes no mark"
             assert serve(world) == 1
             page = admin.get(f"/runs/{run}").text
         assert "已执行" in page
-        assert "已应用" in page
+        assert "已生效" in page
         assert state_of(world, run) is RunState.APPLIED
         assert world.verdict("20150007", "library") is Verdict.CLEARED
         assert world.verdict("20150000", "library") is Verdict.HELD
@@ -158,7 +160,7 @@ class TestARunThatWaits:
             another_change(university, run)
             status, page = say(admin, run, "approve", digest=looked_at, reason="看过了")
             assert status == 409
-            assert "不是刚才看到的那个改变" in page
+            assert "与刚才看到的不同" in page
             assert "看过了" in page
             assert serve(university) == 0
             assert digest_in(page) != looked_at
@@ -174,8 +176,8 @@ class TestARunThatWaits:
             serve(university)
             page = admin.get(f"/runs/{run}").text
         assert state_of(university, run) is RunState.SUSPENDED
-        assert "没有执行：这次运行当时已经变了" in page
-        assert "批准这次改变" in page, "it can be looked at and approved again"
+        assert "未执行：本次同步已变动" in page
+        assert "批准本次变动" in page, "it can be looked at and approved again"
 
     def test_an_approval_that_comes_to_another_change_says_so(self, university: World) -> None:
         run = held_back(university)
@@ -190,14 +192,14 @@ class TestARunThatWaits:
             serve(university)
             page = admin.get(f"/runs/{run}").text
         assert state_of(university, run) is RunState.SUSPENDED
-        assert "这次运行会做的改变不同了，要重新决定" in page
+        assert "本次同步的变动已不同" in page
 
     def test_a_rejection_needs_a_reason_and_applies_nothing(self, university: World) -> None:
         run = held_back(university)
         with browser(university, "admin") as admin:
             status, page = say(admin, run, "reject")
             assert status == 409
-            assert "否决要写明原因" in page
+            assert "否决须写明原因" in page
             assert say(admin, run, "reject", reason="图书馆系统在搬家")[0] == 200
             serve(university)
             page = admin.get(f"/runs/{run}").text
@@ -209,9 +211,9 @@ class TestARunThatWaits:
     def test_nobody_approves_without_saying_that_they_have_looked(self, university: World) -> None:
         run = held_back(university)
         with browser(university, "admin") as admin:
-            status, page = say(admin, run, "approve", looked="")
+            status, page = say(admin, run, "approve", checked="")
         assert status == 409
-        assert "我已核对" in page
+        assert "已核对" in page
 
     def test_saying_it_twice_before_it_is_carried_out_changes_nothing(self, university: World) -> None:
         run = held_back(university)
@@ -230,9 +232,9 @@ class TestARunThatWaits:
             university.sync.reject(run, by="shell", reason="x")
             status, page = say(admin, run, "approve", digest=digest)
         assert status == 409
-        assert "已经不再等待决定" in page
+        assert "已不在等待批准" in page
 
-    def test_a_run_that_was_suspended_before_looks_were_kept_names_the_command(
+    def test_a_run_that_was_suspended_before_its_impact_was_stored_names_the_command(
         self, university: World, signed_in: SignedIn
     ) -> None:
         run = held_back(university)
@@ -254,13 +256,13 @@ class TestTheOfficeAndTwoPeople:
             browser(strict, "second") as two,
         ):
             page = admin.get(f"/runs/{run}").text
-            assert "要先由部门的操作员" in page
-            assert "两个人分别批准" in page
+            assert "须先由部门操作员" in page
+            assert "两人分别批准" in page
             say(admin, run, "approve")
             serve(strict)
             page = admin.get(f"/runs/{run}").text
-            assert "admin 已批准，还要第二个人批准" in page
-            assert "批准这次改变" not in page, "the same person cannot approve twice"
+            assert "admin 已批准，还须第二人批准" in page
+            assert "批准本次变动" not in page, "the same person cannot approve twice"
             status, _ = say(office, run, "plausible", reason="馆里确实在集中还书")
             assert status == 200
             serve(strict)
@@ -269,7 +271,7 @@ class TestTheOfficeAndTwoPeople:
             say(two, run, "approve")
             serve(strict)
             assert "已执行" in two.get(f"/runs/{run}").text
-            assert "已应用" in office.get(f"/runs/{run}").text, "who spoke sees how it ended"
+            assert "已生效" in office.get(f"/runs/{run}").text, "who spoke sees how it ended"
         assert state_of(strict, run) is RunState.APPLIED
 
     def test_the_same_person_is_refused_the_second_time(self, strict: World) -> None:
@@ -280,7 +282,7 @@ class TestTheOfficeAndTwoPeople:
             serve(strict)
             status, page = say(admin, run, "approve", digest=digest)
         assert status == 409
-        assert "需要另一个人" in page
+        assert "须由另一人办理" in page
         assert len([o for o in strict.votes.of_run(run) if o.kind is VoteKind.APPROVE]) == 1
 
 
@@ -310,7 +312,7 @@ class TestRights:
             page = made.get(f"/runs/{run}")
             assert page.status_code == (200 if sees else 403)
             for says in ("approve", "reject", "plausible"):
-                shown = f'name="says" value="{says}"' in page.text
+                shown = f'name="vote" value="{says}"' in page.text
                 assert shown is (says in may)
                 if says not in may:
                     assert say(made, run, says, digest=known.digest.hex(), reason="x")[0] == 403
@@ -323,7 +325,7 @@ class TestRights:
             assert f'href="/runs/{run}"' in page
             assert page.count('<th scope="row">') == 1
             assert made.get("/sources").status_code == 403
-            assert made.get("/strangers").status_code == 403
+            assert made.get("/unmatched").status_code == 403
             assert made.get(f"/runs/{run - 1}").status_code == 403
             assert made.get("/runs/9999").status_code == 403
             assert made.get(f"/runs/{run}").text.count("/sources") == 0
@@ -334,20 +336,20 @@ class TestRights:
         with browser(university, "librarian") as made:
             assert made.get(f"/runs/{run}").status_code == 403
         with browser(university, "admin") as made:
-            assert "今年离校的 5 名学生中，有 3 名会不再列入今年离校" in made.get(f"/runs/{run}").text
+            assert "今年离校的 5 名学生中，3 名将不再离校" in made.get(f"/runs/{run}").text
 
     def test_a_form_from_elsewhere_is_refused(self, university: World) -> None:
         run = held_back(university)
         with browser(university, "admin") as made:
             page = made.get(f"/runs/{run}")
-            form = {"says": "approve", "digest": digest_in(page.text), "looked": "1", "form_token": token_in(page)}
-            address = f"/runs/{run}/opinion"
+            form = {"vote": "approve", "digest": digest_in(page.text), "checked": "1", "form_token": token_in(page)}
+            address = f"/runs/{run}/vote"
             assert made.post(address, data=form, headers={"sec-fetch-site": "cross-site"}).status_code == 403
             assert made.post(address, data={**form, "form_token": "0"}).status_code == 403
         assert serve(university) == 0
 
 
-class TestStrangers:
+class TestUnmatchedRows:
     @pytest.fixture
     def visited(self, university: World) -> World:
         university.says["loans"] += [
@@ -358,18 +360,18 @@ class TestStrangers:
         return university
 
     def test_near_misses_come_first_with_what_makes_them_near(self, visited: World, signed_in: SignedIn) -> None:
-        page = signed_in("admin").get("/strangers").text
+        page = signed_in("admin").get("/unmatched").text
         assert page.index("20152O03") < page.index("90000000")
-        assert "只差一个字符" in page
+        assert "仅一个字符不同" in page
         assert QIAN.number in page
 
-    def test_they_are_told_source_by_source_and_page_by_page(self, visited: World, signed_in: SignedIn) -> None:
+    def test_they_are_shown_source_by_source_and_page_by_page(self, visited: World, signed_in: SignedIn) -> None:
         made = signed_in("auditor")
-        first, second = made.get("/strangers?source=loans").text, made.get("/strangers?source=loans&page=2").text
+        first, second = made.get("/unmatched?source=loans").text, made.get("/unmatched?source=loans&page=2").text
         assert 'rel="next"' in first
         assert "20152O03" not in second
-        assert "没有列出的号码" in made.get("/strangers?source=fees").text
-        assert made.get("/strangers?source=x&page=²").status_code == 200
+        assert "没有未匹配数据" in made.get("/unmatched?source=fees").text
+        assert made.get("/unmatched?source=x&page=²").status_code == 200
 
 
 def test_the_unmatched_rows_of_the_answer_that_waits_are_on_its_page(university: World, signed_in: SignedIn) -> None:
@@ -378,8 +380,8 @@ def test_the_unmatched_rows_of_the_answer_that_waits_are_on_its_page(university:
     university.says["loans"] += [{"CARD": "2O150003", "TITLE": "a", "DUE": "", "BARCODE": "X<1>"}]
     waits = university.run("loans").run
     page = signed_in("admin").get(f"/runs/{waits}").text
-    assert "这份数据里名单外的人" in page
+    assert "本次数据中的未匹配数据" in page
     assert "2O150003" in page
-    assert "只差一个字符" in page
+    assert "仅一个字符不同" in page
     english = signed_in("admin").get(f"/runs/{waits}", headers={"accept-language": "en"}).text
     assert "Unmatched rows in these data" in english

@@ -1,4 +1,4 @@
-"""An objection all the way round: raised on the student's page, answered at the desk, told on the page, printed."""
+"""An appeal from end to end: submitted on the student's page, answered at the desk, shown on the page, printed."""
 
 import re
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def book_comes_back(world: World) -> None:
 
 
 def object_to(student: Place, step: str = "library", item: str = BOOK, text: str = "书上周就还了。") -> httpx.Response:
-    return student.post("/objection", step=step, item=item, text=text)
+    return student.post("/appeal", step=step, item=item, text=text)
 
 
 def events(world: World) -> list[AuditEvent]:
@@ -110,29 +110,29 @@ class TestTheStudentsPage:
     def test_only_what_is_not_clear_may_be_objected_to(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         links = [link.href for link in Page(lin.get("/")).links]
-        offered = [link.removeprefix("/objection?step=") for link in links if link.startswith("/objection?step=")]
+        offered = [link.removeprefix("/appeal?step=") for link in links if link.startswith("/appeal?step=")]
         # The library and the dormitory hold, the college has not spoken; nothing is owed to the finance office, and
         # the review is not open.
         assert sorted(offered) == ["college_items", "dorm", "library"]
         for step in ("finance", "final_review"):
-            assert lin.get("/objection", step=step).url.path == "/"
+            assert lin.get("/appeal", step=step).url.path == "/"
             object_to(lin, step, "")
         for step in ("nothing", ""):
-            assert lin.get("/objection", step=step).status_code == 404
+            assert lin.get("/appeal", step=step).status_code == 404
             assert object_to(lin, step, "").status_code == 404
         assert raised(university) == ()
 
     def test_each_thing_owed_is_offered_as_the_card_shows_it_and_the_step_as_a_whole(self, visits: Visits) -> None:
-        page = visits.of(LIN.number).get("/objection", step="library")
+        page = visits.of(LIN.number).get("/appeal", step="library")
         assert [field["value"] for field in Page(page).all("input", name="item")] == [BOOK, "fine:滞纳金:", ""]
         assert "checked" not in page.text
-        for words in ("《构造地质学》", "B0001", "5月30日", "3.20 元", "“图书馆”整项", "最迟 5月28日"):
+        for words in ("《构造地质学》", "B0001", "5月30日", "3.20 元", "“图书馆”整个环节", "最迟 5月28日"):
             assert words in page.text
-        alone = Page(visits.of(LIN.number).get("/objection", step="college_items"))
+        alone = Page(visits.of(LIN.number).get("/appeal", step="college_items"))
         assert alone.fields["item"] == [""]
         assert "required" in alone.one("input", name="item")
 
-    def test_what_is_sent_stands_on_the_card_with_its_due_time(self, university: World, visits: Visits) -> None:
+    def test_what_is_sent_is_on_the_card_with_its_due_time(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         page = object_to(lin)
         assert page.url.path == "/"
@@ -152,9 +152,9 @@ class TestTheStudentsPage:
     @pytest.mark.parametrize(
         ("item", "text", "says"),
         [
-            (BOOK, " ", "请写一句说明"),
+            (BOOK, " ", "请写明情况"),
             (BOOK, "长" * 501, "最多 500 字"),
-            ("loan:B9", "不是我的", "请选一下是哪一项"),
+            ("loan:B9", "不是我的", "请选择要提出异议的项"),
         ],
     )
     def test_what_is_not_taken_comes_back_with_what_was_typed(
@@ -166,29 +166,29 @@ class TestTheStudentsPage:
         assert text.strip() in page.text
         assert raised(university) == ()
 
-    def test_the_same_thing_twice_is_told_and_so_is_one_too_many(self, university: World, visits: Visits) -> None:
+    def test_the_same_thing_twice_is_shown_and_so_is_one_too_many(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         object_to(lin)
         again = object_to(lin, text="第二次写的话")
         assert again.status_code == 409
-        assert "正在等答复" in again.text
+        assert "该项已提出异议" in again.text
         assert "第二次写的话" in again.text
         for step, item in (("library", ""), ("library", "fine:滞纳金:"), ("dorm", ""), ("college_items", "")):
             assert object_to(lin, step, item).status_code == 200
         more = object_to(lin, "dorm", "room:东区12栋412:")
         assert more.status_code == 429
-        assert "已到上限" in more.text
-        assert len(raised(university)) == university.settings.desk.objections_waiting == 5
+        assert "已达上限" in more.text
+        assert len(raised(university)) == university.settings.desk.appeals_waiting == 5
 
     def test_it_is_taken_back_once_and_then_may_be_raised_again(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         object_to(lin)
         (made,) = raised(university)
-        page = lin.post(f"/objection/{made.appeal}/withdraw")
+        page = lin.post(f"/appeal/{made.appeal}/withdraw")
         assert page.url.path == "/"
         assert "异议已提交" not in page.text
         assert raised(university)[0].outcome is AppealOutcome.WITHDRAWN
-        assert lin.post(f"/objection/{made.appeal}/withdraw").url.path == "/"
+        assert lin.post(f"/appeal/{made.appeal}/withdraw").url.path == "/"
         assert events(university)[:2] == [AuditEvent.APPEAL_WITHDRAWN, AuditEvent.APPEAL_RAISED]
         assert "异议已提交" in object_to(lin).text
 
@@ -198,26 +198,26 @@ class TestTheStudentsPage:
         for who in (QIAN.number, "librarian", "20990001", ZHOU.number):
             other = visits.of(who)
             for number in (made.appeal, 999):
-                assert other.get(f"/objection/{number}/record").status_code == 404
-                assert other.post(f"/objection/{number}/withdraw").status_code == 404
+                assert other.get(f"/appeal/{number}/record").status_code == 404
+                assert other.post(f"/appeal/{number}/withdraw").status_code == 404
         assert raised(university)[0].waits
 
-    def test_an_answer_that_is_late_is_said_to_be(self, university: World, visits: Visits) -> None:
+    def test_an_answer_that_is_late_is_shown_to_be(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         object_to(lin)
         (made,) = raised(university)
         university.now = made.due
         assert "现已逾期" not in visits.of(LIN.number).get("/").text
         university.later(minutes=1)
-        assert "应在 5月28日 15:00 前答复，现已逾期。请直接联系图书馆。" in visits.of(LIN.number).get("/").text
+        assert "应于 5月28日 15:00 前答复，现已逾期。请直接联系图书馆。" in visits.of(LIN.number).get("/").text
 
-    def test_where_there_is_no_desk_nobody_objects(self, university: World) -> None:
+    def test_where_there_is_no_desk_nobody_appeals(self, university: World) -> None:
         off = university.settings.desk.model_copy(update={"enabled": False})
         university.settings = university.settings.model_copy(update={"desk": off})
         with ExitStack() as stack:
             lin = Visits(university, stack).of(LIN.number)
-            assert "/objection" not in lin.get("/").text
-            assert lin.get("/objection", step="library").status_code == 404
+            assert "/appeal" not in lin.get("/").text
+            assert lin.get("/appeal", step="library").status_code == 404
             assert object_to(lin).status_code == 404
 
     def test_a_step_that_is_no_more_breaks_no_page(self, university: World, visits: Visits) -> None:
@@ -226,10 +226,10 @@ class TestTheStudentsPage:
             connection.execute(update(tables.appeal).values(step="gone"))
         lin = visits.of(LIN.number)
         assert lin.get("/").status_code == 200
-        assert lin.get("/objection/1/record").status_code == 404
+        assert lin.get("/appeal/1/record").status_code == 404
 
     def test_staff_are_offered_nothing_on_a_students_page(self, visits: Visits) -> None:
-        assert "/objection" not in visits.of("dean").get(f"/students/{LIN.number}").text
+        assert "/appeal" not in visits.of("dean").get(f"/students/{LIN.number}").text
 
 
 @pytest.fixture
@@ -240,22 +240,22 @@ def waiting(university: World, visits: Visits) -> Appeal:
 
 
 def address(one: Appeal, more: str = "") -> str:
-    return f"/desk/objections/{one.appeal}{more}"
+    return f"/desk/appeals/{one.appeal}{more}"
 
 
 class TestTheQueue:
-    def test_it_tells_what_was_seen_then_against_what_stands_now(
+    def test_it_shows_what_was_seen_then_against_what_stands_now(
         self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         book_comes_back(university)
         university.later(hours=3)
-        page = visits.of("librarian").text("/desk/objections?step=library")
-        for words in ("林小满 20151001", "书上周就还了。", "待答复", "最迟 5月28日 15:00，已等 3 小时"):
+        page = visits.of("librarian").text("/desk/appeals?step=library")
+        for words in ("林小满 20151001", "书上周就还了。", "待答复", "最迟 5月28日 15:00 答复，已等待 3 小时"):
             assert words in page
         then, now = re.search(r"提出时的状态 (.*?) 现在的状态 (.*)", page).groups()  # type: ignore[union-attr]
         assert "《构造地质学》" in then
         assert "《构造地质学》" not in now
-        assert "所针对的那一项现在已没有" in now
+        assert "异议所指的未结事项已不存在" in now
 
     def test_what_a_person_let_off_is_not_said_to_be_gone(
         self, university: World, visits: Visits, waiting: Appeal
@@ -264,10 +264,10 @@ class TestTheQueue:
         university.decisions.enter(
             DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书"), "librarian", university.now
         )
-        page = visits.of("librarian").text("/desk/objections?step=library")
+        page = visits.of("librarian").text("/desk/appeals?step=library")
         assert "现在的状态 ✓ 通过·人工办理" in page
         assert "赔书" in page
-        assert "现在已没有" not in page
+        assert "已不存在" not in page
 
     def test_whichever_is_due_first_stands_first_and_what_is_overdue_is_named_so(
         self, university: World, visits: Visits, waiting: Appeal
@@ -278,23 +278,23 @@ class TestTheQueue:
             COHORT, QIAN.number, "library", "请核对。", account="reviewer", seen=waiting.seen,
             due=university.now - timedelta(minutes=1), now=university.now - timedelta(days=1),
         )  # fmt: skip
-        page = visits.of("librarian").text("/desk/objections?step=library")
+        page = visits.of("librarian").text("/desk/appeals?step=library")
         assert page.index("钱程") < page.index("林小满")
         assert page.count("已逾期") == 1
-        assert "终审发回 · reviewer" in page
+        assert "终审退回 · reviewer" in page
         university.later(days=3)
-        assert visits.of("librarian").text("/desk/objections?step=library").count("已逾期") == 2
+        assert visits.of("librarian").text("/desk/appeals?step=library").count("已逾期") == 2
 
     def test_the_head_of_the_desk_counts_those_who_may_be_answered(self, visits: Visits, waiting: Appeal) -> None:
         for who, number in (("librarian", 1), ("branch", 0), ("second", 1)):
             assert f"待答复异议 {number}" in visits.of(who).text("/desk")
         assert "待答复异议 0" in visits.of("reviewer").text("/desk")
-        assert "没有等待答复的异议" in visits.of("branch").text("/desk/objections")
+        assert "没有待答复的异议" in visits.of("branch").text("/desk/appeals")
 
     def test_answered_ones_are_gone_from_it(self, visits: Visits, waiting: Appeal) -> None:
         librarian = visits.of("librarian")
         page = librarian.post(address(waiting, "/answer"), outcome="explained", answer="系统里还没有归还记录。")
-        assert page.url.path == "/desk/objections"
+        assert page.url.path == "/desk/appeals"
         assert "林小满" not in page.text
 
 
@@ -316,11 +316,11 @@ class TestAnswering:
         librarian = visits.of("librarian")
         page = librarian.post(address(waiting, "/answer"), outcome="explained", answer=" ")
         assert page.status_code == 422
-        assert "请写一句说明" in page.text
+        assert "请写明情况" in page.text
         for outcome in ("", "withdrawn", "nonsense"):
             page = librarian.post(address(waiting, "/answer"), outcome=outcome, answer="写好的话")
             assert page.status_code == 422
-            assert "请选一下处理结果" in page.text
+            assert "请选择处理结果" in page.text
             assert "写好的话" in page.text
         assert raised(university)[0].waits
 
@@ -331,17 +331,17 @@ class TestAnswering:
         university.later(minutes=1)
         early = librarian.post(address(waiting, "/answer"), outcome="rechecked", answer="已核对")
         assert early.status_code == 422
-        assert "提出之后还没有重新查询成功" in early.text
+        assert "异议提出后尚未重新查询成功" in early.text
         assert "已核对" in early.text
         page = librarian.post(address(waiting, "/recheck"))
         assert "正在重新查询" in page.text
         assert librarian.post(address(waiting, "/answer"), outcome="rechecked").status_code == 422
         university.says["loans"] = []
         assert serve(university) == 1
-        assert "重新查询过，现在的状态就是查询后的结果" in librarian.get(address(waiting)).text
+        assert "已重新查询，以下为查询后的状态" in librarian.get(address(waiting)).text
         assert librarian.post(address(waiting, "/answer"), outcome="rechecked", answer="").status_code == 200
         told = visits.of(LIN.number).text("/")
-        assert "图书馆（librarian）答复：已向该部门的系统重新查询，结果以本页为准。" in told
+        assert "图书馆（librarian）答复：已重新查询部门系统，结果以本页为准。" in told
         assert "1 册未还" not in told
 
     def test_a_source_that_did_not_answer_has_rechecked_nothing(
@@ -351,7 +351,7 @@ class TestAnswering:
         librarian.post(address(waiting, "/recheck"))
         university.fails["loans"] = SourceUnavailable("the library does not answer", "Wait.")
         serve(university)
-        assert "重新查询没有成功" in librarian.get(address(waiting)).text
+        assert "重新查询未成功" in librarian.get(address(waiting)).text
         assert librarian.post(address(waiting, "/answer"), outcome="rechecked").status_code == 422
 
     def test_what_was_checked_before_it_was_raised_answers_nothing(self, university: World, visits: Visits) -> None:
@@ -372,7 +372,7 @@ class TestAnswering:
         librarian = visits.of("librarian")
         early = librarian.post(address(made, "/answer"), outcome="decided", answer="已核销")
         assert early.status_code == 422
-        assert "提出之后还没有人工办理这一项" in early.text
+        assert "异议提出后，本环节尚未人工办理" in early.text
         assert f'href="/desk/students/{LIN.number}?step=library"' in early.text
         first = university.student(LIN.number).steps[0].decision
         assert first is not None
@@ -383,7 +383,7 @@ class TestAnswering:
         )
         now = university.student(LIN.number).steps[0].decision
         assert now is not None
-        assert f"引用提出之后作出的决定 {now.id}" in librarian.get(address(made)).text
+        assert f"引用异议提出后的办理 {now.id}" in librarian.get(address(made)).text
         assert librarian.post(address(made, "/answer"), outcome="decided").status_code == 200
         (told,) = raised(university)
         assert (told.outcome, told.decision) == (AppealOutcome.DECIDED, now.id)
@@ -397,17 +397,17 @@ class TestAnswering:
         assert university.student(LIN.number).steps == before
         assert university.reader.decisions(COHORT) == ()
 
-    def test_the_second_is_told_who_was_first(self, university: World, visits: Visits, waiting: Appeal) -> None:
+    def test_the_second_reads_who_was_first(self, university: World, visits: Visits, waiting: Appeal) -> None:
         visits.of("librarian").post(address(waiting, "/answer"), outcome="explained", answer="先到的话。")
         late = visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="后到的话。")
         assert late.status_code == 409
-        assert "已经答复或撤回" in late.text
+        assert "已答复或撤回" in late.text
         assert "先到的话。" in late.text
         assert "librarian" in late.text
         assert raised(university)[0].answer == "先到的话。"
 
     def test_one_that_was_taken_back_is_not_answered(self, visits: Visits, waiting: Appeal) -> None:
-        visits.of(LIN.number).post(f"/objection/{waiting.appeal}/withdraw")
+        visits.of(LIN.number).post(f"/appeal/{waiting.appeal}/withdraw")
         librarian = visits.of("librarian")
         assert librarian.post(address(waiting, "/answer"), outcome="explained", answer="好。").status_code == 409
         page = librarian.get(address(waiting)).text
@@ -429,10 +429,10 @@ class TestAnswering:
         """Foreign looks like missing, to the letter."""
         other = visits.of(who)
         for more in ("", "/record"):
-            foreign, missing = other.get(address(waiting, more)), other.get(f"/desk/objections/999{more}")
+            foreign, missing = other.get(address(waiting, more)), other.get(f"/desk/appeals/999{more}")
             assert (foreign.status_code, missing.status_code) == (404, 404)
-            there = f"/desk/objections/{waiting.appeal}"
-            assert foreign.text.replace(there, "X") == missing.text.replace("/desk/objections/999", "X")
+            there = f"/desk/appeals/{waiting.appeal}"
+            assert foreign.text.replace(there, "X") == missing.text.replace("/desk/appeals/999", "X")
         for more in ("/answer", "/recheck"):
             assert other.post(address(waiting, more), outcome="explained", answer="好").status_code == 404
         assert raised(university)[0].waits
@@ -442,7 +442,7 @@ class TestAnswering:
         object_to(visits.of(LIN.number))
         (made,) = raised(university)
         other = visits.of(who)
-        assert other.get("/desk/objections").status_code == 403
+        assert other.get("/desk/appeals").status_code == 403
         assert other.post(address(made, "/answer"), outcome="explained", answer="好").status_code == 403
         assert raised(university)[0].waits
 
@@ -455,7 +455,7 @@ class TestAnswering:
         )
         object_to(visits.of(SUN.number), "final_review", "")
         (made,) = raised(university, SUN.number)
-        assert "孙若楠" in visits.of("reviewer").text("/desk/objections")
+        assert "孙若楠" in visits.of("reviewer").text("/desk/appeals")
         visits.of("reviewer").post(address(made, "/answer"), outcome="explained", answer="请补交登记表。")
         assert "请补交登记表。" in visits.of(SUN.number).text("/")
 
@@ -481,11 +481,11 @@ class TestSendingBack:
         assert events(university)[0] is AuditEvent.SENT_BACK
         assert "图书馆 · 钱程 20152003 … 待答复" in visits.of("reviewer").text("/desk/sent-back")
         for who in ("librarian", "branch"):
-            queue = visits.of(who).text("/desk/objections")
-            assert "终审发回 · reviewer" in queue
+            queue = visits.of(who).text("/desk/appeals")
+            assert "终审退回 · reviewer" in queue
             assert "请再核对。" in queue
         student = visits.of(QIAN.number).text("/")
-        assert "学院已请图书馆重新核对（5月25日" in student
+        assert "学院已退回图书馆核对（5月25日" in student
         assert "请再核对。" not in student
         assert "/withdraw" not in visits.of(QIAN.number).get("/").text
         visits.of("branch").post(address(made, "/answer"), outcome="explained", answer="无借阅，情况属实。")
@@ -530,11 +530,11 @@ class TestSendingBack:
     def test_only_a_step_before_the_review_is_sent_back(self, university: World, visits: Visits, step: str) -> None:
         page = self.send(visits.of("reviewer"), step=step, text="写好的话")
         assert page.status_code == 422
-        assert "请选一下发回哪一项" in page.text
+        assert "请选择退回哪个环节" in page.text
         assert "写好的话" in page.text
         assert raised(university, QIAN.number) == ()
 
-    def test_twice_and_without_words_is_told(self, university: World, visits: Visits) -> None:
+    def test_twice_and_without_words_is_shown(self, university: World, visits: Visits) -> None:
         reviewer = visits.of("reviewer")
         assert self.send(reviewer, text=" ").status_code == 422
         self.send(reviewer)
@@ -563,28 +563,28 @@ class TestSendingBack:
         self.send(visits.of("reviewer"))
         page = visits.of("earth").text("/desk/sent-back")
         assert "钱程" not in page
-        assert "还没有发回过" in page
+        assert "暂无退回记录" in page
 
 
 class TestTheRecord:
     def test_both_print_the_same(self, university: World, visits: Visits, waiting: Appeal) -> None:
         book_comes_back(university)
         visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="已补登归还。")
-        own = visits.of(LIN.number).text(f"/objection/{waiting.appeal}/record")
+        own = visits.of(LIN.number).text(f"/appeal/{waiting.appeal}/record")
         for words in (
-            "核对记录", "山海大学", "林小满", "20151001", "图书馆", "书上周就还了。", "《构造地质学》", "2019年5月25日",
-            "2019年5月28日 15:00", "已说明情况", "second老师", "已补登归还。", "所针对的那一项现在已没有", "学生签字",
-            "部门经办人签字",
+            "异议核对记录", "山海大学", "林小满", "20151001", "图书馆", "书上周就还了。", "《构造地质学》",
+            "2019年5月25日", "2019年5月28日 15:00", "已说明情况", "second老师", "已补登归还。",
+            "异议所指的未结事项已不存在", "学生签字", "部门经办人签字",
         ):  # fmt: skip
             assert words in own, words
         office = visits.of("librarian").text(address(waiting, "/record"))
-        paper = re.compile(r"山海大学 核对记录 .*打印时间")
+        paper = re.compile(r"山海大学 异议核对记录 .*打印时间")
         assert paper.search(own)[0] == paper.search(office)[0]  # type: ignore[index]
 
     def test_it_may_be_printed_before_there_is_an_answer(self, visits: Visits, waiting: Appeal) -> None:
-        assert "尚未答复" in visits.of(LIN.number).text(f"/objection/{waiting.appeal}/record")
+        assert "尚未答复" in visits.of(LIN.number).text(f"/appeal/{waiting.appeal}/record")
 
     def test_the_pages_are_in_english_too(self, visits: Visits, waiting: Appeal) -> None:
         lin = visits.of(LIN.number)
         assert "Appeal submitted (25 May, 0" in lin.get("/", lang="en").text
-        assert "Signature of the student" in lin.get(f"/objection/{waiting.appeal}/record", lang="en").text
+        assert "Signature of the student" in lin.get(f"/appeal/{waiting.appeal}/record", lang="en").text

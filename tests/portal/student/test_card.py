@@ -73,7 +73,7 @@ class TestTheHeadline:
         assert "2 项要办" in headline(signed_in(LIN.number).get("/").text)
 
     def test_then_what_the_school_has_to_do(self, signed_in: SignedIn) -> None:
-        assert "项等待学校处理，无需跑腿" in headline(signed_in(SUN.number).get("/").text)
+        assert "项等待学校处理" in headline(signed_in(SUN.number).get("/").text)
 
     def test_then_where_and_when_to_collect_by_college_and_what_to_bring(
         self, university: World, signed_in: SignedIn
@@ -100,7 +100,7 @@ class TestTheHeadline:
         assert "毕业证书 ************2345，5月25日 发放。" in said
         assert "1049120190012345" not in said
 
-    def test_what_is_owed_after_the_certificate_reopens_nothing_and_is_told(
+    def test_what_is_owed_after_the_certificate_reopens_nothing_and_is_shown(
         self, university: World, signed_in: SignedIn
     ) -> None:
         issue(university)
@@ -108,17 +108,17 @@ class TestTheHeadline:
         university.run("fees")
         said = headline(signed_in(SUN.number).get("/").text)
         assert "已领证" in said
-        assert "领证之后又有 1 项未结" in said
+        assert "领证后有 1 项新的未结事项" in said
 
     def test_a_stale_word_is_not_ready_to_collect(self, university: World, signed_in: SignedIn) -> None:
         pass_everything(university)
         university.later(hours=5)
         assert "可领证" not in headline(signed_in(SUN.number).get("/").text)
 
-    def test_staff_who_read_one_step_are_told_of_that_one_alone(self, university: World, signed_in: SignedIn) -> None:
+    def test_staff_who_read_one_step_read_of_that_one_alone(self, university: World, signed_in: SignedIn) -> None:
         issue(university)
         page = signed_in("librarian").get(f"/students/{SUN.number}").text
-        assert "所示各项都已通过" in headline(page)
+        assert "所示环节均已办结" in headline(page)
         for word in ("可领证", "已领证", "2345", "/slip"):
             assert word not in page
 
@@ -146,7 +146,7 @@ class TestTheWindow:
 class TestTheDoor:
     @pytest.mark.parametrize(
         ("minutes", "said"),
-        [(0, "现在开门，至 11:30"), (4 * 60, "下次开门：今天 14:30"), (10 * 60, "下次开门：5月27日（周一）8:00")],
+        [(0, "开放中，至 11:30"), (4 * 60, "今天 14:30 开放"), (10 * 60, "5月27日（周一）8:00 开放")],
     )
     def test_it_says_whether_it_is_open_now_or_when_next(
         self, university: World, signed_in: SignedIn, minutes: int, said: str
@@ -170,7 +170,7 @@ class TestWhatIsAnnounced:
         assert page.index("提前放假") < page.index("项要办")
         assert "咨询：027-9" in page
 
-    def test_an_offices_note_stands_on_its_card_alone(
+    def test_an_offices_note_is_on_its_card_alone(
         self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         board.announce("还书箱", "在门口", author="admin", now=university.now, step="library")
@@ -197,7 +197,7 @@ class TestWhatIsAnnounced:
         for title in ("还没到", "过了", "收回了"):
             assert title not in page
 
-    def test_it_cannot_bring_markup_into_the_page(
+    def test_it_cannot_put_markup_into_the_page(
         self, university: World, board: Announcements, signed_in: SignedIn
     ) -> None:
         board.announce("<b>x</b>", "<script>y</script>", author="admin", now=university.now)
@@ -237,7 +237,7 @@ class TestWhoIsNotOnTheList:
         university.says["roster"] = [row for row in university.says["roster"] if row["学号"] != LIN.number]
         university.run("roster")
         page = signed_in(LIN.number).get("/").text
-        assert "教务的名单里已没有这个学号" in page
+        assert "教务的离校名单中已没有该学号" in page
         assert "请联系学院或教务部门" in page
 
 

@@ -113,7 +113,7 @@ class TestAsking:
     def test_the_page_says_that_it_is_being_asked_and_leads_to_itself(self, signed_in: SignedIn) -> None:
         page = ask(signed_in(LIN.number))
         assert page.history[0].status_code == 303
-        assert "正在向各部门的系统重新查询" in page.text
+        assert "正在重新查询各部门的系统" in page.text
         assert ("/", "刷新") in [(link.href, link.text) for link in Page(page).links]
         assert "<button" not in page.text.split('class="recheck"')[1].split("</div>")[0]
 
@@ -131,7 +131,7 @@ class TestAsking:
         assert "《构造地质学》" in browser.get("/").text
         with scheduler(university):
             page = ask(browser).text
-        assert "刚刚重新查询过（08:" in page
+        assert "已重新查询（08:" in page
         assert "《构造地质学》" not in page
 
     def test_a_second_click_while_it_is_asked_asks_nothing_more(
@@ -152,7 +152,7 @@ class TestAsking:
 
 
 class TestWhatCameOfIt:
-    def test_a_source_that_does_not_answer_is_told_and_the_last_word_stays(
+    def test_a_source_that_does_not_answer_is_shown_and_the_last_word_stays(
         self, university: World, signed_in: SignedIn
     ) -> None:
         browser = signed_in(LIN.number)
@@ -160,32 +160,32 @@ class TestWhatCameOfIt:
         university.fails["loans"] = SourceUnavailable("down", "Try again.")
         serving(university).serve()
         page = browser.get("/").text
-        assert "有部门的系统没有回应（08:" in page
+        assert "有部门的系统没有响应（08:" in page
         assert "《构造地质学》" in page
         assert "down" not in page
 
-    def test_what_was_refused_is_told(self, university: World, requests: Requests, signed_in: SignedIn) -> None:
+    def test_what_was_refused_is_shown(self, university: World, requests: Requests, signed_in: SignedIn) -> None:
         browser = signed_in(LIN.number)
         ask(browser)
         (waiting,) = requests.waiting(COHORT)
         requests.served(waiting.request, RequestOutcome.REFUSED, "in English", university.now)
         page = browser.get("/").text
-        assert "这次没有查成" in page
+        assert "重新查询未成功" in page
         assert "in English" not in page
 
-    def test_who_waits_long_is_told_that_and_not_seconds(self, university: World, signed_in: SignedIn) -> None:
+    def test_who_waits_long_reads_that_and_not_seconds(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in(LIN.number)
         ask(browser)
         university.later(minutes=3)
         page = browser.get("/").text
-        assert "还没有轮到" in page
-        assert "几秒钟" not in page
+        assert "尚未开始" in page
+        assert "几秒内" not in page
 
     def test_what_came_of_it_is_forgotten_after_an_hour(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in(LIN.number)
         ask(browser)
         serving(university).serve()
-        assert "刚刚重新查询过" in browser.get("/").text
+        assert "已重新查询" in browser.get("/").text
         university.later(minutes=20)
         page = browser.get("/").text
         assert "重新查询过" in page
@@ -195,14 +195,14 @@ class TestWhatCameOfIt:
         university.later(minutes=12)
         assert "重新查询过" not in browser.get("/").text
 
-    def test_it_is_told_when_all_is_clear_since(self, university: World, signed_in: SignedIn) -> None:
+    def test_it_is_shown_when_all_is_clear_since(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in(QIAN.number)
         university.says["checkouts"].append({"学号": QIAN.number, "清退状态": "已清退", "房间": "西区3栋305"})
         university.says["fees"] = []
         ask(browser)
         serving(university).serve()
         page = browser.get("/").text
-        assert "刚刚重新查询过" in page
+        assert "已重新查询" in page
         assert 'action="/recheck"' not in page
 
 
@@ -218,13 +218,13 @@ class TestItsLimits:
         assert asked is not None
         page = browser.get("/").text
         again = (asked.at + timedelta(minutes=10)).astimezone(university.settings.institution.timezone)
-        assert f"{again:%H:%M} 之后可以再查" in page
+        assert f"{again:%H:%M} 后可再次查询" in page
         assert 'action="/recheck"' not in page
         university.later(minutes=9)
         refused = browser.post("/recheck", data={"form_token": token})
         assert refused.status_code == 429
         assert refused.headers["retry-after"] == "60"
-        assert "之后可以再查" in refused.text
+        assert "后可再次查询" in refused.text
         assert "《构造地质学》" in refused.text
         assert requests.last_recheck(COHORT, LIN.number) == asked
 
@@ -246,7 +246,7 @@ class TestItsLimits:
             university.later(minutes=11)
         refused = ask(browser)
         assert refused.status_code == 429
-        assert re.search(r"5月26日 08:\d\d 之后可以再查", refused.text)
+        assert re.search(r"5月26日 08:\d\d 后可再次查询", refused.text)
 
     def test_the_limits_are_the_settings(self, university: World) -> None:
         portal = university.settings.portal

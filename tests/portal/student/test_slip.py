@@ -1,4 +1,4 @@
-"""The slip: for whom it is, what stands on it, and what anybody learns who checks it, or tries to make one up."""
+"""The slip: for whom it is, what it contains, and what anybody learns who checks it, or tries to make one up."""
 
 import base64
 import logging
@@ -62,7 +62,7 @@ class TestForWhom:
         assert 'href="/slip"' in page
         assert 'href="/slip.pdf"' in page
 
-    def test_it_tells_who_and_each_step_and_as_of_when(self, university: World, signed_in: SignedIn) -> None:
+    def test_it_shows_who_and_each_step_and_as_of_when(self, university: World, signed_in: SignedIn) -> None:
         pass_everything(university)
         page = signed_in(SUN.number).get("/slip").text
         for word in (
@@ -119,7 +119,7 @@ class TestTheCheck:
     def test_anyone_reads_that_it_holds_and_no_more_of_whom_than_needed(self, client: TestClient, checked: str) -> None:
         answer = client.get(checked)
         assert answer.status_code == 200
-        for word in ("有效：离校手续已全部办妥", "孙*楠", "****2004", "2019届", "2019年5月25日"):
+        for word in ("有效：离校手续已全部办结", "孙*楠", "****2004", "2019届", "2019年5月25日"):
             assert word in answer.text
         for word in (SUN.name, SUN.number, SUN.college, "图书馆"):
             assert word not in answer.text
@@ -135,18 +135,18 @@ class TestTheCheck:
         university.says["loans"].append({**POETRY_LOAN, "CARD": SUN.number})
         university.run("loans")
         page = client.get(checked).text
-        assert "已失效" in page
+        assert "该离校单已失效" in page
         assert "有效：" not in page
 
     def test_one_made_before_a_decision_was_taken_back_and_given_again_is_invalid(
         self, university: World, client: TestClient, checked: str
     ) -> None:
         university.reviews.take_back(SUN.number, "final_review", "dean", university.now)
-        assert "已失效" in client.get(checked).text
+        assert "该离校单已失效" in client.get(checked).text
         university.reviews.review(
             DecisionRequest(SUN.number, "final_review", Verdict.CLEARED, "齐全"), "dean", university.now
         )
-        assert "已失效" in client.get(checked).text
+        assert "该离校单已失效" in client.get(checked).text
 
     def test_an_unchanged_answer_of_the_sources_leaves_it_valid(
         self, university: World, client: TestClient, checked: str
@@ -160,9 +160,9 @@ class TestTheCheck:
     ) -> None:
         university.later(hours=5)
         page = client.get(checked).text
-        assert "暂时不能确认" in page
+        assert "暂时不能核验" in page
         assert "数据过期（截至 5月25日 08:0" in page
-        assert "已失效" not in page
+        assert "该离校单已失效" not in page
         for name in ("loans", "fines", "fees", "checkouts"):
             university.run(name)
         assert "有效：" in client.get(checked).text
@@ -173,7 +173,7 @@ class TestTheCheck:
         university.register.issue(Issue(SUN.number, "1049120190012345", "毕业证书"), "dean", university.now)
         assert "有效：" in client.get(checked).text
         university.later(hours=5)
-        assert "暂时不能确认" in client.get(checked).text
+        assert "暂时不能核验" in client.get(checked).text
 
     def test_whatever_is_no_slip_gets_one_plain_answer(
         self, university: World, client: TestClient, checked: str
@@ -196,7 +196,7 @@ class TestTheCheck:
         assert len(answers) == 1
         status, page = answers.pop()
         assert status == 404
-        assert "查不到这张离校手续单" in page
+        assert "未找到该离校单" in page
         # What can be no token at all never gets as far.
         assert [client.get(f"/verify/{t}").status_code for t in ("%00", "A" * 5000)] == [400, 404]
 
@@ -294,18 +294,18 @@ class TestNamesAndNumbers:
 
 def paper(name: str) -> SlipTexts:
     return SlipTexts(
-        title="离校手续单",
+        title="离校单",
         institution="山海大学",
         facts=(("姓名", name), ("学号", "20152004")),
-        columns=("事项", "状态", "自何时起"),
+        columns=("环节", "状态", "办结时间"),
         lines=[("图书馆", "通过", "5月25日 08:00")],
-        statement="截至 5月25日 08:00，离校手续已全部办妥。",
+        statement="截至 5月25日 08:00，离校手续已全部办结。",
         how_to_check="扫码核对：",
         address="https://leave.example.edu/verify/abc",
         code=segno.make_qr("https://leave.example.edu/verify/abc", error="m"),
         made_at=MORNING,
         language="zh-CN",
-        lacks="〓 处的字本单的字库没有，依次是：",
+        lacks="字库缺字以〓代替，依次是：",
     )
 
 
@@ -332,7 +332,7 @@ class TestThePdf:
         pages = pages_of(slip_pdf.write(replace(paper("孙若楠"), lines=steps)))
         with_steps = [page for page in pages if re.search(r"第\d+步", page)]
         assert len(with_steps) == 2
-        assert all("自何时起" in page for page in with_steps)
+        assert all("办结时间" in page for page in with_steps)
 
     def test_a_long_value_continues_below_itself_and_is_whole(self) -> None:
         text = text_of(slip_pdf.write(paper("阿卜杜热合曼·" * 12)))

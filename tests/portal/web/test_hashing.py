@@ -38,7 +38,7 @@ def test_a_full_queue_refuses_sign_ins_in_words_and_counts_no_failure(university
                 form = {"account": LIN.number, "password": "a guess", "form_token": token}
                 refused = await made.post("/sign-in", data=form)
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
-                assert "不算一次失败" in refused.text
+                assert "不计为失败" in refused.text
         async with browser(app, signed_in) as made:
             assert (await made.get("/")).status_code == 200
         full.set()

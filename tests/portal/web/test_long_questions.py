@@ -35,10 +35,10 @@ FEW = PortalLimits(long_at_once=1, long_waiting=1, long_of_one=1)
 LONG = {
     "dean": ["/overview", "/overview/days", "/lists", "/lists.xlsx", "/lists/reminder", "/report", "/report.xlsx"],
     "auditor": ["/audit", "/audit.xlsx"],
-    "admin": ["/strangers"],
+    "admin": ["/unmatched"],
     LIN.number: ["/slip.pdf"],
     "librarian": ["/desk", "/desk/paper", "/desk/paper.pdf", "/desk/paper/slip.pdf", "/desk/import/template.xlsx"],
-    "reviewer": ["/desk/classes", "/desk/classes/morning", "/desk/certificates.xlsx", "/desk/look-again"],
+    "reviewer": ["/desk/classes", "/desk/classes/review", "/desk/certificates.xlsx", "/desk/review-again"],
 }
 
 
@@ -102,7 +102,7 @@ def test_a_full_queue_refuses_every_long_page_and_no_short_one(university: World
                     for path in paths:
                         answer = await made.get(path)
                         assert (answer.status_code, answer.headers.get("retry-after")) == (503, "30"), path
-                        assert "排队已满" in answer.text
+                        assert "查询和导出的人过多" in answer.text
             async with browser(app, who["dean"]) as made:
                 assert "Try again in half a minute" in (await made.get("/overview?lang=en")).text
             async with browser(app, who[LIN.number]) as made:

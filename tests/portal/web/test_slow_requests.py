@@ -133,7 +133,7 @@ def test_1200_unfinished_forms_are_refused_but_for_some_while_another_visitors_p
     assert {answer.split(b" ", 2)[1] for answer in refused} <= {b"429", b"503"}
     for answer in refused[::100]:
         assert b"\r\nretry-after: 10\r\n" in answer
-        assert "请过十几秒再试" in answer.decode()
+        assert "请 15 秒后再试" in answer.decode()
     until(lambda: pages.arriving.unfinished == 0)
     assert pages.status(data=b"account=x") == 403
 
@@ -180,7 +180,7 @@ def test_behind_a_proxy_each_visitor_is_counted_alone(serving: Serving) -> None:
         assert [len(unanswered(own)) for own in (one, other)] == [2, 2]
 
 
-def test_of_too_many_slow_requests_the_one_that_has_brought_least_is_refused(serving: Serving) -> None:
+def test_of_too_many_slow_requests_the_one_that_has_sent_least_is_refused(serving: Serving) -> None:
     pages = serving(slow_from_one=1, body_within="60 s")
     upload = pages.connect(_form(8000) + b"x" * 4000)
     with released([upload]):

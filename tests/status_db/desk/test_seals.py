@@ -38,6 +38,7 @@ from status_db.desk.store import DeskStore
 from status_db.inbox.announcements import Announcements
 from status_db.inbox.appeal_rows import AppealOutcome
 from status_db.inbox.appeals import Appeals
+from status_db.inbox.pauses import Pauses
 from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import UploadKind, Uploads
@@ -100,6 +101,8 @@ def at_work(world: World) -> None:
     waits = PendingChanges(desk, Codes(desk, world.desk_key), Auth(), [COHORT])
     waits.carry_out(AccountChange(ChangeKind.OPEN, "librarian"), "admin", now)
     RetentionRunner(desk, world.engine, [COHORT], {"sessions": LONG}).carry_out("sessions", now, "test")
+    Requests(desk).ask_sync(COHORT, "loans", account="admin", now=now)
+    Pauses(desk).pause("fines", reason="upgrade", account="admin", now=now)
     for store in (desk, pages_store(world)):
         for _ in range(3):
             Audit(store).note(AuditEvent.SIGNED_IN, account="librarian", now=now, method="local")
@@ -309,7 +312,7 @@ class TestWhoeverWritesTheDatabaseAlone:
     def test_makes_no_request_that_counts(self, world: World) -> None:
         values = {"cohort": COHORT, "kind": "opinion", "run": 1, "says": "approve", "account": "admin", "at": world.now}
         forge(world, lambda c: c.execute(insert(tables.request).values(**values)))
-        assert [request.altered for request in Requests(world.desk).waiting(COHORT)] == [False, True]
+        assert [request.altered for request in Requests(world.desk).waiting(COHORT)] == [False, False, True]
 
     def test_cannot_put_another_list_in_the_place_of_an_uploaded_one(self, world: World) -> None:
         assert Uploads(world.desk).list_of(1) == ("x", b"1")

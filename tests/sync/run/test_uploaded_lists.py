@@ -14,10 +14,10 @@ from tests.world import COHORT, SETTINGS, World, serving_of
 HEAD = "学号,清退状态,房间\n"
 
 
-def settings(*, brought: bool = True) -> str:
+def settings(*, uploaded: bool = True) -> str:
     """Have the dormitory office's list be a file."""
     head, tail = SETTINGS.split('step = "dorm"\nconnector = "memory"\n')
-    own = f'connector = "sheet"\npath = "checkouts.csv"\nbrought = {str(brought).lower()}\n'
+    own = f'connector = "sheet"\npath = "checkouts.csv"\nuploaded = {str(uploaded).lower()}\n'
     return f'{head}step = "dorm"\n{own}{tail}'
 
 

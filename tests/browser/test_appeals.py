@@ -1,4 +1,4 @@
-"""An objection goes round in both directions, without scripts: to the office and back, and from the college to it."""
+"""An appeal in both directions, without scripts: from the student to the office and back, and from the college."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_student_objects_and_reads_the_answer(visits: Visits, university: Worl
     page = student.sign_in(LIN.number)
     page.get_by_role("link", name="对“图书馆”有异议").click()
     page.get_by_label("构造地质学").check()
-    page.get_by_label("为什么").fill("书上周五还到总台了。")
+    page.get_by_label("异议理由").fill("书上周五还到总台了。")
     page.get_by_role("button", name="提交异议").click()
     page.wait_for_url("**/")
     assert "图书馆最迟 5月28日 15:00 答复" in student.text()
@@ -34,15 +34,15 @@ def test_a_student_objects_and_reads_the_answer(visits: Visits, university: Worl
     assert "书上周五还到总台了。" in clerk.text()
     desk.get_by_role("link", name="林小满").click()
     desk.get_by_label("已说明情况").check()
-    desk.get_by_label("给学生的话").fill("总台没有归还记录，请带借书证来核对。")
+    desk.get_by_label("答复内容").fill("总台没有归还记录，请带借书证来核对。")
     desk.get_by_role("button", name="答复", exact=True).click()
-    desk.wait_for_url("**/desk/objections*")
-    assert "没有等待答复的异议" in clerk.text()
+    desk.wait_for_url("**/desk/appeals*")
+    assert "没有待答复的异议" in clerk.text()
 
     student.open("/")
     assert "图书馆（librarian）答复" in student.text()
     assert "总台没有归还记录，请带借书证来核对。" in student.text()
-    page.get_by_role("link", name="核对记录").click()
+    page.get_by_role("link", name="异议核对记录").click()
     assert "部门经办人签字" in student.text()
     (made,) = Appeals(university.desk).of_student(COHORT, LIN.number)
     assert made.seen.state is State.HELD
@@ -51,13 +51,13 @@ def test_a_student_objects_and_reads_the_answer(visits: Visits, university: Worl
 def test_a_reviewer_sends_a_student_back_and_reads_the_answer(visits: Visits) -> None:
     reviewer = visits(DESK, scripts=False)
     page = reviewer.sign_in("reviewer")
-    page.get_by_role("link", name="已发回各部门").click()
-    page.get_by_role("button", name="发回部门重新核对").click()
+    page.get_by_role("link", name="已退回各部门").click()
+    page.get_by_role("button", name="退回部门核对").click()
     page.get_by_label("学号").fill(QIAN.number)
     page.get_by_role("button", name="查找").click()
     page.get_by_label("图书馆").check()
-    page.get_by_label("请部门核对什么").fill("他说借过馆际互借的书。")
-    page.get_by_role("button", name="发回", exact=True).click()
+    page.get_by_label("请部门核对的内容").fill("他说借过馆际互借的书。")
+    page.get_by_role("button", name="退回", exact=True).click()
     page.wait_for_url("**/desk/sent-back*")
     assert "待答复" in reviewer.text()
 
@@ -65,36 +65,36 @@ def test_a_reviewer_sends_a_student_back_and_reads_the_answer(visits: Visits) ->
     desk = clerk.sign_in("librarian")
     desk.get_by_role("link", name="待答复异议 1").click()
     desk.get_by_role("link", name="钱程").click()
-    assert "终审发回 · reviewer" in clerk.text()
+    assert "终审退回 · reviewer" in clerk.text()
     desk.get_by_label("已说明情况").check()
-    desk.get_by_label("给学生的话").fill("馆际互借已还清。")
+    desk.get_by_label("答复内容").fill("馆际互借已还清。")
     desk.get_by_role("button", name="答复", exact=True).click()
-    desk.wait_for_url("**/desk/objections*")
+    desk.wait_for_url("**/desk/appeals*")
 
     reviewer.open("/desk/sent-back")
     assert "馆际互借已还清。" in reviewer.text()
     student = visits(PHONE, scripts=False)
     student.sign_in(QIAN.number)
-    assert "学院已请图书馆重新核对" in student.text()
+    assert "学院已退回图书馆核对" in student.text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_anybody_out(visits: Visits, university: World, scheme: str) -> None:
     student = visits(NARROW, scheme=scheme)
     student.sign_in(LIN.number)
-    page = student.open("/objection?step=library")
+    page = student.open("/appeal?step=library")
     assert fits(student)
     page.get_by_label("构造地质学").check()
-    page.get_by_label("为什么").fill("书上周五还到总台了。")
+    page.get_by_label("异议理由").fill("书上周五还到总台了。")
     page.get_by_role("button", name="提交异议").click()
     page.wait_for_url("**/")
     assert fits(student)
     (made,) = Appeals(university.desk).of_student(COHORT, LIN.number)
-    student.open(f"/objection/{made.appeal}/record")
+    student.open(f"/appeal/{made.appeal}/record")
     assert fits(student)
     clerk = visits(NARROW, scheme=scheme)
     clerk.sign_in("librarian")
-    for path in ("/desk/objections", f"/desk/objections/{made.appeal}"):
+    for path in ("/desk/appeals", f"/desk/appeals/{made.appeal}"):
         clerk.open(path)
         assert fits(clerk), path
     reviewer = visits(NARROW, scheme=scheme)

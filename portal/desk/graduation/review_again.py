@@ -45,7 +45,7 @@ class ReviewLine:
     steps: tuple[tuple[str, list_rows.Cell], ...]
 
 
-async def look_again_page(context: SignedIn) -> Response:
+async def review_again_page(context: SignedIn) -> Response:
     """Show both lists, inside the scopes."""
     at = desk_context(context, REVIEWING)
     cohort, now = at.reader.cohort.key, at.reader.now
@@ -60,7 +60,7 @@ async def look_again_page(context: SignedIn) -> Response:
     for student, step in opened:
         by_student.setdefault(student, []).append(at.reader.titles.get(step, step))
     return context.page(
-        "desk/look_again.html",
+        "desk/review_again.html",
         at=at,
         answered=[one for one in reviews if one.answered],
         waiting=[one for one in reviews if not one.answered],
@@ -105,4 +105,4 @@ def _record_address(at: DeskContext, student: str) -> str:
     return at.address(f"/desk/students/{quote(student)}")
 
 
-ROUTES = (Route("/desk/look-again", for_visitors(look_again_page, *REVIEWING, long=True)),)
+ROUTES = (Route("/desk/review-again", for_visitors(review_again_page, *REVIEWING, long=True)),)
