@@ -270,5 +270,10 @@ def _quiet_mistakes(where: str, asked: Asked, settings: Settings) -> list[str]:
         return []
     hours = ", ".join(map(str, asked.quiet))
     return [
-        f"[{where}] quiet: every time of its schedule is in the quiet hours {hours}: shorten them, or change the times"
+        tr(
+            "[{where}] quiet: every time of its schedule is in the quiet hours {hours}: shorten them, or "
+            "change the times",
+            where=where,
+            hours=hours,
+        )
     ]

@@ -24,8 +24,8 @@ from tests.services.university import ROOT
 
 FOLDERS = ("config", "status_db", "sync", "portal/auth", "portal/signin")
 
-#: Texts for programmers: a caller of these has a fault.
-FOR_PROGRAMMERS = frozenset({"InvalidKeyIdError", "LookupError", "TypeError"})
+#: Texts for programmers, whose call has a fault, and for the programs that read the metrics.
+FOR_PROGRAMMERS = frozenset({"GaugeMetricFamily", "InvalidKeyIdError", "LookupError", "TypeError"})
 OF_PROGRAMMERS = (
     "a ledger's key has X bytes",
     "a time without a zone cannot be stored",
