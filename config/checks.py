@@ -138,9 +138,12 @@ def _notify_mistakes(settings: Settings) -> list[str]:
     notify = settings.notify
     found: list[str] = []
     if notify.mail is not None and (notify.mail.password is None) != (notify.mail.user == ""):
-        found.append("[notify.mail] password: user and password belong together: set both, or neither")
+        found.append(tr("[notify.mail] password: user and password belong together: set both, or neither"))
     found += [
-        f"[notify] {key}: needs mail, because the messages name students: add [notify.mail], or remove this key"
+        tr(
+            "[notify] {key}: needs mail, because the messages name students: add [notify.mail], or remove this key",
+            key=key,
+        )
         for key, value in (("class_digest", notify.class_digest), ("students", notify.students))
         if value is not None and notify.mail is None
     ]
@@ -174,7 +177,11 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
     students = settings.notify.students
     if students is not None and students.mail not in roster.columns:
         found.append(
-            f'[notify.students] mail: "{students.mail}" is not a mapped column of [{where}]: add it to its columns'
+            tr(
+                '[notify.students] mail: "{mail}" is not a mapped column of [{where}]: add it to its columns',
+                mail=students.mail,
+                where=where,
+            )
         )
     found += _identity_columns(where, roster.columns) + _unused_columns(where, roster, settings)
     return found + _schedule_mistakes(where, roster) + _quiet_mistakes(where, roster, settings)
@@ -294,5 +301,10 @@ def _quiet_mistakes(where: str, asked: Asked, settings: Settings) -> list[str]:
         return []
     hours = ", ".join(map(str, asked.quiet))
     return [
-        f"[{where}] quiet: every time of its schedule is in the quiet hours {hours}: shorten them, or change the times"
+        tr(
+            "[{where}] quiet: every time of its schedule is in the quiet hours {hours}: shorten them, or "
+            "change the times",
+            where=where,
+            hours=hours,
+        )
     ]

@@ -24,8 +24,8 @@ from tests.services.university import ROOT
 
 FOLDERS = ("config", "status_db", "sync", "portal/auth", "portal/signin")
 
-#: Texts for programmers: a caller of these has a fault.
-FOR_PROGRAMMERS = frozenset({"InvalidKeyIdError", "LookupError", "TypeError"})
+#: Texts for programmers, whose call has a fault, and for the programs that read the metrics.
+FOR_PROGRAMMERS = frozenset({"GaugeMetricFamily", "InvalidKeyIdError", "LookupError", "TypeError"})
 OF_PROGRAMMERS = (
     "a ledger's key has X bytes",
     "a time without a zone cannot be stored",
@@ -128,6 +128,12 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation, "_chosen", ["zh"])
 
 
+@pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process speak English for one test."""
+    monkeypatch.setattr(translation, "_chosen", ["en"])
+
+
 #: A mistake in the settings → what the Chinese error says of it.
 MISTAKES = {
     ('every = "1 d"', 'every = "1 w"'): "[roster] every：“1 w”不是时长。处理办法：写整数加 s、min、h 或 d",
@@ -178,6 +184,7 @@ def test_what_pydantic_refuses_is_chinese(kind: str) -> None:
     assert not _ENGLISH.search(shown)
 
 
+@pytest.mark.usefixtures("english")
 def test_english_keeps_the_text_of_pydantic() -> None:
     error = {"type": "int_parsing", "msg": "Input should be a valid integer, unable to parse string as an integer"}
     assert pydantic_texts.pydantic_text(error) == error["msg"][0].lower() + error["msg"][1:]
@@ -226,6 +233,7 @@ def test_a_guard_reason_reads_as_the_glossary_has_it() -> None:
     assert shown == "370 名不通过的学生中，290 名将一次变为通过（限额 10% 且 37 名）"
 
 
+@pytest.mark.usefixtures("english")
 def test_a_group_keeps_its_name() -> None:
     figures: Mapping[str, str | int] = {**_FIGURES, "group": "held"}
     assert "college held" in str(GuardReason(GuardReasonKind.GROUP, figures))

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from config.tables.base import CronLine, ShortKey, Span, Table
 from config.tables.secrets import FilePath, Secret, Text
+from foundation.translation import tr
 
 
 class NotifyEvent(StrEnum):
@@ -57,7 +58,7 @@ def is_mail_address(text: str) -> bool:
 
 def _checked_sender(text: str) -> str:
     if not is_mail_address(text):
-        raise ValueError(f'"{text}" is not a mail address: write one such as "clearance@example.edu.cn"')
+        raise ValueError(tr('"{text}" is not a mail address: write one such as "clearance@example.edu.cn"', text=text))
     return text
 
 
@@ -67,12 +68,12 @@ def wrong_address(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
-        return "the address is not a URL: write one that begins with https://"
+        return tr("the address is not a URL: write one that begins with https://")
     if parts.scheme == "https" and host:
         return ""
     if parts.scheme == "http" and (host == "localhost" or _is_loopback(host)):
         return ""
-    return "the address does not begin with https://, so others could read the messages: write an https:// address"
+    return tr("the address does not begin with https://, so others could read the messages: write an https:// address")
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSer
 
 from config.tables.base import STRICT, Span
 from config.tables.secrets import FilePath, Text
+from foundation.translation import tr
 
 _QUIET_FORM = re.compile(r"(\d\d:\d\d)\s*-\s*(\d\d:\d\d)")
 
@@ -50,9 +51,13 @@ def _parse_hours(written: str) -> QuietHours:
     try:
         start, end = (datetime.strptime(part, "%H:%M").time() for part in found.groups())  # type: ignore[union-attr]  # noqa: DTZ007 - wall times
     except (AttributeError, ValueError):
-        raise ValueError(f'"{written[:40]}" is not a time of day from and to: write "08:00-12:00"') from None
+        raise ValueError(
+            tr('"{written}" is not a time of day from and to: write "08:00-12:00"', written=written[:40])
+        ) from None
     if start == end:
-        raise ValueError(f'"{written}" has no length: write two different times, such as "08:00-12:00"')
+        raise ValueError(
+            tr('"{written}" has no length: write two different times, such as "08:00-12:00"', written=written)
+        )
     return QuietHours(start, end)
 
 
@@ -83,7 +88,7 @@ class Schedule(BaseModel):
 
 def _plain_host(host: str) -> str:
     if not host or "/" in host or " " in host:
-        raise ValueError(f'"{host}" is not a host: write an address or a name, such as "127.0.0.1"')
+        raise ValueError(tr('"{host}" is not a host: write an address or a name, such as "127.0.0.1"', host=host))
     return host
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Engine, insert, select, update
 
 from config.tables.notify import is_mail_address
+from foundation.translation import tr
 from status_db import tables
 from status_db.accounts import changes
 from status_db.accounts.accounts import normalise_account
@@ -80,8 +81,11 @@ class Addresses:
             if changes.existing(entry.connection, name).student is not None:
                 raise AccountRefused(
                     AccountCode.ADDRESS,
-                    f'"{name}" is a student\'s account. Instead, '
-                    "set the roster column of their addresses in [notify.students].",
+                    tr(
+                        '"{name}" is a student\'s account. Instead, set the roster column of their addresses in '
+                        "[notify.students].",
+                        name=name,
+                    ),
                 )
             row = entry.connection.execute(select(table).where(own)).one_or_none()
             before = NotifyAddresses(row.mail or "", row.wecom or "", row.dingtalk or "") if row else NotifyAddresses()
@@ -101,12 +105,15 @@ def _refuse_wrong(entered: Mapping[str, str]) -> None:
     mail = entered.get("mail", "")
     if mail and (len(mail) > _LONGEST_MAIL or not is_mail_address(mail)):
         raise AccountRefused(
-            AccountCode.ADDRESS, "this is not a mail address. Write one such as wang@example.edu.cn, and no name."
+            AccountCode.ADDRESS, tr("this is not a mail address. Write one such as wang@example.edu.cn, and no name.")
         )
     for key in ("wecom", "dingtalk"):
         if (text := entered.get(key, "")) and not _ID.fullmatch(text):
             raise AccountRefused(
                 AccountCode.ADDRESS,
-                f"this is not an id of {key}. Enter the member's id, with letters, digits, hyphen, "
-                "underscore, full stop and @ only.",
+                tr(
+                    "this is not an id of {key}. Enter the member's id, with letters, digits, hyphen, underscore, "
+                    "full stop and @ only.",
+                    key=key,
+                ),
             )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import Engine, insert, select, update
 
 from foundation.refusals import Refused
+from foundation.translation import tr
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import SOURCE_PAUSE
@@ -58,12 +59,16 @@ class Pauses:
     def pause(self, source: str, *, reason: str, account: str, now: datetime) -> None:
         """Pause a source until it is resumed. Raises PauseRefused."""
         if not reason.strip():
-            raise PauseRefused(PauseCode.NO_REASON, "a pause needs a reason, because others will see it. Write one.")
+            raise PauseRefused(
+                PauseCode.NO_REASON, tr("a pause needs a reason, because others will see it. Write one.")
+            )
         table = tables.source_pause
         paused = select(table.c.at).where(table.c.source == source, table.c.resumed_at.is_(None))
         with self._desk.writing() as entry:
             if entry.connection.execute(paused).first() is not None:
-                raise PauseRefused(PauseCode.PAUSED, f"{source} is paused already. See: clearance sources")
+                raise PauseRefused(
+                    PauseCode.PAUSED, tr("{source} is paused already. See: clearance sources", source=source)
+                )
             values = {"source": source, "reason": reason.strip(), "account": account, "at": now}
             added = insert(table).values(**values).returning(table.c.source_pause)
             entry.added(SOURCE_PAUSE, entry.connection.execute(added).scalar_one())
@@ -75,6 +80,8 @@ class Pauses:
         with self._desk.writing() as entry:
             paused = entry.connection.execute(select(table.c.source_pause).where(*mine)).scalars().all()
             if not paused:
-                raise PauseRefused(PauseCode.NOT_PAUSED, f"{source} is not paused. See: clearance sources")
+                raise PauseRefused(
+                    PauseCode.NOT_PAUSED, tr("{source} is not paused. See: clearance sources", source=source)
+                )
             with entry.changing(SOURCE_PAUSE, table.c.source_pause.in_(paused)):
                 entry.connection.execute(update(table).where(*mine).values(resumed_by=account, resumed_at=now))

@@ -37,14 +37,16 @@ def reveal(table: str, key: str, secret: Secret) -> str:
     try:
         return secret.reveal()
     except SecretUnusable as error:
-        raise DeliveryFailed(DeliveryCode.SETTINGS, f"[{table}] {key}: {error}") from None
+        raise DeliveryFailed(
+            DeliveryCode.SETTINGS, tr("[{table}] {key}: {error}", table=table, key=key, error=error)
+        ) from None
 
 
 def address(table: str, secret: Secret) -> str:
     """Return a webhook's address now. Raises DeliveryFailed."""
     url = reveal(table, "url", secret)
     if why := wrong_address(url):
-        raise DeliveryFailed(DeliveryCode.SETTINGS, f"[{table}] url: {why}.")
+        raise DeliveryFailed(DeliveryCode.SETTINGS, tr("[{table}] url: {why}.", table=table, why=why))
     return url
 
 

@@ -125,7 +125,7 @@ class MailChannel:
         try:
             password = own.password.reveal()
         except SecretUnusable as error:
-            raise DeliveryFailed(DeliveryCode.SETTINGS, f"[notify.mail] password: {error}") from None
+            raise DeliveryFailed(DeliveryCode.SETTINGS, tr("[notify.mail] password: {error}", error=error)) from None
         try:
             server.login(own.user, password)
         except smtplib.SMTPAuthenticationError as error:
