@@ -8,6 +8,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
+from clearance.output.code_words import joined
 from clearance.services import Program
 from config.renames import stored_name
 from foundation.translation import tr
@@ -60,7 +61,7 @@ def create(
         )
     )
     if made.recheck:
-        tables.OUT.print(f"it can request rechecks of {', '.join(made.recheck)}")
+        tables.OUT.print(tr("it can request rechecks of {sources}", sources=joined(made.recheck)))
     tables.OUT.print(tr("shown only once: {secret}", secret=secret))
 
 
@@ -70,7 +71,9 @@ def _sources(program: Program, given: Sequence[str]) -> list[str]:
     for name in sources:
         if name != api_tokens.EVERY_SOURCE and name not in program.settings.source:
             known = ", ".join(program.settings.source)
-            raise typer.BadParameter(f'there is no source "{name}": write one of {known}, or * for each')
+            raise typer.BadParameter(
+                tr('there is no source "{name}": write one of {known}, or * for each', name=name, known=known)
+            )
     return sources
 
 

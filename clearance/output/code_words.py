@@ -171,6 +171,7 @@ CHECKED = (
     N_("retention_run"),
     N_("pending_change"),
     N_("account_address"),
+    N_("source_pause"),
 )
 
 

@@ -7,7 +7,7 @@ from portal.page.context import Context
 
 #: Why addresses are refused, with the fix.
 WRONG_ADDRESS = N_(
-    "没有保存：邮箱如 wang@example.edu.cn，企业微信和钉钉的成员号只能有字母、数字和 _ . @ -。请改正后再保存。"
+    "没有保存：邮箱应像 wang@example.edu.cn。企业微信、钉钉的成员号只含字母、数字和 _ . @ -。请改正后再保存。"
 )
 
 

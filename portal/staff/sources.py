@@ -150,7 +150,7 @@ async def show_sources(context: SignedIn, *, refused: str = "", source: str = ""
 _RESULTS = {
     RequestOutcome.DONE: N_("已完成"),
     RequestOutcome.REFUSED: N_("没有执行"),
-    RequestOutcome.FAILED: N_("失败，原因见最近一次运行"),
+    RequestOutcome.FAILED: N_("失败，原因见最近一次同步"),
 }
 
 

@@ -160,7 +160,9 @@ class Requests:
                 return last.request, False
             if last is not None and now - last.at < pause:
                 raise RequestRefused(
-                    RequestCode.TOO_SOON, "the last recheck was a moment ago. Try again later.", last.at + pause - now
+                    RequestCode.TOO_SOON,
+                    tr("the last recheck was a moment ago. Try again later."),
+                    last.at + pause - now,
                 )
             wanted = {"cohort": cohort, "kind": RequestKind.RECHECK, "student": student, "source": source}
             return _add(entry, **wanted, account=account, at=now), True
