@@ -160,7 +160,7 @@ class Students(Table):
 
     #: The roster field with the mail address, as in [roster] columns.
     mail: ShortKey
-    #: The events that a student is told of: a step becomes, or is no longer, not cleared; an appeal is answered.
+    #: The events that a student is notified of: a step becomes, or is no longer, not cleared; an appeal is answered.
     events: list[Literal["step_changed", "appeal_answered"]] = ["step_changed", "appeal_answered"]
 
 
@@ -179,7 +179,7 @@ class Notify(Table):
     webhook: SignedWebhook | None = None
     #: Who receives each event about the system.
     recipients: Recipients = Recipients()
-    #: Messages to students; they need `mail`. Without this table, students are told nothing.
+    #: Messages to students; they need `mail`. Without this table, students get none.
     students: Students | None = None
     #: After a message, further ones to the same recipient are collected for this long and sent as one.
     digest_window: Annotated[Span, Field(ge=timedelta(seconds=10))] = timedelta(minutes=5)
@@ -189,7 +189,7 @@ class Notify(Table):
     failing_after: Annotated[Span, Field(ge=timedelta(minutes=1))] = timedelta(hours=2)
     #: A suspended run is mentioned again this long before it expires.
     approval_reminder: Annotated[Span, Field(ge=timedelta(hours=1), le=timedelta(hours=71))] = timedelta(hours=12)
-    #: The folder that `clearance backup` writes to; without it, nobody is told that backups are old.
+    #: The folder that `clearance backup` writes to; without it, old backups are not reported.
     backups: FilePath | None = None
     #: The newest backup must not be older than this.
     backup_within: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=26)
@@ -208,8 +208,8 @@ class Notify(Table):
         return tuple(name for name in CHANNELS if getattr(self, name) is not None)
 
     @property
-    def tells_students(self) -> frozenset[str]:
-        """The events that students are told of; none unless there is mail and a column with their addresses."""
+    def student_events(self) -> frozenset[str]:
+        """The events that students are notified of; none unless there is mail and a column with their addresses."""
         return frozenset(self.students.events) if self.students is not None and self.mail is not None else frozenset()
 
     def acts_of(self, event: NotifyEvent) -> tuple[str, ...]:
