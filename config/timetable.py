@@ -99,7 +99,7 @@ class Timetable:
             found = found or day
         if best is None:
             raise ValueError(
-                tr('"{cron}" has no time near {moment:%Y-%m-%d}: correct the clock', cron=self.cron, moment=moment)
+                tr('"{cron}" has no run near {moment:%Y-%m-%d}: correct the clock', cron=self.cron, moment=moment)
             )
         return best
 

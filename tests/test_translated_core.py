@@ -27,9 +27,9 @@ FOLDERS = ("config", "status_db", "sync", "portal/auth", "portal/signin")
 #: Texts for programmers, whose call has a fault, and for the programs that read the metrics.
 FOR_PROGRAMMERS = frozenset({"GaugeMetricFamily", "InvalidKeyIdError", "LookupError", "TypeError"})
 OF_PROGRAMMERS = (
-    "a ledger's key has X bytes",
-    "a time without a zone cannot be stored",
-    "votes are entered with the ledger",
+    "a ledger's key must have X bytes. Restore the right file.",
+    "a time without a zone cannot be stored. Pass an aware datetime.",
+    "votes need the ledger's key. Run this where [status_db] names it.",
 )
 
 #: How SQL begins.

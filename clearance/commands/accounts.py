@@ -240,7 +240,7 @@ def students(context: typer.Context, *, college: College = "", class_name: Class
     if not leavers:
         fail(
             tr(
-                "no student there leaves with {cohort}. Check the names, or run: clearance sync roster",
+                "no student of this selection leaves with {cohort}. Check the names, or run: clearance sync roster",
                 cohort=program.cohort,
             )
         )

@@ -69,7 +69,7 @@ def codes(
         return
     _refuse_without_passwords(program)
     if bool(accounts) == bool(college or class_name):
-        raise typer.BadParameter(tr("give either accounts, or --class or --college"))
+        raise typer.BadParameter(tr("name accounts, or give --class or --college, not both"))
     owners = _owners_of(program, accounts) if accounts else _owners_in_class(program, college, class_name)
     now, lasts = program.clock(), program.settings.auth.code_lasts
     if xlsx is not None:
@@ -256,8 +256,8 @@ def _owners_in_class(program: Program, college: str, class_name: str) -> list[_C
     if not owners:
         fail(
             tr(
-                "no student there waits for a first password. Check the names, or first run: clearance accounts "
-                "students"
+                "no student of this selection waits for a first password. Check the names, or first run: clearance "
+                "accounts students"
             )
         )
     return owners

@@ -21,13 +21,13 @@ from sqlalchemy.exc import DatabaseError
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
 from clearance.context import USAGE, GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.demo_life import (
+from clearance.demo_university.life import (
     add_first_results,
     announce,
     approve_waiting,
     live,
 )
-from clearance.demo_people import PASSWORD, make_accounts
+from clearance.demo_university.people import PASSWORD, make_accounts
 from clearance.output import tables
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE

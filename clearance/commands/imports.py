@@ -179,7 +179,7 @@ def template(
     lists, wanted = program.lists, Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS)
     count = lists.count(visibility, wanted, here.now, most)
     if not count:
-        fail(tr("no student there has this step. Check the names of the college and the class."))
+        fail(tr("no student of this selection has this step. Check the names of the college and the class."))
     if count > most:
         fail(
             tr(

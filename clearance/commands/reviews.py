@@ -99,7 +99,7 @@ def issue(
     student_number = normalise_number(student)
     author, step, scopes = _issuing_account(program, reviewer, student_number)
     if collected == "agent" and not collector and not waits:
-        fail(tr("an agent needs a name and a mandate. Give --collector."))
+        fail(tr("another person collects it: give the name and the mandate with --collector."))
     request = Issue(student_number, number, kind, "" if waits else collected, "" if waits else collector)
     made = program.register.issue(request, author, program.clock(), scopes, step=step)
     note(

@@ -31,7 +31,11 @@ def _parse_hours(value: object) -> object:
     opens, closes = (60 * int(match[i]) + int(match[i + 1]) for i in (1, 3)) if match else (0, 0)
     if not match or max(match[2], match[4]) >= "60" or not opens < closes <= _DAY:
         raise ValueError(
-            tr('"{value}" are not hours of one day: write them as "8:00-11:30", or as two past midnight', value=value)
+            tr(
+                '"{value}" are not hours of one day: write them as "8:00-11:30", and split hours that cross '
+                "midnight in two",
+                value=value,
+            )
         )
     return Hours(opens=opens, closes=closes)
 

@@ -93,7 +93,8 @@ def _numbers_by_person(question: Question, people: Snapshot, words: JoinWords) -
         if id_text(numbers.setdefault(id_text(person), number)) != id_text(number):
             raise SourceGarbled(
                 tr(
-                    "{source}: {person} is duplicate among the {people}, with the student numbers {first} and {number}",
+                    "{source}: {person} appears more than once among the {people}, with the student numbers "
+                    "{first} and {number}",
                     source=question.source,
                     person=id_text(person),
                     people=tr(words.people),

@@ -93,7 +93,7 @@ class Seals:
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise ValueError(f"a ledger's key has {KEY_BYTES} bytes")
+            raise ValueError(f"a ledger's key must have {KEY_BYTES} bytes. Restore the right file.")
         self._key = key
         self._weigher = hashlib.blake2b(digest_size=32, key=key, person=b"weight")
         self._rows = {

@@ -86,7 +86,7 @@ class ApprovalVotes:
         """
         table, known = tables.approval_vote, tables.run
         if self._ledger is None:
-            raise ValueError("votes are entered with the ledger")
+            raise ValueError("votes need the ledger's key. Run this where [status_db] names it.")
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.APPROVAL) as (connection, link):
             row = connection.execute(
                 select(known.c.source, known.c.state, known.c.plan_digest).where(
@@ -108,7 +108,7 @@ class ApprovalVotes:
                 raise VoteRefused(
                     VoteCode.MOVED,
                     tr(
-                        "run {run} would now change something else than what was checked. Check it again: clearance "
+                        "the change of run {run} differs from the one you checked. Check it again: clearance "
                         "runs show {run}",
                         run=run,
                     ),

@@ -79,7 +79,7 @@ class ExpectedChanges:
             raise ExpectedChangeRefused(
                 ExpectedChangeCode.MOVES_NONE,
                 tr(
-                    "an expected change moves at least one student, to cleared or to held. Give a number and a "
+                    "an expected change must move at least one student, to cleared or to held. Give a number and a "
                     "direction."
                 ),
             )

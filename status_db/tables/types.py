@@ -124,7 +124,7 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be stored")
+            raise ValueError("a time without a zone cannot be stored. Pass an aware datetime.")
         utc = value.astimezone(UTC)
         return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
 

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from clearance.commands.demo import finance_office, use_finance_port
 from clearance.commands.serve import upgrade_both
-from clearance.demo_life import add_first_results, announce
-from clearance.demo_people import PASSWORD, make_accounts
+from clearance.demo_university.life import add_first_results, announce
+from clearance.demo_university.people import PASSWORD, make_accounts
 from clearance.services import Program
 from clearance.settings_file import load_settings
 from demo.offices import SEED, Offices

@@ -17,7 +17,7 @@ from tests.services.small import OWES, Small
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
-# A process of their own: a command is translated when it is imported, and stays so.
+# In processes of their own: Typer reads its own texts when it is imported.
 _HELP = """
 from foundation.translation import use_language
 use_language("zh")
@@ -25,6 +25,8 @@ from typer import Context
 from typer.main import get_command
 from clearance.main import app
 def walk(command):
+    # As the help is shown: first the line of its use, then what the command does.
+    command.get_usage(Context(command))
     yield from (text for text in (command.help, command.epilog) if text)
     yield from (each.help for each in command.get_params(Context(command)) if getattr(each, "help", None))
     for inside in dict(getattr(command, "commands", {})).values():

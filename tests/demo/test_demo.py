@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from clearance.demo_people import PASSWORD
+from clearance.demo_university.people import PASSWORD
 from clearance.services import Program
 from clearance.settings_file import load_settings
 from demo.story import LIBRARY_SHARE, Debt, Life, Loan, lives, notable

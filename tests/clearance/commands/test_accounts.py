@@ -116,7 +116,7 @@ class TestMakingAccounts:
     def test_only_those_of_a_class_where_one_is_named(self, desk: Desk) -> None:
         desk.run("students", "--class", QIAN.class_name)
         assert set(desk.json()) == {QIAN.number, SUN.number}
-        assert "no student there leaves" in desk.run("students", "--class", "nowhere", code=1)
+        assert "no student of this selection leaves" in desk.run("students", "--class", "nowhere", code=1)
 
     def test_a_number_that_is_another_persons_name_is_reported(self, desk: Desk) -> None:
         desk.world.accounts.add(LIN.number, "x", None, now=desk.world.now)

@@ -119,7 +119,7 @@ def test_hours_are_read_however_the_line_is_drawn(written: str) -> None:
     [
         ({"workday": ["8-12"]}, "write them as"),
         ({"workday": ["8:60-12:00"]}, "write them as"),
-        ({"workday": ["12:00-8:00"]}, "two past midnight"),
+        ({"workday": ["12:00-8:00"]}, "cross midnight in two"),
         ({"workday": ["8:00-25:00"]}, "write them as"),
         ({"workday": ["8:00-12:00", "11:00-14:00"]}, "sort them"),
         ({"workday": ["8:00-12:00", "12:00-14:00"]}, "join those that touch"),

@@ -1,6 +1,6 @@
 """The accounts of the demo: its notable students, and the staff of its offices."""
 
-from clearance.demo_life import COLLEGE, REVIEWERS, ROOMS
+from clearance.demo_university.life import COLLEGE, REVIEWERS, ROOMS
 from clearance.services import Program
 from demo.offices import SEED
 from demo.story import notable
