@@ -98,7 +98,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         announcements=stores.announcements,
         raised_appeals=Appeals(
             stores.desk_store,
-            tells_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.tells_students,
+            notify_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.student_events,
         ),
         key=stores.key,
         codes=stores.codes,

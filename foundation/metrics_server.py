@@ -19,6 +19,7 @@ _TIMEOUT = 10
 class MetricsCode(StrEnum):
     """Why there are no metrics."""
 
+    #: The program cannot listen on the port, for example because another program does.
     PORT = "port"
 
 

@@ -31,7 +31,7 @@ class ServiceManager:
 
     @property
     def beat(self) -> timedelta | None:
-        """How often to call `alive`: twice in the watchdog's time. None if nobody watches."""
+        """How often to call `alive`: at half of the watchdog's time. None without a watchdog."""
         return self.watchdog / 2 if self.watchdog else None
 
     def ready(self) -> None:

@@ -15,6 +15,7 @@ from foundation.translation import tr
 class TracingCode(StrEnum):
     """Why there are no traces."""
 
+    #: The extra `otel` is not installed.
     EXTRA = "extra"
 
 

@@ -75,8 +75,8 @@ def serve(
 ) -> None:
     """Serve until stopped by SIGTERM or Ctrl-C; `target` is the function that returns the application, module:function.
 
-    Each worker is a process of its own that imports the target. A service `manager` is told when the workers answer,
-    and as long as they do. Raises CannotListen.
+    Each worker is a process of its own that imports the target. A service `manager` is notified when the workers
+    answer, and as long as they do. Raises CannotListen.
     """
     refuse_used_port(host, port)
     if manager is not None and manager.address:

@@ -158,7 +158,7 @@ def notices(settings: Settings) -> RunNotices | None:
     own = settings.notify
     if not own.enabled:
         return None
-    to_students = NotifyEvent.STEP_CHANGED in own.tells_students
+    to_students = NotifyEvent.STEP_CHANGED in own.student_events
     return RunNotices(own.failing_after_tries, own.failing_after, to_students)
 
 

@@ -18,7 +18,7 @@ from foundation.translation import tr
 
 Process: TypeAlias = subprocess.Popen[bytes]
 
-#: A child that ends is started again after this long, in seconds; twice as long each time, up to the longest.
+#: A child that ends is started again after this long, in seconds; doubled each time, up to the longest.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 
@@ -147,7 +147,7 @@ class Supervisor:
     _beat_at: float = 0.0
 
     def run(self) -> bool:
-        """Run until stopped. Return whether every child ended by itself when it was told to."""
+        """Run until stopped. Return whether every child ended by itself when asked to."""
         with _caught_signals() as woken:
             while True:
                 self._start_due()
@@ -200,7 +200,7 @@ class Supervisor:
                 child.process.send_signal(number)
 
     def _stop(self, woken: socket.socket) -> bool:
-        """End every child at once; kill those that take too long, or all when told to stop a second time."""
+        """End every child at once; kill those that take too long, or all at a second request to stop."""
         self.manager.stopping()
         self._send(signal.SIGTERM)
         deadline, in_time = time.monotonic() + self.stops_within, True

@@ -86,14 +86,17 @@ def _is_loopback(host: str) -> bool:
 class Mail(Table):
     """The mail server. The connection is always encrypted."""
 
+    #: The mail server.
     host: Text
-    #: By default 587 for starttls and 465 for implicit.
+    #: The server's port. By default 587 for `"starttls"` and 465 for `"implicit"`.
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    #: `"starttls"`: encryption begins with the STARTTLS command. `"implicit"`: it begins with the connection.
     tls: Literal["starttls", "implicit"] = "starttls"
-    #: A file of certificates of the authority, where the server has none of a public one.
+    #: A file with the certificates of the server's authority. By default this machine's list of authorities.
     authority: FilePath | None = None
-    #: Without a user, the server accepts mail of this machine without a password.
+    #: The user name at the mail server. Leave it out if the server accepts mail of this machine without a password.
     user: Text = ""
+    #: The password of `user`; set both, or neither.
     password: Secret | None = None
     #: The address that the messages come from.
     sender: Annotated[Text, AfterValidator(_checked_sender)]
@@ -105,36 +108,50 @@ class Mail(Table):
 
 
 class Webhook(Table):
-    """A webhook of a group: WeCom's robot."""
+    """A robot of a WeCom group."""
 
-    #: The whole address. It contains the robot's key, so it is a secret.
+    #: The whole address: https, or http on this machine. It contains the robot's key, so it is a secret.
     url: Secret
+    #: The events that are sent here; by default all events about the system.
     events: list[Operational] = list(OPERATIONAL)
+    #: A file with the certificates of the server's authority. By default this machine's list of authorities.
     authority: FilePath | None = None
 
 
 class DingTalk(Webhook):
-    """A DingTalk robot. With a secret, each message is signed."""
+    """A robot of a DingTalk group. With a secret, each message is signed."""
 
+    #: The key with which each message is signed. Without it, messages are not signed.
     secret: Secret | None = None
 
 
 class SignedWebhook(Webhook):
     """An address of the institution's own that receives JSON with a signature."""
 
+    #: The whole address: https, or http on this machine. It is a secret, because it can contain a key.
+    url: Secret
+    #: The key with which each request is signed; see [the signature](notifications.md#receive-the-webhook).
     secret: Secret
 
 
 class Recipients(Table):
-    """Event → the acts whose holders receive it. An empty list sends it to nobody."""
+    """Event → the acts whose holders receive it by mail and are mentioned in groups. An empty list: no account."""
 
+    #: A run is suspended.
     run_suspended: list[Literal["manage", "audit"]] = ["manage"]
+    #: The first answer of a source waits for approval.
     first_answer: list[Literal["manage", "audit"]] = ["manage"]
+    #: A suspended run expires in less than `approval_reminder`.
     approval_lapses: list[Literal["manage", "audit"]] = ["manage"]
+    #: A source fails: see `failing_after_tries`.
     source_failing: list[Literal["manage", "audit"]] = ["manage"]
+    #: A failing source answers again.
     source_back: list[Literal["manage", "audit"]] = ["manage"]
+    #: The data of a source are out of date, and it is not known to fail.
     source_stale: list[Literal["manage", "audit"]] = ["manage"]
+    #: `clearance verify` found altered or lost rows.
     verify_failed: list[Literal["manage", "audit"]] = ["manage"]
+    #: The newest backup is older than `backup_within`.
     backup_old: list[Literal["manage", "audit"]] = ["manage"]
 
 
@@ -143,6 +160,7 @@ class Students(Table):
 
     #: The roster field with the mail address, as in [roster] columns.
     mail: ShortKey
+    #: The events that a student is notified of: a step becomes, or is no longer, not cleared; an appeal is answered.
     events: list[Literal["step_changed", "appeal_answered"]] = ["step_changed", "appeal_answered"]
 
 
@@ -151,23 +169,32 @@ class Notify(Table):
 
     #: The language of the messages; by default the institution's first.
     language: Literal["zh", "en"] | None = None
+    #: The channel to each account and student, at their own mail address.
     mail: Mail | None = None
+    #: The channel to a WeCom group.
     wecom: Webhook | None = None
+    #: The channel to a DingTalk group.
     dingtalk: DingTalk | None = None
+    #: The channel to a program of the institution's own.
     webhook: SignedWebhook | None = None
+    #: Who receives each event about the system.
     recipients: Recipients = Recipients()
+    #: Messages to students; they need `mail`. Without this table, students get none.
     students: Students | None = None
     #: After a message, further ones to the same recipient are collected for this long and sent as one.
     digest_window: Annotated[Span, Field(ge=timedelta(seconds=10))] = timedelta(minutes=5)
-    #: A source fails: after this many tries in a row, or when it has failed for this long.
+    #: A source counts as failing after this many failed tries in a row, or after `failing_after`.
     failing_after_tries: Annotated[int, Field(ge=1)] = 3
+    #: A source counts as failing when it has failed for this long, or after `failing_after_tries`.
     failing_after: Annotated[Span, Field(ge=timedelta(minutes=1))] = timedelta(hours=2)
     #: A suspended run is mentioned again this long before it expires.
     approval_reminder: Annotated[Span, Field(ge=timedelta(hours=1), le=timedelta(hours=71))] = timedelta(hours=12)
-    #: The folder of the backups; without it, nobody is told that they are old.
+    #: The folder that `clearance backup` writes to; without it, old backups are not reported.
     backups: FilePath | None = None
+    #: The newest backup must not be older than this.
     backup_within: Annotated[Span, Field(ge=timedelta(hours=1))] = timedelta(hours=26)
-    #: When class teachers get their digest, in the institution's time zone; omitted, they get none.
+    #: When class teachers get their digest, such as `"30 7 * * 1-5"`, in the institution's time zone; it needs `mail`.
+    #: Without it, they get none.
     class_digest: CronLine | None = None
 
     @property
@@ -181,8 +208,8 @@ class Notify(Table):
         return tuple(name for name in CHANNELS if getattr(self, name) is not None)
 
     @property
-    def tells_students(self) -> frozenset[str]:
-        """The events that students are told of; none unless there is mail and a column with their addresses."""
+    def student_events(self) -> frozenset[str]:
+        """The events that students are notified of; none unless there is mail and a column with their addresses."""
         return frozenset(self.students.events) if self.students is not None and self.mail is not None else frozenset()
 
     def acts_of(self, event: NotifyEvent) -> tuple[str, ...]:

@@ -72,13 +72,14 @@ class Schedule(BaseModel):
 
     model_config = STRICT
 
-    #: The wait after the first failed run. It doubles with each further one …
+    #: The wait after the first failed run of a source. It doubles with each further one, up to `longest_wait`; see
+    #: [failing sources](observability.md#failing-sources).
     first_wait: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
-    #: … up to this.
+    #: The longest wait after a failed run.
     longest_wait: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=30)
-    #: A source is quarantined when all of its runs have failed for this long …
+    #: A source is quarantined when all of its runs have failed for this long, and at least `quarantine_failures` runs.
     quarantine_after: Span = timedelta(hours=24)
-    #: … and at least this many of them.
+    #: See `quarantine_after`.
     quarantine_failures: Annotated[int, Field(ge=1)] = 5
     #: The shortest time between two attempts in quarantine.
     quarantine_every: Annotated[Span, Field(ge=timedelta(minutes=1))] = timedelta(hours=1)
@@ -97,8 +98,10 @@ class Metrics(BaseModel):
 
     model_config = STRICT
 
-    #: The schedule listens on this port, `serve` and `serve pages` on the next, `serve desk` on the one after.
+    #: The schedule listens on this port, `serve` and `serve pages` on the next, `serve desk` on the one after. Without
+    #: it there are no [metrics](observability.md#metrics).
     port: Annotated[int, Field(ge=1, le=65533)] | None = None
+    #: The network address on this machine at which they are served. Let only Prometheus reach it.
     host: Annotated[str, AfterValidator(_plain_host)] = "127.0.0.1"
     #: The folder with the backups: the age of the newest one is a metric.
     backups: FilePath | None = None
@@ -109,5 +112,6 @@ class Tracing(BaseModel):
 
     model_config = STRICT
 
-    #: Where traces are sent by OTLP over HTTP, such as "http://127.0.0.1:4318/v1/traces".
+    #: Where [traces](observability.md#traces) are sent by OTLP over HTTP, such as `"http://127.0.0.1:4318/v1/traces"`;
+    #: needs the extra `otel`. Without it there are no traces.
     endpoint: Text = ""

@@ -24,7 +24,8 @@ class Portal(Table):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     #: The number of processes.
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    #: The address for users; with https, cookies and browsers are bound to it.
+    #: The address for users, such as `"https://clearance.example.edu.cn"`; it may have a path, such as
+    #: `"https://www.example.edu.cn/leave"`. With https, cookies and browsers are bound to it.
     public_url: Text = ""
     #: The address for staff, where `serve desk` is a process of its own: it sends students to `public_url`, and the
     #: students' pages send staff here.
@@ -121,7 +122,7 @@ class Api(Table):
     origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
     #: Requests a minute for each token.
     rate: Annotated[int, Field(ge=1)] = 600
-    #: Rechecks a minute for each token.
+    #: [Rechecks](api.md#when-somebody-has-just-paid) a minute that each token can request.
     recheck_rate: Annotated[int, Field(ge=1)] = 60
-    #: How long a program waits between two rechecks of one student at one source.
+    #: The time between two rechecks that a program requests of one student at one source.
     recheck_pause: Span = timedelta(seconds=10)

@@ -90,9 +90,11 @@ class Asked(Table):
     #: that the clocks skip runs once at the next valid moment; a repeated time runs once, unless minute or hour begins
     #: with `*`.
     cron: CronLine | None = None
-    #: Hours of each day without scheduled pulls, in its time zone.
+    #: Hours of each day without scheduled pulls, in its `timezone`: `"08:00-12:00"`, or several in a list;
+    #: `"22:00-06:00"` goes over midnight.
     quiet: Quiet = ()
-    #: How long an answer counts as fresh. By default 4 h, or three times the schedule's longest gap if that is longer.
+    #: How long an answer counts as fresh. By default 4 h, or three times the schedule's longest gap, with its quiet
+    #: hours, if that is longer.
     fresh_for: Span | None = None
     #: The time zone of the schedule, and of times in the data without a zone. By default the institution's.
     timezone: Zone | None = None

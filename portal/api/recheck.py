@@ -1,6 +1,6 @@
 """Rechecks that an office's own program requests: somebody has just paid or returned.
 
-The call clears nobody. The scheduler asks the source about the student, and its answer counts as with any recheck.
+The call clears no student. The scheduler asks the source about the student, and its answer counts as with any recheck.
 """
 
 from dataclasses import dataclass

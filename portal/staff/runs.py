@@ -56,7 +56,7 @@ MOVED = N_("未执行：本次同步的变动与刚才看到的不同。请再�
 DECIDED = N_("未执行：本次同步已不在等待批准。结果如下。")
 NO_REASON = N_("否决须写明原因。请填写后再提交。")
 TOO_LONG = N_("原因不超过 500 字。请缩短。")
-TWICE = N_("同一人不能重复表态，须由另一人办理。")
+VOTE_REPEATED = N_("同一人不能重复表态，须由另一人办理。")
 UNDER_WAY = N_("表态正在执行，请几秒后再看。")
 NOT_LOOKED = N_("请先将抽查名单与部门系统核对，再勾选“已核对”。")
 
@@ -244,7 +244,7 @@ async def _refusal(context: SignedIn, found: RunView, vote: VoteKind, form: Vote
     if vote is VoteKind.APPROVE and not form.checked:
         return NOT_LOOKED
     votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
-    return TWICE if any(o.kind is vote and o.author == own.account.account for o in votes) else ""
+    return VOTE_REPEATED if any(o.kind is vote and o.author == own.account.account for o in votes) else ""
 
 
 async def _show_run(

@@ -86,10 +86,10 @@ class AppealRefused(Refused[AppealCode]):
 class Appeals:
     """Raises, answers and reads appeals. For reads, an engine of `open_reading` is enough. Raises StoreError."""
 
-    def __init__(self, desk: Engine | DeskStore, *, tells_students: bool = False) -> None:
-        """With `tells_students`, a message to the student is entered with the answer."""
+    def __init__(self, desk: Engine | DeskStore, *, notify_students: bool = False) -> None:
+        """With `notify_students`, a message to the student is entered with the answer."""
         self._desk = store.of(desk)
-        self._tells_students = tells_students
+        self._notify_students = notify_students
 
     def raise_(
         self,
@@ -184,7 +184,7 @@ class Appeals:
             connection = entry.connection
             _confirm_waiting(connection, appeal)
             closed = _close_appeal(entry, appeal, outcome, text, account=account, now=now, decision=named)
-            if self._tells_students and closed.kind is AppealKind.APPEAL:
+            if self._notify_students and closed.kind is AppealKind.APPEAL:
                 data = {"appeal": appeal, "step": closed.step}
                 key = f"appeal-answered:{appeal}"
                 about = Notice(NotifyEvent.APPEAL_ANSWERED, key, closed.cohort, student=closed.student, data=data)

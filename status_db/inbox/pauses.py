@@ -19,8 +19,11 @@ from status_db.store.engine import reading
 class PauseCode(StrEnum):
     """Why a source cannot be paused or resumed."""
 
+    #: The source is paused already.
     PAUSED = "paused"
+    #: The source is not paused, so it cannot be resumed.
     NOT_PAUSED = "not_paused"
+    #: The pause has no reason.
     NO_REASON = "no_reason"
 
 

@@ -33,7 +33,7 @@ _OF_A_STUDENT = ("first",)
 
 @dataclass(frozen=True, slots=True)
 class RunNotices:
-    """When a source counts as failing, and whether students are told of their steps."""
+    """When a source counts as failing, and whether students are notified of their steps."""
 
     tries: int
     failing_for: timedelta

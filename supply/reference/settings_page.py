@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from config import settings
-from config.tables import cohorts, desk, notify, opening_hours, portal, providers, sources, steps
+from config.tables import cohorts, desk, notify, opening_hours, operations, portal, providers, sources, steps
 from config.tables.base import CronLine, Span
 from config.tables.limits import PortalLimits
 from config.tables.opening_hours import EachDay, Times
@@ -55,6 +55,9 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[notify.webhook]": notify.SignedWebhook,
     "[notify.recipients]": notify.Recipients,
     "[notify.students]": notify.Students,
+    "[schedule]": operations.Schedule,
+    "[metrics]": operations.Metrics,
+    "[tracing]": operations.Tracing,
     "[retention]": Retention,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
@@ -70,6 +73,7 @@ _ALIASES: Sequence[tuple[object, str]] = (
     (FilePath, "path"),
     (Text, "text"),
     (Times, "hours of a day"),
+    (operations.Quiet, "hours of a day, or a list of them"),
     (EachDay, "day, or first and last day"),
 )
 _TYPES: Mapping[object, str] = {

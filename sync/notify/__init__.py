@@ -1,1 +1,1 @@
-"""Notifications: what people are told outside of the pages, in which words, by which channel, and when."""
+"""Notifications: what people are notified of outside of the pages, in which words, by which channel, and when."""

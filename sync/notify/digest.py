@@ -23,7 +23,7 @@ _MOST = 200
 def of_classes(account: Account, settings: Settings, cohort: str) -> Visibility | None:
     """Return what a class teacher reads of their classes; None for an account that reads more, or nothing.
 
-    A grant to read for whole colleges makes nobody a class teacher.
+    A grant to read for whole colleges does not make a class teacher.
     """
     own = [grant for grant in account.grants if "class" in grant.scope]
     steps = allowed(own, (Act.READ,), (step.key for step in settings.step), cohort)

@@ -76,7 +76,7 @@ class Recipients:
 
     def _student(self, notice: Notice) -> tuple[Recipient, ...]:
         students = self._settings.notify.students
-        if students is None or notice.event not in self._settings.notify.tells_students:
+        if students is None or notice.event not in self._settings.notify.student_events:
             return ()
         person = tables.student
         query = select(person.c.extra).where(

@@ -60,10 +60,10 @@ def refuse_and_warn(
         and not rule.is_known_as(stored.source(name).settings_digest)
     ):
         raise no_roster_rows(name, len(answer.rows))
-    return (*warnings, _nobody_warning(name, len(answer.rows), whole=sample.whole))
+    return (*warnings, _no_match_warning(name, len(answer.rows), whole=sample.whole))
 
 
-def _nobody_warning(name: str, rows: int, *, whole: bool) -> str:
+def _no_match_warning(name: str, rows: int, *, whole: bool) -> str:
     if whole:
         text = N_(
             "None of the rows is about a student on the roster. Compare the first row with the roster, and correct "

@@ -18,7 +18,7 @@ def serve_requests(serving: Callable[[], int]) -> None:
     try:
         serving()
     except StoreError as error:
-        log.error("requests not served", message=str(error))  # noqa: TRY400 - the message says it all
+        log.error("requests not served", message=str(error))  # noqa: TRY400 - the message is complete
     except RunUnderWay as busy:
         # Another run holds the source; the next poll tries again.
         log.debug("requests wait", message=str(busy))

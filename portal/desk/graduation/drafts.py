@@ -23,11 +23,11 @@ _UNMATCHED = N_("以下学号不在本班，或不在办理范围内：%(numbers
 _NOT_ISSUED = N_("以下学号不能发证：%(numbers)s。请改正或删去。")
 _BOTH = N_("证书编号只能用一种方式填写：粘贴两列，或从首号连续编号。请清空其中一种。")
 _UNREADABLE = N_("证书编号第 %(places)s 行无法识别。每行填一个学号和一个证书编号，用空格或制表符隔开。")
-_TWICE = N_("有重复：%(numbers)s。每个学号、每个证书编号只填一次。")
+_REPEATED = N_("有重复：%(numbers)s。每个学号、每个证书编号只填一次。")
 _ROUNDED = N_("证书编号在表格中变成了 %(numbers)s，末尾几位已丢失。请将该列设为“文本”，重新填写后再复制。")
 _UNCOUNTABLE = N_("首号须以数字结尾，位数须足够编到最后一个。请改正。")
 _USED = N_("以下证书编号已使用（含已作废的）：%(numbers)s。请与证书核对。")
-_NOBODY = N_("未选学生。请至少勾选一名。")
+_NONE_CHOSEN = N_("未选学生。请至少勾选一名。")
 _NOTHING = N_("没有变动：所选学生都已终审。要发证，请填写证书编号。")
 _OLD = N_("所选学生中有人的数据过期。请勾选“采用现有数据”并写明原因，或取消勾选这些学生。")
 _NO_NOTE = N_("采用过期数据须写明原因。")
@@ -157,7 +157,7 @@ def mistakes(
         elif not draft.note.strip():
             found.append(language.gettext(_NO_NOTE))
     if not plan.passing and not found:
-        found.append(language.gettext(_NOTHING if plan.chosen else _NOBODY))
+        found.append(language.gettext(_NOTHING if plan.chosen else _NONE_CHOSEN))
     return tuple(found)
 
 
@@ -186,7 +186,7 @@ def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPl
     if draft.pasted.strip():
         read = numbers.pairs(draft.pasted)
         add_error(_UNREADABLE, "places", [str(place) for place in read.unreadable])
-        add_error(_TWICE, "numbers", read.duplicates)
+        add_error(_REPEATED, "numbers", read.duplicates)
         add_error(_ROUNDED, "numbers", read.rounded)
         add_error(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in members or not members[s].may_issue])
     elif plan.uncountable:

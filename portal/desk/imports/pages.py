@@ -48,7 +48,7 @@ _CHOICES = 300
 #: Why a sheet is not read or not entered, each with the fix.
 NO_FILE = N_("未选文件。请先选择 .xlsx 或 .csv 文件。")
 TOO_MANY = N_("符合条件的学生超过 %(most)s 名。请按学院或班级下载。")
-NOBODY = N_("没有符合条件的学生。请更换学院或班级。")
+NONE_FOUND = N_("没有符合条件的学生。请更换学院或班级。")
 REFUSED = N_("未导入：%(why)s")
 
 
@@ -123,7 +123,7 @@ async def template(context: SignedIn) -> Response:
     )
     count = await context.ask_long(context.services.lists.count, at.visibility, chosen, at.reader.now, most)
     if not count or count > most:
-        sentence = TOO_MANY if count else NOBODY
+        sentence = TOO_MANY if count else NONE_FOUND
         return await _show_upload_form(context, at, language.gettext(sentence, most=most), status=422)
     fresh = await context.ask_long(context.services.lists.freshness, at.reader.cohort.key)
     title = template_title(at.reader, at.step)

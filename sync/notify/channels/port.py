@@ -1,4 +1,4 @@
-"""What a channel is: it sends one message, or says why not."""
+"""What a channel is: it sends one message, or returns why it could not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

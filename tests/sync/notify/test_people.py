@@ -140,7 +140,7 @@ class TestStudents:
         ]
 
     def test_an_answered_appeal_is_one_mail_without_the_answer(self, school: Notified, server: MailServer) -> None:
-        raise_and_answer(school, Appeals(school.desk, tells_students=True))
+        raise_and_answer(school, Appeals(school.desk, notify_students=True))
         school.deliver()
         school.deliver()
         (mail,) = server.mails
