@@ -75,7 +75,7 @@ def test_readers_of_whom_none_has_a_number_are_no_answer() -> None:
 
 
 def test_one_id_with_two_numbers_is_no_answer() -> None:
-    with pytest.raises(SourceGarbled, match=f"r1 is duplicate.*{LIN.number} and {QIAN.number}"):
+    with pytest.raises(SourceGarbled, match=f"r1 appears more than once.*{LIN.number} and {QIAN.number}"):
         join(people(("r1", LIN.number), ("r1 ", QIAN.number)))
 
 
