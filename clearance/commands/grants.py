@@ -1,6 +1,8 @@
 """Commands about grants: give, revoke, hand over, and import from a list."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +15,15 @@ from clearance.files.lists import rows_in
 from clearance.output import tables
 from clearance.output.grant_words import GrantUnreadable, grant_of, grant_text, grants_of, grants_text, stored_grant
 from clearance.services import Program
+from connectors.port import SourceError
 from foundation.translation import tr
 from status_db.accounts.accounts import Grant, normalise_account
 from status_db.accounts.audit_log import AuditEvent
 from status_db.sign_in.second_factor import AccountFactors, asked_of
 
-_COLUMNS = ("账号", "姓名", "权限", "事项", "范围", "届别")
+_COLUMNS = ("账号", "姓名", "权限", "环节", "范围", "届别")
+#: The columns of lists that were made for an earlier release.
+_FORMER_COLUMNS = ("账号", "姓名", "权限", "事项", "范围", "届别")
 
 
 @ends_well
@@ -73,6 +78,16 @@ def hand_over(context: typer.Context, before: str, after: str, *, author: Author
     )
 
 
+def _rows(file: Path, clock: Callable[[], datetime]) -> list[tuple[str, ...]]:
+    """Return the rows of a list of grants. Raises SourceError."""
+    try:
+        return rows_in(file, _COLUMNS, clock)
+    except SourceError:
+        with suppress(SourceError):
+            return rows_in(file, _FORMER_COLUMNS, clock)
+        raise
+
+
 @ends_well
 def import_grants(
     context: typer.Context,
@@ -81,12 +96,12 @@ def import_grants(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the grants; write nothing.")] = False,
     author: Author = "",
 ) -> None:
-    """Import a list of grants: columns 账号, 姓名, 权限, 事项, 范围, 届别. It is imported whole or not at all."""
+    """Import a list of grants: columns 账号, 姓名, 权限, 环节, 范围, 届别. It is imported whole or not at all."""
     program = chosen(context).program()
     by = author_of(program, author)
     mistakes: list[str] = []
     wanted: dict[str, tuple[str, list[Grant]]] = {}
-    for entry, cells in enumerate(rows_in(file, _COLUMNS, program.clock), 1):
+    for entry, cells in enumerate(_rows(file, program.clock), 1):
         account, name = normalise_account(cells[0]), cells[1].strip()
         about = account or tr("no account")
         try:

@@ -134,16 +134,19 @@ class Schedule:
         self._log.info("schedule started", sources=len(self._jobs), cohorts=", ".join(self._season.cohorts))
         for name in self._jobs:
             self.serve(name)
+        # Also at once: what no process has done in the slot before. A job that runs once alone is not used, because
+        # APScheduler fails to remove it while it is shut down.
+        at_once = datetime.now(UTC)
         if self._printing is not None:
-            # First last night's sheets, where no process printed them.
-            self._scheduler.add_job(self.print_sheets, id=f"{_PAPER} now", name=_PAPER)
-            self._scheduler.add_job(self.print_sheets, SlotTrigger(self._nights), id=_PAPER, name=_PAPER)
+            self._add_slots(self.print_sheets, self._nights, _PAPER, at_once)
         if self._retention is not None:
-            self._scheduler.add_job(self.retain, id=f"{_RETENTION} now", name=_RETENTION)
-            self._scheduler.add_job(self.retain, SlotTrigger(self._retention_times), id=_RETENTION, name=_RETENTION)
+            self._add_slots(self.retain, self._retention_times, _RETENTION, at_once)
         self._beside = self._make_beside()
         for service in self._beside:
             service.start()
+
+    def _add_slots(self, work: Callable[[], None], times: Timetable, name: str, first: datetime) -> None:
+        self._scheduler.add_job(work, SlotTrigger(times), id=name, name=name, next_run_time=first)
 
     def repeat(self, call: Callable[[], None], every: timedelta) -> None:
         """Call this so often, as long as the schedule works: not by the workers, which can all be busy."""

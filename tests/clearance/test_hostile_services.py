@@ -19,7 +19,6 @@ from starlette.testclient import TestClient
 
 from clearance import web
 from clearance.commands import serve
-from config.tables.limits import PortalLimits
 from tests import sizes
 from tests.clearance.test_hostile import (
     _OF_LOANS,
@@ -153,7 +152,7 @@ class TestServe:
     def answers_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have `serve` make what it would serve, and answer for a few addresses."""
 
-        def serves(target: str, _host: str, _port: int, _workers: int, _limits: PortalLimits) -> None:
+        def serves(target: str, *_where_and_how: object) -> None:
             with TestClient(getattr(web, target.partition(":")[2])(), raise_server_exceptions=True) as browser:
                 for page in ("/", "/sign-in", "/healthz", "/no/such/page", "/%00"):
                     assert browser.get(page, follow_redirects=False).status_code < 500, page

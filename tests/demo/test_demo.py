@@ -91,7 +91,10 @@ class TestTheDemo:
         for day in (0, 3, 11):
             if day:
                 university.run("demo", "advance", "--days", str(day - (university.offices.day() or 0)))
-                university.run("sync")
+                # So many days at once are more than the guard lets pass unseen.
+                for outcome in university.json("sync", code=4 if day > 5 else 0):
+                    if outcome["state"] == "suspended":
+                        university.run("runs", "approve", str(outcome["run"]))
             worked_out = by_hand.verdicts(university.offices.folder, university.port)
             assert len({student for student, _ in worked_out}) >= GRADUATES - 2
             assert stands(university, monkeypatch) == worked_out

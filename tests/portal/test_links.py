@@ -150,6 +150,7 @@ _ELSEWHERE_WRITTEN = {
     ("portal/access/requires.py", "/new-password"),
     ("portal/access/requires.py", "/second-factor"),
     ("portal/admin/accounts.py", "/accounts/"),
+    ("portal/admin/own_account.py", "/own/addresses"),
     ("portal/app.py", "/first-password"),
     ("portal/app.py", "/first-password/identity"),
     ("portal/app.py", "/sign-in"),

@@ -245,6 +245,7 @@ LINES = (
     Line("GET", "/api/v1/students/{number:name}", READERS | STUDENTS, Door.TOKEN),
     Line("GET", "/api/v1/overview", READERS, Door.TOKEN),
     Line("GET", "/api/v1/sources", READERS | {"admin"}, Door.TOKEN),
+    Line("POST", "/api/v1/recheck", READERS, Door.TOKEN),
 )
 
 #: What an address may name → some that are there, for whoever may ask at all, and one that is not. Students are apart:

@@ -81,7 +81,7 @@ REVIEWERS_OWN = {
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "unmatched", "runs list", "runs show", "runs revert", "runs spot-check", "expect list",
     "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
-    "verify", "retention", "log-name", "notify list",
+    "verify", "retention", "log-name", "notify list", "notify test", "accounts addresses",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}

@@ -50,7 +50,7 @@ def test_a_paused_source_says_by_whom_and_why_and_cannot_be_synced(university: W
     assert "已停查" in shown
     assert "图书馆搬家" in shown
     assert "admin" in shown
-    assert "<dt>下一次</dt><dd>–" in shown
+    assert "<dt>下次同步</dt><dd>–" in shown
     assert post(browser, "/sources/loans/sync") == 409
     assert Requests(university.desk).waiting(COHORT) == ()
     assert post(browser, "/sources/loans/pause", reason="again") == 409

@@ -188,12 +188,12 @@ class TestWhatCameOfIt:
         assert "已重新查询" in browser.get("/").text
         university.later(minutes=20)
         page = browser.get("/").text
-        assert "重新查询过" in page
+        assert " 已重新查询。" in page
         assert "刚刚" not in page
         university.later(minutes=29)
         browser.get("/")
         university.later(minutes=12)
-        assert "重新查询过" not in browser.get("/").text
+        assert "已重新查询" not in browser.get("/").text
 
     def test_it_is_shown_when_all_is_clear_since(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in(QIAN.number)

@@ -31,6 +31,8 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
     assert weak in outcome.counts.warnings[0]
     assert outcome.counts.warnings[0].endswith("remove tls_minimum.")
     assert weak in finance.source().weaker_connection[0]
+    # The pauses are in the desk's database.
+    assert finance.command("db", "upgrade").exit_code == 0
     for command in (("check", "fees"), ("sources",), ("runs", "show", str(outcome.run))):
         assert weak in " ".join(finance.command(*command).output.split()), command
     (view,) = (

@@ -1,7 +1,7 @@
 """A stop waits for the run under way, within a bound."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from structlog.testing import capture_logs
 
@@ -23,7 +23,7 @@ def stopping(world: World, release: threading.Event, within: timedelta) -> tuple
     limits = world.settings.schedule.model_copy(update={"stop_within": within})
     settings = world.settings.model_copy(update={"schedule": limits})
     schedule = Schedule(settings, season_of(world), world.clock, world.writer.sweep, lambda: 0)
-    schedule._scheduler.add_job(schedule.serve, args=["loans"])
+    schedule._scheduler.add_job(schedule.serve, "interval", hours=1, args=["loans"], next_run_time=datetime.now(UTC))
     schedule._scheduler.start()
     assert asked.wait(20)
     with capture_logs() as lines:
