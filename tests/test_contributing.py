@@ -84,12 +84,15 @@ def copy(tmp_path: Path) -> Copy:
 @pytest.mark.slow
 def test_a_connector_made_by_the_guide_keeps_the_contract(copy: Copy) -> None:
     title = "Add a connector"
-    copying, trying = blocks(title, "bash")
+    copying, trying, texts = blocks(title, "bash")
     (row,) = blocks(title, "markdown")
     copy.passes(copying)
     copy.insert("docs/connectors.md", "| `memory` |", row)
     printed = copy.passes(trying)
     assert int(re.findall(r"(\d+) passed", printed)[0]) > 500
+    # Its Chinese is for a person to write; every text is marked for it.
+    assert "tests/test_translated_connectors.py" in texts
+    copy.passes(".venv/bin/python -m pytest -q tests/test_translated_connectors.py -k archive")
     copy.is_in_style()
 
 
@@ -99,7 +102,7 @@ def test_a_connector_made_by_the_guide_keeps_the_contract(copy: Copy) -> None:
     [
         ("in enumerate(self._ask(), 1)", "in enumerate(self._ask()[:1], 1)"),
         ("letters.look(rows, 0)", ""),
-        ('Proof(ProofKind.TOTAL_AGREES, f"{len(rows)} rows, as the last line says"),', ""),
+        ('Proof(ProofKind.TOTAL_AGREES, tr("{count} rows, the number on the last line", count=len(rows))),', ""),
         ("raise SourceUnavailable(", "raise SourceGarbled("),
     ],
 )

@@ -27,9 +27,10 @@ from connectors.port import (
     no_progress,
     table_of,
 )
+from foundation.translation import N_, tr
 
 #: What the office does about a file that makes no sense.
-_EXPORT_AGAIN = "Have the office export it again, as UTF-8."
+_EXPORT_AGAIN = N_("Have the office export it again, as UTF-8.")
 
 
 class Settings(Table):
@@ -52,12 +53,12 @@ class Example:
         """Return every row, or raise. Never return a part."""
         question, began = self._question, self._question.clock()
         rows = [self._cells(number, row) for number, row in enumerate(self._ask(), 1)]
-        letters = Letters(question.source, question.columns, _EXPORT_AGAIN)
+        letters = Letters(question.source, question.columns, tr(_EXPORT_AGAIN))
         letters.look(rows, 0)
         letters.finish(rows, question.candidates)
         progress(len(rows), len(rows))
         proofs = (
-            Proof(ProofKind.TOTAL_AGREES, f"{len(rows)} rows, as the last line says"),
+            Proof(ProofKind.TOTAL_AGREES, tr("{count} rows, the number on the last line", count=len(rows))),
             Proof(ProofKind.COLUMNS_PRESENT, ", ".join(question.columns.values())),
         )
         return Snapshot(tuple(question.columns), rows, began, question.clock(), proofs, warnings=letters.warnings())
@@ -80,23 +81,43 @@ class Example:
             # A byte that is not UTF-8 becomes U+FFFD, which `Letters` finds.
             lines = path.read_text("utf-8", "replace").rstrip("\n").split("\n")
         except PermissionError as error:
-            raise SourceRefused(f"{path} may not be read", "Ask its owner for the right to read it.") from error
+            raise SourceRefused(
+                tr("{path} may not be read", path=path), tr("Ask its owner for the right to read it.")
+            ) from error
         except OSError as error:
-            raise SourceUnavailable(f"{path} cannot be read ({error.strerror})", "Check that it is mounted.") from error
+            raise SourceUnavailable(
+                tr("{path} cannot be read ({why})", path=path, why=error.strerror), tr("Check that it is mounted.")
+            ) from error
         try:
             *rows, total = [json.loads(line) for line in lines]
         except (ValueError, RecursionError) as error:
-            raise SourceGarbled(f"{path} is not one JSON value on each line", _EXPORT_AGAIN) from error
+            raise SourceGarbled(
+                tr("{path} is not one JSON value on each line", path=path), tr(_EXPORT_AGAIN)
+            ) from error
         if not all(isinstance(row, dict) for row in rows) or type(total) is not int or total != len(rows):
-            raise SourceGarbled(f"{path} holds {len(rows)} rows and ends with {total!r}", _EXPORT_AGAIN)
+            raise SourceGarbled(
+                tr("{path} holds {count} rows and ends with {total!r}", path=path, count=len(rows), total=total),
+                tr(_EXPORT_AGAIN),
+            )
         return rows
 
     def _cells(self, number: int, row: Mapping[str, Cell]) -> tuple[Cell, ...]:
+        source = self._question.source
         for field, column in self._question.columns.items():
             if column not in row:
                 raise SourceGarbled(
-                    f'row {number} of {self._question.source} has no "{column}" for {field}',
-                    f"Correct columns.{field} in {table_of(self._question.source)}, or ask the office for the column.",
+                    tr(
+                        'row {number} of {source} has no "{column}" for {field}',
+                        number=number,
+                        source=source,
+                        column=column,
+                        field=field,
+                    ),
+                    tr(
+                        "Correct columns.{field} in {table}, or ask the office for the column.",
+                        field=field,
+                        table=table_of(source),
+                    ),
                 )
         return tuple(row[column] for column in self._question.columns.values())
 
