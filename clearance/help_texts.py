@@ -69,13 +69,13 @@ def _format_usage(command: Any, context: Context, formatter: Any) -> None:  # no
 
 
 def _format_help(command: Any, context: Context, formatter: Any) -> None:  # noqa: ANN401 - as above
-    """Write the help. Chinese has no blanks between words: without folding, Rich cuts a text at the end of its column."""
+    """Write the help. Chinese has no blanks between words; unless folded, Rich cuts a text at the end of its column."""
     from typer import rich_utils  # noqa: PLC0415 - Rich is slow to import, and only the help needs it
 
     made = rich_utils._make_rich_text  # noqa: SLF001 - Typer has no setting for it
 
     def folded(**parts: Any) -> Any:  # noqa: ANN401 - as above
-        text = made(**parts)
+        text: Any = made(**parts)
         text.overflow = "fold"
         return text
 

@@ -141,7 +141,8 @@ def test_a_template_comes_back_filled_in(university: World, run: Callable[..., s
     assert "1 new, 0 same, 0 conflict, 4 blank, 0 wrong" in run(*results())
     assert verdict(university, LIN) is Verdict.CLEARED
     assert "2 students" in run("template", FILE, "--step", "library", "--as", "librarian", "--class", QIAN.class_name)
-    assert "no student of this selection" in run("template", FILE, "--step", "library", "--as", "librarian", "--class", "x", code=1)
+    refused = run("template", FILE, "--step", "library", "--as", "librarian", "--class", "x", code=1)
+    assert "no student of this selection" in refused
 
 
 def test_what_is_no_sheet_ends_with_the_fix(run: Callable[..., str]) -> None:
