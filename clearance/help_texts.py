@@ -31,12 +31,30 @@ TYPER_TEXTS = (
 #: Typer's own texts, which it does not translate.
 _USAGE, _OPTIONS, _COMMAND = N_("Usage: "), N_("[OPTIONS]"), N_("COMMAND [ARGS]...")
 
+#: Types of values, as Typer shows them.
+_TYPES = (
+    N_("<str>"),
+    N_("<int>"),
+    N_("<int range>"),
+    N_("<float>"),
+    N_("<float range>"),
+    N_("<bool>"),
+    N_("<path>"),
+    N_("<file>"),
+    N_("<datetime>"),
+    N_("<list[str]>"),
+    N_("<list[int]>"),
+    N_("<list[path]>"),
+)
+
 
 def translate(command: Any) -> None:  # noqa: ANN401 - Typer's own copy of click has no public types
     """Translate the help of a command or group, of its options, and of the commands that it already has."""
     _translate(command, "help", "epilog")
     command.format_usage = partial(_format_usage, command)
+    command.format_help = partial(_format_help, command)
     for parameter in (*command.params, command.get_help_option(Context(command))):
+        parameter.display_type = partial(_display_type, parameter)
         if hasattr(parameter, "help"):
             _translate(parameter, "help")
     for each in _commands_of(command):
@@ -48,6 +66,30 @@ def _format_usage(command: Any, context: Context, formatter: Any) -> None:  # no
     own = {_OPTIONS: tr(_OPTIONS), _COMMAND: tr(_COMMAND)}
     pieces = (own.get(piece, piece) for piece in command.collect_usage_pieces(context))
     formatter.write_usage(context.command_path, " ".join(pieces), tr(_USAGE))
+
+
+def _format_help(command: Any, context: Context, formatter: Any) -> None:  # noqa: ANN401 - as above
+    """Write the help. Chinese has no blanks between words; unless folded, Rich cuts a text at the end of its column."""
+    from typer import rich_utils  # noqa: PLC0415 - Rich is slow to import, and only the help needs it
+
+    made = rich_utils._make_rich_text  # noqa: SLF001 - Typer has no setting for it
+
+    def folded(**parts: Any) -> Any:  # noqa: ANN401 - as above
+        text: Any = made(**parts)
+        text.overflow = "fold"
+        return text
+
+    rich_utils._make_rich_text = folded  # noqa: SLF001 - as above
+    try:
+        type(command).format_help(command, context, formatter)
+    finally:
+        rich_utils._make_rich_text = made  # noqa: SLF001 - as above
+
+
+def _display_type(parameter: Any, context: Context) -> Any:  # noqa: ANN401 - as above
+    """Return the type of an option's value, as the help shows it."""
+    shown = type(parameter).display_type(parameter, context)
+    return tr(shown) if shown in _TYPES else shown
 
 
 def english(holder: Any, name: str) -> str | None:  # noqa: ANN401 - as above

@@ -230,7 +230,7 @@ def test_a_guard_reason_reads_as_the_glossary_has_it() -> None:
         "wave": 0,
     }
     shown = str(GuardReason(GuardReasonKind.AT_ONCE, figures))
-    assert shown == "370 名不通过的学生中，290 名将一次变为通过（限额 10% 且 37 名）"
+    assert shown == "370 名不通过的学生中，290 名将一次变为通过（限额：超过 10%，且超过 37 名）"
 
 
 @pytest.mark.usefixtures("english")

@@ -29,6 +29,7 @@ from clearance.demo_university.life import (
 )
 from clearance.demo_university.people import PASSWORD, make_accounts
 from clearance.output import tables
+from clearance.output.code_words import joined
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
 from clearance.supervision.children import start, stop
@@ -244,7 +245,7 @@ def _approved(program: Program, outcomes: list[Outcome]) -> list[Outcome]:
     """Approve the runs that wait, as the demo's administrator, and say so; return how all ended."""
     ended = {outcome.run: outcome for outcome in approve_waiting(program, outcomes)}
     if ended:
-        names = ", ".join(tr("{source} (run {run})", source=each.source, run=each.run) for each in ended.values())
+        names = joined(tr("{source} (run {run})", source=each.source, run=each.run) for each in ended.values())
         tables.OUT.print(
             tr(
                 "The demo's administrator approved: {names}. At a university, a person first compares a few students "

@@ -10,7 +10,7 @@ from clearance.actor import Author, author_of, note
 from clearance.context import ERROR, Json, chosen, ends_well, fail
 from clearance.notify.assembly import channels_of, recipients_of
 from clearance.output import tables
-from clearance.output.code_words import word
+from clearance.output.code_words import joined, word
 from clearance.services import Program
 from config.tables.notify import CHANNELS, NotifyEvent
 from foundation.translation import in_language, tr
@@ -37,11 +37,18 @@ def try_channels(
     notify = program.settings.notify
     wanted = [channel.value] if channel is not None else list(notify.channels)
     if not wanted or any(name not in notify.channels for name in wanted):
-        missing = wanted[0] if wanted else CHANNELS[0]
+        if not wanted:
+            known = joined(f"[notify.{name}]" for name in CHANNELS)
+            fail(
+                tr(
+                    "there is no channel in the settings. Add one of {tables}, as docs/notifications.md shows.",
+                    tables=known,
+                )
+            )
         fail(
             tr(
                 "there is no channel {name} in the settings. Add [notify.{name}], as docs/notifications.md shows.",
-                name=missing,
+                name=wanted[0],
             )
         )
     found: list[dict[str, str]] = []

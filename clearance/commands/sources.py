@@ -113,6 +113,14 @@ def _warn(program: Program, view: SourceView, pause: Pause | None) -> None:
             message=failed.message,
         )
         tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=text))
+    if failed is not None and pause is None and view.attempts.state is AttemptState.BACKING_OFF:
+        text = tr(
+            "{count} runs have failed since {since}. {message}",
+            count=failed.count,
+            since=tables.moment(failed.since, zone),
+            message=failed.message,
+        )
+        tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=text))
     for weaker in view.weaker_connection:
         tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=weaker))
 

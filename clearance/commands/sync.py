@@ -98,7 +98,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
 
 
 def _show_sample(sample: Sample) -> None:
-    row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
+    row = joined(f"{field} = {_cell_text(cell)}" for field, cell in (sample.row or {}).items())
     tables.OUT.print(tr("        columns: {columns}", columns=joined(sample.columns)))
     tables.OUT.print(tr("        first row: {row}", row=row) if row else tr("        no rows"))
     if sample.rows:
@@ -109,6 +109,11 @@ def _show_sample(sample: Sample) -> None:
     for note in sample.notes:
         tables.OUT.print(f"        {note}")
     _show_warnings(sample.warnings)
+
+
+def _cell_text(cell: object) -> str:
+    """Return a cell as people write it: text in quotation marks, which show its blanks, and a date as 2019-06-06."""
+    return repr(cell) if isinstance(cell, str) else "–" if cell is None else str(cell)
 
 
 def _row_warnings(program: Program, name: str, sample: Sample) -> tuple[str, ...]:

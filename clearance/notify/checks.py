@@ -46,12 +46,12 @@ def notify_warnings(program: Program) -> list[str]:
         lines.append(tr("messages contain no link. Set public_url in [portal]"))
     for name, channel in channels_of(notify).items():
         if unusable := list(unusable_in(getattr(notify, name))):
-            lines += [f"[notify.{name}] {key}: {why}" for key, why in unusable]
+            lines += [tr("[notify.{name}] {key}: {why}", name=name, key=key, why=why) for key, why in unusable]
             continue
         try:
             channel.reach()
         except DeliveryFailed as error:
-            lines.append(f"[notify.{name}]: {error}")
+            lines.append(str(error))
     try:
         if notify.mail is not None and (without := recipients_of(program).without_address()):
             lines.append(

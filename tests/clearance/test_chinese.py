@@ -100,3 +100,18 @@ def test_a_plan_of_other_settings(university_of_three: Small) -> None:
     assert "[source] fees step：原为 finance；现为 library" in shown
     assert "finance：3 名学生不再有此环节" in shown
     assert "finance：2 名学生由通过变为取消" in shown
+
+
+def test_the_help_shows_every_text_to_its_end(university_of_three: Small) -> None:
+    ended = _ended(university_of_three, "--help")
+    assert "…" not in ended.out
+    assert "校验未通过时退出码为6" in "".join(ended.out.replace("│", "").split())
+    assert "<开关>" in ended.out
+
+
+def test_a_source_that_fails_says_since_when_and_why(university_of_three: Small) -> None:
+    university_of_three.change("SELECT reader, amount, title FROM fines", "SELECT reader, amount, title FROM fine")
+    assert _ended(university_of_three, "sync", "fines").code == 1
+    shown = _both(_ended(university_of_three, "sources"))
+    assert "起已失败 1 次。" in shown
+    assert "没有该表或视图" in shown

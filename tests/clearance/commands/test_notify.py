@@ -61,7 +61,9 @@ def test_a_test_that_fails_says_why_and_names_no_secret(notifying: University, h
 
 
 def test_without_any_channel_the_command_says_how_to_add_one(university: University) -> None:
-    assert "docs/notifications.md" in university.run("notify", "test", code=1)
+    said = university.run("notify", "test", code=1)
+    assert "docs/notifications.md" in said
+    assert "[notify.mail], [notify.wecom], [notify.dingtalk], [notify.webhook]" in " ".join(said.split())
 
 
 def test_mail_goes_to_who_has_an_address(university: University, shown: Certificate) -> None:
