@@ -26,6 +26,7 @@ from clearance.main import app as command_line
 from connectors.port import SourceUnavailable
 from portal.api.routes import ENDPOINTS
 from portal.documents import clearance_slip
+from portal.web.former_addresses import FormerAddress
 from status_db import tables
 from status_db.decisions.writer import DecisionRequest
 from status_db.inbox.appeal_rows import AppealEvidence
@@ -206,7 +207,7 @@ def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for route in browser.app.routes:  # type: ignore[attr-defined]  # httpx types the application as a bare callable
         assert isinstance(route, Route | Mount), route
-        if isinstance(route, Mount) or "GET" not in (route.methods or ()):
+        if isinstance(route, Mount | FormerAddress) or "GET" not in (route.methods or ()):
             continue
         if route.path in FOR_WHO_IS_DONE | NOT_HERE:
             continue

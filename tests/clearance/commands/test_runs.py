@@ -94,7 +94,8 @@ class TestWhatWaits:
         unchanged = university.run("runs", "revert", waiting, "--reason", "x", code=1)
         assert "it made no change to revert" in unchanged
         assert "there is no run 999" in university.run("runs", "revert", "999", "--dry-run", code=1)
-        unapproved = str(university.json("sync", "fees")[0]["run"])
+        university.run("demo", "advance")
+        unapproved = str(university.json("sync", "textbooks")[0]["run"])
         assert "only a run of a source that was approved" in university.run(
             "runs", "revert", unapproved, "--dry-run", code=1
         )

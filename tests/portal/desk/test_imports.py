@@ -137,7 +137,7 @@ class TestTheTemplate:
             book_ = openpyxl.load_workbook(io.BytesIO(made.get("/desk/import/template.xlsx").content))
         choices = [v.formula1 for v in book_.worksheets[0].data_validations.dataValidation]
         assert "'填写说明'!$E$2:$E$10" in choices
-        assert [cell.value for cell in book_["说明"]["E"][1:10]] == step.reasons
+        assert [cell.value for cell in book_["填写说明"]["E"][1:10]] == step.reasons
 
     def test_it_is_narrowed_to_a_class_and_to_the_scopes(self, university: World, clerk: TestClient) -> None:
         rows, _ = sheets(clerk.get("/desk/import/template.xlsx", params={"class": QIAN.class_name}))

@@ -59,7 +59,7 @@ def test_an_approval_of_another_change_applies_nothing(world: World) -> None:
     before = world.verdicts()
     ended = said(world, run, VoteKind.APPROVE, digest=b"another")
     assert ended.outcome is RequestOutcome.REFUSED
-    assert "would now change something else" in ended.message
+    assert "differs from the one you checked" in ended.message
     assert state_of(world, run) is RunState.SUSPENDED
     assert world.verdicts() == before
 
