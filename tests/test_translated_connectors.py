@@ -208,7 +208,7 @@ def _clearance(folder: Path, *arguments: str) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "无法执行查询：no such table: loan。处理办法：请更正查询：没有该表或视图。",
+        "无法执行查询：no such table: loan。处理办法：没有该表或视图。请更正查询。",
         'column：查询结果缺少 "xh" 列（现有 number、sm）。处理办法：请更正 [source.column] 中的 columns.student',
         "limit：查询自带限制 LIMIT 1，而正好返回了 1 行，可能有行不知不觉地漏掉。处理办法：请从查询中删除 LIMIT 1",
         "没有工作表“欠费”（现有 Sheet）。处理办法：请在 [source.sheet] 中用 sheet 设置正确的工作表。",

@@ -47,7 +47,7 @@ SAYS_NOTHING_OF_NOW = {
     "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/own", "/students", "/runs",
     "/runs/{run:id}", "/runs/{run:id}/revert-preview", "/unmatched", "/accounts",
     "/accounts/{account:name}", "/announcements", "/announcements/new",
-    "/audit", "/audit.xlsx", "/retention", "/healthz", "/static", "/desk/paper/entered/{sheet:id}",
+    "/audit", "/audit.xlsx", "/retention", "/healthz", "/livez", "/readyz", "/static", "/desk/paper/entered/{sheet:id}",
     "/desk/certificates", "/desk/certificates.xlsx",
     "/desk/certificates/issue", "/desk/certificates/sign-off", "/desk/certificates/{certificate:id}",
     "/desk/import", "/desk/import/batches",
