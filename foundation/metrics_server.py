@@ -68,13 +68,13 @@ class MetricsServer:
                 self.wfile.write(body)
 
             def log_message(self, *_values: Any) -> None:  # noqa: ANN401 - the library's own
-                """Log nothing: a reading every 15 seconds is no news."""
+                """Log nothing: a reading every 15 seconds needs no line."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, *_values: Any) -> None:  # noqa: ANN401 - the library's own
-                """Log nothing: a client that disconnects is no fault."""
+                """Log nothing: a client may disconnect."""
 
         try:
             self._server = Server((host, port), Handler)

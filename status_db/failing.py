@@ -78,7 +78,7 @@ def attempts(failed: FailedRuns | None, limits: Schedule) -> Attempts:
     long = failed.last - failed.since >= limits.quarantine_after
     if long and failed.count >= limits.quarantine_failures:
         return Attempts(AttemptState.QUARANTINED, failed, _not_before(failed, limits.quarantine_every))
-    # Doubled at most so often that the wait stays a valid duration.
+    # Doubled a limited number of times, so that the wait stays a valid duration.
     doubled = limits.first_wait * 2 ** min(failed.count - 1, 20)
     return Attempts(AttemptState.BACKING_OFF, failed, _not_before(failed, min(doubled, limits.longest_wait)))
 

@@ -19,6 +19,7 @@ from status_db.model import Cause, Reason, RunState, Verdict
 from status_db.stored_counts import RunCounts
 from supply import error_texts
 from tests.services.university import ROOT
+from tests.services.written import text_of
 
 #: The folders whose texts are all marked.
 FOLDERS = ("clearance", "foundation")
@@ -38,21 +39,6 @@ def _errors() -> frozenset[str]:
     """Return the names of the errors that a person reads."""
     files = (file for folder in error_texts.FOLDERS for file in (ROOT / folder).rglob("*.py"))
     return frozenset(error_texts.error_classes(ast.parse(file.read_text(encoding="utf-8")) for file in files))
-
-
-def _text(node: ast.AST) -> str:
-    """Return what is written of a text, with X for each value; empty where it is not a text."""
-    match node:
-        case ast.Constant(value=str() as text):
-            return text
-        case ast.JoinedStr(values=parts):
-            return "".join(_text(part) or "X" for part in parts)
-        case ast.BinOp(op=ast.Add(), left=left, right=right):
-            return f"{_text(left)}{_text(right)}"
-        case ast.IfExp(body=body, orelse=orelse):
-            return _text(body) or _text(orelse)
-        case _:
-            return ""
 
 
 #: A word of a language, rather than a code, a value or a symbol.
@@ -87,7 +73,7 @@ def unmarked(tree: ast.AST, errors: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def _of(nodes: Iterable[ast.expr], is_text: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
-    yield from ((node.lineno, text) for node in nodes if is_text(text := _text(node)))
+    yield from ((node.lineno, text) for node in nodes if is_text(text := text_of(node)))
 
 
 ERRORS = _errors()

@@ -21,6 +21,7 @@ from sync.rule import doubts
 from sync.rule.records import SourceRule, record_from_rows
 from tests.services.small import SETTINGS
 from tests.services.university import ROOT
+from tests.services.written import text_of
 
 FOLDERS = ("config", "status_db", "sync", "portal/auth", "portal/signin")
 
@@ -50,21 +51,6 @@ MODULES = sorted(
 )
 
 
-def _text(node: ast.AST) -> str:
-    """Return what is written of a text, with X for each value; empty where it is not a text."""
-    match node:
-        case ast.Constant(value=str() as text):
-            return text
-        case ast.JoinedStr(values=parts):
-            return "".join(_text(part) or "X" for part in parts)
-        case ast.BinOp(op=ast.Add(), left=left, right=right):
-            return f"{_text(left)}{_text(right)}"
-        case ast.IfExp(body=body, orelse=orelse):
-            return _text(body) or _text(orelse)
-        case _:
-            return ""
-
-
 def _unmarked(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield each sentence that is given to an error or a value, or returned, and that no translator sees."""
     for node in ast.walk(tree):
@@ -76,7 +62,7 @@ def _unmarked(tree: ast.AST) -> Iterator[tuple[int, str]]:
             case _:
                 continue
         for each in given:
-            text = _text(each)
+            text = text_of(each)
             if (
                 len(_WORD.findall(text)) > 2
                 and _ENGLISH.search(text)

@@ -193,8 +193,8 @@ def advance(
     with finance_office(offices, finance_port):
         for each in range(day, last):
             _advance(here, offices, range(each, each + 1))
-            program = here.program()
-            _approved(program, run_all(program.season((program,)), list(program.sync.names()), "demo"))
+            with closing(here.program()) as program:
+                _approved(program, run_all(program.season((program,)), list(program.sync.names()), "demo"))
         _live(here, last)
     _print_summary(here.program())
 

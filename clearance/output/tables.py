@@ -123,7 +123,7 @@ def moment(at: datetime | None, zone: ZoneInfo) -> str:
 
 
 def moment_by(at: datetime | None, author: str, zone: ZoneInfo) -> str:
-    """Return when something happened, and by whom; empty when it did not happen."""
+    """Return when something happened and the account; empty when it did not happen."""
     return tr("{at} by {author}", at=moment(at, zone), author=author) if at else ""
 
 

@@ -55,7 +55,7 @@ _FAILED = (RunState.FAILED, RunState.ABANDONED)
 
 @dataclass(frozen=True, slots=True)
 class PauseLine:
-    """A pause: by whom, since when, and why."""
+    """A pause: who paused the source, since when, and why."""
 
     who: str
     at: str

@@ -222,6 +222,15 @@ class Accounts:
             grants = given.by_account(connection, self._vouches_grant)
             return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
 
+    def with_grants(self) -> tuple[Account, ...]:
+        """Return the accounts that have a grant, by name; students' accounts are many and usually have none."""
+        table = tables.account
+        held = table.c.account.in_(select(tables.grant.c.account))
+        with reading(self._desk.engine) as connection:
+            rows = connection.execute(select(table).where(held).order_by(table.c.account)).all()
+            grants = given.by_account(connection, self._vouches_grant)
+            return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
+
     def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
         """Set an account's password; its sessions and its codes for a password end. Raises AccountRefused."""
         self._change_account(account, password_hash=password_hash, password_at=now)

@@ -8,21 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from config.tables.notify import NotifyEvent
 from status_db import tables
+from status_db.failed_runs import failed_runs
+from status_db.failing import ANSWERED, SOURCE_FAULTS
 from status_db.guard_reasons import GuardReason, GuardReasonKind, packed
 from status_db.model import ROSTER, SETTINGS, RunState, Verdict
 from status_db.outbox.rows import Notice, enter
-
-#: The faults of a source; others are the program's own, such as an interruption.
-SOURCE_FAULTS = ("unavailable", "refused", "garbled")
-
-#: A run in one of these states had an answer of its source.
-_ANSWERED = (
-    RunState.APPLIED, RunState.UNCHANGED, RunState.SUSPENDED, RunState.SUPERSEDED, RunState.REJECTED, RunState.EXPIRED,
-)  # fmt: skip
 
 #: The most colleges that a notification names.
 _MOST_COLLEGES = 5
@@ -73,31 +67,19 @@ class RunNotices:
         if state is RunState.FAILED and fault in SOURCE_FAULTS:
             if (found := self.failing(connection, cohort, source, now)) is not None:
                 enter(connection, tables.outbox, [found], now)
-        elif state in _ANSWERED or (state is RunState.SKIPPED and fault == "suspended"):
+        elif state in ANSWERED and (state is not RunState.SKIPPED or fault == "suspended"):
             self._is_back(connection, cohort, source, now)
 
     def failing(self, connection: Connection, cohort: str, source: str, now: datetime) -> Notice | None:
         """Return the notice of a source that fails now; None if it does not, or if that was entered before."""
-        run = tables.run
-        mine = (run.c.cohort == cohort, run.c.source == source, run.c.student.is_(None))
-        last = select(func.max(run.c.run)).where(*mine, run.c.state.in_(_ANSWERED)).scalar_subquery()
-        failures = connection.execute(
-            select(func.count(), func.min(run.c.began), func.max(run.c.run)).where(
-                *mine,
-                run.c.run > func.coalesce(last, 0),
-                run.c.state == RunState.FAILED,
-                run.c.fault.in_(SOURCE_FAULTS),
-            )
-        ).one()
-        count, since, newest = failures
-        if not count or (count < self.tries and now - since < self.failing_for):
+        failed = failed_runs(connection, cohort, source)
+        if failed is None or (failed.count < self.tries and now - failed.since < self.failing_for):
             return None
         latest = _latest(connection, cohort, source)
         if latest is not None and latest.event == NotifyEvent.SOURCE_FAILING:
             return None
-        fault = connection.execute(select(run.c.fault).where(run.c.run == newest)).scalar_one()
         key = f"source-failing:{_scope(cohort, source)}:{latest.notice if latest is not None else 0}"
-        data = {"tries": count, "since": since.isoformat(), "fault": fault}
+        data = {"tries": failed.count, "since": failed.since.isoformat(), "fault": failed.fault}
         return Notice(NotifyEvent.SOURCE_FAILING, key, cohort, source, data=data)
 
     def _is_back(self, connection: Connection, cohort: str, source: str, now: datetime) -> None:

@@ -22,6 +22,7 @@ from status_db.effective.step_status import (
     student_from,
 )
 from status_db.effective.visible import Visibility, everything, inside
+from status_db.failed_runs import failed_runs
 from status_db.failing import ANSWERED, attempts
 from status_db.model import (
     RENUMBERED,
@@ -34,7 +35,7 @@ from status_db.model import (
 )
 from status_db.queries.counts import overview
 from status_db.queries.dossier import Dossier, decisions_of, dossier_of
-from status_db.queries.runs import failed_runs, run_views, unmatched_rows
+from status_db.queries.runs import run_views, unmatched_rows
 from status_db.queries.trends import Trend, trend
 from status_db.store.engine import reading
 from status_db.views import (

@@ -44,7 +44,7 @@ class ClassDigests:
         open_cohorts = self._settings.open_cohorts()
         return [
             account.account
-            for account in self._accounts.listed()
+            for account in self._accounts.with_grants()
             if account.active and any(of_classes(account, self._settings, cohort) for cohort in open_cohorts)
         ]
 

@@ -30,7 +30,7 @@ class Recipients:
 
     def now(self) -> Callable[[Notice], tuple[Recipient, ...]]:
         """Return the function from a notice to its recipients, with the accounts as they are now. Raises StoreError."""
-        active = [account for account in self._accounts.listed() if account.active]
+        active = [account for account in self._accounts.with_grants() if account.active]
         addresses = self._addresses.all()
 
         def of(notice: Notice) -> tuple[Recipient, ...]:
@@ -46,13 +46,13 @@ class Recipients:
         return of
 
     def without_address(self) -> list[str]:
-        """Return the accounts that would receive an event about the system and have no address of a channel here."""
+        """Return the accounts that would receive an event about the system by mail, and have no mail address."""
         addresses = self._addresses.all()
         notify = self._settings.notify
         acts = {act for event in OPERATIONAL for act in notify.acts_of(NotifyEvent(event))}
         return [
             account.account
-            for account in self._accounts.listed()
+            for account in self._accounts.with_grants()
             if account.active
             and any(grant.act in acts for grant in account.grants)
             and not addresses.get(account.account, NotifyAddresses()).mail

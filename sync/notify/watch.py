@@ -47,6 +47,8 @@ class Watch:
         self._clock = clock
         cron = settings.notify.class_digest
         self._mornings = Timetable(None, cron, settings.institution.timezone) if cron else None
+        #: The morning whose digests this process has entered.
+        self._entered: datetime | None = None
 
     def look(self) -> int:
         """Enter what is new; return how many notices. Raises StoreError."""
@@ -58,8 +60,7 @@ class Watch:
                 for notice in (*self._sources(connection, cohort, now), *self._lapsing(connection, cohort, now))
             ]
         found += self._backups(now)
-        entered = self._outbox.enter(found, now)
-        return entered + self._desk_outbox.enter(self._mornings_digests(now), now)
+        return self._outbox.enter(found, now) + self._enter_digests(now)
 
     def _sources(self, connection: Connection, cohort: str, now: datetime) -> Iterator[Notice]:
         """Yield what fails for too long, and what is out of date without that being known already."""
@@ -130,14 +131,19 @@ class Watch:
         key = f"backup-old:{made}" if made else f"backup-old:none:{now:%G-%V}"
         yield Notice(NotifyEvent.BACKUP_OLD, key, data={"newest": made})
 
-    def _mornings_digests(self, now: datetime) -> list[Notice]:
-        """Return the digests of the current morning, one for each class teacher."""
+    def _enter_digests(self, now: datetime) -> int:
+        """Enter the digests of the current morning, one for each class teacher."""
         if self._mornings is None:
-            return []
-        slot = self._mornings.at(now)
-        if now - slot > _DIGEST_WITHIN:
-            return []
-        return [
-            Notice(NotifyEvent.CLASS_DIGEST, f"class-digest:{slot.isoformat()}:{account}", account=account)
-            for account in self._digests.teachers()
-        ]
+            return 0
+        morning = self._mornings.at(now)
+        if morning == self._entered or now - morning > _DIGEST_WITHIN:
+            return 0
+        entered = self._desk_outbox.enter(
+            [
+                Notice(NotifyEvent.CLASS_DIGEST, f"class-digest:{morning.isoformat()}:{account}", account=account)
+                for account in self._digests.teachers()
+            ],
+            now,
+        )
+        self._entered = morning
+        return entered

@@ -1,11 +1,14 @@
-"""What happens while a run is under way: its lease is renewed, and garbage collection is paused."""
+"""What happens while a run is under way: its lease is renewed, it is traced, and garbage collection is paused."""
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import structlog
+
+from foundation.tracing import span
 from status_db.marks.runs import Lease
 from status_db.marks.settings import SettingsMarks
 from status_db.store.engine import StoreError
@@ -71,3 +74,14 @@ def renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterato
         over.set()
         # However slow the database is: a connection still in use when its engine is let go would never be closed.
         thread.join()
+
+
+@contextmanager
+def observed(lease: Lease) -> Iterator[Callable[..., None]]:
+    """Trace a run, and name it in every line of the log that is written meanwhile, by connectors too."""
+    source, run = lease.source, lease.run
+    with (
+        structlog.contextvars.bound_contextvars(source=source, run=run),
+        span("run", cohort=lease.cohort, source=source, run=run) as add,
+    ):
+        yield add

@@ -40,7 +40,7 @@ from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
 from sync.run.applying import ATTEMPTS, AnswerRunner
 from sync.run.impact import impact_of
-from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
+from sync.run.lease import COLLECTOR, LEASE_FOR, observed, renewed
 from sync.run.outcome import Outcome, RunPreview, fault_of
 from sync.run.reverting import Reverting
 from sync.run.settings_gate import SettingsGate, waits_already
@@ -195,7 +195,7 @@ class Sync:
                 name, RunState.SKIPPED, message=self._applying.suggest(str(busy)), fault="under_way", cohort=self._named
             )
         # Entered at once: whatever interrupts it from here on closes the run.
-        with self._closing(lease), COLLECTOR.paused(), _observed(lease) as add:
+        with self._closing(lease), COLLECTOR.paused(), observed(lease) as add:
             log = self._log.bind(source=name, run=lease.run)
             log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
             for weaker in weaker_connection(self._settings, name) if name != SETTINGS else ():
@@ -378,17 +378,6 @@ class Sync:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:
             raise LedgerRefused(self._applying.suggest(str(refused))) from refused
-
-
-@contextmanager
-def _observed(lease: Lease) -> Iterator[Callable[..., None]]:
-    """Trace a run, and name it in every line of the log that is written meanwhile, by connectors too."""
-    source, run = lease.source, lease.run
-    with (
-        structlog.contextvars.bound_contextvars(source=source, run=run),
-        span("run", cohort=lease.cohort, source=source, run=run) as add,
-    ):
-        yield add
 
 
 def _log_outcome(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type

@@ -149,7 +149,7 @@ class Schedule:
         self._scheduler.add_job(work, SlotTrigger(times), id=name, name=name, next_run_time=first)
 
     def repeat(self, call: Callable[[], None], every: timedelta) -> None:
-        """Call this so often, as long as the schedule works: not by the workers, which can all be busy."""
+        """Call this at an interval while the schedule works, and not by the workers, which can all be busy."""
         self._scheduler.add_executor(ThreadPoolExecutor(1), "beats")
         self._scheduler.add_job(call, "interval", seconds=every.total_seconds(), executor="beats", id="beats")
 

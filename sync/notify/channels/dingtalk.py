@@ -7,16 +7,11 @@ key, in base64; the timestamp is in milliseconds and valid for an hour; 20 messa
 import base64
 import hashlib
 import hmac
-import json
-import time
-from collections.abc import Callable
 from urllib.parse import quote_plus
 
 from config.tables.notify import DingTalk
 from sync.notify.channels import http
 from sync.notify.channels.port import Message, Recipient
-
-TABLE = "notify.dingtalk"
 
 #: Longer texts are cut on a phone anyway.
 _MOST_BYTES = 4096
@@ -29,34 +24,19 @@ def signed(url: str, secret: str, milliseconds: int) -> str:
     return f"{url}{joined}timestamp={milliseconds}&sign={quote_plus(base64.b64encode(mac))}"
 
 
-class DingtalkChannel:
+class DingtalkChannel(http.HttpChannel[DingTalk]):
     """Sends to one group."""
 
-    def __init__(
-        self,
-        settings: DingTalk,
-        waits: http.Waits = http.Waits(),  # noqa: B008 - it is frozen
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """`clock` returns the real time in seconds, by which the server checks the signature."""
-        self._settings = settings
-        self._waits = waits
-        self._clock = clock
+    table = "notify.dingtalk"
 
     def send(self, message: Message, recipient: Recipient) -> str:
         """Send one text."""
-        url = http.address(TABLE, self._settings.url)
+        url = self._address()
         if self._settings.secret is not None:
-            secret = http.reveal(TABLE, "secret", self._settings.secret)
+            secret = self._secret(self._settings.secret)
             url = signed(url, secret, int(self._clock() * 1000))
         text = message.text(_MOST_BYTES)
         at: dict[str, object] = {"isAtAll": False}
         if recipient.mentions:
             at["atUserIds"] = list(recipient.mentions)
-        body = json.dumps({"msgtype": "text", "text": {"content": text}, "at": at}, ensure_ascii=False).encode()
-        answer = http.post(TABLE, url, body, self._settings.authority, self._waits)
-        return http.checked_errcode(TABLE, answer, url)
-
-    def reach(self) -> str:
-        """Connect to the server."""
-        return http.reach(TABLE, self._settings.url, self._settings.authority, self._waits)
+        return self._post(url, {"msgtype": "text", "text": {"content": text}, "at": at})

@@ -4,15 +4,16 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
-from config.tables.notify import wrong_address
+from config.tables.notify import Webhook, wrong_address
 from config.tables.secrets import Secret, SecretUnusable
 from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, RequestLimits
 from foundation.translation import tr
@@ -111,9 +112,49 @@ def checked_errcode(table: str, answer: bytes, url: str) -> str:
     return f"errcode 0 {words}".strip()
 
 
-def reach(table: str, secret: Secret, authority: Path | None, waits: Waits) -> str:
-    """Connect to a webhook's server, without a request. Raises DeliveryFailed."""
-    parts = urlsplit(address(table, secret))
+S = TypeVar("S", bound=Webhook)
+
+
+class HttpChannel(Generic[S]):
+    """What the channels by webhook share: the settings of one table, its secrets, and what a request may take."""
+
+    #: The table of the settings.
+    table: ClassVar[str]
+
+    def __init__(
+        self,
+        settings: S,
+        waits: Waits = Waits(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` returns the real time in seconds, by which the receiver checks a signature."""
+        self._settings = settings
+        self._waits = waits
+        self._clock = clock
+
+    def reach(self) -> str:
+        """Connect to the server, without a request; return what to show. Raises DeliveryFailed."""
+        return _reach(self.table, self._address(), self._settings.authority, self._waits)
+
+    def _address(self) -> str:
+        return address(self.table, self._settings.url)
+
+    def _secret(self, secret: Secret) -> str:
+        return reveal(self.table, "secret", secret)
+
+    def _post(self, url: str, content: Mapping[str, object]) -> str:
+        """Send JSON to a robot; return its answer. Raises DeliveryFailed."""
+        answer = post(self.table, url, json_bytes(content), self._settings.authority, self._waits)
+        return checked_errcode(self.table, answer, url)
+
+
+def json_bytes(content: Mapping[str, object]) -> bytes:
+    """Return a body of JSON, in which Chinese stays readable."""
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
+def _reach(table: str, url: str, authority: Path | None, waits: Waits) -> str:
+    parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = parts.hostname or ""
     try:

@@ -75,7 +75,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message goes to, by which channel."""
+    """The recipient of a message, and the channel to it."""
 
     channel: str
     #: The mail address; empty for a group.

@@ -5,16 +5,11 @@ Each event has a key that stays the same when it is delivered again, by which th
 
 import hashlib
 import hmac
-import json
-import time
-from collections.abc import Callable
 
 from config.tables.notify import SignedWebhook
 from foundation.translation import tr
 from sync.notify.channels import http
 from sync.notify.channels.port import Message, Recipient
-
-TABLE = "notify.webhook"
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -22,39 +17,26 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
 
 
-class WebhookChannel:
+class WebhookChannel(http.HttpChannel[SignedWebhook]):
     """Sends to one address."""
 
-    def __init__(
-        self,
-        settings: SignedWebhook,
-        waits: http.Waits = http.Waits(),  # noqa: B008 - it is frozen
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """`clock` returns the real time in seconds, by which the receiver checks the timestamp."""
-        self._settings = settings
-        self._waits = waits
-        self._clock = clock
+    table = "notify.webhook"
 
     def send(self, message: Message, recipient: Recipient) -> str:  # noqa: ARG002 - as of the port
         """Send the events as one JSON object."""
-        url = http.address(TABLE, self._settings.url)
-        secret = http.reveal(TABLE, "secret", self._settings.secret)
+        url = self._address()
+        secret = self._secret(self._settings.secret)
         events = [
             {"event": one.event.value, "key": one.key, "title": one.title, "lines": list(one.lines), "link": one.link}
             | dict(one.data)
             for one in message.events
         ]
-        body = json.dumps({"id": message.id, "subject": message.subject, "events": events}, ensure_ascii=False).encode()
+        body = http.json_bytes({"id": message.id, "subject": message.subject, "events": events})
         timestamp = int(self._clock())
         headers = {
             "X-Clearance-Timestamp": str(timestamp),
             "X-Clearance-Signature": signature(secret, timestamp, body),
             "Idempotency-Key": message.id,
         }
-        http.post(TABLE, url, body, self._settings.authority, self._waits, headers)
+        http.post(self.table, url, body, self._settings.authority, self._waits, headers)
         return tr("accepted")
-
-    def reach(self) -> str:
-        """Connect to the server."""
-        return http.reach(TABLE, self._settings.url, self._settings.authority, self._waits)

@@ -94,4 +94,4 @@ def test_the_log_shows_how_many_and_since_when(sqlite_world: World) -> None:
     guess(browser, LIN.number, 4, sqlite_world)
     assert enter(browser, "auditor").status_code == 200
     page = browser.get("/audit?lang=en").text
-    assert "; since: 2019-" in page.lower()
+    assert "Times: 2; Since: 2019-" in page
