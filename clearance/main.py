@@ -30,6 +30,7 @@ _COMMANDS = {
     "report": "report:report",
     "log-name": "log_name:name_in_log",
     "schedule": "serve:schedule",
+    "worker": "worker:worker",
     "serve": "serve:serve",
     "up": "up:up",
     "paper": "paper:paper",

@@ -24,11 +24,13 @@ class Process(StrEnum):
     ALL = "serve"
     SYNC = "sync"
     SCHEDULE = "schedule"
+    WORKER = "worker"
 
 
 _WEB = frozenset({Process.PAGES, Process.DESK, Process.ALL})
 _DECIDES = frozenset({Process.DESK, Process.ALL})
-_ASKS = frozenset({Process.SYNC, Process.SCHEDULE})
+_ASKS = frozenset({Process.SYNC, Process.SCHEDULE, Process.WORKER})
+_SHARES = frozenset({Process.SCHEDULE, Process.WORKER})
 
 #: Table and key → the processes that need it. The key "" means every other key of the table. All processes need a key
 #: that is not listed.
@@ -50,7 +52,8 @@ _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("notify.dingtalk", ""): frozenset({Process.SCHEDULE}),
     ("notify.webhook", ""): frozenset({Process.SCHEDULE}),
     ("metrics", "backups"): frozenset({Process.SCHEDULE}),
-    ("tracing", ""): _WEB | {Process.SCHEDULE},
+    ("cluster", ""): _SHARES,
+    ("tracing", ""): _WEB | _SHARES,
 }
 
 
@@ -84,6 +87,8 @@ def missing(settings: "Settings", process: Process) -> list[str]:
             url.reveal()
         except SecretUnusable as error:
             found.append((f"[status_db] {key}", str(error)))
+    if process in _SHARES:
+        found += [(f"[cluster] {key}", why) for key, why in unusable_in(settings.cluster)]
     if process in _WEB:
         for name in PROVIDERS:
             provider = getattr(settings.auth, name)

@@ -13,7 +13,7 @@ from config.tables.cohorts import Cohort
 from config.tables.desk import Desk
 from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
-from config.tables.operations import Metrics, Schedule, Tracing
+from config.tables.operations import Cluster, Metrics, Schedule, Tracing
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
 from config.tables.secrets import DatabaseUrl, FilePath
@@ -91,6 +91,7 @@ class Settings(Table):
     retention: Retention = Retention()
     notify: Notify = Notify()
     schedule: Schedule = Schedule()
+    cluster: Cluster = Cluster()
     metrics: Metrics = Metrics()
     tracing: Tracing = Tracing()
     log: Log = Log()

@@ -1,24 +1,21 @@
 """Commands that keep running, and those that prepare the database."""
 
 import os
-import signal
 import sys
-import threading
 from enum import StrEnum
-from functools import partial
 from typing import Annotated
 
 import structlog
 import typer
 from sqlalchemy import make_url
 
-from clearance.commands.paper import nightly
-from clearance.context import ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.monitoring.observed import ScheduleMetrics, serve_workers_metrics
-from clearance.notify.assembly import notify_service
+from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.jobs.assembly import schedule_of
+from clearance.jobs.cluster import refuse_unusable_queue, upgrade_queue
+from clearance.jobs.signals import loaded_cohorts, reload_on_hangup
+from clearance.monitoring.observed import ServiceMetrics, serve_workers_metrics
 from clearance.output import tables
 from clearance.settings_file import CONFIG_VARIABLE
-from config.load import SettingsError
 from config.processes import Process
 from config.settings import Settings
 from foundation.service_manager import ServiceManager
@@ -28,11 +25,7 @@ from status_db.desk.address import desk_url
 from status_db.store.engine import StoreError, sqlite_file
 from status_db.store.migrate import Part, upgrade
 from status_db.store.roles import Roles, apply, planned
-from sync.run.season import for_each
-from sync.service.inbox import OTHERS, RECHECKS
-from sync.service.polling import RECHECKS_EVERY, Polling
 from sync.service.reloading import Loaded, run_until_stopped
-from sync.service.schedule import Background, Schedule
 
 
 class ServedPart(StrEnum):
@@ -60,13 +53,13 @@ _PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, Serv
 @ends_well
 def schedule(context: typer.Context) -> None:
     """Query each source on its schedule, until stopped. SIGHUP loads the settings again."""
-    stopped, reload = stop_like_ctrl_c(), _reload_on_hangup()
-    metrics, manager = ScheduleMetrics(), ServiceManager.of(os.environ)
+    stopped, reload = stop_like_ctrl_c(), reload_on_hangup()
+    metrics, manager = ServiceMetrics(Process.SCHEDULE), ServiceManager.of(os.environ)
 
     def running(loaded: Loaded) -> None:
         manager.ready()
         if manager.beat is not None:
-            loaded.schedule.repeat(manager.alive, manager.beat)
+            loaded.service.repeat(manager.alive, manager.beat)
 
     if not run_until_stopped(
         lambda: _loaded(context, metrics), stopped, reload, metrics.started, running, manager.stopping
@@ -76,50 +69,14 @@ def schedule(context: typer.Context) -> None:
         os._exit(0)
 
 
-def _reload_on_hangup() -> threading.Event:
-    """Return the event that SIGHUP sets."""
-    reload = threading.Event()
-    signal.signal(signal.SIGHUP, lambda _signal, _frame: reload.set())
-    return reload
-
-
-def _loaded(context: typer.Context, metrics: ScheduleMetrics) -> Loaded:
+def _loaded(context: typer.Context, metrics: ServiceMetrics) -> Loaded:
     """Load the settings, and make a schedule of them. Raises Refused."""
     here = chosen(context)
-    try:
-        served = here.season(Process.SCHEDULE, service=True)
-    except typer.Exit as ended:
-        raise SettingsError(here.file, [f'[[cohort]]: there is no "{here.cohort}": add it, or start again']) from ended
-    loaded = Loaded(served.first.settings, _schedule_of(served), served.first.close)
+    served = loaded_cohorts(here, Process.SCHEDULE)
+    refuse_unusable_queue(served.first.settings, here.file)
+    loaded = Loaded(served.first.settings, schedule_of(served), served.first.close)
     metrics.of(loaded, served)
     return loaded
-
-
-def _schedule_of(served: ServedCohorts) -> Schedule:
-    programs = served.programs
-    return Schedule(
-        served.first.settings,
-        served.season,
-        served.first.clock,
-        lambda at: sum(for_each(partial(program.decision_writer.sweep, at) for program in programs)),
-        lambda: sum(for_each(partial(program.serving.serve, OTHERS) for program in programs)),
-        lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
-        lambda: served.first.retention,
-        served.first.gate.wait,
-        lambda: _beside(served),
-    )
-
-
-def _beside(served: ServedCohorts) -> list[Background]:
-    """Return what runs beside the schedule: rechecks, and the notifications where the settings have a channel."""
-    within = served.first.settings.schedule.stop_within.total_seconds()
-    rechecks = Polling(
-        lambda: sum(for_each(partial(program.serving.serve, RECHECKS) for program in served.programs)),
-        RECHECKS_EVERY,
-        within,
-    )
-    notifying = notify_service(served.first)
-    return [rechecks, notifying] if notifying is not None else [rechecks]
 
 
 @ends_well
@@ -159,8 +116,11 @@ def serve(
 @ends_well
 def upgrade_database(context: typer.Context) -> None:
     """Create the tables of the status database, or upgrade them to this version."""
-    for line in upgrade_both(chosen(context).program().settings):
+    settings = chosen(context).program().settings
+    for line in upgrade_both(settings):
         tables.OUT.print(line)
+    if (versions := upgrade_queue(settings)) is not None:
+        tables.OUT.print(_upgraded("queue", *versions))
 
 
 @ends_well
@@ -236,6 +196,10 @@ def upgrade_both(settings: Settings) -> list[str]:
     lines: list[str] = []
     for part, url in (("marks", settings.status_db.url.reveal()), ("desk", desk_url(settings.status_db))):
         before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text
-        text = N_("{part}: at {after}") if before == after else N_("{part}: at {after}, from {before}")
-        lines.append(tr(text, part=part, after=after, before=before or tr("nothing")))
+        lines.append(_upgraded(part, before, after))
     return lines
+
+
+def _upgraded(part: str, before: str | None, after: str) -> str:
+    text = N_("{part}: at {after}") if before == after else N_("{part}: at {after}, from {before}")
+    return tr(text, part=part, after=after, before=before or tr("nothing"))

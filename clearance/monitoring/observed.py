@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     # Without metrics their library is not imported.
     from collections.abc import Sequence
 
+    from prometheus_client import CollectorRegistry
+
     from clearance.context import ServedCohorts
     from config.settings import Settings
     from foundation.metrics_server import MetricsServer
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from sync.service.reloading import Loaded
 
 #: Each process has its own port, so that all can run on one machine: this much above the port of the settings.
-_PORTS = {Process.SCHEDULE: 0, Process.ALL: 1, Process.PAGES: 1, Process.DESK: 2}
+_PORTS = {Process.SCHEDULE: 0, Process.ALL: 1, Process.PAGES: 1, Process.DESK: 2, Process.WORKER: 3}
 
 
 def trace(settings: Settings, process: Process) -> None:
@@ -46,10 +48,11 @@ def serve_workers_metrics(settings: Settings, process: Process) -> None:
     MetricsServer(settings.metrics.host, port, lambda: metrics.of_workers(folder))
 
 
-class ScheduleMetrics:
-    """The metrics and the health checks of the schedule, which stay while the settings are loaded again."""
+class ServiceMetrics:
+    """The metrics and the health checks of the schedule or a worker. They stay while the settings are loaded again."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: Process) -> None:
+        self._process = process
         self._began: datetime | None = None
         self._server: MetricsServer | None = None
         self._where: tuple[str, int | None] | None = None
@@ -58,14 +61,14 @@ class ScheduleMetrics:
         self._served: list[tuple[Settings, ServedCohorts]] = []
 
     def of(self, loaded: Loaded, served: ServedCohorts) -> None:
-        """Remember the cohorts of a schedule that was loaded."""
+        """Remember the cohorts of a service that was loaded."""
         self._served = [(loaded.settings, served), *self._served[:1]]
 
     def started(self, loaded: Loaded) -> None:
-        """Measure this schedule from now on, on the port of its settings. Raises MetricsUnusable, TracingUnusable."""
+        """Measure this service from now on, on the port of its settings. Raises MetricsUnusable, TracingUnusable."""
         settings = loaded.settings
         served = next(served for of, served in self._served if of is settings)
-        trace(settings, Process.SCHEDULE)
+        trace(settings, self._process)
         self._loaded, self._began = loaded, self._began or served.first.clock()
         where = (settings.metrics.host, settings.metrics.port)
         if settings.metrics.port is not None:
@@ -76,19 +79,28 @@ class ScheduleMetrics:
         self._where = where
         if settings.metrics.port is not None:
             from foundation.metrics_server import MetricsServer
-            from sync.service.metrics import SyncMetrics
 
-            registry = SyncMetrics(self._current).registry()
+            registry = self._registry()
             self._server = MetricsServer(
                 *(settings.metrics.host, settings.metrics.port), lambda: registry, alive=self._alive, ready=self._ready
             )
+
+    def _registry(self) -> CollectorRegistry:
+        """Return what this process measures: a worker its jobs, the schedule what all processes store."""
+        if self._process is Process.WORKER:
+            from sync.service.job_metrics import job_registry
+
+            return job_registry()
+        from sync.service.metrics import SyncMetrics
+
+        return SyncMetrics(self._current).registry()
 
     def _current(self) -> Measured:
         assert self._measured is not None  # noqa: S101 - it is set before the server starts
         return self._measured
 
     def _alive(self) -> bool:
-        return self._loaded is not None and self._loaded.schedule.alive
+        return self._loaded is not None and self._loaded.service.alive
 
     def _ready(self) -> bool:
         from status_db.store.engine import StoreError
@@ -107,6 +119,7 @@ class ScheduleMetrics:
 
 def measured(served: ServedCohorts, started: datetime) -> Measured:
     """Return what the metrics of the schedule are read from."""
+    from clearance.jobs.cluster import queue_of
     from status_db.queries.runs import RunReader
     from status_db.store.engine import sqlite_file
     from sync.service.metrics import Measured, Queue
@@ -114,6 +127,7 @@ def measured(served: ServedCohorts, started: datetime) -> Measured:
     program = served.first
     settings, requests, outboxes = program.settings, program.requests, program.outboxes
 
+    jobs = queue_of(settings)
     file = sqlite_file(settings.status_db.url.reveal())
     disks = {"status_db": file.parent} if file is not None else {"working": Path.cwd()}
     if settings.metrics.backups is not None:
@@ -125,11 +139,12 @@ def measured(served: ServedCohorts, started: datetime) -> Measured:
         program.pauses.current,
         program.clock,
         started,
-        # What waits for the schedule's process.
+        # What waits for the schedule's process, and for the workers.
         {
             "requests": lambda now: Queue(*requests.queue(now)),
             "notifications": lambda now: _together([Queue(*box.queue(now)) for box in outboxes]),
         },
+        (lambda: Queue(*jobs.waiting())) if jobs is not None else None,
         settings.metrics.backups,
         disks,
     )

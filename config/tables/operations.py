@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer
 
 from config.tables.base import STRICT, Span
-from config.tables.secrets import FilePath, Text
+from config.tables.secrets import DatabaseUrl, FilePath, Text
 from foundation.translation import tr
 
 _QUIET_FORM = re.compile(r"(\d\d:\d\d)\s*-\s*(\d\d:\d\d)")
@@ -98,13 +98,41 @@ class Metrics(BaseModel):
 
     model_config = STRICT
 
-    #: The schedule listens on this port, `serve` and `serve pages` on the next, `serve desk` on the one after. Without
-    #: it there are no [metrics](observability.md#metrics).
-    port: Annotated[int, Field(ge=1, le=65533)] | None = None
+    #: The schedule listens on this port, `serve` and `serve pages` on the next, `serve desk` on the one after, a worker
+    #: on the one after that. Without it there are no [metrics](observability.md#metrics).
+    port: Annotated[int, Field(ge=1, le=65532)] | None = None
     #: The network address on this machine at which they are served. Let only Prometheus reach it.
     host: Annotated[str, AfterValidator(_plain_host)] = "127.0.0.1"
     #: The folder with the backups: the age of the newest one is a metric.
     backups: FilePath | None = None
+
+
+class Cluster(BaseModel):
+    """Several machines that share the work; without `url` the schedule does all of it in its own process."""
+
+    model_config = STRICT
+
+    #: The PostgreSQL database of the job queue, by `env:` or `file:`. It can be the one of the marks. The schedule then
+    #: only hands out jobs, and each `clearance worker` carries them out; see [more than one machine](scale.md).
+    url: DatabaseUrl | None = None
+    #: The PostgreSQL schema of the queue's tables. Every institution on this queue names the same one.
+    queue_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,39}$")] = "clearance_queue"
+    #: How many sources a worker asks at the same time.
+    pulls: Annotated[int, Field(ge=1, le=64)] = 4
+    #: How many jobs of people's requests a worker carries out at the same time, beside the pulls.
+    requests: Annotated[int, Field(ge=1, le=64)] = 4
+    #: A worker that has not reported for this long counts as dead, and another one takes its jobs over.
+    dead_after: Annotated[Span, Field(ge=timedelta(seconds=3), le=timedelta(hours=1))] = timedelta(seconds=90)
+
+    @property
+    def lease_for(self) -> timedelta:
+        """How long the lease of a run lasts: over before its job is taken over."""
+        return self.dead_after * 2 / 3
+
+    @property
+    def report_every(self) -> timedelta:
+        """How often a worker reports. With the lease, it is less than `dead_after`."""
+        return self.dead_after / 6
 
 
 class Tracing(BaseModel):

@@ -17,6 +17,7 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import REQUEST
 from status_db.desk.store import DeskEntry, DeskStore
+from status_db.inbox.wake_ups import announce
 from status_db.model import VoteKind
 from status_db.store.engine import reading
 
@@ -286,6 +287,14 @@ class Requests:
         table = tables.request
         return self._select(table.c.cohort == cohort, table.c.kind.in_(sorted(kinds)), table.c.served_at.is_(None))
 
+    def kinds_waiting(self, cohorts: Collection[str]) -> frozenset[RequestKind]:
+        """Return the kinds of the waiting requests of these cohorts."""
+        table = tables.request
+        waits = (table.c.cohort.in_(sorted(cohorts)), table.c.served_at.is_(None))
+        with reading(self._desk.engine) as connection:
+            kinds = connection.execute(select(table.c.kind).where(*waits).distinct()).scalars()
+            return frozenset(map(RequestKind, kinds))
+
     def begin(self, request: int, now: datetime) -> None:
         """Record that the sync begins to carry out a request."""
         table = tables.request
@@ -356,6 +365,7 @@ def _add(entry: DeskEntry, **values: Any) -> int:  # noqa: ANN401 - columns by n
     table = tables.request
     number: int = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
     entry.added(REQUEST, number)
+    announce(entry.connection)
     return number
 
 

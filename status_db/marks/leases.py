@@ -63,12 +63,13 @@ class Runs:
         gone: Callable[[str], bool],
         slot: datetime | None = None,
         student: str | None = None,
+        again: bool = False,
     ) -> Lease:
         """Open a run and acquire the lease on its source; `owner` belongs to this turn alone.
 
         A lease that has expired by the database's clock, or that has an owner that is `gone`, passes to this run, and
         its old run is marked abandoned. Raises RunUnderWay while another run holds the source, and SlotTaken when the
-        slot has its run.
+        slot has its run; with `again`, an abandoned run leaves its slot to this one.
         """
         state = tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
@@ -80,6 +81,8 @@ class Runs:
             elif student is None and row.lease_run is not None:
                 self._take_over_lease(connection, row, now, gone)
             self._abandon(connection, now, *self._rechecks_of(source, now))
+            if again and slot is not None:
+                self._free_slot(connection, source, slot)
             number = self._open_run(connection, source, now=now, by=by, slot=slot, student=student)
             if student is None:
                 self._hold(connection, source, number, owner, lease_for)
@@ -127,6 +130,11 @@ class Runs:
                 raise
             raise SlotTaken(tr("{source} has its run for {slot} already", source=source, slot=slot)) from error
         return number
+
+    def _free_slot(self, connection: Connection, source: str, slot: datetime) -> None:
+        run = tables.run
+        mine = (run.c.cohort == self._cohort, run.c.source == source, run.c.slot == slot)
+        connection.execute(update(run).where(*mine, run.c.state == RunState.ABANDONED).values(slot=None))
 
     def _abandon(self, connection: Connection, now: datetime, *which: ColumnElement[bool]) -> None:
         run = tables.run

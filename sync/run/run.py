@@ -147,13 +147,15 @@ class Sync:
         slot: datetime | None = None,
         progress: Progress = no_progress,
         shared: Connector | None = None,
+        again: bool = False,
     ) -> Outcome:
         """Ask a source about all students and apply its answer.
 
-        `shared` asks once for several cohorts and replaces the cohort's own connector.
+        `shared` asks once for several cohorts and replaces the cohort's own connector. With `again`, a slot with an
+        abandoned run is run once more.
         Raises SlotTaken when the slot has its run, StoreError when the marks cannot be written.
         """
-        return self._run(name, by=by, slot=slot, student=None, progress=progress, shared=shared)
+        return self._run(name, by=by, slot=slot, student=None, progress=progress, shared=shared, again=again)
 
     def recheck(self, name: str, student: str, *, by: str) -> Outcome:
         """Ask a source about one student. It can hold at any time; it can clear only after a valid full run."""
@@ -169,6 +171,7 @@ class Sync:
         progress: Progress,
         back: snapshot_codec.RevertSnapshot | None = None,
         shared: Connector | None = None,
+        again: bool = False,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
         if name != SETTINGS:
@@ -189,6 +192,7 @@ class Sync:
                 gone=process_id.is_gone,
                 slot=slot,
                 student=student,
+                again=again,
             )
         except RunUnderWay as busy:
             return Outcome(

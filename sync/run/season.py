@@ -54,9 +54,17 @@ class CohortTurn:
     #: The connector that asks for all cohorts, where there are several; None where the cohort's own connector asks.
     shared: Connector | None = None
 
-    def run(self, name: str, *, by: str, slot: datetime | None = None, progress: Progress = no_progress) -> Outcome:
+    def run(
+        self,
+        name: str,
+        *,
+        by: str,
+        slot: datetime | None = None,
+        progress: Progress = no_progress,
+        again: bool = False,
+    ) -> Outcome:
         """Run it, as `Sync.run` does."""
-        return self.sync.run(name, by=by, slot=slot, progress=progress, shared=self.shared)
+        return self.sync.run(name, by=by, slot=slot, progress=progress, shared=self.shared, again=again)
 
 
 class Season:

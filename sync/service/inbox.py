@@ -31,6 +31,9 @@ from sync.run.run import Sync
 RECHECKS = frozenset({RequestKind.RECHECK})
 EVERY_KIND = frozenset(RequestKind)
 OTHERS = EVERY_KIND - RECHECKS
+VOTES = frozenset({RequestKind.VOTE, RequestKind.WAY_BACK, RequestKind.REVERT})
+#: These ask sources, which takes as long as a source does.
+SYNCS = OTHERS - VOTES
 
 
 class Serving:

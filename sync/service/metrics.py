@@ -50,6 +50,8 @@ class Measured:
     started: datetime
     #: Name → what waits there at a time. Every queue that the schedule's process serves has an entry.
     queues: Mapping[str, Callable[[datetime], Queue]]
+    #: What waits for a worker; None where one process does everything.
+    jobs: Callable[[], Queue] | None = None
     #: The folder of the backups, and the folders whose disks are watched.
     backups: Path | None = None
     disks: Mapping[str, Path] | None = None
@@ -81,6 +83,8 @@ class SyncMetrics(Collector):
             yield from found
         yield up
         yield from _machine(measured)
+        if measured.jobs is not None:
+            yield from _jobs(measured.jobs)
 
     def registry(self) -> CollectorRegistry:
         """Return a registry with these metrics alone."""
@@ -196,6 +200,22 @@ def _queues(measured: Measured, now: datetime) -> Iterator[GaugeMetricFamily]:
         oldest.add_metric((name,), queue.oldest.total_seconds())
     yield lengths
     yield oldest
+
+
+def _jobs(waiting: Callable[[], Queue]) -> Iterator[GaugeMetricFamily]:
+    """Yield the metrics of the job queue."""
+    try:
+        queue = waiting()
+    except StoreError:
+        yield _gauge("clearance_jobs_up", "1 if the job queue responds, else 0.", 0)
+        return
+    yield _gauge("clearance_jobs_up", "1 if the job queue responds, else 0.", 1)
+    yield _gauge("clearance_jobs_waiting", "How many jobs wait for a worker.", queue.length)
+    yield _gauge(
+        "clearance_jobs_oldest_seconds",
+        "How long the oldest job has waited for a worker.",
+        queue.oldest.total_seconds(),
+    )
 
 
 def _machine(measured: Measured) -> Iterator[GaugeMetricFamily]:

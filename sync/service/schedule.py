@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,12 +17,13 @@ from apscheduler.triggers.base import BaseTrigger
 from config.settings import Settings
 from config.timetable import Timetable
 from status_db.desk.retention import RetentionRunner
-from status_db.marks.runs import LeaseLost, SlotTaken
 from status_db.model import ROSTER
 from status_db.store.engine import StoreError
-from sync.run.season import CohortTurn, Season
-from sync.service.gate import SlotWait
-from sync.service.polling import serve_requests
+from sync.jobs.in_process import InProcess
+from sync.jobs.job import Job, JobKind, JobQueue
+from sync.run.season import Season
+from sync.service.job_runner import JobRunner, Wait, never_waits
+from sync.service.polling import Polling, WakeUps, serve_requests
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs within this time.
 _GRACE = timedelta(hours=6)
@@ -77,18 +79,25 @@ class Schedule:
         serving: Callable[[], int],
         printing: Callable[[datetime], int] | None = None,
         retention: Callable[[], RetentionRunner] | None = None,
-        wait: Callable[[str, str, datetime], SlotWait | None] = lambda _cohort, _source, _now: None,
+        wait: Wait = never_waits,
         beside: Callable[[], Sequence[Background]] = tuple,
+        queue: Callable[[JobRunner], JobQueue] | None = None,
+        wake_ups: WakeUps | None = None,
+        institution: str = "",
     ) -> None:
         """`sweep` records the decisions that have ended by the given moment; `serving` serves the pages' requests.
 
         `printing` writes the sheets of a night's slot, unless they exist, and returns how many it wrote; it runs where
         the settings name a folder. `retention` returns the runner of the retention rules, which runs once a day.
         `wait` returns why a slot is left out, for a cohort, a source and a time: see `sync.service.gate`. `beside`
-        makes what runs in threads of its own as long as the schedule does.
+        makes what runs in threads of its own as long as the schedule does. `queue` makes the queue that slots are
+        handed out by; by default each is carried out at once, in this process. `wake_ups` reports new requests.
         """
         #: Makes another schedule of the same, because one that was stopped cannot start again.
-        self.again = partial(type(self), settings, season, clock, sweep, serving, printing, retention, wait, beside)
+        self.again = partial(
+            type(self), settings, season, clock, sweep, serving, printing, retention, wait, beside, queue, wake_ups,
+            institution,
+        )  # fmt: skip
         self._season = season
         self._settings = settings
         self._sweep = sweep
@@ -98,18 +107,21 @@ class Schedule:
         self._retention = retention
         self._retention_times = Timetable(None, settings.retention.cron, settings.institution.timezone)
         self._clock = clock
-        self._wait = wait
+        self._institution = institution
+        self._runner = JobRunner(season, clock, wait)
+        self._queue = queue(self._runner) if queue is not None else InProcess(self._runner.carry)
+        self._wake_ups = wake_ups
+        self._requests = self._make_polling()
         self._make_beside = beside
         self._beside: Sequence[Background] = ()
-        #: Source → its last slot that was served, and the sources that are being asked now.
+        #: Source → its last slot that was served, and the sources for whose slot the queue did not respond.
         self._last: dict[str, datetime] = {}
-        self._under_way: set[str] = set()
+        self._not_handed_out: set[str] = set()
         self._log = structlog.get_logger("clearance.schedule")
-        several = len(season.cohorts) > 1
         #: Name of the job → source, cohort (empty for all), timetable.
         self._jobs = {
-            f"{source} {cohort}" if cohort and several else source: (source, cohort, timetable)
-            for (source, cohort), timetable in season.timetables().items()
+            self._runner.name_of(source, cohort): (source, cohort, timetable)
+            for (source, cohort), timetable in self._runner.timetables.items()
         }
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -129,7 +141,6 @@ class Schedule:
         for name, (_, _, timetable) in self._jobs.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
-        self._scheduler.add_job(self.answer, "interval", seconds=_SERVES, id="requests", name="requests")
         self._scheduler.start()
         self._log.info("schedule started", sources=len(self._jobs), cohorts=", ".join(self._season.cohorts))
         for name in self._jobs:
@@ -141,9 +152,15 @@ class Schedule:
             self._add_slots(self.print_sheets, self._nights, _PAPER, at_once)
         if self._retention is not None:
             self._add_slots(self.retain, self._retention_times, _RETENTION, at_once)
+        self._requests.start()
         self._beside = self._make_beside()
         for service in self._beside:
             service.start()
+
+    def _make_polling(self) -> Polling:
+        """Return the thread that serves the requests: a vote must not wait until a pull ends."""
+        within = self._settings.schedule.stop_within.total_seconds()
+        return Polling(self._serving, _SERVES, within, self._wake_ups, "requests")
 
     def _add_slots(self, work: Callable[[], None], times: Timetable, name: str, first: datetime) -> None:
         self._scheduler.add_job(work, SlotTrigger(times), id=name, name=name, next_run_time=first)
@@ -160,14 +177,15 @@ class Schedule:
         and the next schedule records it as abandoned.
         """
         bound = self._settings.schedule.stop_within.total_seconds()
-        ended = True
+        until, ended = time.monotonic() + bound, True
         if self._scheduler.running:
             waiting = threading.Thread(target=self._scheduler.shutdown, daemon=True)
             waiting.start()
             waiting.join(bound)
             ended = not waiting.is_alive()
+        ended = self._requests.end(max(0.0, until - time.monotonic())) and ended
         if not ended:
-            self._log.warning("runs not ended", sources=sorted(self._under_way), after_seconds=bound)
+            self._log.warning("runs not ended", sources=sorted(self._runner.under_way), after_seconds=bound)
         for service in self._beside:
             service.stop()
         self._log.info("schedule stopped")
@@ -204,48 +222,27 @@ class Schedule:
                 self._log.error("source cannot be asked", source=name, message=why)
 
     def serve(self, name: str) -> None:
-        """Run the current slot, for every cohort where it has not been run."""
+        """Hand out the current slot, for every cohort where it has not been run."""
         source, cohort, timetable = self._jobs[name]
         now = self._clock()
         try:
             if timetable.quiet_at(now):
                 self._log.debug("quiet hours", source=name)
                 return
-            slot, turns = timetable.at(now), self._season.turns(source, cohort)
+            slot = timetable.at(now)
             self._log_missed_slots(name, slot, timetable)
-            turns = [turn for turn in turns if self._may_ask(name, source, turn, now)]
+            self._not_handed_out.discard(name)
+            self._queue.defer(Job(JobKind.PULL, self._institution, cohort, source, slot))
+        except StoreError as error:
+            self._not_handed_out.add(name)
+            self._log.error("slot not handed out", source=name, message=str(error))
         except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("run not begun", source=name)
-            return
-        self._under_way.add(name)
-        try:
-            for turn in turns:
-                self._run_turn(name, source, slot, turn)
-        finally:
-            self._under_way.discard(name)
 
-    def _may_ask(self, name: str, source: str, turn: CohortTurn, now: datetime) -> bool:
-        """Return whether a cohort's run of a source is begun now; log why not."""
-        wait = self._wait(turn.cohort, source, now)
-        if wait is not None:
-            until = {"until": wait.until.isoformat(), "failures": wait.failures} if wait.until else {}
-            self._log.info(
-                "slot left out", source=name, cohort=turn.cohort, why=wait.code, because=wait.reason, **until
-            )
-        return wait is None
-
-    def _run_turn(self, name: str, source: str, slot: datetime, turn: CohortTurn) -> None:
-        try:
-            turn.run(source, by="schedule", slot=slot)
-        except SlotTaken:
-            self._log.debug("slot taken", source=name, slot=slot.isoformat())
-        except LeaseLost as error:
-            self._log.warning("run overtaken", source=name, slot=slot.isoformat(), message=str(error))
-        except StoreError as error:
-            self._log.error("run not stored", source=name, slot=slot.isoformat(), message=str(error))
-        except Exception:  # noqa: BLE001 - see below
-            # One source that fails must not end the others' schedule; the next slot tries again.
-            self._log.exception("run broke", source=name, slot=slot.isoformat())
+    def hand_out_again(self) -> None:
+        """Hand out the slots for which the queue did not respond."""
+        for name in tuple(self._not_handed_out):
+            self.serve(name)
 
     def answer(self) -> None:
         """Serve the requests of the pages, and carry out votes."""
@@ -253,6 +250,7 @@ class Schedule:
 
     def sweep(self) -> None:
         """Record the decisions that have ended; they stopped counting at that moment."""
+        self.hand_out_again()
         try:
             if ended := self._sweep(self._clock()):
                 self._log.info("decisions ended", count=ended)

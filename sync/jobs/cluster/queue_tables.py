@@ -1,0 +1,94 @@
+"""The tables of the queue, in a schema of their own: `clearance db upgrade` makes them, and each start checks them."""
+
+from importlib import resources
+
+import psycopg
+
+from foundation.translation import tr
+from sync.jobs.cluster.address import QueueAddress, QueueUnavailable, queue_errors
+
+#: The version of what this program adds to the tables of procrastinate.
+_OWN = 1
+
+#: The lock of an upgrade: only one at a time, however many machines start.
+_LOCK = int.from_bytes(b"queue")
+
+_ADDED = """
+CREATE INDEX clearance_jobs_key ON procrastinate_jobs (queueing_lock);
+CREATE INDEX clearance_jobs_waiting ON procrastinate_jobs (queue_name, (args ->> 'institution')) WHERE status = 'todo';
+CREATE INDEX clearance_jobs_done ON procrastinate_jobs (id) WHERE status NOT IN ('todo', 'doing');
+CREATE TABLE clearance_version (version text NOT NULL);
+"""
+
+
+def _migrations() -> list[str]:
+    """Return the names of procrastinate's own migrations, in their order."""
+    folder = resources.files("procrastinate.sql") / "migrations"
+    return sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+
+
+def newest() -> str:
+    """Return the version that this program needs."""
+    return f"{_migrations()[-1].removesuffix('.sql')}+{_OWN}"
+
+
+def upgrade(address: QueueAddress) -> tuple[str | None, str]:
+    """Make the tables, or upgrade them; return their version before and after. Raises QueueUnavailable.
+
+    It is one transaction. Where several machines begin at once, one does it and the others find it done.
+    """
+    with queue_errors(), psycopg.connect(**address.connect_arguments()) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {address.schema}".encode())
+        before = _read_version(connection, address)
+        if before == newest():
+            return before, before
+        _refuse_newer(before)
+        if before is None:
+            schema = (resources.files("procrastinate.sql") / "schema.sql").read_text(encoding="utf-8")
+            connection.execute(schema.encode())
+            connection.execute(_ADDED.encode())
+            connection.execute("INSERT INTO clearance_version (version) VALUES (%s)", (newest(),))
+        else:
+            done = f"{before.partition('+')[0]}.sql"
+            for name in _migrations():
+                if name > done:
+                    file = resources.files("procrastinate.sql") / "migrations" / name
+                    connection.execute(file.read_text(encoding="utf-8").encode())
+            connection.execute("UPDATE clearance_version SET version = %s", (newest(),))
+    return before, newest()
+
+
+def check(address: QueueAddress) -> None:
+    """Raise QueueUnavailable unless the tables have exactly this program's version."""
+    with queue_errors(), psycopg.connect(**address.connect_arguments()) as connection:
+        version = _read_version(connection, address)
+    if version == newest():
+        return
+    _refuse_newer(version)
+    raise QueueUnavailable(
+        tr(
+            "The job queue is at version {version}, but this program needs {newest}. Run: clearance db upgrade",
+            version=version or tr("nothing"),
+            newest=newest(),
+        )
+    )
+
+
+def _refuse_newer(version: str | None) -> None:
+    if version is not None and version > newest():
+        raise QueueUnavailable(
+            tr(
+                "The job queue is at version {version}, which this program does not know: a newer program upgraded it. "
+                "Install the newer program.",
+                version=version,
+            )
+        )
+
+
+def _read_version(connection: psycopg.Connection, address: QueueAddress) -> str | None:
+    where = connection.execute("SELECT to_regclass(%s)", (f"{address.schema}.clearance_version",)).fetchone()
+    if where is None or where[0] is None:
+        return None
+    found = connection.execute("SELECT version FROM clearance_version").fetchone()
+    return str(found[0]) if found is not None else None
