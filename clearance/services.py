@@ -139,7 +139,7 @@ class Program(CohortStores):
 
         cluster = self.settings.cluster
         # Where a dead worker's jobs are taken over, its leases have ended by then.
-        lasting = {"lease_for": cluster.lease_for} if cluster.url is not None else {}
+        lasting = {"lease_for": cluster.lease_for} if cluster.enabled else {}
         return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger, **lasting)
 
     @cached_property

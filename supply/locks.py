@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LOCKS = {"run": ROOT / "requirements" / "run.lock", "dev": ROOT / "requirements" / "dev.lock"}
+LOCKS = {
+    "run": ROOT / "requirements" / "run.lock",
+    "cluster": ROOT / "requirements" / "cluster.lock",
+    "dev": ROOT / "requirements" / "dev.lock"}
 
 _LINE = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 

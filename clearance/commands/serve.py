@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.jobs.assembly import schedule_of
-from clearance.jobs.cluster import refuse_unusable_queue, upgrade_queue
+from clearance.jobs.cluster import queue_grants, refuse_unusable_queue, upgrade_queue
 from clearance.jobs.signals import loaded_cohorts, reload_on_hangup
 from clearance.monitoring.observed import ServiceMetrics, serve_workers_metrics
 from clearance.output import tables
@@ -116,10 +116,11 @@ def serve(
 @ends_well
 def upgrade_database(context: typer.Context) -> None:
     """Create the tables of the status database, or upgrade them to this version."""
-    settings = chosen(context).program().settings
+    here = chosen(context)
+    settings = here.program().settings
     for line in upgrade_both(settings):
         tables.OUT.print(line)
-    if (versions := upgrade_queue(settings)) is not None:
+    if (versions := upgrade_queue(settings, here.file)) is not None:
         tables.OUT.print(_upgraded("queue", *versions))
 
 
@@ -164,6 +165,14 @@ def database_roles(
                         left=left,
                     )
                 )
+
+    of_queue = queue_grants(settings, sync, run=not only_print)
+    if of_queue and only_print:
+        tables.OUT.print(tr("-- for the job queue, as the owner of its tables"))
+        for statement in of_queue:
+            tables.OUT.print(f"{statement};")
+    elif of_queue:
+        tables.OUT.print(tr("job queue: {run} statements run", run=len(of_queue)))
 
 
 def _same_database(one: str, other: str) -> bool:

@@ -50,11 +50,11 @@ def _loaded(context: typer.Context, metrics: ServiceMetrics, concurrency: int | 
     here = chosen(context)
     served = loaded_cohorts(here, Process.WORKER)
     settings = served.first.settings
-    if settings.cluster.url is None:
+    if not settings.cluster.enabled:
         fail(
             tr(
                 "There is no job queue, so a worker has nothing to do: `clearance schedule` alone does everything. "
-                "For several machines, set url in [cluster]."
+                "For several machines, set enabled = true in [cluster]."
             )
         )
     refuse_unusable_queue(settings, here.file)

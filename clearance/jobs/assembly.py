@@ -114,15 +114,15 @@ def carry_of(served_of: Callable[[str], ServedCohorts | None]) -> Carry:
 
     log = structlog.get_logger("clearance.worker")
 
-    def carry(job: Job, again: bool) -> None:  # noqa: FBT001 - the port's own form
+    def carry(job: Job, again: bool) -> bool:  # noqa: FBT001 - the port's own form
         runner = runner_of(job.institution)
         if runner is None:
             # It was added after this worker has started: the next slot finds another one, or this one reloaded.
             log.error("institution not in the settings", institution=job.institution)
-            return
+            return True
         named = {"institution": job.institution} if job.institution else {}
         with structlog.contextvars.bound_contextvars(**named), measuring(job, again=again):
-            runner.carry(job, again)
+            return runner.carry(job, again)
 
     return carry
 

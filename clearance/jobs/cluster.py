@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 
 def queue_mistakes(settings: Settings) -> list[str]:
     """Return what stops the queue of [cluster] from being used, each with its fix; nothing where there is none."""
-    if settings.cluster.url is None:
+    if not settings.cluster.enabled:
         return []
     found: list[str] = []
     if importlib.util.find_spec("procrastinate") is None:
         found.append(
-            tr('[cluster] url: the extra "cluster" is not installed. Run: pip install "clearance-sync[cluster]"')
+            tr('[cluster] enabled: the extra "cluster" is not installed. Run: pip install "clearance-sync[cluster]"')
         )
     own = settings.status_db
     for table, key, secret in (
@@ -44,7 +43,7 @@ def queue_mistakes(settings: Settings) -> list[str]:
             found.append(
                 tr(
                     "[{table}] {key}: several machines need PostgreSQL, not {kind}: write postgresql+psycopg://…, or "
-                    "remove url from [cluster]",
+                    "enabled = false in [cluster]",
                     table=table,
                     key=key,
                     kind=kind,
@@ -55,7 +54,7 @@ def queue_mistakes(settings: Settings) -> list[str]:
 
 def refuse_unusable_queue(settings: Settings, file: Path) -> None:
     """Raise SettingsError where the queue cannot be used, StoreError where it does not respond or has other tables."""
-    if settings.cluster.url is None:
+    if not settings.cluster.enabled:
         return
     if mistakes := queue_mistakes(settings):
         raise SettingsError(file, mistakes)
@@ -65,35 +64,46 @@ def refuse_unusable_queue(settings: Settings, file: Path) -> None:
 
 
 def address_of(settings: Settings) -> QueueAddress:
-    """Return the address of the queue, which there is."""
+    """Return the address of the queue."""
     from sync.jobs.cluster.address import QueueAddress
 
     cluster = settings.cluster
-    assert cluster.url is not None  # noqa: S101 - the caller knows that there is one
-    return QueueAddress(cluster.url.reveal, cluster.queue_schema, cluster.dead_after, cluster.report_every)
+    url = cluster.url or settings.status_db.url
+    return QueueAddress(url.reveal, cluster.queue_schema, cluster.dead_after, cluster.report_every)
 
 
 def queue_of(settings: Settings) -> ClusterQueue | None:
     """Return the queue; None where one process does everything."""
-    if settings.cluster.url is None:
+    if not settings.cluster.enabled:
         return None
     from sync.jobs.cluster.queue import ClusterQueue
 
     return ClusterQueue(address_of(settings))
 
 
-def upgrade_queue(settings: Settings) -> tuple[str | None, str] | None:
+def upgrade_queue(settings: Settings, file: Path) -> tuple[str | None, str] | None:
     """Make or upgrade the queue's tables; return their version before and after, None where there is no queue.
 
-    Raises StoreError.
+    Raises SettingsError, StoreError.
     """
-    if settings.cluster.url is None:
+    if not settings.cluster.enabled:
         return None
+    if mistakes := queue_mistakes(settings):
+        raise SettingsError(file, mistakes)
     from sync.jobs.cluster.queue_tables import upgrade
 
     return upgrade(address_of(settings))
 
 
-def queue_length(queue: ClusterQueue) -> tuple[int, timedelta]:
-    """Return how many jobs wait, and for how long the oldest has waited. Raises StoreError."""
-    return queue.waiting()
+def queue_grants(settings: Settings, role: str, *, run: bool) -> tuple[str, ...]:
+    """Return the statements that let a role use the queue, none where there is no queue; `run` runs them too.
+
+    Raises StoreError.
+    """
+    if not settings.cluster.enabled or queue_mistakes(settings):
+        return ()
+    from sync.jobs.cluster.queue_tables import grant, grants
+
+    if run:
+        grant(address_of(settings), role)
+    return grants(address_of(settings), role)

@@ -108,12 +108,15 @@ class Metrics(BaseModel):
 
 
 class Cluster(BaseModel):
-    """Several machines that share the work; without `url` the schedule does all of it in its own process."""
+    """Several machines that share the work. By default the schedule does all of it in its own process."""
 
     model_config = STRICT
 
-    #: The PostgreSQL database of the job queue, by `env:` or `file:`. It can be the one of the marks. The schedule then
-    #: only hands out jobs, and each `clearance worker` carries them out; see [more than one machine](scale.md).
+    #: Whether the schedule hands out jobs, and each `clearance worker` carries them out; needs PostgreSQL and the extra
+    #: `cluster`. See [more than one machine](scale.md).
+    enabled: bool = False
+    #: The PostgreSQL database of the job queue, by `env:` or `file:`. By default the one of the marks, with the same
+    #: role.
     url: DatabaseUrl | None = None
     #: The PostgreSQL schema of the queue's tables. Every institution on this queue names the same one.
     queue_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,39}$")] = "clearance_queue"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from config.tables.plain_text import plain
@@ -69,7 +69,7 @@ class Runs:
 
         A lease that has expired by the database's clock, or that has an owner that is `gone`, passes to this run, and
         its old run is marked abandoned. Raises RunUnderWay while another run holds the source, and SlotTaken when the
-        slot has its run; with `again`, an abandoned run leaves its slot to this one.
+        slot has its run; with `again`, a run that stored nothing leaves its slot to this one.
         """
         state = tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
@@ -132,9 +132,13 @@ class Runs:
         return number
 
     def _free_slot(self, connection: Connection, source: str, slot: datetime) -> None:
+        """Take the slot from a run that wrote nothing: it was abandoned, or the database did not respond."""
         run = tables.run
         mine = (run.c.cohort == self._cohort, run.c.source == source, run.c.slot == slot)
-        connection.execute(update(run).where(*mine, run.c.state == RunState.ABANDONED).values(slot=None))
+        not_stored = or_(
+            run.c.state == RunState.ABANDONED, and_(run.c.state == RunState.FAILED, run.c.fault == "store")
+        )
+        connection.execute(update(run).where(*mine, not_stored).values(slot=None))
 
     def _abandon(self, connection: Connection, now: datetime, *which: ColumnElement[bool]) -> None:
         run = tables.run

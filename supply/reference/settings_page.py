@@ -56,6 +56,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[notify.recipients]": notify.Recipients,
     "[notify.students]": notify.Students,
     "[schedule]": operations.Schedule,
+    "[cluster]": operations.Cluster,
     "[metrics]": operations.Metrics,
     "[tracing]": operations.Tracing,
     "[retention]": Retention,

@@ -84,8 +84,9 @@ def job_from_json(values: dict[str, Any]) -> Job:
     )
 
 
-#: Carries out a job; True for a job that a worker began and did not end. It raises nothing.
-Carry = Callable[[Job, bool], None]
+#: Carries out a job; True for a job that was begun before and not ended. It returns whether what happened could be
+#: stored, and raises nothing.
+Carry = Callable[[Job, bool], bool]
 
 
 class JobQueue(Protocol):

@@ -47,26 +47,31 @@ class JobRunner:
         """Return the name of a source in the log: with the cohort, where there are several."""
         return f"{source} {cohort}" if cohort and len(self._season.cohorts) > 1 else source
 
-    def carry(self, job: Job, again: bool = False) -> None:  # noqa: FBT001, FBT002 - the port's own form
+    def carry(self, job: Job, again: bool = False) -> bool:  # noqa: FBT001, FBT002 - the port's own form
         """Carry out a job. It raises nothing: what fails is logged, and the next slot or poll tries again.
 
-        With `again`, a worker has begun the job and not ended it: a slot with an abandoned run is run once more.
+        With `again`, the job was begun before and not ended: a slot with an abandoned run is run once more. Return
+        False where the status database did not respond.
         """
         if job.kind is not JobKind.PULL:
-            serve_requests(self._serving[job.kind])
-            return
+            return serve_requests(self._serving[job.kind])
         name = self.name_of(job.source, job.cohort)
         try:
             turns = self.open_turns(job)
+        except StoreError as error:
+            self._log.error("run not begun", source=name, message=str(error))
+            return False
         except Exception:  # noqa: BLE001 - as with a run that fails: the schedule continues
             self._log.exception("run not begun", source=name)
-            return
+            return True
         self.under_way.add(name)
+        stored = True
         try:
             for turn in turns:
-                self._run_turn(name, job, turn, again=again)
+                stored = self._run_turn(name, job, turn, again=again) and stored
         finally:
             self.under_way.discard(name)
+        return stored
 
     def open_turns(self, job: Job) -> list[CohortTurn]:
         """Return the runs of a pull that begin now; log those that are left out. Raises StoreError."""
@@ -92,7 +97,8 @@ class JobRunner:
             )
         return wait is None
 
-    def _run_turn(self, name: str, job: Job, turn: CohortTurn, *, again: bool) -> None:
+    def _run_turn(self, name: str, job: Job, turn: CohortTurn, *, again: bool) -> bool:
+        """Run a cohort's turn; return False where the status database did not respond."""
         slot = {"slot": job.slot.isoformat()} if job.slot is not None else {}
         try:
             turn.run(job.source, by="schedule", slot=job.slot, again=again)
@@ -102,6 +108,8 @@ class JobRunner:
             self._log.warning("run overtaken", source=name, message=str(error), **slot)
         except StoreError as error:
             self._log.error("run not stored", source=name, message=str(error), **slot)
+            return False
         except Exception:  # noqa: BLE001 - see below
             # One source that fails must not end the others' schedule; the next slot tries again.
             self._log.exception("run broke", source=name, **slot)
+        return True

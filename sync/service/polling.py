@@ -30,18 +30,23 @@ class WakeUps(Protocol):
         """Call it no more."""
 
 
-def serve_requests(serving: Callable[[], int]) -> None:
-    """Serve the waiting requests. An error is logged, and the next poll tries again."""
+def serve_requests(serving: Callable[[], int]) -> bool:
+    """Serve the waiting requests. An error is logged, and the next poll tries again.
+
+    Return False where the status database did not respond.
+    """
     log = structlog.get_logger("clearance.schedule")
     try:
         serving()
     except StoreError as error:
         log.error("requests not served", message=str(error))  # noqa: TRY400 - the message is complete
+        return False
     except RunUnderWay as busy:
         # Another run holds the source; the next poll tries again.
         log.debug("requests wait", message=str(busy))
     except Exception:
         log.exception("requests broke")
+    return True
 
 
 class Polling:

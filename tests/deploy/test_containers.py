@@ -21,6 +21,7 @@ OURS = [name for name, service in SERVICES.items() if service["image"].startswit
 PROCESSES = {
     "owner": Process.SYNC,
     "schedule": Process.SCHEDULE,
+    "worker": Process.WORKER,
     "pages": Process.PAGES,
     "desk": Process.DESK,
 }
@@ -42,7 +43,7 @@ def test_a_service_is_given_all_that_it_needs(name: str, tmp_path: Path, monkeyp
     assert missing(settings, PROCESSES[name]) == []
     used = set(re.findall(r"/run/secrets/(\w+)", " ".join(service["environment"].values())))
     assert used == set(service["secrets"]), "what it is given is what it uses"
-    assert ("ledger_key:/keys/ledger" in service["volumes"]) == (name in ("schedule", "desk"))
+    assert ("ledger_key:/keys/ledger" in service["volumes"]) == (name in ("schedule", "worker", "desk"))
 
 
 def test_each_secret_and_each_volume_is_declared_and_used() -> None:
@@ -65,7 +66,7 @@ def test_no_service_of_ours_can_write_its_image_or_gain_rights() -> None:
 def test_the_image_copies_what_is_there_and_runs_as_no_root() -> None:
     text = (FOLDER / "Containerfile").read_text(encoding="utf-8")
     copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ")]
-    assert copied == ["requirements/run.lock", "dist/*.whl"]
+    assert copied == ["requirements/cluster.lock", "dist/*.whl"]
     assert (ROOT / copied[0]).is_file()
     instructions = [line.split()[0] for line in text.splitlines() if re.match(r"[A-Z]+ ", line)]
     assert instructions.index("USER") < instructions.index("ENTRYPOINT")

@@ -27,6 +27,7 @@ PROGRAM = "/opt/clearance/.venv/bin/clearance"
 #: The processes of the program, and their units. What a unit must be given is what `config.processes` says.
 PROCESSES = {
     "clearance-schedule": Process.SCHEDULE,
+    "clearance-worker": Process.WORKER,
     "clearance-pages": Process.PAGES,
     "clearance-desk": Process.DESK,
     "clearance-verify": Process.SYNC,

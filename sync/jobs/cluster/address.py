@@ -73,7 +73,8 @@ def queue_errors() -> Iterator[None]:
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise QueueUnavailable(
             tr(
-                "The job queue does not respond ({reason}). Check url in [cluster], and its PostgreSQL server.",
+                "The job queue does not respond ({reason}). Check url in [cluster] or [status_db], and the PostgreSQL "
+                "server.",
                 reason=reason,
             )
         ) from error

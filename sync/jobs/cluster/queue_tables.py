@@ -92,3 +92,21 @@ def _read_version(connection: psycopg.Connection, address: QueueAddress) -> str 
         return None
     found = connection.execute("SELECT version FROM clearance_version").fetchone()
     return str(found[0]) if found is not None else None
+
+
+def grant(address: QueueAddress, role: str) -> int:
+    """Let a role use the queue; return how many statements were run. Raises QueueUnavailable."""
+    with queue_errors(), psycopg.connect(**address.connect_arguments()) as connection:
+        for statement in grants(address, role):
+            connection.execute(statement.encode())
+    return len(grants(address, role))
+
+
+def grants(address: QueueAddress, role: str) -> tuple[str, ...]:
+    """Return the statements that let a role use the queue, for the owner of its tables."""
+    schema, name = address.schema, role.replace('"', '""')
+    return (
+        f'GRANT USAGE ON SCHEMA {schema} TO "{name}"',
+        f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO "{name}"',
+        f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO "{name}"',
+    )

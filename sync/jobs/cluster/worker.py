@@ -28,6 +28,9 @@ from sync.jobs.job import Carry, Lane, job_from_json
 #: Seconds until a lane that has lost its database begins again: from, and at most.
 _AGAIN, _LONGEST = 1.0, 15.0
 
+#: Seconds until a job is begun again because the status database did not respond; after the last one it ends.
+_STORE_AGAIN = (2.0, 5.0, 15.0, 30.0)
+
 #: How long an ended job is kept: a slot is not handed out again meanwhile.
 _KEPT_FOR = timedelta(hours=6)
 _REMOVE_EVERY = timedelta(minutes=10)
@@ -126,8 +129,12 @@ class Worker:
         @app.task(name=TASK, pass_context=True)
         async def carry(context: procrastinate.JobContext, /, **values: str) -> None:
             job = job_from_json(values)
-            again = context.job.attempts > 0
-            await asyncio.get_running_loop().run_in_executor(pools[job.lane], self._carry, job, again)
+            again, run = context.job.attempts > 0, asyncio.get_running_loop().run_in_executor
+            for pause in _STORE_AGAIN:
+                if await run(pools[job.lane], self._carry, job, again) or self._is_stopping():
+                    return
+                again = True
+                await self._wait(pause)
 
         await self._open(connector)
         side = [asyncio.create_task(self._upkeep()), asyncio.create_task(self._repeat()), self._stop_task()]

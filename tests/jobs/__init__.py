@@ -1,0 +1,1 @@
+"""Jobs handed out to workers: real schedules and workers as processes, on one PostgreSQL."""
