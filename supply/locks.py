@@ -8,7 +8,8 @@ ROOT = Path(__file__).parents[1]
 LOCKS = {
     "run": ROOT / "requirements" / "run.lock",
     "cluster": ROOT / "requirements" / "cluster.lock",
-    "dev": ROOT / "requirements" / "dev.lock"}
+    "dev": ROOT / "requirements" / "dev.lock",
+}
 
 _LINE = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 

@@ -1,19 +1,15 @@
-"""Command `paper`, and the nightly job of the schedule: sheets for work without the system."""
+"""Command `paper`: sheets for work without the system."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.jobs.sheets import nightly_folder, paper_writer
 from clearance.output import tables
-from clearance.services import Program
 from foundation.translation import tr
-from portal.documents.paper_nights import PrintSelection, print_into, prune
-from portal.documents.paper_sets import PaperWriter
-from portal.i18n import languages
+from portal.documents.paper_nights import PrintSelection, print_into
 
 
 @ends_well
@@ -32,14 +28,14 @@ def paper(
     program = chosen(context).program()
     stop_like_ctrl_c()
     settings, now = program.settings, program.clock()
-    into = folder or _nightly_folder(program)
+    into = folder or nightly_folder(program)
     if into is None:
         fail(tr("there is no folder for the sheets. Give one: clearance paper FOLDER, or set folder in [desk.paper]."))
     known = [step.key for step in settings.step]
     for step in steps or ():
         if step not in known:
             fail(tr('there is no step "{step}": write one of {known}.', step=step, known=", ".join(known)))
-    papers = _paper_writer(program)
+    papers = paper_writer(program)
     for name in classes or ():
         if name not in {one for _, one in papers.classes}:
             fail(
@@ -64,32 +60,3 @@ def paper(
     if not made:
         fail(tr("{folder} exists already. Run this again in a second.", folder=into / named))
     tables.OUT.print(tr("{folder}: {files} files", folder=into / named, files=len(made)))
-
-
-def nightly(program: Program) -> Callable[[datetime], int]:
-    """Return the nightly job of the schedule: write the sheets of a slot, and remove old ones."""
-
-    def printing(slot: datetime) -> int:
-        settings, folder = program.settings, _nightly_folder(program)
-        if folder is None:
-            return 0
-        night = f"{slot.astimezone(settings.institution.timezone):%Y-%m-%d}"
-        made: Sequence[Path] = print_into(folder, night, _paper_writer(program), settings, program.cohort)
-        if made:
-            prune(folder, settings.desk.paper.keep, program.clock())
-        return len(made)
-
-    return printing
-
-
-def _nightly_folder(program: Program) -> Path | None:
-    """Return the folder of the nightly sheets. Each of several cohorts has its own."""
-    folder = program.settings.desk.paper.folder
-    return folder if folder is None or len(program.settings.cohort) == 1 else folder / program.cohort
-
-
-def _paper_writer(program: Program) -> PaperWriter:
-    settings = program.settings
-    codes, zone = settings.institution.languages, settings.institution.timezone
-    language = languages.load(codes, zone)[codes[0]]
-    return PaperWriter(program.lists, settings, language, program.cohort, program.clock())

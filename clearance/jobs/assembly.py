@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from clearance.commands.paper import nightly
 from clearance.jobs.cluster import queue_of
+from clearance.jobs.sheets import nightly
 from clearance.notify.assembly import notify_service
 from status_db.inbox.wake_ups import can_listen
 from sync.jobs.job import Job, JobKind

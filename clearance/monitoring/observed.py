@@ -144,9 +144,9 @@ def measured(served: ServedCohorts, started: datetime) -> Measured:
             "requests": lambda now: Queue(*requests.queue(now)),
             "notifications": lambda now: _together([Queue(*box.queue(now)) for box in outboxes]),
         },
-        (lambda: Queue(*jobs.waiting())) if jobs is not None else None,
         settings.metrics.backups,
         disks,
+        (lambda: Queue(*jobs.waiting())) if jobs is not None else None,
     )
 
 

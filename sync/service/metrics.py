@@ -50,11 +50,11 @@ class Measured:
     started: datetime
     #: Name → what waits there at a time. Every queue that the schedule's process serves has an entry.
     queues: Mapping[str, Callable[[datetime], Queue]]
-    #: What waits for a worker; None where one process does everything.
-    jobs: Callable[[], Queue] | None = None
     #: The folder of the backups, and the folders whose disks are watched.
     backups: Path | None = None
     disks: Mapping[str, Path] | None = None
+    #: What waits for a worker; None where one process does everything.
+    jobs: Callable[[], Queue] | None = None
 
 
 class SyncMetrics(Collector):
