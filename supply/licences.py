@@ -64,8 +64,10 @@ def is_allowed(expression: str) -> bool:
 
 def _table_rows() -> Iterator[str]:
     runs = {name for name, _ in locked("run")}
+    of_cluster = {name for name, _ in locked("cluster")}
     for name, _ in sorted(locked("dev")):
-        yield f"| {name} | {licence(name)} | {'the program' if name in runs else 'tests and checks'} |"
+        used = "the program" if name in runs else "the extra `cluster`" if name in of_cluster else "tests and checks"
+        yield f"| {name} | {licence(name)} | {used} |"
 
 
 def licence_page() -> str:

@@ -26,7 +26,9 @@ from tests.services.written import text_of
 FOLDERS = ("config", "status_db", "sync", "portal/auth", "portal/signin")
 
 #: Texts for programmers, whose call has a fault, and for the programs that read the metrics.
-FOR_PROGRAMMERS = frozenset({"GaugeMetricFamily", "InvalidKeyIdError", "LookupError", "TypeError"})
+FOR_PROGRAMMERS = frozenset(
+    {"Counter", "Gauge", "GaugeMetricFamily", "Histogram", "InvalidKeyIdError", "LookupError", "TypeError"}
+)
 OF_PROGRAMMERS = (
     "a ledger's key must have X bytes. Restore the right file.",
     "a time without a zone cannot be stored. Pass an aware datetime.",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from clearance.commands.paper import nightly
+from clearance.jobs.sheets import nightly
 from clearance.main import app
 from clearance.services import Program
 from config.tables.desk import Paper
