@@ -171,7 +171,7 @@ class Interlib:
             }
         columns = (self._question.columns["student"], *sample.columns)
         warnings = (*sample.warnings, *self._check_one_reader(row))
-        return Sample(sample.where, columns, row, warnings, rows=row_alone(row))
+        return Sample(sample.where, columns, row, warnings, rows=row_alone(row), whole=sample.whole and row is None)
 
     def _check_one_reader(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
         """Ask about the first record's student, and warn where the answer lacks the record."""
