@@ -99,9 +99,11 @@ class Settings(KnownQuestions, HttpTimeouts):
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         if "total" in self.proofs and not self.total:
-            raise ValueError(tr("nothing would show that an answer is whole: name total, or accept other proofs"))
+            raise ValueError(
+                tr("these settings cannot prove that an answer is whole: set total, or accept other proofs")
+            )
         if "student" in self.optional:
-            raise ValueError(tr('a record without its student cannot be joined: remove "student" from optional'))
+            raise ValueError(tr('student cannot be optional: remove "student" from optional'))
         if bool(self.one_reader) != bool(self.one_owed):
             raise ValueError(tr("one_reader and one_owed depend on each other: set both or neither"))
         return self

@@ -110,9 +110,13 @@ def list_runs(
     tables.table(
         (tr("run"), tr("source"), tr("state"), tr("began"), tr("by"), tr("what")),
         ((r.run, r.source, word(r.state), tables.moment(r.began, zone), r.by, _run_summary(r)) for r in runs),
-        none=tr("{source} has no runs yet.", source=source)
-        if source
-        else tr("There are no runs yet. Run: clearance sync"),
+        none=_no_runs_text(source),
+    )
+
+
+def _no_runs_text(source: str | None) -> str:
+    return (
+        tr("{source} has no runs yet.", source=source) if source else tr("There are no runs yet. Run: clearance sync")
     )
 
 

@@ -29,7 +29,6 @@ from status_db.model import (
     ROSTER,
     Certificate,
     Decision,
-    Means,
     RunState,
     StepKind,
     Verdict,
@@ -187,7 +186,7 @@ class Reader:
     def _counted(self, view: SourceView, without_row: int) -> SourceView:
         """Return the view with the students that its office has not recorded as done apart from those held there."""
         source = self._settings.source.get(view.source)
-        if source is None or source.means != Means.STATUS:
+        if source is None or source.means != "status":
             return view
         return replace(view, held=0, not_done=view.held + without_row)
 
@@ -197,7 +196,7 @@ class Reader:
         status = tables.status
         for name, source in self._settings.source.items():
             state = states.get(name)
-            if source.means != Means.STATUS or source.absent_means != "held" or state is None or state.began is None:
+            if source.means != "status" or source.absent_means != "held" or state is None or state.began is None:
                 continue
             number = select(func.count()).where(status.c.cohort == cohort, status.c.step == source.step)
             listed = state.held + state.done + state.unknown + state.exempt

@@ -375,7 +375,7 @@ class Sync:
             return (student, *CurrentState(connection, self._cohort).numbers.aliases_of(student))
 
     def _kept_answer(self, number: int) -> tuple[bytes, bytes, RunCounts] | None:
-        """Return the plan digest of a suspended run, its answer and its counts. Raises LedgerRefused when they were altered."""
+        """Return a suspended run's plan digest, answer and counts. Raises LedgerRefused for an altered answer."""
         try:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:

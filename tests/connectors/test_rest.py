@@ -612,7 +612,7 @@ def test_an_optional_field_may_be_left_out(office: HttpOffice) -> None:
 
 
 def test_no_record_may_leave_out_its_student(office: HttpOffice) -> None:
-    with pytest.raises(ValidationError, match="a record needs its student"):
+    with pytest.raises(ValidationError, match="student cannot be optional"):
         ask(office, optional=["student"])
 
 
@@ -763,7 +763,7 @@ def test_by_key_nothing_slips_when_a_record_before_it_goes() -> None:
 @pytest.mark.parametrize(
     ("keys", "cause"),
     [
-        (["B1", "B2", "B2", "B3"], 'has a "BARCODE" that came before'),
+        (["B1", "B2", "B2", "B3"], 'repeats the "BARCODE" of an earlier record'),
         ([1, 3, 2, 4], 'has a smaller "BARCODE" than the one before'),
         (["00a0", "00c0", "00b0", "00d0"], 'has a smaller "BARCODE" than the one before'),
         (["B1", None, "B3", "B4"], 'has no "BARCODE" to continue from'),
@@ -842,7 +842,7 @@ class TestFingerprint:
         assert any("leave out fingerprint" in warning for warning in connector.check().warnings)
 
     def test_pages_have_none(self, office: HttpOffice) -> None:
-        with pytest.raises(ValidationError, match="a fingerprint is of one answer"):
+        with pytest.raises(ValidationError, match="a fingerprint needs one answer with everything"):
             ask(office, fingerprint=True, paging={"kind": "page"})
 
 
