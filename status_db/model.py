@@ -220,7 +220,7 @@ class Finding:
     @property
     def keys(self) -> tuple[str, ...]:
         """The sorted keys of its obligations."""
-        return tuple(sorted({o.key for o in self.evidence}))
+        return tuple(sorted({o.key for o in self.evidence})) if self.evidence else ()
 
 
 def evidence_behind(verdict: Verdict, records: Iterable[Record]) -> tuple[Obligation, ...]:

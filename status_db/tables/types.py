@@ -146,9 +146,13 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
 
 
+#: Made once: `json.dumps` makes one for each call with such options.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def json_text(value: object) -> str:
     """Return compact JSON; half of a character, which no database stores, is escaped."""
-    return storable_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return storable_json(_JSON.encode(value))
 
 
 class Json(TypeDecorator[Any]):
@@ -218,7 +222,7 @@ class Obligations(TypeDecorator[tuple[Obligation, ...]]):
 
     def process_bind_param(self, value: tuple[Obligation, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Return JSON text; NULL for an empty tuple."""
-        return obligations_to_text(value or ())
+        return obligations_to_text(value) if value else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Obligation, ...]:  # noqa: ARG002
         """Return the obligations."""
