@@ -37,7 +37,9 @@ async def styleguide(context: Context) -> Response:
         (labels.TONES[state], labels.MARKS[state], labels.say(context.language, labels.STATES, state))
         for state in State
     ]
-    return context.page("styleguide.html", states=states, colours=_COLOURS, amount=context.language.money(Decimal("3.50")))
+    return context.page(
+        "styleguide.html", states=states, colours=_COLOURS, amount=context.language.money(Decimal("3.50"))
+    )
 
 
 #: The tokens that are colours, as the stylesheet names them.

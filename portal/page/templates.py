@@ -51,7 +51,7 @@ def environment(language: Language, settings: Settings) -> Environment:
     made.globals.update(
         language=language,
         institution=settings.institution,
-        look=look_of(settings.institution),
+        own_look=look_of(settings.institution),
         link=link,
         static={
             file.name: _static_address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")
