@@ -223,7 +223,7 @@ def refuse_what_no_driver_does(written: str, limits: TlsLimits, *, thick: bool) 
     else:
         why = tr("the driver {driver} has no setting for it; remove the key", driver=driver)
     if why:
-        raise ValueError(tr("{keys} has no effect here: {why}", keys=tr(" and ").join(keys), why=why))
+        raise ValueError(tr("{keys} cannot take effect here: {why}", keys=tr(" and ").join(keys), why=why))
 
 
 #: The texts of TLS libraries and databases → the error, what the server did, and the fix. What differs from source to
