@@ -359,13 +359,13 @@ def test_null_is_an_empty_list_where_the_total_is_zero_and_nowhere_else(office: 
         if whole:
             assert list(ask(office).pull().rows) == []
         else:
-            with pytest.raises(SourceGarbled, match="no list|did not answer with a list"):
+            with pytest.raises(SourceGarbled, match=r"no list|did not answer with a list"):
                 ask(office).pull()
 
 
 def test_null_is_no_list_where_no_total_is_reported(office: HttpOffice) -> None:
     office.script.append(as_json({"data": {"rows": None}}))
-    with pytest.raises(SourceGarbled, match="no list|did not answer with a list"):
+    with pytest.raises(SourceGarbled, match=r"no list|did not answer with a list"):
         ask(office, total=None, proofs=["end_of_pages"]).pull()
 
 
@@ -429,7 +429,7 @@ def test_without_a_total_the_settings_may_allow_a_bare_record(office: HttpOffice
     office.script.extend([bare] * 2)
     assert len(ask(office, **own, bare_record=True).pull().rows) == 1
     office.script.append(bare)
-    with pytest.raises(SourceGarbled, match="no list|did not answer with a list"):
+    with pytest.raises(SourceGarbled, match=r"no list|did not answer with a list"):
         ask(office, **own).pull()
 
 

@@ -203,7 +203,7 @@ def test_one_record_may_come_without_a_list(office: HttpOffice) -> None:
 
 def test_about_everybody_one_record_without_a_list_is_no_answer(office: HttpOffice) -> None:
     office.script.append(as_json({"NUMBER": "20151001", "TITLE": "未退宿", "BARCODE": "1"}))
-    with pytest.raises(SourceGarbled, match="no list|did not answer with a list"):
+    with pytest.raises(SourceGarbled, match=r"no list|did not answer with a list"):
         ask(office, records="", per_student=None, total=None, total_header="X-Total-Count").pull()
 
 
