@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.jobs.assembly import schedule_of
-from clearance.jobs.cluster import queue_grants, refuse_unusable_queue, upgrade_queue
+from clearance.jobs.cluster import queue_grants, upgrade_queue
 from clearance.jobs.signals import loaded_cohorts, reload_on_hangup
 from clearance.monitoring.observed import ServiceMetrics, serve_workers_metrics
 from clearance.output import tables
@@ -73,7 +73,6 @@ def _loaded(context: typer.Context, metrics: ServiceMetrics) -> Loaded:
     """Load the settings, and make a schedule of them. Raises Refused."""
     here = chosen(context)
     served = loaded_cohorts(here, Process.SCHEDULE)
-    refuse_unusable_queue(served.first.settings, here.file)
     loaded = Loaded(served.first.settings, schedule_of(served), served.first.close)
     metrics.of(loaded, served)
     return loaded

@@ -8,7 +8,7 @@ import typer
 
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.jobs.assembly import carry_of
-from clearance.jobs.cluster import address_of, refuse_unusable_queue
+from clearance.jobs.cluster import address_of
 from clearance.jobs.signals import loaded_cohorts, reload_on_hangup
 from clearance.monitoring.observed import ServiceMetrics
 from config.processes import Process
@@ -57,7 +57,6 @@ def _loaded(context: typer.Context, metrics: ServiceMetrics, concurrency: int | 
                 "For several machines, set enabled = true in [cluster]."
             )
         )
-    refuse_unusable_queue(settings, here.file)
     # Imported where there is a queue: its library is an extra.
     from sync.jobs.cluster.worker import Worker, WorkerSizes  # noqa: PLC0415 - see above
 

@@ -6,6 +6,7 @@ import threading
 import typer
 
 from clearance.context import GlobalOptions, ServedCohorts
+from clearance.jobs.cluster import refuse_unusable_queue
 from config.load import SettingsError
 from config.processes import Process
 
@@ -26,6 +27,7 @@ def loaded_cohorts(here: GlobalOptions, process: Process) -> ServedCohorts:
         served = here.season(process, service=True)
     except typer.Exit as ended:
         raise SettingsError(here.file, [f'[[cohort]]: there is no "{here.cohort}": add it, or start again']) from ended
+    refuse_unusable_queue(served.first.settings, here.file)
     _ = [(program.sync, program.serving, program.votes) for program in served.programs]
     _ = served.season, served.first.gate, served.first.desk
     return served

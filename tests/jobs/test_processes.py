@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from status_db.inbox.requests import Requests
-from status_db.store.engine import open_writing
 from tests.patience import until
 from tests.services.cluster import Cluster, cluster
 
@@ -79,9 +77,47 @@ def test_a_request_is_served_while_every_pull_waits_for_its_office(shared: Clust
     shared.schedule()
     shared.offices.wait_for(lambda asked: len(set(asked)) == 4)
     shared.command("accounts", "add", "dean", "--name", "院长", "--grant", "manage")
-    desk = open_writing(shared.url)
-    Requests(desk).ask_way_back("2019", 1, account="dean", now=datetime.now(UTC))
-    desk.dispose()
+    with shared.requests() as requests:
+        requests.ask_way_back("2019", 1, account="dean", now=datetime.now(UTC))
     until(lambda: shared.ask("SELECT count(*) FROM request WHERE served_at IS NULL") == [(0,)])
     assert len(set(shared.offices.asked)) == 4
     assert worker.process.poll() is None
+
+
+def test_a_worker_without_its_secret_or_its_tables_names_the_fix(shared: Cluster) -> None:
+    said = shared.command("worker", code=1, STATUS_URL="")
+    assert "STATUS_URL" in said
+    shared.tell("UPDATE clearance_queue.clearance_version SET version = '01.00+1'")
+    for command in ("worker", "schedule"):
+        assert "Run: clearance db upgrade" in shared.command(command, code=1)
+    shared.tell("DROP SCHEMA clearance_queue CASCADE")
+    assert "Run: clearance db upgrade" in shared.command("worker", code=1)
+    shared.file.write_text(shared.file.read_text(encoding="utf-8").replace("enabled = true", "enabled = false"))
+    assert "enabled = true in [cluster]" in shared.command("worker", code=1)
+
+
+def test_several_machines_on_sqlite_are_refused(shared: Cluster) -> None:
+    said = shared.command("schedule", code=1, STATUS_URL="sqlite:///status.db")
+    assert "[status_db] url: several machines need PostgreSQL, not sqlite" in said
+
+
+def test_a_worker_whose_connections_are_all_cut_goes_on(shared: Cluster) -> None:
+    worker = shared.worker()
+    shared.offices.hold("s1")
+    schedule = shared.schedule()
+    shared.offices.wait_for(lambda asked: "s1" in asked)
+    for source in shared.sources[1:]:
+        shared.until_runs(source, "applied")
+    shared.tell(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    shared.offices.let_go("s1")
+    shared.until_runs("s1", "applied")
+    under_way = "SELECT count(*) FROM clearance_queue.procrastinate_jobs WHERE status = 'doing'"
+    until(lambda: shared.ask(under_way) == [(0,)])
+    # It still takes new ones.
+    with shared.requests() as requests:
+        requests.ask_sync("2019", "s2", account="dean", now=datetime.now(UTC))
+    shared.offices.wait_for(lambda asked: asked.count("s2") == 2)
+    assert (worker.end(), schedule.end()) == (0, 0)

@@ -19,6 +19,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from status_db.desk.store import DeskStore
+from status_db.inbox.requests import Requests
+from status_db.store.engine import open_writing
 from tests.patience import PATIENCE, until
 from tests.services.university import COMMAND
 
@@ -278,6 +281,15 @@ class Cluster:
         """Carry out a statement."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    @contextmanager
+    def requests(self) -> Iterator[Requests]:
+        """Give the requests as the desk writes them, sealed."""
+        engine = open_writing(self.url)
+        try:
+            yield Requests(DeskStore(engine, self.folder / "ledger.key"))
+        finally:
+            engine.dispose()
 
     def runs(self, source: str) -> list[str]:
         """Return the states of a source's runs, the oldest first."""

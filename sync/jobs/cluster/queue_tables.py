@@ -27,6 +27,10 @@ def _migrations() -> list[str]:
     return sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
 
 
+def _read(name: str) -> str:
+    return (resources.files("procrastinate.sql") / "migrations" / name).read_text(encoding="utf-8")
+
+
 def newest() -> str:
     """Return the version that this program needs."""
     return f"{_migrations()[-1].removesuffix('.sql')}+{_OWN}"
@@ -35,28 +39,35 @@ def newest() -> str:
 def upgrade(address: QueueAddress) -> tuple[str | None, str]:
     """Make the tables, or upgrade them; return their version before and after. Raises QueueUnavailable.
 
-    It is one transaction. Where several machines begin at once, one does it and the others find it done.
+    Where several machines begin at once, one does it and the others find it done. Each migration is a transaction of
+    its own with its version, because a later one can use a value that an earlier one adds.
     """
-    with queue_errors(), psycopg.connect(**address.connect_arguments()) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {address.schema}".encode())
+    with queue_errors(), psycopg.connect(**address.connect_arguments(), autocommit=True) as connection:
+        # Held until the connection ends.
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         before = _read_version(connection, address)
         if before == newest():
             return before, before
         _refuse_newer(before)
         if before is None:
-            schema = (resources.files("procrastinate.sql") / "schema.sql").read_text(encoding="utf-8")
-            connection.execute(schema.encode())
-            connection.execute(_ADDED.encode())
-            connection.execute("INSERT INTO clearance_version (version) VALUES (%s)", (newest(),))
-        else:
-            done = f"{before.partition('+')[0]}.sql"
-            for name in _migrations():
-                if name > done:
-                    file = resources.files("procrastinate.sql") / "migrations" / name
-                    connection.execute(file.read_text(encoding="utf-8").encode())
-            connection.execute("UPDATE clearance_version SET version = %s", (newest(),))
+            with connection.transaction():
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {address.schema}".encode())
+                schema = (resources.files("procrastinate.sql") / "schema.sql").read_text(encoding="utf-8")
+                connection.execute(schema.encode())
+                connection.execute(_ADDED.encode())
+                connection.execute("INSERT INTO clearance_version (version) VALUES (%s)", (newest(),))
+            return None, newest()
+        for name in _migrations():
+            if name > f"{before.partition('+')[0]}.sql":
+                with connection.transaction():
+                    connection.execute(_read(name).encode())
+                    _write_version(connection, f"{name.removesuffix('.sql')}+{_OWN}")
+        _write_version(connection, newest())
     return before, newest()
+
+
+def _write_version(connection: psycopg.Connection, version: str) -> None:
+    connection.execute("UPDATE clearance_version SET version = %s", (version,))
 
 
 def check(address: QueueAddress) -> None:
