@@ -157,8 +157,10 @@ class FencedJobs(manager.JobManager):
                 return count
             for row in rows:
                 count += 1
-                after = "put back" if row["status"] == "todo" else "given up"
-                self._log.warning(f"job {after}", job=row["id"], because=why, **row["args"])
+                if row["status"] == "todo":
+                    self._log.warning("job put back", job=row["id"], because=why, **row["args"])
+                else:
+                    self._log.warning("job given up", job=row["id"], because=why, **row["args"])
 
     async def remove_old(self, kept_for: timedelta) -> int:
         """Remove jobs that ended long ago; return how many."""
