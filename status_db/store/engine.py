@@ -135,6 +135,7 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
     if not create and file is not None:
         event.listen(engine, "do_connect", partial(_require_file, file))
     event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "checkin", _release_memory)
     return engine
 
 
@@ -223,6 +224,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _release_memory(connection: sqlite3.Connection | None, _record: object) -> None:
+    """Free the pages that a connection has cached; the pool keeps it open, for months in a schedule.
+
+    Each connection would otherwise grow with its database, up to `cache_size`. The file is still in the system's cache.
+    """
+    if connection is not None:
+        connection.execute("PRAGMA shrink_memory").close()
 
 
 def _add_functions(connection: sqlite3.Connection) -> None:
