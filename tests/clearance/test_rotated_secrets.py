@@ -131,7 +131,6 @@ def test_a_running_schedule_reads_every_rotated_secret_again(
                 requests.ask_sync(COHORT, source, account="admin", now=datetime.now(UTC))
                 running.until("request served")
                 served = requests.last_syncs(COHORT, datetime(2000, 1, 1, tzinfo=UTC))[source]
-                print(source, served.outcome, served.message)
                 return str(served.outcome)
 
             def delivered() -> None:

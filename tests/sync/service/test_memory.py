@@ -5,9 +5,7 @@ import ctypes.util
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -54,11 +52,11 @@ class Served:
 
 
 @pytest.fixture
-def served(sqlite_world: World) -> Iterator[Served]:
+def served(sqlite_world: World) -> Served:
     made = Served(sqlite_world)
     # Until every cache of the program and its libraries is filled.
     made.slots(20)
-    yield made
+    return made
 
 
 def held() -> tuple[Counter[str], int]:
