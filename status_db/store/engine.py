@@ -214,6 +214,9 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_require_file, file))
     event.listen(engine, "connect", _forbid_writing)
+    if at_most is None:
+        # Pages, which have a limit, read the same rows again and again.
+        event.listen(engine, "checkin", _release_memory)
     limit_statements(engine, at_most)
     return engine
 
@@ -245,8 +248,8 @@ def _keys_within(keys: str, among: str | None) -> bool:
 
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-#: They return a value; with an argument they would set one.
-_READ_PRAGMAS = {"query_only", "data_version"}
+#: They return a value, or free memory; with an argument they would set a value.
+_READ_PRAGMAS = {"query_only", "data_version", "shrink_memory"}
 
 
 def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
