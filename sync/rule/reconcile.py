@@ -221,7 +221,8 @@ def _differing(
             if flags:
                 silent[flags] = finding
         known = person.finding
-        if (finding.verdict, finding.reason, finding.keys) != (known.verdict, known.reason, known.keys):
+        same = finding.verdict is known.verdict and finding.reason is known.reason and finding.keys == known.keys
+        if not same:
             yield person, finding
 
 

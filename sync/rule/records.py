@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ _FEN = Decimal("0.01")
 _BESIDES = {"paid": -1, "waived": -1, "refunded": 1}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceRule:
     """The meaning of one source's rows, from the settings."""
 
@@ -66,9 +67,9 @@ class SourceRule:
     #: The order of dates with the year last.
     date_order: DateOrder = "ymd"
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
-        """Digest of everything that decides the meaning of a row."""
+        """Digest of everything that decides the meaning of a row. It is computed once, and used for every row."""
         return self._digest_with(self.question)
 
     def is_known_as(self, digest: bytes | None) -> bool:

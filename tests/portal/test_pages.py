@@ -317,7 +317,7 @@ class TestEveryAnswer:
     def test_its_links_to_static_files_are_good(self, client: TestClient) -> None:
         page = client.get("/sign-in").text
         links = [part["href"] for part in Page(page).all() if part["href"].startswith("/static/")]
-        assert len(links) == 4
+        assert len(links) == 3
         for link in links:
             answer = client.get(link)
             assert answer.status_code == 200
