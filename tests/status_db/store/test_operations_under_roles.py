@@ -20,7 +20,8 @@ from connectors.port import SourceUnavailable
 from status_db.accounts.addresses import NotifyAddresses
 from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.desk.store import DeskStore
-from status_db.inbox.appeals import AppealOutcome, Appeals
+from status_db.inbox.appeal_rows import AppealOutcome
+from status_db.inbox.appeals import Appeals
 from status_db.inbox.pauses import Pauses
 from status_db.inbox.requests import Requests
 from status_db.model import RunState
