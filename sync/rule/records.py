@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 from connectors.port import Cell, Snapshot, SourceGarbled
 from foundation.translation import tr
+from status_db.doubts import BOTH_REDUCE, NO_AMOUNT, SHARED_REFERENCE, UNKNOWN_WORD, UNREADABLE_AMOUNT
 from status_db.model import LONGEST_DOUBT, Means, Obligation, Reason, Record, Verdict, digest_of
 from sync.rule.cells import DateOrder, Unreadable, amount_in_yuan, day
-from sync.rule.doubts import NO_AMOUNT, REDUCED_TWICE, SHARED_REFERENCE, UNKNOWN_WORD, UNREADABLE_AMOUNT
 
 Rows: TypeAlias = list[tuple[Cell, ...]]
 
@@ -198,7 +198,7 @@ def _balance_record(rule: SourceRule, fields: Sequence[str], student: str, rows:
         if amount is None:
             doubts.append(NO_AMOUNT)
         elif amount < 0 and counted[_duplicate_key(row)] > 1:
-            doubts.append(REDUCED_TWICE)
+            doubts.append(BOTH_REDUCE)
         if amount is None or amount:
             parts.append(_obligation(rule, cell, amount))
         total += amount or Decimal(0)

@@ -124,12 +124,12 @@ class TestTheHeadline:
 
 
 class TestTheWindow:
-    def test_before_it_opens_the_page_says_when(self, university: World, signed_in: SignedIn) -> None:
+    def test_before_it_opens_the_page_states_when(self, university: World, signed_in: SignedIn) -> None:
         university.later(days=-1)
         assert "2019届离校手续 5月25日 开始办理" in signed_in(LIN.number).get("/").text
 
     @pytest.mark.parametrize(("days", "said"), [(0, False), (12, False), (13, True)])
-    def test_after_its_last_day_the_page_says_so_and_goes_on(
+    def test_after_its_last_day_the_page_states_so_and_goes_on(
         self, university: World, signed_in: SignedIn, days: int, said: bool
     ) -> None:
         university.later(days=days)
@@ -148,7 +148,7 @@ class TestTheDoor:
         ("minutes", "said"),
         [(0, "开放中，至 11:30"), (4 * 60, "今天 14:30 开放"), (10 * 60, "5月27日（周一）8:00 开放")],
     )
-    def test_it_says_whether_it_is_open_now_or_when_next(
+    def test_it_states_whether_it_is_open_now_or_when_next(
         self, university: World, signed_in: SignedIn, minutes: int, said: str
     ) -> None:
         # It is a few minutes past eight.

@@ -113,7 +113,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(shown: Certificate) -> 
 
 
 class Dripping:
-    """A mail server that sends a greeting without end, one byte at a time, and counts what it got rid of."""
+    """A mail server that sends a greeting without end, one byte at a time, and counts the bytes."""
 
     def __init__(self, shown: Certificate | None, most: int) -> None:
         self.sent = 0
@@ -144,7 +144,7 @@ class Dripping:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_a_server_that_answers_byte_by_byte_does_not_hold_the_delivery_for_ever(shown: Certificate, tls: str) -> None:
+def test_a_server_that_answers_byte_by_byte_does_not_block_deliveries(shown: Certificate, tls: str) -> None:
     with Dripping(shown if tls == "implicit" else None, most=4000) as server:
         own = {"host": "localhost", "port": server.port, "sender": "clearance@example.edu.cn", "tls": tls}
         channel = MailChannel(Mail.model_validate({**own, "authority": shown.authority}), whole=0.5)
@@ -193,7 +193,7 @@ def test_no_mail_leaves_for_another_domain(shown: Certificate, address: str) -> 
     assert [mail["To"] for mail in server.mails] == ["Wang@Example.EDU.cn"]
 
 
-def test_a_server_that_is_not_there_is_said_with_host_and_port(shown: Certificate) -> None:
+def test_a_server_that_is_not_there_is_reported_with_host_and_port(shown: Certificate) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     own = {"host": "127.0.0.1", "port": port, "sender": "clearance@example.edu.cn"}
