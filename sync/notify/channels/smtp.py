@@ -84,5 +84,5 @@ class _BoundedReader(io.RawIOBase):
         read = self._connection.recv_into(buffer)
         self._left -= read
         if self._left < 0:
-            raise OSError("too many bytes")
+            raise ConnectionAbortedError
         return read
