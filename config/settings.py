@@ -50,7 +50,7 @@ class StatusDb(Table):
     operator_url: DatabaseUrl | None = None
     #: The PostgreSQL schema of the tables, for several institutions in one database: see
     #: [several institutions](how-to/several-institutions.md). By default the first one of the role's `search_path`.
-    postgres_schema: Annotated[str, Field(pattern=r"^(?!pg_)[a-z_][a-z0-9_]{0,62}$")] | None = None
+    postgres_schema: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
     #: The folder of `pg_dump`, `pg_restore` and `psql`, for [backups](backup.md). By default those on the PATH.
     postgres_tools: FilePath | None = None
     #: The key that seals the ledger, created when first needed; see [The ledger](running.md#the-ledger).

@@ -63,7 +63,9 @@ def _exclusive(engine: Engine) -> Iterator[Connection]:
 def _create_schema(connection: Connection) -> None:
     """Create the schema that the URL names, if it is missing. Raises StoreError if the role has no right to."""
     schema = schema_of(connection.engine.url)
-    if not schema or connection.execute(text("SELECT current_schema()")).scalar() is not None:
+    # Not by current_schema(): without the schema, that is the one of temporary tables.
+    there = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
+    if not schema or connection.execute(there, {"schema": schema}).first() is not None:
         return
     try:
         connection.execute(CreateSchema(schema, if_not_exists=True))
