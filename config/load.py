@@ -16,6 +16,7 @@ from pydantic import (
     SkipValidation,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -197,7 +198,15 @@ def load_process(folder: Path, environ: Mapping[str, str] | None = None) -> Proc
     try:
         return ProcessSettings.model_validate(raw, context=Origin(folder.resolve(), environ))
     except ValidationError as error:
-        raise SettingsError(file, [mistake_text(e, raw) for e in error.errors(include_url=False)]) from None
+        raise SettingsError(file, [_shared_mistake(e, raw) for e in error.errors(include_url=False)]) from None
+
+
+def _shared_mistake(error: ErrorDetails, raw: dict[str, Any]) -> str:
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        return tr(
+            "[{table}]: not shared by institutions: write it in the file of each institution", table=error["loc"][0]
+        )
+    return mistake_text(error, raw)
 
 
 def _missing_references(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:

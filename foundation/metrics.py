@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
 from foundation import acting
 
@@ -93,6 +93,8 @@ def share_among_workers() -> Path:
     """
     folder = Path(mkdtemp(prefix="clearance-metrics-"))
     os.environ[FOLDER_VARIABLE] = str(folder)
+    # The library chose where numbers are kept when it was imported, and a worker that is forked inherits that.
+    values.ValueClass = values.get_value_class()
     return folder
 
 

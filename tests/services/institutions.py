@@ -25,7 +25,7 @@ SETTINGS = """
 name = "{name}"
 
 [status_db]
-url = "env:STATUS_URL"
+url = "file:status-url"
 postgres_schema = "{schema}"
 
 [portal]
@@ -81,7 +81,7 @@ class Installation:
         self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "USER": "tester", "LANGUAGE": "en"}
         folder.mkdir(exist_ok=True)
         (folder / "_process.toml").write_text(
-            f'connections = 40\n[portal]\nport = {self.port}\n[metrics]\nport = {self.metrics_port}\n[log]\n'
+            f"connections = 40\n[portal]\nport = {self.port}\n[metrics]\nport = {self.metrics_port}\n[log]\n"
             'format = "json"\n',
             encoding="utf-8",
         )
@@ -94,10 +94,16 @@ class Installation:
         """Write the settings of an institution, and the databases of its offices: its student owes one book."""
         values = {"name": name or f"{key} 大学", "schema": key.replace("-", "_"), "host": f"{key}.example.edu.cn"}
         self.file(key).write_text(SETTINGS.format(**(values | changed)), encoding="utf-8")
-        self.environ[f"STATUS_URL__{key.upper().replace('-', '_')}"] = self.url
         own = self.folder / key
         own.mkdir(exist_ok=True)
-        _table(own / "roster.db", "roster", "number, name, level, college, class", [(STUDENT, f"{key}学生", "本科", "文", "1")])
+        # A running process gets no new variable, but reads a new file.
+        (own / "status-url").write_text(self.url)
+        _table(
+            own / "roster.db",
+            "roster",
+            "number, name, level, college, class",
+            [(STUDENT, f"{key}学生", "本科", "文", "1")],
+        )
         _table(own / "library.db", "loans", "number, title", [(STUDENT, f"{key}的书")])
 
     def change(self, key: str, old: str, new: str) -> None:
@@ -161,7 +167,10 @@ class Installation:
 
     def metrics(self, path: str = "/metrics", above: int = 0) -> str:
         """Read from the port of the metrics; empty while nothing listens."""
-        with suppress(OSError), closing(http.client.HTTPConnection("127.0.0.1", self.metrics_port + above)) as connection:
+        with (
+            suppress(OSError),
+            closing(http.client.HTTPConnection("127.0.0.1", self.metrics_port + above)) as connection,
+        ):
             connection.request("GET", path)
             return connection.getresponse().read().decode()
         return ""

@@ -1,0 +1,193 @@
+"""Nothing of one institution reaches another: rows, locks, accounts, sessions, tokens, tickets."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Engine, inspect, text
+from starlette.testclient import TestClient
+
+from clearance import web
+from clearance.context import GlobalOptions
+from clearance.institution_programs import program_of
+from clearance.settings_file import INSTITUTIONS_VARIABLE
+from config.processes import Process
+from foundation.acting import acting_for
+from status_db.store.engine import writing
+from tests.compiling import create_engine
+from tests.patience import PATIENCE
+from tests.services.institutions import STUDENT, Installation
+
+PKU, THU = "pku.example.edu.cn", "thu.example.edu.cn"
+PASSWORD = "correct horse battery staple"
+
+
+def options(two: Installation) -> GlobalOptions:
+    return GlobalOptions(None, None, verbose=False, institutions=two.folder)
+
+
+def test_each_schema_has_its_own_rows_about_the_same_number(two: Installation) -> None:
+    engine = create_engine(two.url)
+    with closing(engine.connect()) as connection:
+        names = {
+            key: connection.execute(text(f'SELECT name FROM "{key}".student')).scalars().all() for key in ("pku", "thu")
+        }
+        assert names == {"pku": ["pku学生"], "thu": ["thu学生"]}
+        assert inspect(connection).get_table_names("public") == []
+    engine.dispose()
+
+
+def test_a_command_of_one_sees_nothing_of_the_other(two: Installation) -> None:
+    assert "thu" not in (shown := two.run("pku", "status", STUDENT))
+    assert "pku的书" in shown
+    two.run("pku", "accounts", "add", "wang", "--name", "王", "--grant", "read")
+    two.run("thu", "accounts", "add", "wang", "--name", "汪", "--grant", "read")
+    two.run("thu", "accounts", "deactivate", "wang")
+    assert "汪" not in two.run("pku", "accounts", "list")
+    assert two.run("pku", "verify") and two.run("thu", "verify")
+
+
+def test_a_change_of_one_office_changes_one_institution(two: Installation) -> None:
+    two.write("pku", name="新")
+    engine = create_engine(f"sqlite:///{two.folder}/pku/library.db")
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM loans"))
+    engine.dispose()
+    two.run("pku", "sync", code=0)
+    assert "pku的书" not in two.run("pku", "status", STUDENT)
+    assert "thu的书" in two.run("thu", "status", STUDENT)
+
+
+class TestLocks:
+    @pytest.fixture
+    def engines(self, two: Installation) -> Iterator[tuple[Engine, Engine]]:
+        programs = []
+        for key in ("pku", "thu"):
+            with acting_for(key):
+                programs.append(program_of(options(two), key, Process.SYNC).first)
+        yield programs[0].writing, programs[1].writing
+        for program in programs:
+            program.close()
+
+    def test_a_writer_of_one_does_not_wait_for_a_writer_of_the_other(self, engines: tuple[Engine, Engine]) -> None:
+        """The cohorts have the same key, so that only the schema tells their locks apart."""
+        with writing(engines[0], "2019"):
+            _within_patience(lambda: _write(engines[1]))
+
+    def test_a_writer_of_one_waits_for_another_writer_of_the_same(self, engines: tuple[Engine, Engine]) -> None:
+        with writing(engines[0], "2019"), engines[0].connect() as other:
+            other.execute(text("SET lock_timeout = '50ms'"))
+            with pytest.raises(Exception, match="lock timeout"):
+                other.execute(_TURN, {"key": _KEY})
+
+    def test_an_upgrade_of_one_does_not_wait_for_a_writer_of_the_other(
+        self, engines: tuple[Engine, Engine], two: Installation
+    ) -> None:
+        with writing(engines[0], "2019"):
+            two.run("thu", "db", "upgrade")
+
+
+def _write(engine: Engine) -> None:
+    with writing(engine, "2019"):
+        pass
+
+
+def _within_patience(work: object) -> None:
+    thread = threading.Thread(target=work, daemon=True)  # type: ignore[arg-type]
+    thread.start()
+    thread.join(PATIENCE / 2)
+    assert not thread.is_alive()
+
+
+from zlib import crc32  # noqa: E402
+
+from status_db.store.engine import _WRITERS_TURN as _TURN  # noqa: E402
+
+_KEY = crc32(b"2019")
+
+
+class TestPages:
+    @pytest.fixture
+    def site(self, two: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+        monkeypatch.setenv(INSTITUTIONS_VARIABLE, str(two.folder))
+        monkeypatch.delenv("CLEARANCE_INSTITUTION", raising=False)
+        for key in ("pku", "thu"):
+            two.run(key, "accounts", "add", "wang", "--name", f"{key}老师", "--grant", "read")
+        with TestClient(web.both(apart=False), follow_redirects=False) as client:
+            yield client
+
+    @staticmethod
+    def sign_in(site: TestClient, two: Installation, key: str) -> str:
+        """Set the password with a one-time code, and return the cookie."""
+        code = re.findall(r"[A-Z2-9]{4}(?:-[A-Z2-9]{4})+", two.run(key, "accounts", "codes", "wang"))[-1]
+        host = {"host": f"{key}.example.edu.cn", "origin": f"http://{key}.example.edu.cn"}
+        site.cookies.clear()
+        page = site.get("/first-password", headers=host)
+        token = re.findall(r'name="form" value="([^"]+)"', page.text) or re.findall(
+            r'name="token" value="([^"]+)"', page.text
+        )
+        answer = site.post(
+            "/first-password",
+            headers=host,
+            data={
+                "form": token[0],
+                "token": token[0],
+                "login": "wang",
+                "code": code,
+                "password": PASSWORD,
+                "again": PASSWORD,
+            },
+        )
+        assert answer.status_code in (200, 303), answer.text
+        cookie = site.cookies.get("clearance")
+        assert cookie
+        site.cookies.clear()
+        return cookie
+
+    def test_a_session_of_one_host_is_unknown_at_the_other(self, site: TestClient, two: Installation) -> None:
+        cookie = self.sign_in(site, two, "pku")
+        mine = site.get("/students", headers={"host": PKU, "cookie": f"clearance={cookie}"})
+        theirs = site.get("/students", headers={"host": THU, "cookie": f"clearance={cookie}"})
+        assert mine.status_code == 200
+        assert (theirs.status_code, theirs.headers["location"][:8]) == (303, "/sign-in")
+
+    def test_a_password_of_one_is_wrong_at_the_other(self, site: TestClient, two: Installation) -> None:
+        self.sign_in(site, two, "pku")
+        for host, status in ((PKU, 303), (THU, 403)):
+            site.cookies.clear()
+            page = site.get("/sign-in", headers={"host": host})
+            token = re.findall(r'name="form" value="([^"]+)"', page.text)[0]
+            words = {"form": token, "login": "wang", "password": PASSWORD}
+            answer = site.post("/sign-in", headers={"host": host, "origin": f"http://{host}"}, data=words)
+            assert answer.status_code == status, host
+
+    def test_a_token_of_one_api_is_refused_by_the_other(self, site: TestClient, two: Installation) -> None:
+        made = two.run("pku", "tokens", "create", "app", "--grant", "read")
+        token = max(re.findall(r"[A-Za-z0-9_-]{30,}", made), key=len)
+        path = f"/api/v1/students/{STUDENT}"
+        mine = site.get(path, headers={"host": PKU, "authorization": f"Bearer {token}"})
+        theirs = site.get(path, headers={"host": THU, "authorization": f"Bearer {token}"})
+        assert (mine.status_code, theirs.status_code) == (200, 401)
+        assert "pku学生" in mine.text
+
+    def test_an_unknown_host_gets_a_page_that_names_no_institution(self, site: TestClient) -> None:
+        for host in ("fudan.example.edu.cn", "127.0.0.1", f"{PKU}.evil.example", f"x@{PKU}", ""):
+            answer = site.get("/sign-in", headers={"host": host})
+            assert answer.status_code == 421, host
+            assert "大学" not in answer.text
+            assert "set-cookie" not in answer.headers
+
+    def test_a_port_capitals_and_a_last_dot_name_the_same_host(self, site: TestClient) -> None:
+        for host in (f"{PKU}:8443", PKU.upper(), f"{PKU}.", f"{PKU}.:80"):
+            assert "pku 大学" in site.get("/sign-in", headers={"host": host}).text
+
+    def test_a_forwarded_host_does_not_choose_the_institution(self, site: TestClient) -> None:
+        answer = site.get("/sign-in", headers={"host": PKU, "x-forwarded-host": THU})
+        assert "pku 大学" in answer.text
+
+    def test_health_checks_by_address_name_no_institution(self, site: TestClient) -> None:
+        answer = site.get("/readyz", headers={"host": "10.0.0.7:8000"})
+        assert answer.json() == {"ok": True, "institutions": 2, "served": 2, "responding": 2, "unusable_settings": 0}
+        assert site.get("/livez", headers={"host": "10.0.0.7"}).text == "ok\n"
