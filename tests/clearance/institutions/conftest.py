@@ -1,6 +1,5 @@
 """Two institutions in two schemas of one PostgreSQL database."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ def empty(tmp_path: Path, postgres_url: str) -> Installation:
 
 
 @pytest.fixture
-def two(empty: Installation) -> Iterator[Installation]:
+def two(empty: Installation) -> Installation:
     """Two institutions, each synced once."""
     for key in ("pku", "thu"):
         empty.add(key)
         empty.run(key, "sync")
-    yield empty
+    return empty
