@@ -16,6 +16,7 @@ from clearance.institution_programs import program_of
 from clearance.settings_file import INSTITUTIONS_VARIABLE
 from config.processes import Process
 from foundation.acting import acting_for
+from status_db.sign_in.used_tickets import Tickets
 from status_db.store.engine import writing
 from tests.compiling import create_engine
 from tests.patience import PATIENCE, until
@@ -157,7 +158,7 @@ class TestPages:
         assert self.post(site, THU, "/first-password", **words).status_code != 303
 
     def test_a_token_of_one_api_is_refused_by_the_other(self, site: TestClient, two: Installation) -> None:
-        token = two.run("pku", "tokens", "create", "app", "--account", "wang").split()[-1]
+        token = two.run("pku", "tokens", "create", "app", "--as", "wang").split()[-1]
         path = f"/api/v1/students/{STUDENT}"
         mine = site.get(path, headers={"host": PKU, "authorization": f"Bearer {token}"})
         theirs = site.get(path, headers={"host": THU, "authorization": f"Bearer {token}"})
