@@ -204,9 +204,15 @@ class Running:
         assert len(seen()) >= times, "".join(self.lines)
         return seen()[-1]
 
+    def _workers(self) -> set[str]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return set(children.read_text().split())
+
     def hang_up(self) -> None:
-        """Have it read the folder again."""
+        """Have it read the folder again; wait until workers from before have ended."""
+        before = self._workers()
         os.kill(self.process.pid, signal.SIGHUP)
+        until(lambda: not before & self._workers())
 
 
 def _table(file: Path, name: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
