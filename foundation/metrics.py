@@ -94,7 +94,7 @@ def share_among_workers() -> Path:
     folder = Path(mkdtemp(prefix="clearance-metrics-"))
     os.environ[FOLDER_VARIABLE] = str(folder)
     # The library chose where numbers are kept when it was imported, and a worker that is forked inherits that.
-    values.ValueClass = values.get_value_class()
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]  # the library's own
     return folder
 
 

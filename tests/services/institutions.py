@@ -187,7 +187,8 @@ class Running:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        self.lines.extend(iter(self.process.stderr.readline, ""))
+        with self.process.stderr as out:
+            self.lines.extend(iter(out.readline, ""))
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return the lines of an event."""

@@ -83,8 +83,15 @@ class TestLocks:
 
     def test_a_writer_of_one_waits_for_another_writer_of_the_same(self, engines: tuple[Engine, Engine]) -> None:
         entered = threading.Event()
-        other = threading.Thread(target=lambda: (_write(engines[0]), entered.set()))
+
+        def enter() -> None:
+            _write(engines[0])
+            entered.set()
+
+        other = threading.Thread(target=enter, daemon=True)
         with writing(engines[0], "2019"), engines[1].connect() as looking:
+            # In one transaction, it would see the same sessions each time.
+            looking.execution_options(isolation_level="AUTOCOMMIT")
             other.start()
             until(lambda: bool(looking.execute(_WAITING).scalar()))
             assert not entered.is_set()
@@ -129,7 +136,7 @@ class TestPages:
         cookie = f"clearance={page.cookies['clearance']}"
         site.cookies.clear()
         headers = {"host": host, "origin": f"http://{host}", "cookie": cookie}
-        answer = site.post(path, headers=headers, data=words)
+        answer: Response = site.post(path, headers=headers, data=words)
         site.cookies.clear()
         return answer
 

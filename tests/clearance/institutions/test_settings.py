@@ -21,7 +21,7 @@ def three(tmp_path: Path) -> Installation:
     return made
 
 
-def folder(of: Installation, kept: Path | None = None, **environ: str) -> InstitutionFolder:
+def folder(of: Installation, kept: Path | None = None, /, **environ: str) -> InstitutionFolder:
     return InstitutionFolder(of.folder, schema_of, environ, kept)
 
 
@@ -53,10 +53,10 @@ class TestAVariable:
     def test_is_read_with_the_key_of_its_institution_alone(self, three: Installation) -> None:
         three.change("pku", "file:status-url", "env:STATUS_URL")
         others = {"STATUS_URL": "sqlite:///shared.db", "STATUS_URL__THU": "sqlite:///thu.db"}
-        url = folder(three, **others).read().settings["pku"].status_db.url
+        url = folder(three, None, **others).read().settings["pku"].status_db.url
         with pytest.raises(ValueError, match="STATUS_URL__PKU is not set"):
             url.reveal()
-        mine = folder(three, **others, STATUS_URL__PKU="sqlite:///mine.db").read().settings["pku"].status_db.url
+        mine = folder(three, None, **others, STATUS_URL__PKU="sqlite:///mine.db").read().settings["pku"].status_db.url
         assert mine.reveal() == f"sqlite:///{three.folder}/pku/mine.db"
 
     def test_overrides_one_institution_or_all(self, three: Installation) -> None:
