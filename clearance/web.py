@@ -26,8 +26,8 @@ from config.tables.limits import PortalLimits
 from foundation import metrics
 from foundation.acting import acting_for
 from portal.app import create_app
-from portal.web.apart import Apart
 from portal.by_host import ByHost, HostedPages
+from portal.web.apart import Apart
 from portal.web.links import prefix_of, set_prefix, with_prefix
 from portal.web.long_questions import Elsewhere
 from status_db.desk.key import DeskKey
