@@ -11,6 +11,8 @@ import structlog
 from clearance.jobs.cluster import queue_of
 from clearance.jobs.sheets import nightly
 from clearance.notify.assembly import notify_service
+from foundation.acting import acting_for
+from foundation.refusals import Refused
 from status_db.inbox.wake_ups import can_listen
 from sync.jobs.job import Job, JobKind
 from sync.run.season import for_each
@@ -115,13 +117,17 @@ def carry_of(served_of: Callable[[str], ServedCohorts | None]) -> Carry:
     log = structlog.get_logger("clearance.worker")
 
     def carry(job: Job, again: bool) -> bool:  # noqa: FBT001 - the port's own form
-        runner = runner_of(job.institution)
-        if runner is None:
-            # It was added after this worker has started: the next slot finds another one, or this one reloaded.
-            log.error("institution not in the settings", institution=job.institution)
-            return True
-        named = {"institution": job.institution} if job.institution else {}
-        with structlog.contextvars.bound_contextvars(**named), measuring(job, again=again):
+        with acting_for(job.institution), measuring(job, again=again):
+            try:
+                runner = runner_of(job.institution)
+            except (Refused, OSError) as error:
+                # Its settings or its database: the job is tried again a few times.
+                log.error("institution not opened", message=str(error))  # noqa: TRY400 - the message is complete
+                return False
+            if runner is None:
+                # It was added after this worker has started: the next slot finds another one, or this one reloaded.
+                log.error("institution not in the settings")
+                return True
             return runner.carry(job, again)
 
     return carry

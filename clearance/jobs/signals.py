@@ -28,6 +28,11 @@ def loaded_cohorts(here: GlobalOptions, process: Process) -> ServedCohorts:
     except typer.Exit as ended:
         raise SettingsError(here.file, [f'[[cohort]]: there is no "{here.cohort}": add it, or start again']) from ended
     refuse_unusable_queue(served.first.settings, here.file)
+    open_all(served)
+    return served
+
+
+def open_all(served: ServedCohorts) -> None:
+    """Open what the cohorts' jobs use. Raises StoreError."""
     _ = [(program.sync, program.serving, program.votes) for program in served.programs]
     _ = served.season, served.first.gate, served.first.desk
-    return served

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 import structlog
 from sqlalchemy import Engine
@@ -42,7 +43,7 @@ class RequestListener:
     def start(self) -> None:
         """Begin."""
         self._over.clear()
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="listener", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

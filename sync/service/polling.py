@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Protocol
 
 import structlog
@@ -70,7 +71,7 @@ class Polling:
         self._wake_ups = wake_ups
         self._stopped = False
         self._woken = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""

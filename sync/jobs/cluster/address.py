@@ -47,6 +47,12 @@ class QueueAddress:
     dead_after: timedelta
     report_every: timedelta
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What two addresses of the same queue have in common. Raises SecretUnusable."""
+        url = make_url(self.url())
+        return url.host, url.port, url.database, url.query.get("host"), self.schema
+
     def connect_arguments(self) -> dict[str, Any]:
         """Return what psycopg connects with. Raises SecretUnusable."""
         dialect: Any = PGDialect_psycopg  # it has no types
