@@ -136,7 +136,7 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
         others=tuple(_other(reader, student, other) for other in student.steps if other.step != status.step),
         earlier=tuple(_decision(reader, one) for one in own if current is None or one.id != current.id),
         history=cards.history(language, settings, flips, now),
-        certificate=_certificate(reader, student.certificate),
+        certificate=tuple(line for one in student.certificates for line in _certificate(reader, one)),
     )
 
 
@@ -314,9 +314,7 @@ def _other(reader: ReaderContext, student: StudentView, status: StepStatus) -> O
     return OtherStep(status.step, reader.titles[status.step], line.word, line.mark, line.tone, line.stale)
 
 
-def _certificate(reader: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
-    if held is None:
-        return ()
+def _certificate(reader: ReaderContext, held: Certificate) -> tuple[tuple[str, str], ...]:
     language = reader.language
     collected = language.gettext(_COLLECTED[held.collected])
     left = language.moment(held.collected_at, reader.now) if held.collected_at else ""
