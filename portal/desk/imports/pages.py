@@ -18,6 +18,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Ticked
 from portal.access.reader_context import COLUMNS, NONE, ReaderContext
 from portal.access.requires import for_visitors
+from portal.desk import settling
 from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.services import SheetUnreadable, desk_of
@@ -254,6 +255,7 @@ async def enter_import(context: SignedIn) -> Response:
         entered=len(made.decisions),
         wrong=wrong,
     )
+    await settling.settle(context, at, {one.student: one.id for one in made.decisions})
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
 
 
