@@ -16,7 +16,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from portal.admin import account_changes, accounts, addresses, announcements, audit, health, own_account, retention
+from portal.admin import (
+    account_changes,
+    accounts,
+    addresses,
+    announcements,
+    audit,
+    health,
+    new_account,
+    own_account,
+    retention,
+)
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.page.context import context_of
@@ -80,6 +90,7 @@ _STAFF_ROUTES = (
     *unmatched_rows.ROUTES,
     *accounts.ROUTES,
     *account_changes.ROUTES,
+    *new_account.ROUTES,
     *announcements.ROUTES,
     *audit.ROUTES,
     *retention.ROUTES,

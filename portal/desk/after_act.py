@@ -55,9 +55,7 @@ async def next_student(context: SignedIn, at: DeskContext, number: str) -> tuple
     wanted = State.OPEN if at.reviews else ListSelection.NOT_CLEAR
     chosen = Filter(wanted, at.step, order=Order.NUMBER)
     for after in ([number], None):
-        leaf = await context.ask_long(
-            context.services.lists.leaf, at.visibility, chosen, at.reader.now, 2, after=after
-        )
+        leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, at.reader.now, 2, after=after)
         for listed in leaf.rows:
             if listed.student != number:
                 return listed.name, at.record(listed.student)

@@ -320,6 +320,9 @@ def _certificate(reader: ReaderContext, held: Certificate, names: Mapping[str, s
     left = language.moment(held.collected_at, reader.now) if held.collected_at else ""
     return (
         (language.gettext("证书编号"), f"{held.kind} {held.number}"),
-        (language.gettext("发放"), f"{language.moment(held.issued_at, reader.now)} {names.get(held.issued_by, held.issued_by)}"),
+        (
+            language.gettext("发放"),
+            f"{language.moment(held.issued_at, reader.now)} {names.get(held.issued_by, held.issued_by)}",
+        ),
         (language.gettext("领取"), " ".join(part for part in (collected, held.collector, left) if part)),
     )

@@ -27,8 +27,8 @@ async def settle(
 ) -> int:
     """Answer the appeals of these students at the step by their decisions, and return how many were answered.
 
-    Appeals after the `newest` one, which the clerk has not seen, stay in the queue. The decision is entered before, in another database. An appeal that could not be answered stays in the queue, and
-    the decision can be named there.
+    Appeals after the `newest` one, which the clerk has not seen, stay in the queue. The decision is entered before, in
+    another database. An appeal that could not be answered stays in the queue, and the decision can be named there.
     """
     cohort, door = at.reader.cohort.key, context.services.raised_appeals
     waiting = await context.ask_long(door.waiting, cohort, (at.step,), lambda numbers: decided.keys() & numbers, _MOST)

@@ -16,7 +16,15 @@ from portal.desk import dossiers, settling
 from portal.desk.after_act import AT_ONCE, after_act
 from portal.desk.context import refusals
 from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, acts_at, desk_context
-from portal.desk.decision_form import DECIDED, LONGEST_TEXT, LONGEST_WORD, REVIEWED, FormCode, FormInvalid, TypedDecision
+from portal.desk.decision_form import (
+    DECIDED,
+    LONGEST_TEXT,
+    LONGEST_WORD,
+    REVIEWED,
+    FormCode,
+    FormInvalid,
+    TypedDecision,
+)
 from portal.page.account_names import names_of, names_of_accounts
 from portal.page.context import Context, SignedIn
 from portal.present import appeals
@@ -28,6 +36,7 @@ from status_db.decisions.reviews import seen_by_review
 from status_db.effective_status import StepStatus
 from status_db.model import Decision, StepKind, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:

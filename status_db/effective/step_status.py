@@ -189,9 +189,7 @@ def _joined_at(connection: Connection, cohort: str, numbers: Collection[str]) ->
 
 def held_certificates(connection: Connection, cohort: str, number: str) -> tuple[Certificate, ...]:
     """Return a student's certificates, at most one of each kind, in the order of their issue; none that is revoked."""
-    return tuple(
-        certificate_from(row) for row in connection.execute(_HELD, {"cohort": cohort, "student": number})
-    )
+    return tuple(certificate_from(row) for row in connection.execute(_HELD, {"cohort": cohort, "student": number}))
 
 
 def record_from(row: Row[Any]) -> Record:

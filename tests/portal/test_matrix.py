@@ -198,6 +198,8 @@ LINES = (
     Line("GET", "/unmatched", OVERSEERS),
     Line("GET", "/accounts", ADMIN | AUDITOR),
     Line("GET", "/accounts/{account:name}", ADMIN | AUDITOR),
+    Line("GET", "/new-account", ADMIN),
+    Line("POST", "/new-account", ADMIN, form={"account": "zhao", "name": "赵老师"}),
     Line("POST", "/accounts/{account:name}/grants", ADMIN, form={"act": "read", "step": "library"}),
     Line("POST", "/accounts/{account:name}/revoke-grant", ADMIN, form={"grant": "1"}),
     Line("POST", "/accounts/{account:name}/hand-over", ADMIN, form={"target": "librarian"}),
