@@ -16,7 +16,7 @@ from portal.access.requires import for_visitors
 from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import sentence
 from portal.desk.graduation import drafts, member_lines
-from portal.desk.graduation.classes import REVIEWING, ReviewPowers, class_address, class_asked, powers
+from portal.desk.graduation.classes import REVIEWING, ReviewPowers, class_address, class_asked, next_class, powers
 from portal.desk.graduation.drafts import LEAVES, ClassDraft, DraftPlan
 from portal.desk.graduation.member_lines import MemberLine
 from portal.i18n.labels import N_
@@ -373,6 +373,7 @@ async def _result(
         at=at,
         context_of_class=context_of_class,
         done=held is not None,
+        next_class=await next_class(context, at) if held else None,
         reviewed=reviewed,
         issued=issued,
         certificates=[(one, names.get(one.student, "")) for one in held.certificates] if held else [],

@@ -71,6 +71,12 @@ def ready_classes(at: DeskContext, counted: Sequence[ClassCount], most: int) -> 
     return ReadyClasses(students, len(ready), tuple(_class_line(at, one) for one in ready[:most]))
 
 
+async def next_class(context: Context, at: DeskContext) -> ClassLine | None:
+    """Return the class that has the most students to review now. None if there is none."""
+    counted, _ = await context.ask_long(at.stores.classes.counted, at.step, at.reader.now, at.scopes)
+    return next(iter(ready_classes(at, counted, 1).first), None)
+
+
 def powers(context: SignedIn, at: DeskContext) -> ReviewPowers:
     """Return the account's scopes for review and issue at a step."""
     review = acts_at(context, (Act.REVIEW,)).get(at.step, ())

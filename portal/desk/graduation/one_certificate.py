@@ -15,8 +15,9 @@ from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import sentence
 from portal.desk.graduation import certificate_lines, numbers
 from portal.desk.graduation.certificate_lines import COLLECTION_LABELS, SELECTION_LABELS
-from portal.desk.graduation.classes import REVIEWING, class_address, powers
+from portal.desk.graduation.classes import REVIEWING, powers
 from portal.i18n.labels import N_
+from portal.page.account_names import names_of_accounts
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
@@ -182,12 +183,13 @@ async def _show_certificate(
 ) -> Response:
     account, certificate = context.account.account, listed.certificate
     issues, effective, language = listed.may_issue, certificate.revoked_at is None, at.reader.language
+    names = await names_of_accounts(context, certificate_lines.accounts_in([listed]))
     alone = certificate.issued_by == account and revocable_by_issuer(certificate, at.reader.now)
     return context.page(
         "desk/certificate.html",
         status=422 if wrong else 200,
         at=at,
-        row=certificate_lines.certificate_line(at, listed),
+        row=certificate_lines.certificate_line(at, listed, names),
         certificate=certificate,
         typed=typed,
         wrong=wrong,
@@ -197,7 +199,6 @@ async def _show_certificate(
         alone_until=language.moment(certificate.issued_at + OWN_MISTAKE, at.reader.now) if alone else "",
         own=issues and effective and certificate.issued_by == account and not alone,
         done=context.asked("done"),
-        next_class=class_address(at, "/desk/classes/review", listed.college, listed.class_name),
     )
 
 

@@ -47,7 +47,9 @@ class TestTheLine:
         browser = signed_in("librarian")
         page = send(browser, LIN.number, "decide", **RETURNED)
         assert "没有下一名，返回待办" in words_of(page)
-        university.decisions.enter(DecisionRequest(ZHAO.number, "library", Verdict.HELD, "赔书"), "wang", university.now)
+        university.decisions.enter(
+            DecisionRequest(ZHAO.number, "library", Verdict.HELD, "赔书"), "wang", university.now
+        )
         page = send(browser, LIN.number, "decide", **RETURNED)
         (link,) = (link for link in Page(page).links if link.text.startswith("下一名"))
         assert (ZHAO.name in link.text, f"/desk/students/{ZHAO.number}?" in link.href) == (True, True)
@@ -152,7 +154,8 @@ class TestTicks:
         (batch,) = (link.href for link in Page(page).links if "整批撤回" in link.text)
         back = browser.get(batch)
         undo = Page(back).forms(method="post")[-1]
-        browser.post(undo["action"], data=dict(undo.fields) | {"because": "点错"})
+        done = browser.post(undo["action"], data=dict(undo.fields) | {"reason": "点错"})
+        assert done.status_code == 200, words_of(done)
         assert university.verdict(LIN.number, "library") is Verdict.HELD
 
     def test_who_has_moved_since_is_left_as_they_are(self, university: World, signed_in: SignedIn) -> None:
@@ -217,5 +220,3 @@ def test_names_of_people_are_shown_on_the_record(university: World, signed_in: S
     page = words_of(signed_in("librarian").get(record(LIN.number)))
     assert "办理人 王老师" in page
     assert "colleague" not in page
-
-

@@ -24,10 +24,14 @@ SignedIn = Callable[[str], TestClient]
 GRADUATION, DEGREE = "毕业证书", "学位证书"
 
 
+def _two_owe(world: World) -> None:
+    forty(world, owing=FORTY[:2])
+
+
 @pytest.fixture
 def university(sqlite_world: World) -> World:
     """The class of forty, at a university that prints two certificates."""
-    made = settle(sqlite_world, lambda world: forty(world, owing=FORTY[:2]))
+    made = settle(sqlite_world, _two_owe)
     made.settings.desk.certificates[:] = [GRADUATION, DEGREE]
     return made
 
@@ -146,13 +150,15 @@ class TestOwnMistake:
         browser = signed_in("reviewer")
         shown = browser.get(f"/desk/certificates/{number}")
         assert "前可自行作废" in shown.text
-        (form,) = (form for form in Page(shown).forms(method="post") if form["action"].split("?")[0].endswith("/revoke"))
+        (form,) = (
+            form for form in Page(shown).forms(method="post") if form["action"].split("?")[0].endswith("/revoke")
+        )
         done = browser.post(f"/desk/certificates/{number}/revoke", data=dict(form.fields) | {"because": "号码错"})
         assert "已作废：" in Page(done).text
         assert kinds_of(reviewed, FORTY[2]) == {}
 
     @pytest.mark.parametrize(("minutes", "allowed"), [(0, True), (30, True), (31, False)])
-    def test_only_within_half_an_hour(self, reviewed: World, minutes: int, allowed: bool) -> None:  # noqa: FBT001
+    def test_only_within_half_an_hour(self, reviewed: World, minutes: int, allowed: bool) -> None:
         issue(reviewed, GRADUATION, "B1")
         now = reviewed.now + timedelta(minutes=minutes)
         if allowed:

@@ -53,7 +53,7 @@ class TestTwoColumns:
 
     def test_an_empty_cell_is_not_filled_from_its_neighbour(self) -> None:
         read = pairs("20151001\t林小满\t\n20151002\t赵一鸣\t0072")
-        assert (read.unreadable, read.numbers) == ((1,), {"20151002": "0072"})
+        assert (read.unreadable, read.numbers) == ((1,), {"20151002": ("0072",)})
 
     def test_what_stands_twice_is_named_on_either_side(self) -> None:
         assert pairs("1 A7\n1 A8").duplicates == ("1",)
