@@ -55,7 +55,7 @@ def test_a_disputed_override_is_found_and_settled(disputed: World, visits: Visit
     assert "部门数据与人工办理不一致" in visit.text()
     assert "《唐诗选》 B0002 （新）" in visit.text()
     page.locator("#decide").get_by_label("现场归还").check()
-    page.get_by_text("更多", exact=True).click()
+    page.locator("details.more summary").click()
     page.get_by_label("告知学生").fill("两本都已还清")
     page.get_by_label("内部备注").fill("柜台点过")
     page.get_by_role("button", name="通过", exact=True).click()
