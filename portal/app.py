@@ -25,6 +25,7 @@ from portal.admin import (
     health,
     new_account,
     own_account,
+    own_look,
     retention,
 )
 from portal.api import problems, routes
@@ -121,6 +122,7 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         routes=[
             *pages,
             *former_addresses(pages),
+            *own_look.routes(settings),
             # Only static files are compressed. A page contains the token of its forms and repeats values of its
             # address; compressed together, the length of the answer would reveal the token (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),

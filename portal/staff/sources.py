@@ -89,6 +89,7 @@ class SourceLine:
     usual: str
     few: bool
     held: int
+    not_done: int
     unknown: int
     unmatched_keys: int
     next: str
@@ -193,6 +194,7 @@ def _source(context: Context, view: SourceView, pause: Pause | None, request: Re
         usual=usual,
         few=rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
         held=view.held,
+        not_done=view.not_done,
         unknown=view.unknown,
         unmatched_keys=view.unmatched_keys,
         next=""

@@ -230,12 +230,14 @@ class Sync:
         )
         if lease is None:
             return not_waiting
-        digest, packed = kept
+        digest, packed, pulled = kept
         with self._closing(lease), COLLECTOR.paused():
             log = self._log.bind(source=name, run=number)
             log.info("run approved", by=by)
             stages = self._stages(name, snapshot_codec.unpack(packed))
-            outcome = self._run_to_end(lease, lambda: self._applying.carry(lease, stages, approved=digest))
+            outcome = self._run_to_end(
+                lease, lambda: self._applying.carry(lease, stages, approved=digest, pulled=pulled)
+            )
         _log_outcome(log, outcome)
         return outcome
 
@@ -372,8 +374,8 @@ class Sync:
         with reading(self._engine) as connection:
             return (student, *CurrentState(connection, self._cohort).numbers.aliases_of(student))
 
-    def _kept_answer(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return the plan digest of a suspended run, and its answer. Raises LedgerRefused when they were altered."""
+    def _kept_answer(self, number: int) -> tuple[bytes, bytes, RunCounts] | None:
+        """Return a suspended run's plan digest, answer and counts. Raises LedgerRefused for an altered answer."""
         try:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:

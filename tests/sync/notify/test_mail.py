@@ -108,7 +108,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(shown: Certificate) -> 
     assert given_up.value.code is DeliveryCode.SILENT
 
 
-def test_a_server_that_is_not_there_is_said_with_host_and_port(shown: Certificate) -> None:
+def test_a_server_that_is_not_there_is_reported_with_host_and_port(shown: Certificate) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     own = {"host": "127.0.0.1", "port": port, "sender": "clearance@example.edu.cn"}
