@@ -127,6 +127,7 @@ LINES = (
     Line("GET", "/students", READERS),
     Line("GET", "/students/{number:name}", READERS),
     Line("GET", "/desk", DESK),
+    Line("POST", "/desk/decide", DECIDERS, form={"verdict": "cleared", "reason": "现场归还"}),
     Line("GET", "/desk/paper", DESK),
     Line("GET", "/desk/paper.pdf", DESK),
     Line("GET", "/desk/paper/slip.pdf", DESK),

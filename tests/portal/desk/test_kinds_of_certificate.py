@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.testclient import TestClient
 
 from portal.desk.graduation.numbers import pairs
+from portal.i18n.languages import load
+from portal.present.headline import headline
 from status_db.decisions.certificates import Issue
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.writer import DecisionRequest
@@ -174,6 +177,15 @@ class TestOwnMistake:
         with pytest.raises(DecisionRefused) as refused:
             reviewed.register.revoke("B1", "reviewer", "号码错", reviewed.now)
         assert refused.value.code is DecisionCode.SAME_PERSON
+
+
+def test_the_student_reads_of_each_certificate_that_waits(reviewed: World) -> None:
+    issue(reviewed, GRADUATION, "1049112019000001")
+    issue(reviewed, DEGREE, "2049112019000001")
+    student = reviewed.student(FORTY[2])
+    detail = headline(load(("zh",), ZoneInfo("Asia/Shanghai"))["zh"], reviewed.settings, student, reviewed.now).detail
+    assert "毕业证书" in detail
+    assert "学位证书" in detail
 
 
 def test_the_class_page_names_both_kinds(university: World, signed_in: SignedIn) -> None:
