@@ -99,7 +99,8 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
                     program.sync.open_cohort()
                     outcomes = [program.sync.run(name, by="schedule") for name in program.sync.names()]
                     approve_waiting(program, outcomes)
-                    make_accounts(program, add_first_results(program, SEED))
+                    if day == 0:
+                        make_accounts(program, add_first_results(program, SEED))
                     live(program, SEED, day)
                     announce(program)
             now += timedelta(minutes=15)
