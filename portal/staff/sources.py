@@ -116,7 +116,9 @@ def health_of(view: SourceView, now: datetime, pause: Pause | None = None) -> He
         return SILENT
     if view.stale(now):
         return STALE
-    return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
+    # After a revert, the newest run is well although the pulls before it have failed.
+    failed = view.attempts.failed is not None or (view.last_run is not None and view.last_run.state in _FAILED)
+    return FAILING if failed else WELL
 
 
 async def sources_page(context: SignedIn) -> Response:

@@ -307,6 +307,7 @@ class Runs:
             raise LeaseLost(lease.source, lease.run)
         # An approved answer is of an earlier time, and a revert has none: neither shows that the source is back.
         asked_now = bool(ending.fault or ending.proofs or ending.counts.not_pulled) and not ending.counts.approved
+        asked_now = asked_now and ending.counts.reverts is None
         if self._notices is not None and lease.student is None and asked_now:
             self._notices.ended(connection, self._cohort, lease.source, ending.state, ending.fault, ending.at)
 

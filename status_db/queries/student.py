@@ -23,7 +23,7 @@ from status_db.effective.step_status import (
 )
 from status_db.effective.visible import Visibility, everything, inside
 from status_db.failed_runs import failed_runs
-from status_db.failing import ANSWERED, attempts
+from status_db.failing import attempts, is_answer
 from status_db.model import (
     RENUMBERED,
     ROSTER,
@@ -160,7 +160,8 @@ class Reader:
             }
             under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
             # A source whose newest run was answered has not failed since.
-            failed = {s: failed_runs(connection, cohort, s) for s, r in last.items() if r.state not in ANSWERED}
+            asked = [s for s, r in last.items() if not is_answer(r.state, r.fault, r.counts.reverts)]
+            failed = {s: failed_runs(connection, cohort, s) for s in asked}
             running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
             without_row = self._without_row(connection, cohort, states)
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}

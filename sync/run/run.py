@@ -17,6 +17,7 @@ from config.settings import Settings
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
 from foundation.tracing import span
 from foundation.translation import tr
+from status_db.failing import REVERT_MOVED
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
@@ -310,7 +311,7 @@ class Sync:
             message = tr(
                 "the marks have moved since this revert was planned, and it would change something else. Plan it again."
             )
-            return self._applying.ended(lease, RunState.SKIPPED, message, fault="moved")
+            return self._applying.ended(lease, RunState.SKIPPED, message, fault=REVERT_MOVED)
 
     def _carry_out(
         self,

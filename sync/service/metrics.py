@@ -1,6 +1,6 @@
 """Metrics of the sync: read from the databases each time Prometheus asks, so that they are never older than the marks.
 
-Labels are cohorts, sources, states and queues. No label names a person.
+Labels are institutions, cohorts, sources, states and queues. No label names a person.
 """
 
 import re
@@ -22,7 +22,7 @@ from status_db.store.engine import StoreError
 from status_db.views import SourceView
 
 #: The states of a source, as values of the label `state`: how often it is asked.
-STATES = (*AttemptState, "paused")
+STATES = tuple(AttemptState)
 
 #: The name of a backup, which has the time it was made.
 _BACKUP = re.compile(r"clearance-(\d{8}T\d{6})Z")
@@ -58,35 +58,65 @@ class Measured:
 class SyncMetrics(Collector):
     """Collects the metrics."""
 
-    def __init__(self, measured: Callable[[], Measured]) -> None:
-        """`measured` returns what is measured now; it changes when the settings are loaded again."""
+    def __init__(
+        self,
+        measured: Callable[[], Mapping[str, Measured]],
+        usable: Callable[[], Mapping[str, bool]] = dict,
+    ) -> None:
+        """`measured` returns what is measured now, by institution; it changes when the settings are loaded again.
+
+        A key that is empty stands for the only institution. `usable` returns whose settings file can be used.
+        """
         self._measured = measured
+        self._usable = usable
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Return nothing, so that a registry does not read the databases before it is asked."""
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the metrics. Where a database does not respond, its metrics are left out."""
-        measured = self._measured()
-        now = measured.clock()
-        yield _gauge("clearance_schedule_started_timestamp_seconds", "When the schedule started.", measured.started)
-        up = GaugeMetricFamily("clearance_database_up", "1 if the database responds, else 0.", labels=("database",))
-        for name, read in (("marks", _marks), ("desk", _queues)):
-            try:
-                found = list(read(measured, now))
-            except StoreError:
-                found = []
-            up.add_metric((name,), 1 if found else 0)
-            yield from found
-        yield up
-        yield from _machine(measured)
+        """Yield the metrics, with the label `institution` where there are several."""
+        together: dict[str, GaugeMetricFamily] = {}
+        for key, measured in self._measured().items():
+            for family in _collected(measured):
+                known = together.setdefault(
+                    family.name, GaugeMetricFamily(family.name, family.documentation, unit=family.unit)
+                )
+                known.samples += [
+                    sample._replace(labels={"institution": key, **sample.labels} if key else sample.labels)
+                    for sample in family.samples
+                ]
+        if usable := self._usable():
+            together["usable"] = GaugeMetricFamily(
+                "clearance_institution_settings_usable",
+                "1 if the settings file of an institution can be used as it is now, else 0.",
+                labels=("institution",),
+            )
+            for key, good in usable.items():
+                together["usable"].add_metric((key,), 1 if good else 0)
+        yield from together.values()
 
     def registry(self) -> CollectorRegistry:
         """Return a registry with these metrics alone."""
         registry = CollectorRegistry()
         registry.register(self)
         return registry
+
+
+def _collected(measured: Measured) -> Iterator[GaugeMetricFamily]:
+    """Yield the metrics of one institution. Where a database does not respond, its metrics are left out."""
+    now = measured.clock()
+    yield _gauge("clearance_schedule_started_timestamp_seconds", "When the schedule started.", measured.started)
+    up = GaugeMetricFamily("clearance_database_up", "1 if the database responds, else 0.", labels=("database",))
+    for name, read in (("marks", _marks), ("desk", _queues)):
+        try:
+            found = list(read(measured, now))
+        except StoreError:
+            found = []
+        up.add_metric((name,), 1 if found else 0)
+        yield from found
+    yield up
+    yield from _machine(measured)
 
 
 def _gauge(name: str, text: str, value: datetime | float) -> GaugeMetricFamily:
@@ -112,7 +142,7 @@ def _marks(measured: Measured, now: datetime) -> Iterator[GaugeMetricFamily]:
         labels=(*_OF_SOURCE, "state"),
     )  # fmt: skip
     for cohort, view in views:
-        current = "paused" if view.source in paused else view.attempts.state
+        current = AttemptState.PAUSED if view.source in paused else view.attempts.state
         for state in STATES:
             states.add_metric((cohort, view.source, str(state)), 1 if state == current else 0)
     yield states
