@@ -101,12 +101,24 @@ class TestAppeals:
         assert newest(university, AuditEvent.APPEAL_ANSWERED).student == LIN.number
 
     def test_one_that_the_clerk_has_not_seen_waits_on(self, university: World, signed_in: SignedIn) -> None:
+        first = lin_objects(university)
         browser = signed_in("librarian")
         shown = browser.get(record(LIN.number))
-        lin_objects(university)
+        second = Appeals(university.desk).raise_(
+            COHORT,
+            LIN.number,
+            "library",
+            "",
+            "还有一本也还了。",
+            account=LIN.number,
+            seen=first.seen,
+            due=first.due,
+            now=university.now,
+            limit=5,
+        )
         send_from(shown, browser, LIN.number, "decide", appeal=hidden(shown, "appeal"), **RETURNED)
-        (one,) = Appeals(university.desk).of_student(COHORT, LIN.number)
-        assert one.waits
+        waits = {one.appeal: one.waits for one in Appeals(university.desk).of_student(COHORT, LIN.number)}
+        assert waits == {first.appeal: False, second.appeal: True}
 
     def test_it_can_be_answered_alone_on_the_record(self, university: World, signed_in: SignedIn) -> None:
         made = lin_objects(university)
