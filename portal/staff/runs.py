@@ -21,6 +21,8 @@ from portal.auth.permissions import oversees, speaks_for
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.i18n.stored_texts import in_language
+from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
 from portal.web import bounds
@@ -30,6 +32,7 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.marks.approvals import APPROVAL_OPEN_FOR, ApprovalVote, Missing, approvers, missing
+from status_db.marks.impact import Impact
 from status_db.model import ROSTER, SETTINGS, RunState, VoteKind
 from status_db.views import RunView
 
@@ -271,31 +274,54 @@ async def _show_run(
     if look is not None and (look.sample or look.spot_check or look.unmatched):
         await context.audit(AuditEvent.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
     kept = await reverting.kept(context, found)
+    accounts = (found.by, found.decided_by, *(o.author for o in votes), *(one.account for one in asked))
+    people = await people_of(context, accounts)
+    stored = await context.ask_long(_stored_texts, found, look, language.code)
     back = await context.ask(context.services.runs.reverting, cohort, found.source, found.run) if kept else None
     return context.page(
         "run.html",
         status=409 if refused else 200,
-        run=run_lines.run_line(context, found),
+        run=run_lines.run_line(context, found, people),
+        lead=run_lines.lead(context, found),
+        nothing=waits and run_lines.returned_nothing(found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         newest=_newest_pull(language, found, newest, now) if newest else None,
         digest=found.digest.hex() if found.digest else "",
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
-        lacks=_missing_approvals(context, found, votes),
-        votes=[_vote(language, o, now) for o in votes],
-        asked=[_request_state_text(language, found, one, now) for one in asked],
+        lacks=_missing_approvals(context, found, votes, people),
+        votes=[_vote(language, o, now, people) for o in votes],
+        asked=[_request_state_text(language, found, one, now, people) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),
-        warnings=found.counts.warnings,
+        warnings=stored.warnings,
+        changes=stored.changes,
         of_settings=found.source == SETTINGS,
         counts=run_lines.counts(language, found.counts),
         reverts=found.counts.reverts,
         may_revert=kept and reverting.may_revert(context, found),
         back=run_lines.run_line(context, back) if back is not None else None,
-        proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],
+        proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in stored.proofs],
         flips=run_lines.flip_lines(context, flips),
         more=len(flips) == _FLIPS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTexts:
+    """What the core stored about a run as text, in the reader's language."""
+
+    proofs: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+def _stored_texts(found: RunView, look: Impact | None, code: str) -> StoredTexts:
+    return StoredTexts(
+        tuple((kind, in_language(detail, code)) for kind, detail in found.proofs),
+        tuple(in_language(text, code) for text in found.counts.warnings),
+        tuple(in_language(text, code) for text in look.changes) if look is not None else (),
     )
 
 
@@ -313,20 +339,22 @@ _MISSING: Mapping[Missing, str] = {
 }
 
 
-def _missing_approvals(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
+def _missing_approvals(
+    context: Context, found: RunView, votes: Sequence[ApprovalVote], people: People
+) -> list[str]:
     """Return the conditions that are missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
     settings = context.settings
     asked = settings.roster if found.source == ROSTER else settings.source.get(found.source)
-    who = next(iter(approvers(votes)), "")
+    who = people.name(next(iter(approvers(votes)), ""))
     lacks = missing(votes, asked.guard if asked is not None else None)
     return [context.language.gettext(_MISSING[one], who=who) for one in lacks if one in _MISSING]
 
 
-def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
+def _vote(language: Language, vote: ApprovalVote, now: datetime, people: People) -> VoteLine:
     return VoteLine(
-        who=vote.author,
+        who=people.name(vote.author),
         says=labels.say(language, admin_labels.SAYS, vote.kind),
         at=language.moment(vote.at, now),
         reason=vote.reason,
@@ -342,7 +370,9 @@ _WENT_WRONG = N_("未执行：发生错误，请再试一次。")
 _CHANGED_SINCE = N_("学生状态此后有变动，本次同步的变动已不同，请重新批准或否决。")
 
 
-def _request_state_text(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
+def _request_state_text(
+    language: Language, found: RunView, asked: Asked, now: datetime, people: People
+) -> RequestLine:
     decided = {VoteKind.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), VoteKind.REJECT: (RunState.REJECTED,)}
     match asked.outcome:
         case None:
@@ -358,7 +388,7 @@ def _request_state_text(language: Language, found: RunView, asked: Asked, now: d
         case _:
             outcome, tone = _NOTED, "good"
     return RequestLine(
-        who=asked.account,
+        who=people.name(asked.account),
         says=labels.say(language, admin_labels.SAYS, asked.vote or ""),
         at=language.moment(asked.at, now),
         reason=asked.reason,
