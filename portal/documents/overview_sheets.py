@@ -45,7 +45,7 @@ def _colleges(reader: ReaderContext, order: Sequence[str], found: Overview) -> R
     for group in found.classes:
         students[group.college] = students.get(group.college, 0) + group.students
         clear[group.college] = clear.get(group.college, 0) + group.by_where.get(Where.CLEAR, 0)
-    rows = []
+    rows: list[tuple[str | int, ...]] = []
     for college, steps in found.by_college.items():
         not_settled = [steps[step].total - _settled(steps[step]) if step in steps else 0 for step in order]
         rows.append((college, students[college], students[college] - clear[college], *not_settled))
@@ -72,7 +72,7 @@ def _classes(reader: ReaderContext, order: Sequence[str], found: Overview) -> Re
         *(ReportColumn(gettext(word)) for word, *_ in WHERE.values()),
         *_figures(reader, order),
     ]
-    rows = [
+    rows: list[tuple[str | int, ...]] = [
         (
             group.college,
             group.class_name or gettext("未分班"),
@@ -94,7 +94,9 @@ def _days(reader: ReaderContext, order: Sequence[str], trend: Trend) -> ReportTa
         ReportColumn(gettext("全部办结")),
         *_figures(reader, shown),
     ]
-    rows = [(day.day.isoformat(), day.clear, *(day.by_step[step] for step in shown)) for day in trend.days]
+    rows: list[tuple[str | int, ...]] = [
+        (day.day.isoformat(), day.clear, *(day.by_step[step] for step in shown)) for day in trend.days
+    ]
     return _table("days", gettext("每日进度"), columns, rows)
 
 

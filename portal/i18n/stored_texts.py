@@ -59,8 +59,12 @@ def _matched(text: str, code: str) -> str | None:
     for template in _templates(code):
         if found := template.pattern.fullmatch(text):
             values = {name: _matched(value, code) or value for name, value in found.groupdict().items()}
-            return _FIELD.sub(lambda field: values.get(field[1], field[0]), template.counterpart)
+            return _filled(template.counterpart, values)
     return None
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return _FIELD.sub(lambda field: values.get(field[1], field[0]), text)
 
 
 @cache
@@ -75,12 +79,16 @@ def _pairs(code: str) -> Iterator[tuple[str, str]]:
         for message in read_po(opened, locale="zh"):
             if not message.id or not any(place.startswith(_FROM) for place, _ in message.locations):
                 continue
-            english = message.id if isinstance(message.id, tuple) else (message.id,)
-            chinese = message.string if isinstance(message.string, tuple) else (message.string,)
+            english, chinese = _forms(message.id), _forms(message.string)
             for text in english:
                 for other in chinese if code == "en" else chinese[:1]:
                     if text and other:
                         yield (text, other) if code == "zh" else (other, english[-1])
+
+
+def _forms(text: object) -> list[str]:
+    """Return the singular and plural of a message; one text if it has no plural."""
+    return list(map(str, text)) if isinstance(text, list | tuple) else [str(text)]
 
 
 def _letters(text: str) -> int:

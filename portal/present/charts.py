@@ -190,7 +190,7 @@ def season_chart(
         tuple(
             DrawnMark(_percent(share), mark.label, 14 + 18 * row, share > _LABEL_ROOM)
             for row, mark in enumerate(marks)
-            if 0 <= (share := 100 * axis.x(mark.day) / CURVE_WIDTH) <= 100  # noqa: PLR2004 - percent
+            if 0 <= (share := 100 * axis.x(mark.day) / CURVE_WIDTH) <= 100
         ),
         *ticks,
     )

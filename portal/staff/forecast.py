@@ -20,7 +20,7 @@ _ROUNDED_FROM = 100
 def pace(days: Sequence[Day], today: date) -> float:
     """Return how many students are settled each day, by the last full days; 0 before there are two of them."""
     full = [day for day in days if day.day < today][-PACE_DAYS - 1 :]
-    if len(full) < 2:  # noqa: PLR2004 - a difference needs two days
+    if len(full) < 2:
         return 0.0
     return max(0.0, (full[-1].clear - full[0].clear) / (len(full) - 1))
 

@@ -178,9 +178,13 @@ def _answer(read: Read, forecast: tuple[object, int] | None) -> str:
     if not open_now:
         return language.gettext("%(students)s 人，已全部办结。", students=everybody)
     stuck = groups.most_stuck(reader, read.overview.classes)
-    parts = [language.ngettext("%(students)s 人，%(open)s 人还没办结", open_now, students=everybody, open=f"{open_now:,}")]
+    parts = [
+        language.ngettext("%(students)s 人，%(open)s 人还没办结", open_now, students=everybody, open=f"{open_now:,}")
+    ]
     if stuck:
-        parts.append(language.gettext("主要卡在%(step)s %(count)s", step=reader.titles[stuck[0]], count=f"{stuck[1]:,}"))
+        parts.append(
+            language.gettext("主要卡在%(step)s %(count)s", step=reader.titles[stuck[0]], count=f"{stuck[1]:,}")
+        )
     text = language.comma.join(parts)
     if forecast is None:
         return text + language.stop

@@ -218,4 +218,3 @@ def span_lines(reader: ReaderContext, spans: Sequence[Span]) -> list[SpanLine]:
         )
         for span in spans
     ]
-

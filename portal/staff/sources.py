@@ -221,7 +221,9 @@ def _span(language: Language, span: timedelta) -> str:
     if minutes < _HOURS_FROM:
         return language.ngettext("%(num)s 分钟", minutes)
     hours = minutes // 60
-    return language.ngettext("%(num)s 小时", hours) if hours < _DAYS_FROM else language.ngettext("%(num)s 天", hours // 24)
+    return (
+        language.ngettext("%(num)s 小时", hours) if hours < _DAYS_FROM else language.ngettext("%(num)s 天", hours // 24)
+    )
 
 
 def _source(
