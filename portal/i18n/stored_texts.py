@@ -58,7 +58,7 @@ def in_language(text: str, code: str) -> str:
 def _matched(text: str, code: str) -> str | None:
     for template in _templates(code):
         if found := template.pattern.fullmatch(text):
-            values = {name: _matched(value, code) or value for name, value in found.groupdict().items()}
+            values = {name: in_language(value, code) for name, value in found.groupdict().items()}
             return _filled(template.counterpart, values)
     return None
 

@@ -34,6 +34,5 @@ def open_at_close(days: Sequence[Day], students: int, open_now: int, closes: dat
     if not each_day or closes < today:
         return None
     last = max((day for day in days if day.day < today), key=lambda day: day.day)
-    left = ceil(students - last.clear - each_day * (closes - last.day).days)
-    left = min(open_now, max(0, left))
-    return left if left < _ROUNDED_FROM else round(left / 10) * 10
+    left = max(0, ceil(students - last.clear - each_day * (closes - last.day).days))
+    return min(open_now, left if left < _ROUNDED_FROM else round(left / 10) * 10)

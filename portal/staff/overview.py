@@ -181,6 +181,9 @@ def _answer(read: Read, forecast: tuple[object, int] | None) -> str:
     parts = [
         language.ngettext("%(students)s 人，%(open)s 人还没办结", open_now, students=everybody, open=f"{open_now:,}")
     ]
+    waiting = sum(group.by_where.get(Where.WAITING, 0) for group in read.overview.classes)
+    if waiting:
+        parts.append(language.ngettext("其中 %(count)s 人等待学校处理", waiting, count=f"{waiting:,}"))
     if stuck:
         parts.append(
             language.gettext("主要卡在%(step)s %(count)s", step=reader.titles[stuck[0]], count=f"{stuck[1]:,}")
