@@ -32,6 +32,10 @@ class Institution(Table):
     languages: list[Literal["zh", "en"]] = ["zh", "en"]
     #: Where users get help; shown at the foot of every page.
     contact: str = ""
+    #: The colour of links and buttons, as `"#rrggbb"`. It is darkened or lightened until words in it are readable.
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+    #: The emblem beside the name on every page: an SVG, PNG, WebP or JPEG file, shown 28 pixels high.
+    emblem: FilePath | None = None
 
 
 class StatusDb(Table):

@@ -16,7 +16,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from portal.admin import account_changes, accounts, addresses, announcements, audit, health, own_account, retention
+from portal.admin import (
+    account_changes,
+    accounts,
+    addresses,
+    announcements,
+    audit,
+    health,
+    own_account,
+    own_look,
+    retention,
+)
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.page.context import context_of
@@ -108,6 +118,7 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         routes=[
             *pages,
             *former_addresses(pages),
+            *own_look.routes(settings),
             # Only static files are compressed. A page contains the token of its forms and repeats values of its
             # address; compressed together, the length of the answer would reveal the token (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),

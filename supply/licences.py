@@ -75,7 +75,7 @@ def licence_page() -> str:
         "",
         "Clearance Sync itself is under the [Apache License 2.0](../LICENSE). The packages it needs are installed from",
         "the lock files, not handed on with it; files of others that lie in this repository are named, with licence",
-        "and checksum, in `portal/fonts/README.md` and `portal/static/vendor/README.md`.",
+        "and checksum, in `portal/fonts/README.md`.",
         "",
         "Written by `make licences` from the metadata of the locked packages. A test compares it and refuses a licence",
         "that is not on the list in `supply/licences.py`. Packages under the LGPL or MPL are used unchanged.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supply.locks import ROOT
 
-FOLDERS = (ROOT / "portal" / "fonts", ROOT / "portal" / "static" / "vendor")
+FOLDERS = (ROOT / "portal" / "fonts",)
 
 _OWN = {"README.md", "SHA256SUMS"}
 

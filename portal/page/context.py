@@ -17,7 +17,7 @@ from portal.i18n import languages
 from portal.i18n.languages import Language
 from portal.page import cohorts
 from portal.page.cohorts import CohortChoice
-from portal.page.navigation import rooms_of
+from portal.page.navigation import rooms_of, trail
 from portal.page.services import Services
 from portal.web import addresses
 from portal.web.links import cookie_path, link, see_other
@@ -111,6 +111,7 @@ class Context:
         """Render a page for the visitor, in the visitor's language."""
         visitor, token = self.visitor, self.token
         admitted = visitor.account if visitor is not None and visitor.narrowed is None else None
+        rooms, path = rooms_of(admitted), self.request.url.path
         shared = {
             "at_cohort": self.at_cohort,
             # A form sent by GET has the cohort beside its own fields.
@@ -121,8 +122,9 @@ class Context:
             "has_own_page": admitted is not None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, self._in_language(other)) for other in self.services.languages.values()],
-            "path": self.request.url.path,
-            "rooms": rooms_of(admitted),
+            "path": path,
+            "rooms": rooms,
+            "crumbs": trail(path, rooms, signed_in=visitor is not None),
         }
         html = self.services.environments[self.language.code].get_template(template).render(shared | view)
         response = HTMLResponse(html, status, headers={"Content-Language": self.language.tag, "Vary": "Cookie"})

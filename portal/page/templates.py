@@ -9,6 +9,7 @@ from jinja2.bccache import Bucket
 
 from config.settings import Settings
 from portal.i18n.languages import Language
+from portal.page.look import look_of
 from portal.web.links import link
 
 PORTAL = Path(__file__).parents[1]
@@ -50,6 +51,7 @@ def environment(language: Language, settings: Settings) -> Environment:
     made.globals.update(
         language=language,
         institution=settings.institution,
+        own_look=look_of(settings.institution),
         link=link,
         static={
             file.name: _static_address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")

@@ -27,7 +27,7 @@ class VoteLine:
     """One vote on a run."""
 
     who: str
-    says: str
+    vote: str
     at: str
     reason: str
 
@@ -37,7 +37,7 @@ class RequestLine:
     """One request about a run, and its state."""
 
     who: str
-    says: str
+    vote: str
     at: str
     reason: str
     outcome: str
@@ -49,7 +49,7 @@ def vote_line(language: Language, vote: ApprovalVote, now: datetime, people: Peo
     """Return a vote as the run's page shows it."""
     return VoteLine(
         who=people.name(vote.author),
-        says=labels.say(language, admin_labels.SAYS, vote.kind),
+        vote=labels.say(language, admin_labels.SAYS, vote.kind),
         at=language.moment(vote.at, now),
         reason=vote.reason,
     )
@@ -73,7 +73,7 @@ def request_line(language: Language, found: RunView, asked: Asked, now: datetime
             outcome, tone = _NOTED, "good"
     return RequestLine(
         who=people.name(asked.account),
-        says=labels.say(language, admin_labels.SAYS, asked.vote or ""),
+        vote=labels.say(language, admin_labels.SAYS, asked.vote or ""),
         at=language.moment(asked.at, now),
         reason=asked.reason,
         outcome=language.gettext(outcome),

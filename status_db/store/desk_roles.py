@@ -36,7 +36,8 @@ DESKS_OWN = {
     tables.appeal: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",
     # Answers to appeals; the sync delivers them.
-    tables.desk_outbox: "INSERT",
+    # An insert returns the number of its row.
+    tables.desk_outbox: "SELECT (notice), INSERT",
     tables.account_address: "SELECT, INSERT, UPDATE (mail, wecom, dingtalk, mac)",
     # The pages can read it, and cannot forge it.
     tables.retention_run: "SELECT",

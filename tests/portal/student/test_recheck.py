@@ -110,14 +110,14 @@ class TestAsking:
         (line,) = Audit(university.desk).newest(event=AuditEvent.ASKED_RECHECK)
         assert (line.account, line.student, line.cohort) == (LIN.number, LIN.number, COHORT)
 
-    def test_the_page_says_that_it_is_being_asked_and_leads_to_itself(self, signed_in: SignedIn) -> None:
+    def test_the_page_states_that_it_is_being_asked_and_leads_to_itself(self, signed_in: SignedIn) -> None:
         page = ask(signed_in(LIN.number))
         assert page.history[0].status_code == 303
         assert "正在重新查询各部门的系统" in page.text
         assert ("/", "刷新") in [(link.href, link.text) for link in Page(page).links]
         assert "<button" not in page.text.split('class="recheck"')[1].split("</div>")[0]
 
-    def test_no_page_loads_itself_anew(self, signed_in: SignedIn) -> None:
+    def test_no_page_loads_itself_again(self, signed_in: SignedIn) -> None:
         page = ask(signed_in(LIN.number))
         assert "http-equiv" not in page.text
         assert "refresh" not in page.headers
@@ -207,7 +207,7 @@ class TestWhatCameOfIt:
 
 
 class TestItsLimits:
-    def test_within_the_pause_the_page_says_when_again_and_the_form_is_refused(
+    def test_within_the_pause_the_page_states_when_again_and_the_form_is_refused(
         self, university: World, requests: Requests, signed_in: SignedIn
     ) -> None:
         browser = signed_in(LIN.number)
@@ -236,7 +236,7 @@ class TestItsLimits:
         assert 'action="/recheck"' in browser.get("/").text
         assert ask(browser).status_code == 200
 
-    def test_so_many_times_a_day_and_then_the_page_says_on_which_day_again(
+    def test_so_many_times_a_day_and_then_the_page_states_on_which_day_again(
         self, university: World, requests: Requests, signed_in: SignedIn
     ) -> None:
         browser = signed_in(LIN.number)
