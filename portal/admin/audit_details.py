@@ -137,8 +137,8 @@ class DetailWords:
                 return labels.step_titles(language, self.context.settings).get(text, text)
             case "source", str():
                 return run_lines.title(self.context, text)
-            case "scope", dict():
-                return scope_picker.scope_text(language, value) or language.gettext("全体学生")
+            case "scope", list() | tuple():
+                return self._scope(map(str, value))
             case (("cohort" | "during"), str()):
                 return {one.key: one.name for one in self.context.settings.cohort}.get(text, text)
             case (("since" | "until"), str()):
@@ -151,6 +151,14 @@ class DetailWords:
                 return language.listed(map(str, value))
             case _:
                 return text
+
+    def _scope(self, stored: Iterable[str]) -> str:
+        """Return a stored scope in words: "college=资源学院" for each value."""
+        scope: dict[str, list[str]] = {}
+        for one in stored:
+            column, _, value = one.partition("=")
+            scope.setdefault(column, []).append(value)
+        return scope_picker.scope_text(self.context.language, scope)
 
     def _grant(self, stored: str) -> str:
         """Return a stored grant in words: "decide library college=资源学院"."""

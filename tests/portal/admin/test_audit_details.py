@@ -45,7 +45,7 @@ def test_people_steps_and_sources_have_their_names(university: World, signed_in:
     university.accounts.add("k-9", "康主任", _HASHED, grants=[Grant(Act.MANAGE)], now=university.now)
     audit = Audit(university.desk)
     audit.note(AuditEvent.GRANTED, account="k-9", now=university.now, to="k-9", act="decide", step="library",
-               scope={"college": ["资源学院"]})  # fmt: skip
+               scope=["college=资源学院"])  # fmt: skip
     audit.note(
         AuditEvent.HANDED_OVER, account="k-9", now=university.now, grants=["review final_review college=资源学院"]
     )
