@@ -54,13 +54,13 @@ def bars_of(context: Context, runs: Sequence[RunView]) -> RunBars | None:
     first = BARS - len(shown)
     language = context.language
     counted = Counter(run.state for run in shown)
-    said = language.listed(
+    counted_states = language.listed(
         f"{labels.say(language, labels.RUN_STATES, state)} {counted[state]}" for state in RunState if counted[state]
     )
     return RunBars(
         tuple(_bar(context, run, first + at, most) for at, run in enumerate(shown)),
         language.ngettext("最近 %(num)s 次同步", len(shown)),
-        said,
+        counted_states,
     )
 
 
