@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from clearance.commands.demo import finance_office, use_finance_port
 from clearance.commands.serve import upgrade_both
-from clearance.demo_university.life import add_first_results, announce
+from clearance.demo_university.life import add_first_results, announce, approve_waiting, live
 from clearance.demo_university.people import PASSWORD, make_accounts
 from clearance.services import Program
 from clearance.settings_file import load_settings
@@ -30,7 +30,7 @@ DAYS = 9
 
 
 def main() -> None:
-    """Live through a part of the season, and take the pictures."""
+    """Live through a part of the season, and take the pictures; with names, only these."""
     target = ROOT / "docs" / "screenshots"
     target.mkdir(exist_ok=True)
     with (
@@ -40,6 +40,8 @@ def main() -> None:
         closing(launched(playwright.chromium)) as browser,
     ):
         for name, account, path, size, more in PICTURES:
+            if sys.argv[1:] and name not in sys.argv[1:]:
+                continue
             address_of = address + path.format(run=waiting)
             shot(browser, address, target / f"{name}.png", account=account, at=address_of, size=size, more=more)
 
@@ -62,6 +64,10 @@ PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
     ("report", "dean", "/report", DESK, _CHINESE),
     ("desk", "librarian", "/desk", DESK, _CHINESE),
     ("desk-record", "librarian", f"/desk/students/{_OWES}?step=library", DESK, _CHINESE),
+    ("desk-phone-english", "librarian", f"/desk/students/{_OWES}?step=library", PHONE, {"locale": "en-GB"}),
+    ("desk-reviewer", "reviewer", "/desk", DESK, _CHINESE),
+    ("desk-classes", "reviewer", "/desk/classes", DESK, _CHINESE),
+    ("new-account", "admin", "/new-account", DESK, _CHINESE),
     ("sources", "admin", "/sources", DESK, _CHINESE),
     ("run", "admin", "/runs/{run}", DESK, _CHINESE),
     ("unmatched", "admin", "/unmatched", DESK, _CHINESE),
@@ -93,9 +99,11 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
                 now += timedelta(days=min(day, 1))
                 with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
                     program.sync.open_cohort()
-                    for name in program.sync.names():
-                        program.sync.run(name, by="schedule")
-                    make_accounts(program, add_first_results(program, SEED))
+                    outcomes = [program.sync.run(name, by="schedule") for name in program.sync.names()]
+                    approve_waiting(program, outcomes)
+                    if day == 0:
+                        make_accounts(program, add_first_results(program, SEED))
+                    live(program, SEED, day)
                     announce(program)
             now += timedelta(minutes=15)
             with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
