@@ -93,8 +93,9 @@ def application() -> Starlette:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The address of the pages, and the tokens of signed-in people."""
+    """The process and address of the pages, and the tokens of signed-in people."""
 
+    pid: int
     port: int
     student: str
     deans: tuple[str, ...]
@@ -269,10 +270,11 @@ def serving(url: str, folder: Path, students: int) -> Iterator[Site]:
     for number in range(EXPORTS):
         accounts.add(f"dean{number}", f"Dean {number}", hashed, grants=(Grant(Act.READ),), now=now)
     port = free_port()
-    site = Site(port, session(STUDENT), tuple(session(f"dean{number}") for number in range(EXPORTS)))
+    student, deans = session(STUDENT), tuple(session(f"dean{number}") for number in range(EXPORTS))
     engine.dispose()
     command = [sys.executable, "-m", "benchmarks.load", "--serve", str(port)]
     process = subprocess.Popen(command, env={**os.environ, CONFIG_VARIABLE: str(file)})
+    site = Site(process.pid, port, student, deans)
     try:
         _wait_for(site)
         yield site

@@ -74,6 +74,7 @@ obligation = "loan"
 every = "15 min"
 first = "apply"
 query = "SELECT card, title, due, barcode FROM loans"
+one = "SELECT card, title, due, barcode FROM loans WHERE card = :student"
 columns = { student = "card", title = "title", due = "due", reference = "barcode" }
 guard = { clear_percent = 100, hold_percent = 100, sum_percent = 100 }
 """
