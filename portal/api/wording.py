@@ -105,8 +105,8 @@ def _effective(language: Language, title: str, status: StepStatus, now: datetime
 def _step_answer(
     language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime
 ) -> StepAnswer:
-    # The card of this step, as the pages make it, so that the words are the same.
-    ((shown,),) = (card.steps for card in cards.cards(language, settings, found, now, {status.step}))
+    # The line of this step, as the pages make it, so that the words are the same.
+    (shown,) = cards.step_lines(language, settings, found, now, {status.step})
     effective, office = status.at(now), settings.step_named(status.step).office
     go = effective.state in (State.HELD, State.NOT_DONE) or effective.overtaken_by_debt
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()

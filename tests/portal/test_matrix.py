@@ -110,8 +110,11 @@ class Line:
 LINES = (
     Line("GET", "/", EVERYBODY - {"nobody"}),
     Line("GET", "/slip", STUDENTS),
+    Line("GET", "/slip.svg", STUDENTS),
     Line("GET", "/slip.pdf", STUDENTS),
+    Line("GET", "/trip.ics", STUDENTS),
     Line("GET", "/verify/{token:name}", door=Door.OPEN),
+    Line("GET", "/recheck", STUDENTS),
     Line("POST", "/recheck", STUDENTS),
     Line("GET", "/appeal", STUDENTS, query={"step": "dorm"}),
     Line("POST", "/appeal", STUDENTS, form={"step": "dorm", "item": "", "text": "已经退房了。"}),
