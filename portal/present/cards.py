@@ -18,7 +18,7 @@ from portal.present import reasons
 from portal.present.reasons import ObligationLine
 from status_db.effective_status import EffectiveStatus, StepStatus
 from status_db.inbox.announcements import Announcement
-from status_db.model import Decision, Reason, State, StepKind, Verdict
+from status_db.model import Decision, Obligation, Reason, State, StepKind, Verdict
 from status_db.views import FlipView, StudentView
 
 #: The states in which the student must go to the office.
@@ -121,14 +121,16 @@ def step_lines(
     now: datetime,
     only: Collection[str] | None = None,
     announced: Iterable[Announcement] = (),
+    bare: Collection[str] = (),
 ) -> tuple[StepLine, ...]:
     """Return a line for each step: by group, and in each group in the order of the flow.
 
-    `only` leaves out every other step. Announcements for a step are on its line.
+    `only` leaves out every other step. Announcements for a step are on its line. A step of `bare` has the number of
+    things owed, without their titles and amounts.
     """
     pinned = tuple(announced)
     lines = [
-        _step_line(language, settings, student, status, now, pinned)
+        _step_line(language, settings, student, status, now, pinned, bare=status.step in bare)
         for status in student.steps
         if only is None or status.step in only
     ]
@@ -184,12 +186,14 @@ def _step_line(
     status: StepStatus,
     now: datetime,
     pinned: tuple[Announcement, ...],
+    *,
+    bare: bool,
 ) -> StepLine:
     step = settings.step_named(status.step)
     effective = status.at(now)
     decision = status.decision if effective.by_decision else None
     go = must_go(effective)
-    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
+    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go and not bare else ()
     title, office = step_title(language, step), office_name(language, step.office)
     group = _group(effective)
     amount = reasons.total(evidence)
@@ -203,7 +207,7 @@ def _step_line(
         tone="bad" if effective.overtaken_by_debt else labels.TONES[effective.state],
         stale=_stale(language, status, now) if effective.stale else "",
         overtaken_by_debt=effective.overtaken_by_debt,
-        sentence=_sentence(language, settings, status, effective, now),
+        sentence=_sentence(language, settings, status, effective, now, bare=bare),
         operator_note=decision.words if decision else "",
         condition=_condition(language, decision, now) if decision and decision.condition else "",
         until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
@@ -253,7 +257,13 @@ def _state_word(language: Language, status: StepStatus, effective: EffectiveStat
 
 
 def _sentence(
-    language: Language, settings: Settings, status: StepStatus, effective: EffectiveStatus, now: datetime
+    language: Language,
+    settings: Settings,
+    status: StepStatus,
+    effective: EffectiveStatus,
+    now: datetime,
+    *,
+    bare: bool,
 ) -> str:
     step, finding = settings.step_named(status.step), status.finding
     office = office_name(language, step.office)
@@ -267,7 +277,7 @@ def _sentence(
         case State.HELD | State.NOT_DONE:
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)
-            sentence = reasons.sentence(language, owing, now, undone=undone, named=len(owing) == 1)
+            sentence = _owing_sentence(language, owing, now, undone=undone, bare=bare)
             if effective.by_decision:
                 # The operator's note gives the reason. Remaining obligations are still to do.
                 sentence = spaced(language, _decided_held(language, settings, status), sentence)
@@ -276,14 +286,22 @@ def _sentence(
             return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.overtaken_by_debt:
         owing = reasons.owing(finding.verdict, finding.evidence)
-        sentence = reasons.sentence(language, owing, now, named=len(owing) == 1)
+        sentence = _owing_sentence(language, owing, now, undone=False, bare=bare)
         return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.by_decision:
         return ""
     sentence = reasons.plain(language, finding.reason)
-    if finding.reason is Reason.REFUND_DUE:
+    if finding.reason is Reason.REFUND_DUE and not bare:
         sentence = spaced(language, sentence, reasons.refund(language, finding.evidence))
     return sentence
+
+
+def _owing_sentence(
+    language: Language, owing: tuple[Obligation, ...], now: datetime, *, undone: bool, bare: bool
+) -> str:
+    if bare:
+        return language.sentence([language.ngettext("%(num)s 项未结", len(owing))] if owing else [])
+    return reasons.sentence(language, owing, now, undone=undone, named=len(owing) == 1)
 
 
 def _decided_held(language: Language, settings: Settings, status: StepStatus) -> str:

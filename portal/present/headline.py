@@ -16,7 +16,6 @@ from status_db.effective_status import StepStatus
 from status_db.model import Certificate, State
 from status_db.views import StudentView
 
-
 #: With no more days than this left, the deadline is in the colour of what is to do.
 _SOON = 3
 
@@ -93,14 +92,14 @@ def deadline(language: Language, cohort: Cohort, level: str, now: datetime) -> D
     dates = language.gettext("办理时间 %(opens)s—%(closes)s", opens=opens, closes=closes)
     left = (window.closes - today).days
     if today < window.opens:
-        text = language.gettext("%(day)s 开始办理，现在可先查看", day=opens)
+        text = language.gettext("%(day)s开始办理，现在可先查看", day=opens)
         return Deadline(text, dates, "wait")
     if left < 0:
-        text = language.gettext("已于 %(day)s 截止，未办结的仍可办理", day=closes)
+        text = language.gettext("已于 %(day)s截止，未办结的仍可办理", day=closes)
         return Deadline(text, dates, "bad")
     if left == 0:
         return Deadline(language.gettext("今天截止（%(day)s）", day=closes), dates, "bad")
-    text = language.ngettext("%(day)s 截止，还剩 %(num)s 天", left, day=closes)
+    text = language.ngettext("%(day)s截止，还剩 %(num)s 天", left, day=closes)
     return Deadline(text, dates, "todo" if left <= _SOON else "wait")
 
 

@@ -71,9 +71,7 @@ def trip(language: Language, settings: Settings, student: StudentView, now: date
     return None
 
 
-def _stop(
-    language: Language, settings: Settings, step: str, place: OfficePlace, day: date, since: int
-) -> Stop | None:
+def _stop(language: Language, settings: Settings, step: str, place: OfficePlace, day: date, since: int) -> Stop | None:
     """Return the office on this day; None if it does not open on it any more."""
     title = step_title(language, settings.step_named(step))
     where, written = language.pick(place.where, place.where_en), language.pick(place.hours, place.hours_en)
@@ -111,10 +109,10 @@ def _text(language: Language, day: date, now: datetime, stops: int) -> str:
             return language.gettext("今天去一趟就够")
         case 1, _:
             return language.gettext("明天去一趟就够")
-    return language.gettext("%(day)s 去一趟就够", day=language.day(day, now))
+    return language.gettext("%(day)s去一趟就够", day=language.day(day, now))
 
 
-def calendar(language: Language, settings: Settings, student: StudentView, planned: Trip, now: datetime) -> bytes:
+def calendar(language: Language, student: StudentView, planned: Trip, now: datetime) -> bytes:
     """Return the trip as an iCalendar file: an event for each office with hours, in UTC."""
     made = _utc(now)
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Clearance Sync//Portal//EN", "METHOD:PUBLISH"]

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.auth.permissions import inside
+from portal.auth.permissions import classes_of, inside
 from portal.i18n import labels
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -25,6 +25,8 @@ async def home(context: SignedIn) -> Response:
     if account.student is None or not context.services.for_students:
         if context.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
             return context.redirect("/desk")
+        if classes_of(account, context.cohort.key):
+            return context.redirect("/lists/reminder")
         if account.may(Act.READ):
             return context.redirect("/overview")
         if account.may(Act.MANAGE):
@@ -69,13 +71,17 @@ def show(
     student: StudentView,
     only: frozenset[str] | None = None,
     *,
+    bare: frozenset[str] = frozenset(),
     announced: tuple[Announcement, ...] = (),
     recheck: rechecks.RecheckOffer | None = None,
     raised: Mapping[str, tuple[appeals.CardAppeal, ...]] | None = None,
     staff: bool = False,
     status: int = 200,
 ) -> Response:
-    """Render one student's page, in a context about their cohort. `only` names the steps that staff can read."""
+    """Render one student's page, in a context about their cohort.
+
+    `only` names the steps that staff can read, `bare` those of which they read no titles and amounts.
+    """
     language, settings = context.language, context.settings
     steps = [status for status in student.steps if only is None or status.step in only]
     # Only by the student, and only for steps with an office that answers.
@@ -86,7 +92,7 @@ def show(
         if whole
         else headline.of_some_steps(language, settings, steps, context.now)
     )
-    lines = cards.step_lines(language, settings, student, context.now, only, announced)
+    lines = cards.step_lines(language, settings, student, context.now, only, announced, bare)
     concerning = notices.concerning(announced, lines, student)
     response = context.page(
         "student.html",
@@ -119,7 +125,7 @@ async def trip_calendar(context: SignedIn) -> Response:
     if student is None or planned is None:
         return context.redirect("/")
     headers = {"Content-Disposition": 'attachment; filename="clearance.ics"', "Vary": "Cookie"}
-    content = trip.calendar(language, settings, student, planned, now)
+    content = trip.calendar(language, student, planned, now)
     return Response(content, media_type="text/calendar", headers=headers)
 
 

@@ -21,7 +21,7 @@ from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestRefused
 
 #: How long the answer to the form is delayed, in seconds, so that a quick result needs no page between. After a longer
-#: wait, a page that refreshes itself waits on. The student's own page never reloads: that would lose the reader's place.
+#: wait, a page that refreshes itself waits on. The own page never reloads: that would lose the reader's place.
 PATIENCE = 2.0
 
 #: How often the waiting page asks, in seconds, and for how long. Its link leads back at any time.

@@ -127,10 +127,10 @@ class TestTheWindow:
     @pytest.mark.parametrize(
         ("days", "said"),
         [
-            (-1, "5月25日 开始办理，现在可先查看"),
-            (0, "6月6日 截止，还剩 12 天"),
+            (-1, "5月25日开始办理，现在可先查看"),
+            (0, "6月6日截止，还剩 12 天"),
             (12, "今天截止（6月6日）"),
-            (13, "已于 6月6日 截止，未办结的仍可办理"),
+            (13, "已于 6月6日截止，未办结的仍可办理"),
         ],
     )
     def test_the_headline_has_the_last_day_and_the_days_left(
@@ -153,9 +153,7 @@ class TestTheWindow:
 
 
 class TestTheSteps:
-    def test_what_is_to_do_comes_first_then_what_waits_and_what_is_settled_is_folded(
-        self, signed_in: SignedIn
-    ) -> None:
+    def test_what_is_to_do_comes_first_then_what_waits_and_what_is_settled_is_folded(self, signed_in: SignedIn) -> None:
         page = Page(signed_in(LIN.number).get("/"))
         titles = [step.heading.split()[0] for step in page.all("article", class_="step")]
         assert titles == ["图书馆", "宿管中心", "资料室图书", "学院终审", "校计财处"]
@@ -172,9 +170,7 @@ class TestTheSteps:
         page = Page(signed_in(ZHAO.number).get("/"))
         assert [part.text.split(" ")[1] for part in page.all("details", class_="folded")] == ["项已通过", "项无需办理"]
 
-    def test_the_page_of_a_clear_student_has_the_code_of_the_slip(
-        self, university: World, signed_in: SignedIn
-    ) -> None:
+    def test_the_page_of_a_clear_student_has_the_code_of_the_slip(self, university: World, signed_in: SignedIn) -> None:
         pass_everything(university)
         browser = signed_in(SUN.number)
         assert 'src="/slip.svg"' in browser.get("/").text
@@ -211,7 +207,9 @@ class TestTheDoor:
 
 
 class TestWhatIsAnnounced:
-    def test_below_the_steps_with_whom_to_ask(self, university: World, board: Announcements, signed_in: SignedIn) -> None:
+    def test_below_the_steps_with_whom_to_ask(
+        self, university: World, board: Announcements, signed_in: SignedIn
+    ) -> None:
         board.announce("提前放假", "图书馆\n周五关门。", author="admin", now=university.now, contact="027-9")
         page = signed_in(LIN.number).get("/").text
         assert page.index("项要办") < page.index("图书馆") < page.index("提前放假")
