@@ -73,7 +73,8 @@ class Program(CohortStores):
         if why := asked.unusable:
             raise SourceRefused(
                 tr("{name} cannot be queried: {why}", name=name, why="; ".join(why)),
-                tr("Then try: clearance check {name}.", name=name),
+                tr("run clearance check {name}.", name=name),
+                has_fix=True,
             )
         windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         columns, query = asked.columns, ""

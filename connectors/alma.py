@@ -165,14 +165,14 @@ class Answers:
             return SourceRefused(
                 tr("{source}: Alma's daily quota of questions is used up ({words})", source=self._source, words=words),
                 tr(
-                    "It is renewed at midnight UTC; nothing of this pull counts. Ask less often (every), or have "
+                    "No data of this pull are used. The quota is renewed at midnight UTC. Set a longer every, or have "
                     "the library check in the Developer Network what else uses the quota."
                 ),
             )
         if _TOO_FAST in codes:
             return SourceUnavailable(
                 tr("{source}: Alma gets too many questions in a second ({words})", source=self._source, words=words),
-                tr("Other programs of the library count, too. Lower per_second and at_once in per_student."),
+                tr("Requests of the library's other programs count too. Lower per_second and at_once in per_student."),
             )
         if status in (401, 403) or codes & {"UNAUTHORIZED", "FORBIDDEN", "INVALID_API_KEY"}:
             return SourceRefused(

@@ -51,7 +51,7 @@ class Settings(HttpTimeouts):
                 tr("{own} is set by the connector itself: remove it from filters and one", own=tr(", ").join(own))
             )
         if "student" in self.optional:
-            raise ValueError(tr('a record needs its student: remove "student" from optional'))
+            raise ValueError(tr('student cannot be optional: remove "student" from optional'))
         return self
 
 

@@ -107,7 +107,14 @@ class Folio:
         if row is not None and _PLAIN.fullmatch(id_text(row["student"])):
             owners = self._users(f'id=="{row["student"]}"').rows
             row = {**row, "student": owners[0][1] if owners else None}
-        return Sample(sample.where, ("number", *sample.columns), row, warnings, rows=row_alone(row))
+        return Sample(
+            sample.where,
+            ("number", *sample.columns),
+            row,
+            warnings,
+            rows=row_alone(row),
+            whole=sample.whole and row is None,
+        )
 
     def _records_with(
         self, asked: Callable[..., rest.Rest], field: str, values: Sequence[str], besides: str = ""

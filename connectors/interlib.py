@@ -99,9 +99,11 @@ class Settings(KnownQuestions, HttpTimeouts):
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         if "total" in self.proofs and not self.total:
-            raise ValueError(tr("nothing would show that an answer is whole: name total, or accept other proofs"))
+            raise ValueError(
+                tr("these settings cannot prove that an answer is whole: set total, or accept other proofs")
+            )
         if "student" in self.optional:
-            raise ValueError(tr('a record without its student cannot be joined: remove "student" from optional'))
+            raise ValueError(tr('student cannot be optional: remove "student" from optional'))
         if bool(self.one_reader) != bool(self.one_owed):
             raise ValueError(tr("one_reader and one_owed depend on each other: set both or neither"))
         return self
@@ -171,7 +173,7 @@ class Interlib:
             }
         columns = (self._question.columns["student"], *sample.columns)
         warnings = (*sample.warnings, *self._check_one_reader(row))
-        return Sample(sample.where, columns, row, warnings, rows=row_alone(row))
+        return Sample(sample.where, columns, row, warnings, rows=row_alone(row), whole=sample.whole and row is None)
 
     def _check_one_reader(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
         """Ask about the first record's student, and warn where the answer lacks the record."""

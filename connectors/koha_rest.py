@@ -166,7 +166,14 @@ class KohaRest:
                 row = {**first, "student": self._number_of(row["student"])}
             columns = ("number", *sorted(_OF_THE_ITEM), *sample.columns)
             warnings = (*patrons_sample.warnings, *sample.warnings)
-            return replace(sample, columns=columns, row=row, warnings=warnings, rows=row_alone(row), whole=False)
+            return replace(
+                sample,
+                columns=columns,
+                row=row,
+                warnings=warnings,
+                rows=row_alone(row),
+                whole=row is None and sample.whole,
+            )
         known = _patrons_having(
             patrons := self._patrons_with(numbers := roster_candidates(self._question).every_number()), numbers
         )

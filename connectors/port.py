@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from foundation.refusals import Refused
-from foundation.translation import tr
+from foundation.translation import N_, tr
 from status_db.model import ROSTER, normalise_number
 from status_db.student_numbers import is_empty, may_mean
 
@@ -341,10 +341,12 @@ class SourceCode(StrEnum):
 class SourceError(Refused[SourceCode]):
     """The failure of a source to return a whole answer. The text states what happened, then the fix."""
 
-    def __init__(self, what: str, fix_text: str) -> None:
+    def __init__(self, what: str, fix_text: str, *, has_fix: bool = False) -> None:
+        """`has_fix`: `what` ends with a fix already, and `fix_text` is what to do after it."""
         self.what = what
         self.fix_text = fix_text
-        super().__init__(self.code, tr("{what}. {fix_text}", what=what, fix_text=fix_text))
+        text = N_("{what}. Afterwards: {fix_text}") if has_fix else N_("{what}. {fix_text}")
+        super().__init__(self.code, tr(text, what=what, fix_text=fix_text))
 
 
 class SourceUnavailable(SourceError):  # noqa: N818 - named by the reaction, not by the rank

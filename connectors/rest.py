@@ -188,7 +188,7 @@ class Rest:
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
             warnings += (tr(_NO_REFERENCE),)
         warnings += broken_record_warnings(reading.broken)
-        whole = len(reading.rows) == reading.total
+        whole = len(reading.rows) == reading.total or not records
         return Sample(self._shown_url, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
 
     def _check_question_for_one(self, office: OfficeClient, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:

@@ -94,7 +94,10 @@ class Settings(KnownQuestions, Sip2Line):
     def _names_flags_rightly(self) -> Self:
         if (self.asks == "blocks") != bool(self.flags):
             raise ValueError(
-                tr('asks = "blocks" needs flags, and only it has them: write some, as in flags = ["charge"]')
+                tr(
+                    'asks = "blocks" requires flags, and no other question uses them: '
+                    'write flags = ["charge"] or the like'
+                )
             )
         return self
 
@@ -206,7 +209,7 @@ class Sip2:
                     doubt=_main_doubt(doubts),
                 ),
                 tr(
-                    "most_doubtful is the largest share without a sure answer; the next run tries again. Check "
+                    "The largest share that is accepted is most_doubtful. The next run tries again. Check "
                     "institution, encoding, currency and lists with clearance check."
                 ),
             )

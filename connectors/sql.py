@@ -282,13 +282,13 @@ class Sql:
             counts.append(tr("{rows} of {expected}", rows=len(rows), expected=expected))
         raise SourceUnavailable(
             tr(
-                "{source}: the database returned other rows than it counted: {counts}",
+                "{source}: the database returned a different number of rows than it counted: {counts}",
                 source=self._question.source,
                 counts=tr(", then ").join(counts),
             ),
             tr(
-                "It changed while it was read, so it has no consistent state: read a table or view of an "
-                "engine that has one, or ask at a quieter hour."
+                "It changed while it was read. Read a table or view whose engine supports consistent reads, such as "
+                "InnoDB, or sync at a quieter hour."
             ),
         )
 
@@ -331,7 +331,8 @@ class Sql:
         except ValueError as error:
             raise SourceRefused(
                 tr("{source}: {error}", source=source, error=error),
-                tr("Then run: clearance check {source}.", source=source),
+                tr("run clearance check {source}.", source=source),
+                has_fix=True,
             ) from None
         url = make_url(written)
         for query in (*self._settings.queries(), *([self._question.as_of] if self._question.as_of else [])):

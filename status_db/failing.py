@@ -25,6 +25,15 @@ ANSWERED = (
 )
 
 
+#: The fault of a revert that was not carried out, because it would change something else than what was checked.
+REVERT_MOVED = "moved"
+
+
+def is_answer(state: RunState, fault: str | None, reverts: int | None) -> bool:
+    """Return whether a run about all students has received an answer. A revert asks no office, so it has none."""
+    return state in ANSWERED and reverts is None and fault != REVERT_MOVED
+
+
 class AttemptState(StrEnum):
     """How often a source is asked."""
 
@@ -34,6 +43,8 @@ class AttemptState(StrEnum):
     BACKING_OFF = "backing_off"
     #: Rarely, because its runs have failed for long.
     QUARANTINED = "quarantined"
+    #: Not at all, until a person resumes it. `attempts` never returns this: a pause is stored, and overrides the runs.
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,9 @@ def normalise_number(raw: object) -> str:
     Text, integers and whole floats (also as text) with the same digits give the same result. Invisible characters
     (byte-order mark, zero-width and non-breaking spaces) are removed. Nothing is guessed: the letter O stays a letter.
     """
+    if isinstance(raw, str) and raw.isascii() and raw.isalnum():
+        # Nearly every number: nothing of it can change but the case.
+        return raw.upper()
     if (isinstance(raw, float) and raw.is_integer()) or (isinstance(raw, Decimal) and raw == raw.to_integral_value()):
         raw = int(raw)
     text = unicodedata.normalize("NFKC", str(raw))
@@ -217,7 +220,7 @@ class Finding:
     @property
     def keys(self) -> tuple[str, ...]:
         """The sorted keys of its obligations."""
-        return tuple(sorted({o.key for o in self.evidence}))
+        return tuple(sorted({o.key for o in self.evidence})) if self.evidence else ()
 
 
 def evidence_behind(verdict: Verdict, records: Iterable[Record]) -> tuple[Obligation, ...]:

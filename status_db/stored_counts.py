@@ -78,6 +78,10 @@ def reverting_in_json(run: int) -> tuple[str, str]:
     return f'"reverts":{run},', f'"reverts":{run}}}'
 
 
+#: The stored counts of a run that reverts another contain this text, and those of no other run do.
+REVERTS_IN_JSON = '"reverts":'
+
+
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
     """The counts of one batch of decisions."""

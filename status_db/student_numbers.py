@@ -138,6 +138,9 @@ def may_mean(cell: object, student: str) -> bool:
         return True
     if cell is None:
         return False
+    if isinstance(cell, str) and len(cell) == len(student) and is_plain(cell) and is_plain(student):
+        # Of two plain numbers of one length, neither is another form of the other: those are longer or shorter.
+        return cell.upper() == student
     key = normalise_number(cell)
     if key == student or bare(key) == bare(student):
         return True

@@ -177,6 +177,7 @@ class SourceView:
     #: When the last successful snapshot began; None before the first.
     as_of: datetime | None
     fresh_until: datetime | None
+    #: Students with an open item.
     held: int
     unknown: int
     exempt: int
@@ -194,6 +195,8 @@ class SourceView:
     recent_rows: tuple[int, ...] = ()
     #: How often it is asked, by its last runs.
     attempts: Attempts = REGULAR
+    #: Students for whom the office has not recorded the step as done. They are not in `held`.
+    not_done: int = 0
 
     def stale(self, now: datetime) -> bool:
         """Return whether the last answer is too old, or its time is in the future."""

@@ -82,7 +82,7 @@ def test_no_clause_is_too_long_to_read_once() -> None:
     assert [clause for clause in clauses if len(clause) > LONGEST_CLAUSE] == []
 
 
-def test_a_figure_stands_apart_from_the_characters_beside_it() -> None:
+def test_a_figure_is_apart_from_the_characters_beside_it() -> None:
     """Except in dates, as 6月6日."""
     close = re.compile(r"[\u4e00-\u9fff](?<![年月])[A-Za-z0-9]|[A-Za-z0-9](?![月日年届])[\u4e00-\u9fff]")
     assert [text for text in page_texts() if close.search(re.sub(r"%\(\w+\)\w", "〇", text))] == []

@@ -1,8 +1,10 @@
 """What sets up editors, commit hooks and issues parses, and the commands that it names are there."""
 
 import configparser
+import os
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -93,6 +95,33 @@ def test_the_commands_that_are_named_there_exist(file: Path) -> None:
         assert word in whole.commands or word in {option for p in whole.params for option in p.opts}, word
     for target in re.findall(r"`make (\w+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), target
+
+
+@pytest.mark.parametrize(
+    ("environ", "chinese"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, True),
+        ({"LC_MESSAGES": "zh_CN", "LANG": "en_US.UTF-8"}, True),
+        ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, False),
+        ({"LANG": "zh_CN.UTF-8", "CLEARANCE_LANG": "en"}, False),
+        ({"LANG": "C", "CLEARANCE_LANG": "zh"}, True),
+        ({"LANG": "zha"}, False),
+        ({}, False),
+    ],
+)
+def test_make_help_lists_every_target_in_the_language_of_the_reader(environ: dict[str, str], *, chinese: bool) -> None:
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        check=True,
+    ).stdout.decode("utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^\.PHONY: ([\w-]+)$", makefile, re.MULTILINE)
+    lines = dict(re.findall(r"^  make ([\w-]+) +(\S.*)$", shown, re.MULTILINE))
+    assert sorted(lines) == sorted(targets)
+    assert {bool(re.search(r"[\u4e00-\u9fff]", text)) for text in lines.values()} == {chinese}
 
 
 def test_editors_write_lines_as_long_as_ruff_allows() -> None:

@@ -217,7 +217,7 @@ def _clearance(folder: Path, *arguments: str) -> str:
         "127.0.0.1:1 没有程序在监听（连接被拒绝）。处理办法：",
         "返回了网页，而不是数据，对方原文：统一身份认证。处理办法：请检查 url 和 auth：这很可能是登录页。",
         "返回 HTTP 401，对方原文：账号已停用。处理办法：请业务部门核对账号、密码和权限。",
-        "没有报告位于 \"total\" 的总数（该处为 'many'）。处理办法：请更正 [source.paging] 中的 total。",
+        "没有可用的位于 \"total\" 的总数：该处是 'many'。处理办法：请更正 [source.paging] 中的 total。",
     ],
 )
 def test_check_names_each_fault_in_chinese(checked: str, text: str) -> None:

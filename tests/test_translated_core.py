@@ -14,10 +14,11 @@ from clearance.settings_file import load_settings
 from config import pydantic_texts
 from config.load import SettingsError
 from foundation import translation
+from status_db import doubts
 from status_db.code_words import code_word
 from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.model import Means, RunState, Verdict
-from sync.rule import doubts
+from sync.rule.doubts import doubt_text
 from sync.rule.records import SourceRule, record_from_rows
 from tests.services.small import SETTINGS
 from tests.services.university import ROOT
@@ -252,10 +253,10 @@ def test_a_doubt_is_stored_the_same_in_every_language_and_shown_in_chinese() -> 
     """A stored record is compared with the next one, which a process of another language may have read."""
     record = record_from_rows(_RULE, ("student", "status"), "2015001", [("2015001", "退")], b"")
     assert record.doubt == "the word '退' is not in the settings' words"
-    assert doubts.doubt_text(record.doubt) == "设置的 words 中没有 '退' 这个词"
+    assert doubt_text(record.doubt) == "设置的 words 中没有 '退' 这个词"
 
 
 @pytest.mark.usefixtures("chinese")
 def test_several_doubts_are_shown_in_chinese_and_what_is_not_known_stays() -> None:
-    stored = f"{doubts.NO_AMOUNT}; {doubts.REDUCED_TWICE}; leading_zero 15001"
-    assert doubts.doubt_text(stored) == "有一行没有金额；有两行相同，都会减少总额；leading_zero 15001"
+    stored = f"{doubts.NO_AMOUNT}; {doubts.BOTH_REDUCE}; leading_zero 15001"
+    assert doubt_text(stored) == "有一行没有金额；有两行相同，都会减少总额；leading_zero 15001"

@@ -132,6 +132,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
             )
             for a in accounts
         ),
+        none=tr("No account matches. To add one: clearance accounts add"),
     )
     for line in (*second_administrator(program), *lacking_reviewers(program)):
         tables.ERR.print(tr("warning: {text}", text=line))

@@ -14,6 +14,7 @@ from clearance.files.sheets import Sheets
 from clearance.granted import active, scopes_of
 from clearance.output import tables
 from clearance.output.code_words import joined, word
+from clearance.output.step_names import step_name
 from clearance.services import Program
 from foundation.translation import N_, language, tr
 from portal.access.reader_context import ReaderContext
@@ -109,7 +110,7 @@ def list_batches(
             (
                 b.id,
                 _BATCHES[b.kind],
-                b.step,
+                step_name(program.settings, b.step) if b.step else "",
                 b.title,
                 b.author,
                 tables.moment(b.at, zone),
@@ -118,6 +119,7 @@ def list_batches(
             )
             for b in found
         ),
+        none=tr("There are no batches."),
     )
 
 

@@ -150,6 +150,7 @@ def list_notices(
             )
             for row in rows
         ),
+        none=tr("There are no notifications: no event has happened yet, or none is set up to be notified."),
     )
 
 

@@ -11,6 +11,7 @@ from clearance.context import Json, chosen, ends_well
 from clearance.granted import active, scopes_of
 from clearance.output import tables
 from clearance.output.code_words import word
+from clearance.output.step_names import step_name
 from config.renames import stored_name
 from foundation.translation import tr
 from foundation.zones import in_zone
@@ -125,7 +126,7 @@ def list_overrides(
             (
                 d.id,
                 d.student,
-                d.step,
+                step_name(program.settings, d.step),
                 word(d.verdict),
                 d.reason,
                 d.author,
@@ -135,4 +136,5 @@ def list_overrides(
             )
             for d in found
         ),
+        none=tr("There are no decisions."),
     )

@@ -51,6 +51,7 @@ def retention(
             )
             for run in runs
         ),
+        none=tr("Nothing has been removed by retention yet.") if history else tr("No retention rule is set."),
     )
     if not history and (kept := program.retention.kept_forever()):
         tables.OUT.print(tr("never removed: {rules}", rules=joined(kept)))

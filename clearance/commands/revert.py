@@ -102,7 +102,7 @@ def _print_reversal(
     for why in preview.reasons:
         tables.OUT.print(tr("  the guard would suspend this: {why}", why=why), style="yellow")
     if preview.flips:
-        tables.flips(preview.flips, _MOST_FLIPS)
+        tables.flips(program.settings, preview.flips, _MOST_FLIPS)
     _print_reviews(program, tr("reviews passed since, of students that it cleared"), reviews)
     _print_reviews(program, tr("certificates issued since, to students that it cleared"), certificates)
     if certificates:

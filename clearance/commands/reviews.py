@@ -10,7 +10,8 @@ from clearance.completion import StepKey
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.granted import granted_inside
 from clearance.output import tables
-from clearance.output.code_words import word
+from clearance.output.code_words import joined, word
+from clearance.output.step_names import step_name
 from clearance.services import Program
 from foundation.translation import N_, tr
 from status_db.accounts.accounts import Act
@@ -230,9 +231,18 @@ def list_certificates(
         how = _COLLECTED.get(c.collected, c.collected) if c.collected else N_("not collected")
         collected_by = f"{tr(how)} {c.collector}".strip()
         issued = tables.moment_by(c.issued_at, c.issued_by, zone)
-        return c.number, c.kind, c.student, issued, collected_by, revoked, ", ".join(since.get(c.student, []))
+        return (
+            c.number,
+            c.kind,
+            c.student,
+            issued,
+            collected_by,
+            revoked,
+            joined(step_name(program.settings, step) for step in since.get(c.student, [])),
+        )
 
     tables.table(
         (tr("number"), tr("kind"), tr("student"), tr("issued"), tr("collected"), tr("revoked"), tr("not clear since")),
         (row(c) for c in found),
+        none=tr("There are no certificates."),
     )

@@ -144,6 +144,7 @@ def spot_check(
                 (*_person_cells(c), word(c.after), tables.owed(c.evidence), tr("[ ] yes   [ ] no"))
                 for c in impact.spot_check
             ),
+            none=tr("This run changes no students that can be checked."),
         )
         _print_unmatched(impact)
 
@@ -263,6 +264,7 @@ def list_expected_changes(context: typer.Context, *, json: Json = False) -> None
             )
             for w in expected_changes
         ),
+        none=tr("There are no expected changes."),
     )
 
 

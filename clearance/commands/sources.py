@@ -11,6 +11,7 @@ from clearance import completion
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
 from clearance.output.code_words import joined, word
+from clearance.output.step_names import step_name
 from clearance.services import Program
 from config.renames import stored_name
 from foundation.translation import N_, tr
@@ -60,6 +61,7 @@ def show(context: typer.Context, *, json: Json = False) -> None:
             tr("step"),
             tr("as of"),
             tr("held"),
+            tr("not yet done"),
             tr("unknown"),
             tr("unmatched"),
             tr("last run"),
@@ -70,9 +72,10 @@ def show(context: typer.Context, *, json: Json = False) -> None:
         (
             (
                 view.source,
-                view.step,
+                step_name(program.settings, view.step) if view.step else "",
                 _as_of_text(view, now, zone),
                 view.held,
+                view.not_done,
                 view.unknown,
                 view.unmatched_keys,
                 f"{view.last_run.run} {word(view.last_run.state)}" if view.last_run else tr("none"),

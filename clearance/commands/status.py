@@ -13,11 +13,16 @@ from clearance.commands.runs import show_waiting
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
 from clearance.output.code_words import joined, word
+from clearance.output.step_names import named_with_key, step_name
+from config.settings import Settings
 from foundation.translation import tr
 from status_db.decisions.writer import not_configured
 from status_db.effective_status import StepStatus
 from status_db.model import CLEAR, RunState, normalise_number
 from status_db.views import RunView
+
+#: The most flips that are printed.
+_MOST_FLIPS = 40
 
 SourceName = Annotated[
     str | None, typer.Option("--source", help="Show this source only.", autocompletion=completion.sources)
@@ -56,12 +61,12 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         tables.OUT.print(not_configured(found.student, found.flow))
     if found.steps:
         columns = (tr("step"), tr("state"), tr("why"), tr("owed"), tr("as of"), tr("decided"))
-        tables.table(columns, (_step_row(step, now, zone) for step in found.steps))
+        tables.table(columns, (_step_row(program.settings, step, now, zone) for step in found.steps))
     for flip in found.flips[:10]:
         change = tr(
             "  {at}  {step}: {before} → {after} ({reason}, {cause})",
             at=tables.moment(flip.at, zone),
-            step=flip.step,
+            step=step_name(program.settings, flip.step),
             before=word(flip.before),
             after=word(flip.after),
             reason=word(flip.reason),
@@ -70,7 +75,7 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         tables.OUT.print(change, markup=False)
 
 
-def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
+def _step_row(settings: Settings, step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
     effective, decision = step.at(now), step.decision
     state, style = tables.STATES[effective.state]
     marks = [m for m, so in ((tr("stale"), effective.stale), (tr("disputed"), effective.disputed)) if so]
@@ -78,7 +83,7 @@ def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Te
     # A decision to clear or exempt replaces the finding: its debts and its reason are not shown.
     settled = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
     return (
-        step.step,
+        named_with_key(settings, step.step),
         Text.assemble((tr(state), style), tr(" ({marks})", marks=joined(marks)) if marks else ""),
         decided.reason if decided else word(step.finding.reason),
         "" if settled else tables.owed(step.finding.evidence),
@@ -105,6 +110,13 @@ def list_runs(
     tables.table(
         (tr("run"), tr("source"), tr("state"), tr("began"), tr("by"), tr("what")),
         ((r.run, r.source, word(r.state), tables.moment(r.began, zone), r.by, _run_summary(r)) for r in runs),
+        none=_no_runs_text(source),
+    )
+
+
+def _no_runs_text(source: str | None) -> str:
+    return (
+        tr("{source} has no runs yet.", source=source) if source else tr("There are no runs yet. Run: clearance sync")
     )
 
 
@@ -124,7 +136,8 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     votes = program.votes.of_run(run)
     if json:
         waits = program.sync.look(run, found.source) if found.state is RunState.SUSPENDED else None
-        tables.as_json({"run": found, "flips": flips, "opinions": votes, "waits": waits})
+        # `opinions` is the former name of `votes`, for one release.
+        tables.as_json({"run": found, "flips": flips, "votes": votes, "opinions": votes, "waits": waits})
         return
     zone = program.settings.institution.timezone
     head = tr("run {run} of {source}: {state}", run=found.run, source=found.source, state=word(found.state))
@@ -150,10 +163,7 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     for kind, detail in found.proofs:
         tables.OUT.print(tr("  proof {kind}: {detail}", kind=word(kind), detail=detail))
     if flips:
-        tables.table(
-            (tr("student"), tr("step"), tr("before"), tr("after"), tr("because"), tr("evidence")),
-            (tables.flip_cells(flip) for flip in flips[:40]),
-        )
+        tables.flips(program.settings, flips, _MOST_FLIPS)
     if found.state is RunState.SUSPENDED:
         show_waiting(program, found, votes)
 
@@ -169,4 +179,5 @@ def unmatched_keys(context: typer.Context, *, source: SourceName = None, json: J
     tables.table(
         (tr("source"), tr("key"), tr("match hint"), tr("possible student")),
         ((s.source, s.key, word(s.near), s.student) for s in found),
+        none=tr("There are no unmatched rows."),
     )

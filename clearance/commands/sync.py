@@ -33,6 +33,7 @@ from clearance.services import Program
 from config.cohorts import binds_cohort
 from config.processes import Process, missing_anywhere
 from config.renames import stored_name
+from config.settings import Settings
 from config.tables.retention import warnings as retention_warnings
 from config.tables.secrets import SecretUnusable
 from connectors.port import Sample, SourceError
@@ -255,14 +256,14 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
         tables.as_json(previews)
     else:
         for preview in previews:
-            _show_preview(preview)
+            _show_preview(served.first.settings, preview)
     if any(preview.fault for preview in previews):
         raise typer.Exit(UNAVAILABLE if any(p.fault in _UNAVAILABLE for p in previews) else ERROR)
     if any(preview.pending for preview in previews):
         raise typer.Exit(PENDING)
 
 
-def _show_preview(preview: RunPreview) -> None:
+def _show_preview(settings: Settings, preview: RunPreview) -> None:
     if preview.fault:
         tables.line(tables.padded(tr("fails"), 9), "red", f" {preview.source}{_cohort_in_brackets(preview.cohort)}")
         tables.ERR.print(f"          {preview.message}")
@@ -276,7 +277,7 @@ def _show_preview(preview: RunPreview) -> None:
     for reason in preview.reasons:
         tables.OUT.print(tr("  would be suspended: {reason}", reason=reason), style="yellow")
     if preview.flips:
-        tables.flips(preview.flips, _MOST_FLIPS)
+        tables.flips(settings, preview.flips, _MOST_FLIPS)
 
 
 def _cohort_in_brackets(cohort: str) -> str:

@@ -111,6 +111,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
             )
             for t in found
         ),
+        none=tr("There are no tokens. Create one: clearance tokens create"),
     )
 
 

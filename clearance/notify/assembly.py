@@ -28,7 +28,7 @@ def channels_of(notify: Notify) -> dict[str, Channel]:
 
     found: dict[str, Channel] = {}
     if notify.mail is not None:
-        found["mail"] = MailChannel(notify.mail)
+        found["mail"] = MailChannel(notify.mail, domains=notify.mail_domains)
     if notify.wecom is not None:
         found["wecom"] = WecomChannel(notify.wecom)
     if notify.dingtalk is not None:

@@ -16,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from clearance.output.code_words import joined, word
+from clearance.output.step_names import step_name
 from clearance.output.terminal import Terminal
+from config.settings import Settings
 from config.tables.plain_text import json_plain, on_one_line, plain
 from connectors import port
 from foundation.translation import N_, tr
@@ -100,12 +102,18 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """Print a table, with numbers aligned to the right. Cells are plain text; only a `Text` has a style."""
+def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "", none: str = "") -> None:
+    """Print a table, with numbers aligned to the right; without rows, print the sentence `none` if there is one.
+
+    Cells are plain text; only a `Text` has a style.
+    """
     listed = [
         [cell if isinstance(cell, Text) else Text("" if cell is None else plain(named(str(cell)))) for cell in row]
         for row in rows
     ]
+    if none and not listed:
+        OUT.print(none, markup=False)
+        return
     names = list(columns)
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(names):
@@ -148,23 +156,26 @@ def _amount_text(amount: Decimal) -> str:
     return tr("{sign}¥{amount}", sign="-" if amount < 0 else "", amount=yuan(abs(amount), grouped=True))
 
 
-def flips(listed: Sequence[Flip], most: int) -> None:
+def flips(settings: Settings, listed: Sequence[Flip | FlipView], most: int) -> None:
     """Print flips, at most `most` of them."""
     table(
         (tr("student"), tr("step"), tr("before"), tr("after"), tr("because"), tr("evidence")),
-        (flip_cells(flip) for flip in listed[:most]),
+        (_flip_cells(settings, flip) for flip in listed[:most]),
     )
     if len(listed) > most:
         OUT.print(tr("… and {more} more; --json lists all.", more=len(listed) - most))
 
 
-def flip_cells(flip: Flip | FlipView) -> Sequence[str]:
+def _flip_cells(settings: Settings, flip: Flip | FlipView) -> Sequence[str]:
     """Return the cells of a flip in a table."""
-    return flip.student, flip.step, word(flip.before), word(flip.after), word(flip.reason), owed(flip.evidence)
+    step = step_name(settings, flip.step)
+    return flip.student, step, word(flip.before), word(flip.after), word(flip.reason), owed(flip.evidence)
 
+
+_ROWS = N_("{count:,} rows")
 
 _FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
-    (lambda counts: counts.rows, N_("{count:,} rows")),
+    (lambda counts: counts.rows, _ROWS),
     (lambda counts: counts.joined, N_("{count:,} joined")),
     (lambda counts: counts.changed, N_("{count:,} changed")),
     (lambda counts: counts.left, N_("{count:,} left")),
@@ -184,10 +195,11 @@ _FIGURES: Sequence[tuple[Callable[[RunCounts], int | None], str]] = (
 
 
 def figures(counts: RunCounts) -> str:
-    """Return a run's figures that are not zero, as text."""
+    """Return a run's figures as text: its rows, also when there are none, and what else is not zero."""
     if counts.not_pulled:
         return tr("not pulled: its fingerprint is unchanged")
-    return joined(tr(text, count=value) for figure, text in _FIGURES if (value := figure(counts)))
+    shown = ((text, figure(counts)) for figure, text in _FIGURES)
+    return joined(tr(text, count=value) for text, value in shown if value or (value == 0 and text == _ROWS))
 
 
 def outcome(result: "Outcome", seconds: float) -> None:

@@ -210,7 +210,7 @@ class Stores:
         """The addresses of accounts for notifications."""
         from status_db.accounts.addresses import Addresses
 
-        return Addresses(self.desk_store)
+        return Addresses(self.desk_store, self.settings.notify.mail_domains)
 
     @cached_property
     def outboxes(self) -> tuple[Outbox, Outbox]:

@@ -5,6 +5,7 @@ Secrets are read when a message is sent, by the process that sends it.
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -56,6 +57,20 @@ _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z
 def is_mail_address(text: str) -> bool:
     """Return whether this is one plain mail address: no name, no list, ASCII only."""
     return _MAIL.fullmatch(text) is not None
+
+
+def is_allowed_mail(address: str, domains: Sequence[str]) -> bool:
+    """Return whether a mail address is in one of these domains, which are lower case; True if there is none."""
+    return not domains or address.rpartition("@")[2].lower() in domains
+
+
+def _checked_domain(text: str) -> str:
+    domain = text.lower()
+    if not is_mail_address(f"x@{domain}"):
+        raise ValueError(
+            tr('"{text}" is not a domain of mail addresses: write one such as "example.edu.cn", without @', text=text)
+        )
+    return domain
 
 
 def _checked_sender(text: str) -> str:
@@ -178,6 +193,9 @@ class Notify(Table):
     language: Literal["zh", "en"] | None = None
     #: The channel to each account and student, at their own mail address.
     mail: Mail | None = None
+    #: The domains that mail is sent to, such as `["example.edu.cn"]`; a subdomain is a domain of its own. An address
+    #: elsewhere is refused where it is entered, and when a mail is sent. By default every domain is allowed.
+    mail_domains: list[Annotated[Text, AfterValidator(_checked_domain)]] = []
     #: The channel to a WeCom group.
     wecom: Webhook | None = None
     #: The channel to a DingTalk group.

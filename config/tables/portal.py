@@ -122,7 +122,8 @@ class Api(Table):
     origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
     #: Requests a minute for each token.
     rate: Annotated[int, Field(ge=1)] = 600
-    #: [Rechecks](api.md#when-somebody-has-just-paid) a minute that each token can request.
+    #: [Rechecks](api.md#when-somebody-has-just-paid) a minute that each token can request of each process
+    #: of the pages.
     recheck_rate: Annotated[int, Field(ge=1)] = 60
     #: The time between two rechecks that a program requests of one student at one source.
     recheck_pause: Span = timedelta(seconds=10)

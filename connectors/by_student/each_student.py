@@ -110,7 +110,8 @@ class EachStudent:
             sample = self._about_one.check_one(number)
             if sample.row is not None:
                 return sample
-        return self._about_one.check_one(numbers[-1])
+        # Several students without a record are not a whole answer without rows.
+        return replace(self._about_one.check_one(numbers[-1]), whole=False)
 
     def _check_owner(self, answer: Snapshot, owned: AbstractSet[str]) -> Snapshot:
         """Return an answer. Raise SourceGarbled where it is about another student."""

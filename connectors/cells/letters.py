@@ -201,8 +201,14 @@ class Letters:
 _HIGH = re.compile(r"[^\x00-\x7f]+")
 
 
+#: A letter that neither Latin charset has, as in nearly every Chinese text.
+_NOT_LATIN = re.compile("[\u2123-\U0010ffff]")
+
+
 def _mojibake_charset(cell: str) -> str:
     """Return the true charset of a text that was read in a Latin charset; empty where it was read correctly."""
+    if _NOT_LATIN.search(cell):
+        return ""
     for latin in ("cp1252", "latin-1"):
         try:
             raw = cell.encode(latin)

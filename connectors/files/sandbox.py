@@ -281,7 +281,8 @@ def _memory_error(limits: SandboxLimits, file: FileDescription) -> SourceGarbled
 
 
 def _crash_error(how: str, file: FileDescription) -> SourceGarbled:
-    return SourceGarbled(tr("{name} crashes its reader ({how})", name=file.name, how=how), file.fix_text)
+    what = tr("{name} crashes the program that reads it ({how})", name=file.name, how=how)
+    return SourceGarbled(what, file.fix_text)
 
 
 def be_the_child() -> NoReturn:

@@ -103,7 +103,7 @@ class Refusals:
             return None
         return SourceUnavailable(
             tr(
-                "{source}: {url} cannot answer now, in its own words: {reason}",
+                "{source}: {url} cannot answer now. It reports: {reason}",
                 source=self._source,
                 url=url,
                 reason=self.failure_reason(body),
@@ -188,7 +188,7 @@ class Refusals:
         )
         if status == requests.codes.accepted:
             raise SourceUnavailable(
-                tr("{what}: it accepted the question and has no answer yet", what=what), tr(TRY_LATER)
+                tr("{what}: the system accepted the request but has no answer yet", what=what), tr(TRY_LATER)
             )
         if status == requests.codes.non_authoritative_info:
             raise SourceRefused(
@@ -197,7 +197,7 @@ class Refusals:
             )
         if status == requests.codes.partial_content:
             raise SourceGarbled(
-                tr("{what}: the answer is a part, where the whole was asked for", what=what),
+                tr("{what}: only a part of the answer arrived", what=what),
                 self._exchange.fix(
                     tr(
                         "Check paging and headers: ask for whole pages, and not for a range; have the proxy forward "

@@ -49,19 +49,19 @@ class Settings(HttpSettings):
     @model_validator(mode="after")
     def _proves_something(self) -> Self:
         if "student" in self.optional:
-            raise ValueError(tr('a record needs its student: remove "student" from optional'))
+            raise ValueError(tr('student cannot be optional: remove "student" from optional'))
         if "end_of_pages" in self.proofs and isinstance(self.paging, NoPaging):
             raise ValueError(
                 tr(
-                    "one answer has no visible end, the system may stop at a default of its own: name total or "
+                    "without paging, the system may stop at its own default limit: set total or "
                     'total_header, set paging, or accept proofs = ["second_pass"]'
                 )
             )
         if not self.proofs or ("total" in self.proofs and not (self.total or self.total_header)):
             raise ValueError(
                 tr(
-                    "nothing would show that an answer is whole: name total or total_header, or accept proofs = "
-                    '["second_pass"] or proofs = ["end_of_pages"]'
+                    "these settings cannot prove that an answer is whole: set total or total_header, or accept "
+                    'proofs = ["second_pass"] or proofs = ["end_of_pages"]'
                 )
             )
         return self
@@ -69,7 +69,7 @@ class Settings(HttpSettings):
     @model_validator(mode="after")
     def _has_one_fingerprint(self) -> Self:
         if self.fingerprint and (self.per_student or not isinstance(self.paging, NoPaging)):
-            raise ValueError(tr("a fingerprint is of one answer: leave it out, or ask for everything at once"))
+            raise ValueError(tr("a fingerprint needs one answer with everything: remove fingerprint, or remove paging"))
         return self
 
     @model_validator(mode="after")
@@ -92,7 +92,5 @@ class Settings(HttpSettings):
                 tr("per_student asks about each student: name one or one_url, with {student} for the number")
             )
         elif "one_answer" in self.proofs and not isinstance(self.paging, NoPaging):
-            raise ValueError(
-                tr('a single page is not the whole: leave out paging, or accept proofs = ["end_of_pages"]')
-            )
+            raise ValueError(tr('one page is not the whole answer: remove paging, or accept proofs = ["end_of_pages"]'))
         return self

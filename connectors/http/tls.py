@@ -122,7 +122,7 @@ def _known_ciphers(written: str) -> str:
         if not _selects(word.removeprefix("+")):
             raise ValueError(
                 tr(
-                    'OpenSSL on this machine has no cipher "{word}" of TLS 1.2 or older: for its ciphers, run '
+                    'OpenSSL on this machine has no cipher "{word}" for TLS 1.2 or older: to list its ciphers, run '
                     "`openssl ciphers -v`",
                     word=word,
                 )
@@ -130,7 +130,7 @@ def _known_ciphers(written: str) -> str:
     if written.strip() and not _selects(f"{written}:{_NEVER}"):
         raise ValueError(
             tr(
-                'it leaves no cipher, or it is not in OpenSSL\'s form: write one such as "AES128-SHA" or '
+                'no cipher is left, or this is not in OpenSSL\'s form: write one such as "AES128-SHA" or '
                 '"DEFAULT:@SECLEVEL=1"'
             )
         )
@@ -223,7 +223,7 @@ def refuse_what_no_driver_does(written: str, limits: TlsLimits, *, thick: bool) 
     else:
         why = tr("the driver {driver} has no setting for it; remove the key", driver=driver)
     if why:
-        raise ValueError(tr("no effect of {keys} here: {why}", keys=tr(" and ").join(keys), why=why))
+        raise ValueError(tr("{keys} cannot take effect here: {why}", keys=tr(" and ").join(keys), why=why))
 
 
 #: The texts of TLS libraries and databases → the error, what the server did, and the fix. What differs from source to

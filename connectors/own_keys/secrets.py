@@ -11,6 +11,7 @@ def reveal(secret: Secret, source: str) -> str:
         return secret.reveal()
     except SecretUnusable as error:
         raise SourceRefused(
-            tr("{source} cannot be asked: {error}", source=source, error=error),
-            tr("Then run: clearance check {source}.", source=source.split(maxsplit=1)[0]),
+            tr("{source} cannot be queried: {error}", source=source, error=error),
+            tr("run clearance check {source}.", source=source.split(maxsplit=1)[0]),
+            has_fix=True,
         ) from None

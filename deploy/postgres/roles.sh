@@ -1,6 +1,6 @@
 #!/bin/bash
-# Creates the database's roles, each with the password of its address in the folder of secrets. The image of PostgreSQL
-# runs it once, with an empty database. On a server without containers: sudo -u postgres SECRETS=/folder ./roles.sh
+# Creates the database's roles, each with the password of its address in the folder of secrets. A role that exists gets
+# that password. The image of PostgreSQL runs it once, with an empty database. On a server without containers: sudo -u postgres SECRETS=/folder ./roles.sh
 set -eu
 secrets=${SECRETS:-/run/secrets}
 
@@ -13,7 +13,8 @@ for name in owner sync portal students operator desk; do
     *[!A-Za-z0-9]* | "") echo "$secrets/${name}_db: write a password of letters and digits." >&2; exit 1 ;;
   esac
   psql --quiet --set ON_ERROR_STOP=1 --dbname postgres <<SQL
-CREATE ROLE clearance_$name LOGIN PASSWORD '$password';
+SELECT 'CREATE ROLE clearance_$name' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'clearance_$name') \gexec
+ALTER ROLE clearance_$name LOGIN PASSWORD '$password';
 SQL
 done
 psql --quiet --set ON_ERROR_STOP=1 --dbname postgres <<SQL

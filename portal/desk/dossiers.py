@@ -15,6 +15,7 @@ from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.cards import HistoryLine, StepLine
 from portal.present.reasons import ObligationLine
+from status_db import doubts
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, Decision, Obligation, StepKind, Verdict
 from status_db.queries.dossier import Dossier, SourceFinding
@@ -198,15 +199,18 @@ def _source(reader: ReaderContext, source_row: SourceFinding) -> DossierSource:
         sentence="" if record.obligations else reasons.plain(language, record.reason),
         owed=reasons.owed(language, record.obligations, reader.now),
         total=language.money(amount) if amount is not None and several else "",
-        doubt=language.listed(_doubt(language, why) for why in record.doubt.split("; ") if why),
+        doubt=language.listed(_doubt(language, why, cell) for why, cell in doubts.parts_of(record.doubt)),
         as_of=as_of,
         since=language.moment(source_row.since, reader.now) if source_row.since else "",
         run=source_row.run,
     )
 
 
-def _doubt(language: Language, why: str) -> str:
-    """Return why a record is in doubt. Known codes become a sentence with their key; other reasons stay as they are."""
+def _doubt(language: Language, why: str, cell: str) -> str:
+    """Return why a record is in doubt: a text about its rows, or a match hint with its key. Others stay as they are."""
+    if why in admin_labels.DOUBT_TEXTS:
+        text = admin_labels.DOUBT_TEXTS[why]
+        return language.gettext(text, cell=cell.strip("'")) if cell else language.gettext(text)
     code, _, key = why.partition(" ")
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 

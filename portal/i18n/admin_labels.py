@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from portal.i18n.labels import N_
+from status_db import doubts
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.pending_changes import ChangeKind
@@ -74,6 +75,16 @@ HINT: Mapping[str, str] = {
 
 #: Why a source's record about a student is in doubt, besides the hints of a key.
 DOUBT: Mapping[str, str] = {**HINT, "moved": N_("原未结事项现记在未匹配的号码下")}
+
+#: The same for doubts about the rows themselves: stored text → what the page shows.
+DOUBT_TEXTS: Mapping[str, str] = {
+    doubts.NO_AMOUNT: N_("有一行没有金额"),
+    doubts.BOTH_REDUCE: N_("两行相同，各减一次会重复扣减"),
+    doubts.SHARED_REFERENCE: N_("两行不同，编号却相同，而设置规定编号不重复"),
+    doubts.UNSETTLED: N_("读取期间该学生的数据有变动、缺失或前后矛盾"),
+    doubts.UNREADABLE_AMOUNT: N_("金额“%(cell)s”无法识别"),
+    doubts.UNKNOWN_WORD: N_("设置中没有状态“%(cell)s”"),
+}
 
 ACTS: Mapping[str, str] = {
     Act.READ: N_("查看"),

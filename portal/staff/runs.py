@@ -88,7 +88,7 @@ class VoteLine:
     """One vote on a run."""
 
     who: str
-    says: str
+    vote: str
     at: str
     reason: str
 
@@ -108,7 +108,7 @@ class RequestLine:
     """One request about a run, and its state."""
 
     who: str
-    says: str
+    vote: str
     at: str
     reason: str
     outcome: str
@@ -327,7 +327,7 @@ def _missing_approvals(context: Context, found: RunView, votes: Sequence[Approva
 def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
     return VoteLine(
         who=vote.author,
-        says=labels.say(language, admin_labels.SAYS, vote.kind),
+        vote=labels.say(language, admin_labels.SAYS, vote.kind),
         at=language.moment(vote.at, now),
         reason=vote.reason,
     )
@@ -359,7 +359,7 @@ def _request_state_text(language: Language, found: RunView, asked: Asked, now: d
             outcome, tone = _NOTED, "good"
     return RequestLine(
         who=asked.account,
-        says=labels.say(language, admin_labels.SAYS, asked.vote or ""),
+        vote=labels.say(language, admin_labels.SAYS, asked.vote or ""),
         at=language.moment(asked.at, now),
         reason=asked.reason,
         outcome=language.gettext(outcome),

@@ -89,6 +89,7 @@ class SourceLine:
     usual: str
     few: bool
     held: int
+    not_done: int
     unknown: int
     unmatched_keys: int
     next: str
@@ -115,7 +116,9 @@ def health_of(view: SourceView, now: datetime, pause: Pause | None = None) -> He
         return SILENT
     if view.stale(now):
         return STALE
-    return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
+    # After a revert, the newest run is well although the pulls before it have failed.
+    failed = view.attempts.failed is not None or (view.last_run is not None and view.last_run.state in _FAILED)
+    return FAILING if failed else WELL
 
 
 async def sources_page(context: SignedIn) -> Response:
@@ -193,6 +196,7 @@ def _source(context: Context, view: SourceView, pause: Pause | None, request: Re
         usual=usual,
         few=rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
         held=view.held,
+        not_done=view.not_done,
         unknown=view.unknown,
         unmatched_keys=view.unmatched_keys,
         next=""

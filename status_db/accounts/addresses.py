@@ -4,12 +4,12 @@ The owner enters them on the own-account page, or an administrator does. They ar
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, insert, select, update
 
-from config.tables.notify import is_mail_address
+from config.tables.notify import is_allowed_mail, is_mail_address
 from foundation.translation import tr
 from status_db import tables
 from status_db.accounts import changes
@@ -46,8 +46,10 @@ class Addresses:
     In a process with the ledger's key, a row with a wrong seal does not count.
     """
 
-    def __init__(self, desk: Engine | DeskStore) -> None:
+    def __init__(self, desk: Engine | DeskStore, domains: Sequence[str] = ()) -> None:
+        """A mail address is accepted in one of these domains; in any if there is none."""
         self._desk = store.of(desk)
+        self._domains = tuple(domains)
 
     def of(self, account: str) -> NotifyAddresses:
         """Return the addresses of an account; empty ones if it has none."""
@@ -75,7 +77,7 @@ class Addresses:
         """
         name, table = normalise_account(account), tables.account_address
         entered = {key: text.strip() for key, text in wanted.items()}
-        _refuse_wrong(entered)
+        _refuse_wrong(entered, self._domains)
         own = table.c.account == name
         with self._desk.writing() as entry:
             if changes.existing(entry.connection, name).student is not None:
@@ -101,11 +103,21 @@ class Addresses:
         return after, changed
 
 
-def _refuse_wrong(entered: Mapping[str, str]) -> None:
+def _refuse_wrong(entered: Mapping[str, str], domains: Sequence[str]) -> None:
     mail = entered.get("mail", "")
     if mail and (len(mail) > _LONGEST_MAIL or not is_mail_address(mail)):
         raise AccountRefused(
             AccountCode.ADDRESS, tr("this is not a mail address. Write one such as wang@example.edu.cn, and no name.")
+        )
+    if mail and not is_allowed_mail(mail, domains):
+        raise AccountRefused(
+            AccountCode.MAIL_DOMAIN,
+            tr(
+                "{mail} is outside of {domains}, so notifications are not sent there. Enter an address of the "
+                "institution, or add the domain to mail_domains in [notify].",
+                mail=mail,
+                domains=", ".join(domains),
+            ),
         )
     for key in ("wecom", "dingtalk"):
         if (text := entered.get(key, "")) and not _ID.fullmatch(text):

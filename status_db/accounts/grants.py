@@ -41,6 +41,8 @@ class AccountCode(StrEnum):
     SCOPE = "scope"
     #: A notification's address that cannot be one.
     ADDRESS = "address"
+    #: A mail address outside of the domains that mail is sent to.
+    MAIL_DOMAIN = "mail_domain"
     #: No account could manage any more.
     LAST_MANAGER = "last_manager"
 

@@ -22,6 +22,7 @@ from status_db.model import RunState
 from status_db.outbox.run_notices import RunNotices
 from status_db.store.clock import time_there
 from status_db.store.engine import reading, writing
+from status_db.stored_counts import RunCounts
 
 #: A recheck lasts seconds or minutes. The process of one that is this old and still under way has ended.
 _RECHECK_ENDS_WITHIN = timedelta(hours=1)
@@ -250,8 +251,8 @@ class Runs:
             self._hold(connection, source, number, owner, lease_for)
         return Lease(self._cohort, source, number, owner)
 
-    def kept_snapshot(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return a suspended run's plan digest and snapshot; None when it is no longer kept.
+    def kept_snapshot(self, number: int) -> tuple[bytes, bytes, RunCounts] | None:
+        """Return a suspended run's plan digest, snapshot and counts; None when it is no longer kept.
 
         Raises LedgerRefused when they are not the ones it was suspended with.
         """
@@ -271,7 +272,8 @@ class Runs:
                         number=number,
                     )
                 )
-            return row.digest, row.snapshot
+            counts = select(tables.run.c.counts).where(tables.run.c.run == number)
+            return row.digest, row.snapshot, RunCounts.from_stored(connection.execute(counts).scalar())
 
     def _close(self, connection: Connection, lease: Lease, ending: RunEnding, pull: Pull | None = None) -> None:
         if lease.student is None:
@@ -305,6 +307,7 @@ class Runs:
             raise LeaseLost(lease.source, lease.run)
         # An approved answer is of an earlier time, and a revert has none: neither shows that the source is back.
         asked_now = bool(ending.fault or ending.proofs or ending.counts.not_pulled) and not ending.counts.approved
+        asked_now = asked_now and ending.counts.reverts is None
         if self._notices is not None and lease.student is None and asked_now:
             self._notices.ended(connection, self._cohort, lease.source, ending.state, ending.fault, ending.at)
 

@@ -3,7 +3,7 @@
 Each query is one method and returns frozen values; the current time is passed in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from status_db.effective.step_status import (
 )
 from status_db.effective.visible import Visibility, everything, inside
 from status_db.failed_runs import failed_runs
-from status_db.failing import ANSWERED, attempts
+from status_db.failing import attempts, is_answer
 from status_db.model import (
     RENUMBERED,
     ROSTER,
@@ -160,8 +160,10 @@ class Reader:
             }
             under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
             # A source whose newest run was answered has not failed since.
-            failed = {s: failed_runs(connection, cohort, s) for s, r in last.items() if r.state not in ANSWERED}
+            asked = [s for s, r in last.items() if not is_answer(r.state, r.fault, r.counts.reverts)]
+            failed = {s: failed_runs(connection, cohort, s) for s in asked}
             running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
+            without_row = self._without_row(connection, cohort, states)
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
         configured = cohort in self._settings.cohort_keys()
         roster = (self._settings.of_cohort(cohort) if configured else self._settings).roster
@@ -170,7 +172,10 @@ class Reader:
         connection_of[ROSTER] = roster.weaker_connection
         return tuple(
             replace(
-                _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name)),
+                self._counted(
+                    _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name)),
+                    without_row.get(name, 0),
+                ),
                 weaker_proofs=weaker.get(name, ()),
                 weaker_connection=connection_of[name],
                 running=running.get(name),
@@ -178,6 +183,26 @@ class Reader:
             )
             for name, (step, title) in named.items()
         )
+
+    def _counted(self, view: SourceView, without_row: int) -> SourceView:
+        """Return the view with the students that its office has not recorded as done apart from those held there."""
+        source = self._settings.source.get(view.source)
+        if source is None or source.means != "status":
+            return view
+        return replace(view, held=0, not_done=view.held + without_row)
+
+    def _without_row(self, connection: Connection, cohort: str, states: Mapping[str, Row[Any]]) -> dict[str, int]:
+        """Return, for each source that lists only students that are done, how many students it does not list."""
+        found: dict[str, int] = {}
+        status = tables.status
+        for name, source in self._settings.source.items():
+            state = states.get(name)
+            if source.means != "status" or source.absent_means != "held" or state is None or state.began is None:
+                continue
+            number = select(func.count()).where(status.c.cohort == cohort, status.c.step == source.step)
+            listed = state.held + state.done + state.unknown + state.exempt
+            found[name] = max(0, connection.execute(number).scalar_one() - int(listed))
+        return found
 
     def runs(self, cohort: str, source: str | None = None, limit: int = 50) -> tuple[RunView, ...]:
         """Return the newest runs first."""

@@ -8,9 +8,12 @@ table has this column.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, LargeBinary, Table
+
+from status_db.tables.types import Checked
 
 Values: TypeAlias = tuple[Any, ...]
 
@@ -18,6 +21,9 @@ Seal: TypeAlias = Callable[[Values], bytes]
 
 #: Fewer rows than this do not change a query plan.
 _MANY = 1_000
+
+#: Rows that are converted together.
+_BATCH = 1_000
 
 
 def insert(
@@ -110,32 +116,41 @@ def _bind_rows(
 ) -> Iterable[Values]:
     """Convert values for the driver, where a column's type requires it."""
     dialect = connection.dialect
-    turns: list[tuple[int, Callable[[Any], Any]]] = []
+    turns: list[tuple[int, Checked | None, Callable[[Any], Any]]] = []
     for at, column in enumerate(columns):
         kind = table.c[column].type
         processor = kind.dialect_impl(dialect).bind_processor(dialect)
-        # Both drivers accept bytes; only our own types (Instant, Json, Obligations) need a conversion.
+        # Both drivers accept bytes; only our own types (Instant, Json, Obligations, texts) need a conversion.
         if processor is not None and not isinstance(kind, LargeBinary):
-            turns.append((at, processor))
+            turns.append((at, kind if isinstance(kind, Checked) else None, processor))
     if not turns:
         return rows
     return _turn_values(rows, turns)
 
 
-def _turn_values(rows: Iterable[Values], turns: Sequence[tuple[int, Callable[[Any], Any]]]) -> Iterator[Values]:
-    last: dict[int, tuple[Any, Any]] = {}
-    for row in rows:
-        values = list(row)
-        for at, turn in turns:
-            # Neighbouring rows mostly share their moment: convert it once.
-            value = values[at]
-            known = last.get(at)
-            if known is not None and known[0] is value:
-                values[at] = known[1]
-            else:
-                values[at] = turn(value)
-                last[at] = (value, values[at])
-        yield tuple(values)
+def _turn_values(
+    rows: Iterable[Values], turns: Sequence[tuple[int, Checked | None, Callable[[Any], Any]]]
+) -> Iterator[Values]:
+    """Yield the rows with converted values. Texts are only checked: a batch of them at once, which is much faster."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _BATCH)):
+        columns: list[Sequence[Any]] = list(zip(*batch, strict=True))
+        for at, text, turn in turns:
+            if text is None or not text.accepts_all(columns[at]):
+                columns[at] = _turned(columns[at], turn)
+        yield from zip(*columns, strict=True)
+
+
+def _turned(values: Sequence[Any], turn: Callable[[Any], Any]) -> list[Any]:
+    """Return the converted values. Neighbours that are the same object, such as a moment, are converted once."""
+    found: list[Any] = []
+    last: Any = values[0]
+    converted = turn(last)
+    for value in values:
+        if value is not last:
+            last, converted = value, turn(value)
+        found.append(converted)
+    return found
 
 
 def _with_seals(

@@ -135,6 +135,7 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
     if not create and file is not None:
         event.listen(engine, "do_connect", partial(_require_file, file))
     event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "checkin", _release_memory)
     return engine
 
 
@@ -213,6 +214,9 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_require_file, file))
     event.listen(engine, "connect", _forbid_writing)
+    if at_most is None:
+        # Pages, which have a limit, read the same rows again and again.
+        event.listen(engine, "checkin", _release_memory)
     limit_statements(engine, at_most)
     return engine
 
@@ -225,6 +229,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
+def _release_memory(connection: sqlite3.Connection | None, _record: object) -> None:
+    """Free the pages that a connection has cached; the pool keeps it open, for months in a schedule.
+
+    Each connection would otherwise grow with its database, up to `cache_size`. The file is still in the system's cache.
+    """
+    if connection is not None:
+        connection.execute("PRAGMA shrink_memory").close()
+
+
 def _add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("keys_within", 2, _keys_within, deterministic=True)
 
@@ -235,8 +248,8 @@ def _keys_within(keys: str, among: str | None) -> bool:
 
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-#: They return a value; with an argument they would set one.
-_READ_PRAGMAS = {"query_only", "data_version"}
+#: They return a value, or free memory; with an argument they would set a value.
+_READ_PRAGMAS = {"query_only", "data_version", "shrink_memory"}
 
 
 def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:

@@ -6,7 +6,7 @@ neither accepts half of a surrogate pair. Queries do not raise errors: a text th
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -74,7 +74,7 @@ class _Sought(TypeDecorator[str]):
         return _whole(value).replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
-class _Checked(TypeDecorator[str]):
+class Checked(TypeDecorator[str]):
     """The base of both kinds of text."""
 
     impl: type[TypeEngine[str]] = Text
@@ -85,12 +85,23 @@ class _Checked(TypeDecorator[str]):
         """Refuse text that not every database accepts."""
         return storable(value, self.most) if isinstance(value, str) else value
 
+    def accepts_all(self, values: Sequence[Any]) -> bool:
+        """Return whether all of these texts, None among them, can be stored as they are. False means: try each."""
+        texts = [value for value in values if value is not None]
+        try:
+            together = "".join(texts)
+            if not together.isascii():
+                together.encode()
+        except (TypeError, UnicodeEncodeError):
+            return False
+        return "\0" not in together and (self.most is None or max(map(len, texts), default=0) <= self.most)
+
     def coerce_compared_value(self, op: Operators | None, value: Any) -> TypeEngine[Any]:  # type: ignore[override]  # noqa: ANN401, ARG002 - as SQLAlchemy has it
         """Allow comparison with any text."""
         return _Sought()
 
 
-class Line(_Checked):
+class Line(Checked):
     """A text with a largest number of characters."""
 
     impl = String
@@ -101,7 +112,7 @@ class Line(_Checked):
         self.most = most
 
 
-class Prose(_Checked):
+class Prose(Checked):
     """A text of any length."""
 
     # SQLAlchemy reads this from each class itself.
@@ -135,9 +146,13 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
 
 
+#: Made once: `json.dumps` makes one for each call with such options.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def json_text(value: object) -> str:
     """Return compact JSON; half of a character, which no database stores, is escaped."""
-    return storable_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return storable_json(_JSON.encode(value))
 
 
 class Json(TypeDecorator[Any]):
@@ -207,7 +222,7 @@ class Obligations(TypeDecorator[tuple[Obligation, ...]]):
 
     def process_bind_param(self, value: tuple[Obligation, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Return JSON text; NULL for an empty tuple."""
-        return obligations_to_text(value or ())
+        return obligations_to_text(value) if value else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Obligation, ...]:  # noqa: ARG002
         """Return the obligations."""

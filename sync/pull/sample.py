@@ -35,12 +35,12 @@ def refuse_and_warn(
 ) -> tuple[str, ...]:
     """Return warnings about the rows of a check, each ending with the fix.
 
-    Raises SourceError where a sync would refuse the answer for one of these rows. With `stored`, one of the warnings is
-    that no row is about a roster student.
+    Raises SourceError where a sync would refuse the answer for one of these rows. A whole answer without rows is one of
+    the warnings; with `stored`, that no row is about a roster student is another.
     """
     answer = sample.answer(now)
     if answer is None:
-        return ()
+        return (_no_rows_warning(settings, name),) if sample.whole and sample.row is None else ()
     if name == ROSTER:
         roster.entries(rule_settings.roster_rule(settings), answer)
         return ()
@@ -61,6 +61,29 @@ def refuse_and_warn(
     ):
         raise no_roster_rows(name, len(answer.rows))
     return (*warnings, _no_match_warning(name, len(answer.rows), whole=sample.whole))
+
+
+def _no_rows_warning(settings: Settings, name: str) -> str:
+    """Return the warning about a whole answer without rows: what a sync takes it to mean, and what to check."""
+    if name == ROSTER:
+        return tr(
+            "The source has 0 rows. A roster without rows has no students. Check that this is the right list, and that "
+            "the account can read its rows."
+        )
+    means = tr(_NO_ROWS_MEAN[Verdict(settings.source[name].absent_means)])
+    return tr(
+        "The source has 0 rows. {means} If the office does have such data, check the table or view and its conditions, "
+        "and that the account can read its rows.",
+        means=means,
+    )
+
+
+_NO_ROWS_MEAN = {
+    Verdict.CLEARED: N_("A sync takes this as: no student has an open item here."),
+    Verdict.HELD: N_("A sync takes this as: the step is not yet done for any student."),
+    Verdict.UNKNOWN: N_("A sync takes this as: the data of every student are pending."),
+    Verdict.EXEMPT: N_("A sync takes this as: the step is not required of any student."),
+}
 
 
 def _no_match_warning(name: str, rows: int, *, whole: bool) -> str:

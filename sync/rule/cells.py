@@ -7,6 +7,7 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -85,6 +86,8 @@ def _in_yuan(number: Decimal, unit: Decimal) -> Decimal:
 
 def _visible(text: str) -> str:
     """Return the normalised text (NFKC), without invisible characters and outer blanks."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
     plain = unicodedata.normalize("NFKC", text)
     return "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Cc")).strip()
 
@@ -164,6 +167,8 @@ def _day_of_number(number: Decimal, zone: ZoneInfo, institution_zone: ZoneInfo) 
     raise Unreadable
 
 
+# Many rows have the same due date.
+@lru_cache(maxsize=4096)
 def _day_of_text(text: str, zone: ZoneInfo, institution_zone: ZoneInfo, order: DateOrder) -> date | None:
     if not text or _NO_DAY.fullmatch(text):
         return None

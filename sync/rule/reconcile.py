@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from status_db.doubts import UNSETTLED
 from status_db.model import (
     CLEAR,
     Finding,
@@ -18,7 +19,6 @@ from status_db.model import (
     digest_of,
 )
 from sync.rule.answer import Answer, UnmatchedKey
-from sync.rule.doubts import UNSETTLED
 from sync.rule.records import SourceRule, record_from_rows
 from sync.rule.step import SourcePart, of_source, of_step
 
@@ -221,7 +221,8 @@ def _differing(
             if flags:
                 silent[flags] = finding
         known = person.finding
-        if (finding.verdict, finding.reason, finding.keys) != (known.verdict, known.reason, known.keys):
+        same = finding.verdict is known.verdict and finding.reason is known.reason and finding.keys == known.keys
+        if not same:
             yield person, finding
 
 

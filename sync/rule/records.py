@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connectors.port import Cell, Snapshot, SourceGarbled
 from foundation.translation import tr
+from status_db.doubts import BOTH_REDUCE, NO_AMOUNT, SHARED_REFERENCE, UNKNOWN_WORD, UNREADABLE_AMOUNT
 from status_db.model import LONGEST_DOUBT, Means, Obligation, Reason, Record, Verdict, digest_of
 from sync.rule.cells import DateOrder, Unreadable, amount_in_yuan, day
-from sync.rule.doubts import NO_AMOUNT, REDUCED_TWICE, SHARED_REFERENCE, UNKNOWN_WORD, UNREADABLE_AMOUNT
 
 Rows: TypeAlias = list[tuple[Cell, ...]]
 
@@ -31,7 +32,7 @@ _FEN = Decimal("0.01")
 _BESIDES = {"paid": -1, "waived": -1, "refunded": 1}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceRule:
     """The meaning of one source's rows, from the settings."""
 
@@ -66,9 +67,9 @@ class SourceRule:
     #: The order of dates with the year last.
     date_order: DateOrder = "ymd"
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
-        """Digest of everything that decides the meaning of a row."""
+        """Digest of everything that decides the meaning of a row. It is computed once, and used for every row."""
         return self._digest_with(self.question)
 
     def is_known_as(self, digest: bytes | None) -> bool:
@@ -197,7 +198,7 @@ def _balance_record(rule: SourceRule, fields: Sequence[str], student: str, rows:
         if amount is None:
             doubts.append(NO_AMOUNT)
         elif amount < 0 and counted[_duplicate_key(row)] > 1:
-            doubts.append(REDUCED_TWICE)
+            doubts.append(BOTH_REDUCE)
         if amount is None or amount:
             parts.append(_obligation(rule, cell, amount))
         total += amount or Decimal(0)

@@ -61,8 +61,13 @@ class AnswerRunner:
         with span("decide", source=name):
             return stages.decide(read)
 
-    def carry(self, lease: Lease, stages: Stages[Any], approved: bytes | None = None) -> Outcome:
+    def carry(
+        self, lease: Lease, stages: Stages[Any], approved: bytes | None = None, pulled: RunCounts = NO_COUNTS
+    ) -> Outcome:
         """End a run by what its answer would change; `approved` is the digest of the change that a person approved.
+
+        `pulled` are the counts of the run when it was pulled: an answer that waited is stored without the rows that
+        match no student, and they still count as rows of this run.
 
         Raises as `propose` does.
         """
@@ -70,7 +75,7 @@ class AnswerRunner:
             proposal = self.propose(lease.source, stages)
             granted = approved is not None and approved == proposal.plan.digest
             moved = approved is not None and not granted
-            counts = _run_counts(proposal, stages, granted=granted)
+            counts = _with_rows_of(pulled, _run_counts(proposal, stages, granted=granted))
             try:
                 if proposal.plan.empty:
                     return self.unchanged(lease, proposal, counts)
@@ -175,6 +180,13 @@ def _waits_text(lease: Lease, why: str) -> str:
 def _run_counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> RunCounts:
     warnings = tuple(stages.snapshot.warnings)
     return replace(proposal.counts, approved=granted, warnings=warnings, reasons=tuple(proposal.reasons))
+
+
+def _with_rows_of(pulled: RunCounts, counts: RunCounts) -> RunCounts:
+    """Return the counts with the numbers of rows that were pulled, where those were counted."""
+    if pulled.rows is None:
+        return counts
+    return replace(counts, rows=pulled.rows, staying=pulled.staying, nameless=pulled.nameless)
 
 
 def _proofs(proposal: Proposal) -> list[tuple[str, str]]:

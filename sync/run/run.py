@@ -17,6 +17,7 @@ from config.settings import Settings
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
 from foundation.tracing import span
 from foundation.translation import tr
+from status_db.failing import REVERT_MOVED
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
@@ -230,12 +231,14 @@ class Sync:
         )
         if lease is None:
             return not_waiting
-        digest, packed = kept
+        digest, packed, pulled = kept
         with self._closing(lease), COLLECTOR.paused():
             log = self._log.bind(source=name, run=number)
             log.info("run approved", by=by)
             stages = self._stages(name, snapshot_codec.unpack(packed))
-            outcome = self._run_to_end(lease, lambda: self._applying.carry(lease, stages, approved=digest))
+            outcome = self._run_to_end(
+                lease, lambda: self._applying.carry(lease, stages, approved=digest, pulled=pulled)
+            )
         _log_outcome(log, outcome)
         return outcome
 
@@ -308,7 +311,7 @@ class Sync:
             message = tr(
                 "the marks have moved since this revert was planned, and it would change something else. Plan it again."
             )
-            return self._applying.ended(lease, RunState.SKIPPED, message, fault="moved")
+            return self._applying.ended(lease, RunState.SKIPPED, message, fault=REVERT_MOVED)
 
     def _carry_out(
         self,
@@ -372,8 +375,8 @@ class Sync:
         with reading(self._engine) as connection:
             return (student, *CurrentState(connection, self._cohort).numbers.aliases_of(student))
 
-    def _kept_answer(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return the plan digest of a suspended run, and its answer. Raises LedgerRefused when they were altered."""
+    def _kept_answer(self, number: int) -> tuple[bytes, bytes, RunCounts] | None:
+        """Return a suspended run's plan digest, answer and counts. Raises LedgerRefused for an altered answer."""
         try:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import structlog
 
@@ -14,19 +13,11 @@ from status_db.queries.runs import RunReader
 from status_db.store.engine import StoreError
 
 
-class WaitCode(StrEnum):
-    """Why a slot is left out."""
-
-    PAUSED = "paused"
-    BACKING_OFF = "backing_off"
-    QUARANTINED = "quarantined"
-
-
 @dataclass(frozen=True, slots=True)
 class SlotWait:
     """A slot that is left out, and until when; None until a person resumes the source."""
 
-    code: WaitCode
+    code: AttemptState
     reason: str
     until: datetime | None = None
     failures: int = 0
@@ -45,13 +36,11 @@ class SourceGate:
     def wait(self, cohort: str, source: str, now: datetime) -> SlotWait | None:
         """Return why a cohort's slot of a source is left out at `now`; None if it is served. Raises StoreError."""
         if (pause := self.pauses().get(source)) is not None:
-            return SlotWait(WaitCode.PAUSED, pause.reason)
+            return SlotWait(AttemptState.PAUSED, pause.reason)
         found = attempts(self._runs.failed(cohort, source), self._limits)
         if found.failed is None or not found.waits(now):
             return None
-        quarantined = found.state is AttemptState.QUARANTINED
-        code = WaitCode.QUARANTINED if quarantined else WaitCode.BACKING_OFF
-        return SlotWait(code, found.failed.message, found.not_before, found.failed.count)
+        return SlotWait(found.state, found.failed.message, found.not_before, found.failed.count)
 
     def pauses(self) -> Mapping[str, Pause]:
         """Return the paused sources; those of the last reading while the desk's database does not respond."""

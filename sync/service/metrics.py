@@ -22,7 +22,7 @@ from status_db.store.engine import StoreError
 from status_db.views import SourceView
 
 #: The states of a source, as values of the label `state`: how often it is asked.
-STATES = (*AttemptState, "paused")
+STATES = tuple(AttemptState)
 
 #: The name of a backup, which has the time it was made.
 _BACKUP = re.compile(r"clearance-(\d{8}T\d{6})Z")
@@ -112,7 +112,7 @@ def _marks(measured: Measured, now: datetime) -> Iterator[GaugeMetricFamily]:
         labels=(*_OF_SOURCE, "state"),
     )  # fmt: skip
     for cohort, view in views:
-        current = "paused" if view.source in paused else view.attempts.state
+        current = AttemptState.PAUSED if view.source in paused else view.attempts.state
         for state in STATES:
             states.add_metric((cohort, view.source, str(state)), 1 if state == current else 0)
     yield states

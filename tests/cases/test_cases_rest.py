@@ -113,5 +113,5 @@ def test_a_gateway_that_is_busy_leaves_the_source_unavailable_and_the_marks_as_t
         office.befalls = lambda _call: as_json({"code": 50301, "msg": "限流"})
         assert "cannot answer now" in university.run("sync", "fees", code=5)
         office.befalls = lambda _call: Reply(b"[]", 206)
-        assert "the answer is a part" in university.run("sync", "fees", code=1)
+        assert "only a part of the answer arrived" in university.run("sync", "fees", code=1)
     assert university.verdicts() == ["held", *["cleared"] * 4]

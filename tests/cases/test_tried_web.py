@@ -66,7 +66,7 @@ ANSWERS: dict[str, tuple[str | bytes, str]] = {
     "an answer that was cut": (rows(OWES)[:-9], "1: It may have been cut off"),
     "a list as text": (
         json.dumps({"data": {"total": 1, "rows": json.dumps([OWES])}}),
-        '1: has its list at "data.rows" as a text of JSON',
+        '1: has at "data.rows" a text that contains JSON',
     ),
     "gzip that no header names": (
         gzip.compress(rows(OWES).encode()),

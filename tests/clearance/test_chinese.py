@@ -109,7 +109,7 @@ def test_the_help_shows_every_text_to_its_end(university_of_three: Small) -> Non
     assert "<开关>" in ended.out
 
 
-def test_a_source_that_fails_says_since_when_and_why(university_of_three: Small) -> None:
+def test_a_source_that_fails_states_since_when_and_why(university_of_three: Small) -> None:
     university_of_three.change("SELECT reader, amount, title FROM fines", "SELECT reader, amount, title FROM fine")
     assert _ended(university_of_three, "sync", "fines").code == 1
     shown = _both(_ended(university_of_three, "sources"))

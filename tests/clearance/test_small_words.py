@@ -26,7 +26,7 @@ def test_the_head_of_a_student_without_a_class_has_no_comma_for_it(university_of
 
 def test_a_total_that_is_not_a_whole_number_is_named_as_such(university_of_three: Small) -> None:
     university_of_three.loans_text('{"total": 1.5, "rows": []}')
-    assert 'reports a total at "total" that is not whole' in university_of_three.run("sync", "loans", code=1)
+    assert 'has a total at "total" that is not a whole number' in university_of_three.run("sync", "loans", code=1)
 
 
 NOTE = "请各学院于5月30日前核对，联系电话 66661234 转 801"

@@ -163,7 +163,7 @@ def test_without_a_desk_one_process_serves_all_pages(university_of_three: Small)
 
 
 @linux_only
-def test_what_does_not_end_in_time_is_killed_and_the_exit_code_says_so(university_of_three: Small) -> None:
+def test_what_does_not_end_in_time_is_killed_and_the_exit_code_states_so(university_of_three: Small) -> None:
     up = Up(university_of_three, "--stop-within", "1")
     up.wait_until_whole()
     everybody = family(up.process.pid)
@@ -212,7 +212,7 @@ class TestAServiceManager:
     """systemd's part is played by a socket: that is all of it that a process sees."""
 
     @pytest.mark.parametrize("words", [["schedule"], ["serve", "pages"], ["serve", "desk"], ["serve"], ["up"]])
-    def test_is_told_when_it_serves_that_it_lives_and_that_it_stops(
+    def test_is_notified_when_it_serves_that_it_lives_and_that_it_stops(
         self, university_of_three: Small, tmp_path: Path, words: list[str]
     ) -> None:
         ports = [] if words == ["schedule"] else ["--port", str(free_port())]

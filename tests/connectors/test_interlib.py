@@ -139,7 +139,7 @@ def test_both_totals_are_reported(library: Openlib) -> None:
 
 def test_an_interface_that_reports_no_total_is_read_to_the_end_of_its_pages(library: Openlib) -> None:
     library.total = ""
-    with pytest.raises(SourceGarbled, match="reports no total"):
+    with pytest.raises(SourceGarbled, match="has no total"):
         ask(library).pull()
     snapshot = ask(library, total="", proofs=["end_of_pages"]).pull()
     assert len(snapshot.rows) == 4

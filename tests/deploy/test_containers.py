@@ -1,12 +1,17 @@
 """The image and the compose file: each command, key, secret and volume that they name is there."""
 
+import os
 import re
+import secrets
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import URL, create_engine
+from sqlalchemy import text as text_of
+from sqlalchemy.pool import NullPool
 
 from clearance.settings_file import load_settings
 from config.processes import Process, missing
@@ -83,3 +88,43 @@ def test_the_roles_are_those_that_the_program_grants_rights() -> None:
         ["bash", str(script)], env={"SECRETS": str(ROOT), "PATH": "/usr/bin:/bin"}, check=False, capture_output=True
     )
     assert said.returncode != 0, "without secrets it makes nothing"
+
+
+def test_the_script_of_roles_can_run_again_with_other_passwords(postgres_server: URL, tmp_path: Path) -> None:
+    mark = f"again{secrets.token_hex(4)}"
+    text = (ROOT / "deploy" / "postgres" / "roles.sh").read_text(encoding="utf-8")
+    script = tmp_path / "roles.sh"
+    # The roles belong to the whole server, so these have names of their own.
+    script.write_text(text.replace("clearance", mark), encoding="utf-8")
+    names = ("owner", "sync", "portal", "students", "operator", "desk")
+    where = postgres_server
+    host = where.host or str(where.query.get("host", ""))
+    environ = {
+        "SECRETS": str(tmp_path), "PATH": os.environ["PATH"], "PGHOST": host,
+        "PGPORT": str(where.port or 5432),
+        "PGUSER": where.username or "", "PGPASSWORD": where.password or "",
+    }  # fmt: skip
+    server = create_engine(where, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    try:
+        for password in ("first1", "second2"):
+            for name in names:
+                (tmp_path / f"{name}_db").write_text(f"postgresql+psycopg://{mark}_{name}:{password}@db/{mark}\n")
+            subprocess.run(["bash", script], env=environ, check=True, capture_output=True, text=True)
+            with server.connect() as connection:
+                found = connection.execute(
+                    text_of(
+                        "SELECT count(*), count(*) FILTER (WHERE rolcanlogin) FROM pg_roles WHERE rolname LIKE :name"
+                    ),
+                    {"name": f"{mark}%"},
+                ).one()
+                owner = connection.execute(
+                    text_of("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :name"), {"name": mark}
+                ).scalar()
+            assert tuple(found) == (6, 6)
+            assert owner == f"{mark}_owner"
+    finally:
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {mark}")
+            for name in names:
+                connection.exec_driver_sql(f"DROP ROLE IF EXISTS {mark}_{name}")
+        server.dispose()

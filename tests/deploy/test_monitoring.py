@@ -74,7 +74,7 @@ def test_every_alert_has_a_case_that_fires_it_and_one_that_does_not() -> None:
     assert fired == {(rule["alert"], fires) for rule in alerts() for fires in (True, False)}
 
 
-def test_every_alert_says_what_to_do() -> None:
+def test_every_alert_states_what_to_do() -> None:
     for rule in alerts():
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"].keys() == {"summary", "description"}

@@ -190,6 +190,25 @@ def test_systemd_finds_no_fault_in_them(installed: Path) -> None:
 
 
 @needs_systemd
+def test_systemd_makes_every_user_in_an_empty_root(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    file = UNITS / "clearance.sysusers.conf"
+    ended = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", "-"],
+        input=file.read_text(encoding="utf-8"), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "not a valid" not in ended.stderr
+    made = {line.split(":")[0] for line in (tmp_path / "etc" / "passwd").read_text(encoding="utf-8").splitlines()}
+    assert made == {"clearance-sync", "clearance-pages", "clearance-desk", "clearance-owner"}
+
+
+def test_the_one_service_starts_after_those_in_whose_place_it_runs() -> None:
+    unit = (UNITS / "clearance-up.service").read_text(encoding="utf-8")
+    (conflicts,), (after,) = (re.findall(rf"^{key}=(.+)$", unit, re.MULTILINE) for key in ("Conflicts", "After"))
+    assert set(conflicts.split()) <= set(after.split())
+
+
+@needs_systemd
 def test_systemd_notices_a_wrong_key(installed: Path) -> None:
     file = installed / "clearance-pages.service"
     file.write_text(file.read_text(encoding="utf-8") + "\n[Service]\nWatchDogSecs=1\n", encoding="utf-8")

@@ -516,7 +516,7 @@ def test_a_form_that_no_page_of_ours_has_sent_is_refused(visits: Visits, line: L
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.instead_of_a_form], ids=str)
-def test_what_is_no_form_is_refused_without_what_stands_in_its_place(visits: Visits, line: Line) -> None:
+def test_what_is_no_form_is_refused_without_what_is_in_its_place(visits: Visits, line: Line) -> None:
     answer = visits.ask(visits.browser(None, line.door), line, address(line, objects_of(line)[-1]))
     assert answer.status_code in (400, 401, 403, 404), f"{line}: {answer.status_code}"
 

@@ -38,7 +38,7 @@ class TestTheStudent:
         assert "总馆一楼" in page
         assert "5月30日" in page
 
-    def test_it_says_as_of_when_and_when_it_will_follow(self, signed_in: SignedIn) -> None:
+    def test_it_states_as_of_when_and_when_it_will_follow(self, signed_in: SignedIn) -> None:
         page = signed_in(LIN.number).get("/").text
         assert "数据截至 5月25日 08:0" in page
         assert "办理后约 15 分钟更新" in page
@@ -53,7 +53,7 @@ class TestTheStudent:
         assert "按学籍信息，本环节无需办理" in page
         assert page.index("校计财处") < page.index("宿管中心")
 
-    def test_a_page_says_once_that_there_is_no_need_to_go_anywhere(self, signed_in: SignedIn) -> None:
+    def test_a_page_states_once_that_there_is_no_need_to_go_anywhere(self, signed_in: SignedIn) -> None:
         page = signed_in(SUN.number).get("/").text
         assert page.count("无需前往") == 1
         assert "未到此步（前面还有 1 项）" in page
@@ -66,7 +66,7 @@ class TestTheStudent:
         assert "等待学院终审" in page
         assert "待终审" in page
 
-    def test_what_a_person_decided_says_so_with_their_words(self, university: World, signed_in: SignedIn) -> None:
+    def test_what_a_person_decided_states_so_with_their_words(self, university: World, signed_in: SignedIn) -> None:
         wish = DecisionRequest(
             LIN.number, "library", Verdict.CLEARED, "现场归还", words="已在总馆还清", note="internal"
         )
@@ -323,7 +323,7 @@ class TestEveryAnswer:
             assert answer.status_code == 200
             assert "immutable" in answer.headers["cache-control"]
 
-    def test_a_page_that_is_not_there_says_so_kindly(self, signed_in: SignedIn) -> None:
+    def test_a_page_that_is_not_there_states_so_kindly(self, signed_in: SignedIn) -> None:
         answer = signed_in("dean").get("/nowhere")
         assert answer.status_code == 404
         assert "页面不存在" in answer.text
@@ -338,7 +338,7 @@ class TestHealth:
     def test_it_answers_while_both_databases_do(self, client: TestClient) -> None:
         assert client.get("/healthz").json() == {"ok": True, "marks": True, "desk": True}
 
-    def test_it_says_when_one_does_not(self, university: World, client: TestClient) -> None:
+    def test_it_states_when_one_does_not(self, university: World, client: TestClient) -> None:
         with university.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE cohort RENAME TO gone")
         answer = client.get("/healthz")

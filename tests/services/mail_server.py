@@ -30,7 +30,9 @@ class MailServer:
         #: The answers to the next mails, one each; then they are accepted.
         self.answers: list[str] = []
         self.port = free_port()
-        self._user, self._password = user, password
+        self._user = user
+        #: The right password; it can be changed.
+        self.password = password
         context: ssl.SSLContext | None = None if tls == "none" else server_context(shown, as_usual)
         more: dict[str, Any] = {"ssl_context": context} if tls == "implicit" else {}
         if tls == "starttls":
@@ -51,7 +53,7 @@ class MailServer:
         return [mail for mail in self.mails if mail["To"] == address]
 
     def _authenticate(self, _server: object, _session: object, _envelope: object, _how: str, given: Any) -> AuthResult:
-        right = (given.login, given.password) == (self._user.encode(), self._password.encode())
+        right = (given.login, given.password) == (self._user.encode(), self.password.encode())
         return AuthResult(success=right, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - as the library calls it

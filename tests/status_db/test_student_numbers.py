@@ -113,6 +113,12 @@ def test_what_cannot_mean_a_student_is_not(cell: object, student: str) -> None:
     assert not may_mean(cell, student)
 
 
+@given(st.text("0A1Zz", min_size=1, max_size=8), st.text("0A1Z", min_size=1, max_size=8))
+def test_a_plain_number_compares_with_another_as_any_key_does(cell: str, student: str) -> None:
+    """The comparison without the search is right: with a blank around it, the same key is searched for other forms."""
+    assert may_mean(cell, student) == may_mean(f" {cell} ", student)
+
+
 def snapshot(*keys: object, places: list[int] | None = None) -> Snapshot:
     proofs = (Proof(ProofKind.END_REACHED, "here"),)
     return Snapshot(("student", "at"), [(key, at) for at, key in enumerate(keys)], NOW, NOW, proofs, places=places)

@@ -111,11 +111,11 @@ class PageChecks:
         text = value.strip() if isinstance(value, str) else str(value) if isinstance(value, int | Decimal) else ""
         whole, _, fraction = text.partition(".")
         if isinstance(value, bool) or not (whole.isascii() and whole.isdecimal()) or fraction.strip("0"):
-            fault = N_("{named} reports no {what} ({value!r} is there)")
+            fault = N_("{named} has no usable {what}: {value!r} was found")
             if value is MISSING:
-                fault = N_("{named} reports no {what} (nothing is there)")
+                fault = N_("{named} has no {what}")
             elif whole.isdecimal() and fraction.isdecimal():
-                fault = N_("{named} reports a {what} that is not whole ({value!r} is there)")
+                fault = N_("{named} has a {what} that is not a whole number: {value!r}")
             raise SourceGarbled(
                 tr(fault, named=self._named, what=what, value=str(value)[:_SHOWN]),
                 self._settings.fix(tr("Correct {key} in {table}.", key=key, table=self._table), key.partition(".")[0]),
@@ -149,7 +149,7 @@ class PageChecks:
             if key in (None, "", MISSING, AMBIGUOUS) or isinstance(key, dict | list | bool):
                 why = N_('{named}: record {number} has no "{key}" to continue from')
             elif key in reading.keys:
-                why = N_('{named}: record {number} has a "{key}" that came before')
+                why = N_('{named}: record {number} repeats the "{key}" of an earlier record')
             elif _is_before(key, reading.last_key):
                 why = N_('{named}: record {number} has a smaller "{key}" than the one before')
             if why:

@@ -302,17 +302,15 @@ class Pages:
         at, found = self._settings.records, described(answer.body)
         if isinstance(records, str) and records.lstrip()[:1] in ("[", "{"):
             raise SourceGarbled(
-                tr('{named} has its list at "{path}" as a text of JSON, and not as JSON', named=self._named, path=at)
+                tr('{named} has at "{path}" a text that contains JSON, and not a list', named=self._named, path=at)
                 if at
-                else tr(
-                    "{named} has its list as the answer itself as a text of JSON, and not as JSON", named=self._named
-                ),
+                else tr("{named} answered with a text that contains JSON, and not with a list", named=self._named),
                 tr("Many frameworks have a setting for it, or another address. Have the office send the list itself."),
             )
         raise SourceGarbled(
             tr('{named} has no list at "{path}" (it has: {found})', named=self._named, path=at, found=found)
             if at
-            else tr("{named} has no list as the answer itself (it has: {found})", named=self._named, found=found),
+            else tr("{named} did not answer with a list (it has: {found})", named=self._named, found=found),
             self._settings.fix(
                 tr(
                     "Correct records in {table}; where the system writes a list of one as the bare record, add "

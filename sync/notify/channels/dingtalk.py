@@ -1,6 +1,6 @@
 """DingTalk's 钉钉 group robot. With a secret, the address carries a timestamp and a signature over it.
 
-As its document of custom robots says: the signature is the HMAC-SHA256 of "timestamp\\nsecret" with the secret as its
+By its document of custom robots: the signature is the HMAC-SHA256 of "timestamp\\nsecret" with the secret as its
 key, in base64; the timestamp is in milliseconds and valid for an hour; 20 messages a minute for each robot.
 """
 

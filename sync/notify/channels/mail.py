@@ -5,18 +5,20 @@ A server that answers 5xx to a recipient (RFC 5321, 4.2.1) will not accept it la
 
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from config.tables.notify import Mail
+from config.tables.notify import Mail, is_allowed_mail
 from config.tables.secrets import SecretUnusable
 from foundation.translation import tr
 from sync.notify.channels.port import DeliveryCode, DeliveryFailed, Message, Recipient, shown
+from sync.notify.channels.smtp import BoundedSmtp, BoundedSmtpSsl, Deadline
 
-#: Seconds for each step of the conversation.
+#: Seconds for each step of the conversation, and for the whole of it.
 _TIMEOUT = 15.0
+_WHOLE = 60.0
 
 #: From here on, an answer is a permanent refusal.
 _PERMANENT = 500
@@ -25,12 +27,30 @@ _PERMANENT = 500
 class MailChannel:
     """Sends mail through one server."""
 
-    def __init__(self, settings: Mail, timeout: float = _TIMEOUT) -> None:
+    def __init__(
+        self, settings: Mail, timeout: float = _TIMEOUT, whole: float = _WHOLE, domains: Sequence[str] = ()
+    ) -> None:
+        """`timeout` bounds each step of a conversation, `whole` all of them, in seconds.
+
+        Mail goes only to these domains; to any if there is none.
+        """
         self._settings = settings
         self._timeout = timeout
+        self._whole = whole
+        self._domains = domains
 
     def send(self, message: Message, recipient: Recipient) -> str:
         """Send one mail."""
+        if not is_allowed_mail(recipient.address, self._domains):
+            raise DeliveryFailed(
+                DeliveryCode.RECIPIENT,
+                tr(
+                    "{address} is outside of {domains}, so nothing was sent. Correct the address, or add its domain to "
+                    "mail_domains in [notify].",
+                    address=recipient.address,
+                    domains=", ".join(self._domains),
+                ),
+            )
         mail = self._mail(message, recipient)
         with self._connected() as server:
             try:
@@ -79,11 +99,12 @@ class MailChannel:
                 tr("{file} is not a file of certificates. Correct authority in [notify.mail].", file=own.authority),
             ) from None
         server: smtplib.SMTP | None = None
+        deadline = Deadline(self._timeout, self._whole)
         try:
             if own.tls == "implicit":
-                server = smtplib.SMTP_SSL(own.host, own.port_used, timeout=self._timeout, context=context)
+                server = BoundedSmtpSsl(own.host, own.port_used, deadline, context=context)
             else:
-                server = smtplib.SMTP(own.host, own.port_used, timeout=self._timeout)
+                server = BoundedSmtp(own.host, own.port_used, deadline)
                 server.starttls(context=context)
             self._sign_in(server)
             yield server
@@ -103,11 +124,11 @@ class MailChannel:
         except smtplib.SMTPResponseException as error:
             raise self._failed(DeliveryCode.REFUSED, _answer(error.smtp_code, error.smtp_error)) from None
         except TimeoutError:
-            raise self._silent() from None
+            raise self._silent(deadline) from None
         except (OSError, smtplib.SMTPException) as error:
-            if isinstance(error, smtplib.SMTPServerDisconnected) and "timed out" in str(error):
+            if deadline.over or (isinstance(error, smtplib.SMTPServerDisconnected) and "timed out" in str(error)):
                 # The library's word for a server that does not greet.
-                raise self._silent() from None
+                raise self._silent(deadline) from None
             why = getattr(error, "strerror", None) or type(error).__name__
             raise self._failed(
                 DeliveryCode.UNREACHABLE, tr("{why}. Check host and port in [notify.mail]", why=why)
@@ -146,7 +167,13 @@ class MailChannel:
         )
         return DeliveryFailed(DeliveryCode.RECIPIENT if final else DeliveryCode.REFUSED, text)
 
-    def _silent(self) -> DeliveryFailed:
+    def _silent(self, deadline: Deadline) -> DeliveryFailed:
+        if deadline.over:
+            why = tr(
+                "the conversation takes longer than {seconds} s. Check host and port in [notify.mail]",
+                seconds=f"{self._whole:g}",
+            )
+            return self._failed(DeliveryCode.SILENT, why)
         why = tr(
             "it did not answer within {seconds} s. Check host and port in [notify.mail]", seconds=f"{self._timeout:g}"
         )

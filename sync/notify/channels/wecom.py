@@ -1,6 +1,6 @@
 """WeCom's 企业微信 group robot: a text of at most 2,048 bytes, which may mention members by their userid.
 
-As its document of message push says: POST …/cgi-bin/webhook/send?key=…, 20 messages a minute for each robot.
+By its document of message push: POST …/cgi-bin/webhook/send?key=…, 20 messages a minute for each robot.
 """
 
 from config.tables.notify import Webhook

@@ -50,7 +50,7 @@ def test_a_test_message_prints_what_the_server_answered(notifying: University, h
     assert notifying.json("notify", "list") == [], "a test is no event"
 
 
-def test_a_test_that_fails_says_why_and_names_no_secret(notifying: University, hook: WebhookServer) -> None:
+def test_a_test_that_fails_states_why_and_names_no_secret(notifying: University, hook: WebhookServer) -> None:
     hook.script.append(HookReply(500, b"out of order"))
     said = notifying.run("notify", "test", "--channel", "webhook", code=1)
     assert "answers HTTP 500: out of order" in said
@@ -60,7 +60,7 @@ def test_a_test_that_fails_says_why_and_names_no_secret(notifying: University, h
     assert (found["answer"], found["failed"]) == ("accepted", "")
 
 
-def test_without_any_channel_the_command_says_how_to_add_one(university: University) -> None:
+def test_without_any_channel_the_command_states_how_to_add_one(university: University) -> None:
     said = university.run("notify", "test", code=1)
     assert "docs/notifications.md" in said
     assert "[notify.mail], [notify.wecom], [notify.dingtalk], [notify.webhook]" in " ".join(said.split())

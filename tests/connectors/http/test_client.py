@@ -235,7 +235,7 @@ def test_a_token_may_be_sent_as_a_parameter_and_is_still_never_shown(monkeypatch
         (202, SourceUnavailable, "has no answer yet"),
         (203, SourceRefused, "a proxy has changed the answer"),
         (204, SourceGarbled, "has no answer to read"),
-        (206, SourceGarbled, "the answer is a part"),
+        (206, SourceGarbled, "only a part of the answer arrived"),
         (226, SourceGarbled, "has no answer to read"),
         (304, SourceGarbled, "has no answer to read"),
     ],

@@ -52,7 +52,7 @@ def test_a_text_that_is_too_long_is_named_and_kept_whole() -> None:
     assert not read(text=" 123 ").too_long, "blanks around it do not count"
 
 
-def test_nobody_says_from_outside_that_a_text_is_too_long() -> None:
+def test_nobody_states_from_outside_that_a_text_is_too_long() -> None:
     assert not read(too_long="x", _too_long="x").too_long
 
 

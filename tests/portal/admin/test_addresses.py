@@ -20,7 +20,7 @@ FORM = {"mail": "wang@example.edu.cn", "wecom": "WangWu", "dingtalk": "0123"}
 @pytest.fixture
 def university(university: World) -> World:
     """A university that notifies a group."""
-    notify = Notify(wecom=Webhook(url=Secret.given("https://robot.example/send")))
+    notify = Notify(wecom=Webhook(url=Secret.given("https://robot.example/send")), mail_domains=["example.edu.cn"])
     university.settings = university.settings.model_copy(update={"notify": notify})
     return university
 
@@ -72,6 +72,17 @@ def test_what_is_no_address_is_refused_with_the_fix_and_nothing_is_stored(
     status, page = post(signed_in("librarian"), "/own/addresses", **FORM | wrong)
     assert status == 422
     assert "请改正后再保存" in page
+    assert Addresses(university.desk).all() == {}
+    assert changes(university) == []
+
+
+def test_an_address_outside_of_the_domains_is_refused_with_its_own_words(
+    university: World, signed_in: SignedIn
+) -> None:
+    for account, path in (("librarian", "/own/addresses"), ("admin", "/accounts/librarian/addresses")):
+        status, page = post(signed_in(account), path, **FORM | {"mail": "wang@private.example"})
+        assert status == 422
+        assert "通知只发到本校的邮箱" in page
     assert Addresses(university.desk).all() == {}
     assert changes(university) == []
 

@@ -184,7 +184,7 @@ def test_in_english_nothing_of_ours_is_chinese(university: World) -> None:
 
 
 class TestMyAccount:
-    def test_tells_what_others_did_and_who(self, university: World) -> None:
+    def test_shows_what_others_did_and_who(self, university: World) -> None:
         with both(university) as (first, second):
             post(first, "librarian", "code")
             post(second, "librarian", "confirm", change=waiting_in(second)[0])
@@ -197,7 +197,7 @@ class TestMyAccount:
         assert "收回权限</strong> · 可办理的操作：查看" in page
         assert page.count("生成一次性密码") == 1, "another's is not shown"
 
-    def test_tells_what_was_done_on_the_command_line(self, university: World) -> None:
+    def test_shows_what_was_done_on_the_command_line(self, university: World) -> None:
         Audit(university.desk).note(
             AuditEvent.GRANTED, account="root", now=university.now, address="command line", of="dean", grants=["read"]
         )
@@ -234,7 +234,7 @@ class TestMyAccount:
                 assert "本设备" in there.get("/own").text
             assert "本设备" in dean.get("/own").text
 
-    def test_tells_a_student_of_a_code_and_a_password_and_of_nobody(self, university: World) -> None:
+    def test_shows_a_student_of_a_code_and_a_password_and_of_nobody(self, university: World) -> None:
         with both(university) as (first, _):
             post(first, LIN.number, "code")
         with browser(university, LIN.number) as made:

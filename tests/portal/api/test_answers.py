@@ -119,7 +119,7 @@ class TestOneStudent:
     def test_a_number_is_found_however_it_is_typed(self, ask: Ask) -> None:
         assert ask("dean", "/students/ ２０１５２００３ ").json()["name"] == QIAN.name
 
-    def test_the_tag_says_whether_it_is_still_so(self, university: World, ask: Ask) -> None:
+    def test_the_tag_states_whether_it_is_still_so(self, university: World, ask: Ask) -> None:
         path = f"/students/{QIAN.number}"
         tag = ask("dean", path).headers["etag"]
         again = ask("dean", path, headers={"If-None-Match": f'"other", W/{tag}'})
@@ -228,7 +228,7 @@ class TestTheOthers:
     def test_cohorts_are_shown(self, ask: Ask) -> None:
         assert ask("nobody", "/cohorts").json() == {"cohorts": [{"cohort": "2019", "name": "2019届", "windows": {}}]}
 
-    def test_the_overview_says_what_the_page_says(self, ask: Ask) -> None:
+    def test_the_overview_states_what_the_page_states(self, ask: Ask) -> None:
         said = ask("dean", "/overview").json()
         library = next(each for each in said["steps"] if each["step"] == "library")
         assert (library["total"], library["settled"], library["by_state"]["held"]) == (5, 4, 1)
@@ -400,7 +400,7 @@ class TestProblems:
         assert nowhere.headers["content-type"] == post.headers["content-type"] == "application/problem+json"
         assert "GET" in post.headers["allow"]
 
-    def test_a_database_that_fails_is_a_503_and_tells_nothing_of_itself(self, university: World, ask: Ask) -> None:
+    def test_a_database_that_fails_is_a_503_and_reveals_nothing_of_itself(self, university: World, ask: Ask) -> None:
         ask("dean", "/cohorts")
         with university.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE student RENAME TO gone")
@@ -408,7 +408,7 @@ class TestProblems:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert "student" not in answer.json()["detail"]
 
-    def test_what_breaks_is_a_problem_and_tells_nothing_of_itself(
+    def test_what_breaks_is_a_problem_and_reveals_nothing_of_itself(
         self, university: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def breaks(*_: object) -> None:

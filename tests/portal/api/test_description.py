@@ -43,7 +43,9 @@ def test_it_names_every_route_with_its_methods(described: dict[str, Any], client
     assert described["openapi"].startswith("3.1")
 
 
-def test_it_says_which_cohorts_steps_and_languages_there_are_here(described: dict[str, Any], university: World) -> None:
+def test_it_states_which_cohorts_steps_and_languages_there_are_here(
+    described: dict[str, Any], university: World
+) -> None:
     parameters = {p["name"]: p["schema"] for p in described["paths"]["/students"]["get"]["parameters"]}
     assert parameters["cohort"]["enum"] == ["2019"]
     assert parameters["step"]["enum"] == [step.key for step in university.settings.step]

@@ -78,7 +78,7 @@ class TestACall:
         serving_of(university).serve(RECHECKS)
         assert owed_by_lin(university) == {"fine"}
 
-    def test_stands_in_the_audit_log_with_token_and_source(self, university: World, call: Call) -> None:
+    def test_appears_in_the_audit_log_with_token_and_source(self, university: World, call: Call) -> None:
         call(student=LIN.number, source="loans")
         (line,) = Audit(university.desk).newest(event=AuditEvent.ASKED_RECHECK)
         assert (line.account, line.student, line.cohort) == ("librarian", LIN.number, COHORT)
@@ -113,7 +113,7 @@ class TestTheSameCall:
         assert call(student=LIN.number, source="loans").json()["new"]
         assert len(asked(university)) == 2
 
-    def test_is_refused_for_a_moment_and_says_for_how_long(self, university: World, call: Call) -> None:
+    def test_is_refused_for_a_moment_and_states_for_how_long(self, university: World, call: Call) -> None:
         call(student=LIN.number, source="loans")
         serving_of(university).serve(RECHECKS)
         university.later(seconds=4)
@@ -135,7 +135,7 @@ class TestTheSameCall:
 
 
 class TestWhoMay:
-    def test_a_token_without_the_permission_is_told_how_to_get_one(self, university: World, call: Call) -> None:
+    def test_a_token_without_the_permission_is_shown_how_to_get_one(self, university: World, call: Call) -> None:
         secret, _ = give_token(university, "librarian")
         refused = call(token=secret, student=LIN.number, source="loans")
         assert refused.status_code == 403

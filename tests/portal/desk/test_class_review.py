@@ -160,7 +160,7 @@ class TestTheClass:
         answer = preview(browser, page, pick=[FORTY[9]])
         assert answer.status_code == 422
 
-    def test_a_review_that_lapsed_says_so(self, ready: World, signed_in: SignedIn) -> None:
+    def test_a_review_that_lapsed_states_so(self, ready: World, signed_in: SignedIn) -> None:
         number = FORTY[4]
         ready.reviews.review(DecisionRequest(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
         ready.decisions.withdraw(number, "college_items", "college", ready.now)
@@ -194,7 +194,7 @@ class TestOneGo:
         assert fields_of(again)["pick"] == [FORTY[3], FORTY[7], FORTY[19]]
         assert all(university.verdict(n, "final_review") is not Verdict.CLEARED for n in (FORTY[3], FORTY[7]))
 
-    def test_without_numbers_it_reviews_alone_and_the_review_that_stands_is_issued_on_later(
+    def test_without_numbers_it_reviews_alone_and_the_review_that_counts_is_issued_on_later(
         self, ready: World, signed_in: SignedIn
     ) -> None:
         browser = signed_in("reviewer")
@@ -301,7 +301,7 @@ class TestWhatIsWrong:
         assert "终审已通过，未发证：已有证书。" in left
         assert name_of(FORTY[5]) in left
 
-    def test_confirmed_twice_the_second_says_that_nothing_was_done(self, ready: World, signed_in: SignedIn) -> None:
+    def test_confirmed_twice_the_second_states_that_nothing_was_done(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         shown = preview(browser, first="A001", pick=FORTY[2:5])
         assert confirm(browser, shown).status_code == 200
@@ -432,7 +432,7 @@ class TestRechecking:
         answer: httpx.Response = browser.post("/desk/classes/recheck", data=fields)
         return answer
 
-    def test_every_source_is_asked_and_the_class_says_when(self, ready: World, signed_in: SignedIn) -> None:
+    def test_every_source_is_asked_and_the_class_states_when(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         assert "正在重新查询" in self.ask(browser).text
         ready.says["loans"] = [row for row in ready.says["loans"] if row["CARD"] != FORTY[0]]
@@ -442,7 +442,7 @@ class TestRechecking:
         assert FORTY[0] in fields_of(page)["pick"]
         assert [line.account for line in lines(ready, AuditEvent.ASKED_RECHECK)] == ["reviewer"]
 
-    def test_it_waits_a_while_before_the_next_and_says_how_long(self, ready: World, signed_in: SignedIn) -> None:
+    def test_it_waits_a_while_before_the_next_and_states_how_long(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
         self.ask(browser)
         assert self.ask(browser).status_code == 200, "one is under way: it is waited for"
@@ -550,7 +550,7 @@ class TestACertificate:
         assert "C000" not in browser.get("/desk/certificates", params={"held": "all"}).text
         assert browser.get("/desk/certificates/sign-off", params=OF_CLASS).status_code == 404
 
-    def test_a_late_comer_is_given_one_when_the_review_stands(self, issued: World, signed_in: SignedIn) -> None:
+    def test_a_late_comer_is_given_one_when_the_review_counts(self, issued: World, signed_in: SignedIn) -> None:
         browser, number = signed_in("reviewer"), FORTY[20]
         path = "/desk/certificates/issue"
         assert "终审未通过" in browser.get(path, params={"student": number}).text

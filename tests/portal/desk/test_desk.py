@@ -154,7 +154,7 @@ class TestQueue:
 
 
 class TestRecord:
-    def test_evidence_stands_as_it_was_read_with_its_run(self, university: World, signed_in: SignedIn) -> None:
+    def test_evidence_is_shown_as_it_was_read_with_its_run(self, university: World, signed_in: SignedIn) -> None:
         page = words_of(signed_in("librarian").get(record(LIN.number)))
         for told in (
             "林小满", LIN.number, LIN.college, LIN.class_name, "本科", LIN.campus, LIN.building,
@@ -178,11 +178,12 @@ class TestRecord:
         line = newest(university, AuditEvent.SAW_STUDENT)
         assert (line.account, line.student, line.detail) == ("librarian", LIN.number, {"step": "library"})
 
-    def test_doubt_is_shown_as_the_office_has_it(self, university: World, signed_in: SignedIn) -> None:
+    def test_a_doubt_is_shown_in_the_language_of_the_page(self, university: World, signed_in: SignedIn) -> None:
         university.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "三块二"}]
         university.run("fines")
         page = words_of(signed_in("librarian").get(record(LIN.number)))
-        assert "数据存疑：the amount '三块二' cannot be read" in page
+        assert "数据存疑：金额“三块二”无法识别" in page
+        assert "cannot be read" not in page
 
     def test_a_decision_that_answered_less_is_shown_with_what_is_new(
         self, university: World, signed_in: SignedIn
@@ -196,7 +197,7 @@ class TestRecord:
         assert "《唐诗选》 B0002 （新）" in page
         assert "《构造地质学》 B0001 （新）" not in page
 
-    def test_a_decision_whose_reason_has_gone_still_counts_and_says_what_it_answered(
+    def test_a_decision_whose_reason_has_gone_still_counts_and_states_what_it_answered(
         self, university: World, signed_in: SignedIn
     ) -> None:
         others = [{**POETRY_LOAN, "BARCODE": f"B1{at}"} for at in range(5)]
@@ -212,7 +213,7 @@ class TestRecord:
         assert "原办理仍有效" in page
         assert "《构造地质学》 B0001" in page
 
-    def test_one_that_agrees_says_nothing_of_it(self, university: World, signed_in: SignedIn) -> None:
+    def test_one_that_agrees_states_nothing_of_it(self, university: World, signed_in: SignedIn) -> None:
         decided(university, LIN.number)
         assert 'id="disagreement"' not in signed_in("librarian").get(record(LIN.number)).text
 
@@ -442,7 +443,7 @@ class TestReviewing:
         decided(university, SUN.number, "college_items")
         return university
 
-    def test_it_may_not_pass_before_everything_is_settled_and_says_what_it_waits_for(
+    def test_it_may_not_pass_before_everything_is_settled_and_states_what_it_waits_for(
         self, university: World, signed_in: SignedIn
     ) -> None:
         browser = signed_in("reviewer")
@@ -486,7 +487,7 @@ class TestReviewing:
         assert "采用过期数据" in page.text
         assert step_of(ready, SUN.number, "final_review").at(ready.now).state is State.CLEARED
 
-    def test_one_that_has_lapsed_says_over_what(self, ready: World, signed_in: SignedIn) -> None:
+    def test_one_that_has_lapsed_states_over_what(self, ready: World, signed_in: SignedIn) -> None:
         send(signed_in("reviewer"), SUN.number, "review", "final_review", verdict="cleared", reason="齐备")
         ready.says["loans"].append({**POETRY_LOAN, "CARD": SUN.number})
         ready.run("loans")
@@ -527,7 +528,7 @@ class TestReviewing:
         )
         assert answer.status_code == 403
 
-    def test_a_day_later_it_stands_when_nothing_has_moved(self, ready: World, signed_in: SignedIn) -> None:
+    def test_a_day_later_it_counts_when_nothing_has_moved(self, ready: World, signed_in: SignedIn) -> None:
         send(signed_in("reviewer"), SUN.number, "review", "final_review", verdict="cleared", reason="齐备")
         ready.now += timedelta(days=1)
         ready.run_all()

@@ -111,7 +111,7 @@ def test_confirming_twice_asks_once(dormitory: World, at_the_desk: Callable[[str
     assert serving_of(dormitory).serve() == 1
 
 
-def test_a_change_too_large_says_that_somebody_must_look(
+def test_a_change_too_large_states_that_somebody_must_look(
     dormitory: World, at_the_desk: Callable[[str], TestClient]
 ) -> None:
     warden = at_the_desk("warden")

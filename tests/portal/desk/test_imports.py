@@ -202,7 +202,7 @@ WRONG = (
 
 
 class TestThePreview:
-    def test_each_row_stands_under_its_kind_with_what_it_says_and_what_stands(
+    def test_each_row_appears_under_its_kind_with_what_it_states_and_what_appears(
         self, university: World, clerk: TestClient
     ) -> None:
         decided(university, QIAN, Verdict.HELD)
@@ -244,7 +244,7 @@ class TestThePreview:
         with browser(university, "second") as other:
             assert other.get(path).status_code == 404
 
-    def test_who_stands_outside_the_scope_is_nobody(self, university: World, clerk: TestClient) -> None:
+    def test_who_is_outside_the_scope_is_nobody(self, university: World, clerk: TestClient) -> None:
         narrow(university, "college", QIAN.college)
         page = brought(clerk, row(LIN), row(QIAN))
         assert "不在办理范围内" in section(page, "wrong")
@@ -277,7 +277,7 @@ class TestConfirming:
         events = [line.event for line in Audit(university.desk).newest(4)]
         assert events[:3] == [AuditEvent.EXPORTED, AuditEvent.IMPORTED, AuditEvent.BROUGHT_SHEET]
 
-    def test_the_audit_log_says_so_in_words(self, university: World, clerk: TestClient) -> None:
+    def test_the_audit_log_states_so_in_words(self, university: World, clerk: TestClient) -> None:
         confirm(clerk, brought(clerk, row(LIN)))
         with browser(university, "auditor") as made:
             log = words(made.get("/audit"))
@@ -311,7 +311,7 @@ class TestConfirming:
         (result,) = sheets(clerk.get("/desk/import/batches/1/result.xlsx"))
         assert str(result[-1][-1]).startswith("已办理，替换原办理：不通过、赔书")
 
-    def test_what_has_moved_since_is_shown_anew_and_nothing_is_entered(
+    def test_what_has_moved_since_is_shown_again_and_nothing_is_entered(
         self, university: World, clerk: TestClient
     ) -> None:
         page = brought(clerk, row(LIN), row(QIAN))
@@ -360,7 +360,7 @@ def undo(made: TestClient, page: httpx.Response, reason: str = "传错了表") -
 
 
 class TestTakingItBack:
-    def test_it_takes_a_reason_and_says_what_became_of_each(self, university: World, clerk: TestClient) -> None:
+    def test_it_takes_a_reason_and_states_what_became_of_each(self, university: World, clerk: TestClient) -> None:
         was = university.verdicts()
         page = confirm(clerk, brought(clerk, row(LIN), row(QIAN, "不通过")))
         refused = undo(clerk, page, " ")
@@ -424,7 +424,7 @@ class TestBringing:
         assert says in page.text
         assert 'type="file"' in page.text
 
-    def test_no_file_and_a_column_that_stands_twice(self, clerk: TestClient) -> None:
+    def test_no_file_and_a_column_that_appears_two_times(self, clerk: TestClient) -> None:
         assert "未选文件" in bring(clerk, b"", "").text
         page = bring(clerk, book([*HEAD, "办理结果"], [*row(LIN), "不通过"]))
         assert "有重复的列名" in page.text

@@ -19,7 +19,7 @@ from portal.desk.graduation.numbers import Uncountable, counted_up, mentioned, p
         "20151001,20151001,20151002",
     ],
 )
-def test_whatever_stands_between_numbers_separates_them(text: str) -> None:
+def test_whatever_is_between_numbers_separates_them(text: str) -> None:
     assert sorted(mentioned(text)) == ["20151001", "20151002"]
 
 
@@ -55,7 +55,7 @@ class TestTwoColumns:
         read = pairs("20151001\t林小满\t\n20151002\t赵一鸣\t0072")
         assert (read.unreadable, read.numbers) == ((1,), {"20151002": "0072"})
 
-    def test_what_stands_twice_is_named_on_either_side(self) -> None:
+    def test_what_appears_two_times_is_named_on_either_side(self) -> None:
         assert pairs("1 A7\n1 A8").duplicates == ("1",)
         assert pairs("1 A7\n2 A7").duplicates == ("A7",)
 
@@ -65,7 +65,7 @@ class TestTwoColumns:
 
 
 class TestCountingUp:
-    def test_noughts_and_what_stands_before_are_kept(self) -> None:
+    def test_noughts_and_what_comes_before_are_kept(self) -> None:
         assert counted_up("毕-0098", ["a", "b", "c"]) == {"a": "毕-0098", "b": "毕-0099", "c": "毕-0100"}
 
     def test_long_numbers_lose_no_digit(self) -> None:

@@ -89,7 +89,7 @@ class TestSheetNumbers:
         codes = [*step_codes(keys).values(), sheet_numbers.EVERY_STEP, sheet_numbers.SLIP]
         assert len(set(codes)) == len(codes)
 
-    def test_it_says_when_for_what_whose_and_which_page(self) -> None:
+    def test_it_states_when_for_what_whose_and_which_page(self) -> None:
         shared = set_number(datetime(2019, 5, 28, 2, 30, tzinfo=UTC), "LIB", "12")
         assert sheet_number(shared, 3) == "0528-0230-LIB-12-3"
 
@@ -114,7 +114,7 @@ class TestOnASheet:
         assert made is not None
         return text_of(paper_pdf.write(made))
 
-    def test_each_page_says_what_it_is_and_as_of_when(self, university: World) -> None:
+    def test_each_page_states_what_it_is_and_as_of_when(self, university: World) -> None:
         pages = self.sheet(university, class_=CLASS, college=COLLEGE).split("山海大学")[1:]
         assert len(pages) == 2
         for at, page in enumerate(pages, start=1):
@@ -130,13 +130,13 @@ class TestOnASheet:
         text = self.sheet(university, class_=CLASS, college=COLLEGE)
         assert set(re.findall(r"^\d{8}$", text, re.MULTILINE)) == {one.number for one in FORTY}
 
-    def test_it_says_what_the_offices_own_step_is_owed(self, university: World) -> None:
+    def test_it_states_what_the_offices_own_step_is_owed(self, university: World) -> None:
         text = self.sheet(university, class_=LIN.class_name, college=LIN.college).replace("\n", "")
         assert "不通过 2 项" in text
         assert "1 册未还（《构造地质学》应还 5月30日）" in text
         assert "滞纳金 3.20 元" in text
 
-    def test_a_long_debt_is_cut_short_and_says_so(self, university: World) -> None:
+    def test_a_long_debt_is_cut_short_and_states_so(self, university: World) -> None:
         university.says["loans"] += [
             {"CARD": LIN.number, "TITLE": f"书名很长的书第{n}卷", "DUE": "2019-05-30", "BARCODE": f"D{n}"}
             for n in range(8)
@@ -317,7 +317,7 @@ class TestForWhom:
         assert "5,850.00 元" in text.replace("\n", "")
 
     @pytest.mark.parametrize("number", [LIN.number, "20990009"])
-    def test_nobody_prints_a_slip_of_who_stands_outside(self, signed_in: SignedIn, number: str) -> None:
+    def test_nobody_prints_a_slip_of_who_is_outside(self, signed_in: SignedIn, number: str) -> None:
         answer = self.printed(signed_in("reviewer"), "/desk/paper/slip.pdf", number=number)
         assert answer.status_code == 404
         assert f"无法打印 {number}" in answer.text
@@ -468,7 +468,7 @@ class TestEntering:
         clerk.open(building=BUILDING)
         assert len(clerk.fields["number"]) == 39
 
-    def test_whatever_is_wrong_all_that_was_typed_stands_there_again(self, university: World, clerk: Clerk) -> None:
+    def test_whatever_is_wrong_all_that_was_typed_appears_there_again(self, university: World, clerk: Clerk) -> None:
         clerk.open(college=COLLEGE, **{"class": CLASS})
         as_opened = clerk.fields
         for changed, said in MISTAKES:
@@ -487,7 +487,7 @@ class TestEntering:
                 assert {name: clerk.fields.get(name, []) for name in sent} == sent
         assert not batches(university).batches()
 
-    def test_a_paste_that_makes_no_sense_stands_there_again(self, clerk: Clerk) -> None:
+    def test_a_paste_that_makes_no_sense_appears_there_again(self, clerk: Clerk) -> None:
         assert entry.NO_NUMBERS in clerk.paste(" ，、\n")
         many = "\n".join(str(20990000 + n) for n in range(201))
         page = clerk.paste(many)
@@ -501,7 +501,7 @@ class TestEntering:
         assert clerk.answer.status_code == 200
         assert page.count("该学号不在离校名单中") == 160
 
-    def test_a_preview_that_no_longer_holds_is_shown_anew(self, university: World, clerk: Clerk) -> None:
+    def test_a_preview_that_no_longer_holds_is_shown_again(self, university: World, clerk: Clerk) -> None:
         clerk.open(college=COLLEGE, **{"class": CLASS})
         clerk.press("preview", **SHEET, done=ALL[:2])
         university.decisions.enter(
@@ -547,7 +547,7 @@ class TestEntering:
         with reading(university.engine) as connection:
             assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 2
 
-    def test_who_stands_outside_is_as_unknown_as_nobody(self, university: World) -> None:
+    def test_who_is_outside_is_as_unknown_as_nobody(self, university: World) -> None:
         own = {"college": (LIN.college,)}
         university.accounts.add(
             "branch", "branch", _HASHED, grants=(Grant(Act.DECIDE, "library", own),), now=university.now
@@ -585,5 +585,5 @@ class TestEntering:
         assert clerk.answer is not None
         assert clerk.answer.status_code == 400
 
-    def test_a_class_that_is_done_says_so(self, university: World, clerk: Clerk) -> None:
+    def test_a_class_that_is_done_states_so(self, university: World, clerk: Clerk) -> None:
         assert "该处没有未办结的学生" in clerk.open(college=QIAN.college, **{"class": QIAN.class_name})

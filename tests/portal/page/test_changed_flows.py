@@ -84,7 +84,7 @@ SETTINGS_OF = {
 
 
 @pytest.mark.parametrize("change", SETTINGS_OF)
-def test_no_page_says_that_a_student_is_clear_and_none_breaks(sqlite_world: World, change: str) -> None:
+def test_no_page_states_that_a_student_is_clear_and_none_breaks(sqlite_world: World, change: str) -> None:
     slip = settle_and_pass(sqlite_world)
     with (
         changed(sqlite_world, SETTINGS_OF[change]) as world,

@@ -51,7 +51,7 @@ def test_hours_are_counted_while_it_is_open(raised: datetime, hours: float, expe
     [(at(6, 16), 2, at(10, 9)), (at(8, 10), 1, at(10, 9)), (at(14, 16), 6, at(15, 16))],
     ids=["over the holidays", "on a holiday", "a Saturday that is worked"],
 )
-def test_holidays_and_days_worked_in_their_place_are_what_the_calendar_says(
+def test_holidays_and_days_worked_in_their_place_are_what_the_calendar_states(
     raised: datetime, hours: float, expected: datetime
 ) -> None:
     assert due(OFFICE, FESTIVAL, raised, timedelta(hours=hours), ZONE) == expected

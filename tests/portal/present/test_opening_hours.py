@@ -92,7 +92,7 @@ def test_the_clock_is_the_institutions_whatever_zone_the_moment_comes_in() -> No
     assert say_door(chinese, OFFICE, ORDINARY, datetime(2019, 6, 4, 23, 59, tzinfo=UTC))[0].endswith("今天 8:00 开放")
 
 
-def test_it_says_tomorrow_or_which_day() -> None:
+def test_it_states_tomorrow_or_which_day() -> None:
     chinese, english = languages.load(["zh", "en"], ZONE).values()
     eve = at(date(2019, 6, 6), 18)
     away = Calendar(holidays=(Days(first=date(2019, 6, 7), last=date(2019, 6, 9)),))

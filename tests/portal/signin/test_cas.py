@@ -119,7 +119,7 @@ def test_a_goal_elsewhere_is_dropped(portal: Open) -> None:
         assert str(page.url) == f"{portal.address}/"
 
 
-def test_the_callback_is_the_public_address_whatever_the_request_says(portal: Open) -> None:
+def test_the_callback_is_the_public_address_whatever_the_request_states(portal: Open) -> None:
     with httpx.Client(trust_env=False) as browser:
         answer = browser.get(
             f"{portal.address}/sign-in/cas", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}

@@ -267,7 +267,7 @@ def test_a_failure_is_the_servers_own_no_in_its_own_words_without_the_ticket(
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
-def test_whatever_it_says_somebody_is_named_or_nobody_comes_in(body: bytes) -> None:
+def test_whatever_it_states_somebody_is_named_or_nobody_comes_in(body: bytes) -> None:
     with pytest.raises((Untrusted, Denied)):
         read_answer(body)
 

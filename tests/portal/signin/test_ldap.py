@@ -118,7 +118,7 @@ class TestTheForm:
             assert enter(browser, ZHAO.number, "our own").status_code == 401
             assert ZHAO.name in enter(browser, ZHAO.number).text
 
-    def test_says_kindly_that_the_directory_is_down(self, tmp_path: Path) -> None:
+    def test_states_kindly_that_the_directory_is_down(self, tmp_path: Path) -> None:
         auth = f'[auth.ldap]\nurl = "ldap://127.0.0.1:9"\nbase = "{BASE}"\n'
         with opened(tmp_path, auth) as portal, portal.browser() as browser:
             assert enter(browser, LIN.number).status_code == 503
@@ -136,7 +136,7 @@ class TestTheDirectory:
             with pytest.raises(TimeoutError):
                 listener.accept()
 
-    def test_tells_the_name_by_an_attribute(self, slapd: Served) -> None:
+    def test_shows_the_name_by_an_attribute(self, slapd: Served) -> None:
         assert asked(slapd, attribute="employeeNumber").name_of("sun", WORD) == SUN.number
         with pytest.raises(SignInRefused) as refused:
             asked(slapd, attribute="employeeNumber").name_of("visitor", WORD)
@@ -180,7 +180,7 @@ class TestTheDirectory:
             with pytest.raises(SignInRefused, match="invalidCredentials"):
                 asked(served, **own | {"bind_password": Secret.given("wrong")}).name_of(LIN.number, WORD)
 
-    def test_that_accepts_and_says_nothing_is_not_waited_for(self, slapd: Served) -> None:
+    def test_that_accepts_and_states_nothing_is_not_waited_for(self, slapd: Served) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             silent = asked(replace(slapd, port=listener.getsockname()[1]), timeout="1 s")
             with pytest.raises(SignInRefused) as refused:

@@ -123,7 +123,7 @@ def test_a_sealed_cookie_that_was_changed_lets_nobody_in(portal: Open) -> None:
         assert httpx.get(back, headers={"cookie": cookie}, trust_env=False).status_code == 400
 
 
-def test_who_says_no_at_the_provider_reads_that_it_did_not_finish(portal: Open) -> None:
+def test_who_declines_at_the_provider_reads_that_it_did_not_finish(portal: Open) -> None:
     with portal.browser() as browser:
         form = browser.get("/sign-in/oidc")
         state = parse_qs(urlsplit(str(form.url)).query)["state"][0]

@@ -20,7 +20,7 @@ def provider() -> Iterator[ScriptedProvider]:
         yield started
 
 
-def test_an_unverified_address_is_shown_by_what_the_provider_says_of_it(provider: ScriptedProvider) -> None:
+def test_an_unverified_address_is_shown_by_what_the_provider_states_of_it(provider: ScriptedProvider) -> None:
     silent = provider.signed(claims(provider, email="lin@example.edu.cn"))
     with pytest.raises(SignInRefused, match=r"lin@example.edu.cn .*set email_without_verified = true"):
         redeemed(provider, silent, claim="email")

@@ -209,7 +209,7 @@ def test_a_new_key_of_the_provider_is_learnt(provider: ScriptedProvider) -> None
         {"authorization_endpoint": 7},
     ],
 )
-def test_a_provider_that_says_strange_things_of_itself_is_not_asked_more(
+def test_a_provider_that_states_strange_things_of_itself_is_not_asked_more(
     provider: ScriptedProvider, said: dict[str, Any]
 ) -> None:
     provider.discovery = said

@@ -243,7 +243,7 @@ class TestWeakPasswords:
     def test_a_chinese_keyboards_full_width_is_the_same_password(self) -> None:
         assert verify_password("ｌａｍｐｅ－ｂｉｒｎｅ－ｔｒｅｐｐｅ", hash_password(NEW))
 
-    def test_in_english_it_says_the_same(self, university: World, codes: Codes, browse: Browse) -> None:
+    def test_in_english_it_states_the_same(self, university: World, codes: Codes, browse: Browse) -> None:
         browser = browse()
         give_code(browser, LIN.number, made(codes, university))
         browser.get("/new-password?lang=en")
@@ -360,7 +360,7 @@ class TestEqualWork:
 
 
 class TestTheAuditLog:
-    def test_it_says_who_came_in_how_and_who_did_not(self, university: World, codes: Codes, browse: Browse) -> None:
+    def test_it_states_who_came_in_how_and_who_did_not(self, university: World, codes: Codes, browse: Browse) -> None:
         browser = browse()
         enter(browser, LIN.number, "wrong-password")
         give_code(browser, LIN.number, made(codes, university))

@@ -44,7 +44,7 @@ _DEFAULTS = {name: Oidc.model_fields[name].get_default() for name in ("second_fa
         ({"acr": ["gold"]}, {"second_factor_acr": ["gold"]}, False),
     ],
 )
-def test_an_id_token_says_it_in_amr_or_acr(
+def test_an_id_token_states_it_in_amr_or_acr(
     claims: Mapping[str, object], settings: dict[str, object], counts: bool
 ) -> None:
     own = Oidc.model_construct(**(_DEFAULTS | settings))
@@ -63,7 +63,7 @@ def test_an_id_token_says_it_in_amr_or_acr(
         ({}, {"second_factor_values": ["mfa"]}, False),
     ],
 )
-def test_a_cas_server_says_it_in_the_attribute_of_the_settings(
+def test_a_cas_server_states_it_in_the_attribute_of_the_settings(
     attributes: Mapping[str, list[str]], settings: dict[str, object], counts: bool
 ) -> None:
     assert (
@@ -124,7 +124,7 @@ Way: TypeAlias = Callable[[Path], AbstractContextManager[tuple[Open, Comes]]]
 
 @pytest.mark.parametrize("way", [by_cas, by_oidc])
 class TestComingByAProvider:
-    def test_ours_is_asked_for_where_the_provider_says_nothing(self, tmp_path: Path, way: Way) -> None:
+    def test_ours_is_asked_for_where_the_provider_states_nothing(self, tmp_path: Path, way: Way) -> None:
         with way(tmp_path) as (portal, comes):
             portal.world.accounts.add("boss", "boss", None, grants=[Grant(Act.MANAGE)], now=portal.world.now)
             page, browser = comes("boss", False)

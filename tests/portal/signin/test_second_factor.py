@@ -242,7 +242,9 @@ class TestShowing:
 
 
 class TestRecovery:
-    def test_a_recovery_code_stands_in_once_and_leads_to_a_new_factor(self, university: World, worker: Worker) -> None:
+    def test_a_recovery_code_replaces_it_once_and_leads_to_a_new_factor(
+        self, university: World, worker: Worker
+    ) -> None:
         out(university)
         first, *_ = has_recovery_codes(university, "admin")
         browser = worker()

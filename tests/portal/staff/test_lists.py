@@ -53,7 +53,7 @@ class TestThePage:
         assert "2 名学生" in page
         assert f'href="/students/{LIN.number}"' in page
 
-    def test_it_says_state_and_number_of_things_but_no_title_and_no_amount(self, signed_in: SignedIn) -> None:
+    def test_it_states_state_and_number_of_things_but_no_title_and_no_amount(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/lists").text
         assert cells(page, LIN.name) == ["✕ 不通过 2 项", "✓ 通过", "○ 未办理", "… 待审核", "⋯ 未到此步"]
         for secret in ("构造地质学", "3.20", "5850", "学费", "B0001", "栋412"):
@@ -118,10 +118,10 @@ class TestThePage:
         assert len({name for leaf in read for name in leaf}) == 125
         assert names(browser.get(Page(page).link("prev")).text) == read[1]
 
-    def test_a_key_that_is_none_begins_anew(self, signed_in: SignedIn) -> None:
+    def test_a_key_that_is_none_begins_again(self, signed_in: SignedIn) -> None:
         assert names(signed_in("dean").get("/lists?after=x").text) == [LIN.name, QIAN.name]
 
-    def test_an_empty_list_says_so_and_leads_on(self, signed_in: SignedIn) -> None:
+    def test_an_empty_list_states_so_and_leads_on(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/lists?text=nobody").text
         assert "没有符合条件的学生" in page
         assert "清除筛选" in page
@@ -150,7 +150,7 @@ class TestExport:
             rows = table(book(browser, query).active)
             assert [row[1] for row in rows[1:]] == shown
 
-    def test_its_head_says_when_what_and_who(self, signed_in: SignedIn) -> None:
+    def test_its_head_states_when_what_and_who(self, signed_in: SignedIn) -> None:
         sheet = book(signed_in("counsellor"), "?step=finance").active
         head = {row[0]: row[1] for row in sheet.iter_rows(min_row=2, max_row=6, values_only=True)}
         assert head["时间"].startswith("2019-05-25 08:")
@@ -165,7 +165,7 @@ class TestExport:
         assert head["范围"] == "图书馆 (全校)"
         assert table(sheet)[0][-1] == "图书馆"
 
-    def test_it_says_state_and_number_of_things_but_no_title_and_no_amount(self, signed_in: SignedIn) -> None:
+    def test_it_states_state_and_number_of_things_but_no_title_and_no_amount(self, signed_in: SignedIn) -> None:
         rows = table(book(signed_in("dean"), "?wanted=all").active)
         by_name = {row[1]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
         assert set(by_name) == {person.name for person in LEAVING}

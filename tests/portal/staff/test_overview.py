@@ -41,7 +41,7 @@ class TestFigures:
         found = totals(signed_in("dean").get("/overview").text)
         assert (found["有不通过"], found["只有未办理"]) == (1, 1)
 
-    def test_the_class_with_the_largest_share_to_do_stands_first(self, signed_in: SignedIn) -> None:
+    def test_the_class_with_the_largest_share_to_do_comes_first(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         rows = table_after(page, "班级")
         assert [row[0] for row in rows[1:]] == ["011151", "021152", "S0216"]
@@ -50,7 +50,7 @@ class TestFigures:
         assert rows[2][-1] == "校计财处 1"
         assert "/lists?college=%E8%B5%84%E6%BA%90%E5%AD%A6%E9%99%A2&amp;class=021152" in page
 
-    def test_of_classes_alike_the_one_that_owes_more_stands_first(self, university: World, signed_in: SignedIn) -> None:
+    def test_of_classes_alike_the_one_that_owes_more_comes_first(self, university: World, signed_in: SignedIn) -> None:
         wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书")
         university.decisions.enter(wish, "librarian", university.now)
         rows = table_after(signed_in("dean").get("/overview").text, "班级")
@@ -77,7 +77,7 @@ class TestFigures:
 
 
 class TestCharts:
-    def test_each_says_the_numbers_of_the_table_beside_it(self, signed_in: SignedIn) -> None:
+    def test_each_states_the_numbers_of_the_table_beside_it(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         steps = table_after(page, "环节")
         order = [labels.STATES[State(key)] for key in ("cleared", "held", "not_done", "pending", "open", "closed")]
@@ -87,7 +87,7 @@ class TestCharts:
             for word, count in zip(order, row[3:9], strict=True):
                 assert int(said.get(f"{row[0]} · {word}", 0)) == int(count), (row[0], word)
 
-    def test_each_has_a_name_a_description_and_no_colour_that_stands_alone(self, signed_in: SignedIn) -> None:
+    def test_each_has_a_name_a_description_and_no_colour_that_is_alone(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         charts = Page(page).all("svg", class_="bars", role="img")
         assert len(charts) == 3
@@ -188,7 +188,7 @@ class TestHints:
             ("2019-05-25", "2019-05-25", ""),
         ],
     )
-    def test_before_and_after_the_window_the_page_says_so(
+    def test_before_and_after_the_window_the_page_states_so(
         self, university: World, signed_in: SignedIn, opens: str, closes: str, said: str
     ) -> None:
         windows = {"undergraduate": {"opens": opens, "closes": closes}}

@@ -166,7 +166,7 @@ class TestThePage:
             text = text.replace(name, "")
         assert not re.findall(r"[\u4e00-\u9fff]+", text)
 
-    def test_it_stands_in_the_head_of_every_page_for_who_reads(self, signed_in: SignedIn) -> None:
+    def test_it_appears_in_the_head_of_every_page_for_who_reads(self, signed_in: SignedIn) -> None:
         for account, there in (("dean", True), ("auditor", True), ("admin", False)):
             page = signed_in(account).get("/accounts" if account == "admin" else "/overview").text
             assert ('href="/report"' in page) is there, account

@@ -36,7 +36,7 @@ def state_of(world: World, run: int) -> RunState:
 
 
 class TestSources:
-    def test_each_says_how_it_does_in_a_word_and_until_when_it_is_fresh(self, signed_in: SignedIn) -> None:
+    def test_each_states_how_it_does_in_a_word_and_until_when_it_is_fresh(self, signed_in: SignedIn) -> None:
         page = signed_in("admin").get("/sources").text
         assert page.count("正常") == 5
         assert "有效期至 5月25日 12:0" in page
@@ -46,7 +46,7 @@ class TestSources:
         assert "5月25日 08:15" in page
         assert "5月26日 00:00" in page
 
-    def test_what_waits_comes_first_and_says_how_few_rows_there_are(
+    def test_what_waits_comes_first_and_states_how_few_rows_there_are(
         self, university: World, signed_in: SignedIn
     ) -> None:
         run = held_back(university)
@@ -113,7 +113,7 @@ class TestTheList:
 
 
 class TestARunThatWaits:
-    def test_it_says_why_whom_it_would_move_and_whom_to_look_up(self, university: World, signed_in: SignedIn) -> None:
+    def test_it_states_why_whom_it_would_move_and_whom_to_look_up(self, university: World, signed_in: SignedIn) -> None:
         run = held_back(university)
         page = signed_in("admin").get(f"/runs/{run}").text
         assert "“不通过”的 30 名学生中，29 名将变为“通过”（限额：10% 与 20 名，取大者）" in page
@@ -124,12 +124,12 @@ class TestARunThatWaits:
         assert "抽查名单" in page
         assert "地学院" in page
 
-    def test_it_says_so_in_english_too(self, university: World, signed_in: SignedIn) -> None:
+    def test_it_states_so_in_english_too(self, university: World, signed_in: SignedIn) -> None:
         run = held_back(university)
         page = signed_in("admin").get(f"/runs/{run}?lang=en").text
         assert "Of 30 students “Not cleared”, 29 would become “Cleared” at once" in page
 
-    def test_who_looked_at_it_stands_in_the_log(self, university: World, signed_in: SignedIn) -> None:
+    def test_who_looked_at_it_appears_in_the_log(self, university: World, signed_in: SignedIn) -> None:
         run = held_back(university)
         signed_in("admin").get(f"/runs/{run}")
         (line,) = Audit(university.desk).newest(event=AuditEvent.SAW_LIST)
@@ -179,7 +179,7 @@ class TestARunThatWaits:
         assert "未执行：本次同步已变动" in page
         assert "批准本次变动" in page, "it can be looked at and approved again"
 
-    def test_an_approval_that_comes_to_another_change_says_so(self, university: World) -> None:
+    def test_an_approval_that_comes_to_another_change_states_so(self, university: World) -> None:
         run = held_back(university)
         university.says["loans"] = [
             {"CARD": f"2015{i:04}", "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": f"B{i}"} for i in range(30)
@@ -248,7 +248,7 @@ class TestARunThatWaits:
 
 
 class TestTheOfficeAndTwoPeople:
-    def test_the_page_tells_what_is_missing_until_nothing_is(self, strict: World) -> None:
+    def test_the_page_shows_what_is_missing_until_nothing_is(self, strict: World) -> None:
         run = held_back(strict)
         with (
             browser(strict, "admin") as admin,

@@ -43,7 +43,7 @@ def test_a_sync_requested_on_the_page_is_run_by_the_scheduler_once(university: W
     assert [line.detail for line in Audit(university.desk).newest(event=AuditEvent.ASKED_SYNC)] == [{"source": "loans"}]
 
 
-def test_a_paused_source_says_by_whom_and_why_and_cannot_be_synced(university: World, signed_in: SignedIn) -> None:
+def test_a_paused_source_states_by_whom_and_why_and_cannot_be_synced(university: World, signed_in: SignedIn) -> None:
     browser = signed_in("admin")
     assert post(browser, "/sources/loans/pause", reason="图书馆搬家") == 303
     shown = card(browser)
@@ -91,7 +91,7 @@ def test_a_quarantined_source_comes_first_with_its_reason(university: World, sig
     assert "已隔离" not in card(browser, "fees")
 
 
-def test_a_run_that_waits_says_whether_the_newest_pull_would_do_the_same(
+def test_a_run_that_waits_states_whether_the_newest_pull_would_do_the_same(
     university: World, signed_in: SignedIn
 ) -> None:
     run = held_back(university)

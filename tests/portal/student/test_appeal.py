@@ -244,7 +244,7 @@ def address(one: Appeal, more: str = "") -> str:
 
 
 class TestTheQueue:
-    def test_it_shows_what_was_seen_then_against_what_stands_now(
+    def test_it_shows_what_was_seen_then_against_what_counts_now(
         self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         book_comes_back(university)
@@ -257,7 +257,7 @@ class TestTheQueue:
         assert "《构造地质学》" not in now
         assert "异议所指的未结事项已不存在" in now
 
-    def test_what_a_person_let_off_is_not_said_to_be_gone(
+    def test_what_a_person_let_off_is_not_reported_as_gone(
         self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         """The library's system still has the book on loan."""
@@ -269,7 +269,7 @@ class TestTheQueue:
         assert "赔书" in page
         assert "已不存在" not in page
 
-    def test_whichever_is_due_first_stands_first_and_what_is_overdue_is_named_so(
+    def test_whichever_is_due_first_comes_first_and_what_is_overdue_is_named_so(
         self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         university.later(days=2)
@@ -299,7 +299,7 @@ class TestTheQueue:
 
 
 class TestAnswering:
-    def test_explained_tells_the_student_who_said_what_and_when(
+    def test_explained_shows_the_student_who_answered_what_and_when(
         self, university: World, visits: Visits, waiting: Appeal
     ) -> None:
         university.later(hours=1)

@@ -191,7 +191,7 @@ class TestTheDoor:
         ("minutes", "said"),
         [(0, "开放中，至 11:30"), (4 * 60, "今天 14:30 开放"), (10 * 60, "5月27日（周一）8:00 开放")],
     )
-    def test_it_says_whether_it_is_open_now_or_when_next(
+    def test_it_states_whether_it_is_open_now_or_when_next(
         self, university: World, signed_in: SignedIn, minutes: int, said: str
     ) -> None:
         # It is a few minutes past eight.

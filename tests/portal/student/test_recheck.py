@@ -133,7 +133,7 @@ class TestAsking:
     def test_who_has_asked_for_nothing_is_led_to_the_own_page(self, signed_in: SignedIn) -> None:
         assert signed_in(LIN.number).get("/recheck").url.path == "/"
 
-    def test_the_page_says_that_it_is_being_asked_and_never_loads_itself(self, signed_in: SignedIn) -> None:
+    def test_the_page_states_that_it_is_being_asked_and_never_loads_itself(self, signed_in: SignedIn) -> None:
         browser = signed_in(LIN.number)
         ask(browser)
         page = browser.get("/")
@@ -227,7 +227,7 @@ class TestWhatCameOfIt:
 
 
 class TestItsLimits:
-    def test_within_the_pause_the_page_says_when_again_and_the_form_is_refused(
+    def test_within_the_pause_the_page_states_when_again_and_the_form_is_refused(
         self, university: World, requests: Requests, signed_in: SignedIn
     ) -> None:
         browser = signed_in(LIN.number)
@@ -256,7 +256,7 @@ class TestItsLimits:
         assert 'action="/recheck"' in browser.get("/").text
         assert ask(browser).status_code == 200
 
-    def test_so_many_times_a_day_and_then_the_page_says_on_which_day_again(
+    def test_so_many_times_a_day_and_then_the_page_states_on_which_day_again(
         self, university: World, requests: Requests, signed_in: SignedIn
     ) -> None:
         browser = signed_in(LIN.number)

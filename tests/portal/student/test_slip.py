@@ -47,7 +47,7 @@ def a_token_of(page: str) -> str:
 
 class TestForWhom:
     @pytest.mark.parametrize("path", ["/slip", "/slip.pdf"])
-    def test_who_is_not_clear_is_sent_to_the_page_that_says_why(self, signed_in: SignedIn, path: str) -> None:
+    def test_who_is_not_clear_is_sent_to_the_page_that_states_why(self, signed_in: SignedIn, path: str) -> None:
         browser = signed_in(LIN.number)
         assert browser.get(path, follow_redirects=False).headers["location"] == "/"
         assert "/slip" not in browser.get("/").text
@@ -77,7 +77,7 @@ class TestForWhom:
         ):
             assert word in page
 
-    def test_its_code_says_the_very_address_beside_it(self, university: World, signed_in: SignedIn) -> None:
+    def test_its_code_states_the_very_address_beside_it(self, university: World, signed_in: SignedIn) -> None:
         pass_everything(university)
         page = signed_in(SUN.number).get("/slip").text
         drawn = segno.make_qr(f"http://testserver{address_on(page)}", error="m").svg_inline(
@@ -224,7 +224,7 @@ class TestTheToken:
         st.integers(0, 2**33),
         st.binary(min_size=8, max_size=8),
     )
-    def test_it_says_what_was_sealed_in_it(self, cohort: str, student: str, made: int, digest: bytes) -> None:
+    def test_it_states_what_was_sealed_in_it(self, cohort: str, student: str, made: int, digest: bytes) -> None:
         slip = clearance_slip.VerifiedSlip(cohort, student, datetime.fromtimestamp(made, UTC), digest)
         assert clearance_slip.unseal(clearance_slip.seal(slip, KEY), KEY) == slip
 

@@ -251,9 +251,7 @@ class TestHelpers:
     @pytest.mark.parametrize(
         ("does", "why"), [("import time; time.sleep(3600)", NotNow), ("pass", HelperLost)], ids=["hangs", "ends"]
     )
-    def test_a_helper_that_stands_still_or_ends_is_replaced(
-        self, does: str, why: type[Exception], started: list[Any]
-    ) -> None:
+    def test_a_helper_that_hangs_or_ends_is_replaced(self, does: str, why: type[Exception], started: list[Any]) -> None:
         apart = Apart((sys.executable, "-c", does), 1, timedelta(seconds=1))
 
         async def ask() -> None:

@@ -99,7 +99,7 @@ def test_the_health_checks_need_no_sign_in(university: World, signed_in: SignedI
     assert browser.get(path).status_code == 200
 
 
-def test_the_server_of_the_metrics_says_what_it_is_told(registry: CollectorRegistry) -> None:
+def test_the_server_of_the_metrics_states_what_it_is_given(registry: CollectorRegistry) -> None:
     answers = {"alive": True, "ready": False}
     server = MetricsServer(
         "127.0.0.1", 0, lambda: registry, alive=lambda: answers["alive"], ready=lambda: answers["ready"]

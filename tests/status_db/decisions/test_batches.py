@@ -124,7 +124,7 @@ class TestWhatARowWouldDo:
         for name in ("阿依古丽·买买提", "阿依古丽•买买提", "阿依古丽．买买提", "阿依古丽 ‧ 买买提"):
             assert kinds(look(ready, batches, row(replace(LIN, name=name)))) == [(RowKind.NEW, None)], name
 
-    def test_who_stands_outside_is_as_unknown_as_nobody(self, ready: World, batches: Batches) -> None:
+    def test_who_is_outside_is_as_unknown_as_nobody(self, ready: World, batches: Batches) -> None:
         inside = ({"college": (QIAN.college,)},)
         preview = look(ready, batches, row(LIN), row(QIAN), scopes=inside)
         assert kinds(preview) == [(RowKind.WRONG, RowFault.NO_SUCH_STUDENT), (RowKind.NEW, None)]

@@ -279,7 +279,7 @@ class TestTheOperatorsRole:
         assert refused(engine, update(tables.approval_vote).values(says="approve"))
         assert refused(engine, update(tables.outbox).values(delivered=manned.world.now))
 
-    def test_it_enters_what_a_student_is_told_with_the_decision(self, manned: Manned) -> None:
+    def test_it_enters_what_a_student_reads_with_the_decision(self, manned: Manned) -> None:
         flips = [Flip("20151001", "library", Verdict.HELD, Verdict.CLEARED, "现场归还")]
         with writing(manned.engine(manned.roles.operator), COHORT) as connection:
             enter_flips(connection, COHORT, flips, manned.world.now, run=None, decision=1)

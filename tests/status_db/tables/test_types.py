@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Column, Engine, String, Text, select, update
 
 from status_db import tables
@@ -10,7 +12,7 @@ from status_db.model import LONGEST_OF_ROSTER, ROSTER, RunState, Verdict
 from status_db.store import bulk
 from status_db.store.engine import StoreError, reading, writing
 from status_db.store.schema_version import Part
-from status_db.tables.types import Line, Prose
+from status_db.tables.types import Line, Prose, TextError, storable
 from tests.cast import LIN
 from tests.world import COHORT, World
 
@@ -51,6 +53,17 @@ def test_a_text_that_is_too_long_or_no_text_is_refused_by_every_column_in_the_sa
             assert said.endswith(f"the limit is {most}. Make it shorter."), column
         assert "contains a NUL" in refused(part, column, "a\0"), column
         assert "half of a character" in refused(part, column, "a\ud800"), column
+
+
+@given(st.lists(st.none() | st.text("a0\0长\ud800", max_size=6), max_size=5))
+def test_texts_that_are_checked_together_are_accepted_exactly_when_each_of_them_is(values: list[str | None]) -> None:
+    each = True
+    for value in values:
+        try:
+            storable(value or "", 4)
+        except TextError:
+            each = False
+    assert Line(4).accepts_all(values) is each
 
 
 def test_what_is_asked_for_may_be_anything_and_finds_nothing(world: World) -> None:

@@ -74,7 +74,7 @@ class TestTryingAgain:
         notified.parts[0].run()
         assert len(notified.hook.calls) == 3, "what was delivered is not sent again"
 
-    def test_after_the_last_try_it_is_given_up_and_said(self, notified: Notified) -> None:
+    def test_after_the_last_try_it_is_given_up_and_reported(self, notified: Notified) -> None:
         notified.hook.script.extend([HookReply(500)] * 50)
         stale(notified)
         for wait in (timedelta(0), *DELAYS, timedelta(days=1), timedelta(days=1)):
@@ -162,7 +162,7 @@ class TestRecipients:
         world.parts[0].run()
         assert server.mails == []
 
-    def test_an_event_that_is_sent_to_nobody_says_so(
+    def test_an_event_that_is_sent_to_nobody_states_so(
         self, status_url: str, tmp_path: Path, hook: WebhookServer
     ) -> None:
         notify = WEBHOOK + "events = []\n"

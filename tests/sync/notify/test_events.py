@@ -106,7 +106,7 @@ class TestSources:
 
 
 class TestRuns:
-    def test_a_suspended_run_says_why_how_many_which_college_where_and_the_command(self, notified: Notified) -> None:
+    def test_a_suspended_run_states_why_how_many_which_college_where_and_the_command(self, notified: Notified) -> None:
         run = suspended(notified)
         notified.deliver()
         notified.deliver()
@@ -138,7 +138,7 @@ class TestRuns:
             world.deliver()
         assert [event["event"] for event in hook.events()] == ["first_answer"]
 
-    def test_an_approval_about_to_lapse_is_said_once(self, notified: Notified) -> None:
+    def test_an_approval_about_to_lapse_is_reported_once(self, notified: Notified) -> None:
         run = suspended(notified)
         notified.deliver()
         notified.later(hours=59)

@@ -1,8 +1,12 @@
 """Mail against real servers: TLS from the start or by STARTTLS, a password, and what a server refuses."""
 
 import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pytest
 
@@ -11,7 +15,7 @@ from config.tables.secrets import Secret
 from sync.notify.channels.mail import MailChannel
 from sync.notify.channels.port import DeliveryCode, DeliveryFailed, EventText, Message, Recipient
 from tests.services.mail_server import MailServer
-from tests.services.tls_office import Certificate, certificate
+from tests.services.tls_office import Certificate, as_usual, certificate, server_context
 
 WANG = Recipient("mail", "wang@example.edu.cn", "wang")
 MESSAGE = Message(
@@ -21,9 +25,9 @@ MESSAGE = Message(
 )
 
 
-def channel(server: MailServer, shown: Certificate, **more: Any) -> MailChannel:
+def channel(server: MailServer, shown: Certificate, domains: Sequence[str] = (), **more: Any) -> MailChannel:
     settings = {"host": "localhost", "port": server.port, "sender": "clearance@example.edu.cn"}
-    return MailChannel(Mail.model_validate({**settings, "authority": shown.authority, **more}))
+    return MailChannel(Mail.model_validate({**settings, "authority": shown.authority, **more}), domains=domains)
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -108,7 +112,88 @@ def test_a_server_that_never_answers_is_given_up_in_time(shown: Certificate) -> 
     assert given_up.value.code is DeliveryCode.SILENT
 
 
-def test_a_server_that_is_not_there_is_said_with_host_and_port(shown: Certificate) -> None:
+class Dripping:
+    """A mail server that sends a greeting without end, one byte at a time, and counts the bytes."""
+
+    def __init__(self, shown: Certificate | None, most: int) -> None:
+        self.sent = 0
+        self._most = most
+        self._context = server_context(shown, as_usual) if shown is not None else None
+        self._over = threading.Event()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        self._listening.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        if self._context is not None:
+            connection = self._context.wrap_socket(connection, server_side=True)
+        with suppress(OSError), connection:
+            while self.sent < self._most and not self._over.wait(0.005):
+                connection.sendall(b"220-wait\r\n"[self.sent % 10 :][:1])
+                self.sent += 1
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_server_that_answers_byte_by_byte_does_not_block_deliveries(shown: Certificate, tls: str) -> None:
+    with Dripping(shown if tls == "implicit" else None, most=4000) as server:
+        own = {"host": "localhost", "port": server.port, "sender": "clearance@example.edu.cn", "tls": tls}
+        channel = MailChannel(Mail.model_validate({**own, "authority": shown.authority}), whole=0.5)
+        with pytest.raises(DeliveryFailed, match=r"the conversation takes longer than 0\.5 s\. Check host") as given_up:
+            channel.send(MESSAGE, WANG)
+    assert given_up.value.code is DeliveryCode.SILENT
+    assert 0 < server.sent < 4000
+
+
+def test_a_server_that_talks_without_end_is_cut_off(shown: Certificate) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sent = []
+
+        def talk() -> None:
+            connection, _ = listening.accept()
+            with suppress(OSError), connection:
+                for _ in range(4000):
+                    connection.sendall(b"220-wait\r\n" * 1000)
+                    sent.append(10_000)
+
+        talking = threading.Thread(target=talk)
+        talking.start()
+        own = {"host": "127.0.0.1", "port": listening.getsockname()[1], "sender": "clearance@example.edu.cn"}
+        with pytest.raises(DeliveryFailed, match="Check host and port"):
+            MailChannel(Mail.model_validate(own)).send(MESSAGE, WANG)
+        talking.join()
+    assert len(sent) < 4000
+
+
+def test_a_mail_larger_than_one_chunk_arrives_whole(shown: Certificate) -> None:
+    lines = tuple(f"{number} 林晓" for number in range(4000))
+    long = Message("1", "很多", (EventText(NotifyEvent.CLASS_DIGEST, "k", "很多", lines),))
+    with MailServer(shown) as server:
+        channel(server, shown).send(long, WANG)
+    assert server.mails[0].get_content().splitlines()[1:] == list(lines)
+
+
+@pytest.mark.parametrize("address", ["wang@gmail.example", "wang@mail.example.edu.cn", "wang@xexample.edu.cn"])
+def test_no_mail_leaves_for_another_domain(shown: Certificate, address: str) -> None:
+    with MailServer(shown) as server:
+        sending = channel(server, shown, domains=["example.edu.cn"])
+        with pytest.raises(DeliveryFailed, match=f"{address} is outside of example.edu.cn") as refused:
+            sending.send(MESSAGE, Recipient("mail", address, "wang"))
+        assert refused.value.final
+        sending.send(MESSAGE, Recipient("mail", "Wang@Example.EDU.cn", "wang"))
+    assert [mail["To"] for mail in server.mails] == ["Wang@Example.EDU.cn"]
+
+
+def test_a_server_that_is_not_there_is_reported_with_host_and_port(shown: Certificate) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     own = {"host": "127.0.0.1", "port": port, "sender": "clearance@example.edu.cn"}

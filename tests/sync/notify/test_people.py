@@ -163,7 +163,7 @@ def raise_and_answer(world: World, appeals: Appeals) -> None:
     appeals.answer(raised.appeal, AppealOutcome.EXPLAINED, "没有还", account="librarian", now=world.now)
 
 
-def test_students_are_told_nothing_by_default(
+def test_students_are_sent_nothing_by_default(
     status_url: str, tmp_path: Path, hook: WebhookServer, server: MailServer, shown: Certificate
 ) -> None:
     with Notified(status_url, tmp_path, hook, notify(server, shown)) as world:

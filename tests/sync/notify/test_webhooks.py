@@ -71,7 +71,7 @@ def test_a_text_for_wecom_has_at_most_2048_bytes(hook: WebhookServer) -> None:
     assert text.startswith("来源 0 不回答\n来源 1 不回答\n")
 
 
-def test_dingtalk_gets_a_text_and_a_signature_as_its_document_says(hook: WebhookServer) -> None:
+def test_dingtalk_gets_a_text_and_a_signature_as_its_document_states(hook: WebhookServer) -> None:
     dingtalk(hook.url).send(MESSAGE, GROUP)
     (call,) = hook.calls
     sent = parse_qs(urlsplit(call.path).query)

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
+from portal.staff.sources import FAILING, health_of
 from status_db.failing import AttemptState
 from status_db.inbox.pauses import Pauses
 from status_db.inbox.requests import RequestOutcome, Requests
@@ -17,6 +18,7 @@ from status_db.queries.runs import RunReader
 from sync.service.gate import SourceGate
 from sync.service.schedule import Schedule
 from tests.cast import LIN
+from tests.sync.run.test_approvals import suspended
 from tests.world import COHORT, SETTINGS, World, season_of, serving_of
 
 EVERY = timedelta(minutes=5)
@@ -98,6 +100,43 @@ def test_a_suspended_answer_is_an_answer(often: Often) -> None:
     newest = often.reader.runs(COHORT, "loans", 1)[0]
     assert newest.state in (RunState.SUSPENDED, RunState.SKIPPED, RunState.APPLIED, RunState.UNCHANGED)
     assert often.is_(AttemptState.REGULAR)
+
+
+def reverted_while_down(often: Often) -> None:
+    """Have the loans fail, and revert an approved run of theirs meanwhile."""
+    often.run_all()
+    often.later(minutes=1)
+    run = suspended(often)
+    assert often.sync.approve(run, "loans", by="admin").state is RunState.APPLIED
+    down(often)
+    often.for_a_while(timedelta(minutes=30))
+    assert often.sync.revert(run, "loans", by="admin").state is RunState.APPLIED
+
+
+def test_a_revert_is_no_answer_so_the_source_still_backs_off(often: Often) -> None:
+    reverted_while_down(often)
+    assert often.is_(AttemptState.BACKING_OFF)
+    before = next(v for v in often.reader.sources(COHORT) if v.source == "loans").attempts
+    assert often.gate.wait(COHORT, "loans", often.now) is not None
+    assert before.failed is not None
+    assert before.failed.count >= 3
+    view = next(v for v in often.reader.sources(COHORT) if v.source == "loans")
+    assert health_of(view, often.now) is FAILING
+    often.fails.clear()
+    often.sync.run("loans", by="a person")
+    assert often.is_(AttemptState.REGULAR)
+
+
+def test_a_revert_that_is_not_carried_out_is_no_answer(often: Often) -> None:
+    often.run_all()
+    often.later(minutes=1)
+    run = suspended(often)
+    assert often.sync.approve(run, "loans", by="admin").state is RunState.APPLIED
+    down(often)
+    often.for_a_while(timedelta(minutes=30))
+    skipped = often.sync.revert(run, "loans", by="admin", checked_digest=b"another")
+    assert (skipped.state, skipped.fault) == (RunState.SKIPPED, "moved")
+    assert often.is_(AttemptState.BACKING_OFF)
 
 
 def test_a_slot_that_is_left_out_is_logged_with_the_reason(often: Often) -> None:
