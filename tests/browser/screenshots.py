@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from clearance.commands.demo import finance_office, use_finance_port
 from clearance.commands.serve import upgrade_both
-from clearance.demo_university.life import add_first_results, announce
+from clearance.demo_university.life import add_first_results, announce, approve_waiting, live
 from clearance.demo_university.people import PASSWORD, make_accounts
 from clearance.services import Program
 from clearance.settings_file import load_settings
@@ -55,6 +55,9 @@ PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
     ("student-dark-english", _OWES, "/", PHONE, {"locale": "en-GB", "color_scheme": "dark"}),
     ("student-collect", _THROUGH, "/", PHONE, _CHINESE),
     ("slip", _THROUGH, "/slip", PHONE, _CHINESE),
+    ("appeal", _OWES, "/appeal?step=library", PHONE, _CHINESE),
+    ("class-teacher", "teacher", "/lists/reminder", DESK, _CHINESE),
+    ("styleguide", "", "/styleguide", DESK, _CHINESE),
     ("overview", "dean", "/overview", DESK, _CHINESE),
     ("days", "dean", "/overview/days", DESK, _CHINESE),
     ("lists", "counsellor", "/lists", DESK, _CHINESE),
@@ -91,10 +94,11 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
                 now += timedelta(days=min(day, 1))
                 with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
                     program.sync.open_cohort()
-                    for name in program.sync.names():
-                        program.sync.run(name, by="schedule")
+                    outcomes = [program.sync.run(name, by="schedule") for name in program.sync.names()]
+                    approve_waiting(program, outcomes)
                     make_accounts(program, add_first_results(program, SEED))
                     announce(program)
+                    live(program, SEED, day)
             now += timedelta(minutes=15)
             with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
                 _lose_the_fines(offices.folder / "library.sqlite")
