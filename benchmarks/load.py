@@ -86,6 +86,7 @@ class Lag:
 def application() -> Starlette:
     """Return the pages and the desk as `clearance serve` has them, and the probe."""
     app = web.both()
+    assert isinstance(app, Starlette)
     app.router.routes.append(Route("/loop-lag", Lag().answer))
     return app
 

@@ -53,7 +53,7 @@ def main(slots: int) -> None:
             world.reader, RunReader(world.reading), (COHORT,), pauses.current, world.clock, world.now,
             {"requests": lambda now: Queue(*requests.queue(now))},
         )  # fmt: skip
-        registry = SyncMetrics(lambda: measured).registry()
+        registry = SyncMetrics(lambda: {"": measured}).registry()
         print(f"{'slots':>6} {'RSS MiB':>9}")
         for slot in range(slots + 1):
             if slot % (slots // 10) == 0:

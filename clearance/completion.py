@@ -3,6 +3,7 @@
 The file is not checked and no database is queried, because the shell waits for the result.
 """
 
+import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from clearance.settings_file import chosen_file
+from clearance.settings_file import INSTITUTION_VARIABLE, INSTITUTIONS_VARIABLE, chosen_file
+from config.institutions import institution_in, institutions_in
 
 
 def cohorts(context: typer.Context, incomplete: str) -> list[str]:
@@ -47,11 +49,24 @@ def _source_names(context: typer.Context) -> Iterable[Any]:
     return table if isinstance(table, dict) else ()
 
 
+def institution_keys(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the keys of the institutions that begin with this text."""
+    named = context.find_root().params.get("institutions") or os.environ.get(INSTITUTIONS_VARIABLE)
+    try:
+        return _matching((one.key for one in institutions_in(Path(named))) if named else (), incomplete)
+    except OSError:
+        return []
+
+
 def _read_settings(context: typer.Context) -> dict[str, Any]:
     """Return the content of the settings file; empty when it cannot be read."""
-    named = context.find_root().params.get("config")
+    options = context.find_root().params
+    named = options.get("config")
+    folder = None if named else options.get("institutions") or os.environ.get(INSTITUTIONS_VARIABLE)
+    key = options.get("institution") or os.environ.get(INSTITUTION_VARIABLE) or ""
+    file = institution_in(Path(folder), key).file if folder else chosen_file(Path(named) if named else None)
     try:
-        return tomllib.loads(chosen_file(Path(named) if named else None).read_text(encoding="utf-8-sig"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return {}
 

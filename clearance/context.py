@@ -6,17 +6,20 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
 from clearance.output import tables
+from clearance.output.code_words import joined
 from clearance.services import Program
 from clearance.settings_file import chosen_file, clock_of, load_settings
+from config.institutions import Institution, institution_in, institutions_in
 from config.load import SettingsError
 from config.processes import Process, missing
+from config.settings import Settings
 from config.tables.plain_text import plain
 from connectors.port import SourceCode, SourceError
 from foundation.refusals import Refused
@@ -56,11 +59,56 @@ class GlobalOptions:
     verbose: bool
     #: Registers a call for the end of the command.
     at_the_end: Callable[[Callable[[], None]], object] = lambda _call: None
+    #: The folder of the institutions, where there are several, and the key of one.
+    institutions: Path | None = None
+    institution: str | None = None
 
     @property
     def file(self) -> Path:
-        """The settings file."""
-        return chosen_file(self.config)
+        """The settings file. Where there are several, a command must name its institution."""
+        one = self.one
+        return chosen_file(self.config) if one is None else one.file
+
+    @property
+    def one(self) -> Institution | None:
+        """The institution of --institution; None where there is a single one."""
+        if self.config is not None and (self.institutions is not None or self.institution is not None):
+            fail(tr("--config is for a single institution: leave it out, or leave out --institution."), USAGE)
+        if self.institutions is None:
+            if self.institution is not None:
+                fail(tr("--institution needs the folder of the institutions: add --institutions FOLDER."), USAGE)
+            return None
+        keys = self.institution_keys()
+        if self.institution in keys:
+            return institution_in(self.institutions, self.institution or "")
+        return _no_such_institution(self.institutions, self.institution, keys)
+
+    def institution_keys(self) -> list[str]:
+        """Return the keys of all institutions in the folder. Raises OSError."""
+        return [one.key for one in institutions_in(self.institutions)] if self.institutions is not None else []
+
+    @property
+    def several(self) -> bool:
+        """Whether the command is about all institutions of a folder."""
+        return self.institutions is not None and self.institution is None and self.config is None
+
+    def words(self) -> list[str]:
+        """Return the options for a process that this command starts for the same settings."""
+        if self.institutions is None or self.config is not None:
+            words = ["--config", str(self.file)]
+        else:
+            words = ["--institutions", str(self.institutions)]
+            words += ["--institution", self.institution] if self.institution else []
+        return [*words, *(["--cohort", self.cohort] if self.cohort else [])]
+
+    def refuse_cohort(self) -> None:
+        """End a command about all institutions that names a cohort, which belongs to one of them."""
+        if self.cohort is not None:
+            fail(tr("--cohort is for one institution: add --institution KEY."), USAGE)
+
+    def of(self, key: str) -> "GlobalOptions":
+        """Return the same options for one institution."""
+        return replace(self, institution=key)
 
     def program(self, process: Process | None = None, *, service: bool = False) -> Program:
         """Load the settings, and return the program. A service writes a log; a command prints its result.
@@ -83,13 +131,17 @@ class GlobalOptions:
         from config.renames import log_former_keys  # noqa: PLC0415 - likewise
         from status_db.desk.key import DeskKey  # noqa: PLC0415 - likewise
 
-        settings = load_settings(self.file)
+        settings = load_settings(self.file, self.one)
         if process is not None and (lines := missing(settings, process)):
             raise SettingsError(self.file, lines)
         quiet = not (service or self.verbose or settings.log.format == "json")
         log = settings.log.model_copy(update={"level": "error"}) if quiet else settings.log
         logs.configure(log, DeskKey(settings.portal.key_file).log_key)
         log_former_keys(settings)
+        return self.programs_of(settings)
+
+    def programs_of(self, settings: Settings) -> tuple[Program, ...]:
+        """Return the program of each cohort that the command is for, with these settings."""
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(
@@ -130,6 +182,23 @@ class ServedCohorts:
     def first(self) -> Program:
         """The first program, for what all cohorts share."""
         return self.programs[0]
+
+
+def _no_such_institution(folder: Path, key: str | None, keys: Sequence[str]) -> NoReturn:
+    known = joined(keys) or tr("none yet")
+    if key is None:
+        fail(tr("There are several institutions: add --institution KEY, with one of {known}.", known=known), USAGE)
+    fail(
+        tr(
+            'There is no institution "{key}" in {folder}. There are: {known}. To add it, write its settings file '
+            "{file}, then run: clearance institutions add {key}",
+            key=key,
+            folder=folder,
+            known=known,
+            file=institution_in(folder, plain(key)).file,
+        ),
+        USAGE,
+    )
 
 
 def chosen(context: typer.Context) -> GlobalOptions:

@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from clearance import failures
-from clearance.completion import cohorts
+from clearance.completion import cohorts, institution_keys
 from clearance.context import USAGE, GlobalOptions
 from clearance.lazy import group
 from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
-from clearance.settings_file import CONFIG_VARIABLE
+from clearance.settings_file import CONFIG_VARIABLE, INSTITUTION_VARIABLE, INSTITUTIONS_VARIABLE
 from foundation.private_files import UMASK
 from foundation.translation import language_of, tr, use_language, wrong_language
 
@@ -73,6 +73,10 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer has options
         raise typer.Exit
 
 
+def _path_in(variable: str) -> Path | None:
+    return Path(found) if (found := os.environ.get(variable)) else None
+
+
 @app.callback()
 def choose(
     context: typer.Context,
@@ -86,6 +90,21 @@ def choose(
         str | None,
         typer.Option("--cohort", help="Use this cohort (default: the first open one).", autocompletion=cohorts),
     ] = None,
+    institutions: Annotated[
+        Path | None,
+        typer.Option(
+            "--institutions",
+            help=f"Use this folder with a settings file for each institution (default: ${INSTITUTIONS_VARIABLE}).",
+        ),
+    ] = None,
+    institution: Annotated[
+        str | None,
+        typer.Option(
+            "--institution",
+            help=f"Use this institution of the folder (default: ${INSTITUTION_VARIABLE}).",
+            autocompletion=institution_keys,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the log.")] = False,  # noqa: FBT002 - as Typer has options
     version: Annotated[  # noqa: ARG001, FBT002 - its callback answers
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
@@ -93,7 +112,10 @@ def choose(
 ) -> None:
     """Store the global options."""
     tables.set_cohort_naming()
-    context.obj = GlobalOptions(config, cohort, verbose, context.call_on_close)
+    if config is None:
+        institutions = institutions or _path_in(INSTITUTIONS_VARIABLE)
+        institution = institution or os.environ.get(INSTITUTION_VARIABLE) or None
+    context.obj = GlobalOptions(config, cohort, verbose, context.call_on_close, institutions, institution)
 
 
 def _add_group(name: str, text: str, places: dict[str, str]) -> None:
@@ -197,6 +219,14 @@ _add_group(
         "create": "tokens:create",
         "list": "tokens:list_tokens",
         "revoke": "tokens:revoke",
+    },
+)
+_add_group(
+    "institutions",
+    "List the institutions of this installation, and add one.",
+    {
+        "list": "institutions:list_institutions",
+        "add": "institutions:add",
     },
 )
 _add_group(

@@ -14,6 +14,8 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel
 
 import connectors
+from clearance.institutions.folder import InstitutionFolder
+from config.institutions import Institution
 from config.load import load
 from config.settings import Settings
 from connectors.port import Connector, Question
@@ -21,6 +23,12 @@ from foundation.shifted_clock import ShiftedClock
 
 #: Names the settings file when the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
+
+#: Name the folder of the institutions and one of them, when the command line does not.
+INSTITUTIONS_VARIABLE, INSTITUTION_VARIABLE = "CLEARANCE_INSTITUTIONS", "CLEARANCE_INSTITUTION"
+
+#: For the processes that a server starts: where it keeps the settings that could be used.
+KEPT_VARIABLE = "CLEARANCE_INSTITUTIONS_KEPT"
 
 
 class _Module(Protocol):
@@ -54,14 +62,21 @@ def schema_of(connector: str) -> type[BaseModel] | None:
     return module.Settings if module else None
 
 
-def load_settings(file: Path) -> Settings:
+def load_settings(file: Path, institution: Institution | None = None) -> Settings:
     """Return the settings of a file, overridden by the environment. Raises SettingsError."""
-    return load(file, schema_of)
+    return load(file, schema_of, institution=institution)
 
 
 def chosen_file(file: Path | None) -> Path:
     """Return the settings file: the one given, the environment's, or the one in this folder."""
     return file or Path(os.environ.get(CONFIG_VARIABLE, "clearance.toml"))
+
+
+def institution_folder(folder: Path | None = None) -> InstitutionFolder | None:
+    """Return the folder of the institutions: the one given, or the environment's; None for a single institution."""
+    named = folder or os.environ.get(INSTITUTIONS_VARIABLE)
+    kept = os.environ.get(KEPT_VARIABLE)
+    return InstitutionFolder(Path(named), schema_of, kept=Path(kept) if kept else None) if named else None
 
 
 def now() -> datetime:

@@ -23,6 +23,10 @@ OF_A_COHORT = (
     # Old names: stored messages of runs suggest them.
     "strangers", "waves",
 )  # fmt: skip
+#: The other commands about one institution. Where there are several, a message names it for these too.
+_OTHERS = (
+    "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule", "serve",
+)  # fmt: skip
 #: One of them as a message suggests it. A command that already names its cohort does not match.
 _COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")
 
@@ -116,11 +120,16 @@ def mistakes(settings: "Settings") -> list[str]:
     return found
 
 
+_OF_AN_INSTITUTION = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT + _OTHERS)}|--cohort)\b)")
+
+
 def naming(settings: "Settings", cohort: str, text: str) -> str:
-    """Return a message in which each suggested command names the cohort, if there are several.
+    """Return a message in which each suggested command names the cohort and the institution, if there are several.
 
     Every message of a run, a command or a page passes through here.
     """
-    if len(settings.cohort) == 1:
-        return text
-    return _COMMAND.sub(f"clearance --cohort {cohort} ", text)
+    if len(settings.cohort) > 1:
+        text = _COMMAND.sub(f"clearance --cohort {cohort} ", text)
+    if settings.key:
+        text = _OF_AN_INSTITUTION.sub(f"clearance --institution {settings.key} ", text)
+    return text

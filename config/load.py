@@ -4,6 +4,7 @@ The variable `CLEARANCE__PORTAL__PORT=9000` sets the key `port` in `[portal]` an
 A connector's own keys are checked by that connector's schema, which the caller passes in.
 """
 
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pydantic import (
     SkipValidation,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -26,7 +28,8 @@ from pydantic_settings import (
 from config import renames
 from config.checks import contradictions
 from config.cohorts import first_roster, split_rosters
-from config.settings import Settings
+from config.institutions import PROCESS_FILE, Institution
+from config.settings import ProcessSettings, Settings
 from config.tables.plain_text import on_one_line, unprintable_in
 from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_the_settings
 from config.tables.sources import Roster, Source
@@ -98,14 +101,25 @@ class _FileAndEnvironment(BaseSettings):
 Schemas = Callable[[str], type[BaseModel] | None]
 
 
-def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    file: Path,
+    schemas: Schemas,
+    environ: Mapping[str, str] | None = None,
+    *,
+    institution: Institution | None = None,
+    text: str | None = None,
+) -> Settings:
     """Return the settings in `file`, overridden by the environment.
 
-    `schemas` returns the schema of a connector's own keys. Raises SettingsError with every mistake found.
+    `schemas` returns the schema of a connector's own keys. For one of several institutions, relative paths start at the
+    folder with its key, and variables have its suffix. With a `text`, this is read in place of the file's. Raises
+    SettingsError with every mistake found.
     """
-    origin = Origin(file.resolve().parent) if environ is None else Origin(file.resolve().parent, environ)
+    origin = Origin(file.resolve().parent, os.environ if environ is None else environ)
+    if institution is not None:
+        origin = replace(origin, folder=institution.folder.resolve(), suffix=institution.suffix)
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig") if text is None else text)
     except FileNotFoundError:
         raise SettingsError(file, [tr("there is no such file: name another with --config FILE")]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -114,7 +128,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
-    raw = _FileAndEnvironment(file=raw, environ=origin.environ).written()
+    raw = _overridden(raw, origin.environ, institution)
 
     if unreadable := [
         tr("{key}: contains {found}, which is not text: remove it", key=key, found=found)
@@ -142,8 +156,57 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += contradictions(settings)
     if mistakes:
         raise SettingsError(file, mistakes)
+    if institution is not None:
+        settings = settings.model_copy(update={"key": institution.key})
     missing = tuple((*_table_and_key(path), why) for path, why in _missing_references(raw, unset))
     return renames.applied(settings.model_copy(update={"unset": missing, "former_keys": tuple(former_keys)}))
+
+
+def _overridden(
+    raw: dict[str, Any], environ: Mapping[str, str], institution: Institution | None = None
+) -> dict[str, Any]:
+    """Return a file's tables, overridden by the environment: by the variables for all, then by those of one."""
+    raw = _FileAndEnvironment(file=raw, environ=environ).written()
+    if institution is None:
+        return raw
+    own = {
+        f"CLEARANCE__{name.removeprefix(institution.prefix)}": value
+        for name, value in environ.items()
+        if name.startswith(institution.prefix)
+    }
+    return _FileAndEnvironment(file=raw, environ=own).written()
+
+
+def load_process(folder: Path, environ: Mapping[str, str] | None = None) -> ProcessSettings:
+    """Return what the institutions in a folder share: `_process.toml` there, overridden by the environment.
+
+    Raises SettingsError.
+    """
+    file, environ = folder / PROCESS_FILE, os.environ if environ is None else environ
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.exists() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            file, [tr("the file could not be read ({error}): save it as UTF-8, readable here", error=error)]
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
+    own = {name for name in ProcessSettings.model_fields if name in _FileAndEnvironment.model_fields}
+    shared = {name: table for name, table in _overridden({}, environ).items() if name in own}
+    for name, table in shared.items():
+        raw[name] = {**raw.get(name, {}), **table}
+    try:
+        return ProcessSettings.model_validate(raw, context=Origin(folder.resolve(), environ))
+    except ValidationError as error:
+        raise SettingsError(file, [_shared_mistake(e, raw) for e in error.errors(include_url=False)]) from None
+
+
+def _shared_mistake(error: ErrorDetails, raw: dict[str, Any]) -> str:
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        return tr(
+            "[{table}]: not shared by institutions: write it in the file of each institution", table=error["loc"][0]
+        )
+    return mistake_text(error, raw)
 
 
 def _missing_references(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:

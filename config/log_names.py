@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from foundation import acting
+
 _KEY_BYTES = 32
 
 #: Digits of a log name: among a million students, the probability that two share one is 0.2 percent.
@@ -21,7 +23,7 @@ _DIGITS = 12
 PERSONAL = frozenset({"student", "students", "number", "numbers", "owner", "reader", "card", "alias", "name", "names"})
 
 #: Fields whose values this program makes itself.
-_OWN = frozenset({"timestamp", "level", "mac", "request_id"})
+_OWN = frozenset({"timestamp", "level", "mac", "request_id", "institution"})
 
 _DIGIT, _LETTERS = "0-9０-９", "A-Za-zＡ-Ｚａ-ｚ"
 _WORD = _DIGIT + _LETTERS
@@ -69,13 +71,22 @@ class _Names:
         return self._cached(self._key, normal(number))
 
 
-_names = _Names(lambda: None)
+_nobodys = _Names(lambda: None)
+#: Institution → its log names; the key is empty where there is only one.
+_by_institution: dict[str, _Names] = {}
 
 
-def use_key(key: Callable[[], bytes | None]) -> None:
-    """Make log names with this key. It is requested when first needed, and again until it exists."""
-    global _names  # noqa: PLW0603 - a process has one log
-    _names = _Names(key)
+def use_key(key: Callable[[], bytes | None], institution: str = "") -> None:
+    """Make log names with this key, for an institution. It is requested when first needed, and again until it exists.
+
+    Without an institution, there is only one.
+    """
+    _by_institution[institution] = _Names(key)
+
+
+def _names() -> _Names:
+    """Return the log names of the institution that this thread or task acts for."""
+    return _by_institution.get(acting.institution(), _nobodys)
 
 
 class StudentNo:
@@ -87,7 +98,7 @@ class StudentNo:
         self._number = number
 
     def __str__(self) -> str:
-        return _names.of(self._number)
+        return _names().of(self._number)
 
     __repr__ = __str__
 
@@ -98,7 +109,7 @@ class StudentNo:
 def without_numbers(text: str) -> str:
     """Return the text without credentials, and with a log name in place of each word that looks like a number."""
     text = _CREDENTIALS.sub("…@", text)
-    return _LOOKS.sub(lambda found: found[0] if found["number"] is None else _names.of(found[0]), text)
+    return _LOOKS.sub(lambda found: found[0] if found["number"] is None else _names().of(found[0]), text)
 
 
 def nameless(value: object, field: str = "") -> object:

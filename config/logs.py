@@ -12,6 +12,7 @@ import structlog
 from config.log_names import nameless, use_key, without_numbers
 from config.settings import Log
 from config.tables.plain_text import json_plain, plain
+from foundation import acting
 
 #: The most calls and characters of a traceback that are logged.
 _MOST_CALLS = 40
@@ -35,6 +36,15 @@ def bounded_traceback(exc_info: _ExcInfo) -> str:
 
 def _write_traceback(out: TextIO, broken: _ExcInfo) -> None:
     out.write("\n" + bounded_traceback(broken))
+
+
+def _name_institution(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Add the institution, where there are several."""
+    if key := acting.institution():
+        event.setdefault("institution", key)
+    return event
 
 
 class _StandardError:
@@ -86,6 +96,7 @@ def configure(log: Log, key: Callable[[], bytes | None] = lambda: None) -> None:
     use_key(key)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _name_institution,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

@@ -1,11 +1,12 @@
 """The settings of the program as one frozen value. `config.load` reads them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
+    model_validator,
 )
 
 from config.tables.base import Table, Zone
@@ -54,10 +55,22 @@ class StatusDb(Table):
     #: The address with which the desk reads the marks and enters decisions, when it has a role of its own. By default
     #: `url`.
     operator_url: DatabaseUrl | None = None
+    #: The PostgreSQL schema of the tables, for several institutions in one database: see
+    #: [several institutions](how-to/several-institutions.md). By default the first one of the role's `search_path`.
+    postgres_schema: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
     #: The folder of `pg_dump`, `pg_restore` and `psql`, for [backups](backup.md). By default those on the PATH.
     postgres_tools: FilePath | None = None
     #: The key that seals the ledger, created when first needed; see [The ledger](running.md#the-ledger).
     ledger_key_file: FilePath = Field(default=Path("ledger.key"), validate_default=True)
+
+    @model_validator(mode="after")
+    def _use_schema(self) -> Self:
+        """Have each URL name the schema, so that no connection is made without it."""
+        if self.postgres_schema is not None:
+            for name in ("url", "desk_url", "portal_url", "operator_url"):
+                if (url := getattr(self, name)) is not None:
+                    self.__dict__[name] = url.in_schema(self.postgres_schema)
+        return self
 
 
 class Log(Table):
@@ -67,6 +80,21 @@ class Log(Table):
     format: Literal["people", "json"] = "people"
     #: The least severity that is written.
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ProcessSettings(Table):
+    """What several institutions on one installation share, in `_process.toml` beside their files."""
+
+    #: Where the pages of all institutions are served.
+    portal: Portal = Portal()
+    #: Where the metrics of all institutions are served.
+    metrics: Metrics = Metrics()
+    #: Where the traces are sent.
+    tracing: Tracing = Tracing()
+    #: The format and the level of the log.
+    log: Log = Log()
+    #: The most connections to PostgreSQL that one process opens for all institutions together.
+    connections: Annotated[int, Field(ge=8)] = 200
 
 
 class Demo(Table):
@@ -102,6 +130,8 @@ class Settings(Table):
     tracing: Tracing = Tracing()
     log: Log = Log()
     demo: Demo = Demo()
+    #: The institution's key where one installation has several, else empty; a file cannot set it.
+    key: Annotated[str, Field(exclude=True, max_length=0)] = ""
     #: Name in the file → stored name, for what `was` renames; a file cannot set it.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
     #: A notice for each former key in the file, see `config.renames`; a file cannot set it.

@@ -1,6 +1,7 @@
 """Metrics of the pages, as Prometheus collects them. Nothing is counted unless `enable` was called.
 
-No label names a person: a route is counted as the address of its pattern, such as /students/{number:name}.
+The label `institution` is empty where there is only one. No label names a person: a route is counted as the address of
+its pattern, such as /students/{number:name}.
 """
 
 import os
@@ -8,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, values
+
+from foundation import acting
 
 #: The workers of a web server write their numbers into files of this folder, and one process adds them up.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -29,15 +32,17 @@ class WebMetrics:
         """Return new metrics in a registry."""
         return cls(
             Counter(
-                "clearance_requests", "Requests answered, by route and status.", ("route", "method", "status"),
+                "clearance_requests", "Requests answered, by route and status.",
+                ("institution", "route", "method", "status"),
                 registry=registry,
             ),
             Histogram(
-                "clearance_request_seconds", "Time to answer a request.", ("route",), buckets=_SECONDS,
+                "clearance_request_seconds", "Time to answer a request.", ("institution", "route"), buckets=_SECONDS,
                 registry=registry,
             ),
             Counter(
-                "clearance_sign_in_failures", "Sign-ins that were refused, by the way of signing in.", ("method",),
+                "clearance_sign_in_failures", "Sign-ins that were refused, by the way of signing in.",
+                ("institution", "method"),
                 registry=registry,
             ),
         )  # fmt: skip
@@ -69,14 +74,16 @@ def enabled() -> bool:
 def count_request(route: str, method: str, status: int, seconds: float) -> None:
     """Count an answered request."""
     for metrics in _enabled:
-        metrics.requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
-        metrics.seconds.labels(route).observe(seconds)
+        metrics.requests.labels(
+            acting.institution(), route, method if method in _METHODS else "other", str(status)
+        ).inc()
+        metrics.seconds.labels(acting.institution(), route).observe(seconds)
 
 
 def count_sign_in_failure(method: str) -> None:
     """Count a refused sign-in."""
     for metrics in _enabled:
-        metrics.sign_in_failures.labels(method).inc()
+        metrics.sign_in_failures.labels(acting.institution(), method).inc()
 
 
 def share_among_workers() -> Path:
@@ -86,6 +93,8 @@ def share_among_workers() -> Path:
     """
     folder = Path(mkdtemp(prefix="clearance-metrics-"))
     os.environ[FOLDER_VARIABLE] = str(folder)
+    # The library chose where numbers are kept when it was imported, and a worker that is forked inherits that.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]  # the library's own
     return folder
 
 

@@ -42,8 +42,12 @@ class MetricsServer:
         *,
         alive: Callable[[], bool] = _yes,
         ready: Callable[[], bool] = _yes,
+        detail: Callable[[], str] = str,
     ) -> None:
-        """Listen. `registry` is called for each reading. Raises MetricsUnusable when the port cannot be used."""
+        """Listen. `registry` is called for each reading, and /readyz ends with `detail`.
+
+        Raises MetricsUnusable when the port cannot be used.
+        """
         answers = {"/livez": alive, "/readyz": ready}
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,7 +60,8 @@ class MetricsServer:
                     self._answer(200, generate_latest(registry()), CONTENT_TYPE_LATEST)
                 elif path in answers:
                     good = answers[path]()
-                    self._answer(200 if good else 503, b"ok\n" if good else b"no\n", "text/plain; charset=utf-8")
+                    said = ("ok\n" if good else "no\n") + (detail() if path == "/readyz" else "")
+                    self._answer(200 if good else 503, said.encode(), "text/plain; charset=utf-8")
                 else:
                     self._answer(404, b"", "text/plain; charset=utf-8")
 

@@ -147,7 +147,7 @@ def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
         lifespan=lifespan,
     )
     # The router would redirect a path with a slash at its end to an address without the prefix.
-    app.router.redirect_slashes = not links.PREFIX
+    app.router.redirect_slashes = not links.prefix()
     app.state.services = services
     app.state.desk = desk
     app.state.arriving = arriving

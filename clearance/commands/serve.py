@@ -1,23 +1,31 @@
 """Commands that keep running, and those that prepare the database."""
 
+import atexit
 import os
+import shutil
 import signal
 import sys
 import threading
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
 from sqlalchemy import make_url
 
 from clearance.commands.paper import nightly
-from clearance.context import ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import GlobalOptions, ServedCohorts, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.institution_programs import institution_folder_of, programs_of
+from clearance.institutions.folder import Institutions
+from clearance.institutions.schedules import Schedules
 from clearance.monitoring.observed import ScheduleMetrics, serve_workers_metrics
 from clearance.notify.assembly import notify_service
 from clearance.output import tables
-from clearance.settings_file import CONFIG_VARIABLE
+from clearance.settings_file import CONFIG_VARIABLE, INSTITUTION_VARIABLE, INSTITUTIONS_VARIABLE, KEPT_VARIABLE
+from config import logs
 from config.load import SettingsError
 from config.processes import Process
 from config.settings import Settings
@@ -62,6 +70,13 @@ def schedule(context: typer.Context) -> None:
     """Query each source on its schedule, until stopped. SIGHUP loads the settings again."""
     stopped, reload = stop_like_ctrl_c(), _reload_on_hangup()
     metrics, manager = ScheduleMetrics(), ServiceManager.of(os.environ)
+    here = chosen(context)
+    if here.several:
+        if not _schedules(here, metrics).run(
+            stopped, reload, manager.ready, manager.alive, manager.stopping, manager.beat
+        ):
+            _leave_at_once()
+        return
 
     def running(loaded: Loaded) -> None:
         manager.ready()
@@ -71,9 +86,30 @@ def schedule(context: typer.Context) -> None:
     if not run_until_stopped(
         lambda: _loaded(context, metrics), stopped, reload, metrics.started, running, manager.stopping
     ):
-        # A run is under way. Its threads would keep the process; the database rolls its transaction back.
-        sys.stderr.flush()
-        os._exit(0)
+        _leave_at_once()
+
+
+def _leave_at_once() -> NoReturn:
+    """End the process while a run is under way: its threads would keep it. The database rolls the run back."""
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _schedules(here: GlobalOptions, metrics: ScheduleMetrics) -> Schedules:
+    """Return the schedules of all institutions. Raises SettingsError."""
+    here.refuse_cohort()
+
+    def load(settings: Settings) -> Loaded:
+        served = programs_of(here, settings, Process.SCHEDULE)
+        loaded = Loaded(settings, _schedule_of(served), served.first.close)
+        metrics.of(loaded, served)
+        return loaded
+
+    def changed(found: Institutions) -> None:
+        logs.configure(found.process.log)
+        metrics.share(found.process, found.usable())
+
+    return Schedules(institution_folder_of(here), load, metrics, changed)
 
 
 def _reload_on_hangup() -> threading.Event:
@@ -137,6 +173,9 @@ def serve(
     """Serve the pages, the desk, or both, until stopped."""
     manager = ServiceManager.of(os.environ)
     here = chosen(context)
+    if here.several:
+        _serve_several(here, what, host, port, manager)
+        return
     program = here.program(_PROCESSES[what], service=True)
     # An error that would end each worker ends the command here, with a message.
     program.look_at_marks(_PROCESSES[what])
@@ -151,8 +190,35 @@ def serve(
     portal = program.settings.portal
     for warning in portal.warnings:
         structlog.get_logger("clearance.portal").warning(warning)
-    os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    serve_workers_metrics(program.settings, _PROCESSES[what])
+    if here.institutions is not None:
+        os.environ[INSTITUTIONS_VARIABLE] = str(here.institutions.resolve())
+        os.environ[INSTITUTION_VARIABLE] = program.settings.key
+    else:
+        for variable in (INSTITUTIONS_VARIABLE, INSTITUTION_VARIABLE):
+            os.environ.pop(variable, None)
+        os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
+    serve_workers_metrics(program.settings.metrics, _PROCESSES[what])
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits, manager)
+
+
+def _serve_several(
+    here: GlobalOptions, what: ServedPart, host: str | None, port: int | None, manager: ServiceManager
+) -> None:
+    """Serve the pages of all institutions. SIGHUP replaces the workers, which read the folder again."""
+    here.refuse_cohort()
+    folder = institution_folder_of(here)
+    os.environ[INSTITUTIONS_VARIABLE] = str(folder.folder.resolve())
+    kept = mkdtemp(prefix="clearance-institutions-")
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    os.environ[KEPT_VARIABLE] = kept
+    folder.kept = Path(kept)
+    found = folder.read()
+    logs.configure(found.process.log)
+    for settings in found.settings.values():
+        for warning in settings.portal.warnings:
+            structlog.get_logger("clearance.portal").warning(warning, institution=settings.key)
+    portal = found.process.portal
+    serve_workers_metrics(found.process.metrics, _PROCESSES[what])
     serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits, manager)
 
 

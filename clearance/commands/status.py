@@ -9,14 +9,12 @@ import typer
 from rich.text import Text
 
 from clearance import completion
-from clearance.commands.runs import show_waiting
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
 from clearance.output.code_words import joined, word
 from clearance.output.step_names import named_with_key, step_name
 from config.settings import Settings
 from foundation.translation import tr
-from status_db.decisions.writer import not_configured
 from status_db.effective_status import StepStatus
 from status_db.model import CLEAR, RunState, normalise_number
 from status_db.views import RunView
@@ -58,6 +56,8 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
     elif found.flow is None:
         tables.OUT.print(tr("on the registrar's list, but not leaving with this cohort"))
     elif program.settings.flow_named(found.flow) is None:
+        from status_db.decisions.writer import not_configured  # noqa: PLC0415 - most students need no writer's texts
+
         tables.OUT.print(not_configured(found.student, found.flow))
     if found.steps:
         columns = (tr("step"), tr("state"), tr("why"), tr("owed"), tr("as of"), tr("decided"))
@@ -165,6 +165,8 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     if flips:
         tables.flips(program.settings, flips, _MOST_FLIPS)
     if found.state is RunState.SUSPENDED:
+        from clearance.commands.runs import show_waiting  # noqa: PLC0415 - a waiting run needs the sync
+
         show_waiting(program, found, votes)
 
 

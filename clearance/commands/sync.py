@@ -16,6 +16,7 @@ from clearance.context import (
     PENDING,
     SUSPENDED,
     UNAVAILABLE,
+    GlobalOptions,
     Json,
     ServedCohorts,
     chosen,
@@ -26,6 +27,7 @@ from clearance.context import (
     system_user,
 )
 from clearance.files.permissions import too_wide
+from clearance.institution_programs import check_each
 from clearance.notify.checks import notify_warnings
 from clearance.output import tables
 from clearance.output.code_words import joined
@@ -58,13 +60,28 @@ _MOST_FLIPS = 40
 @ends_well
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Check the settings, and that each source answers: its columns, one row, its errors."""
-    served = chosen(context).season(Process.SYNC)
+    here = chosen(context)
+    if here.several:
+        code = check_each(here, lambda one: _check(context, one, sources, json=json), quiet=json)
+    else:
+        found, code = _check(context, here, sources, json=json)
+        if json:
+            tables.as_json(found)
+    if code:
+        raise typer.Exit(code)
+
+
+def _check(
+    context: typer.Context, here: GlobalOptions, sources: list[str] | None, *, json: bool
+) -> tuple[list[dict[str, object]], int]:
+    """Check one institution; return what was found, and the exit code. Raises Refused."""
+    served = here.season(Process.SYNC)
     program = served.first
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
     _check_processes(program, found, quiet=json)
     code = _check_status_db(served, found, quiet=json)
-    _check_files(program, chosen(context).file, found, quiet=json)
+    _check_files(program, here.file, found, quiet=json)
     _check_accounts(program, found, quiet=json)
     _report_warnings("keys", tr("settings keys"), program.settings.former_keys, found, quiet=json)
     kept = [*retention_warnings(program.settings.retention)]
@@ -92,10 +109,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         if not json:
             tables.line(tables.padded(tr("answers"), 7), "green", f" {name}{_cohort_suffix(where)}: {sample.where}")
             _show_sample(sample)
-    if json:
-        tables.as_json(found)
-    if code:
-        raise typer.Exit(code)
+    return found, code
 
 
 def _show_sample(sample: Sample) -> None:

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from clearance.context import GlobalOptions, chosen, ends_well, fail
+from clearance.institution_programs import institution_folder_of
+from clearance.institutions.folder import log_faults
 from clearance.supervision.children import STOPS_WITHIN, Child, Supervisor
 from config.processes import Process
 from config.settings import Settings
@@ -39,9 +41,17 @@ def up(
     """Run the schedule, the pages and the desk; start again what ends, until stopped."""
     manager = ServiceManager.of(os.environ)
     here = chosen(context)
-    settings = _checked_settings(here)
-    children = _children(here, settings, host or settings.portal.host, port or settings.portal.port, desk_port)
-    lines = _Lines(as_json=settings.log.format == "json")
+    if here.several:
+        here.refuse_cohort()
+        found = institution_folder_of(here).read()
+        log_faults(found)
+        portal, log = found.process.portal, found.process.log
+        has_desk = not found.settings or any(one.desk.enabled for one in found.settings.values())
+    else:
+        settings = _checked_settings(here)
+        portal, log, has_desk = settings.portal, settings.log, settings.desk.enabled
+    children = _children(here, host or portal.host, port or portal.port, desk_port, has_desk=has_desk)
+    lines = _Lines(as_json=log.format == "json")
     if not Supervisor(children, lines.show, manager, stop_within).run():
         fail(
             tr(
@@ -59,13 +69,13 @@ def _checked_settings(here: GlobalOptions) -> Settings:
     return settings
 
 
-def _children(here: GlobalOptions, settings: Settings, host: str, port: int, desk_port: int | None) -> list[Child]:
+def _children(here: GlobalOptions, host: str, port: int, desk_port: int | None, *, has_desk: bool) -> list[Child]:
     """Return the children. Without a desk, one process serves all pages. Raises CannotListen."""
-    options = ["--config", str(here.file), *(["--cohort", here.cohort] if here.cohort else [])]
+    options = here.words()
     staff_port = desk_port or port % 65535 + 1
     if staff_port == port:
         fail(tr("--desk-port is the port of the students' pages: choose another one."))
-    served = [("pages", port), ("desk", staff_port)] if settings.desk.enabled else [("all", port)]
+    served = [("pages", port), ("desk", staff_port)] if has_desk else [("all", port)]
     children = [Child("schedule", [*options, "schedule"])]
     for what, number in served:
         refuse_used_port(host, number)

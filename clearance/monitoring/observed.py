@@ -13,10 +13,11 @@ from config.processes import Process
 
 if TYPE_CHECKING:
     # Without metrics their library is not imported.
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from clearance.context import ServedCohorts
-    from config.settings import Settings
+    from config.settings import ProcessSettings, Settings
+    from config.tables.operations import Metrics, Tracing
     from foundation.metrics_server import MetricsServer
     from sync.service.metrics import Measured, Queue
     from sync.service.reloading import Loaded
@@ -25,84 +26,115 @@ if TYPE_CHECKING:
 _PORTS = {Process.SCHEDULE: 0, Process.ALL: 1, Process.PAGES: 1, Process.DESK: 2}
 
 
-def trace(settings: Settings, process: Process) -> None:
+def trace(tracing: Tracing, process: Process) -> None:
     """Send the traces of this process where the settings name an endpoint. Raises TracingUnusable."""
-    if settings.tracing.endpoint:
-        from foundation import tracing
+    if tracing.endpoint:
+        from foundation.tracing import configure
 
-        tracing.configure(settings.tracing.endpoint, f"clearance {process.value}")
+        configure(tracing.endpoint, f"clearance {process.value}")
 
 
-def serve_workers_metrics(settings: Settings, process: Process) -> None:
+def serve_workers_metrics(where: Metrics, process: Process) -> None:
     """Serve what the workers count that this process will start. Raises MetricsUnusable."""
-    if settings.metrics.port is None:
+    if where.port is None:
         return
     from foundation import metrics
     from foundation.metrics_server import MetricsServer
 
     folder = metrics.share_among_workers()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    port = settings.metrics.port + _PORTS[process]
-    MetricsServer(settings.metrics.host, port, lambda: metrics.of_workers(folder))
+    port = where.port + _PORTS[process]
+    MetricsServer(where.host, port, lambda: metrics.of_workers(folder))
 
 
 class ScheduleMetrics:
-    """The metrics and the health checks of the schedule, which stay while the settings are loaded again."""
+    """The metrics and the health checks of the schedules, which stay while the settings are loaded again."""
 
     def __init__(self) -> None:
         self._began: datetime | None = None
         self._server: MetricsServer | None = None
         self._where: tuple[str, int | None] | None = None
-        self._loaded: Loaded | None = None
-        self._measured: Measured | None = None
-        self._served: list[tuple[Settings, ServedCohorts]] = []
+        #: By the institution's key, which is empty where there is only one.
+        self._loaded: dict[str, Loaded] = {}
+        self._measured: dict[str, Measured] = {}
+        self._served: dict[str, list[tuple[Settings, ServedCohorts]]] = {}
+        #: Where several institutions are served: the process's own settings, and whose files can be used.
+        self._process: ProcessSettings | None = None
+        self._usable: Mapping[str, bool] = {}
 
     def of(self, loaded: Loaded, served: ServedCohorts) -> None:
         """Remember the cohorts of a schedule that was loaded."""
-        self._served = [(loaded.settings, served), *self._served[:1]]
+        key = loaded.settings.key
+        self._served[key] = [(loaded.settings, served), *self._served.get(key, ())[:1]]
+
+    def share(self, process: ProcessSettings, usable: Mapping[str, bool]) -> None:
+        """Serve the metrics of several institutions, as these settings name the port. Raises as `started` does."""
+        self._process, self._usable = process, dict(usable)
+        trace(process.tracing, Process.SCHEDULE)
+        self._serve_at(process.metrics)
 
     def started(self, loaded: Loaded) -> None:
         """Measure this schedule from now on, on the port of its settings. Raises MetricsUnusable, TracingUnusable."""
         settings = loaded.settings
-        served = next(served for of, served in self._served if of is settings)
-        trace(settings, Process.SCHEDULE)
-        self._loaded, self._began = loaded, self._began or served.first.clock()
-        where = (settings.metrics.host, settings.metrics.port)
-        if settings.metrics.port is not None:
-            self._measured = measured(served, self._began)
+        served = next(served for of, served in self._served[settings.key] if of is settings)
+        where = settings.metrics if self._process is None else self._process.metrics
+        if self._process is None:
+            trace(settings.tracing, Process.SCHEDULE)
+        self._loaded[settings.key] = loaded
+        self._began = self._began or served.first.clock()
+        if where.port is not None:
+            self._measured[settings.key] = measured(served, self._began)
+        if self._process is None:
+            self._serve_at(where)
+
+    def removed(self, key: str) -> None:
+        """Measure an institution no more."""
+        for known in (self._loaded, self._measured, self._served):
+            known.pop(key, None)
+
+    def _serve_at(self, table: Metrics) -> None:
+        where = (table.host, table.port)
         if where == self._where:
             return
         self.close()
         self._where = where
-        if settings.metrics.port is not None:
+        if table.port is not None:
             from foundation.metrics_server import MetricsServer
             from sync.service.metrics import SyncMetrics
 
-            registry = SyncMetrics(self._current).registry()
+            registry = SyncMetrics(lambda: dict(self._measured), lambda: self._usable).registry()
             self._server = MetricsServer(
-                *(settings.metrics.host, settings.metrics.port), lambda: registry, alive=self._alive, ready=self._ready
+                table.host, table.port, lambda: registry, alive=self._alive, ready=self._ready, detail=self._detail
             )
 
-    def _current(self) -> Measured:
-        assert self._measured is not None  # noqa: S101 - it is set before the server starts
-        return self._measured
-
     def _alive(self) -> bool:
-        return self._loaded is not None and self._loaded.schedule.alive
+        # An institution that cannot be served does not stop the others.
+        return any(loaded.schedule.alive for loaded in list(self._loaded.values()))
 
     def _ready(self) -> bool:
-        from status_db.store.engine import StoreError
+        return self._alive() and any(_responds(one) for one in list(self._measured.values()))
 
-        with suppress(StoreError):
-            self._current().reader.check()
-            return self._alive()
-        return False
+    def _detail(self) -> str:
+        """Return how many institutions cannot be served; empty where there is only one."""
+        if self._process is None:
+            return ""
+        unusable = sum(not usable for usable in self._usable.values())
+        return f"institutions {len(self._usable)}, unusable settings {unusable}\n"
 
     def close(self) -> None:
         """Stop serving."""
         if self._server is not None:
             self._server.close()
         self._server, self._where = None, None
+
+
+def _responds(measured: Measured) -> bool:
+    from status_db.store.engine import StoreError
+
+    with suppress(StoreError):
+        measured.reader.check()
+        return True
+    return False
 
 
 def measured(served: ServedCohorts, started: datetime) -> Measured:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -23,6 +23,9 @@ from config.database_urls import checked_url
 from config.tables.plain_text import unprintable_in
 from foundation.refusals import Refused
 from foundation.translation import tr
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 
 class SettingsCode(StrEnum):
@@ -44,11 +47,14 @@ class Origin:
 
     With `unset`, an address that cannot be read is listed there, reference → reason, and replaced by a placeholder:
     the settings can be shown and compared, but not used.
+
+    With a `suffix`, `env:NAME` reads the variable NAME with that suffix, and no other: each institution has its own.
     """
 
     folder: Path
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     unset: dict[str, str] | None = None
+    suffix: str = ""
 
 
 def _origin(info: ValidationInfo) -> Origin:
@@ -93,6 +99,7 @@ def _resolve_text(value: str, origin: Origin) -> str:
 def _resolve_reference(value: str, origin: Origin) -> str:
     if value.startswith("env:"):
         name, fallback = _parse_variable(value)
+        name += origin.suffix
         if found := origin.environ.get(name):
             return found
         if fallback is not None:
@@ -201,7 +208,23 @@ class Secret:
 class DatabaseUrl(Secret):
     """An SQLAlchemy URL; a reference if it has a password. An SQLite path starts at the settings file's folder."""
 
-    __slots__ = ()
+    __slots__ = ("_schema",)
+
+    def __init__(self, reference: str, origin: Origin) -> None:
+        super().__init__(reference, origin)
+        self._schema = ""
+
+    def in_schema(self, name: str) -> "DatabaseUrl":
+        """Return the same URL whose PostgreSQL connections use this schema alone."""
+        copied = type(self)(self._reference, self._origin)
+        copied._given, copied._schema = self._given, name  # noqa: SLF001 - of its own class
+        return copied
+
+    def __eq__(self, other: object) -> bool:
+        equal = super().__eq__(other)
+        return equal if not isinstance(other, DatabaseUrl) else bool(equal) and self._schema == other._schema
+
+    __hash__ = Secret.__hash__
 
     @classmethod
     def _from_text(cls, value: str, origin: Origin) -> Self:
@@ -236,7 +259,27 @@ class DatabaseUrl(Secret):
         is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
         if is_file and not str(url.database).startswith("file:"):
             url = url.set(database=str((self._origin.folder / str(url.database)).resolve()))
+        if self._schema and url.get_backend_name() == "postgresql":
+            url = with_schema(url, self._schema)
         return url.render_as_string(hide_password=False)
+
+
+#: How a URL names the schema of its connections. Temporary tables come last, so that none hides a table of the program.
+_SEARCH_PATH = re.compile(r"-c\s*search_path=([a-z_][a-z0-9_]*)")
+
+
+def with_schema(url: "URL", schema: str) -> "URL":
+    """Return a PostgreSQL URL whose connections use this schema alone."""
+    own = url.query.get("options", ())
+    options = [*((own,) if isinstance(own, str) else own), f"-csearch_path={schema},pg_temp"]
+    return url.update_query_dict({"options": " ".join(options)})
+
+
+def schema_of(url: "URL") -> str:
+    """Return the schema that a URL names for its connections; empty if the role or the database decides it."""
+    own = url.query.get("options", ())
+    named = _SEARCH_PATH.findall(own if isinstance(own, str) else " ".join(own))
+    return named[-1] if named else ""
 
 
 def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
@@ -160,7 +161,7 @@ class Services:
 
     async def export(self, writing: Callable[[], T]) -> T:
         """Write a large file, one at a time in each process. Pages are served meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self.exporting, writing)
+        return await asyncio.get_running_loop().run_in_executor(self.exporting, copy_context().run, writing)
 
     def close(self) -> None:
         """Close the databases and stop the threads."""

@@ -48,7 +48,7 @@ class FaultLog:
             write = lambda: context.run(log.error, "page broke", path=path, exc_info=error)  # noqa: E731
             with suppress(RuntimeError):
                 # If this process is stopping, its thread accepts no more work.
-                await asyncio.get_running_loop().run_in_executor(self._writing, write)
+                await asyncio.get_running_loop().run_in_executor(self._writing, copy_context().run, write)
         finally:
             self._waiting -= 1
 

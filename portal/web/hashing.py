@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from portal.web.limits import NotNow
@@ -60,7 +61,7 @@ class Hashing:
         """Hash in a thread; the caller holds a place. Raises NotNow when this process is stopping."""
         if self._closed:
             raise NotNow(503, "passwords", _RETRY_AFTER)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *args)
 
     def close(self) -> None:
         """Stop the threads."""

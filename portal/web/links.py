@@ -3,7 +3,9 @@
 Routes, and comparisons with the path of a request, do not include the prefix.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
@@ -13,16 +15,40 @@ from starlette.responses import RedirectResponse, Response
 #: requests. Each process of the server sets it once, before it makes the application.
 PREFIX = ""
 
+#: The prefix of the institution whose request is answered, where this process serves several.
+_of_institution: ContextVar[str | None] = ContextVar("prefix", default=None)
+
 
 def set_prefix(public_url: str) -> None:
     """Set the prefix to the path of this process's public address."""
     global PREFIX  # noqa: PLW0603 - one address for each process, needed wherever a link is made
-    PREFIX = urlsplit(public_url).path.rstrip("/")
+    PREFIX = prefix_of(public_url)
+
+
+def prefix_of(public_url: str) -> str:
+    """Return the path of a public address."""
+    return urlsplit(public_url).path.rstrip("/")
+
+
+@contextmanager
+def with_prefix(prefix: str) -> Iterator[None]:
+    """Make links with this prefix until this ends, in this thread or task."""
+    before = _of_institution.set(prefix)
+    try:
+        yield
+    finally:
+        _of_institution.reset(before)
+
+
+def prefix() -> str:
+    """Return the prefix of the links that are made now."""
+    own = _of_institution.get()
+    return PREFIX if own is None else own
 
 
 def link(path: str, **query: object) -> str:
     """Return the address of a page of ours; empty values are left out, and `class_` is class."""
-    return PREFIX + _with_query(path, query)
+    return prefix() + _with_query(path, query)
 
 
 def _with_query(path: str, query: Mapping[str, object]) -> str:
@@ -42,12 +68,12 @@ def public_link(public_url: str, path: str, **query: object) -> str:
 
 def own_address(request: Request) -> str:
     """Return the address of this process as the browser's request names it."""
-    return str(request.base_url).rstrip("/") + PREFIX
+    return str(request.base_url).rstrip("/") + prefix()
 
 
 def cookie_path(path: str = "") -> str:
     """Return the path of a cookie: browsers send it for this path and all below it, or for every page."""
-    return f"{PREFIX}{path}" or "/"
+    return f"{prefix()}{path}" or "/"
 
 
 def see_other(address: str) -> Response:

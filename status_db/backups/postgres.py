@@ -22,7 +22,7 @@ from sqlalchemy import Connection, column, func, inspect, make_url, select, tabl
 
 from foundation.translation import tr
 from status_db.backups.manifest import LEFT_OUT, BackedUpDatabase, BackupError, BackupMember, tables_of
-from status_db.store.engine import VERSION_LOCK, open_reading, reading
+from status_db.store.engine import OF_SCHEMA, VERSION_LOCK, open_reading, reading
 from status_db.store.schema_version import Part, version_table
 
 #: How long to wait for a table that another process has locked.
@@ -240,10 +240,9 @@ def restore(member: BackupMember, dumped: Path, database: BackedUpDatabase, tool
 def _sql_before(schema: str, names: Iterable[str]) -> str:
     listed = ", ".join(f'"{schema}"."{name}"' for name in names)
     return (
-        f"BEGIN;\nSET LOCAL lock_timeout = '{_LOCK_SECONDS}s';\nSELECT pg_advisory_xact_lock({{}}, {{}});\n".format(
-            *VERSION_LOCK
-        )
-        + f"DROP TABLE IF EXISTS {listed};\n"
+        f"BEGIN;\nSET LOCAL lock_timeout = '{_LOCK_SECONDS}s';\n"
+        f"SELECT pg_advisory_xact_lock({VERSION_LOCK}, {OF_SCHEMA});\n"
+        f"DROP TABLE IF EXISTS {listed};\n"
     )
 
 

@@ -39,6 +39,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
     StatementError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from config.tables.plain_text import plain
@@ -46,7 +47,7 @@ from config.tables.secrets import DatabaseUrl, SecretUnusable
 from foundation.private_files import make_file, make_folder
 from foundation.refusals import Refused
 from foundation.translation import tr
-from status_db.store import fault_texts, schema_version
+from status_db.store import fault_texts, pools, schema_version
 from status_db.store.deadlines import limit_statements
 from status_db.store.schema_version import Part
 from status_db.tables.types import TextError
@@ -56,9 +57,9 @@ _BUSY_SECONDS = 30
 #: An error's text leaves out the values of its statement: names, numbers and hashes must not be logged.
 _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 
-#: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, separate from the cohorts' locks.
-#: Writers share it; a change of the tables holds it exclusively.
-VERSION_LOCK = (int.from_bytes(b"clea"), 0)
+#: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, separate from the cohorts' locks; the
+#: second number is the schema's. Writers share it; a change of the tables holds it exclusively.
+VERSION_LOCK = int.from_bytes(b"clea")
 #: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write.
 _STALLED_SECONDS = 300
 
@@ -116,12 +117,14 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         limits = {"lock_timeout": _BUSY_SECONDS, "idle_in_transaction_session_timeout": _STALLED_SECONDS}
-        own = parsed.query.get("options", ())
-        options = " ".join(
-            [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
-        )
+        options = _with_options(parsed, [f"-c {name}={seconds}s" for name, seconds in limits.items()])
         server = _create_engine(
-            parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
+            parsed,
+            poolclass=QueuePool,
+            **pools.sizes(4),
+            pool_pre_ping=True,
+            connect_args={"options": options},
+            **_HIDDEN,
         )
         return _with_current_password(server, secret)
     file = sqlite_file(url)
@@ -137,6 +140,12 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "checkin", _release_memory)
     return engine
+
+
+def _with_options(url: URL, options: list[str]) -> str:
+    """Return these options of a connection with the URL's own, such as its schema, which they would replace."""
+    own = url.query.get("options", ())
+    return " ".join([*options, *([own] if isinstance(own, str) else own)])
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -203,10 +212,13 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        options = "-c default_transaction_read_only=on"
+        limits = ["-c default_transaction_read_only=on"]
         if at_most is not None:
-            options += f" -c statement_timeout={round(at_most.total_seconds() * 1000)}"
-        server = _create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
+            limits.append(f"-c statement_timeout={round(at_most.total_seconds() * 1000)}")
+        options = _with_options(parsed, limits)
+        server = _create_engine(
+            parsed, **pools.sizes(8), pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
+        )
         return _with_current_password(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     arguments = {"check_same_thread": False}
@@ -304,7 +316,13 @@ def writing(engine: Engine, cohort: str, part: Part = "marks") -> Iterator[Conne
 
 
 # The version is read in a statement of its own: a statement's snapshot is made before it waits for a lock.
-_WRITERS_TURN = text("SELECT pg_advisory_xact_lock_shared({}, {}), pg_advisory_xact_lock(:key)".format(*VERSION_LOCK))
+#: The lock's number within a schema. Locks are a database's own, so those of institutions in two schemas must differ.
+OF_SCHEMA = "CASE current_schema() WHEN 'public' THEN 0 ELSE hashtext(current_schema()) END"
+_WRITERS_TURN = text(
+    f"SELECT pg_advisory_xact_lock_shared({VERSION_LOCK}, schema), "  # noqa: S608 - only constants
+    "pg_advisory_xact_lock((schema::bigint << 32) | CAST(:key AS bigint)) "
+    f"FROM (SELECT {OF_SCHEMA} AS schema) AS own"
+)
 _VERSIONS: dict[Part, Select[str]] = {
     part: select(column("version_num", String)).select_from(table(schema_version.version_table(part)))
     for part in schema_version.PARTS
@@ -313,7 +331,7 @@ _VERSIONS: dict[Part, Select[str]] = {
 
 def hold_version(connection: Connection) -> None:
     """Block every PostgreSQL writer until this transaction ends, which changes the tables."""
-    connection.execute(text("SELECT pg_advisory_xact_lock({}, {})".format(*VERSION_LOCK)))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({VERSION_LOCK}, {OF_SCHEMA})"))
 
 
 def _confirm_version(connection: Connection, part: Part) -> None:
@@ -344,6 +362,10 @@ def store_errors(engine: Engine) -> Iterator[None]:
     driver = engine.dialect.loaded_dbapi
     try:
         yield
+    except PoolTimeout:
+        raise TookTooLong(
+            tr("All connections of this process to the status database are in use. Try again in a moment.")
+        ) from None
     except TextError as error:
         raise ValueRefused(str(error)) from None
     except (DataError, driver.DataError, OverflowError) as error:

@@ -62,7 +62,9 @@ def warnings(engine: Engine) -> tuple[str, ...]:
         "has_function_privilege('pg_catalog.lo_create(oid)', 'EXECUTE') AS lo, "
         "has_schema_privilege(current_schema(), 'CREATE') AS creates, current_schemas(false) AS path, "
         "EXISTS (SELECT FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE c LIKE 'search_path=%' AND "
-        "s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) AS pinned"
+        "s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) "
+        # Or the connection itself names its schema.
+        "OR (SELECT source = 'client' FROM pg_settings WHERE name = 'search_path') AS pinned"
     )
     with store_errors(engine), engine.connect() as connection:
         found = connection.execute(ask).one()

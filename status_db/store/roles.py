@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 
+from config.tables.secrets import schema_of
 from foundation.translation import tr
 from status_db import tables
 from status_db.store import desk_roles, schema_version
@@ -154,16 +155,18 @@ def statements(
     owner: str = "",
     analyzes: bool = True,
     owns_database: bool = True,
+    pins_database: bool = True,
 ) -> Planned:
     """Return the statements that give each role the rights it needs in one database, and no others; repeatable.
 
     The database has these parts of the tables in this schema, owned by `owner`. From version 17 on, the server has a
     right to analyze tables of another owner. Where the tables' owner does not own the database, a superuser has to run
-    the statements about the database.
+    the statements about the database. Without `pins_database`, connections name their schema themselves, and the
+    database has other schemas for other institutions.
     """
     names = _quoted_name(database), _quoted_name(schema)
     owners = tuple(_statements(roles, parts, *names, analyzes=analyzes))
-    path = (f"ALTER DATABASE {names[0]} SET search_path TO {names[1]}, pg_temp",)
+    path = (f"ALTER DATABASE {names[0]} SET search_path TO {names[1]}, pg_temp",) if pins_database else ()
     superusers = tuple(_superuser_statements(roles, *names, _quoted_name(owner) if owner else ""))
     return Planned(owners + path, superusers) if owns_database else Planned(owners, path + superusers)
 
@@ -348,6 +351,7 @@ def _read_plan(connection: Connection, roles: Roles, parts: Collection[Part]) ->
         owner=owner or "",
         analyzes=version >= _KNOWS_MAINTAIN,
         owns_database=owner is not None and bool(connection.execute(theirs, {"owner": owner}).scalar_one()),
+        pins_database=not schema_of(connection.engine.url),
     )
 
 

@@ -7,6 +7,7 @@ Each channel sends in a thread of its own, so that a silent server delays no oth
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -149,7 +150,7 @@ class Delivery:
                 except Exception:  # noqa: BLE001 - the other recipients still get theirs
                     self._log.exception("delivery broke", recipient=parcel.recipient.key)
 
-        thread = threading.Thread(target=send_all, name=f"notify {name}", daemon=True)
+        thread = threading.Thread(target=copy_context().run, args=(send_all,), name=f"notify {name}", daemon=True)
         self._busy[name] = thread
         thread.start()
         return thread

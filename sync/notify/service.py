@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 import structlog
 
@@ -21,7 +22,7 @@ class NotifyService:
     def __init__(self, deliver: Callable[[], int], look: Callable[[], int], prune: Callable[[], int]) -> None:
         self._steps = {"deliver": deliver, "look": look, "prune": prune}
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="notify", daemon=True)
         self._log = structlog.get_logger("clearance.notify")
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
 
 import structlog
@@ -66,7 +67,7 @@ def renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterato
                 # The next attempt follows; until then the lease is valid.
                 continue
 
-    thread = threading.Thread(target=beat, name=f"lease of {lease.source}", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(beat,), name=f"lease of {lease.source}", daemon=True)
     thread.start()
     try:
         yield

@@ -1,6 +1,6 @@
 """Metrics of the sync: read from the databases each time Prometheus asks, so that they are never older than the marks.
 
-Labels are cohorts, sources, states and queues. No label names a person.
+Labels are institutions, cohorts, sources, states and queues. No label names a person.
 """
 
 import re
@@ -58,35 +58,65 @@ class Measured:
 class SyncMetrics(Collector):
     """Collects the metrics."""
 
-    def __init__(self, measured: Callable[[], Measured]) -> None:
-        """`measured` returns what is measured now; it changes when the settings are loaded again."""
+    def __init__(
+        self,
+        measured: Callable[[], Mapping[str, Measured]],
+        usable: Callable[[], Mapping[str, bool]] = dict,
+    ) -> None:
+        """`measured` returns what is measured now, by institution; it changes when the settings are loaded again.
+
+        A key that is empty stands for the only institution. `usable` returns whose settings file can be used.
+        """
         self._measured = measured
+        self._usable = usable
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Return nothing, so that a registry does not read the databases before it is asked."""
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the metrics. Where a database does not respond, its metrics are left out."""
-        measured = self._measured()
-        now = measured.clock()
-        yield _gauge("clearance_schedule_started_timestamp_seconds", "When the schedule started.", measured.started)
-        up = GaugeMetricFamily("clearance_database_up", "1 if the database responds, else 0.", labels=("database",))
-        for name, read in (("marks", _marks), ("desk", _queues)):
-            try:
-                found = list(read(measured, now))
-            except StoreError:
-                found = []
-            up.add_metric((name,), 1 if found else 0)
-            yield from found
-        yield up
-        yield from _machine(measured)
+        """Yield the metrics, with the label `institution` where there are several."""
+        together: dict[str, GaugeMetricFamily] = {}
+        for key, measured in self._measured().items():
+            for family in _collected(measured):
+                known = together.setdefault(
+                    family.name, GaugeMetricFamily(family.name, family.documentation, unit=family.unit)
+                )
+                known.samples += [
+                    sample._replace(labels={"institution": key, **sample.labels} if key else sample.labels)
+                    for sample in family.samples
+                ]
+        if usable := self._usable():
+            together["usable"] = GaugeMetricFamily(
+                "clearance_institution_settings_usable",
+                "1 if the settings file of an institution can be used as it is now, else 0.",
+                labels=("institution",),
+            )
+            for key, good in usable.items():
+                together["usable"].add_metric((key,), 1 if good else 0)
+        yield from together.values()
 
     def registry(self) -> CollectorRegistry:
         """Return a registry with these metrics alone."""
         registry = CollectorRegistry()
         registry.register(self)
         return registry
+
+
+def _collected(measured: Measured) -> Iterator[GaugeMetricFamily]:
+    """Yield the metrics of one institution. Where a database does not respond, its metrics are left out."""
+    now = measured.clock()
+    yield _gauge("clearance_schedule_started_timestamp_seconds", "When the schedule started.", measured.started)
+    up = GaugeMetricFamily("clearance_database_up", "1 if the database responds, else 0.", labels=("database",))
+    for name, read in (("marks", _marks), ("desk", _queues)):
+        try:
+            found = list(read(measured, now))
+        except StoreError:
+            found = []
+        up.add_metric((name,), 1 if found else 0)
+        yield from found
+    yield up
+    yield from _machine(measured)
 
 
 def _gauge(name: str, text: str, value: datetime | float) -> GaugeMetricFamily:

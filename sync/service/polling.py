@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 import structlog
 
@@ -35,7 +36,7 @@ class Polling:
         self._every = every
         self._stop_within = stop_within
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rechecks", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="rechecks", daemon=True)
 
     def start(self) -> None:
         """Begin."""

@@ -49,7 +49,7 @@ def run_until_stopped(
         while not stopped.is_set():
             if reload.wait(_POLL):
                 reload.clear()
-                fresh = _reloaded(current, load, started)
+                fresh = replaced(current, load, started)
                 if fresh is not current:
                     running(fresh)
                 current = fresh
@@ -59,7 +59,7 @@ def run_until_stopped(
     return current.schedule.stop()
 
 
-def _reloaded(current: Loaded, load: Callable[[], Loaded], started: Callable[[Loaded], None]) -> Loaded:
+def replaced(current: Loaded, load: Callable[[], Loaded], started: Callable[[Loaded], None]) -> Loaded:
     """Return the schedule with the settings as they are now, or the current one where they cannot be used."""
     log = structlog.get_logger("clearance.schedule")
     try:

@@ -15,6 +15,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from config.settings import Settings
 from config.timetable import Timetable
+from foundation.acting import same_context
 from status_db.desk.retention import RetentionRunner
 from status_db.marks.runs import LeaseLost, SlotTaken
 from status_db.model import ROSTER
@@ -113,7 +114,7 @@ class Schedule:
         }
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(_WORKERS)},
+            executors={"default": ThreadPoolExecutor(_WORKERS, {"initializer": same_context()})},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": int(_GRACE.total_seconds())},
         )
 

@@ -42,12 +42,12 @@ def test_requests_are_counted_by_route_and_status(
     browser.get("/static/nothing.css")
     browser.get("/api/v1/cohorts")
     assert registry.get_sample_value(
-        "clearance_requests_total", {"route": "/sources", "method": "GET", "status": "200"}
+        "clearance_requests_total", {"institution": "", "route": "/sources", "method": "GET", "status": "200"}
     ) == 2  # fmt: skip
     for route, status in (("unmatched", "404"), ("/static", "404"), ("/api/v1/cohorts", "401")):
-        labels = {"route": route, "method": "GET", "status": status}
+        labels = {"institution": "", "route": route, "method": "GET", "status": status}
         assert registry.get_sample_value("clearance_requests_total", labels) == 1, text_of(registry)
-    assert registry.get_sample_value("clearance_request_seconds_count", {"route": "/sources"}) == 2
+    assert registry.get_sample_value("clearance_request_seconds_count", {"institution": "", "route": "/sources"}) == 2
 
 
 def test_no_label_names_a_student_whatever_is_requested(
@@ -73,7 +73,7 @@ def test_a_refused_sign_in_is_counted(university: World, signed_in: SignedIn, re
     token = found[1] if found else ""
     browser.post("/sign-in", data={"form_token": token, "account": LIN.number, "password": "wrong"})
     assert "clearance_sign_in_failures_total" in text_of(registry)
-    assert registry.get_sample_value("clearance_sign_in_failures_total", {"method": "local"}) == 1
+    assert registry.get_sample_value("clearance_sign_in_failures_total", {"institution": "", "method": "local"}) == 1
     assert LIN.number not in text_of(registry)
 
 

@@ -194,7 +194,7 @@ def test_the_metrics_are_read_by_the_syncs_role(scheduled: Scheduled) -> None:
             "desk": lambda now: Queue(*program.outboxes[1].queue(now)),
         },
     )  # fmt: skip
-    text = generate_latest(SyncMetrics(lambda: measured).registry()).decode()
+    text = generate_latest(SyncMetrics(lambda: {"": measured}).registry()).decode()
     assert 'clearance_database_up{database="marks"} 1.0' in text
     assert 'clearance_database_up{database="desk"} 1.0' in text
 

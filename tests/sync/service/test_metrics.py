@@ -35,7 +35,7 @@ def measured(world: World, backups: Path | None = None) -> Measured:
 
 
 def exposed(world: World, backups: Path | None = None) -> str:
-    return generate_latest(SyncMetrics(lambda: measured(world, backups)).registry()).decode()
+    return generate_latest(SyncMetrics(lambda: {"": measured(world, backups)}).registry()).decode()
 
 
 def values(world: World) -> Mapping[str, float]:

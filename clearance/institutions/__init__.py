@@ -1,0 +1,1 @@
+"""Several institutions on one installation: their settings, their schedules, and their pages."""

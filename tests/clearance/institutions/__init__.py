@@ -1,0 +1,1 @@
+"""Tests of several institutions on one installation."""
