@@ -119,6 +119,8 @@ def calendar(language: Language, student: StudentView, planned: Trip, now: datet
     for stop in planned.stops:
         if stop.opens is None or stop.closes is None:
             continue
+        title = language.gettext("离校手续：%(step)s", step=stop.title)
+        hours = language.gettext("开放时间 %(hours)s", hours=stop.hours)
         name = f"{student.cohort}\n{student.student}\n{stop.step}\n{planned.day}"
         lines += [
             "BEGIN:VEVENT",
@@ -126,9 +128,9 @@ def calendar(language: Language, student: StudentView, planned: Trip, now: datet
             f"DTSTAMP:{made}",
             f"DTSTART:{_utc(stop.opens)}",
             f"DTEND:{_utc(stop.closes)}",
-            f"SUMMARY:{_escaped(language.gettext('离校手续：%(step)s', step=stop.title))}",
+            f"SUMMARY:{_escaped(title)}",
             f"LOCATION:{_escaped(stop.where)}",
-            f"DESCRIPTION:{_escaped(language.gettext('开放时间 %(hours)s', hours=stop.hours))}",
+            f"DESCRIPTION:{_escaped(hours)}",
             "END:VEVENT",
         ]
     lines.append("END:VCALENDAR")

@@ -110,15 +110,16 @@ async def send(context: SignedIn) -> Response:
     reader = reader_context(context)
     chosen = _SchoolClass(sent.college, sent.class_)
     sending = context.services.reminders
+    back = context.redirect("/lists/reminder", college=chosen.college, class_=chosen.name)
     if not sending.enabled:
-        raise HTTPException(404)
+        return back
     _count, leaf = await _open_students(context, reader, chosen)
     numbers, today = [row.student for row in leaf.rows], context.now.astimezone(context.language.zone).date()
     new = await context.ask_long(partial(sending.send, reader.cohort.key, numbers, today, context.now))
     await context.audit(
         AuditEvent.SENT_REMINDER, cohort=reader.cohort.key, filter=chosen.class_name or NONE, students=new
     )
-    return context.redirect("/lists/reminder", college=chosen.college, class_=chosen.name)
+    return back
 
 
 async def _open_students(context: SignedIn, reader: ReaderContext, chosen: _SchoolClass) -> tuple[int, ListPage]:
