@@ -167,6 +167,7 @@ _ELSEWHERE_WRITTEN = {
     ("portal/page/cohorts.py", "/students"),
     ("portal/signin/by_oidc.py", "/sign-in/oidc/back"),
     ("portal/signin/by_oidc.py", "/sign-out"),
+    ("portal/web/own_script.py", "/lists/reminder"),
     ("portal/web/own_script.py", "/second-factor"),
 }
 
