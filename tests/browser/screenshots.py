@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from clearance.commands.demo import finance_office, use_finance_port
 from clearance.commands.serve import upgrade_both
-from clearance.demo_university.life import add_first_results, announce, approve_waiting
+from clearance.demo_university.life import add_first_results, announce, approve_waiting, live
 from clearance.demo_university.people import PASSWORD, make_accounts
 from clearance.services import Program
 from clearance.settings_file import load_settings
@@ -96,8 +96,10 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
                     program.sync.open_cohort()
                     outcomes = [program.sync.run(name, by="schedule") for name in program.sync.names()]
                     approve_waiting(program, outcomes)
-                    make_accounts(program, add_first_results(program, SEED))
-                    announce(program)
+                    if day == 0:
+                        make_accounts(program, add_first_results(program, SEED))
+                        announce(program)
+                    live(program, SEED, day)
             now += timedelta(minutes=15)
             with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
                 _lose_the_fines(offices.folder / "library.sqlite")
