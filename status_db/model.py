@@ -6,7 +6,7 @@ is always passed in.
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -311,6 +311,11 @@ class Certificate:
     #: When it was collected; None until then, or if it was collected when issued.
     collected_at: datetime | None = None
     handed_over_by: str = ""
+
+
+def first_waiting(certificates: Sequence[Certificate]) -> Certificate | None:
+    """Return the first certificate that waits to be collected, or the first one if all were; None without one."""
+    return next((one for one in certificates if not one.collected), certificates[0] if certificates else None)
 
 
 def as_of_text(moment: datetime) -> str:

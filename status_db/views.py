@@ -9,7 +9,7 @@ from typing import TypeAlias
 from status_db.effective_status import StepStatus
 from status_db.failing import REGULAR, Attempts
 from status_db.guard_reasons import GuardReason
-from status_db.model import Certificate, Obligation, RunState, State, Verdict, is_stale
+from status_db.model import Certificate, Obligation, RunState, State, Verdict, first_waiting, is_stale
 from status_db.stored_counts import RunCounts
 
 #: Roster column → its values; an empty mapping includes all students. Several scopes are combined with OR.
@@ -55,8 +55,13 @@ class StudentView:
     steps: tuple[StepStatus, ...]
     #: Newest first.
     flips: tuple[FlipView, ...]
-    #: The certificate that the student holds.
-    certificate: Certificate | None = None
+    #: The certificates that the student has, at most one of each kind, in the order of their issue.
+    certificates: tuple[Certificate, ...] = ()
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The first certificate that waits to be collected, or the first one if all were; None without one."""
+        return first_waiting(self.certificates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,11 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _SHOWN = ("fail", "BadParameter", "ValueError")
 
 #: Texts that are the same in every language.
-_SAME: Mapping[str, tuple[str, ...]] = {"clearance/main.py": ("clearance X",)}
+_SAME: Mapping[str, tuple[str, ...]] = {
+    "clearance/main.py": ("clearance X",),
+    # What monitoring reads.
+    "clearance/monitoring/observed.py": ("institutions=X unusable_settings=X\n",),
+}
 
 
 def _errors() -> frozenset[str]:

@@ -170,7 +170,7 @@ def revoke(
     reviewer: Reviewer,
     reason: Annotated[str, typer.Option("--reason", help="Record this reason.")],
 ) -> None:
-    """Revoke a certificate. The account must differ from the issuer's."""
+    """Revoke a certificate. Its issuer can do so within 30 minutes, while it is not collected."""
     program = chosen(context).program()
     student_number = _holder_of(program, number)
     author, _, scopes = _issuing_account(program, reviewer, student_number)

@@ -119,7 +119,7 @@ class ScheduleMetrics:
         if self._process is None:
             return ""
         unusable = sum(not usable for usable in self._usable.values())
-        return f"institutions {len(self._usable)}, unusable settings {unusable}\n"
+        return f"institutions={len(self._usable)} unusable_settings={unusable}\n"
 
     def close(self) -> None:
         """Stop serving."""

@@ -29,7 +29,7 @@ class Field:
     choices: tuple[tuple[str, str], ...]
 
 
-def wanted(word: str, offered: Container[str], otherwise: ListSelection) -> ListSelection | State:
+def wanted(word: str, offered: Container[str], otherwise: ListSelection | State) -> ListSelection | State:
     """Return the selection that a word of the address means: one of those offered, or a state."""
     state = word.removeprefix(_STATE)
     if word.startswith(_STATE) and state in set(State):

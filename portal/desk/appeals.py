@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Annotated
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
-from portal.access.form_fields import Form, OrNone, Words
+from portal.access.form_fields import Form, OrNone, Ticked, Words
 from portal.access.requires import for_visitors
 from portal.desk.context.desk_context import ANSWERING, DeskContext, desk_context
 from portal.desk.context.head import desk_page, inside_of
@@ -21,6 +20,7 @@ from portal.page.context import Context, SignedIn
 from portal.present import appeals
 from portal.student import recheck
 from portal.student.appeal import show_record
+from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.audit_log import AuditEvent
 from status_db.effective_status import StepStatus
@@ -50,6 +50,8 @@ class AnswerForm(Form):
 
     outcome: Annotated[AppealOutcome | None, OrNone] = None
     answer: Words = ""
+    #: The answer was given on the student's record.
+    record: Ticked = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,25 @@ async def queue(context: SignedIn) -> Response:
         context,
         at,
         "desk/appeals.html",
+        answered=await _just_answered(context, at),
         more=_ROWS if len(waiting) > _ROWS else 0,
         cases=[appeals.case(reader.language, one, students.get(one.student), names, reader.now) for one in shown],
+    )
+
+
+async def _just_answered(context: SignedIn, at: DeskContext) -> str:
+    """Return which appeal was answered, if the address names one. Empty if it names none."""
+    number = bounds.number(context.asked("answered"))
+    one = await context.ask(context.services.raised_appeals.one, at.reader.cohort.key, number) if number else None
+    if one is None or one.answered_by != at.account or one.step != at.step or one.outcome is None:
+        return ""
+    student = await context.ask(context.services.named.students, one.cohort, (one.student,), at.reader.now)
+    name = student[one.student].name if one.student in student else ""
+    return at.reader.language.gettext(
+        "已答复：%(name)s（%(number)s），%(outcome)s。",
+        name=name,
+        number=one.student,
+        outcome=at.reader.language.gettext(appeals.OUTCOMES[one.outcome]),
     )
 
 
@@ -128,7 +147,9 @@ async def answer(context: SignedIn) -> Response:
         appeal=ended.appeal,
         outcome=outcome,
     )
-    return see_other(found.at.address("/desk/appeals"))
+    if sent.record:
+        return see_other(found.at.record(ended.student, answered="1"))
+    return see_other(found.at.address("/desk/appeals", answered=str(ended.appeal)))
 
 
 async def ask_again(context: SignedIn) -> Response:
@@ -207,7 +228,7 @@ async def _show_appeal(
         asks=one.waits and AppealOutcome.RECHECKED in _outcomes(found),
         asked=_recheck_text(found, await _last_asked(context, one)),
         decision=_decided_since(found),
-        about=at.address(f"/desk/students/{quote(one.student, safe='')}"),
+        about=at.record(one.student),
     )
 
 

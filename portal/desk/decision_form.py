@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from foundation.refusals import Refused
 from portal.access.form_fields import Form, Number, OrNone, Ticked, at_most
+from portal.i18n.labels import N_
 from portal.web import bounds
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import Verdict
@@ -17,6 +18,10 @@ from status_db.model import Verdict
 #: Limits of the database's columns, and of a text that people read to its end.
 LONGEST_WORD = 100
 LONGEST_TEXT = 1000
+
+#: The possible verdicts of a decision and of a review, in the order of the form.
+DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
+REVIEWED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过")}
 
 #: Years that a form accepts, to catch typing mistakes.
 _YEARS = range(2000, 2101)
@@ -79,6 +84,9 @@ class TypedDecision(Form):
     #: The status that the page showed, and the number of its decision; 0 if there was none.
     saw: _Typed = ""
     decision: Number = None
+    #: The newest appeal that the page showed, and the answer to it; the decision answers those shown.
+    appeal: Number = None
+    answer: _Text = ""
 
     @property
     def decision_seen(self) -> int:

@@ -121,8 +121,8 @@ class DossierStep:
     certificate: tuple[tuple[str, str], ...]
 
 
-def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> DossierStep:
-    """Return the parts of a dossier that the desk shows for this step."""
+def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus, names: Mapping[str, str]) -> DossierStep:
+    """Return the parts of a dossier that the desk shows for this step. `names` are the names of accounts."""
     language, settings, student, now = reader.language, reader.settings, dossier.student, reader.now
     own = [one for one in dossier.decisions if one.step == status.step]
     current = status.decision if status.decision is not None and status.decision.active(now) else None
@@ -132,12 +132,12 @@ def shown(reader: ReaderContext, dossier: Dossier, status: StepStatus) -> Dossie
         step=_card_line(language, settings, student, status.step, now),
         since=_since(reader, status),
         sources=tuple(_source(reader, source_row) for source_row in dossier.findings.get(status.step, ())),
-        decision=_decision(reader, current) if current is not None else None,
+        decision=_decision(reader, current, names) if current is not None else None,
         disagreement=_disagreement(reader, dossier, status, current) if current is not None else None,
         others=tuple(_other(reader, student, other) for other in student.steps if other.step != status.step),
-        earlier=tuple(_decision(reader, one) for one in own if current is None or one.id != current.id),
+        earlier=tuple(_decision(reader, one, names) for one in own if current is None or one.id != current.id),
         history=cards.history(language, settings, flips, now),
-        certificate=_certificate(reader, student.certificate),
+        certificate=tuple(line for one in student.certificates for line in _certificate(reader, one, names)),
     )
 
 
@@ -215,11 +215,11 @@ def _doubt(language: Language, why: str, cell: str) -> str:
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
 
-def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
+def _decision(reader: ReaderContext, decision: Decision, names: Mapping[str, str]) -> DossierDecision:
     language, now, state = reader.language, reader.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     details = (
-        (N_("办理人"), decision.author),
+        (N_("办理人"), names.get(decision.author, decision.author)),
         (N_("原因") if decision.verdict is Verdict.HELD else N_("办理依据"), decision.reason),
         (N_("附加条件"), decision.condition),
         (N_("有效期至"), language.moment(decision.until, now) if decision.until else ""),
@@ -237,7 +237,7 @@ def _decision(reader: ReaderContext, decision: Decision) -> DossierDecision:
         word=labels.say(language, labels.STATES, state),
         mark=labels.MARKS[state],
         tone=labels.TONES[state],
-        ended=_ended(reader, decision),
+        ended=_ended(reader, decision, names),
         lines=tuple((language.gettext(title), value) for title, value in details if value),
     )
 
@@ -246,11 +246,11 @@ def _accepted(reader: ReaderContext, step: str, at: str) -> str:
     return f"{reader.titles.get(step, step)} {reader.language.moment(datetime.fromisoformat(at), reader.now)}"
 
 
-def _ended(reader: ReaderContext, decision: Decision) -> str:
+def _ended(reader: ReaderContext, decision: Decision, names: Mapping[str, str]) -> str:
     if decision.withdrawn_at is not None:
         return reader.language.gettext(
             "%(who)s 于 %(moment)s 撤回或重新办理",
-            who=decision.withdrawn_by,
+            who=names.get(decision.withdrawn_by, decision.withdrawn_by),
             moment=reader.language.moment(decision.withdrawn_at, reader.now),
         )
     return "" if decision.active(reader.now) else reader.language.gettext("已失效")
@@ -318,14 +318,15 @@ def _other(reader: ReaderContext, student: StudentView, status: StepStatus) -> O
     return OtherStep(status.step, reader.titles[status.step], line.word, line.mark, line.tone, line.stale)
 
 
-def _certificate(reader: ReaderContext, held: Certificate | None) -> tuple[tuple[str, str], ...]:
-    if held is None:
-        return ()
+def _certificate(reader: ReaderContext, held: Certificate, names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     language = reader.language
     collected = language.gettext(_COLLECTED[held.collected])
     left = language.moment(held.collected_at, reader.now) if held.collected_at else ""
     return (
         (language.gettext("证书编号"), f"{held.kind} {held.number}"),
-        (language.gettext("发放"), f"{language.moment(held.issued_at, reader.now)} {held.issued_by}"),
+        (
+            language.gettext("发放"),
+            f"{language.moment(held.issued_at, reader.now)} {names.get(held.issued_by, held.issued_by)}",
+        ),
         (language.gettext("领取"), " ".join(part for part in (collected, held.collector, left) if part)),
     )

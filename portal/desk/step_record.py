@@ -12,12 +12,22 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.auth.permissions import inside, oversees
-from portal.desk import dossiers
+from portal.desk import dossiers, settling
+from portal.desk.after_act import AT_ONCE, after_act
 from portal.desk.context import refusals
 from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, acts_at, desk_context
-from portal.desk.decision_form import LONGEST_TEXT, LONGEST_WORD, FormCode, FormInvalid, TypedDecision
-from portal.i18n.labels import N_
+from portal.desk.decision_form import (
+    DECIDED,
+    LONGEST_TEXT,
+    LONGEST_WORD,
+    REVIEWED,
+    FormCode,
+    FormInvalid,
+    TypedDecision,
+)
+from portal.page.account_names import names_of, names_of_accounts
 from portal.page.context import Context, SignedIn
+from portal.present import appeals
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
@@ -26,10 +36,6 @@ from status_db.decisions.reviews import seen_by_review
 from status_db.effective_status import StepStatus
 from status_db.model import Decision, StepKind, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
-
-#: The possible verdicts of a decision and of a review, in the order of the form.
-_DECIDED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过"), Verdict.EXEMPT: N_("无需办理")}
-_REVIEWED = {Verdict.CLEARED: N_("通过"), Verdict.HELD: N_("不通过")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ async def step_record_page(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.SAW_STUDENT, cohort=found.at.reader.cohort.key, student=found.student, step=found.at.step
     )
-    return _show_record(context, found)
+    return await _show_record(context, found)
 
 
 async def decide(context: SignedIn) -> Response:
@@ -132,17 +138,21 @@ async def _act(
         reason=reason,
         decision=decision.id,
     )
-    return see_other(found.address())
+    answered = 0
+    if event in (AuditEvent.DECIDED, AuditEvent.REVIEWED) and typed.appeal:
+        settle = partial(settling.settle, answer=typed.answer or typed.words, newest=typed.appeal)
+        answered = await settle(context, found.at, {found.student: decision.id})
+    return see_other(found.at.record(found.student, done=str(decision.id), answered=str(answered or "")))
 
 
 async def _again(context: SignedIn, typed: TypedDecision, sentence: str, status: int) -> Response:
     found = await _find_record(context, AT_THE_DESK)
-    return _show_record(context, found, typed=typed, refused=sentence, status=status)
+    return await _show_record(context, found, typed=typed, refused=sentence, status=status)
 
 
 async def _decide(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
-    request = typed.decision_request(found.student, at.step, _DECIDED, context.settings.institution.timezone)
+    request = typed.decision_request(found.student, at.step, DECIDED, context.settings.institution.timezone)
     entered = await context.ask_long(at.stores.overrides.enter, request, at.account, context.now, at.scopes)
     return AuditEvent.DECIDED, entered, entered.reason
 
@@ -157,7 +167,7 @@ async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -
 
 async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
-    request = typed.decision_request(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
+    request = typed.decision_request(found.student, at.step, REVIEWED, context.settings.institution.timezone)
     door = partial(at.stores.reviews.review, over_old_answers=typed.over)
     given = await context.ask_long(door, request, at.account, context.now, at.scopes)
     return AuditEvent.REVIEWED, given, given.reason
@@ -212,7 +222,7 @@ async def _find_record(context: SignedIn, acts: Collection[Act]) -> StepRecord:
     return StepRecord(meant, dossier, status, tuple(s.step for s in own))
 
 
-def _show_record(
+async def _show_record(
     context: SignedIn,
     found: StepRecord,
     *,
@@ -228,16 +238,23 @@ def _show_record(
     blank = TypedDecision(saw=found.saw, decision=found.decision.id if found.decision else 0)
     # After another error, keep the version tag of the first page: a colleague can have decided since.
     filled = typed.filled_from(blank) if typed else blank
-    verdicts = _REVIEWED if is_review else _DECIDED
+    verdicts = REVIEWED if is_review else DECIDED
     door = dossiers.review_check(reader, step)
+    waiting = await settling.waiting_for(context, found.at, found.student) if decides or reviews else ()
+    raisers = await names_of(context, waiting)
+    after = None if refused else await after_act(context, found.at, found.dossier, may_undo=decides or reviews)
     return context.page(
         "desk/record.html",
         status=status,
         at=found.at,
         reader=reader,
         student=found.dossier.student,
-        shown=dossiers.shown(reader, found.dossier, step),
+        shown=dossiers.shown(reader, found.dossier, step, await _author_names(context, found.dossier)),
         queue=found.at.address("/desk"),
+        after=after,
+        at_once=reader.language.gettext(AT_ONCE),
+        cases=[appeals.case(reader.language, one, found.dossier.student, raisers, reader.now) for one in waiting],
+        newest_appeal=max((one.appeal for one in waiting), default=0),
         act=found.address,
         own=found.own,
         record_of=found.of,
@@ -259,6 +276,12 @@ def _show_record(
         send_back=found.at.address("/desk/send-back", student=found.student) if Act.REVIEW in may and is_review else "",
         opens_runs=oversees(context.account),
     )
+
+
+async def _author_names(context: Context, dossier: Dossier) -> dict[str, str]:
+    """Return account → name of all who decided the student's steps, withdrew a decision or issued a certificate."""
+    accounts = {one.author for one in dossier.decisions} | {one.withdrawn_by for one in dossier.decisions}
+    return await names_of_accounts(context, accounts | {one.issued_by for one in dossier.student.certificates})
 
 
 def _may(context: SignedIn, found: StepRecord, act: Act) -> bool:

@@ -11,5 +11,11 @@ async def names_of(context: Context, raised: Iterable[Appeal]) -> dict[str, str]
     own = tuple(raised)
     accounts = {one.answered_by for one in own if one.answered_by}
     accounts |= {one.raised_by for one in own if one.kind is AppealKind.SENT_BACK}
-    found = {account: await context.ask(context.services.accounts.find, account) for account in sorted(accounts)}
+    return await names_of_accounts(context, accounts)
+
+
+async def names_of_accounts(context: Context, accounts: Iterable[str | None]) -> dict[str, str]:
+    """Return account → name. Accounts that do not exist any more are left out."""
+    wanted = sorted({account for account in accounts if account})
+    found = {account: await context.ask(context.services.accounts.find, account) for account in wanted}
     return {account: who.name for account, who in found.items() if who is not None}

@@ -337,6 +337,7 @@ def _on_card(
     else:
         values["item"] = item_word(language, one, now)
         summary = language.gettext("异议已提交（%(at)s）：%(item)s。", **values)
+    clear = any(status.step == one.step and status.counts_as_clear(now) for status in student.steps)
     answered = ""
     if one.outcome is not None and one.answered_at is not None:
         name = names.get(one.answered_by, "")
@@ -349,6 +350,8 @@ def _on_card(
                 _LOOKED_AT if sent_back and one.outcome is AppealOutcome.EXPLAINED else _ANSWERS[one.outcome]
             ),
         )
+    elif clear:
+        summary = _spaced(language, summary, language.gettext("本环节现已办结。"))
     elif overdue:
         late = language.gettext("应于 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **values)
         summary = _spaced(language, summary, late)
@@ -358,7 +361,7 @@ def _on_card(
         number=one.appeal,
         sent_back=sent_back,
         waits=one.waits,
-        tone="todo" if overdue else "wait" if one.waits else "good",
+        tone="good" if clear or not one.waits else "todo" if overdue else "wait",
         summary=summary,
         text="" if sent_back else one.text,
         answered=answered,

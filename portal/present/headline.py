@@ -56,13 +56,13 @@ def headline(language: Language, settings: Settings, student: StudentView, now: 
     to_do = sum(must_go(step.at(now)) for step in student.steps)
     certificate = student.certificate
     if certificate is not None and certificate.collected:
-        return _collected(language, certificate, to_do, now)
+        return _collected(language, student.certificates, to_do, now)
     if certificate is None and (to_do or not is_clear(student, now)):
         return _of_steps(language, settings, student.steps, now)
     collecting = _collecting(language, settings, student)
     if certificate is not None:
         return Headline(
-            language.gettext("可领证"), _waiting(language, certificate, collecting, to_do), "good", collecting
+            language.gettext("可领证"), _waiting(language, student.certificates, collecting, to_do), "good", collecting
         )
     if collecting is None:
         detail = language.gettext("离校手续已全部办结。领取时间和地点请咨询学院。")
@@ -115,10 +115,12 @@ def _collecting(language: Language, settings: Settings, student: StudentView) ->
     )
 
 
-def _waiting(language: Language, certificate: Certificate, collecting: Collecting | None, to_do: int) -> str:
-    """Return which certificate is ready, and what has changed since it was issued."""
+def _waiting(language: Language, certificates: Sequence[Certificate], collecting: Collecting | None, to_do: int) -> str:
+    """Return which certificates are ready, and what has changed since they were issued."""
     sentences = [
-        language.gettext("%(kind)s %(number)s 待领取。", kind=certificate.kind, number=mask_number(certificate.number))
+        language.gettext("%(kind)s %(number)s 待领取。", kind=one.kind, number=mask_number(one.number))
+        for one in certificates
+        if not one.collected
     ]
     if collecting is None:
         sentences.append(language.gettext("领取时间和地点请咨询学院。"))
@@ -127,13 +129,17 @@ def _waiting(language: Language, certificate: Certificate, collecting: Collectin
     return spaced(language, *sentences)
 
 
-def _collected(language: Language, certificate: Certificate, to_do: int, now: datetime) -> Headline:
-    detail = language.gettext(
-        "%(kind)s %(number)s，%(day)s 发放。",
-        kind=certificate.kind,
-        number=mask_number(certificate.number),
-        day=language.day(certificate.issued_at.astimezone(language.zone).date(), now),
+def _collected(language: Language, certificates: Sequence[Certificate], to_do: int, now: datetime) -> Headline:
+    each = (
+        language.gettext(
+            "%(kind)s %(number)s，%(day)s 发放。",
+            kind=one.kind,
+            number=mask_number(one.number),
+            day=language.day(one.issued_at.astimezone(language.zone).date(), now),
+        )
+        for one in certificates
     )
+    detail = spaced(language, *each)
     if to_do:
         detail = spaced(language, detail, language.ngettext("领证后有 %(num)s 项新的未结事项，见下。", to_do))
     return Headline(language.gettext("已领证"), detail, "good")

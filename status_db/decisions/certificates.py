@@ -6,7 +6,7 @@ the clearance is frozen: later data of a source are recorded and listed, but do 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
@@ -17,7 +17,7 @@ from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import refuse_other_settings, steps_to_review
 from status_db.decisions.writer import DecisionTransaction, DecisionWriter, no_student_text
-from status_db.effective.step_status import certificate_from, held_certificate
+from status_db.effective.step_status import certificate_from, held_certificates
 from status_db.effective.visible import inside
 from status_db.effective_status import StepStatus
 from status_db.ledger import raw_rows
@@ -54,6 +54,9 @@ class Handover:
     at: datetime | None = None
 
 
+#: How long an issuer can revoke an own mistake alone, while the certificate is not collected.
+OWN_MISTAKE = timedelta(minutes=30)
+
 #: Operators who can issue or review also hand over and revoke certificates.
 _ISSUING = (Act.ISSUE, Act.REVIEW)
 
@@ -89,7 +92,8 @@ class CertificateRegister:
         if step is not None and (not last or last[-1].step != step):
             raise DecisionRefused(DecisionCode.NO_SUCH_STUDENT, no_student_text(issue.student, self._writer.cohort))
         refuse_other_settings(self._writer, at.connection)
-        held = held_certificate(at.connection, self._writer.cohort, issue.student)
+        others = held_certificates(at.connection, self._writer.cohort, issue.student)
+        held = next((one for one in others if one.kind == issue.kind), None)
         if held is not None:
             raise DecisionRefused(DecisionCode.ISSUED, _has_certificate(issue.student, held), held.number)
         missing = [one.step for one in (last or steps) if not one.counts_as_clear(at.now)]
@@ -170,15 +174,16 @@ class CertificateRegister:
     def revoke(
         self, number: str, author: str, because: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> Certificate:
-        """Revoke a certificate; the issuer cannot revoke it. The clearance is no longer frozen. Raises DecisionRefused.
+        """Revoke a certificate. Raises DecisionRefused.
 
-        The number stays used.
+        The issuer can revoke it only as `revocable_by_issuer` allows. The clearance is no longer frozen once the
+        student has no certificate. The number stays used.
         """
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
             row = self._valid(at.connection, number, scopes)
             if row is None:
                 raise DecisionRefused(DecisionCode.GONE, _none_to_revoke(number))
-            if row.issued_by == author:
+            if row.issued_by == author and not revocable_by_issuer(certificate_from(row), now):
                 raise DecisionRefused(
                     DecisionCode.SAME_PERSON,
                     tr("{author} issued {number}: have a second person revoke it.", author=author, number=number),
@@ -223,6 +228,11 @@ class CertificateRegister:
                 ),
                 number,
             )
+
+
+def revocable_by_issuer(certificate: Certificate, now: datetime) -> bool:
+    """Return whether the issuer can revoke it alone: within OWN_MISTAKE of the issue, if it is not collected."""
+    return not certificate.collected and now - certificate.issued_at <= OWN_MISTAKE
 
 
 def _refuse_unnamed_collector(collected: str, collector: str) -> None:

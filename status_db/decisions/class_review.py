@@ -4,7 +4,7 @@ The transaction that writes checks each student again. Students whose status has
 left out and listed, and do not block the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,12 @@ class ChosenStudent:
     number: str = ""
     collected: Collected = ""
     collector: str = ""
+    #: Certificates of further kinds: each kind with the number printed on it.
+    others: tuple[tuple[str, str], ...] = ()
+
+    def numbers(self, kind: str) -> tuple[tuple[str, str], ...]:
+        """Return each kind with its number; `kind` is that of `number`."""
+        return (*(((kind, self.number),) if self.number else ()), *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class ClassReviews:
         note: str = "",
         over_old_answers: bool = False,
     ) -> ClassReview:
-        """Review the chosen students, and issue a certificate to each with a number.
+        """Review the chosen students, and issue the certificates that have a number, of `kind` and of further kinds.
 
         A valid review is kept, and an author who can only issue can issue on it. `over_old_answers` is as for one
         review: the note contains the reason. Raises DecisionRefused if no student is chosen; NonePassed if no student
@@ -106,23 +112,27 @@ class ClassReviews:
         left_out: list[Exclusion] = []
         writer, acts, every = self._writer, (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
         with writer.transaction(now, author, acts, every, step) as at:
-            digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
+            digest = digest_of(
+                part.encode()
+                for one in chosen
+                for part in (one.student, one.saw, one.number, *(part for other in one.others for part in other))
+            )
             batch = begin_batch(at, writer.cohort, BatchKind.CLASS, step, title, digest, BatchCounts())
             for one in chosen:
                 request = DecisionRequest(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
-                reviewed = False
                 try:
                     given = self._pass_review(
                         at, request, scopes, issue_scopes, batch.id, over_old_answers=over_old_answers
                     )
-                    reviewed = True
-                    reviews += [given] if given is not None else []
-                    if one.number:
-                        steps = steps_to_review(writer, at.connection, one.student, now, issue_scopes)
-                        issue = Issue(one.student, one.number, kind, one.collected, one.collector)
-                        certificates.append(self._certificates.give(at, steps, issue, step))
                 except DecisionRefused as why:
-                    left_out.append(Exclusion(one.student, why, reviewed))
+                    left_out.append(Exclusion(one.student, why, reviewed=False))
+                    continue
+                reviews += [given] if given is not None else []
+                for issued in self._issue_each(at, one, kind, step, issue_scopes):
+                    if isinstance(issued, Certificate):
+                        certificates.append(issued)
+                    else:
+                        left_out.append(Exclusion(one.student, issued, reviewed=True))
             if not reviews and not certificates:
                 raise NonePassed(left_out)
             counts = BatchCounts(
@@ -133,6 +143,18 @@ class ClassReviews:
             at.connection.execute(counted.values(counts=counts.stored()))
             at.link.seal_behind(table, batch.id)
         return ClassReview(batch.id, tuple(reviews), tuple(certificates), tuple(left_out))
+
+    def _issue_each(
+        self, at: DecisionTransaction, one: ChosenStudent, kind: str, step: str, issue_scopes: Sequence[Scope]
+    ) -> Iterator[Certificate | DecisionRefused]:
+        """Issue each certificate of a student. One that is refused does not block the others."""
+        for own_kind, number in one.numbers(kind):
+            try:
+                steps = steps_to_review(self._writer, at.connection, one.student, at.now, issue_scopes)
+                issue = Issue(one.student, number, own_kind, one.collected, one.collector)
+                yield self._certificates.give(at, steps, issue, step)
+            except DecisionRefused as why:
+                yield why
 
     def _pass_review(
         self,

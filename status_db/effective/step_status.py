@@ -49,10 +49,14 @@ _HOLDERS = select(tables.certificate.c.student).where(
     tables.certificate.c.student.in_(_STUDENTS),
     tables.certificate.c.revoked_at.is_(None),
 )
-_HELD = select(tables.certificate).where(
-    tables.certificate.c.cohort == _COHORT,
-    tables.certificate.c.student == bindparam("student"),
-    tables.certificate.c.revoked_at.is_(None),
+_HELD = (
+    select(tables.certificate)
+    .where(
+        tables.certificate.c.cohort == _COHORT,
+        tables.certificate.c.student == bindparam("student"),
+        tables.certificate.c.revoked_at.is_(None),
+    )
+    .order_by(tables.certificate.c.certificate)
 )
 
 
@@ -183,10 +187,9 @@ def _joined_at(connection: Connection, cohort: str, numbers: Collection[str]) ->
     return {row.student: row.joined_at for row in rows}
 
 
-def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:
-    """Return a student's certificate; None if none was issued, or it was revoked."""
-    row = connection.execute(_HELD, {"cohort": cohort, "student": number}).one_or_none()
-    return certificate_from(row) if row else None
+def held_certificates(connection: Connection, cohort: str, number: str) -> tuple[Certificate, ...]:
+    """Return a student's certificates, at most one of each kind, in the order of their issue; none that is revoked."""
+    return tuple(certificate_from(row) for row in connection.execute(_HELD, {"cohort": cohort, "student": number}))
 
 
 def record_from(row: Row[Any]) -> Record:
@@ -244,9 +247,9 @@ def student_from(
     row: Row[Any],
     steps: tuple[StepStatus, ...],
     flips: tuple[FlipView, ...] = (),
-    certificate: Certificate | None = None,
+    certificates: tuple[Certificate, ...] = (),
 ) -> StudentView:
-    """Return the student of a row, with these steps, history and certificate."""
+    """Return the student of a row, with these steps, history and certificates."""
     return StudentView(
         cohort=row.cohort,
         student=row.student,
@@ -262,5 +265,5 @@ def student_from(
         flow=row.flow,
         steps=steps,
         flips=flips,
-        certificate=certificate,
+        certificates=certificates,
     )

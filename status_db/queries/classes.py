@@ -18,7 +18,7 @@ from status_db import tables
 from status_db.effective.step_status import certificate_from, freshness, steps_of_many
 from status_db.effective.visible import Visibility, inside, steps_seen
 from status_db.effective_status import StepStatus
-from status_db.model import Certificate, State, StepKind
+from status_db.model import Certificate, State, StepKind, first_waiting
 from status_db.store.engine import reading
 from status_db.views import Scope, StepSource
 
@@ -66,12 +66,17 @@ class ClassMember:
     college: str
     class_name: str
     steps: tuple[StepStatus, ...]
-    #: The certificate that the student has.
-    certificate: Certificate | None
+    #: The certificates that the student has, at most one of each kind.
+    certificates: tuple[Certificate, ...]
     #: In the scopes for reviews.
     may_review: bool
     #: In the scopes for certificates, and the review is the last one before it.
     may_issue: bool
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The first certificate that waits to be collected, or the first one if all were; None without one."""
+        return first_waiting(self.certificates)
 
     def review(self, step: str) -> StepStatus:
         """Return the status of the review."""
@@ -117,8 +122,8 @@ class Classes:
             certificate.c.student == person.c.student,
             certificate.c.revoked_at.is_(None),
         )
-        # A subquery for each student: there is at most one certificate, found by its index.
-        left = select(certificate.c.collected).where(held).scalar_subquery().label("collected")
+        # A subquery for each student, found by its index. The least value is empty while a certificate waits.
+        left = select(func.min(certificate.c.collected)).where(held).scalar_subquery().label("collected")
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, self._cohort)
             seen = steps_seen(
@@ -210,21 +215,24 @@ class Classes:
             held = select(table).where(
                 table.c.cohort == self._cohort, table.c.student.in_(list(flows)), table.c.revoked_at.is_(None)
             )
-            certificates = {row.student: certificate_from(row) for row in connection.execute(held)}
-        return Roll(tuple(_member(row, steps[row.student], certificates.get(row.student)) for row in people), fresh)
+            certificates: dict[str, list[Certificate]] = {}
+            for row in connection.execute(held.order_by(table.c.certificate)):
+                certificates.setdefault(row.student, []).append(certificate_from(row))
+        members = (_member(row, steps[row.student], tuple(certificates.get(row.student, ()))) for row in people)
+        return Roll(tuple(members), fresh)
 
     def _has(self, step: str) -> ColumnElement[bool]:
         return tables.student.c.flow.in_([flow.key for flow in self._settings.flow if step in _reviews(flow)])
 
 
-def _member(row: Row[Any], steps: tuple[StepStatus, ...], certificate: Certificate | None) -> ClassMember:
+def _member(row: Row[Any], steps: tuple[StepStatus, ...], certificates: tuple[Certificate, ...]) -> ClassMember:
     return ClassMember(
         student=row.student,
         name=row.name,
         college=row.college,
         class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
         steps=steps,
-        certificate=certificate,
+        certificates=certificates,
         may_review=bool(row.may_review),
         may_issue=bool(row.may_issue),
     )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    exists,
     func,
     literal,
     or_,
@@ -59,6 +60,9 @@ class ListSelection(StrEnum):
     DISPUTED = "disputed"
     #: Students with doubtful records, which have no result.
     DOUBTFUL = "doubtful"
+    #: Students who are all clear and have no certificate; students who have one.
+    REVIEWED = "reviewed"
+    ISSUED = "issued"
     ALL = "all"
 
 
@@ -118,6 +122,7 @@ class ListPage:
 
 
 _LISTED = tables.student.alias("listed")
+_HELD = tables.certificate.alias("held")
 
 _Condition: TypeAlias = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]]
 
@@ -145,6 +150,8 @@ _CONDITIONS: Mapping[ListSelection, tuple[_Condition, _Condition | None]] = {
     ListSelection.STALE: (lambda seen: seen["stale"] == 1, None),
     ListSelection.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
     ListSelection.DOUBTFUL: (lambda seen: seen["doubtful"] == 1, None),
+    ListSelection.REVIEWED: (lambda _: true(), _not_clear),
+    ListSelection.ISSUED: (lambda _: true(), None),
     ListSelection.ALL: (lambda _: true(), None),
 }
 
@@ -251,6 +258,9 @@ class Lists:
                     _LISTED.c.name.contains(name, autoescape=True),
                 )
             )
+        if chosen.wanted in (ListSelection.REVIEWED, ListSelection.ISSUED):
+            held = exists(select(_HELD.c.certificate).where(_HELD.c.revoked_at.is_(None), *_same(_HELD)))
+            query = query.where(held if chosen.wanted is ListSelection.ISSUED else ~held)
         if chosen.numbers is not None:
             query = query.where(_LISTED.c.student.in_(chosen.numbers))
         own = visibility if chosen.step is None else visibility.only(chosen.step)
@@ -321,6 +331,11 @@ class Lists:
             )
             found |= {(student, step) for student in connection.execute(query).scalars() for step in steps}
         return found
+
+
+def _same(table: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:  # noqa: ANN401 - an alias of a table
+    """Return the conditions that a row of a table is about the listed student."""
+    return table.c.cohort == _LISTED.c.cohort, table.c.student == _LISTED.c.student
 
 
 def _by_age(chosen: Filter) -> bool:

@@ -34,6 +34,14 @@ class NamedStudents:
                 found.update(connection.execute(select(person.c.student).where(*meant)).scalars())
         return frozenset(found)
 
+    def known_as(self, cohort: str, number: str) -> frozenset[str]:
+        """Return the students of the cohort's roster that have this number, or a card with it."""
+        person, alias = tables.student, tables.alias
+        with reading(self._engine) as connection:
+            own = select(person.c.student).where(person.c.cohort == cohort, person.c.student == number)
+            cards = select(alias.c.student).where(alias.c.cohort == cohort, alias.c.alias == number)
+            return frozenset(connection.execute(own.union(cards)).scalars())
+
     def students(self, cohort: str, numbers: Collection[str], now: datetime) -> Mapping[str, StudentView]:
         """Return number → the student at `now`, without history and certificate, for the rows of one page.
 

@@ -17,7 +17,7 @@ from status_db.effective.step_rows import steps_beside
 from status_db.effective.step_status import (
     certificate_from,
     freshness,
-    held_certificate,
+    held_certificates,
     steps_of,
     student_from,
 )
@@ -101,10 +101,10 @@ class Reader:
         flow = self._settings.flow_named(row.flow) if row.active else None
         fresh = freshness(connection, self._settings, cohort)
         steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
-        certificate = held_certificate(connection, cohort, number)
+        certificates = held_certificates(connection, cohort, number)
         numbers = _numbers_of(connection, cohort, number)
         flips = _flips_from(connection.execute(_FLIPS, {"cohort": cohort, "students": numbers}))
-        return student_from(row, steps, flips, certificate)
+        return student_from(row, steps, flips, certificates)
 
     def listed_name(self, number: str) -> str | None:
         """Return the name of a student from the newest roster that has had the number; None if no roster has."""

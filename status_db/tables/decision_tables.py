@@ -108,11 +108,12 @@ certificate = Table(
     UniqueConstraint("cohort", "number"),
     sqlite_autoincrement=True,
 )
-# A student has at most one that is not revoked.
+# A student has at most one of each kind that is not revoked.
 Index(
     "uq_certificate_held",
     certificate.c.cohort,
     certificate.c.student,
+    certificate.c.kind,
     unique=True,
     sqlite_where=certificate.c.revoked_at.is_(None),
     postgresql_where=certificate.c.revoked_at.is_(None),

@@ -30,7 +30,7 @@ DAYS = 9
 
 
 def main() -> None:
-    """Live through a part of the season, and take the pictures."""
+    """Live through a part of the season, and take the pictures; with names, only these."""
     target = ROOT / "docs" / "screenshots"
     target.mkdir(exist_ok=True)
     with (
@@ -40,6 +40,8 @@ def main() -> None:
         closing(launched(playwright.chromium)) as browser,
     ):
         for name, account, path, size, more in PICTURES:
+            if sys.argv[1:] and name not in sys.argv[1:]:
+                continue
             address_of = address + path.format(run=waiting)
             shot(browser, address, target / f"{name}.png", account=account, at=address_of, size=size, more=more)
 
@@ -64,6 +66,10 @@ PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
     ("report", "dean", "/report", DESK, _CHINESE),
     ("desk", "librarian", "/desk", DESK, _CHINESE),
     ("desk-record", "librarian", f"/desk/students/{_OWES}?step=library", DESK, _CHINESE),
+    ("desk-phone-english", "librarian", f"/desk/students/{_OWES}?step=library", PHONE, {"locale": "en-GB"}),
+    ("desk-reviewer", "reviewer", "/desk", DESK, _CHINESE),
+    ("desk-classes", "reviewer", "/desk/classes", DESK, _CHINESE),
+    ("new-account", "admin", "/new-account", DESK, _CHINESE),
     ("sources", "admin", "/sources", DESK, _CHINESE),
     ("run", "admin", "/runs/{run}", DESK, _CHINESE),
     ("accounts", "admin", "/accounts", DESK, _CHINESE),
@@ -98,8 +104,8 @@ def season() -> Iterator[tuple[Path, datetime, int]]:
                     approve_waiting(program, outcomes)
                     if day == 0:
                         make_accounts(program, add_first_results(program, SEED))
-                        announce(program)
                     live(program, SEED, day)
+                    announce(program)
             now += timedelta(minutes=15)
             with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
                 _lose_the_fines(offices.folder / "library.sqlite")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
@@ -64,6 +65,10 @@ class DeskContext:
     def address(self, path: str, **wanted: str) -> str:
         """Return the address of a page for this cohort and step."""
         return self.reader.address(path, step=self.step, **wanted)
+
+    def record(self, student: str, step: str = "", **wanted: str) -> str:
+        """Return the address of a student's record; of this step if none is given."""
+        return self.reader.address(f"/desk/students/{quote(student, safe='')}", step=step or self.step, **wanted)
 
 
 def desk_context(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskContext:

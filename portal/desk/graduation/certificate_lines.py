@@ -1,6 +1,6 @@
 """The list of certificates: its filter and its lines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -99,8 +99,14 @@ def left_at(listed: ListedCertificate) -> datetime | None:
     return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
 
 
-def certificate_line(at: DeskContext, listed: ListedCertificate) -> CertificateLine:
-    """Return a certificate as the list shows it."""
+def accounts_in(listed: Iterable[ListedCertificate]) -> set[str]:
+    """Return the accounts that issued, handed over or revoked these certificates."""
+    found = [one.certificate for one in listed]
+    return {account for one in found for account in (one.issued_by, one.handed_over_by, one.revoked_by)}
+
+
+def certificate_line(at: DeskContext, listed: ListedCertificate, names: Mapping[str, str]) -> CertificateLine:
+    """Return a certificate as the list shows it. `names` are the names of accounts."""
     reader, certificate, held = at.reader, listed.certificate, held_of(listed)
     left = left_at(listed)
     state = COLLECTION_LABELS[certificate.collected] if held is CertificateSelection.LEFT else SELECTION_LABELS[held]
@@ -113,7 +119,7 @@ def certificate_line(at: DeskContext, listed: ListedCertificate) -> CertificateL
         number=certificate.number,
         kind=certificate.kind,
         issued=reader.language.moment(certificate.issued_at, reader.now),
-        issued_by=certificate.issued_by,
+        issued_by=names.get(certificate.issued_by, certificate.issued_by),
         waits=held is CertificateSelection.WAITING and listed.may_issue,
         state=reader.language.gettext(state),
         tone={
@@ -126,9 +132,9 @@ def certificate_line(at: DeskContext, listed: ListedCertificate) -> CertificateL
         ],
         left=reader.language.moment(left, reader.now) if left else "",
         collector=certificate.collector,
-        handed_by=certificate.handed_over_by,
+        handed_by=names.get(certificate.handed_over_by, certificate.handed_over_by),
         revoked=reader.language.moment(certificate.revoked_at, reader.now) if certificate.revoked_at else "",
-        revoked_by=certificate.revoked_by,
+        revoked_by=names.get(certificate.revoked_by, certificate.revoked_by),
         because=certificate.revoked_because,
         address=at.address(f"/desk/certificates/{certificate.id}"),
     )

@@ -24,6 +24,7 @@ from portal.desk.graduation.classes import REVIEWING, class_address, class_asked
 from portal.desk.graduation.one_certificate import ROWS, CertificateForm, note_handed_over
 from portal.documents import xlsx
 from portal.i18n.labels import N_
+from portal.page.account_names import names_of_accounts
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.sent_files import SentOnce
@@ -90,7 +91,7 @@ async def _show_list(
         after=bounds.number(after) or 0,
     )
     shown = found[:ROWS]
-    own = certificate_lines.in_address(chosen)
+    own, names = certificate_lines.in_address(chosen), await _names(context, shown)
     filter_text = certificate_lines.in_words(at.reader.language, chosen)
     await context.audit(
         AuditEvent.SAW_LIST, cohort=at.reader.cohort.key, step=at.step, filter=filter_text, students=len(shown)
@@ -109,7 +110,7 @@ async def _show_list(
             )
             for held, word in SELECTION_LABELS.items()
         ],
-        rows=[certificate_lines.certificate_line(at, listed) for listed in shown],
+        rows=[certificate_lines.certificate_line(at, listed, names) for listed in shown],
         issues=bool(powers(context, at).issue),
         waiting=any(
             listed.may_issue and certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in shown
@@ -156,7 +157,7 @@ async def sign_off(context: SignedIn) -> Response:
     found = await context.ask_long(at.stores.certificates.of_class, at.step, at.scopes, college, class_name)
     if not found:
         raise HTTPException(404)
-    filter_text = f"{college} {class_name or NONE}"
+    filter_text, names = f"{college} {class_name or NONE}", await _names(context, found)
     await context.audit(
         AuditEvent.EXPORTED, cohort=at.reader.cohort.key, what="sign-off", filter=filter_text, students=len(found)
     )
@@ -165,7 +166,7 @@ async def sign_off(context: SignedIn) -> Response:
         at=at,
         college=college,
         class_name=class_name,
-        rows=[certificate_lines.certificate_line(at, listed) for listed in found],
+        rows=[certificate_lines.certificate_line(at, listed, names) for listed in found],
         back=class_address(at, "/desk/classes/review", college, class_name),
         printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.reader.language.dated(at.reader.now),
@@ -205,7 +206,7 @@ async def export(context: SignedIn) -> Response:
 
 def _texts(at: DeskContext, found: Sequence[ListedCertificate]) -> Iterator[tuple[str, ...]]:
     for listed in found:
-        row = certificate_lines.certificate_line(at, listed)
+        row = certificate_lines.certificate_line(at, listed, {})
         certificate = listed.certificate
         yield (
             certificate.student,
@@ -224,6 +225,10 @@ def _texts(at: DeskContext, found: Sequence[ListedCertificate]) -> Iterator[tupl
 
 def _minute_text(at: DeskContext, moment: datetime | None) -> str:
     return f"{moment.astimezone(at.reader.language.zone):%Y-%m-%d %H:%M}" if moment else ""
+
+
+async def _names(context: Context, listed: Sequence[ListedCertificate]) -> dict[str, str]:
+    return await names_of_accounts(context, certificate_lines.accounts_in(listed))
 
 
 def _filter_from_address(context: Context) -> CertificateFilter:

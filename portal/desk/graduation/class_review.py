@@ -16,7 +16,7 @@ from portal.access.requires import for_visitors
 from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import sentence
 from portal.desk.graduation import drafts, member_lines
-from portal.desk.graduation.classes import REVIEWING, ReviewPowers, class_address, class_asked, powers
+from portal.desk.graduation.classes import REVIEWING, ReviewPowers, class_address, class_asked, next_class, powers
 from portal.desk.graduation.drafts import LEAVES, ClassDraft, DraftPlan
 from portal.desk.graduation.member_lines import MemberLine
 from portal.i18n.labels import N_
@@ -89,7 +89,7 @@ class ClassForm(Form):
     chosen: tuple[str, ...] = ()
     leave: Text = ""
     pasted: Text = ""
-    first: Text = ""
+    first: tuple[str, ...] = ()
     kind: Text = ""
     collected: Text = ""
     reason: Text = ""
@@ -140,8 +140,9 @@ async def class_review_form(context: SignedIn) -> Response:
         return await _show_class_form(context, context_of_class, draft)
     if form.do == "confirm":
         return await _confirmed(context, context_of_class, draft, _confirmed_members(form))
-    plan = drafts.planned(context_of_class.roll, at.step, draft, at.reader.now)
-    used = await context.ask_long(at.stores.classes.used, [one.number for one in plan.passing if one.number])
+    plan = drafts.planned(context_of_class.roll, at.step, draft, context_of_class.kinds, at.reader.now)
+    numbers = [number for one in plan.passing for number in one.numbers.values()]
+    used = await context.ask_long(at.stores.classes.used, numbers)
     wrong = drafts.mistakes(
         at.reader.language,
         context_of_class.roll,
@@ -199,8 +200,11 @@ def _confirmed_members(form: ClassForm) -> list[ChosenStudent]:
     found: list[ChosenStudent] = []
     collected: Collected = "self" if form.collected == "self" else "post" if form.collected == "post" else ""
     for one in form.chosen:
-        student, saw, number = (*one.split(" ", 2), "", "")[:3]
-        found.append(ChosenStudent(student, saw, number.strip(), collected if number.strip() else ""))
+        own, *others = one.split("\t")
+        student, saw, number = (*own.split(" ", 2), "", "")[:3]
+        further = tuple(zip(others[::2], others[1::2], strict=False))
+        how: Collected = collected if number.strip() or further else ""
+        found.append(ChosenStudent(student, saw, number.strip(), how, others=further))
     return found
 
 
@@ -275,8 +279,9 @@ def _preview(context: Context, context_of_class: ClassContext, draft: ClassDraft
         class_field=context_of_class.class_name or NONE,
         draft=draft,
         plan=plan,
-        passing=[(one, seen_by_review(one.member.review(at.step))) for one in plan.passing],
+        passing=[(one, one.sent(seen_by_review(one.member.review(at.step)), draft.kind)) for one in plan.passing],
         left=left,
+        issued_by_kind=[(kind, count) for kind in context_of_class.kinds if (count := plan.issued_of(kind))],
         held=sum(member.certificate is not None for member in context_of_class.roll.members),
         over_old=any(one.stage is Stage.OLD for one in plan.passing),
         old=_olds(context_of_class),
@@ -368,6 +373,7 @@ async def _result(
         at=at,
         context_of_class=context_of_class,
         done=held is not None,
+        next_class=await next_class(context, at) if held else None,
         reviewed=reviewed,
         issued=issued,
         certificates=[(one, names.get(one.student, "")) for one in held.certificates] if held else [],

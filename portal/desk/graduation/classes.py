@@ -1,6 +1,6 @@
 """The classes of a cohort: how many students are clear, reviewed, and have their certificates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -47,6 +47,34 @@ class ClassLine:
     counts: tuple[int, ...]
     morning: str
     sign_off: str
+    #: How many can be reviewed.
+    ready: int
+    #: The parts of the bar from the left: tone, start and width, in hundredths of its length.
+    bar: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyClasses:
+    """The classes that have students to review."""
+
+    #: How many students can be reviewed, and in how many classes.
+    students: int
+    classes: int
+    first: tuple[ClassLine, ...]
+
+
+def ready_classes(at: DeskContext, counted: Sequence[ClassCount], most: int) -> ReadyClasses:
+    """Return those of these classes that have students to review; the first ones have the most."""
+    ready = [one for one in counted if one.by_stage.get(Stage.CLEAR)]
+    ready.sort(key=lambda one: (-one.by_stage[Stage.CLEAR], one.college, one.class_name))
+    students = sum(one.by_stage[Stage.CLEAR] for one in ready)
+    return ReadyClasses(students, len(ready), tuple(_class_line(at, one) for one in ready[:most]))
+
+
+async def next_class(context: Context, at: DeskContext) -> ClassLine | None:
+    """Return the class that has the most students to review now. None if there is none."""
+    counted, _ = await context.ask_long(at.stores.classes.counted, at.step, at.reader.now, at.scopes)
+    return next(iter(ready_classes(at, counted, 1).first), None)
 
 
 def powers(context: SignedIn, at: DeskContext) -> ReviewPowers:
@@ -98,7 +126,24 @@ def _class_line(at: DeskContext, one: ClassCount) -> ClassLine:
         sign_off=class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
         if one.by_stage.get(Stage.WAITING) or one.by_stage.get(Stage.LEFT)
         else "",
+        ready=one.by_stage.get(Stage.CLEAR, 0),
+        bar=_bar(one),
     )
+
+
+def _bar(one: ClassCount) -> tuple[tuple[str, str, str], ...]:
+    """Return the bar of a class: certificates, reviews, what can be reviewed, and the rest."""
+    parts = (
+        ("good", one.by_stage.get(Stage.WAITING, 0) + one.by_stage.get(Stage.LEFT, 0)),
+        ("wait", one.by_stage.get(Stage.REVIEWED, 0)),
+        ("todo", one.by_stage.get(Stage.CLEAR, 0)),
+    )
+    found, start = [], 0
+    for tone, count in parts:
+        if count:
+            found.append((tone, f"{100 * start / one.students:.2f}", f"{100 * count / one.students:.2f}"))
+            start += count
+    return tuple(found)
 
 
 ROUTES = (Route("/desk/classes", for_visitors(class_list_page, *REVIEWING, long=True)),)

@@ -3,6 +3,7 @@
 Pure: the class, the time and the used numbers are passed in.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ LEAVES: Mapping[str, str] = {"": N_("待领取"), "self": N_("本人当场领取
 
 _UNMATCHED = N_("以下学号不在本班，或不在办理范围内：%(numbers)s。请改正或删去。")
 _NOT_ISSUED = N_("以下学号不能发证：%(numbers)s。请改正或删去。")
-_BOTH = N_("证书编号只能用一种方式填写：粘贴两列，或从首号连续编号。请清空其中一种。")
+_BOTH = N_("证书编号只能用一种方式填写：粘贴各列，或从首号连续编号。请清空其中一种。")
 _UNREADABLE = N_("证书编号第 %(places)s 行无法识别。每行填一个学号和一个证书编号，用空格或制表符隔开。")
 _REPEATED = N_("有重复：%(numbers)s。每个学号、每个证书编号只填一次。")
 _ROUNDED = N_("证书编号在表格中变成了 %(numbers)s，末尾几位已丢失。请将该列设为“文本”，重新填写后再复制。")
@@ -43,14 +44,21 @@ class ClassDraft:
     picked: frozenset[str] | None = None
     #: Students to leave out.
     leave: str = ""
-    #: Certificate numbers: two pasted columns, or the first number.
+    #: Certificate numbers: pasted columns, or the first number of each kind, in the order of the kinds.
     pasted: str = ""
-    first: str = ""
+    first: tuple[str, ...] = ()
+    #: The kind of a single column of numbers, and of a single first number.
     kind: str = ""
     collected: str = ""
     reason: str = ""
     note: str = ""
     over_old: bool = False
+
+    def first_of(self, kind: str, kinds: Sequence[str]) -> str:
+        """Return the first number of a kind. A single one belongs to the chosen kind."""
+        if len(self.first) == 1:
+            return self.first[0].strip() if kind == self.kind else ""
+        return dict(zip(kinds, self.first, strict=False)).get(kind, "").strip()
 
     def ticked(self, member: ClassMember, stage: Stage) -> bool:
         """Return whether a student is ticked. By default, students that are clear or reviewed are."""
@@ -65,13 +73,18 @@ class PassingStudent:
 
     member: ClassMember
     stage: Stage
-    #: Empty if only the review is given.
-    number: str
+    #: Kind → certificate number. Empty if only the review is given.
+    numbers: Mapping[str, str]
 
     @property
     def reviews(self) -> bool:
         """Whether a review is given. Otherwise the student already has one."""
         return self.stage is not Stage.REVIEWED
+
+    def sent(self, saw: str, kind: str) -> str:
+        """Return the student as a preview sends them: number, version tag, the numbers of this kind and of others."""
+        others = (part for one, number in self.numbers.items() if one != kind for part in (one, number))
+        return "\t".join((f"{self.member.student} {saw} {self.numbers.get(kind, '')}", *others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ class DraftPlan:
     named: frozenset[str]
     #: How many students were chosen, including those for which nothing changes.
     chosen: int
-    #: The first number cannot be counted up that far.
+    #: A first number cannot be counted up that far.
     uncountable: bool
 
     @property
@@ -96,7 +109,11 @@ class DraftPlan:
     @property
     def issued(self) -> int:
         """The number of certificates it would issue."""
-        return sum(bool(one.number) for one in self.passing)
+        return sum(len(one.numbers) for one in self.passing)
+
+    def issued_of(self, kind: str) -> int:
+        """Return the number of certificates of a kind that it would issue."""
+        return sum(kind in one.numbers for one in self.passing)
 
 
 def choosable(member: ClassMember, stage: Stage) -> bool:
@@ -106,7 +123,7 @@ def choosable(member: ClassMember, stage: Stage) -> bool:
     return stage is Stage.REVIEWED and member.may_issue
 
 
-def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPlan:
+def planned(roll: Roll, step: str, draft: ClassDraft, kinds: Sequence[str], now: datetime) -> DraftPlan:
     """Return what a draft would do. If it is not valid, return as much as is clear."""
     named = frozenset(numbers.mentioned(draft.leave))
     staged = [(member, member.stage(step, now)) for member in roll.members]
@@ -115,28 +132,41 @@ def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPla
         for member, stage in staged
         if choosable(member, stage) and draft.ticked(member, stage) and member.student not in named
     ]
-    given, uncountable = _assigned_numbers(draft, [member.student for member, _ in chosen if member.may_issue])
+    issuable = [member.student for member, _ in chosen if member.may_issue]
+    given, uncountable = _assigned_numbers(draft, kinds, issuable)
     passing = [
-        PassingStudent(member, stage, given.get(member.student, "") if member.may_issue else "")
+        PassingStudent(member, stage, given.get(member.student, {}) if member.may_issue else {})
         for member, stage in chosen
     ]
     # Students for which nothing changes are left out, too.
-    kept = tuple(one for one in passing if one.reviews or one.number)
+    kept = tuple(one for one in passing if one.reviews or one.numbers)
     passes = {one.member.student for one in kept}
     left = tuple((m, s) for m, s in staged if m.student not in passes and m.certificate is None)
     return DraftPlan(kept, left, named, len(chosen), uncountable)
 
 
-def _assigned_numbers(draft: ClassDraft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
-    """Return student → certificate number, and whether the first number cannot be counted up."""
+def _assigned_numbers(
+    draft: ClassDraft, kinds: Sequence[str], students: Sequence[str]
+) -> tuple[Mapping[str, Mapping[str, str]], bool]:
+    """Return student → kind → certificate number, and whether a first number cannot be counted up."""
     if draft.pasted.strip():
-        return numbers.pairs(draft.pasted).numbers, False
-    if draft.first.strip():
+        read = numbers.pairs(draft.pasted, len(kinds)).numbers
+        single = max(map(len, read.values()), default=0) == 1
+        own = (draft.kind,) if single else kinds
+        return {
+            student: {kind: number for kind, number in zip(own, row, strict=False) if number}
+            for student, row in read.items()
+        }, False
+    found: dict[str, dict[str, str]] = {student: {} for student in students}
+    for kind in kinds:
+        first = draft.first_of(kind, kinds)
         try:
-            return numbers.counted_up(draft.first, students), False
+            counted = numbers.counted_up(first, students) if first else {}
         except numbers.Uncountable:
             return {}, True
-    return {}, False
+        for student, number in counted.items():
+            found[student][kind] = number
+    return found, False
 
 
 def mistakes(
@@ -150,7 +180,8 @@ def mistakes(
     reasons: Sequence[str],
 ) -> tuple[str, ...]:
     """Return all errors of a draft, each with its fix. Empty if it can be confirmed."""
-    found = [*_of_numbers(language, roll, draft, plan, used), *of_choices(language, draft, kinds, reasons)]
+    choices = of_choices(language, draft, kinds, reasons)
+    found = [*_of_numbers(language, roll, draft, plan, used, len(kinds)), *choices]
     if any(one.stage is Stage.OLD for one in plan.passing):
         if not draft.over_old:
             found.append(language.gettext(_OLD))
@@ -172,7 +203,9 @@ def of_choices(language: Language, draft: ClassDraft, kinds: Sequence[str], reas
     return tuple(found)
 
 
-def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPlan, used: Collection[str]) -> list[str]:
+def _of_numbers(
+    language: Language, roll: Roll, draft: ClassDraft, plan: DraftPlan, used: Collection[str], kinds: int
+) -> list[str]:
     members = {member.student: member for member in roll.members}
     found: list[str] = []
 
@@ -181,15 +214,19 @@ def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPl
             found.append(language.gettext(text, **{name: language.listed(values)}))
 
     add_error(_UNMATCHED, "numbers", [number for number in sorted(plan.named) if number not in members])
-    if draft.pasted.strip() and draft.first.strip():
+    if draft.pasted.strip() and any(map(str.strip, draft.first)):
         found.append(language.gettext(_BOTH))
     if draft.pasted.strip():
-        read = numbers.pairs(draft.pasted)
+        read = numbers.pairs(draft.pasted, kinds)
         add_error(_UNREADABLE, "places", [str(place) for place in read.unreadable])
         add_error(_REPEATED, "numbers", read.duplicates)
         add_error(_ROUNDED, "numbers", read.rounded)
         add_error(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in members or not members[s].may_issue])
     elif plan.uncountable:
         found.append(language.gettext(_UNCOUNTABLE))
-    add_error(_USED, "numbers", [one.number for one in plan.passing if one.number in used])
+    planned_numbers = [number for one in plan.passing for number in one.numbers.values()]
+    repeated = [number for number, times in Counter(planned_numbers).items() if times > 1]
+    if not draft.pasted.strip():
+        add_error(_REPEATED, "numbers", repeated)
+    add_error(_USED, "numbers", [number for number in planned_numbers if number in used])
     return found

@@ -9,7 +9,7 @@ from portal.desk.context.desk_context import DeskContext
 from portal.desk.graduation import drafts
 from portal.desk.graduation.drafts import ClassDraft
 from portal.present import list_rows
-from status_db.model import State
+from status_db.model import Certificate, State
 from status_db.queries.classes import ClassMember, Stage
 
 #: A step's title, its state, and the time of its data.
@@ -29,13 +29,11 @@ class MemberLine:
     given: bool
     over_old: bool
     lacks: tuple[Lack, ...]
-    number: str
-    kind: str
+    certificates: tuple[Certificate, ...]
 
 
 def member_line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
     """Return a student as the form shows it."""
-    certificate = member.certificate
     review = member.review(at.step).at(at.reader.now)
     return MemberLine(
         student=member.student,
@@ -47,9 +45,8 @@ def member_line(at: DeskContext, draft: ClassDraft, member: ClassMember, stage: 
         lapsed=review.lapsed and stage is Stage.CLEAR,
         given=review.lapsed and stage is Stage.OLD,
         over_old=bool(review.by_decision and stage is Stage.REVIEWED and _accepts(at, member)),
-        lacks=() if certificate else lacking(at, member),
-        number=certificate.number if certificate else "",
-        kind=certificate.kind if certificate else "",
+        lacks=() if member.certificates else lacking(at, member),
+        certificates=member.certificates,
     )
 
 

@@ -30,9 +30,9 @@ class Uncountable(ValueError):  # noqa: N818 - named by what is so
 class Pairs:
     """Two pasted columns: student numbers and certificate numbers."""
 
-    #: Student → certificate number.
-    numbers: Mapping[str, str] = field(default_factory=dict)
-    #: Lines without two columns, numbered from 1.
+    #: Student → certificate numbers, one of each kind that was read; empty where a kind has no number.
+    numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Lines without a student number and a certificate number, numbered from 1.
     unreadable: tuple[int, ...] = ()
     #: Duplicate student numbers and certificate numbers.
     duplicates: tuple[str, ...] = ()
@@ -52,12 +52,13 @@ def mentioned(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(number for number in found if any(map(str.isdigit, number))))
 
 
-def pairs(text: str) -> Pairs:
-    """Read two columns pasted from a spreadsheet: the first and the last. Columns between them are ignored.
+def pairs(text: str, kinds: int = 1) -> Pairs:
+    """Read columns pasted from a spreadsheet: the first is the student, the last ones are certificate numbers.
 
-    Lines without any digit, such as a header, are skipped.
+    There are at most as many certificate numbers as `kinds`, in their order. Columns before them, such as names, are
+    ignored, and so are lines without any digit, such as a header. Between tabs a number can be missing.
     """
-    numbers: dict[str, str] = {}
+    numbers: dict[str, tuple[str, ...]] = {}
     given: set[str] = set()
     unreadable: list[int] = []
     duplicates: list[str] = []
@@ -66,16 +67,25 @@ def pairs(text: str) -> Pairs:
         if not any(map(str.isdigit, line)):
             continue
         cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else _COLUMNS.split(line.strip())
-        student, number = normalise_number(cells[0]), cells[-1]
-        if len(cells) < 2 or not student or not any(map(str.isdigit, number)) or len(number) > LONGEST:
+        student, own = normalise_number(cells[0]), _last_numbers(cells[1:], kinds)
+        if not student or not any(own) or any(len(number) > LONGEST for number in own):
             unreadable.append(place)
             continue
-        if _ROUNDED.fullmatch(number):
-            rounded.append(number)
-        duplicates += [one for one, known in ((student, student in numbers), (number, number in given)) if known]
-        numbers[student] = number
-        given.add(number)
+        filled = [number for number in own if number]
+        rounded += [number for number in filled if _ROUNDED.fullmatch(number)]
+        duplicates += [student] if student in numbers else []
+        for number in filled:
+            duplicates += [number] if number in given else []
+            given.add(number)
+        numbers[student] = own
     return Pairs(numbers, tuple(unreadable), tuple(dict.fromkeys(duplicates)), tuple(rounded))
+
+
+def _last_numbers(cells: Sequence[str], kinds: int) -> tuple[str, ...]:
+    """Return the certificate numbers of a line; empty if the last column is no number and there is only one kind."""
+    if kinds == 1:
+        return (cells[-1],) if cells and any(map(str.isdigit, cells[-1])) else ()
+    return tuple([cell for cell in cells if not cell or any(map(str.isdigit, cell))][-kinds:])
 
 
 def counted_up(first: str, students: Sequence[str]) -> dict[str, str]:

@@ -17,16 +17,17 @@ from portal.desk.graduation import certificate_lines, numbers
 from portal.desk.graduation.certificate_lines import COLLECTION_LABELS, SELECTION_LABELS
 from portal.desk.graduation.classes import REVIEWING, powers
 from portal.i18n.labels import N_
+from portal.page.account_names import names_of_accounts
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
-from status_db.decisions.certificates import Collected, Handover, Issue
+from status_db.decisions.certificates import OWN_MISTAKE, Collected, Handover, Issue, revocable_by_issuer
 from status_db.decisions.refusals import DecisionRefused
 from status_db.model import normalise_number
 from status_db.queries.certificates import CertificateSelection, ListedCertificate
-from status_db.queries.classes import ClassMember, Stage
+from status_db.queries.classes import ClassMember
 from status_db.views import Scope
 
 #: Certificates on a page of the list.
@@ -100,11 +101,11 @@ async def hand_over_one(context: SignedIn) -> Response:
     except DecisionRefused as refused:
         reason = sentence(language, at.reader.titles, refused)
         return await _show_certificate(context, at, listed, typed, reason)
-    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
+    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}", done="collected"))
 
 
 async def revoke(context: SignedIn) -> Response:
-    """Revoke a certificate. This needs a second person and a reason."""
+    """Revoke a certificate. This needs a reason and, except for a fresh mistake of one's own, a second person."""
     typed = await forms.read_form(context, HandingForm)
     at = desk_context(context, (Act.ISSUE,), typed.step or None)
     listed = await _find_certificate(context, at, at.scopes)
@@ -125,7 +126,7 @@ async def revoke(context: SignedIn) -> Response:
         number=number,
         reason=typed.because,
     )
-    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
+    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}", done="revoked"))
 
 
 async def issue_page(context: SignedIn) -> Response:
@@ -161,7 +162,7 @@ async def issue(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.ISSUED, cohort=at.reader.cohort.key, student=student, number=made.number, kind=made.kind
     )
-    return see_other(at.address(f"/desk/certificates/{made.id}"))
+    return see_other(at.address(f"/desk/certificates/{made.id}", done="issued"))
 
 
 async def _find_certificate(context: Context, at: DeskContext, issue_scopes: Sequence[Scope]) -> ListedCertificate:
@@ -181,19 +182,23 @@ async def _show_certificate(
     wrong: str = "",
 ) -> Response:
     account, certificate = context.account.account, listed.certificate
-    issues, effective = listed.may_issue, certificate.revoked_at is None
+    issues, effective, language = listed.may_issue, certificate.revoked_at is None, at.reader.language
+    names = await names_of_accounts(context, certificate_lines.accounts_in([listed]))
+    alone = certificate.issued_by == account and revocable_by_issuer(certificate, at.reader.now)
     return context.page(
         "desk/certificate.html",
         status=422 if wrong else 200,
         at=at,
-        row=certificate_lines.certificate_line(at, listed),
+        row=certificate_lines.certificate_line(at, listed, names),
         certificate=certificate,
         typed=typed,
         wrong=wrong,
         ways=_ways(at),
         hands_over=issues and effective and not certificate.collected,
-        revokes=issues and effective and certificate.issued_by != account,
-        own=issues and effective and certificate.issued_by == account,
+        revokes=issues and effective and (certificate.issued_by != account or alone),
+        alone_until=language.moment(certificate.issued_at + OWN_MISTAKE, at.reader.now) if alone else "",
+        own=issues and effective and certificate.issued_by == account and not alone,
+        done=context.asked("done"),
     )
 
 
@@ -211,17 +216,19 @@ def _show_issue_form(
     wrong: str,
 ) -> Response:
     language = at.reader.language
-    stage = member.stage(at.step, at.reader.now) if member else None
+    own = {one.kind for one in member.certificates} if member else set()
+    kinds = [kind for kind in context.settings.desk.certificates if kind not in own]
+    reviewed = bool(member and member.review(at.step).counts_as_clear(at.reader.now))
     return context.page(
         "desk/issue.html",
         status=422 if wrong else 200,
         at=at,
         student=student,
         member=member,
-        reviewed=stage is Stage.REVIEWED,
-        held=member.certificate if member else None,
+        reviewed=reviewed,
+        held=member.certificates if member else (),
         typed=typed,
-        kinds=context.settings.desk.certificates,
+        kinds=kinds,
         ways=[("", language.gettext(SELECTION_LABELS[CertificateSelection.WAITING])), *_ways(at)],
         wrong=wrong,
     )

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from portal.access.requires import for_visitors
 from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.graduation.classes import REVIEWING
+from portal.page.account_names import names_of_accounts
 from portal.page.context import SignedIn
 from portal.present import list_rows
 from status_db.accounts.audit_log import AuditEvent
@@ -54,7 +55,8 @@ async def review_again_page(context: SignedIn) -> Response:
     students = {decision.student for decision, _ in given} | {student for student, _ in opened}
     people = await context.ask_long(at.stores.batches.people, sorted(students), at.scopes)
     fresh = await context.ask_long(context.services.lists.freshness, cohort)
-    reviews = [_review(at, decision, steps, people) for decision, steps in given]
+    names = await names_of_accounts(context, {decision.author for decision, _ in given})
+    reviews = [_review(at, decision, steps, people, names) for decision, steps in given]
     await context.audit(AuditEvent.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
     by_student: dict[str, list[str]] = {}
     for student, step in opened:
@@ -80,7 +82,11 @@ async def review_again_page(context: SignedIn) -> Response:
 
 
 def _review(
-    at: DeskContext, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, RosterName]
+    at: DeskContext,
+    decision: Decision,
+    steps: Sequence[StepStatus],
+    people: Mapping[str, RosterName],
+    names: Mapping[str, str],
 ) -> ReviewLine:
     reader = at.reader
     person = people.get(decision.student, RosterName("", ""))
@@ -92,7 +98,7 @@ def _review(
         name=name,
         record=_record_address(at, decision.student),
         class_name=class_name,
-        by=decision.author,
+        by=names.get(decision.author, decision.author),
         at=reader.language.moment(decision.entered_at, reader.now),
         note=decision.note,
         answered=bool(newer),

@@ -22,6 +22,7 @@ from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.head import desk_page
 from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
+from portal.desk.imports.list_flips import flips
 from portal.desk.imports.uploaded import keep_upload, read_upload
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
@@ -184,7 +185,7 @@ async def confirm(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/list/{upload.upload}"))
 
 
-async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:
+async def _show_preview(context: SignedIn, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:
     source = context.settings.source[upload.source or ""]
     # The preview of decisions checks each number and name. None of the rows is entered.
     rows = [ImportRow(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
@@ -218,6 +219,9 @@ async def _show_preview(context: Context, at: DeskContext, upload: Upload, *, re
         before=before[-1] if before else None,
         words=_status_words(source, [word for *_, word in upload.rows]),
         absent=source.absent_means,
+        flips=await flips(context, at, source, preview.rows, {line: word for line, *_, word in upload.rows})
+        if request_ is None
+        else [],
         found=found,
         action=at.address(f"/desk/list/{upload.upload}"),
         back=at.address("/desk/list"),

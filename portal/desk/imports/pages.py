@@ -18,6 +18,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Ticked
 from portal.access.reader_context import COLUMNS, NONE, ReaderContext
 from portal.access.requires import for_visitors
+from portal.desk import settling
 from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.services import SheetUnreadable, desk_of
@@ -36,7 +37,7 @@ from status_db.decisions.batch_rows import RowCheck, RowKind, SheetPreview
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.inbox.uploads import Upload, UploadKind
-from status_db.model import StepKind
+from status_db.model import StepKind, Verdict
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
 #: The roster columns by which a template can be narrowed.
@@ -64,6 +65,10 @@ class PreviewRow:
     #: Its other texts, each with a label.
     more: tuple[tuple[str, str], ...]
     current_status: str
+    #: The change of the state if the row is entered. Empty if it does not change.
+    change: str
+    #: Its tone: good for a release, bad for the contrary.
+    tone: str
     why: str
 
 
@@ -264,6 +269,7 @@ async def enter_import(context: SignedIn) -> Response:
         entered=len(made.decisions),
         wrong=wrong,
     )
+    await settling.settle(context, at, {one.student: one.id for one in made.decisions})
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
 
 
@@ -319,6 +325,8 @@ async def _show_preview(
         groups=groups(context, at, preview.rows),
         counts=counts,
         total=len(preview.rows),
+        released=sum(result_words.flips(row) is True for row in preview.rows),
+        held=sum(result_words.flips(row) is False for row in preview.rows),
         enters=counts[RowKind.NEW] + counts[RowKind.CONFLICT],
         action=at.address(f"/desk/import/{upload.upload}"),
         back=at.address("/desk/import"),
@@ -352,6 +360,8 @@ def groups(context: Context, at: DeskContext, judged: Sequence[RowCheck]) -> lis
             result=language.listed(part for part in (result_words.result(language, imported), imported.reason) if part),
             more=tuple((language.gettext(results.COLUMNS[name][0]), text) for name, text in more if text),
             current_status=result_words.current_status(language, row, at.reader.now, kind),
+            change=result_words.change(language, row, kind),
+            tone="good" if imported.verdict is not Verdict.HELD else "bad",
             why=result_words.why(language, row, reasons, at.reader.now),
         )
 

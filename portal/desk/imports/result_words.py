@@ -13,7 +13,7 @@ from portal.i18n.languages import Language
 from status_db.decisions.batch_rows import ImportRow, RowCheck, RowFault, RowKind
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.refusals import DecisionCode
-from status_db.model import Decision, StepKind
+from status_db.model import Decision, StepKind, Verdict
 
 KINDS: Mapping[str, str] = {
     RowKind.WRONG: N_("有错"),
@@ -44,6 +44,8 @@ BATCHES: Mapping[str, str] = {
     BatchKind.PAPER: N_("纸面补录"),
     BatchKind.CLASS: N_("按班终审"),
 }
+
+_CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
 
 _BECAME: Mapping[str, str] = {
     RowKind.NEW: N_("已办理"),
@@ -81,6 +83,27 @@ def current_status(language: Language, row: RowCheck, now: datetime, kind: StepK
     if row.found is None:
         return ""
     return labels.say(language, labels.STATES, labels.state_of(row.found, row.found_because, kind))
+
+
+def flips(row: RowCheck) -> bool | None:
+    """Return whether the row releases the student or, if False, holds them. None if neither, or it enters nothing."""
+    before = row.effective.verdict if row.effective is not None else row.found
+    if row.kind not in (RowKind.NEW, RowKind.CONFLICT) or row.imported.verdict is None or before is None:
+        return None
+    clear = row.imported.verdict in _CLEAR
+    return None if clear is (before in _CLEAR) else clear
+
+
+def change(language: Language, row: RowCheck, kind: StepKind) -> str:
+    """Return how the state changes if the row is entered. Empty if it stays clear, or not clear."""
+    before, after = row.effective, row.imported.verdict
+    if flips(row) is None or after is None:
+        return ""
+    state = labels.state_of(before.verdict) if before is not None else None
+    if state is None and row.found is not None:
+        state = labels.state_of(row.found, row.found_because, kind)
+    words = (labels.say(language, labels.STATES, one) for one in (state, labels.state_of(after)) if one is not None)
+    return " → ".join(words)
 
 
 def why(language: Language, row: RowCheck, reasons: Sequence[str], now: datetime) -> str:

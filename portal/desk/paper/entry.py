@@ -14,6 +14,7 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.form_fields import Form, Line, Text, Ticked
 from portal.access.requires import for_visitors
+from portal.desk import settling
 from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.imports import result_words
@@ -148,6 +149,7 @@ async def enter_paper(context: SignedIn) -> Response:
         batch=entered.batch.id,
         students=len(entered.decisions),
     )
+    await settling.settle(context, at, {one.student: one.id for one in entered.decisions})
     return see_other(at.reader.address(f"/desk/paper/entered/{entered.batch.id}"))
 
 

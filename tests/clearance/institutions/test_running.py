@@ -49,7 +49,7 @@ def test_an_institution_is_added_to_a_running_installation_broken_mended_and_rem
         until(lambda: json.loads(two.ask("10.0.0.1", "/readyz")[1])["unusable_settings"] == 1)
         assert {two.status(host) for host in (PKU, THU, USTC)} == {200}, "the broken one goes on as it was"
         assert 'clearance_institution_settings_usable{institution="thu"} 0.0' in two.metrics()
-        assert two.metrics("/readyz") == "ok\ninstitutions 3, unusable settings 1\n"
+        assert two.metrics("/readyz") == "ok\ninstitutions=3 unusable_settings=1\n"
 
         two.change("thu", "[institution", "[institution]")
         two.change("pku", "pku 大学", "北大")

@@ -521,6 +521,7 @@ class TestACertificate:
 
     def test_who_issued_it_cannot_revoke_it_and_a_second_person_can(self, issued: World, signed_in: SignedIn) -> None:
         path = f"/desk/certificates/{self.ids(issued)['C000']}"
+        issued.later(minutes=31)
         browser = signed_in("reviewer")
         assert "须由另一位有发证权限的同事" in browser.get(path).text
         refused = self.post(browser, f"{path}/revoke", because="印错")

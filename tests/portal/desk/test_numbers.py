@@ -45,15 +45,15 @@ class TestTwoColumns:
     )
     def test_they_are_read_as_a_spreadsheet_copies_them(self, text: str) -> None:
         read = pairs(text)
-        assert read.numbers == {"20151001": "0071", "20151002": "0072"}
+        assert read.numbers == {"20151001": ("0071",), "20151002": ("0072",)}
         assert (read.unreadable, read.duplicates, read.rounded) == ((), (), ())
 
     def test_a_number_with_a_space_in_it_stays_whole_between_tabs(self) -> None:
-        assert pairs("20151001\t毕 2019 001").numbers == {"20151001": "毕 2019 001"}
+        assert pairs("20151001\t毕 2019 001").numbers == {"20151001": ("毕 2019 001",)}
 
     def test_an_empty_cell_is_not_filled_from_its_neighbour(self) -> None:
         read = pairs("20151001\t林小满\t\n20151002\t赵一鸣\t0072")
-        assert (read.unreadable, read.numbers) == ((1,), {"20151002": "0072"})
+        assert (read.unreadable, read.numbers) == ((1,), {"20151002": ("0072",)})
 
     def test_what_appears_two_times_is_named_on_either_side(self) -> None:
         assert pairs("1 A7\n1 A8").duplicates == ("1",)

@@ -26,6 +26,8 @@ NOT_TRANSLATED: Mapping[str, str] = {
     "portal/present/masking.py": r"[\u4e00-\u9fff]+",
     # Dates as offices write them, and a column of older templates.
     "portal/desk/imports/results.py": r"\(\\d.*|办理原因",
+    # A host that belongs to no institution has no language: the text is in both.
+    "portal/by_host.py": r"There are no pages at this address\.\n此地址没有网页。\n",
     # Files that a command of the operator writes.
     "portal/documents/paper_nights.py": r"按环节|按班级|空白单\.pdf",
 }

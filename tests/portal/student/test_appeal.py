@@ -295,7 +295,8 @@ class TestTheQueue:
         librarian = visits.of("librarian")
         page = librarian.post(address(waiting, "/answer"), outcome="explained", answer="系统里还没有归还记录。")
         assert page.url.path == "/desk/appeals"
-        assert "林小满" not in page.text
+        assert "已答复：林小满（20151001），已说明情况。" in page.text
+        assert "林小满" not in librarian.text("/desk/appeals")
 
 
 class TestAnswering:
