@@ -48,7 +48,7 @@ def main() -> None:
 
 _CHINESE: dict[str, Any] = {"locale": "zh-CN"}
 #: Of the demo's students: one who owes, one who is through.
-_OWES, _THROUGH = "2015150001", "2015120005"
+_OWES, _THROUGH = "2015190107", "2015120005"
 
 #: Name, who looks, which page, how large, and what else is special about their browser.
 PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (

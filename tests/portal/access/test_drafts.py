@@ -17,7 +17,7 @@ from tests.world import World
 SignedIn = Callable[[str], TestClient]
 
 LONG = "书上周三就还了，柜台老师扫过码。\n请再核对。"
-FORM = "/appeal?step=library"
+FORM = "/appeal?step=college_items"
 
 
 def session_ends(world: World) -> None:
@@ -28,7 +28,7 @@ def session_ends(world: World) -> None:
 def send_late(world: World, browser: TestClient, **more: str) -> httpx.Response:
     """Fill in the appeal's form, and send it after the session ended."""
     page = browser.get(FORM)
-    fields = {"form_token": token_in(page), "step": "library", "item": "", "text": LONG} | more
+    fields = {"form_token": token_in(page), "step": "college_items", "item": "", "text": LONG} | more
     session_ends(world)
     referer = {"referer": f"http://testserver{FORM}"}
     answer: httpx.Response = browser.post("/appeal", data=fields, headers=referer)
@@ -51,7 +51,7 @@ def test_what_was_filled_in_is_there_after_signing_in_again(university: World, s
     assert page.url.path == "/appeal"
     assert "先前填写的内容都在" in page.text
     assert Page(page).one("textarea").written.strip() == LONG
-    sent = {"form_token": token_in(page), "step": "library", "item": "", "text": LONG}
+    sent = {"form_token": token_in(page), "step": "college_items", "item": "", "text": LONG}
     assert browser.post("/appeal", data=sent).url.path == "/"
     assert "先前填写的内容都在" not in browser.get(FORM).text
 
@@ -59,6 +59,8 @@ def test_what_was_filled_in_is_there_after_signing_in_again(university: World, s
 def test_another_account_in_the_same_browser_sees_nothing_of_it(university: World, signed_in: SignedIn) -> None:
     browser = signed_in(LIN.number)
     page = sign_in(browser, send_late(university, browser), QIAN.number)
+    # The same form, which the other student can open as well.
+    assert page.url.path == "/appeal"
     assert "先前填写的内容都在" not in page.text
     assert "柜台老师" not in browser.get(FORM).text
 
