@@ -32,6 +32,7 @@ from status_db.inbox.reminders import Reminders
 from status_db.queries.named_students import NamedStudents
 from status_db.queries.roster import RosterReader
 from status_db.queries.runs import RunReader
+from status_db.queries.trends import Trends
 from status_db.sign_in.passkeys import Passkeys
 from status_db.sign_in.recovery_codes import RecoveryCodes
 from status_db.sign_in.used_tickets import Tickets
@@ -86,6 +87,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         runs=RunReader(stores.reading),
         roster=RosterReader(stores.reading),
         lists=stores.lists,
+        trends=Trends(stores.reading, stores.settings),
         reports=stores.reports,
         appeal_reports=stores.appeal_reports,
         named=NamedStudents(stores.reading, stores.settings),

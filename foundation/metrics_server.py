@@ -60,8 +60,8 @@ class MetricsServer:
                     self._answer(200, generate_latest(registry()), CONTENT_TYPE_LATEST)
                 elif path in answers:
                     good = answers[path]()
-                    said = ("ok\n" if good else "no\n") + (detail() if path == "/readyz" else "")
-                    self._answer(200 if good else 503, said.encode(), "text/plain; charset=utf-8")
+                    text = ("ok\n" if good else "no\n") + (detail() if path == "/readyz" else "")
+                    self._answer(200 if good else 503, text.encode(), "text/plain; charset=utf-8")
                 else:
                     self._answer(404, b"", "text/plain; charset=utf-8")
 

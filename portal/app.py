@@ -35,7 +35,6 @@ from portal.page.services import Services
 from portal.page.templates import STATIC
 from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
 from portal.staff import (
-    days,
     lists,
     overview,
     reminder,
@@ -81,7 +80,6 @@ _STUDENT_ROUTES = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
 
 _STAFF_ROUTES = (
     *overview.ROUTES,
-    *days.ROUTES,
     *lists.ROUTES,
     *reminder.ROUTES,
     *report.ROUTES,

@@ -20,6 +20,7 @@ from portal.admin.own_account import recent_changes
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.page.account_names import people_of
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.accounts.audit_log import AuditEvent
@@ -206,19 +207,21 @@ async def second_administrator(context: Context) -> dict[str, Any]:
 async def waiting(context: SignedIn, account: str | None = None) -> list[WaitingChange]:
     """Return the changes that wait for a second administrator, as the pages show them."""
     language, now, own = context.language, context.now, context.account.account
+    found = await context.ask_long(context.services.changes.waiting, now, account)
+    people = await people_of(context, (one.asked_by for one in found))
     return [
         WaitingChange(
             id=one.id,
             account=one.change.account,
             address=address_of(one.change.account),
             what=_change_text(language, context.settings, one.change),
-            asked_by=one.asked_by,
+            asked_by=people.name(one.asked_by),
             asked_at=language.moment(one.asked_at, now),
             until=language.moment(one.until, now),
             own=one.asked_by == own,
             confirms=one.confirmed_by(own),
         )
-        for one in await context.ask_long(context.services.changes.waiting, now, account)
+        for one in found
     ]
 
 

@@ -1,6 +1,6 @@
 """The audit log, for auditors and administrators to read and to export. Nothing here changes a line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -10,10 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
+from portal.admin.audit_details import DetailWords, detail_words
 from portal.documents import audit_sheet
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from status_db.accounts.accounts import Account, Act, normalise_account
@@ -25,51 +27,6 @@ _PAGE = 100
 #: A workbook has at most this many lines. They are read in blocks of this size.
 _LONGEST_SHEET = 100_000
 _AT_ONCE = 5_000
-
-#: The names of a line's details. Other details are shown by their key.
-DETAILS = {
-    "source": N_("数据源"),
-    "says": N_("表态"),
-    "reason": N_("原因"),
-    "change": N_("变动摘要码"),
-    "to": N_("对象账号"),
-    "asked": N_("申请的操作"),
-    "asked_by": N_("申请人"),
-    "held_by": N_("原账号"),
-    "grants": N_("权限"),
-    "act": N_("可办理的操作"),
-    "step": N_("环节"),
-    "scope": N_("范围"),
-    "during": N_("届"),
-    "what": N_("内容"),
-    "announcement": N_("公告"),
-    "title": N_("标题"),
-    "verdict": N_("结论"),
-    "decision": N_("办理编号"),
-    "file": N_("文件"),
-    "rows": N_("行"),
-    "tries": N_("次数"),
-    "since": N_("起始时间"),
-    "batch": N_("导入批号"),
-    "entered": N_("已导入"),
-    "wrong": N_("有错"),
-    "withdrawn": N_("已撤回"),
-    "issued": N_("已发证，不变"),
-    "of": N_("账号"),
-    "fields": N_("地址"),
-    "channel": N_("渠道"),
-    "notices": N_("通知"),
-    "because": N_("没有发出的原因"),
-}
-
-#: The labels of some details' values.
-_WHAT = {
-    "activated": N_("启用"),
-    "deactivated": N_("停用"),
-    "audit": N_("操作日志"),
-    "report": N_("离校报告"),
-    "other sessions": N_("其他登录"),
-}
 
 #: The titles of the workbook's columns.
 COLUMNS = (
@@ -104,6 +61,8 @@ class AuditEntry:
     number: int
     at: str
     account: str
+    #: The person's name; the account itself if no account has it.
+    name: str
     event: str
     cohort: str
     student: str
@@ -125,13 +84,16 @@ async def audit_page(context: SignedIn) -> Response:
     language, now, wanted = context.language, context.now, _read_filter(context.request)
     before = bounds.number(context.request.query_params.get("before", ""))
     found = await context.ask_long(_newest_lines, context, wanted, before, _PAGE + 1)
+    people = await people_of(context, (line.account for line in found))
+    words = await detail_words(context, (line.detail for line in found))
     return context.page(
         "audit.html",
-        lines=[_audit_entry(language, line, now) for line in found[:_PAGE]],
+        lines=[_audit_entry(language, line, now, people, words) for line in found[:_PAGE]],
         wanted=wanted,
         events=[(d.value, labels.say(language, admin_labels.EVENTS, d), d is wanted.event) for d in AuditEvent],
         kept=wanted.fields(),
         later_ones=before is not None,
+        longest=_LONGEST_SHEET,
         more=found[_PAGE - 1].line if len(found) > _PAGE else 0,
     )
 
@@ -139,7 +101,8 @@ async def audit_page(context: SignedIn) -> Response:
 async def sheet(context: SignedIn) -> Response:
     """Return the filtered log as a workbook. The export itself is a line of the log."""
     language, now, wanted = context.language, context.now, _read_filter(context.request)
-    book = await context.ask_long(_audit_workbook, context, wanted, context.account)
+    words = DetailWords(context, People(language, {}))
+    book = await context.ask_long(_audit_workbook, context, wanted, context.account, words)
     await context.audit(
         AuditEvent.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields())
     )
@@ -173,7 +136,7 @@ def _all_lines(context: Context, wanted: AuditFilter) -> Iterator[AuditLine]:
         before = found[-1].line
 
 
-def _audit_workbook(context: Context, wanted: AuditFilter, by: Account) -> bytes:
+def _audit_workbook(context: Context, wanted: AuditFilter, by: Account, words: DetailWords) -> bytes:
     gettext = context.language.gettext
     narrowed = [
         f"{title}: {value}"
@@ -207,7 +170,7 @@ def _audit_workbook(context: Context, wanted: AuditFilter, by: Account) -> bytes
                 line.cohort or "",
                 line.student or "",
                 str(line.run or ""),
-                _line_detail(context.language, line),
+                words.text(line.detail),
                 line.address,
             )
             for line in _all_lines(context, wanted)
@@ -215,48 +178,19 @@ def _audit_workbook(context: Context, wanted: AuditFilter, by: Account) -> bytes
     )
 
 
-def _audit_entry(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
+def _audit_entry(language: Language, line: AuditLine, now: datetime, people: People, words: DetailWords) -> AuditEntry:
     return AuditEntry(
         number=line.line,
         at=language.moment(line.at, now),
         account=line.account,
+        name=people.name(line.account),
         event=labels.say(language, admin_labels.EVENTS, line.event),
         cohort=line.cohort or "",
         student=line.student or "",
         run=line.run,
-        detail=_line_detail(language, line),
+        detail=words.text(line.detail),
         address=line.address,
     )
-
-
-def _line_detail(language: Language, line: AuditLine) -> str:
-    return detail_text(language, line.detail)
-
-
-def detail_text(language: Language, detail: Mapping[str, object]) -> str:
-    """Return a line's details in words, each with its name."""
-    between = ": " if language.code == "en" else "："
-    return "; ".join(
-        f"{labels.say(language, DETAILS, name)}{between}{_detail_value(language, name, value)}"
-        for name, value in detail.items()
-        if value not in ("", None, [])
-    )
-
-
-def _detail_value(language: Language, name: str, value: object) -> str:
-    if name == "asked":
-        return labels.say(language, admin_labels.CHANGES, str(value))
-    if name == "says":
-        return labels.say(language, admin_labels.SAYS, str(value))
-    if name == "what":
-        return labels.say(language, _WHAT, str(value))
-    if name == "verdict":
-        return labels.say(language, labels.STATES, str(value))
-    if name == "since":
-        return f"{datetime.fromisoformat(str(value)).astimezone(language.zone):%Y-%m-%d %H:%M:%S}"
-    if name == "act":
-        return labels.say(language, admin_labels.ACTS, str(value))
-    return language.listed(map(str, value)) if isinstance(value, list) else str(value)
 
 
 ROUTES = (

@@ -1,6 +1,5 @@
 """The visitor's own account: its recent changes and their authors, and its open sessions, which can be ended."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,25 +10,15 @@ from portal.access import forms
 from portal.access.form_fields import Form
 from portal.access.requires import for_visitors
 from portal.admin.address_fields import address_fields
-from portal.admin.audit import detail_text
+from portal.admin.audit_details import DetailWords, detail_words
 from portal.auth import sessions
 from portal.i18n import admin_labels, labels
-from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.own_account import AccountEvent, OwnSession
 from status_db.sign_in.second_factor import is_staff
-
-#: How a session was opened.
-METHODS: Mapping[str, str] = {
-    "local": N_("密码"),
-    "code": N_("一次性密码"),
-    "identity": N_("证件号码"),
-    "cas": N_("统一身份认证"),
-    "oidc": N_("统一身份认证"),
-    "ldap": N_("学校统一认证密码"),
-}
 
 #: Details that the page shows elsewhere, or not at all.
 _KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
@@ -111,39 +100,32 @@ async def end(context: SignedIn) -> Response:
 async def recent_changes(context: Context, account: str, *, staff: bool = True) -> list[RecentChange]:
     """Return the recent changes of an account, as the pages show them."""
     events = await context.ask_long(partial(context.services.own.events, account, context.now, staff=staff))
-    people = await _people(context, events) if staff else {}
+    people = await people_of(context, (one.by for one in events) if staff else ())
+    words = await detail_words(context, (one.detail for one in events) if staff else ())
     return [
-        _recent_change(context.language, one, context.language.moment(one.at, context.now), people, staff=staff)
+        _recent_change(context.language, one, context.language.moment(one.at, context.now), people, words, staff=staff)
         for one in events
     ]
 
 
-async def _people(context: Context, events: tuple[AccountEvent, ...]) -> dict[str, str]:
-    """Return account → name: pages show people by their names, not by their sign-in names."""
-    found = {
-        name: await context.ask(context.services.accounts.find, name) for name in sorted({one.by for one in events})
-    }
-    return {name: account.name for name, account in found.items() if account is not None}
-
-
 def _recent_change(
-    language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool
+    language: Language, one: AccountEvent, at: str, people: People, words: DetailWords, *, staff: bool
 ) -> RecentChange:
     # Students' pages do not show accounts of staff.
-    by = people.get(one.by, one.by) if staff else ""
+    by = people.name(one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
     return RecentChange(
         at=at,
         event=labels.say(language, admin_labels.EVENTS, one.event),
-        detail=detail_text(language, shown),
+        detail=words.text(shown),
         by=language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
         address="" if on_server else one.address,
     )
 
 
 def _session_line(language: Language, one: OwnSession, created_at: str, seen_at: str) -> SessionLine:
-    method = labels.say(language, METHODS, one.method)
+    method = labels.say(language, admin_labels.METHODS, one.method)
     return SessionLine(
         name=one.name,
         created_at=created_at,

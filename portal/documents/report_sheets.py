@@ -3,7 +3,7 @@
 Words are text, so that none is a formula. Figures are numbers, for further calculation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -13,6 +13,7 @@ from portal.access.reader_context import ReaderContext
 from portal.documents.report_tables import ReportCell, ReportTable, colleges_by_step, tables
 from status_db.queries.appeal_report import AppealCounts
 from status_db.queries.report import CohortReport
+from status_db.views import StepSource
 
 #: The widths of a column of words and of figures, in characters.
 _WORDS, _FIGURES = 20, 12
@@ -25,11 +26,18 @@ def workbook(
     reader: ReaderContext, found: CohortReport, appealed: Sequence[AppealCounts], who: str, college: str | None = None
 ) -> bytes:
     """Return the file. Each sheet has its time, the age of the data, the scope, and the account that made it."""
+    made = (*tables(reader, found, appealed, college), colleges_by_step(reader, found))
+    return write_tables(reader, _report_title(reader), found.freshness, who, made)
+
+
+def write_tables(
+    reader: ReaderContext, title: str, freshness: Mapping[str, StepSource], who: str, made: Iterable[ReportTable]
+) -> bytes:
+    """Return a file with a worksheet for each table, each with the time, the age of the data, the scope and `who`."""
     language = reader.language
-    title = _report_title(reader)
     data = (
-        language.gettext("数据截至 %(moment)s", moment=reader.as_of(found.freshness) or "–"),
-        *reader.stale(found.freshness),
+        language.gettext("数据截至 %(moment)s", moment=reader.as_of(freshness) or "–"),
+        *reader.stale(freshness),
     )
     head = [
         (language.gettext("制表时间"), f"{reader.now.astimezone(reader.language.zone):%Y-%m-%d %H:%M}"),
@@ -39,14 +47,19 @@ def workbook(
     ]
     written = BytesIO()
     with xlsx.workbook(written) as book:
-        for table in (*tables(reader, found, appealed, college), colleges_by_step(reader, found)):
+        for table in made:
             _write(book, f"{title} · {table.title}", head, table)
     return written.getvalue()
 
 
 def file_name(reader: ReaderContext) -> str:
     """Return the file's name."""
-    return f"{_report_title(reader).replace(' ', '-')}-{reader.now.astimezone(reader.language.zone):%Y%m%d-%H%M}.xlsx"
+    return named(reader, _report_title(reader))
+
+
+def named(reader: ReaderContext, title: str) -> str:
+    """Return the name of a file with this title, made now."""
+    return f"{title.replace(' ', '-')}-{reader.now.astimezone(reader.language.zone):%Y%m%d-%H%M}.xlsx"
 
 
 def _report_title(reader: ReaderContext) -> str:

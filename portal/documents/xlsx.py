@@ -4,6 +4,7 @@ Every cell is text: a name that looks like a formula stays a name, and a number 
 """
 
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 from foundation.xlsx import HEADING, fit_for_print, sheet_name, workbook, write_head
@@ -13,7 +14,11 @@ _WIDEST = 40
 
 
 def write(
-    file: Path, title: str, head: Sequence[tuple[str, str]], columns: Sequence[str], rows: Iterable[Sequence[str]]
+    file: Path | BytesIO,
+    title: str,
+    head: Sequence[tuple[str, str]],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
 ) -> int:
     """Write a table to `file`, below a header block of names and values. Return its number of rows."""
     with workbook(file, by_row=True) as book:

@@ -175,3 +175,20 @@ EVENTS: Mapping[str, str] = {
     AuditEvent.NOT_NOTIFIED: N_("通知没有发出"),
     AuditEvent.ADDRESSES_CHANGED: N_("更改通知地址"),
 }
+
+#: How a session was opened.
+METHODS: Mapping[str, str] = {
+    "local": N_("密码"),
+    "code": N_("一次性密码"),
+    "identity": N_("证件号码"),
+    "cas": N_("统一身份认证"),
+    "oidc": N_("统一身份认证"),
+    "ldap": N_("学校统一认证密码"),
+}
+
+#: Second factors, as the audit log names them.
+FACTORS: Mapping[str, str] = {
+    "app": N_("动态口令"),
+    "passkey": N_("通行密钥"),
+    "recovery": N_("恢复码"),
+}

@@ -46,6 +46,7 @@ from status_db.queries.report import Reports
 from status_db.queries.roster import RosterReader
 from status_db.queries.runs import RunReader
 from status_db.queries.student import Reader
+from status_db.queries.trends import Trends
 from status_db.sign_in.identity_numbers import Identities
 from status_db.sign_in.one_time_codes import Codes
 from status_db.sign_in.passkeys import Passkeys
@@ -80,6 +81,8 @@ class Services:
     runs: RunReader
     roster: RosterReader
     lists: Lists
+    #: The course of a season, day by day.
+    trends: Trends
     #: The report of a cohort: all except appeals, and appeals.
     reports: Reports
     appeal_reports: AppealReports

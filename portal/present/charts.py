@@ -6,6 +6,7 @@ distinguishes two shapes: each has a pattern or a number of its own, and a title
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 #: The space for the label above a bar.
 _ROW = 48
@@ -15,6 +16,9 @@ BAR_HEIGHT = 18
 
 #: A segment narrower than this, in percent, has no room for its number.
 _ROOM = 7.0
+
+#: From this percent on, a mark's label is at the left of its line.
+_LABEL_ROOM = 55
 
 #: The drawing area of a curve, stretched to the available room.
 CURVE_WIDTH, CURVE_HEIGHT = 1000, 100
@@ -82,19 +86,45 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """The course of one number from day to day, and the area below it."""
+class ChartMark:
+    """A day with a line across the chart, and its label."""
+
+    day: date
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnMark:
+    """A mark on the chart: its place in percent, its label and the label's height in pixels."""
+
+    x: str
+    label: str
+    label_at: int
+    #: Whether the label ends at the line, because there is no room after it.
+    before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonChart:
+    """The share that is settled from day to day, with the closing days, the last cohort and a forecast."""
 
     name: str
     title: str
     description: str
-    #: The points as SVG writes them: x,y x,y …
+    #: Points as SVG writes them: x,y x,y …
     line: str
     area: str
+    #: Where the line ends, and its label.
+    end: str
+    end_x: str
+    end_y: str
+    #: A second line of the same days, the last cohort, and the forecast. Empty for none.
+    beside: str
+    before: str
+    ahead: str
+    marks: tuple[DrawnMark, ...]
     first: str
     last: str
-    #: The last number and its total, as text.
-    end: str
 
 
 def bars(name: str, title: str, description: str, kinds: Sequence[SegmentKind], amounts: Sequence[Amount]) -> Bars:
@@ -124,21 +154,65 @@ def _bar(kinds: Sequence[SegmentKind], amount: Amount, top: int) -> Bar:
     return Bar(amount.label, amount.tail, top + _LABEL_AT, top + _BAR_AT, tuple(segments))
 
 
-def curve(
-    name: str, title: str, description: str, counts: Sequence[int], whole: int, first: str, last: str, end: str
-) -> Curve:
-    """Return the curve of a number from day to day, as a part of `whole`. A single day is a level line."""
-    steps = max(len(counts) - 1, 1)
-    points = [(i * CURVE_WIDTH / steps, _height(count, whole)) for i, count in enumerate(counts)]
-    if len(points) == 1:
-        points.append((float(CURVE_WIDTH), points[0][1]))
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    area = f"0,{CURVE_HEIGHT} {line} {CURVE_WIDTH},{CURVE_HEIGHT}" if points else ""
-    return Curve(name, title, description, line, area, first, last, end)
+def season_chart(
+    name: str,
+    title: str,
+    description: str,
+    *,
+    first: date,
+    last: date,
+    points: Sequence[tuple[date, float]],
+    beside: Sequence[tuple[date, float]],
+    before: Sequence[tuple[date, float]],
+    ahead: Sequence[tuple[date, float]],
+    marks: Sequence[ChartMark],
+    ticks: tuple[str, str],
+    end: str,
+) -> SeasonChart:
+    """Return the curve of shares between 0 and 1 from `first` to `last`. Points outside these days are left out."""
+    axis = _Axis(first, max((last - first).days, 1))
+    own = axis.points(points)
+    line = _written(own)
+    area = f"{own[0][0]:.1f},{CURVE_HEIGHT} {line} {own[-1][0]:.1f},{CURVE_HEIGHT}" if own else ""
+    end_x, end_y = own[-1] if own else (0.0, float(CURVE_HEIGHT))
+    return SeasonChart(
+        name,
+        title,
+        description,
+        line,
+        area,
+        end,
+        _percent(100 * end_x / CURVE_WIDTH),
+        _percent(100 * end_y / CURVE_HEIGHT),
+        _written(axis.points(beside)),
+        _written(axis.points(before)),
+        _written(axis.points(ahead)),
+        tuple(
+            DrawnMark(_percent(share), mark.label, 14 + 18 * row, share > _LABEL_ROOM)
+            for row, mark in enumerate(marks)
+            if 0 <= (share := 100 * axis.x(mark.day) / CURVE_WIDTH) <= 100
+        ),
+        *ticks,
+    )
 
 
-def _height(count: int, whole: int) -> float:
-    return CURVE_HEIGHT * (1 - min(max(count / whole, 0.0), 1.0)) if whole else float(CURVE_HEIGHT)
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """The days from left to right."""
+
+    first: date
+    days: int
+
+    def x(self, day: date) -> float:
+        return (day - self.first).days * CURVE_WIDTH / self.days
+
+    def points(self, shares: Sequence[tuple[date, float]]) -> list[tuple[float, float]]:
+        drawn = [(self.x(day), CURVE_HEIGHT * (1 - min(max(share, 0.0), 1.0))) for day, share in shares]
+        return [(x, y) for x, y in drawn if 0 <= x <= CURVE_WIDTH]
+
+
+def _written(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def _percent(value: float) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.page.account_names import People
 from portal.page.context import Context
 from portal.present import guard_reasons, reasons
-from status_db.guard_reasons import GuardReason
+from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.marks.impact import Impact, ImpactPerson
 from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
 from status_db.stored_counts import RunCounts
@@ -84,8 +85,9 @@ def title(context: Context, source: str) -> str:
     return context.language.gettext(_OWN_TITLES[source]) if source in _OWN_TITLES else source
 
 
-def run_line(context: Context, view: RunView) -> RunLine:
-    """Return a run as lists show it."""
+def run_line(context: Context, view: RunView, people: People | None = None) -> RunLine:
+    """Return a run as lists show it; with `people`, by their names."""
+    name = people.name if people is not None else str
     return RunLine(
         number=view.run,
         title=title(context, view.source),
@@ -93,13 +95,44 @@ def run_line(context: Context, view: RunView) -> RunLine:
         tone=labels.RUN_TONES.get(view.state, "wait"),
         began=context.language.moment(view.began, context.now),
         seconds=f"{(view.ended - view.began).total_seconds():.1f}" if view.ended else "",
-        by=view.by,
+        by=name(view.by),
         student=view.student or "",
         why=why(context, view),
         message=view.message,
         flips=view.counts.flips or 0 if view.state is RunState.APPLIED else 0,
-        decided_by=view.decided_by or "",
+        decided_by=name(view.decided_by) if view.decided_by else "",
     )
+
+
+#: What the run of a state did, where no reason says more.
+_DID: Mapping[RunState, str] = {
+    RunState.RUNNING: N_("同步进行中，学生状态还没有变。"),
+    RunState.UNCHANGED: N_("数据与上次相同，学生状态未变。"),
+    RunState.SKIPPED: N_("已跳过，学生状态未变。"),
+    RunState.SUSPENDED: N_("变动须批准后生效。"),
+}
+
+#: Guard reasons of a source that returned nothing.
+_NOTHING = (GuardReasonKind.NO_ROWS, GuardReasonKind.ROSTER_EMPTY)
+
+
+def lead(context: Context, view: RunView) -> str:
+    """Return the sentence that matters of a run: why it waits or ended, else what it did."""
+    if view.state is RunState.APPLIED:
+        flips = view.counts.flips or 0
+        if not flips:
+            return context.language.gettext("已生效，没有状态变更。")
+        return context.language.ngettext("已生效，%(num)s 项状态变更。", flips)
+    sentences = why(context, view)
+    if sentences:
+        return sentences[0]
+    return context.language.gettext(_DID[view.state]) if view.state in _DID else ""
+
+
+def returned_nothing(view: RunView) -> bool:
+    """Return whether the source of a run returned no row, or none about a student of the roster."""
+    nothing = 0 in (view.counts.rows, view.counts.roster_rows)
+    return nothing or any(reason.kind in _NOTHING for reason in view.reasons)
 
 
 def counts(language: Language, counted: RunCounts) -> list[tuple[str, object]]:
@@ -114,7 +147,9 @@ def why(context: Context, view: RunView) -> tuple[str, ...]:
     fault = admin_labels.FAULTS.get(view.fault or "")
     if fault and view.state is not RunState.SUSPENDED and not view.reasons:
         sentences.append(fault)
-    return (*map(context.language.gettext, sentences), *(held_back(context, view.source, one) for one in view.reasons))
+    # That nothing came matters more than what would follow from it.
+    reasons_first = sorted(view.reasons, key=lambda reason: reason.kind not in _NOTHING)
+    return (*map(context.language.gettext, sentences), *(held_back(context, view.source, one) for one in reasons_first))
 
 
 def held_back(context: Context, source: str, reason: GuardReason) -> str:

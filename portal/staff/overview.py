@@ -1,21 +1,28 @@
-"""The overview: counts by step, college and class, inside the account's grants."""
+"""The overview: the answer in one sentence, the season, classes to look at, and colleges by step.
+
+All of it is inside the account's grants.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal.access.reader_context import NONE, STATES, WHERE, ReaderContext, reader_context
+from portal.access.reader_context import STATES, WHERE, ReaderContext, reader_context
 from portal.access.requires import for_visitors
+from portal.documents import overview_sheets
 from portal.i18n import labels
 from portal.page.context import SignedIn
 from portal.present.charts import Amount, Bars, SegmentKind, bars
+from portal.staff import groups, season
 from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import AuditEvent
 from status_db.model import State
 from status_db.queries.lists import ListSelection
-from status_db.views import Overview, StepCounts, StudentGroup, Where
+from status_db.views import Overview, StepCounts, Where
 
 #: The order in a bar from left to right: settled first, still to do last.
 _DRAWN = (
@@ -40,7 +47,7 @@ _PATTERNS: Mapping[State, str] = {
 }
 
 #: Classes shown on the overview. A page of their own lists all of them.
-_WORST = 10
+_SHOWN_CLASSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +68,6 @@ class OverviewRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CollegeLine:
-    """One college: for each step the settled students and the total. None if it does not have the step."""
-
-    college: str
-    address: str
-    cells: tuple[tuple[int, int] | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupLine:
-    """One college or class, with each student counted once."""
-
-    title: str
-    college: str
-    address: str
-    #: The address of the list of students with something to do.
-    open_address: str
-    students: int
-    counts: tuple[int, ...]
-    open: int
-    share: str
-    #: The step for which most of them must go.
-    stuck: str
-
-
-@dataclass(frozen=True, slots=True)
 class Total:
     """One figure at the top of the page."""
 
@@ -97,48 +78,126 @@ class Total:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the page and its file show."""
+
+    reader: ReaderContext
+    college: str
+    overview: Overview
+    season: season.Season
+
+    @property
+    def order(self) -> list[str]:
+        """The readable steps that a student has."""
+        return [step for step in self.reader.steps if step in self.overview.by_step]
+
+    @property
+    def not_clear(self) -> int:
+        """How many students are not all clear."""
+        return self.overview.students - sum(g.by_where.get(Where.CLEAR, 0) for g in self.overview.classes)
+
+
 async def overview_page(context: SignedIn) -> Response:
     """Show a whole cohort, or the college in the address."""
+    read = await _read(context)
+    reader, found, college, order = read.reader, read.overview, read.college, read.order
+    trend, language = read.season.trend, reader.language
+    lagging = groups.by_number_open(found.classes)
+    every = college or context.asked("classes") == "all"
+    shown = lagging if every else lagging[:_SHOWN_CLASSES]
+    forecast = season.forecast_of(reader, trend, read.not_clear)
+    return context.page(
+        "overview.html",
+        reader=reader,
+        college=college,
+        answer=_answer(read, forecast),
+        forecast=forecast,
+        windows=season.window_lines(reader),
+        students=found.students,
+        totals=_totals(reader, found, college),
+        chart=season.chart_of(reader, read.season, forecast),
+        cohort_before=read.season.cohort_before.name if read.season.cohort_before else "",
+        look_at=[groups.class_line(reader, group) for group in groups.to_look_at(found.classes)],
+        heat=None if college else groups.heat_map(reader, order, found, context.asked("sort")),
+        columns=[labels.say(language, labels.STATES, state) for state in STATES],
+        wheres=[language.gettext(word) for word, *_ in WHERE.values()],
+        lines=[_step_counts_line(reader, step, found, college) for step in order],
+        steps_chart=_steps_chart(reader, order, found.by_step),
+        classes=[groups.class_line(reader, group) for group in shown],
+        more_classes=0 if every else max(0, len(lagging) - _SHOWN_CLASSES),
+        all_classes=reader.address("/overview", classes="all"),
+        day_titles=[reader.titles[step] for step in order if step in trend.with_step],
+        days=season.day_lines(reader, trend, [step for step in order if step in trend.with_step]),
+        spans=season.span_lines(reader, trend.spans),
+        list_address=reader.address("/lists", college=college),
+        report_address=reader.address("/report", college=college),
+        export=reader.address("/overview.xlsx", college=college),
+        at=language.moment(reader.now, reader.now),
+        as_of=reader.as_of(found.freshness),
+        stale=reader.stale(found.freshness),
+    )
+
+
+async def export(context: SignedIn) -> Response:
+    """Return the overview as an Excel file. If the audit event cannot be recorded, no file is sent."""
+    read = await _read(context)
+    who = f"{context.account.name} ({context.account.account})"
+    book = await context.ask_long(
+        overview_sheets.workbook, read.reader, read.order, read.overview, read.season.trend, who
+    )
+    await context.audit(
+        AuditEvent.EXPORTED,
+        cohort=read.reader.cohort.key,
+        what="overview",
+        scope=read.reader.scope(),
+        students=read.overview.students,
+    )
+    name = quote(overview_sheets.file_name(read.reader))
+    return Response(
+        book,
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        headers={"Content-Disposition": f"attachment; filename*=utf-8''{name}"},
+    )
+
+
+async def _read(context: SignedIn) -> Read:
+    """Read the cohort, or the college in the address. Raise 404 for a college that is not readable."""
     reader = reader_context(context)
     college = context.asked("college")
     found = await context.ask_long(context.services.reader.seen, reader.visibility, reader.now, college or None)
     if college and not found.students:
         raise HTTPException(404)
-    order = [step for step in reader.steps if step in found.by_step]
-    worst = _worst(found.classes)
-    every = college or context.asked("classes") == "all"
-    shown = worst if every else worst[:_WORST]
-    colleges = _colleges(found.classes)
-    classes = [_class_line(reader, group) for group in shown]
-    return context.page(
-        "overview.html",
-        reader=reader,
-        college=college,
-        students=found.students,
-        totals=_totals(reader, found, college),
-        columns=[labels.say(reader.language, labels.STATES, state) for state in STATES],
-        wheres=[reader.language.gettext(word) for word, *_ in WHERE.values()],
-        lines=[_step_counts_line(reader, step, found, college) for step in order],
-        steps_chart=_steps_chart(reader, order, found.by_step),
-        colleges=[
-            CollegeLine(
-                name, reader.address("/overview", college=name), tuple(_count_cell(tallies.get(s)) for s in order)
-            )
-            for name, tallies in found.by_college.items()
-        ],
-        college_lines=[_college_line(reader, group) for group in colleges],
-        colleges_chart=_groups_chart(reader, "colleges", reader.language.gettext("各学院的学生"), colleges),
-        classes=classes,
-        classes_chart=_groups_chart(reader, "classes", reader.language.gettext("各班的学生"), shown),
-        more_classes=0 if every else max(0, len(worst) - _WORST),
-        all_classes=reader.address("/overview", classes="all"),
-        days_address=reader.address("/overview/days", college=college),
-        list_address=reader.address("/lists", college=college),
-        at=reader.language.moment(reader.now, reader.now),
-        as_of=reader.as_of(found.freshness),
-        notes=reader.windows(),
-        stale=reader.stale(found.freshness),
+    return Read(reader, college, found, await season.read_season(context, reader, college))
+
+
+def _answer(read: Read, forecast: tuple[object, int] | None) -> str:
+    """Return how many are not settled, where most of them must go, and what the forecast is, in one sentence."""
+    reader, language, open_now = read.reader, read.reader.language, read.not_clear
+    everybody = f"{read.overview.students:,}"
+    if not open_now:
+        return language.gettext("%(students)s 人，已全部办结。", students=everybody)
+    stuck = groups.most_stuck(reader, read.overview.classes)
+    parts = [
+        language.ngettext("%(students)s 人，%(open)s 人还没办结", open_now, students=everybody, open=f"{open_now:,}")
+    ]
+    waiting = sum(group.by_where.get(Where.WAITING, 0) for group in read.overview.classes)
+    if waiting:
+        parts.append(language.ngettext("其中 %(count)s 人等待学校处理", waiting, count=f"{waiting:,}"))
+    if stuck:
+        parts.append(
+            language.gettext("主要卡在%(step)s %(count)s", step=reader.titles[stuck[0]], count=f"{stuck[1]:,}")
+        )
+    text = language.comma.join(parts)
+    if forecast is None:
+        return text + language.stop
+    closes, left = season.last_day(reader.cohort), forecast[1]
+    assert closes is not None  # noqa: S101 - there is no forecast without it
+    ahead = language.gettext(
+        "按现在的速度 %(day)s 还剩约 %(left)s", day=language.day(closes, reader.now), left=f"{left:,}"
     )
+    between = "; " if language.code == "en" else "；"
+    return text + between + ahead + language.stop
 
 
 def _totals(reader: ReaderContext, found: Overview, college: str) -> list[Total]:
@@ -157,7 +216,7 @@ def _totals(reader: ReaderContext, found: Overview, college: str) -> list[Total]
 
 def _step_counts_line(reader: ReaderContext, step: str, found: Overview, college: str) -> OverviewRow:
     step_counts, fresh = found.by_step[step], found.freshness.get(step)
-    settled, _ = _count_cell(step_counts) or (0, 0)
+    settled = step_counts.total - groups.not_clear(step_counts.by_state)
     return OverviewRow(
         title=reader.titles[step],
         address=reader.address("/lists", step=step, wanted=ListSelection.NOT_CLEAR, college=college),
@@ -172,65 +231,6 @@ def _step_counts_line(reader: ReaderContext, step: str, found: Overview, college
     )
 
 
-def _count_cell(step_counts: StepCounts | None) -> tuple[int, int] | None:
-    if step_counts is None:
-        return None
-    return step_counts.by_state.get(State.CLEARED, 0) + step_counts.by_state.get(State.EXEMPT, 0), step_counts.total
-
-
-def _worst(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
-    """Sort classes by the share of students with something to do, the largest first.
-
-    With equal shares, the larger share of students with obligations comes first, because until late in a season nearly
-    all students still have to check out. Then the larger class.
-    """
-    return sorted(
-        classes,
-        key=lambda g: (
-            -g.open / g.students, -g.by_where.get(Where.HELD, 0) / g.students, -g.open, g.college, g.class_name,
-        ),
-    )  # fmt: skip
-
-
-def _colleges(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
-    found: dict[str, tuple[dict[Where, int], dict[str, int]]] = {}
-    for group in classes:
-        by_where, to_do = found.setdefault(group.college, ({}, {}))
-        for where, count in group.by_where.items():
-            by_where[where] = by_where.get(where, 0) + count
-        for step, count in group.to_do.items():
-            to_do[step] = to_do.get(step, 0) + count
-    return [StudentGroup(college, "", by_where, to_do) for college, (by_where, to_do) in sorted(found.items())]
-
-
-def _college_line(reader: ReaderContext, group: StudentGroup) -> GroupLine:
-    return _group_line(reader, group, group.college, reader.address("/overview", college=group.college), {})
-
-
-def _class_line(reader: ReaderContext, group: StudentGroup) -> GroupLine:
-    own = {"class_": group.class_name or NONE}
-    address = reader.address("/lists", wanted=ListSelection.ALL, college=group.college, **own)
-    return _group_line(reader, group, group.class_name or reader.language.gettext("未分班"), address, own)
-
-
-def _group_line(
-    reader: ReaderContext, group: StudentGroup, title: str, address: str, own: Mapping[str, str]
-) -> GroupLine:
-    # Of two equal steps, the earlier one.
-    most = sorted(group.to_do.items(), key=lambda item: (-item[1], reader.steps.index(item[0])))[:2]
-    return GroupLine(
-        title=title,
-        college=group.college,
-        address=address,
-        open_address=reader.address("/lists", college=group.college, **own),
-        students=group.students,
-        counts=tuple(group.by_where.get(where, 0) for where in WHERE),
-        open=group.open,
-        share=reader.language.percent(group.open, group.students),
-        stuck=reader.language.listed(f"{reader.titles[step]} {count}" for step, count in most),
-    )
-
-
 def _steps_chart(reader: ReaderContext, order: Sequence[str], tallies: Mapping[str, StepCounts]) -> Bars:
     language = reader.language
     kinds = [
@@ -241,7 +241,7 @@ def _steps_chart(reader: ReaderContext, order: Sequence[str], tallies: Mapping[s
         Amount(
             reader.titles[step],
             tuple(tallies[step].by_state.get(state, 0) for state in _DRAWN),
-            language.percent((_count_cell(tallies[step]) or (0, 0))[0], tallies[step].total),
+            language.percent(tallies[step].total - groups.not_clear(tallies[step].by_state), tallies[step].total),
         )
         for step in order
     ]
@@ -249,18 +249,7 @@ def _steps_chart(reader: ReaderContext, order: Sequence[str], tallies: Mapping[s
     return bars("steps", title, language.gettext("每条为一个环节的全部学生，数字同下表。"), kinds, amounts)
 
 
-def _groups_chart(reader: ReaderContext, name: str, title: str, groups: Sequence[StudentGroup]) -> Bars:
-    language = reader.language
-    kinds = [SegmentKind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in WHERE.values()]
-    amounts = [
-        Amount(
-            group.class_name or (language.gettext("未分班") if name == "classes" else group.college),
-            tuple(group.by_where.get(where, 0) for where in WHERE),
-            language.percent(group.by_where.get(Where.CLEAR, 0), group.students),
-        )
-        for group in groups
-    ]
-    return bars(name, title, language.gettext("每条为一个单位的全部学生，数字同下表。"), kinds, amounts)
-
-
-ROUTES = (Route("/overview", for_visitors(overview_page, Act.READ, long=True)),)
+ROUTES = (
+    Route("/overview", for_visitors(overview_page, Act.READ, long=True)),
+    Route("/overview.xlsx", for_visitors(export, Act.READ, long=True)),
+)

@@ -18,18 +18,21 @@ from portal.access import forms
 from portal.access.form_fields import Form, Line, OrNone, Ticked, at_most
 from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees, speaks_for
-from portal.i18n import admin_labels, labels
+from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.i18n.stored_texts import in_language
+from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
+from portal.staff import vote_lines
 from portal.web import bounds
 from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
-from status_db.inbox.requests import Request as Asked
-from status_db.inbox.requests import RequestOutcome, RequestRefused
+from status_db.inbox.requests import RequestRefused
 from status_db.marks.approvals import APPROVAL_OPEN_FOR, ApprovalVote, Missing, approvers, missing
+from status_db.marks.impact import Impact
 from status_db.model import ROSTER, SETTINGS, RunState, VoteKind
 from status_db.views import RunView
 
@@ -84,16 +87,6 @@ class VoteForm(Form):
 
 
 @dataclass(frozen=True, slots=True)
-class VoteLine:
-    """One vote on a run."""
-
-    who: str
-    vote: str
-    at: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class NewestPull:
     """The newest pull after a run that waits, and whether it would do the same."""
 
@@ -101,19 +94,6 @@ class NewestPull:
     at: str
     #: True or False; None where its answer did not arrive.
     same: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLine:
-    """One request about a run, and its state."""
-
-    who: str
-    vote: str
-    at: str
-    reason: str
-    outcome: str
-    tone: str
-    message: str
 
 
 def own_sources(context: SignedIn, cohort: str) -> tuple[str, ...]:
@@ -271,31 +251,54 @@ async def _show_run(
     if look is not None and (look.sample or look.spot_check or look.unmatched):
         await context.audit(AuditEvent.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
     kept = await reverting.kept(context, found)
+    accounts = (found.by, found.decided_by, *(o.author for o in votes), *(one.account for one in asked))
+    people = await people_of(context, accounts)
+    stored = await context.ask_long(_stored_texts, found, look, language.code)
     back = await context.ask(context.services.runs.reverting, cohort, found.source, found.run) if kept else None
     return context.page(
         "run.html",
         status=409 if refused else 200,
-        run=run_lines.run_line(context, found),
+        run=run_lines.run_line(context, found, people),
+        lead=run_lines.lead(context, found),
+        nothing=waits and run_lines.returned_nothing(found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         newest=_newest_pull(language, found, newest, now) if newest else None,
         digest=found.digest.hex() if found.digest else "",
         command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(context, look) if look else None,
-        lacks=_missing_approvals(context, found, votes),
-        votes=[_vote(language, o, now) for o in votes],
-        asked=[_request_state_text(language, found, one, now) for one in asked],
+        lacks=_missing_approvals(context, found, votes, people),
+        votes=[vote_lines.vote_line(language, o, now, people) for o in votes],
+        asked=[vote_lines.request_line(language, found, one, now, people) for one in asked],
         spoken=spoken,
         overseer=oversees(context.account),
-        warnings=found.counts.warnings,
+        warnings=stored.warnings,
+        changes=stored.changes,
         of_settings=found.source == SETTINGS,
         counts=run_lines.counts(language, found.counts),
         reverts=found.counts.reverts,
         may_revert=kept and reverting.may_revert(context, found),
         back=run_lines.run_line(context, back) if back is not None else None,
-        proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],
+        proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in stored.proofs],
         flips=run_lines.flip_lines(context, flips),
         more=len(flips) == _FLIPS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTexts:
+    """What the core stored about a run as text, in the reader's language."""
+
+    proofs: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+def _stored_texts(found: RunView, look: Impact | None, code: str) -> StoredTexts:
+    return StoredTexts(
+        tuple((kind, in_language(detail, code)) for kind, detail in found.proofs),
+        tuple(in_language(text, code) for text in found.counts.warnings),
+        tuple(in_language(text, code) for text in look.changes) if look is not None else (),
     )
 
 
@@ -313,59 +316,15 @@ _MISSING: Mapping[Missing, str] = {
 }
 
 
-def _missing_approvals(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
+def _missing_approvals(context: Context, found: RunView, votes: Sequence[ApprovalVote], people: People) -> list[str]:
     """Return the conditions that are missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
     settings = context.settings
     asked = settings.roster if found.source == ROSTER else settings.source.get(found.source)
-    who = next(iter(approvers(votes)), "")
+    who = people.name(next(iter(approvers(votes)), ""))
     lacks = missing(votes, asked.guard if asked is not None else None)
     return [context.language.gettext(_MISSING[one], who=who) for one in lacks if one in _MISSING]
-
-
-def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
-    return VoteLine(
-        who=vote.author,
-        vote=labels.say(language, admin_labels.SAYS, vote.kind),
-        at=language.moment(vote.at, now),
-        reason=vote.reason,
-    )
-
-
-#: The result of a request made on a page.
-_WAITING = N_("正在执行，几秒内完成。")
-_CARRIED_OUT = N_("已执行。")
-_NOTED = N_("已记录。")
-_NOT_DONE = N_("未执行：本次同步已变动，或已由他人处理。")
-_WENT_WRONG = N_("未执行：发生错误，请再试一次。")
-_CHANGED_SINCE = N_("学生状态此后有变动，本次同步的变动已不同，请重新批准或否决。")
-
-
-def _request_state_text(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
-    decided = {VoteKind.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), VoteKind.REJECT: (RunState.REJECTED,)}
-    match asked.outcome:
-        case None:
-            outcome, tone = _WAITING, "wait"
-        case RequestOutcome.REFUSED:
-            outcome, tone = _NOT_DONE, "todo"
-        case RequestOutcome.FAILED:
-            outcome, tone = _WENT_WRONG, "bad"
-        case _ if asked.vote and found.state in decided.get(asked.vote, ()):
-            outcome, tone = _CARRIED_OUT, "good"
-        case _ if found.state is RunState.SUSPENDED and asked.digest != found.digest:
-            outcome, tone = _CHANGED_SINCE, "todo"
-        case _:
-            outcome, tone = _NOTED, "good"
-    return RequestLine(
-        who=asked.account,
-        vote=labels.say(language, admin_labels.SAYS, asked.vote or ""),
-        at=language.moment(asked.at, now),
-        reason=asked.reason,
-        outcome=language.gettext(outcome),
-        tone=tone,
-        message=asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
-    )
 
 
 ROUTES = (

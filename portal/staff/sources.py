@@ -1,5 +1,6 @@
 """The sources and their state, for administrators, auditors, and leaders that can read everything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -13,15 +14,18 @@ from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
+from portal.i18n.languages import Language
+from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from portal.present import run_lines
+from portal.staff.run_bars import BARS, RunBars, bars_of
 from status_db.accounts.accounts import Act
 from status_db.failing import AttemptState
 from status_db.inbox.pauses import Pause
 from status_db.inbox.requests import Request, RequestOutcome
-from status_db.model import ROSTER, RunState
+from status_db.model import ROSTER, SETTINGS, RunState
 from status_db.stored_counts import NO_COUNTS
-from status_db.views import SourceView
+from status_db.views import RunView, SourceView
 
 _RUNS = 10
 
@@ -30,6 +34,12 @@ _ASKED_SHOWN = timedelta(hours=1)
 
 #: Row counts below this part of the usual count are highlighted.
 _FEW = 0.7
+
+#: From this part of the limit on, in percent, data are old.
+_OLD = 80
+
+#: From here on, a time span is in hours (minutes) and in days (hours).
+_HOURS_FROM, _DAYS_FROM = 120, 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,16 @@ class FailingLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AgeLine:
+    """The age of a source's data against their limit."""
+
+    text: str
+    #: Of the limit, as a width; at most all of it.
+    percent: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceLine:
     """One source and its state."""
 
@@ -98,6 +118,9 @@ class SourceLine:
     waits: int | None
     pause: PauseLine | None
     failing: FailingLine | None
+    #: How old the data are, and the last runs as bars. None before the first.
+    age: AgeLine | None
+    bars: RunBars | None
     #: The hours without scheduled pulls.
     quiet: str
     #: The newest request to sync it now: its time, and how it ended; empty while it waits.
@@ -131,20 +154,29 @@ async def show_sources(context: SignedIn, *, refused: str = "", source: str = ""
     if not oversees(context.account):
         raise HTTPException(403)
     language, now, cohort = context.language, context.now, context.cohort.key
-    views = await context.ask(context.services.reader.sources, cohort)
-    newest = await context.ask(context.services.runs.listed, cohort, limit=_RUNS)
     services = context.services
+    views = await context.ask(services.reader.sources, cohort)
+    newest = await context.ask(services.runs.recent, cohort, (*(view.source for view in views), SETTINGS), BARS)
     paused = await context.ask(services.pauses.current)
     asked = await context.ask(services.requests.last_syncs, cohort, now - _ASKED_SHOWN)
+    people = await people_of(context, (pause.account for pause in paused.values()))
+    runs_of: dict[str, list[RunView]] = {}
+    for run in newest:
+        runs_of.setdefault(run.source, []).append(run)
     ordered = sorted(views, key=lambda view: health_of(view, now, paused.get(view.source)).rank)
     return context.page(
         "sources.html",
         status=409 if refused else 200,
-        sources=[_source(context, view, paused.get(view.source), asked.get(view.source)) for view in ordered],
+        sources=[
+            _source(
+                context, view, paused.get(view.source), asked.get(view.source), people, runs_of.get(view.source, ())
+            )
+            for view in ordered
+        ],
         manages=context.account.may(Act.MANAGE),
         refused=(source, refused, reason),
         waiting=sum(1 for view in views if view.suspended is not None),
-        runs=[run_lines.run_line(context, view) for view in newest],
+        runs=[run_lines.run_line(context, view) for view in newest[:_RUNS]],
         at=language.moment(now, now),
     )
 
@@ -173,7 +205,38 @@ def _asked(context: Context, request: Request | None) -> tuple[str, str] | None:
     return context.language.moment(request.at, context.now), ended
 
 
-def _source(context: Context, view: SourceView, pause: Pause | None, request: Request | None) -> SourceLine:
+def _age(context: Context, view: SourceView) -> AgeLine | None:
+    """Return how old the data are against their limit; None before the first answer."""
+    if view.as_of is None or view.fresh_until is None:
+        return None
+    age, limit = context.now - view.as_of, view.fresh_until - view.as_of
+    language, share = context.language, 100 * max(age, timedelta()) / limit if limit else 100.0
+    return AgeLine(
+        text=language.gettext("%(age)s，有效 %(limit)s", age=_span(language, age), limit=_span(language, limit)),
+        percent=f"{min(100.0, share):.0f}%",
+        tone="bad" if view.stale(context.now) else "todo" if share > _OLD else "good",
+    )
+
+
+def _span(language: Language, span: timedelta) -> str:
+    """Return a time span in its largest fitting unit."""
+    minutes = max(0, round(span / timedelta(minutes=1)))
+    if minutes < _HOURS_FROM:
+        return language.ngettext("%(num)s 分钟", minutes)
+    hours = minutes // 60
+    return (
+        language.ngettext("%(num)s 小时", hours) if hours < _DAYS_FROM else language.ngettext("%(num)s 天", hours // 24)
+    )
+
+
+def _source(
+    context: Context,
+    view: SourceView,
+    pause: Pause | None,
+    request: Request | None,
+    people: People,
+    runs: Sequence[RunView],
+) -> SourceLine:
     health = health_of(view, context.now, pause)
     next_from = max(context.now, view.attempts.not_before or context.now)
     asked = context.settings.roster if view.source == ROSTER else context.settings.source[view.source]
@@ -205,9 +268,13 @@ def _source(context: Context, view: SourceView, pause: Pause | None, request: Re
         last=run_lines.run_line(context, view.last_run) if view.last_run else None,
         running=view.running.run if view.running else None,
         waits=view.suspended.run if view.suspended else None,
-        pause=PauseLine(pause.account, context.language.moment(pause.at, context.now), pause.reason) if pause else None,
+        pause=PauseLine(people.name(pause.account), context.language.moment(pause.at, context.now), pause.reason)
+        if pause
+        else None,
+        age=_age(context, view),
+        bars=bars_of(context, runs),
         failing=_failing(context, view),
-        quiet="、".join(map(str, asked.quiet)),
+        quiet=context.language.listed(map(str, asked.quiet)),
         asked=_asked(context, request),
     )
 

@@ -13,6 +13,7 @@ from portal.web.links import link
 #: Former → current path, with the same parameters.
 RENAMED: Mapping[str, str] = {
     "/strangers": "/unmatched",
+    "/overview/days": "/overview",
     "/objection": "/appeal",
     "/objection/{appeal:id}/record": "/appeal/{appeal:id}/record",
     "/objection/{appeal:id}/withdraw": "/appeal/{appeal:id}/withdraw",

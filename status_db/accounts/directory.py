@@ -1,5 +1,6 @@
 """The directory: lists and searches of accounts, and the holders of grants. Read-only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +62,15 @@ class AccountDirectory:
         """Return one account; None if there is none."""
         found = self._select_accounts(tables.account.c.account == normalise_account(account), limit=1)
         return found[0] if found else None
+
+    def names(self, accounts: Collection[str]) -> dict[str, str]:
+        """Return account → name, of those that exist, in one statement."""
+        if not accounts:
+            return {}
+        account = tables.account
+        query = select(account.c.account, account.c.name).where(account.c.account.in_(sorted(accounts)))
+        with reading(self._engine) as connection:
+            return {row.account: row.name for row in connection.execute(query)}
 
     def holders(self, act: Act) -> tuple[tuple[str, Grant], ...]:
         """Return the grants of active accounts for an act, each with its account."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce, union_all
 from sqlalchemy.types import Text
 
 from status_db import tables
@@ -45,6 +45,26 @@ class RunReader:
             conditions.append(run.c.run < before)
         with reading(self._engine) as connection:
             return run_views(connection, *conditions, limit=limit)
+
+    def recent(self, cohort: str, sources: Collection[str], each: int) -> tuple[RunView, ...]:
+        """Return the newest runs of each of these sources that read all of it, the newest first.
+
+        One statement, which the index of cohort and source answers: a long season makes it no slower.
+        """
+        run = tables.run
+        newest = [
+            select(
+                select(run.c.run)
+                .where(run.c.cohort == cohort, run.c.source == source, run.c.student.is_(None))
+                .order_by(run.c.run.desc())
+                .limit(each)
+                .subquery()
+                .c.run
+            )
+            for source in sources
+        ]
+        with reading(self._engine) as connection:
+            return run_views(connection, run.c.run.in_(union_all(*newest)), limit=each * len(newest))
 
     def look(self, cohort: str, run: int) -> Impact | None:
         """Return the impact of a suspended run; None if it is no longer suspended or its impact is not stored."""
@@ -97,11 +117,21 @@ class RunReader:
         return newest or 0
 
     def unmatched_keys(
-        self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
+        self,
+        cohort: str,
+        source: str | None = None,
+        *,
+        text: str = "",
+        hinted: bool = False,
+        offset: int = 0,
+        limit: int | None = 100,
     ) -> tuple[UnmatchedKeyView, ...]:
-        """Return unmatched keys, those with a match hint first."""
+        """Return unmatched keys, those with a match hint first.
+
+        `hinted` returns only these; `text` only those with this text in the key or in the student's number.
+        """
         with reading(self._engine) as connection:
-            return unmatched_rows(connection, cohort, source, offset=offset, limit=limit)
+            return unmatched_rows(connection, cohort, source, text=text, hinted=hinted, offset=offset, limit=limit)
 
     def unmatched_keys_counted(self, cohort: str) -> Mapping[str, Counter[str]]:
         """Return source → the number of unmatched keys by match hint."""
@@ -115,13 +145,26 @@ class RunReader:
 
 
 def unmatched_rows(
-    connection: Connection, cohort: str, source: str | None = None, *, offset: int = 0, limit: int | None = None
+    connection: Connection,
+    cohort: str,
+    source: str | None = None,
+    *,
+    text: str = "",
+    hinted: bool = False,
+    offset: int = 0,
+    limit: int | None = None,
 ) -> tuple[UnmatchedKeyView, ...]:
     """Return the unmatched rows of one source or all, those with a match hint first."""
     table = tables.unmatched_key
     query = select(table).where(table.c.cohort == cohort)
     if source is not None:
         query = query.where(table.c.source == source)
+    if hinted:
+        query = query.where(table.c.near != "")
+    if text:
+        query = query.where(
+            or_(table.c.key.contains(text, autoescape=True), table.c.student.contains(text, autoescape=True))
+        )
     query = query.order_by(table.c.near == "", table.c.source, table.c.key)
     if limit is not None:
         query = query.offset(offset).limit(limit)

@@ -6,11 +6,12 @@ finding nor a decision is stored for a step as configured now, its flips belong 
 Staleness and lapsed reviews are not flips: the counts of today include them, the past does not.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from threading import Lock
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -48,6 +49,9 @@ _QUARTER = 900
 
 
 _TEXT = literal("", String)
+
+#: The trends that a process keeps: one for each cohort, college and set of grants that are looked at in turn.
+_KEPT_TRENDS = 64
 
 
 class _Quarter(FunctionElement[int]):
@@ -150,6 +154,33 @@ def trend(
         days.append(Day(day, clear, sums))
     spans = tuple(_days_to_clear(name, counts) for name, counts in sorted(taken.items()))
     return Trend(sum(taken[""].values()), with_step, tuple(days), spans)
+
+
+class Trends:
+    """Trends for the pages, each kept until the ledger has a newer entry or the day ends. Raises StoreError.
+
+    A trend reads every flip of a season, and only an entry of the ledger changes what it returns on the same day.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine, self._settings = engine, settings
+        self._kept: OrderedDict[tuple[str, str, str | None, date, int], Trend] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, visibility: Visibility, now: datetime, college: str | None, link: int) -> Trend:
+        """Return the progress of the season; `link` is the number of the newest entry of the cohort's ledger."""
+        today = now.astimezone(self._settings.institution.timezone).date()
+        key = (visibility.cohort, repr(sorted(visibility.steps.items())), college, today, link)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = trend(self._engine, self._settings, visibility, now, college)
+        with self._lock:
+            self._kept[key] = found
+            while len(self._kept) > _KEPT_TRENDS:
+                self._kept.popitem(last=False)
+        return found
 
 
 def _first_list(connection: Connection, cohort: str) -> datetime | None:

@@ -127,7 +127,7 @@ class Watch:
         if newest is not None and now - newest < self._settings.notify.backup_within:
             return
         made = newest.isoformat() if newest is not None else None
-        # Without any backup, it is said again each week.
+        # Without any backup, it is repeated each week.
         key = f"backup-old:{made}" if made else f"backup-old:none:{now:%G-%V}"
         yield Notice(NotifyEvent.BACKUP_OLD, key, data={"newest": made})
 

@@ -14,7 +14,7 @@ from status_db.student_numbers import LONGEST, is_empty
 from sync.rule.records import Rows, SourceRule, digest_of_rows
 
 #: How many unmatched keys are listed; all are counted.
-LISTED_UNMATCHED = 200
+LISTED_UNMATCHED = 5_000
 
 
 #: In a digest: replaces the rows of a roster student that the source does not know.

@@ -58,6 +58,36 @@ def test_a_run_is_understood_and_decided_without_scripts(waiting: int, universit
     assert found.state is RunState.APPLIED
 
 
+def test_a_sync_now_is_one_click(university: World, visits: Visits) -> None:
+    page = visits(PHONE, scripts=False).sign_in("admin")
+    row = page.locator("article.source", has_text="loans")
+    row.get_by_role("button", name="立即同步").click()
+    assert "等待执行" in row.inner_text()
+    assert serve(university) == 1
+
+
+def test_a_run_without_data_is_rejected_in_two_clicks(university: World, visits: Visits) -> None:
+    university.sync.reject(held_back(university), by="admin", reason="x")
+    university.says["loans"] = []
+    university.later(minutes=1)
+    run = university.run("loans").run
+    assert run is not None
+    visit = visits(DESK, scripts=False)
+    page = visit.sign_in("admin")
+    page.get_by_role("button", name=f"第 {run} 次同步待批准").click()
+    first = page.locator("#decide button").first
+    assert first.inner_text() == "否决本次变动"
+    box = first.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= DESK["height"], "the decision is on the first screen"
+    page.locator("#decide textarea").first.fill("视图是空的")
+    first.click()
+    assert serve(university) == 1
+    found = university.reader.run(COHORT, run)
+    assert found is not None
+    assert found.state is RunState.REJECTED
+
+
 def test_a_wrong_approval_is_taken_back_without_scripts(
     waiting: int, university: World, visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ OF_CLASS = "college=资源学院&class=021152"
 ADDRESSES = {
     LIN.number: ("/", "/appeal?step=library", "/appeal/1/record"),
     "dean": (
-        "/overview", "/overview/days", "/lists?wanted=all", "/lists.xlsx?wanted=all", f"/lists/reminder?{OF_CLASS}",
+        "/overview", "/overview.xlsx", "/lists?wanted=all", "/lists.xlsx?wanted=all", f"/lists/reminder?{OF_CLASS}",
         "/report", "/report.xlsx", f"/students/{SUN.number}", f"/students/{LIN.number}",
     ),
     "librarian": (

@@ -1,10 +1,21 @@
 """Charts: what is drawn is what was counted, and each part is distinguishable without colour."""
 
+from datetime import date, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.present.charts import CURVE_HEIGHT, CURVE_WIDTH, Amount, SegmentKind, bars, curve
+from portal.present.charts import (
+    CURVE_HEIGHT,
+    CURVE_WIDTH,
+    Amount,
+    ChartMark,
+    SeasonChart,
+    SegmentKind,
+    bars,
+    season_chart,
+)
 
 KINDS = (SegmentKind("通过", "good"), SegmentKind("未办理", "todo", "dots"), SegmentKind("不通过", "bad", "hatch"))
 COUNTS = st.tuples(*[st.integers(0, 100_000)] * len(KINDS))
@@ -48,16 +59,43 @@ def test_the_legend_names_what_occurs_and_no_more() -> None:
     assert bars("x", "t", "s", KINDS, [Amount("a", (1, 0, 2))]).kinds == (KINDS[0], KINDS[2])
 
 
-@given(st.lists(st.integers(0, 500), min_size=1, max_size=60), st.integers(0, 500))
-def test_a_curve_stays_inside_its_area_and_goes_from_edge_to_edge(counts: list[int], whole: int) -> None:
-    drawn = curve("x", "t", "s", counts, whole, "1", "2", "e")
-    points = [tuple(map(float, point.split(","))) for point in drawn.line.split()]
-    assert points[0][0] == 0
-    assert points[-1][0] == CURVE_WIDTH
-    assert all(0 <= x <= CURVE_WIDTH and 0 <= y <= CURVE_HEIGHT for x, y in points)
-    assert [x for x, _ in points] == sorted(x for x, _ in points)
+FIRST = date(2019, 5, 25)
 
 
-def test_a_curve_is_as_high_as_its_share() -> None:
-    assert curve("x", "t", "s", [0, 5, 10], 10, "1", "2", "e").line == "0.0,100.0 500.0,50.0 1000.0,0.0"
-    assert curve("x", "t", "s", [5], 10, "1", "2", "e").line == "0.0,50.0 1000.0,50.0"
+def season(shares: list[float], *, before: list[float] | None = None, close: int = 12) -> SeasonChart:
+    """Return the chart of a season of twenty days."""
+
+    def days(values: list[float]) -> list[tuple[date, float]]:
+        return [(FIRST + timedelta(days=at), value) for at, value in enumerate(values)]
+
+    return season_chart(
+        "x", "t", "s", first=FIRST, last=FIRST + timedelta(days=19), points=days(shares), beside=[],
+        before=days(before or []), ahead=[], marks=[ChartMark(FIRST + timedelta(days=close), "截止")],
+        ticks=("1", "2"), end="e",
+    )  # fmt: skip
+
+
+def points(line: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, _, y in (point.partition(",") for point in line.split())]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_a_curve_stays_inside_its_area_with_a_point_for_each_day_of_the_axis(shares: list[float]) -> None:
+    drawn = points(season(shares).line)
+    assert len(drawn) == min(len(shares), 20)
+    assert all(0 <= x <= CURVE_WIDTH and 0 <= y <= CURVE_HEIGHT for x, y in drawn)
+    for at, (x, y) in enumerate(drawn):
+        assert x == pytest.approx(at * CURVE_WIDTH / 19, abs=0.1)
+        assert y == pytest.approx(CURVE_HEIGHT * (1 - shares[at]), abs=0.1)
+
+
+def test_the_deadline_is_at_its_day_and_its_label_stays_on_the_chart() -> None:
+    (late,), (early,) = season([0.1]).marks, season([0.1], close=2).marks
+    assert number(late.x) == pytest.approx(100 * 12 / 19, abs=0.001)
+    assert (late.before, early.before) == (True, False)
+    assert season([0.1], close=30).marks == ()
+
+
+def test_the_last_cohort_is_a_line_of_its_own_and_none_where_there_is_none() -> None:
+    assert season([0.1]).before == ""
+    assert points(season([0.1], before=[0.0, 1.0]).before) == [(0, 100), (pytest.approx(52.6), 0)]

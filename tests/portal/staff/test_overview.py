@@ -3,17 +3,22 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
+from openpyxl import load_workbook
+from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 
 from portal.i18n import labels
 from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.writer import DecisionRequest
 from status_db.model import State, Verdict
-from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
+from tests.cast import GEOLOGY_LOAN, LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import _HASHED, enter
 from tests.portal.html_page import Page
+from tests.portal.student.test_card import pass_everything
 from tests.world import World
 
 SignedIn = Callable[[str], TestClient]
@@ -41,11 +46,11 @@ class TestFigures:
         found = totals(signed_in("dean").get("/overview").text)
         assert (found["有不通过"], found["只有未办理"]) == (1, 1)
 
-    def test_the_class_with_the_largest_share_to_do_comes_first(self, signed_in: SignedIn) -> None:
+    def test_each_class_has_the_number_to_do_with_the_share_beside_it(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         rows = table_after(page, "班级")
         assert [row[0] for row in rows[1:]] == ["011151", "021152", "S0216"]
-        assert [row[2] for row in rows[1:]] == ["50.0%", "50.0%", "0%"]
+        assert [row[2:4] for row in rows[1:]] == [["1", "50.0%"], ["1", "50.0%"], ["0", "0%"]]
         assert rows[1][-1] == "图书馆 1、宿管中心 1"
         assert rows[2][-1] == "校计财处 1"
         assert "/lists?college=%E8%B5%84%E6%BA%90%E5%AD%A6%E9%99%A2&amp;class=021152" in page
@@ -90,21 +95,21 @@ class TestCharts:
     def test_each_has_a_name_a_description_and_no_colour_that_is_alone(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         charts = Page(page).all("svg", class_="bars", role="img")
-        assert len(charts) == 3
+        assert len(charts) == 1
         for chart in charts:
             assert chart["aria-labelledby"]
             for name in chart["aria-labelledby"].split():
                 assert len(Page(page).all(id=name)) == 1
         # Of the tones that several states share, each state of a chart has a pattern of its own.
         legends = Page(page).all("ul", class_="legend")
-        assert len(legends) == 3
-        for legend in legends:
+        assert len(legends) == 2
+        for legend in legends[1:]:
             looks = [tuple((part["class"], part["fill"]) for part in item.all("rect")) for item in legend.all("li")]
             assert len(looks) > 1
             assert len(set(looks)) == len(looks), legend.text
 
     def test_nothing_is_inline(self, signed_in: SignedIn) -> None:
-        for path in ("/overview", "/overview/days", "/lists", "/lists/reminder?class=011151"):
+        for path in ("/overview", "/lists", "/lists/reminder?class=011151"):
             page = signed_in("dean").get(path).text
             assert not re.search(r"\s(style|on\w+)=|<script|<style", page), path
 
@@ -114,7 +119,9 @@ class TestScopes:
 
     OTHERS = (LIN, ZHAO)
 
-    @pytest.mark.parametrize("path", ["/overview", "/overview?classes=all", "/overview/days", "/lists?wanted=all"])
+    @pytest.mark.parametrize(
+        "path", ["/overview", "/overview?classes=all", "/overview/days", "/overview?sort=name", "/lists?wanted=all"]
+    )
     def test_a_counsellor_sees_one_college_in_words_and_in_totals(self, signed_in: SignedIn, path: str) -> None:
         page = signed_in("counsellor").get(path).text
         assert "地球科学学院" not in page
@@ -166,7 +173,6 @@ class TestScopes:
         university.accounts.add("empty", "e", _HASHED, grants=[Grant(Act.READ, None, scope)], now=university.now)
         browser = signed_in("empty")
         assert "名单中暂无可查看的学生" in browser.get("/overview").text
-        assert "名单中暂无可查看的学生" in browser.get("/overview/days").text
         assert "没有符合条件的学生" in browser.get("/lists").text
 
 
@@ -183,21 +189,21 @@ class TestHints:
     @pytest.mark.parametrize(
         ("opens", "closes", "said"),
         [
-            ("2019-06-01", "2019-06-20", "本科的办理时间从 6月1日 开始"),
-            ("2019-05-01", "2019-05-20", "本科的办理时间已于 5月20日 结束"),
-            ("2019-05-25", "2019-05-25", ""),
+            ("2019-06-01", "2019-06-20", "本科办理时间：6月1日—6月20日，还有 7 天开始"),
+            ("2019-05-20", "2019-05-28", "本科办理时间：5月20日—5月28日，还剩 3 天"),
+            ("2019-05-01", "2019-05-20", "本科办理时间：5月1日—5月20日，已结束 5 天"),
+            ("2019-05-25", "2019-05-25", "本科办理时间：5月25日—5月25日，今天截止"),
         ],
     )
-    def test_before_and_after_the_window_the_page_states_so(
+    def test_the_headline_has_the_window_and_the_days_left_or_past(
         self, university: World, signed_in: SignedIn, opens: str, closes: str, said: str
     ) -> None:
         windows = {"undergraduate": {"opens": opens, "closes": closes}}
         cohort = university.settings.cohort[0].model_validate({"key": "2019", "name": "2019届", "windows": windows})
         # The settings are frozen; a test may stand above that.
         university.settings.cohort[0] = cohort
-        page = signed_in("dean").get("/overview").text
-        assert said in page
-        assert ("办理时间" in page) is bool(said)
+        (headline,) = Page(signed_in("dean").get("/overview")).all("section", class_="answer")
+        assert said in headline.text
 
 
 class TestTheSeason:
@@ -208,20 +214,161 @@ class TestTheSeason:
             wish = DecisionRequest(person.number, "college_items", Verdict.CLEARED, "无借阅")
             university.decisions.enter(wish, "college", university.now)
         enter(browser, "dean")
-        page = browser.get("/overview/days").text
+        page = browser.get("/overview").text
         rows = table_after(page, "日期")
         assert [row[0] for row in rows[1:]] == ["5月26日", "5月25日"]
         at = rows[0].index("资料室图书")
         assert [row[at] for row in rows[1:]] == ["5", "0"]
-        assert "5 / 5 · 100%" in page
-        assert [row[0] for row in table_after(page, "学院")[1:]] == ["合计", "地球科学学院", "资源学院"]
+        spans = Page(page).all("details", id="spans")[0]
+        assert [row[0] for row in spans.table("学院")[1:]] == ["合计", "地球科学学院", "资源学院"]
 
     def test_in_english_no_chinese_of_ours_is_left(self, signed_in: SignedIn) -> None:
         browser = signed_in("dean")
-        for path in ("/overview/days?lang=en", "/lists?lang=en&wanted=all", "/overview?lang=en&classes=all"):
+        for path in ("/lists?lang=en&wanted=all", "/overview?lang=en&classes=all"):
             text = Page(browser.get(path)).text
             theirs = {"山海大学", "学生处", "中文", "2019届", "毕业", "第二学位", "延期"}
             theirs |= {v for p in (LIN, ZHAO, QIAN, SUN, LI) for v in (p.name, p.college, p.campus, p.building)}
             for name in sorted(theirs, key=len, reverse=True):
                 text = text.replace(name, "")
             assert not re.findall(r"[\u4e00-\u9fff]+", text), path
+
+
+def listed(world: World, class_name: str, students: int, first: int) -> None:
+    """Put a class on the roster, in Lin's college; each of its students has a book."""
+    for at in range(first, first + students):
+        row = {**LIN.listed(), "学号": f"2015{at:05}", "姓名": f"某{at}", "班级": class_name, "一卡通": ""}
+        world.says["roster"].append(row)
+        world.says["loans"].append({**GEOLOGY_LOAN, "CARD": row["学号"], "BARCODE": f"B{at}"})
+
+
+class TestTheAnswer:
+    def test_the_first_sentence_says_how_many_are_open_and_where(self, signed_in: SignedIn) -> None:
+        (headline,) = Page(signed_in("dean").get("/overview")).all("section", class_="answer")
+        assert "5 人，5 人还没办结，其中 3 人等待学校处理，主要卡在图书馆 1。" in headline.text
+
+    def test_the_forecast_in_the_sentence_is_the_rules(self, university: World, signed_in: SignedIn) -> None:
+        """Two days without anybody, then one student settled: a third of a student a day, and six days to go."""
+        windows = {"undergraduate": {"opens": "2019-05-25", "closes": "2019-05-30"}}
+        university.settings.cohort[0] = university.settings.cohort[0].model_copy(
+            update={"windows": university.settings.cohort[0].model_validate(
+                {"key": "2019", "name": "2019届", "windows": windows}).windows}
+        )  # fmt: skip
+        browser = signed_in("dean")
+        for day in range(3):
+            university.later(days=1)
+            university.run_all()
+            if day == 0:
+                pass_everything(university)
+        enter(browser, "dean")
+        (headline,) = Page(browser.get("/overview")).all("section", class_="answer")
+        # At the end of 27 May one of five is settled; the pace of 25 to 27 May is a half a day; three days remain.
+        assert "按现在的速度 5月30日 还剩约 3。" in headline.text
+        assert "推算方法" in headline.text
+
+    def test_without_a_pace_nothing_is_forecast(self, signed_in: SignedIn) -> None:
+        assert "按现在的速度" not in signed_in("dean").get("/overview").text
+
+
+class TestLaggingClasses:
+    def names(self, page: str) -> list[str]:
+        return [part.all("h3")[0].text for part in Page(page).all("ol", class_="look-at")[0].all("li")]
+
+    def test_they_are_named_first_by_number_and_none_is_small(self, university: World, signed_in: SignedIn) -> None:
+        for class_name, students, first in (("C05", 5, 100), ("C08", 8, 200), ("C04", 4, 300), ("C01", 1, 400)):
+            listed(university, class_name, students, first)
+        university.run_all()
+        page = signed_in("dean").get("/overview?classes=all").text
+        assert self.names(page) == ["C08", "C05"]
+        assert "全班 8 人，占 100%" in page
+        order = [row[0] for row in table_after(page, "班级")[1:]]
+        assert order[:2] == ["C08", "C05"]
+        assert order.index("C04") < order.index("C01")
+        assert min(order.index(name) for name in ("C04", "C01", "011151")) == 2
+
+    def test_a_cohort_of_small_classes_names_none(self, signed_in: SignedIn) -> None:
+        assert not Page(signed_in("dean").get("/overview")).all("ol", class_="look-at")
+
+
+class TestTheHeatMap:
+    def colleges(self, page: str) -> list[str]:
+        return [row[0] for row in table_after(page, "colleges")[1:]]
+
+    def test_a_cell_is_who_is_not_settled_and_leads_to_that_list(self, signed_in: SignedIn) -> None:
+        browser = signed_in("dean")
+        page = Page(browser.get("/overview"))
+        head, *rows = page.table("colleges")
+        at = head.index("图书馆")
+        assert {row[0]: row[at].split()[0] for row in rows} == {"地球科学学院": "1", "资源学院": "0", "合计": "1"}
+        (cell,) = [link for link in page.all("table", class_="heat")[0].links
+                   if "step=library" in link.href and "college=" in link.href]  # fmt: skip
+        found = browser.get(cell.href).text
+        assert LIN.name in found
+        assert QIAN.name not in found
+
+    def test_a_heading_sorts_and_names_the_order(self, signed_in: SignedIn) -> None:
+        browser = signed_in("dean")
+        assert self.colleges(browser.get("/overview").text) == ["资源学院", "地球科学学院", "合计"]
+        for sort, order in (
+            ("name", ["地球科学学院", "资源学院", "合计"]),
+            ("library", ["地球科学学院", "资源学院", "合计"]),
+        ):
+            page = browser.get("/overview", params={"sort": sort})
+            assert self.colleges(page.text) == order
+            (sorted_by,) = [part for part in Page(page).all("th") if part["aria-sort"]]
+            assert sorted_by["aria-sort"] == ("ascending" if sort == "name" else "descending")
+        assert self.colleges(browser.get("/overview?sort=nothing").text)[0] == "资源学院"
+
+    def test_a_darker_cell_is_a_larger_share(self, signed_in: SignedIn) -> None:
+        heat = Page(signed_in("dean").get("/overview")).all("table", class_="heat")[0]
+        tints = {(part["class"], part.text.split()[-1]) for part in heat.all("td") if part["class"].startswith("tint")}
+        assert ("tint-5", "100%") in tints
+        assert ("tint-0", "0") in tints
+
+
+class TestTheFile:
+    def test_it_has_colleges_classes_days_and_spans_as_numbers(self, university: World, signed_in: SignedIn) -> None:
+        sent = signed_in("dean").get("/overview.xlsx")
+        book = load_workbook(BytesIO(sent.content))
+        assert book.sheetnames == ["各学院未办结人数", "各班待办人数", "每日进度", "办结用时（天）"]
+        sheet = book["各学院未办结人数"]
+        rows = {row[0]: row[1:3] for row in sheet.iter_rows(values_only=True) if row[0] in ("地球科学学院", "资源学院")}
+        assert rows == {"地球科学学院": (2, 2), "资源学院": (3, 3)}
+        (line,) = Audit(university.desk).newest(1, event=AuditEvent.EXPORTED)
+        assert line.detail["what"] == "overview"
+
+    def test_it_has_nothing_of_another_college(self, signed_in: SignedIn) -> None:
+        book = load_workbook(BytesIO(signed_in("counsellor").get("/overview.xlsx").content))
+        cells = {cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row}
+        assert "资源学院" in cells
+        assert not {"地球科学学院", "011151"} & cells
+
+
+#: Of the statements that read students, for the whole page: counts, the season, the visitor.
+MOST_STATEMENTS = 8
+
+
+class TestHowMuchItReads:
+    def asked(self, world: World, browser: TestClient) -> int:
+        asked: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            asked.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            assert browser.get("/overview").status_code == 200
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        # One read of the counts, with the freshness before it, is all that the rest of the page needs.
+        assert len([one for one in asked if "student" in one.lower()]) <= MOST_STATEMENTS
+        return sum("flip" in statement for statement in asked)
+
+    def test_the_flips_are_read_again_only_after_a_change(self, university: World, signed_in: SignedIn) -> None:
+        browser = signed_in("dean")
+        assert self.asked(university, browser) == 1
+        assert self.asked(university, browser) == 0
+        wish = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "赔书")
+        university.decisions.enter(wish, "librarian", university.now)
+        assert self.asked(university, browser) == 1
+        rows = table_after(browser.get("/overview").text, "日期")
+        assert rows[1][rows[0].index("图书馆")] == "5", "what was kept is not shown after the decision"

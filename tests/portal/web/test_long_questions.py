@@ -33,7 +33,7 @@ FEW = PortalLimits(long_at_once=1, long_waiting=1, long_of_one=1)
 
 #: What takes long, and who may ask for it.
 LONG = {
-    "dean": ["/overview", "/overview/days", "/lists", "/lists.xlsx", "/lists/reminder", "/report", "/report.xlsx"],
+    "dean": ["/overview", "/overview.xlsx", "/lists", "/lists.xlsx", "/lists/reminder", "/report", "/report.xlsx"],
     "auditor": ["/audit", "/audit.xlsx"],
     "admin": ["/unmatched"],
     LIN.number: ["/slip.pdf"],
