@@ -27,6 +27,8 @@ from portal.web.long_questions import Elsewhere, LongQuestions
 from status_db.accounts.directory import AccountDirectory
 from status_db.accounts.own_account import OwnAccount
 from status_db.inbox.appeals import Appeals
+from status_db.inbox.drafts import Drafts
+from status_db.inbox.reminders import Reminders
 from status_db.queries.named_students import NamedStudents
 from status_db.queries.roster import RosterReader
 from status_db.queries.runs import RunReader
@@ -102,6 +104,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
             stores.desk_store,
             notify_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.student_events,
         ),
+        reminders=Reminders(stores.desk_store, enabled=NotifyEvent.REMINDER in stores.settings.notify.student_events),
         key=stores.key,
         codes=stores.codes,
         changes=stores.changes,
@@ -114,6 +117,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
         passkeys=Passkeys(stores.desk_store),
         recovery=RecoveryCodes(stores.desk_store, stores.key),
         tickets=Tickets(stores.desk),
+        drafts=Drafts(stores.desk),
     )
 
 

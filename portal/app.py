@@ -37,6 +37,7 @@ from portal.signin import by_cas, by_oidc, password, providers, second_factor, s
 from portal.staff import (
     lists,
     overview,
+    reminder,
     report,
     revert,
     runs,
@@ -80,6 +81,7 @@ _STUDENT_ROUTES = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
 _STAFF_ROUTES = (
     *overview.ROUTES,
     *lists.ROUTES,
+    *reminder.ROUTES,
     *report.ROUTES,
     *students.ROUTES,
     *sources.ROUTES,

@@ -130,6 +130,7 @@ EVENTS = (
     N_("backup_old"),
     N_("class_digest"),
     N_("step_changed"),
+    N_("reminder"),
     N_("appeal_answered"),
     N_("waits"),
     N_("delivered"),

@@ -36,6 +36,8 @@ class NotifyEvent(StrEnum):
     #: To a student.
     STEP_CHANGED = "step_changed"
     APPEAL_ANSWERED = "appeal_answered"
+    #: To a student with something to do, sent by the class teacher.
+    REMINDER = "reminder"
 
 
 #: Events about the system. Messages about them contain counts and no student.
@@ -175,8 +177,13 @@ class Students(Table):
 
     #: The roster field with the mail address, as in [roster] columns.
     mail: ShortKey
-    #: The events that a student is notified of: a step becomes, or is no longer, not cleared; an appeal is answered.
-    events: list[Literal["step_changed", "appeal_answered"]] = ["step_changed", "appeal_answered"]
+    #: The events that a student is notified of: a step becomes, or is no longer, not cleared; an appeal is answered; a
+    #: class teacher sends a reminder.
+    events: list[Literal["step_changed", "appeal_answered", "reminder"]] = [
+        "step_changed",
+        "appeal_answered",
+        "reminder",
+    ]
 
 
 class Notify(Table):

@@ -15,8 +15,12 @@ class OfficePlace(Table):
 
     #: The building and the room.
     where: str
+    #: The same in English.
+    where_en: str = ""
     #: Opening hours as a text of your own. By default written out from `open`.
     hours: str = ""
+    #: The same in English.
+    hours_en: str = ""
     #: Opening hours, from which the page shows whether the office is open now, or when it opens next.
     open: OpenHours | None = None
     #: The telephone number.

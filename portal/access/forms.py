@@ -48,7 +48,7 @@ async def read_form(context: Context, model: type[FormT]) -> FormT:
     Raises HTTPException: 413 for a body over the limit, 415 for a body that is not a form, 403 for a form from another
     site or without the token of this browser's cookie, 400 for values that no page of ours sends.
     """
-    return form_of(await _fields(context, model.longest, model.most), model)
+    return form_of(await read_fields(context, model.longest, model.most), model)
 
 
 def form_of(fields: Mapping[str, Sequence[str]], model: type[FormT]) -> FormT:
@@ -70,7 +70,8 @@ def form_of(fields: Mapping[str, Sequence[str]], model: type[FormT]) -> FormT:
     return form
 
 
-async def _fields(context: Context, longest: int, most: int) -> dict[str, list[str]]:
+async def read_fields(context: Context, longest: int, most: int) -> dict[str, list[str]]:
+    """Return the fields of the form that was sent. Raises HTTPException as `read_form` does."""
     _refuse_other_sites(context)
     request = context.request
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portal.access import drafts
 from portal.auth import sessions
 from portal.page.context import Context, SignedIn, Visitor, context_of, keep
 from portal.page.own_student import of_own_cohort
@@ -48,7 +49,7 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
         arriving = context_of(request)
         visitor = await recognise(arriving, narrowed=True)
         if visitor is None:
-            response = see_other(link("/sign-in", next=_here(request)))
+            response = await drafts.to_sign_in(arriving)
             arriving.keep_language(response)
             return response
         if visitor.narrowed not in (None, narrowed):
@@ -60,7 +61,8 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
         async def here() -> Response:
             # A page that has waited reads the clock when its turn comes.
             turn = replace(context, now=context.services.clock()) if long else context
-            return await page(keep(await of_own_cohort(turn)) if own else turn)
+            shown = keep(await of_own_cohort(turn)) if own else turn
+            return await drafts.with_draft(shown, await page(shown))
 
         return await (context.services.long.answer(request, visitor.account.account, here) if long else here())
 
@@ -89,10 +91,6 @@ async def recognise(context: Context, *, narrowed: bool = False) -> Visitor | No
     if sessions.wants_touch(session, settings.auth, now):
         await services.ask_long(services.desk.touch_session, sessions.hash_of(token), now)
     return Visitor(account, token, due)
-
-
-def _here(request: Request) -> str:
-    return link(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
 
 
 def safe_next(path: str) -> str:

@@ -214,7 +214,7 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
         title = labels.step_titles(context.language, context.settings).get(step, step)
         parts.append(context.language.gettext("显示在“%(step)s”卡片", step=title))
     else:
-        parts.append(context.language.gettext("显示在页首"))
+        parts.append(context.language.gettext("显示在环节之后"))
     parts.append(scope_picker.scope_text(context.language, scope) or context.language.gettext("全体学生"))
     return " · ".join(parts)
 

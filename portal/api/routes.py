@@ -20,7 +20,7 @@ from portal.api.bearer import Bearer, BearerCheck, TokenRate
 from portal.api.document import Endpoint
 from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer, broken
 from portal.api.recheck import Rechecks
-from portal.auth.permissions import inside, readable
+from portal.auth.permissions import detailed, inside, readable
 from portal.i18n import languages
 from portal.i18n.languages import Language
 from portal.page.own_student import newest
@@ -107,7 +107,9 @@ async def student(asked: ApiContext, question: questions.OfStudent) -> answers.S
     if not only:
         raise NoAnswer(404, NO_STUDENT)
     await asked.check.note_student(services, asked.bearer, found.cohort, number, asked.now)
-    return wording.student(asked.language, services.settings, found, asked.now, only)
+    details = detailed(account, only, found.cohort)
+    bare = only - {step for step, scopes in details.items() if inside(found, scopes)}
+    return wording.student(asked.language, services.settings, found, asked.now, only, bare)
 
 
 async def students(asked: ApiContext, question: questions.OfList) -> answers.ListAnswer:

@@ -25,9 +25,14 @@ from status_db.views import StepCounts, StepSource, StudentView
 
 
 def student(
-    language: Language, settings: Settings, found: StudentView, now: datetime, only: frozenset[str]
+    language: Language,
+    settings: Settings,
+    found: StudentView,
+    now: datetime,
+    only: frozenset[str],
+    bare: frozenset[str] = frozenset(),
 ) -> StudentAnswer:
-    """Return the answer about a student, with the steps of `only`."""
+    """Return the answer about a student, with the steps of `only`: those of `bare` without titles and amounts."""
     steps = [status for status in found.steps if status.step in only]
     leaving = found.active and found.flow is not None
     whole = len(steps) == len(found.steps)
@@ -45,7 +50,7 @@ def student(
         leaving=leaving,
         whole=whole,
         headline=HeadlineAnswer(text=first.text, detail=first.detail) if first else None,
-        steps=[_step_answer(language, settings, found, status, now) for status in steps],
+        steps=[_step_answer(language, settings, found, status, now, bare=status.step in bare) for status in steps],
         certificate=CertificateAnswer(number=certificate.number, kind=certificate.kind, issued_at=certificate.issued_at)
         if certificate
         else None,
@@ -103,13 +108,13 @@ def _effective(language: Language, title: str, status: StepStatus, now: datetime
 
 
 def _step_answer(
-    language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime
+    language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime, *, bare: bool
 ) -> StepAnswer:
-    # The card of this step, as the pages make it, so that the words are the same.
-    ((shown,),) = (card.steps for card in cards.cards(language, settings, found, now, {status.step}))
+    # The line of this step, as the pages make it, so that the words are the same.
+    (shown,) = cards.step_lines(language, settings, found, now, {status.step}, bare={status.step} if bare else ())
     effective, office = status.at(now), settings.step_named(status.step).office
     go = effective.state in (State.HELD, State.NOT_DONE) or effective.overtaken_by_debt
-    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
+    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go and not bare else ()
     title = labels.step_titles(language, settings)[status.step]
     decision = status.decision if effective.by_decision else None
     common = _effective(language, title, status, now) | {"word": shown.word, "stale_word": shown.stale}

@@ -8,11 +8,40 @@ from status_db.views import Scope, StudentView
 
 #: An auditor reads everything that any reader may read.
 _READING = (Act.READ, Act.AUDIT)
+_DETAILED = (Act.DECIDE, Act.REVIEW, Act.AUDIT)
 
 
 def readable(account: Account, steps: Iterable[str], cohort: str) -> dict[str, tuple[Scope, ...]]:
     """Return step → the scopes in which the account may read it in a cohort; steps it may not read are left out."""
     return allowed(account.grants, _READING, steps, cohort)
+
+
+def detailed(account: Account, steps: Iterable[str], cohort: str) -> dict[str, tuple[Scope, ...]]:
+    """Return step → the scopes in which the account reads titles and amounts of what is owed.
+
+    The office that decides or reviews a step does, and auditors. A grant to read has the status and the count.
+    """
+    return allowed(account.grants, _DETAILED, steps, cohort)
+
+
+def classes_of(account: Account, cohort: str | None = None) -> tuple[str, ...]:
+    """Return the classes of a class teacher: of an account that reads nothing but classes; empty for any other.
+
+    With `cohort`, grants for other cohorts do not count.
+    """
+    names: list[str] = []
+    for grant in account.grants:
+        if cohort is not None and grant.cohort not in (None, cohort):
+            continue
+        if grant.act is not Act.READ or "class" not in grant.scope:
+            return ()
+        names += grant.scope["class"]
+    return tuple(dict.fromkeys(names))
+
+
+def teaches(account: Account) -> bool:
+    """Return whether the account is a class teacher's."""
+    return bool(classes_of(account))
 
 
 def oversees(account: Account) -> bool:

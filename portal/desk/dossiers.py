@@ -163,8 +163,8 @@ def review_check(reader: ReaderContext, status: StepStatus) -> ReviewCheck:
 
 
 def _card_line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
-    # A card of this step alone, as on the student's page, so that both have the same wording.
-    ((line,),) = (card.steps for card in cards.cards(language, settings, student, now, {step}))
+    # As on the student's page, so that both have the same wording.
+    (line,) = cards.step_lines(language, settings, student, now, {step})
     return line
 
 

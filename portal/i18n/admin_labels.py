@@ -170,6 +170,7 @@ EVENTS: Mapping[str, str] = {
     AuditEvent.APPEAL_WITHDRAWN: N_("撤回异议"),
     AuditEvent.APPEAL_ANSWERED: N_("答复异议"),
     AuditEvent.SENT_BACK: N_("退回部门核对"),
+    AuditEvent.SENT_REMINDER: N_("发送提醒"),
     AuditEvent.NOTIFIED: N_("发出通知"),
     AuditEvent.NOT_NOTIFIED: N_("通知没有发出"),
     AuditEvent.ADDRESSES_CHANGED: N_("更改通知地址"),

@@ -170,6 +170,11 @@ def say(language: Language, words: Mapping[str, str], key: str) -> str:
     return language.gettext(word) if word else key
 
 
+def written_word(language: Language, settings: Settings, word: str) -> str:
+    """Return a word of the roster or of a decision in the language, where `words_en` in the settings has it."""
+    return language.pick(word, settings.institution.words_en.get(word, ""))
+
+
 def step_title(language: Language, step: Step) -> str:
     """Return a step's title in this language."""
     return language.pick(step.title, step.title_en)

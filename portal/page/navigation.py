@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from portal.auth.permissions import oversees
+from portal.auth.permissions import oversees, teaches
 from portal.i18n.labels import N_
 from status_db.accounts.accounts import Account, Act
 
@@ -22,6 +22,7 @@ class Room:
 
 ROOMS = (
     Room("/desk", N_("离校办理"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
+    Room("/lists/reminder", N_("本班提醒"), (Act.READ,), teaches),
     Room("/overview", N_("总览"), (Act.READ, Act.AUDIT)),
     Room("/lists", N_("名单"), (Act.READ, Act.AUDIT)),
     Room("/report", N_("离校报告"), (Act.READ, Act.AUDIT)),

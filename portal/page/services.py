@@ -34,8 +34,10 @@ from status_db.desk.key import DeskKey
 from status_db.desk.retention import RetentionRuns
 from status_db.inbox.announcements import Announcements
 from status_db.inbox.appeals import Appeals
+from status_db.inbox.drafts import Drafts
 from status_db.inbox.pauses import Pauses
 from status_db.inbox.pending_changes import PendingChanges
+from status_db.inbox.reminders import Reminders
 from status_db.inbox.requests import Requests
 from status_db.queries.appeal_report import AppealReports
 from status_db.queries.lists import Lists
@@ -116,6 +118,10 @@ class Services:
     announcements: Announcements
     #: Students' appeals, and steps that reviewers have sent back.
     raised_appeals: Appeals
+    #: Forms that were being filled when a session ended.
+    drafts: Drafts
+    #: Reminders that class teachers send.
+    reminders: Reminders
     #: Sign-in providers, the states of sign-ins there, and their used tickets.
     providers: Providers
     sign_in_states: SignInStates

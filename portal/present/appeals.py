@@ -224,7 +224,8 @@ def case(
         age=age(language, until - one.at),
         due=written(one.due),
         overdue=one.overdue(now),
-        then=shown(language, one.seen, now),
+        # Judged by the day on which it was raised: a book due later was not overdue then.
+        then=shown(language, one.seen, one.at),
         now=shown(language, current, now) if current is not None else None,
         gone=status is not None and _gone(one.item, status.finding),
         answered_at=written(one.answered_at) if one.answered_at else "",

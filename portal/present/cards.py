@@ -1,4 +1,4 @@
-"""A student's steps as cards: one per office, in the order of the flow.
+"""A student's steps as lines: what is to do first, then what waits, then what is settled.
 
 Pure: the time and the language are passed in.
 """
@@ -6,6 +6,7 @@ Pure: the time and the language are passed in.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from config.settings import Settings
 from config.tables.steps import Office, OfficePlace, Step
@@ -17,7 +18,7 @@ from portal.present import reasons
 from portal.present.reasons import ObligationLine
 from status_db.effective_status import EffectiveStatus, StepStatus
 from status_db.inbox.announcements import Announcement
-from status_db.model import Decision, Reason, State, StepKind, Verdict
+from status_db.model import Decision, Obligation, Reason, State, StepKind, Verdict
 from status_db.views import FlipView, StudentView
 
 #: The states in which the student must go to the office.
@@ -45,6 +46,19 @@ class Note:
     body: str
     contact: str
     at: str
+    #: The browser has shown it before: it is folded.
+    read: bool = False
+
+
+class StepGroup(IntEnum):
+    """The groups of steps on the page, in this order."""
+
+    #: The student must go to the office.
+    TO_DO = 0
+    #: The university acts next, or the data are missing or out of date.
+    WAITING = 1
+    CLEAR = 2
+    EXEMPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,10 @@ class StepLine:
 
     step: str
     title: str
+    #: The office. Empty if the step has its name.
+    office: str
+    #: Where the line belongs on the page.
+    group: "StepGroup"
     #: The status word, with "人工办理" if it was decided by staff, or with the number of steps before a review.
     word: str
     mark: str
@@ -78,25 +96,11 @@ class StepLine:
     updates: str
     #: Time of the data. Empty for steps without a source.
     as_of: str
-    exempt: bool
     #: The office's announcements for this step.
     notes: tuple[Note, ...]
     #: For staff: author and reason of the decision, and whether the finding has changed since.
     decided_by: str
     disputed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One office and its steps."""
-
-    office: str
-    steps: tuple[StepLine, ...]
-
-    @property
-    def exempt(self) -> bool:
-        """Whether there is nothing to do on it."""
-        return all(step.exempt for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +114,27 @@ class HistoryLine:
     cause: str
 
 
-def cards(
+def step_lines(
     language: Language,
     settings: Settings,
     student: StudentView,
     now: datetime,
     only: Collection[str] | None = None,
     announced: Iterable[Announcement] = (),
-) -> tuple[Card, ...]:
-    """Return a card for each office in the order of the flow. Cards with nothing to do come last.
+    bare: Collection[str] = (),
+) -> tuple[StepLine, ...]:
+    """Return a line for each step: by group, and in each group in the order of the flow.
 
-    `only` leaves out every other step. Announcements for a step are on its card.
+    `only` leaves out every other step. Announcements for a step are on its line. A step of `bare` has the number of
+    things owed, without their titles and amounts.
     """
     pinned = tuple(announced)
-    grouped: dict[str, list[StepStatus]] = {}
-    for status in student.steps:
-        if only is None or status.step in only:
-            step = settings.step_named(status.step)
-            grouped.setdefault(step.card or step.key, []).append(status)
-    made = [_card(language, settings, student, statuses, now, pinned) for statuses in grouped.values()]
-    return tuple(sorted(made, key=lambda card: card.exempt))
+    lines = [
+        _step_line(language, settings, student, status, now, pinned, bare=status.step in bare)
+        for status in student.steps
+        if only is None or status.step in only
+    ]
+    return tuple(sorted(lines, key=lambda line: line.group))
 
 
 def history(
@@ -163,28 +168,15 @@ def history(
     return tuple(reversed(lines))
 
 
-def note(language: Language, announcement: Announcement, now: datetime) -> Note:
+def note(language: Language, announcement: Announcement, now: datetime, *, read: bool = False) -> Note:
     """Return an announcement in this language."""
     return Note(
         title=language.pick(announcement.title, announcement.title_en),
         body=language.pick(announcement.body, announcement.body_en),
         contact=announcement.contact,
         at=language.moment(announcement.opens, now),
+        read=read,
     )
-
-
-def _card(
-    language: Language,
-    settings: Settings,
-    student: StudentView,
-    statuses: list[StepStatus],
-    now: datetime,
-    pinned: tuple[Announcement, ...],
-) -> Card:
-    office = office_name(language, settings.step_named(statuses[0].step).office)
-    alone = len(statuses) == 1
-    lines = [_step_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
-    return Card(office, tuple(sorted(lines, key=lambda line: line.exempt)))
 
 
 def _step_line(
@@ -195,24 +187,27 @@ def _step_line(
     now: datetime,
     pinned: tuple[Announcement, ...],
     *,
-    alone: bool,
+    bare: bool,
 ) -> StepLine:
     step = settings.step_named(status.step)
     effective = status.at(now)
     decision = status.decision if effective.by_decision else None
     go = must_go(effective)
-    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
-    title = step_title(language, step)
+    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go and not bare else ()
+    title, office = step_title(language, step), office_name(language, step.office)
+    group = _group(effective)
     amount = reasons.total(evidence)
     return StepLine(
         step=status.step,
-        title="" if alone and title == office_name(language, step.office) else title,
+        title=title,
+        office="" if title == office else office,
+        group=group,
         word=_state_word(language, status, effective),
         mark=labels.MARKS[effective.state],
         tone="bad" if effective.overtaken_by_debt else labels.TONES[effective.state],
         stale=_stale(language, status, now) if effective.stale else "",
         overtaken_by_debt=effective.overtaken_by_debt,
-        sentence=_sentence(language, step, status, effective, now),
+        sentence=_sentence(language, settings, status, effective, now, bare=bare),
         operator_note=decision.words if decision else "",
         condition=_condition(language, decision, now) if decision and decision.condition else "",
         until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
@@ -221,8 +216,7 @@ def _step_line(
         place=_place_line(language, settings, step.office.place(student.campus), now) if go else None,
         updates=_updates(language, settings, step) if go else "",
         as_of=language.moment(status.as_of, now) if status.as_of and not effective.stale else "",
-        exempt=effective.state is State.EXEMPT and not effective.overtaken_by_debt,
-        notes=tuple(note(language, one, now) for one in pinned if one.step == status.step),
+        notes=tuple(note(language, one, now) for one in pinned if one.step == status.step and group < StepGroup.CLEAR),
         decided_by=_decided_by(language, decision, now),
         disputed=effective.disputed,
     )
@@ -234,13 +228,22 @@ def _place_line(language: Language, settings: Settings, place: OfficePlace | Non
     door, is_open = "", False
     if place.open is not None:
         door, is_open = hours.say_door(language, place.open, settings.calendar, now)
-    written = place.hours or (hours.say_hours(language, place.open) if place.open is not None else "")
-    return PlaceLine(place.where, written, door, is_open, place.phone, place.url)
+    own = language.pick(place.hours, place.hours_en)
+    written = own or (hours.say_hours(language, place.open) if place.open is not None else "")
+    return PlaceLine(language.pick(place.where, place.where_en), written, door, is_open, place.phone, place.url)
 
 
 def must_go(effective: EffectiveStatus) -> bool:
     """Return whether the student must go to the office for the step."""
     return effective.state in _GO or effective.overtaken_by_debt
+
+
+def _group(effective: EffectiveStatus) -> StepGroup:
+    if must_go(effective):
+        return StepGroup.TO_DO
+    if not effective.clear:
+        return StepGroup.WAITING
+    return StepGroup.EXEMPT if effective.state is State.EXEMPT else StepGroup.CLEAR
 
 
 def _state_word(language: Language, status: StepStatus, effective: EffectiveStatus) -> str:
@@ -253,9 +256,17 @@ def _state_word(language: Language, status: StepStatus, effective: EffectiveStat
     return word
 
 
-def _sentence(language: Language, step: Step, status: StepStatus, effective: EffectiveStatus, now: datetime) -> str:
+def _sentence(
+    language: Language,
+    settings: Settings,
+    status: StepStatus,
+    effective: EffectiveStatus,
+    now: datetime,
+    *,
+    bare: bool,
+) -> str:
+    step, finding = settings.step_named(status.step), status.finding
     office = office_name(language, step.office)
-    finding = status.finding
     match effective.state:
         case State.PENDING:
             return language.gettext("等待%(office)s审核。", office=office)
@@ -266,27 +277,38 @@ def _sentence(language: Language, step: Step, status: StepStatus, effective: Eff
         case State.HELD | State.NOT_DONE:
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)
-            sentence = reasons.sentence(language, owing, now, undone=undone)
+            sentence = _owing_sentence(language, owing, now, undone=undone, bare=bare)
             if effective.by_decision:
                 # The operator's note gives the reason. Remaining obligations are still to do.
-                sentence = spaced(language, _decided_held(language, status), sentence)
+                sentence = spaced(language, _decided_held(language, settings, status), sentence)
             elif not sentence:
                 sentence = reasons.plain(language, finding.reason)
             return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.overtaken_by_debt:
-        sentence = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
+        owing = reasons.owing(finding.verdict, finding.evidence)
+        sentence = _owing_sentence(language, owing, now, undone=False, bare=bare)
         return spaced(language, sentence, language.pick(step.advice, step.advice_en))
     if effective.by_decision:
         return ""
     sentence = reasons.plain(language, finding.reason)
-    if finding.reason is Reason.REFUND_DUE:
+    if finding.reason is Reason.REFUND_DUE and not bare:
         sentence = spaced(language, sentence, reasons.refund(language, finding.evidence))
     return sentence
 
 
-def _decided_held(language: Language, status: StepStatus) -> str:
+def _owing_sentence(
+    language: Language, owing: tuple[Obligation, ...], now: datetime, *, undone: bool, bare: bool
+) -> str:
+    if bare:
+        return language.sentence([language.ngettext("%(num)s 项未结", len(owing))] if owing else [])
+    return reasons.sentence(language, owing, now, undone=undone, named=len(owing) == 1)
+
+
+def _decided_held(language: Language, settings: Settings, status: StepStatus) -> str:
     decision = status.decision
-    return f"{decision.reason}{language.stop}" if decision and decision.reason and not decision.words else ""
+    if not decision or not decision.reason or decision.words:
+        return ""
+    return f"{labels.written_word(language, settings, decision.reason)}{language.stop}"
 
 
 def spaced(language: Language, *sentences: str) -> str:

@@ -16,6 +16,9 @@ from status_db.effective_status import StepStatus
 from status_db.model import Certificate, State
 from status_db.views import StudentView
 
+#: With no more days than this left, the deadline is in the colour of what is to do.
+_SOON = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Collecting:
@@ -34,6 +37,18 @@ class Headline:
     detail: str
     tone: str
     collecting: Collecting | None = None
+    #: How many steps are settled, of how many; 0 of 0 once a certificate is ready.
+    settled: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The window of the student's level: its last day with the days left, and its dates."""
+
+    text: str
+    detail: str
+    tone: str
 
 
 def headline(language: Language, settings: Settings, student: StudentView, now: datetime) -> Headline:
@@ -68,18 +83,24 @@ def is_clear(student: StudentView, now: datetime) -> bool:
     return leaves and bool(student.steps) and all(step.counts_as_clear(now) for step in student.steps)
 
 
-def season(language: Language, cohort: Cohort, level: str, now: datetime) -> str:
-    """Return that the cohort's window is not open yet or has closed. Empty while it is open, or if it has no dates."""
+def deadline(language: Language, cohort: Cohort, level: str, now: datetime) -> Deadline | None:
+    """Return the last day of the window and the days left. None if the level has no window."""
     window, today = cohort.windows.get(level), now.astimezone(language.zone).date()
-    if window is None or window.opens <= today <= window.closes:
-        return ""
+    if window is None:
+        return None
+    opens, closes = language.day(window.opens, now), language.day(window.closes, now)
+    dates = language.gettext("办理时间 %(opens)s—%(closes)s", opens=opens, closes=closes)
+    left = (window.closes - today).days
     if today < window.opens:
-        day = language.day(window.opens, now)
-        return language.gettext("%(cohort)s离校手续 %(day)s 开始办理，现在可先查看。", cohort=cohort.name, day=day)
-    day = language.day(window.closes, now)
-    return language.gettext(
-        "%(cohort)s离校手续的集中办理已于 %(day)s 结束。未办结的仍可办理，本页照常更新。", cohort=cohort.name, day=day
-    )
+        text = language.gettext("%(day)s开始办理，现在可先查看", day=opens)
+        return Deadline(text, dates, "wait")
+    if left < 0:
+        text = language.gettext("已于 %(day)s截止，未办结的仍可办理", day=closes)
+        return Deadline(text, dates, "bad")
+    if left == 0:
+        return Deadline(language.gettext("今天截止（%(day)s）", day=closes), dates, "bad")
+    text = language.ngettext("%(day)s截止，还剩 %(num)s 天", left, day=closes)
+    return Deadline(text, dates, "todo" if left <= _SOON else "wait")
 
 
 def _collecting(language: Language, settings: Settings, student: StudentView) -> Collecting | None:
@@ -127,20 +148,22 @@ def _collected(language: Language, certificates: Sequence[Certificate], to_do: i
 def _of_steps(language: Language, settings: Settings, steps: Sequence[StepStatus], now: datetime) -> Headline:
     effective_statuses = [(step, step.at(now)) for step in steps]
     to_do = sum(must_go(effective) for _, effective in effective_statuses)
-    waiting = sum(not effective.clear for _, effective in effective_statuses) - to_do
+    settled, whole = sum(effective.clear for _, effective in effective_statuses), len(steps)
+    waiting = whole - settled - to_do
     review = next((step.step for step, effective in effective_statuses if effective.state is State.OPEN), None)
     if to_do:
         text = language.ngettext("还有 %(num)s 项要办", to_do)
-        detail = language.gettext("办理内容、地点和截止时间见下。")
-        if waiting:
-            detail = spaced(language, detail, language.ngettext("另有 %(num)s 项等待学校处理，无需前往。", waiting))
-        return Headline(text, detail, "bad")
+        detail = language.ngettext("另有 %(num)s 项等待学校处理。", waiting) if waiting else ""
+        return Headline(text, detail, "todo", settled=settled, steps=whole)
     if not effective_statuses:
         return Headline(language.gettext("名单刚更新，暂无数据"), language.gettext("无需前往，请稍后再看。"), "wait")
     if review is not None:
         office = office_name(language, settings.step_named(review).office)
         text = language.gettext("等待%(office)s终审", office=office)
-        alone = language.gettext("其他环节均已办结。无需前往，终审后本页自动更新。")
-        return Headline(text, alone if waiting == 1 else language.gettext("无需前往，有结果后本页自动更新。"), "wait")
-    text = language.ngettext("%(num)s 项等待学校处理", waiting)
-    return Headline(text, language.gettext("无需前往，有结果后本页自动更新。"), "wait")
+        detail = language.gettext("其他环节均已办结。无需前往，终审后本页自动更新。")
+        if waiting > 1:
+            detail = language.gettext("无需前往，有结果后本页自动更新。")
+    else:
+        text = language.ngettext("%(num)s 项等待学校处理", waiting)
+        detail = language.gettext("无需前往，有结果后本页自动更新。")
+    return Headline(text, detail, "wait", settled=settled, steps=whole)

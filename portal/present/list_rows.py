@@ -88,6 +88,12 @@ def cell(reader: ReaderContext, status: StepStatus) -> Cell:
     )
 
 
+def must_go(reader: ReaderContext, status: StepStatus) -> bool:
+    """Return whether the student must go to the step's office."""
+    effective = status.at(reader.now)
+    return effective.overtaken_by_debt or effective.state in (State.HELD, State.NOT_DONE)
+
+
 def to_do(reader: ReaderContext, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
     """Return the steps for which the student must go to an office, each with its word."""
     found: list[tuple[str, str]] = []

@@ -63,23 +63,33 @@ def total(obligations: Iterable[Obligation]) -> Decimal | None:
     return sum(amounts, Decimal(0)) if amounts else None
 
 
-def sentence(language: Language, obligations: Sequence[Obligation], now: datetime, *, undone: bool = False) -> str:
+def sentence(
+    language: Language,
+    obligations: Sequence[Obligation],
+    now: datetime,
+    *,
+    undone: bool = False,
+    named: bool = True,
+) -> str:
     """Return the obligations as text, kind by kind: "2 册未还（《…》应还 5月30日），滞纳金 3.20 元。".
 
-    `undone` means that they are ordinary acts that can still be done in time. Without obligations the text is empty.
+    `undone` means that they are ordinary acts that can still be done in time. Without `named`, a list beside the text
+    has their titles and dates. Without obligations the text is empty.
     """
     kinds = [o.kind for o in obligations]
     ordered = sorted(obligations, key=lambda o: kinds.index(o.kind))
     parts = [
-        _part(language, kind, tuple(things), now, undone=undone)
+        _part(language, kind, tuple(things), now, undone=undone, named=named)
         for kind, things in groupby(ordered, key=lambda o: o.kind)
     ]
     return language.sentence(parts)
 
 
-def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: datetime, *, undone: bool) -> str:
+def _part(
+    language: Language, kind: str, things: tuple[Obligation, ...], now: datetime, *, undone: bool, named: bool
+) -> str:
     amount = total(things)
-    named = _obligation_texts(language, things, now)
+    titles = _obligation_texts(language, things, now) if named else ""
     money = language.money(amount) if amount is not None else ""
     number = len(things)
     match kind:
@@ -101,7 +111,7 @@ def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: da
                 language.ngettext("%(num)s 项未办理", number) if undone else language.ngettext("%(num)s 项未结", number)
             )
             head = word if kind in _KINDS else f"{kind} {word}"
-    inside = language.listed(part for part in (named, money) if part)
+    inside = language.listed(part for part in (titles, money) if part)
     if not inside:
         return head
     return f"{head} ({inside})" if language.code == "en" else f"{head}（{inside}）"

@@ -310,7 +310,7 @@ async def _show_codes(turn: FactorTurn) -> Response:
 
 
 def _page_address(goal: str) -> str:
-    return link(own_script.PAGE, next=goal if goal != link("/") else "")
+    return link(own_script.PASSKEYS.page, next=goal if goal != link("/") else "")
 
 
 async def _factor_page(
@@ -333,7 +333,7 @@ async def _factor_page(
         passkeys=[_passkey_line(language, one, turn.context.now) for one in had],
         options=await _options(turn, had),
         longest_name=LONGEST_NAME,
-        script=own_script.TEXT,
+        script=own_script.PASSKEYS.text,
         **values,
     )
 
@@ -378,6 +378,6 @@ async def _options(turn: FactorTurn, had: tuple[Passkey, ...]) -> str:
 
 
 ROUTES = (
-    Route(own_script.PAGE, for_visitors(second_factor_page, narrowed="factor"), methods=["GET"]),
-    Route(own_script.PAGE, for_visitors(process_form, narrowed="factor"), methods=["POST"]),
+    Route(own_script.PASSKEYS.page, for_visitors(second_factor_page, narrowed="factor"), methods=["GET"]),
+    Route(own_script.PASSKEYS.page, for_visitors(process_form, narrowed="factor"), methods=["POST"]),
 )

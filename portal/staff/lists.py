@@ -1,4 +1,4 @@
-"""Lists of students inside an account's grants: as a page, as an Excel file, and as a reminder to copy."""
+"""Lists of students inside an account's grants: as a page, and as an Excel file."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -6,19 +6,17 @@ from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import list_filters
 from portal.access.reader_context import COLUMNS, NONE, ReaderContext, reader_context
 from portal.access.requires import for_visitors
-from portal.documents import reminders, xlsx
+from portal.documents import xlsx
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.page.context import Context, SignedIn
 from portal.present import list_rows
-from portal.web.links import own_address, public_link
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
@@ -29,9 +27,6 @@ _ROWS = 50
 
 #: Lists are counted up to this. The overview has larger counts.
 _COUNTED = 2000
-
-#: The most students in a reminder. A class has fewer.
-_REMINDED = 500
 
 _WANTED: Mapping[str, str] = {
     ListSelection.TO_DO: N_("有环节要办（不通过、未办理）"),
@@ -142,38 +137,6 @@ def _texts(reader: ReaderContext, lists: Lists, chosen: Filter) -> Iterator[tupl
         yield (row.student, row.name, *row.columns, *(cell.text if cell else "" for cell in row.cells))
 
 
-async def remind(context: SignedIn) -> Response:
-    """Show a reminder for one class to copy, in each language: the students that still must go, and where."""
-    reader = reader_context(context)
-    college, class_name = context.asked("college"), context.asked("class")
-    columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
-    whole_class = Filter(ListSelection.ALL, columns=columns)
-    count = await context.ask_long(context.services.lists.count, reader.visibility, whole_class, reader.now, _REMINDED)
-    if not class_name or not count:
-        raise HTTPException(404)
-    chosen = Filter(ListSelection.TO_DO, columns=columns)
-    leaf = await context.ask_long(context.services.lists.leaf, reader.visibility, chosen, reader.now, _REMINDED)
-    await context.audit(
-        AuditEvent.SAW_LIST, cohort=reader.cohort.key, filter=_filter_text(reader, chosen), students=len(leaf.rows)
-    )
-    where = public_link(context.services.students_url or own_address(context.request), "/").rstrip("/")
-    texts = [
-        (language, reminders.text(reader.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
-        for language in context.services.languages.values()
-    ]
-    return context.page(
-        "reminder.html",
-        reader=reader,
-        class_name=columns["class"],
-        college=college,
-        count=min(count, _REMINDED),
-        people=len(leaf.rows),
-        more=leaf.more,
-        texts=texts,
-        back=reader.address("/lists", college=college, class_=class_name),
-    )
-
-
 def _list_filter(context: Context, reader: ReaderContext) -> Filter:
     """Return the filter in the address. Values that are not valid are ignored."""
     step, order = context.asked("step"), context.asked("order")
@@ -225,5 +188,4 @@ def _reminder(reader: ReaderContext, chosen: Filter) -> str:
 ROUTES = (
     Route("/lists", for_visitors(student_list_page, Act.READ, long=True)),
     Route("/lists.xlsx", for_visitors(export, Act.READ, long=True)),
-    Route("/lists/reminder", for_visitors(remind, Act.READ, long=True)),
 )

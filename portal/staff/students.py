@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.auth.permissions import inside, readable
+from portal.auth.permissions import detailed, inside, readable
 from portal.page.context import SignedIn
 from portal.page.own_student import newest
 from portal.student import card
@@ -31,14 +31,17 @@ async def student_page(context: SignedIn) -> Response:
     asked = (named,) if named in context.settings.cohort_keys() else ()
     found = await context.ask(newest, context.services.reader, (*asked, *listing), number, now)
     steps: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
     if found is not None:
         allowed = readable(context.account, [step.key for step in context.settings.step], found.cohort)
         steps = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
+        details = detailed(context.account, steps, found.cohort)
+        bare = steps - {step for step, scopes in details.items() if inside(found, scopes)}
     if found is None or not steps:
         return context.page("find.html", status=404, missing=number)
     await context.audit(AuditEvent.SAW_STUDENT, cohort=found.cohort, student=found.student)
     announced = await card.announced_to(context, found)
-    return card.show(context.about(found.cohort, listing), found, steps, announced=announced, staff=True)
+    return card.show(context.about(found.cohort, listing), found, steps, bare=bare, announced=announced, staff=True)
 
 
 ROUTES = (

@@ -7,11 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.auth.permissions import inside
+from portal.auth.permissions import classes_of, inside
+from portal.i18n import labels
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
-from portal.present import appeals, cards, headline, rechecks
+from portal.present import appeals, cards, headline, rechecks, trip
+from portal.student import notices
 from status_db.accounts.accounts import Act
 from status_db.inbox.announcements import Announcement
 from status_db.views import StudentView
@@ -23,6 +25,8 @@ async def home(context: SignedIn) -> Response:
     if account.student is None or not context.services.for_students:
         if context.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
             return context.redirect("/desk")
+        if classes_of(account, context.cohort.key):
+            return context.redirect("/lists/reminder")
         if account.may(Act.READ):
             return context.redirect("/overview")
         if account.may(Act.MANAGE):
@@ -40,9 +44,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
         return context.page(
             "not_listed.html",
             number=context.account.student,
-            announced=[
-                cards.note(context.language, one, now) for one in announced if one.step is None and not one.scope
-            ],
+            announced=notices.notes(context, (one for one in announced if one.step is None and not one.scope)),
         )
     announced = await announced_to(context, student)
     last = await context.ask(context.services.requests.last_recheck, student.cohort, student.student)
@@ -69,31 +71,42 @@ def show(
     student: StudentView,
     only: frozenset[str] | None = None,
     *,
+    bare: frozenset[str] = frozenset(),
     announced: tuple[Announcement, ...] = (),
     recheck: rechecks.RecheckOffer | None = None,
     raised: Mapping[str, tuple[appeals.CardAppeal, ...]] | None = None,
     staff: bool = False,
     status: int = 200,
 ) -> Response:
-    """Render one student's page, in a context about their cohort. `only` names the steps that staff can read."""
+    """Render one student's page, in a context about their cohort.
+
+    `only` names the steps that staff can read, `bare` those of which they read no titles and amounts.
+    """
     language, settings = context.language, context.settings
     steps = [status for status in student.steps if only is None or status.step in only]
     # Only by the student, and only for steps with an office that answers.
     objecting = not staff and settings.desk.enabled
     whole = len(steps) == len(student.steps)
-    return context.page(
+    shown = (
+        headline.headline(language, settings, student, context.now)
+        if whole
+        else headline.of_some_steps(language, settings, steps, context.now)
+    )
+    lines = cards.step_lines(language, settings, student, context.now, only, announced, bare)
+    concerning = notices.concerning(announced, lines, student)
+    response = context.page(
         "student.html",
         status=status,
         student=student,
-        cohort=context.cohort.name,
-        announced=[cards.note(language, one, context.now) for one in announced if one.step is None],
-        season=headline.season(language, context.cohort, student.level, context.now),
-        headline=(
-            headline.headline(language, settings, student, context.now)
-            if whole
-            else headline.of_some_steps(language, settings, steps, context.now)
-        ),
-        cards=cards.cards(language, settings, student, context.now, only, announced),
+        who=[labels.written_word(language, settings, word) for word in (student.college, student.class_name) if word],
+        category=labels.written_word(language, settings, student.category),
+        cohort=labels.written_word(language, settings, context.cohort.name),
+        announced=notices.notes(context, concerning),
+        # Once a certificate is ready, the days of the window no longer matter.
+        deadline=headline.deadline(language, context.cohort, student.level, context.now) if shown.steps else None,
+        headline=shown,
+        groups=[(group, [line for line in lines if line.group is group]) for group in cards.StepGroup],
+        trip=None if staff else trip.trip(language, settings, student, context.now),
         history=cards.history(language, settings, student.flips, context.now, only),
         slip=not staff and headline.is_clear(student, context.now),
         recheck=recheck,
@@ -101,6 +114,22 @@ def show(
         objects=[one.step for one in steps if objecting and appeals.may_object(one, context.now)],
         staff=staff,
     )
+    return response if staff else notices.remember(context, response, concerning)
 
 
-ROUTES = (Route("/", for_visitors(home, own=True)),)
+async def trip_calendar(context: SignedIn) -> Response:
+    """Return the way to the offices as a calendar file. Without one, redirect to the page with the reason."""
+    student = await own_view(context)
+    language, settings, now = context.language, context.settings, context.now
+    planned = trip.trip(language, settings, student, now) if student is not None else None
+    if student is None or planned is None:
+        return context.redirect("/")
+    headers = {"Content-Disposition": 'attachment; filename="clearance.ics"', "Vary": "Cookie"}
+    content = trip.calendar(language, student, planned, now)
+    return Response(content, media_type="text/calendar", headers=headers)
+
+
+ROUTES = (
+    Route("/", for_visitors(home, own=True)),
+    Route("/trip.ics", for_visitors(trip_calendar, own=True)),
+)

@@ -1,7 +1,8 @@
-"""Recheck requests by students. The scheduler serves them; this page waits a few seconds for the result."""
+"""Recheck requests by students. The scheduler serves them; a page of its own waits for the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -19,9 +20,14 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestRefused
 
-#: How long the answer to the form is delayed, in seconds, so that it usually shows the result. A page that reloads
-#: itself would lose the reader's place. After a longer wait, the page offers a link to reload.
-PATIENCE = 8.0
+#: How long the answer to the form is delayed, in seconds, so that a quick result needs no page between. After a longer
+#: wait, a page that refreshes itself waits on. The own page never reloads: that would lose the reader's place.
+PATIENCE = 2.0
+
+#: How often the waiting page asks, in seconds, and for how long. Its link leads back at any time.
+REFRESH = 3
+LONGEST = timedelta(minutes=2)
+
 _PAUSE = 0.4
 
 #: The most delayed answers in each process. Further requests are redirected at once.
@@ -54,8 +60,23 @@ async def recheck(context: SignedIn) -> Response:
             return response
     else:
         await context.audit(AuditEvent.ASKED_RECHECK, cohort=student.cohort, student=student.student)
-    await until_served(partial(context.ask, context.services.requests.last_recheck, student.cohort, student.student))
-    return context.redirect("/")
+    newest = partial(context.ask, context.services.requests.last_recheck, student.cohort, student.student)
+    await until_served(newest)
+    asked = await newest()
+    return context.redirect("/recheck" if asked is not None and asked.served_at is None else "/")
+
+
+async def waiting_page(context: SignedIn) -> Response:
+    """Show that the sources are asked, and refresh until they have answered. Then show the student's own page."""
+    student = await own_view(context)
+    asked = None
+    if student is not None:
+        asked = await context.ask(context.services.requests.last_recheck, student.cohort, student.student)
+    if asked is None or asked.served_at is not None or context.now - asked.at >= LONGEST:
+        return context.redirect("/")
+    response = context.page("recheck.html", since=context.language.moment(asked.at, context.now))
+    response.headers["Refresh"] = f"{REFRESH}; url={context.at_cohort('/recheck')}"
+    return response
 
 
 async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
@@ -71,4 +92,7 @@ async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
                 await anyio.sleep(_PAUSE)
 
 
-ROUTES = (Route("/recheck", for_visitors(recheck, own=True), methods=["POST"]),)
+ROUTES = (
+    Route("/recheck", for_visitors(waiting_page, own=True)),
+    Route("/recheck", for_visitors(recheck, own=True), methods=["POST"]),
+)

@@ -1,6 +1,7 @@
 """The clearance slip of a clear student: to print, as a PDF, and for any person to check."""
 
 from datetime import datetime
+from io import BytesIO
 
 import segno
 from markupsafe import Markup
@@ -30,6 +31,16 @@ async def slip_page(context: SignedIn) -> Response:
     student, paper = made
     code = Markup(paper.code.svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True))  # noqa: S704 - squares alone
     return context.page("slip.html", student=student, paper=paper, code=code)
+
+
+async def slip_code(context: SignedIn) -> Response:
+    """Return the slip's QR code as an image, which the page of a clear student shows."""
+    made = await _find_slip(context, "code")
+    if made is None:
+        return context.redirect("/")
+    image = BytesIO()
+    made[1].code.save(image, kind="svg", xmldecl=False, scale=4, border=2, dark="#000", light="#fff", omitsize=True)
+    return Response(image.getvalue(), media_type="image/svg+xml", headers={"Vary": "Cookie"})
 
 
 async def pdf(context: SignedIn) -> Response:
@@ -99,7 +110,7 @@ def _paper(
     facts = (
         (context.language.gettext("姓名"), student.name),
         (context.language.gettext("学号"), student.student),
-        (context.language.gettext("学院"), student.college),
+        (context.language.gettext("学院"), labels.written_word(context.language, context.settings, student.college)),
         (context.language.gettext("班级"), student.class_name),
         (context.language.gettext("届别"), cohort),
     )
@@ -135,6 +146,7 @@ def _qr_code(address: str) -> QRCode:
 
 ROUTES = (
     Route("/slip", for_visitors(slip_page, own=True)),
+    Route("/slip.svg", for_visitors(slip_code, own=True)),
     Route("/slip.pdf", for_visitors(pdf, long=True, own=True)),
     Route("/verify/{token:name}", for_anybody(verify_slip)),
 )

@@ -32,7 +32,7 @@ def put(headers: MutableHeaders, path: str, *, https: bool) -> None:
     """Add the headers to an answer about `path`; `https` if visitors use https."""
     for name, value in _EVERY.items():
         headers[name] = value
-    own = f"; script-src {own_script.SOURCE}" if path == own_script.PAGE else ""
+    own = f"; script-src {own_script.SOURCES[path]}" if path in own_script.SOURCES else ""
     headers["Content-Security-Policy"] = _POLICY + own
     if https:
         headers["Strict-Transport-Security"] = _HTTPS_ALONE

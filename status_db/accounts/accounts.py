@@ -342,6 +342,12 @@ class Accounts:
                 return None
             return Session(found, opened.created_at, opened.seen_at, opened.method, opened.narrowed, opened.staff)
 
+    def owner_of_session(self, token_hash: bytes) -> str | None:
+        """Return the account of a session, even if it has expired; None if it was closed, or never was."""
+        with reading(self._desk.engine) as connection:
+            opened = sessions.find(connection, self._desk, token_hash)
+        return opened.account if opened is not None else None
+
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Record that a session was used."""
         with self._desk.writing() as entry:

@@ -78,6 +78,7 @@ class AuditEvent(StrEnum):
     APPEAL_WITHDRAWN = "objection_withdrawn"
     APPEAL_ANSWERED = "objection_answered"
     SENT_BACK = "sent_back"
+    SENT_REMINDER = "sent_reminder"
     #: A notification was delivered, or given up.
     NOTIFIED = "notified"
     NOT_NOTIFIED = "not_notified"

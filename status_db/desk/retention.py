@@ -109,7 +109,7 @@ def _remove_accounts(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int)
 
 
 _SESSION, _ATTEMPT, _TICKET, _CODE = tables.session, tables.attempt, tables.used_ticket, tables.code
-_STAFF = tables.staff_session
+_STAFF, _DRAFT = tables.staff_session, tables.draft
 _TOKEN, _UPLOAD, _REQUEST, _AUDIT, _ACCOUNT = (
     tables.token, tables.upload, tables.request, tables.audit, tables.account,
 )  # fmt: skip
@@ -131,7 +131,11 @@ _CLOSED = and_(
 
 #: The rules of the desk's tables, by their key in [retention].
 _DESK_RULES: Mapping[str, tuple[_Rule, ...]] = {
-    "sessions": (_Rule(_SESSION, _SESSION.c.created_at), _Rule(_STAFF, _STAFF.c.created_at)),
+    "sessions": (
+        _Rule(_SESSION, _SESSION.c.created_at),
+        _Rule(_STAFF, _STAFF.c.created_at),
+        _Rule(_DRAFT, _DRAFT.c.until),
+    ),
     "login_attempts": (_Rule(_ATTEMPT, _ATTEMPT.c.last),),
     "used_tickets": (_Rule(_TICKET, _TICKET.c.at),),
     "one_time_codes": (_Rule(_CODE, func.coalesce(_CODE.c.used_at, _CODE.c.until)),),

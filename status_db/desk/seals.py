@@ -123,6 +123,7 @@ SEALED: Mapping[str, SealedTable] = {
 NOT_SEALED: Mapping[str, str] = {
     "session": N_("students' own sessions: the students' pages open them, and have no key"),
     "attempt": N_("counters of failed sign-ins: they only delay further attempts"),
+    "draft": N_("forms that were being filled when a session ended: each is shown to its own account, and sent by it"),
     "used_ticket": N_("used tickets of a provider, which forgets them within minutes"),
     "desk_outbox": N_("notifications: students' messages are entered by pages without the key; a row gives no right"),
     "version_desk": N_("the version of the tables: another version stops every process"),

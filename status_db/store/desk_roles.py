@@ -26,6 +26,7 @@ DESKS_OWN = {
     ),
     tables.attempt: "SELECT, INSERT, UPDATE (failures, last), DELETE",
     tables.used_ticket: "SELECT, INSERT, DELETE",
+    tables.draft: "SELECT, INSERT, DELETE",
     tables.token: "SELECT, INSERT, UPDATE (withdrawn_at, used_at, mac)",
     tables.audit: ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
@@ -35,9 +36,8 @@ DESKS_OWN = {
     tables.announcement: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.appeal: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",
-    # Answers to appeals; the sync delivers them.
-    # An insert returns the number of its row.
-    tables.desk_outbox: "SELECT (notice), INSERT",
+    # Answers to appeals, and reminders with whether they were sent; the sync delivers them.
+    tables.desk_outbox: "SELECT, INSERT",
     tables.account_address: "SELECT, INSERT, UPDATE (mail, wecom, dingtalk, mac)",
     # The pages can read it, and cannot forge it.
     tables.retention_run: "SELECT",
@@ -51,6 +51,7 @@ STUDENTS_OWN = {
     tables.code: "SELECT, UPDATE (used_at), DELETE",
     tables.attempt: "SELECT, INSERT, UPDATE (failures, last), DELETE",
     tables.used_ticket: "SELECT, INSERT, DELETE",
+    tables.draft: "SELECT, INSERT, DELETE",
     tables.audit: ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
     tables.request: ADDED_TO,
@@ -69,6 +70,7 @@ SYNCS_OWN = {
     tables.staff_session: "SELECT, DELETE",
     tables.attempt: "SELECT, DELETE",
     tables.used_ticket: "SELECT, DELETE",
+    tables.draft: "SELECT, DELETE",
     tables.code: "SELECT, DELETE",
     tables.token: "SELECT, DELETE",
     # Rows of an account that retention removes.

@@ -131,6 +131,20 @@ used_ticket = Table(
     Column("at", Instant, nullable=False),
 )
 
+draft = Table(
+    "draft",
+    desk,
+    #: SHA-256 of the secret that the browser keeps.
+    Column("draft_hash", LargeBinary, primary_key=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    #: The page of the form, and where the form is sent.
+    Column("page", Line(1000), nullable=False),
+    Column("action", Line(1000), nullable=False),
+    #: Field → its values, without secrets.
+    Column("fields", Json, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
 token = Table(
     "token",
     desk,

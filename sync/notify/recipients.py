@@ -16,7 +16,7 @@ from sync.notify.channels.port import Recipient
 _GROUPS = ("wecom", "dingtalk", "webhook")
 
 #: Events of one student.
-OF_STUDENTS = (NotifyEvent.STEP_CHANGED, NotifyEvent.APPEAL_ANSWERED)
+OF_STUDENTS = (NotifyEvent.STEP_CHANGED, NotifyEvent.APPEAL_ANSWERED, NotifyEvent.REMINDER)
 
 
 class Recipients:

@@ -207,6 +207,12 @@ def _appeal(words: Wording, notice: Notice, _entered: datetime) -> EventText:
     return EventText(notice.event, notice.key, title, (), words.student_link(notice.cohort))
 
 
+def _reminder(words: Wording, notice: Notice, _entered: datetime) -> EventText:
+    title = tr("You still have clearance steps to do")
+    lines = (tr("What to do, where, and until when is on your page."),)
+    return EventText(notice.event, notice.key, title, lines, words.student_link(notice.cohort))
+
+
 def _text(words: Wording, notice: Notice, title: str, lines: tuple[str, ...], path: str) -> EventText:
     data: dict[str, Any] = {"cohort": notice.cohort, "source": notice.source, "data": dict(notice.data)}
     link = words.staff_link(path, notice.cohort) if path else ""
@@ -224,4 +230,5 @@ _WORDED |= {
     NotifyEvent.BACKUP_OLD: _backup,
     NotifyEvent.STEP_CHANGED: _step,
     NotifyEvent.APPEAL_ANSWERED: _appeal,
+    NotifyEvent.REMINDER: _reminder,
 }

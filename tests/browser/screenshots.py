@@ -48,7 +48,7 @@ def main() -> None:
 
 _CHINESE: dict[str, Any] = {"locale": "zh-CN"}
 #: Of the demo's students: one who owes, one who is through.
-_OWES, _THROUGH = "2015150001", "2015120005"
+_OWES, _THROUGH = "2015190107", "2015120005"
 
 #: Name, who looks, which page, how large, and what else is special about their browser.
 PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
@@ -57,6 +57,9 @@ PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
     ("student-dark-english", _OWES, "/", PHONE, {"locale": "en-GB", "color_scheme": "dark"}),
     ("student-collect", _THROUGH, "/", PHONE, _CHINESE),
     ("slip", _THROUGH, "/slip", PHONE, _CHINESE),
+    ("appeal", _OWES, "/appeal?step=library", PHONE, _CHINESE),
+    ("class-teacher", "teacher", "/lists/reminder", DESK, _CHINESE),
+    ("styleguide", "", "/styleguide", DESK, _CHINESE),
     ("overview", "dean", "/overview", DESK, _CHINESE),
     ("overview-phone", "dean", "/overview", PHONE, _CHINESE),
     ("overview-dark-english", "dean", "/overview", DESK, {"locale": "en-GB", "color_scheme": "dark"}),

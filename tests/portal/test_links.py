@@ -32,7 +32,14 @@ _ELSEWHERE = ("#", "tel:", "https://", "http://")
 _OWN_HOST = "http://testserver"
 
 #: Pages that nobody of the matrix is shown: for each it takes a state of its own. Their templates are read below.
-_NOT_SHOWN = {"/slip", "/second-factor", "/desk/list", "/desk/list/{upload:id}", "/runs/{run:id}/revert-preview"}
+_NOT_SHOWN = {
+    "/slip",
+    "/recheck",
+    "/second-factor",
+    "/desk/list",
+    "/desk/list/{upload:id}",
+    "/runs/{run:id}/revert-preview",
+}
 
 
 @pytest.fixture
@@ -160,6 +167,7 @@ _ELSEWHERE_WRITTEN = {
     ("portal/page/cohorts.py", "/students"),
     ("portal/signin/by_oidc.py", "/sign-in/oidc/back"),
     ("portal/signin/by_oidc.py", "/sign-out"),
+    ("portal/web/own_script.py", "/lists/reminder"),
     ("portal/web/own_script.py", "/second-factor"),
 }
 

@@ -97,6 +97,15 @@ async def _show_upload_form(
         for column in _NARROWED_BY
     }
     limits = context.settings.desk
+    chosen = {column: context.asked(column) for column in choices}
+    everybody = Filter(ListSelection.ALL, at.step)
+    count = await context.ask_long(
+        context.services.lists.count, at.visibility, everybody, at.reader.now, limits.most_rows
+    )
+    too_many = count > limits.most_rows
+    if too_many and not any(chosen.values()) and choices["college"]:
+        # The choice that the form offers must be one that works.
+        chosen["college"] = choices["college"][0]
     return context.page(
         "desk/import.html",
         status=status,
@@ -106,10 +115,11 @@ async def _show_upload_form(
         refused=refused,
         detail=detail,
         choices=[
-            (column, at.reader.language.gettext(COLUMNS[column]), values, context.asked(column))
+            (column, at.reader.language.gettext(COLUMNS[column]), values, chosen[column])
             for column, values in choices.items()
         ],
         most_rows=limits.most_rows,
+        too_many=too_many,
         most_size=f"{limits.most_bytes / 1_000_000:g}",
         batches=at.address("/desk/import/batches") if batches else "",
     )

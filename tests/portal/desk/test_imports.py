@@ -560,6 +560,17 @@ def test_a_template_that_was_downloaded_before_its_columns_were_renamed_is_read(
     assert (decision.verdict, decision.reason, decision.words) == (Verdict.EXEMPT, "现场归还", "请带收据。")
 
 
+def test_the_templates_form_offers_a_choice_that_works_and_names_the_limit_before(
+    clerk: TestClient, university: World
+) -> None:
+    object.__setattr__(university.settings.desk, "most_rows", 3)
+    page = Page(clerk.get("/desk/import?step=library"))
+    assert "全部学生超过 3 名" in page.text
+    (offered,) = [part["value"] for part in page.one("select", name="college").all("option") if "selected" in part]
+    file = clerk.get("/desk/import/template.xlsx", params={"step": "library", "college": offered, "class": ""})
+    assert file.headers["content-type"].endswith("sheet")
+
+
 def test_english_headers_are_those_of_the_catalogue() -> None:
     english = languages.load(("en",), ZoneInfo("Asia/Shanghai"))["en"]
     for chinese, word in (*COLUMNS.values(), *RESULTS.values()):

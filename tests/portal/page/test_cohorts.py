@@ -183,7 +183,7 @@ def test_appeal_recheck_and_slip_are_about_the_cohort_that_was_chosen(
     # A recheck is asked of that cohort; the page of the other one is as before.
     requests = Requests(university.desk)
     asked = browser.post("/recheck?cohort=2019w", data=form, follow_redirects=False)
-    assert asked.headers["location"] == "/?cohort=2019w"
+    assert asked.headers["location"] == "/recheck?cohort=2019w"
     assert requests.last_recheck("2019w", LIN.number) is not None
     assert requests.last_recheck("2019", LIN.number) is None
     # Who is not clear there is led to the page of that cohort.

@@ -241,10 +241,10 @@ class TestWherePasskeysWork:
         browser = worker()
         page = allowed(browser, university, "admin")
         policy = page.headers["content-security-policy"]
-        assert f"script-src {own_script.SOURCE}" in policy
+        assert f"script-src {own_script.PASSKEYS.source}" in policy
         assert "unsafe" not in policy
         assert page.text.count("<script") == 1
-        assert f"<script>{own_script.TEXT}</script>" in page.text
+        assert f"<script>{own_script.PASSKEYS.text}</script>" in page.text
         for path in ("/sign-in", "/first-password", "/healthz", "/static/passkeys.js"):
             assert "script-src" not in browser.get(path).headers["content-security-policy"], path
 

@@ -107,6 +107,18 @@ def events(world: World) -> list[AuditEvent]:
 
 
 class TestTheStudentsPage:
+    def test_what_stood_at_the_appeal_is_judged_by_its_day(self, university: World, visits: Visits) -> None:
+        lin = visits.of(LIN.number)
+        object_to(lin)
+        (one,) = raised(university)
+        # The book was due on 30 May: five days after the appeal, two days before the record is read.
+        university.later(days=7)
+        lin = visits.of(LIN.number)
+        assert "已逾期，5月30日" in lin.get("/").text
+        then = lin.get(f"/appeal/{one.appeal}/record").text.split("现在的状态")[0]
+        assert "5月30日" in then
+        assert "已逾期，" not in then
+
     def test_only_what_is_not_clear_may_be_objected_to(self, university: World, visits: Visits) -> None:
         lin = visits.of(LIN.number)
         links = [link.href for link in Page(lin.get("/")).links]

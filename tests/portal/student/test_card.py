@@ -14,7 +14,7 @@ from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import DecisionRequest
 from status_db.inbox.announcements import Announcements
 from status_db.model import Verdict
-from tests.cast import LIN, QIAN, SUN, ZHOU
+from tests.cast import LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import enter, settle
 from tests.portal.html_page import Page
 from tests.world import COHORT, SETTINGS, World
@@ -124,23 +124,66 @@ class TestTheHeadline:
 
 
 class TestTheWindow:
-    def test_before_it_opens_the_page_states_when(self, university: World, signed_in: SignedIn) -> None:
-        university.later(days=-1)
-        assert "2019届离校手续 5月25日 开始办理" in signed_in(LIN.number).get("/").text
-
-    @pytest.mark.parametrize(("days", "said"), [(0, False), (12, False), (13, True)])
-    def test_after_its_last_day_the_page_states_so_and_goes_on(
-        self, university: World, signed_in: SignedIn, days: int, said: bool
+    @pytest.mark.parametrize(
+        ("days", "said"),
+        [
+            (-1, "5月25日开始办理，现在可先查看"),
+            (0, "6月6日截止，还剩 12 天"),
+            (12, "今天截止（6月6日）"),
+            (13, "已于 6月6日截止，未办结的仍可办理"),
+        ],
+    )
+    def test_the_headline_has_the_last_day_and_the_days_left(
+        self, university: World, signed_in: SignedIn, days: int, said: str
     ) -> None:
         university.later(days=days)
         page = signed_in(LIN.number).get("/").text
-        assert ("的集中办理已于 6月6日 结束" in page) is said
+        assert said in headline(page)
+        assert "办理时间 5月25日—6月6日" in headline(page)
         assert "图书馆" in page
+
+    def test_whose_certificate_is_ready_reads_of_no_deadline(self, university: World, signed_in: SignedIn) -> None:
+        pass_everything(university)
+        assert "截止" not in headline(signed_in(SUN.number).get("/").text)
 
     def test_a_level_without_a_window_is_open_all_the_time(self, university: World, signed_in: SignedIn) -> None:
         university.later(days=100)
         university.accounts.add("1201610005", "李维", None, student="1201610005", now=university.now)
-        assert "集中办理" not in signed_in("dean").get("/students/1201610005").text
+        assert "截止" not in headline(signed_in("dean").get("/students/1201610005").text)
+
+
+class TestTheSteps:
+    def test_what_is_to_do_comes_first_then_what_waits_and_what_is_settled_is_folded(self, signed_in: SignedIn) -> None:
+        page = Page(signed_in(LIN.number).get("/"))
+        titles = [step.heading.split()[0] for step in page.all("article", class_="step")]
+        assert titles == ["图书馆", "宿管中心", "资料室图书", "学院终审", "校计财处"]
+        (folded,) = page.all("details", class_="folded")
+        assert folded.text.startswith("1 项已通过")
+
+    def test_the_band_names_every_open_step_and_how_many_are_settled(self, signed_in: SignedIn) -> None:
+        said = headline(signed_in(LIN.number).get("/").text)
+        assert "1/5" in said
+        for title in ("图书馆", "宿管中心"):
+            assert title in said
+
+    def test_who_lives_off_campus_finds_the_exempt_step_last(self, signed_in: SignedIn) -> None:
+        page = Page(signed_in(ZHAO.number).get("/"))
+        assert [part.text.split(" ")[1] for part in page.all("details", class_="folded")] == ["项已通过", "项无需办理"]
+
+    def test_the_page_of_a_clear_student_has_the_code_of_the_slip(self, university: World, signed_in: SignedIn) -> None:
+        pass_everything(university)
+        browser = signed_in(SUN.number)
+        assert 'src="/slip.svg"' in browser.get("/").text
+        code = browser.get("/slip.svg")
+        assert code.headers["content-type"] == "image/svg+xml"
+        assert code.text.startswith("<svg xmlns=")
+        events = [line.event for line in Audit(university.desk).newest(9)]
+        assert AuditEvent.MADE_SLIP in events
+
+    def test_there_is_no_code_before_all_is_clear(self, signed_in: SignedIn) -> None:
+        browser = signed_in(LIN.number)
+        assert "/slip.svg" not in browser.get("/").text
+        assert browser.get("/slip.svg").url.path == "/"
 
 
 class TestTheDoor:
@@ -164,10 +207,12 @@ class TestTheDoor:
 
 
 class TestWhatIsAnnounced:
-    def test_at_the_head_with_whom_to_ask(self, university: World, board: Announcements, signed_in: SignedIn) -> None:
+    def test_below_the_steps_with_whom_to_ask(
+        self, university: World, board: Announcements, signed_in: SignedIn
+    ) -> None:
         board.announce("提前放假", "图书馆\n周五关门。", author="admin", now=university.now, contact="027-9")
         page = signed_in(LIN.number).get("/").text
-        assert page.index("提前放假") < page.index("项要办")
+        assert page.index("项要办") < page.index("图书馆") < page.index("提前放假")
         assert "咨询：027-9" in page
 
     def test_an_offices_note_is_on_its_card_alone(
@@ -175,9 +220,40 @@ class TestWhatIsAnnounced:
     ) -> None:
         board.announce("还书箱", "在门口", author="admin", now=university.now, step="library")
         page = signed_in(LIN.number).get("/").text
-        (card,) = (card for card in Page(page).all("article", class_="card") if card.heading.endswith("图书馆"))
-        assert "还书箱" in card.text
+        (step,) = (step for step in Page(page).all("article", class_="step") if step.heading.startswith("图书馆"))
+        assert "还书箱" in step.text
         assert page.count("还书箱") == 1
+
+    def test_it_is_open_the_first_time_and_folded_from_then_on(
+        self, university: World, board: Announcements, signed_in: SignedIn
+    ) -> None:
+        board.announce("提前放假", "周五关门。", author="admin", now=university.now)
+        browser = signed_in(LIN.number)
+        assert '<details class="note announced" open>' in browser.get("/").text
+        assert '<details class="note announced">' in browser.get("/").text
+        board.announce("又一条", "", author="admin", now=university.now)
+        page = browser.get("/").text
+        assert page.count('<details class="note announced" open>') == 1
+        assert page.count('<details class="note announced">') == 1
+
+    def test_who_stays_reads_what_is_for_their_category_alone(
+        self, university: World, board: Announcements, signed_in: SignedIn
+    ) -> None:
+        board.announce("请办完各项手续", "", author="admin", now=university.now)
+        board.announce("延期的同学请注意", "", author="admin", now=university.now, scope={"category": ("延期",)})
+        page = signed_in(ZHOU.number).get("/").text
+        assert "请办完各项手续" not in page
+        assert "延期的同学请注意" in page
+
+    def test_who_has_collected_reads_none_unless_something_new_is_to_do(
+        self, university: World, board: Announcements, signed_in: SignedIn
+    ) -> None:
+        board.announce("请办完各项手续", "", author="admin", now=university.now)
+        issue(university)
+        assert "请办完各项手续" not in signed_in(SUN.number).get("/").text
+        university.says["fees"].append({"XH": SUN.number, "QFJE": "10.00", "XM": "水电费"})
+        university.run("fees")
+        assert "请办完各项手续" in signed_in(SUN.number).get("/").text
 
     def test_only_to_whom_its_scope_names(self, university: World, board: Announcements, signed_in: SignedIn) -> None:
         scope = {"college": ("资源学院",)}
