@@ -46,7 +46,7 @@ from tests.world import COHORT, World
 SAYS_NOTHING_OF_NOW = {
     "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/own", "/students", "/runs",
     "/runs/{run:id}", "/runs/{run:id}/revert-preview", "/unmatched", "/unmatched.xlsx", "/accounts",
-    "/accounts/{account:name}", "/new-account", "/announcements", "/announcements/new",
+    "/accounts/{account:name}", "/new-account", "/recheck", "/trip.ics", "/announcements", "/announcements/new",
     "/audit", "/audit.xlsx", "/retention", "/healthz", "/livez", "/readyz", "/static", "/desk/paper/entered/{sheet:id}",
     "/desk/certificates", "/desk/certificates.xlsx",
     "/desk/certificates/issue", "/desk/certificates/sign-off", "/desk/certificates/{certificate:id}",
@@ -55,7 +55,7 @@ SAYS_NOTHING_OF_NOW = {
 }  # fmt: skip
 
 #: Made of what is fresh alone, for who is done with everything; tried apart.
-FOR_WHO_IS_DONE = {"/slip", "/slip.pdf"}
+FOR_WHO_IS_DONE = {"/slip", "/slip.pdf", "/slip.svg"}
 
 #: Of providers that this university has not, and of lists that none of its offices brings.
 NOT_HERE = {
