@@ -42,6 +42,11 @@ check: lint
 soak: $(STAMP)
 	@CLEARANCE_TEST_SOAK=1 $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
+## soak-cluster: run schedules, workers and portals of many institutions with faults for MINUTES (10) | 多校多进程故障试验，持续 MINUTES 分钟（10）
+.PHONY: soak-cluster
+soak-cluster: $(STAMP)
+	@$(BIN)/python -m tests.jobs.chaos --minutes $(or $(MINUTES),10)
+
 ## property: run each property test again and again for MINUTES (60), each time with other examples | 反复运行各性质测试，共 MINUTES 分钟（60），每次换用例
 .PHONY: property
 property: $(STAMP)
