@@ -45,6 +45,8 @@ class Load:
     rechecks: float = 0.2
     #: How long a source takes to answer, in seconds, on average (exponential).
     answers_in: float = 2.0
+    #: Whether each answer takes exactly so long.
+    exact: bool = False
     #: Whether the slots of the institutions are spread over the interval. If not, all begin at the same second.
     spread: bool = True
 
@@ -128,7 +130,7 @@ class Day:
         with self._workers.request() as worker:
             yield worker
             began = self._world.now
-            yield self._world.timeout(self._chance.expovariate(1 / load.answers_in) if load.answers_in else 0.0)
+            yield self._world.timeout(self._answer_time())
             yield from self._computes(self._cores, cost.program, costs.page.program, self._machines.cores)
             self._result.program_busy += cost.program
             yield from self._computes(self._database, cost.server, costs.page.server, self._machines.database_cores)
@@ -136,6 +138,10 @@ class Day:
             self._result.workers_busy += self._world.now - began
         self._result.jobs += 1
         self._result.delays.append(self._world.now - due)
+
+    def _answer_time(self) -> float:
+        mean = self._load.answers_in
+        return self._chance.expovariate(1 / mean) if mean and not self._load.exact else mean
 
     def _computes(
         self, processors: simpy.Resource, seconds: float, page: float, cores: int

@@ -80,6 +80,8 @@ def test_a_reviewer_sends_a_student_back_and_reads_the_answer(visits: Visits) ->
     assert "馆际互借已还清。" in reviewer.text()
     student = visits(PHONE, scripts=False)
     student.sign_in(QIAN.number)
+    # What is clear is folded into one line.
+    student.page.locator("details.folded > summary").click()
     assert "学院已退回图书馆核对" in student.text()
 
 

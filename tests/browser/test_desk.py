@@ -66,5 +66,7 @@ def test_a_disputed_override_is_found_and_settled(disputed: World, visits: Visit
     assert "人工办理后数据有变动" not in page.locator("nav.tabs").inner_text()
     own = visits(PHONE, scripts=False)
     own.sign_in(LIN.number)
+    # What is clear is folded into one line.
+    own.page.locator("details.folded > summary").click()
     assert "两本都已还清" in own.text()
     assert "柜台点过" not in own.text()

@@ -137,7 +137,7 @@ def test_a_refusal_is_chinese_and_ends_with_the_fix(university_of_three: Small) 
 def test_the_state_of_a_student_is_chinese(university_of_three: Small) -> None:
     heads, library, *_ = _clearance(university_of_three, "status", OWES).splitlines()[1:]
     assert heads.split() == ["环节", "状态", "原因", "未结事项", "截至", "人工办理"]
-    assert library.split()[:3] == ["library", "不通过", "未结事项"]
+    assert library.split()[:4] == ["图书馆", "(library)", "不通过", "未结事项"]
 
 
 def test_the_runs_are_chinese(university_of_three: Small) -> None:

@@ -255,7 +255,7 @@ def december_loses_its_loans_and_gets_them_back(cohorts: TwoCohorts) -> None:
     cohorts.run("sync", "loans")
     assert all("论文集" in cohorts.verdicts("2019w", number) for number in students)
     # What the library says of Sun re-opens nothing of summer; it is listed there.
-    assert "library" in cohorts.run("--cohort", "2019s", "certificates", "list")
+    assert "图书馆" in cohorts.run("--cohort", "2019s", "certificates", "list")
     for number in (*students, "2015001"):
         cohorts.bring_back(number)
     said = cohorts.run("sync", "loans", code=4)

@@ -28,12 +28,14 @@ OF_NONE = {
     "demo",
     "log-name",
     "notify",
+    "institutions",
     "restore",
     "retention",
     "schedule",
     "serve",
     "tokens",
     "up",
+    "worker",
 }
 
 ROOT = Path(main.__file__).parent.parent

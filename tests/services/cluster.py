@@ -85,6 +85,8 @@ class HeldOffices:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[dict[str, str]]] = {}
+        #: The seconds that each answer takes.
+        self.answers_in = 0.0
         #: The names that were asked, in order.
         self.asked: list[str] = []
         self._came = threading.Condition()
@@ -102,6 +104,8 @@ class HeldOffices:
                     offices._came.notify_all()
                 if held is not None:
                     held.wait(PATIENCE)
+                if offices.answers_in:
+                    threading.Event().wait(offices.answers_in)
                 rows = offices.rows.get(name, [{"reader": STUDENTS[0], "title": "构造地质学", "barcode": f"{name}-1"}])
                 body = json.dumps({"total": len(rows), "rows": rows}).encode()
                 try:

@@ -115,7 +115,7 @@ class TestTextOfOthers:
         university_of_three.run("sync", "loans")
         said = university_of_three.run("status", OWES)
         assert long in "".join(letter for letter in said if letter in long)
-        assert any(line.startswith("library ") and "held" in line for line in said.splitlines())
+        assert any("(library)" in line and "held" in line for line in said.splitlines())
 
     def test_a_word_of_the_command_line_that_is_no_text_is_refused(self, university_of_three: Small) -> None:
         for word in ("a\udcffb", "a\x1b[31m", "a\x00"):
@@ -160,12 +160,12 @@ class TestAmountsAndReasons:
     def test_beside_a_decided_step_is_the_reason_of_the_decision(self, university_of_three: Small) -> None:
         words = ("--as", "librarian", "--reason", "数据有误")
         university_of_three.run("override", "set", OWES, "library", "cleared", *words)
-        (line,) = (s for s in university_of_three.run("status", OWES).splitlines() if s.startswith("library "))
-        assert line.split() == ["library", "cleared", "数据有误", *line.split()[3:5], "by", "librarian"]
+        (line,) = (s for s in university_of_three.run("status", OWES).splitlines() if "(library)" in s)
+        assert line.split()[1:] == ["(library)", "cleared", "数据有误", *line.split()[4:6], "by", "librarian"]
         # Who is held by a person is held for that person's reason; what is owed stays to be seen.
         university_of_three.run("override", "set", OWES, "library", "held", *words)
-        (line,) = (s for s in university_of_three.run("status", OWES).splitlines() if s.startswith("library "))
-        assert line.split()[1:4] == ["held", "数据有误", "构造地质学"]
+        (line,) = (s for s in university_of_three.run("status", OWES).splitlines() if "(library)" in s)
+        assert line.split()[2:5] == ["held", "数据有误", "构造地质学"]
 
 
 class TestTheCommandItself:

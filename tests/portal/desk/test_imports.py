@@ -282,7 +282,7 @@ class TestConfirming:
         with browser(university, "auditor") as made:
             log = words(made.get("/audit"))
         assert "导入办理结果" in log
-        assert "环节：library; 导入批号：1; 文件：结果.xlsx; 已导入：1; 有错：0" in log
+        assert "环节：图书馆; 导入批号：1; 文件：结果.xlsx; 已导入：1; 有错：0" in log
         assert "上传表格" in log
 
     def test_neither_tick_is_set_beforehand(self, university: World, clerk: TestClient) -> None:

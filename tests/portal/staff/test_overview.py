@@ -11,6 +11,7 @@ from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 
 from portal.i18n import labels
+from portal.web import own_script
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, AuditEvent
 from status_db.decisions.writer import DecisionRequest
@@ -111,6 +112,8 @@ class TestCharts:
     def test_nothing_is_inline(self, signed_in: SignedIn) -> None:
         for path in ("/overview", "/lists", "/lists/reminder?class=011151"):
             page = signed_in("dean").get(path).text
+            # The page of a class has our own script, whose digest its headers name.
+            page = page.replace(f"<script>{own_script.COPY.text}</script>", "")
             assert not re.search(r"\s(style|on\w+)=|<script|<style", page), path
 
 

@@ -123,6 +123,8 @@ def test_every_filter_lists_exactly_those_whose_pages_say_so(season: World, step
             ListSelection.STALE: {n for n, steps in own.items() if any(s.stale for s in steps)},
             ListSelection.DISPUTED: {n for n, steps in own.items() if any(s.disputed for s in steps)},
             ListSelection.DOUBTFUL: {n for n, steps in own.items() if any(s.doubtful for s in steps)},
+            ListSelection.REVIEWED: clear - {SUN.number},
+            ListSelection.ISSUED: own.keys() & {SUN.number},
         }
         expected |= {state: {n for n, steps in own.items() if any(s.state is state for s in steps)} for state in State}
         for wanted, students in expected.items():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.port import Proof, ProofKind, Snapshot
 from status_db.model import Finding, Means, Obligation, Reason, Record, Verdict
 from sync.rule import reconcile
-from sync.rule.answer import Answer, ResolvedKeys, differences, keys_to_resolve, shown_key
+from sync.rule.answer import LISTED_UNMATCHED, Answer, ResolvedKeys, differences, keys_to_resolve, shown_key
 from sync.rule.reconcile import AffectedStudent, SourceAnswered
 from sync.rule.records import SourceRule, group
 from sync.rule.step import SourcePart, of_source, of_step
@@ -364,13 +364,14 @@ def test_only_keys_that_no_stored_record_has_are_looked_up() -> None:
     assert keys_to_resolve(groups, {"S1": b"known"}) == {"S2"}
 
 
-def test_two_hundred_unmatched_keys_are_listed_and_all_are_counted() -> None:
-    found = compared([(f"X{i}", "甲", "B1") for i in range(201)], {})
-    assert (len(found.unmatched_keys), found.unmatched_key_count) == (200, 201)
+def test_so_many_unmatched_keys_are_listed_and_all_are_counted() -> None:
+    more = LISTED_UNMATCHED + 1
+    found = compared([(f"X{i}", "甲", "B1") for i in range(more)], {})
+    assert (len(found.unmatched_keys), found.unmatched_key_count) == (LISTED_UNMATCHED, more)
 
 
 def test_keys_with_a_match_hint_are_listed_before_all_others() -> None:
-    rows: list[tuple[Any, ...]] = [*((f"X{i}", "甲", "B1") for i in range(200)), ("Z", "乙", "B2")]
+    rows: list[tuple[Any, ...]] = [*((f"X{i}", "甲", "B1") for i in range(LISTED_UNMATCHED)), ("Z", "乙", "B2")]
     groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
     found = differences(RULE, groups, {}, ResolvedKeys({}, near={"Z": ("one_character", "S1")}))
     assert (found.unmatched_keys[0].key, found.unmatched_keys[0].student) == ("Z", "S1")

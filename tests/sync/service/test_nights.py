@@ -130,7 +130,7 @@ def test_a_schedule_starts_when_one_source_cannot_be_asked_and_names_which(
         ended = {run.source: run for run in program.reader.runs("2019", None, 20)}
         assert set(ended) == {ROSTER, SETTINGS_RUN, *program.settings.source}
         assert ended["unset"].fault == "refused"
-        assert ended["unset"].message.endswith("Then try: clearance check unset.")
+        assert ended["unset"].message.endswith("run clearance check unset.")
         assert [name for name, run in ended.items() if run.fault == "refused"] == ["unset"]
         program.close()
 
