@@ -93,7 +93,8 @@ _FIXES = {
     1060: N_("The query becomes a subquery to be counted: give each column a name of its own, with AS."),
     1356: N_("A view of the office fails, perhaps because the account lacks rights: have the office repair it."),
     2013: N_(
-        "The connection was lost during the answer, or nothing arrived within timeout: the next slot tries again."
+        "The connection was lost during the answer, or nothing arrived within timeout, perhaps because a job locks the "
+        "table: the next slot tries again."
     ),
 }  # fmt: skip
 
