@@ -166,6 +166,8 @@ class Supervisor:
                 child.start(self.show, now)
                 assert child.process is not None  # noqa: S101 - it was just started
                 self._say(child, tr("started as process {number}", number=child.process.pid))
+                if child.serves is not None:
+                    self._say(child, tr("opens at {address}", address=_address(*child.serves)))
 
     def _note_ended(self) -> None:
         for child in self.children:
@@ -220,6 +222,10 @@ class Supervisor:
 
     def _say(self, child: Child, text: str) -> None:
         self.show("up", f"{child.name}: {text}".encode())
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 @contextmanager

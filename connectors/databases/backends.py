@@ -27,6 +27,14 @@ from foundation.translation import tr
 #: Optional drivers: the driver in the url → the extra that installs it.
 _EXTRAS = {"cx_oracle": "cx-oracle", "mysqldb": "mysqlclient", "pymssql": "mssql"}
 
+#: Addresses as other programs write them: the scheme without a driver → the scheme that is always installed.
+_NAMED = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "oracle": "oracle+oracledb",
+}
 
 _DEFAULTS = Options()
 
@@ -58,8 +66,11 @@ def reading(
         ) from error
     except (NoSuchModuleError, ImportError, ArgumentError) as error:
         extra = _EXTRAS.get(url.drivername.partition("+")[2])
+        named = _NAMED.get(url.drivername)
         fix_text = tr("Install it into this environment, or name another driver in the url; see docs/databases.md.")
-        if extra:
+        if named:
+            fix_text = tr("Begin the url with {named}:// instead.", named=named)
+        elif extra:
             fix_text = tr(
                 "Install it with the extra {extra}, or name another driver in the url; see docs/databases.md.",
                 extra=extra,

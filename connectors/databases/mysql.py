@@ -53,7 +53,10 @@ _HOLDS = {
 
 
 _GRANT = N_("The account is not allowed to read that: have the office grant SELECT on what the query reads.")
-_TOO_LONG = N_("The query took longer than timeout: raise it, or make the query cheaper.")
+_TOO_LONG = N_(
+    "The query took longer than timeout, or waited for a lock on the table: ask the office whether a job locks it; "
+    "otherwise raise timeout, or make the query cheaper."
+)
 _NO_CONNECTION_LEFT = N_(
     "The server has no connection left for this account: the next slot tries again; have the office raise its limit."
 )
@@ -90,7 +93,8 @@ _FIXES = {
     1060: N_("The query becomes a subquery to be counted: give each column a name of its own, with AS."),
     1356: N_("A view of the office fails, perhaps because the account lacks rights: have the office repair it."),
     2013: N_(
-        "The connection was lost during the answer, or nothing arrived within timeout: the next slot tries again."
+        "The connection was lost during the answer, or nothing arrived within timeout, perhaps because a job locks the "
+        "table: the next slot tries again."
     ),
 }  # fmt: skip
 

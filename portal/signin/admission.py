@@ -54,7 +54,7 @@ async def admit(
     `vouched`: the provider has asked for a second factor of its own, so the session counts as having shown one.
     Raises SignInRefused if another process serves this account's pages.
     """
-    _refuse_elsewhere(context, account, method)
+    refuse_elsewhere(context, account, method)
     token, now = sessions.new_token(), context.now
     longest = context.settings.auth.session_longest
     try:
@@ -88,7 +88,8 @@ async def admit(
     return response
 
 
-def _refuse_elsewhere(context: Context, account: Account, method: str) -> None:
+def refuse_elsewhere(context: Context, account: Account, method: str) -> None:
+    """Raise SignInRefused if another process serves this account's pages."""
     if not context.services.for_staff and account.student is None:
         raise SignInRefused(
             method, SignInCode.STAFF, tr("staff must sign in at the desk's own address"), account.account

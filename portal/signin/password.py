@@ -96,8 +96,12 @@ async def _with_code(context: Context, form: CodeForm) -> Response:
     tried = await context.ask_long(context.services.throttle.code, addresses.of(context.request.scope), now)
     if tried.wait:
         return _first_password_page(context, name=name, wait=tried.wait)
-    fits = await context.ask_long(context.services.codes.use, name, form.code, now)
+    fits = await context.ask_long(context.services.codes.fits, name, form.code, now)
     account = await context.ask(context.services.accounts.find, name)
+    if fits and account is not None:
+        # A person at the wrong address needs the code at the right one.
+        admission.refuse_elsewhere(context, account, "code")
+        fits = await context.ask_long(context.services.codes.use, name, form.code, now)
     answer = await _admitted(context, account, "code") if fits else None
     if answer is None:
         await refused(context, name, "code")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, insert, select, update
 
 from status_db import tables
 from status_db.accounts import demo_accounts
@@ -21,6 +21,7 @@ from status_db.desk import store
 from status_db.desk.key import DeskKey
 from status_db.desk.seals import CODE
 from status_db.desk.store import DeskEntry, DeskStore
+from status_db.store.engine import reading
 
 #: Crockford's alphabet: without I, L, O and U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -112,20 +113,31 @@ class Codes:
 
     def use(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:
         """Redeem a code; return whether it was valid for this active account. Unknown accounts take the same time."""
-        name = normalise_account(account)
-        table, owner = tables.code, tables.account
-        wanted = and_(table.c.kind == kind, table.c.code_hash == self._hash(kind, name, code))
+        wanted = self._wanted(kind, account, code)
         with self._desk.writing() as entry:
-            row = entry.connection.execute(
-                select(table, owner.c.student)
-                .join(owner, owner.c.account == table.c.account)
-                .where(wanted, demo_accounts.opens(demo=self._demo), table.c.used_at.is_(None), table.c.until > now)
-            ).one_or_none()
-            # A staff code is valid only if its seal is right, so only in a process with the ledger's key.
-            if row is None or not self._is_valid(row):
+            if not self._finds(entry.connection, wanted, now):
                 return False
-            entry.connection.execute(update(table).where(wanted).values(used_at=now))
+            entry.connection.execute(update(tables.code).where(wanted).values(used_at=now))
         return True
+
+    def fits(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:
+        """Return whether `use` would redeem the code. The code stays usable."""
+        with reading(self._desk.engine) as connection:
+            return self._finds(connection, self._wanted(kind, account, code), now)
+
+    def _wanted(self, kind: CodeKind, account: str, code: str) -> ColumnElement[bool]:
+        code_hash = self._hash(kind, normalise_account(account), code)
+        return and_(tables.code.c.kind == kind, tables.code.c.code_hash == code_hash)
+
+    def _finds(self, connection: Connection, wanted: ColumnElement[bool], now: datetime) -> bool:
+        table, owner = tables.code, tables.account
+        row = connection.execute(
+            select(table, owner.c.student)
+            .join(owner, owner.c.account == table.c.account)
+            .where(wanted, demo_accounts.opens(demo=self._demo), table.c.used_at.is_(None), table.c.until > now)
+        ).one_or_none()
+        # A staff code is valid only if its seal is right, so only in a process with the ledger's key.
+        return row is not None and self._is_valid(row)
 
     def _is_valid(self, row: Row[Any]) -> bool:
         if row.mac is not None:

@@ -148,7 +148,8 @@ class AnswerRunner:
             seen = impact_of(stored, lease.run, proposal)
         if waiting is not None:
             message = tr(
-                "{why}. Run {waiting} waits already. Check the source, then run `clearance runs approve {waiting}`.",
+                "{why}. Run {waiting} waits already. Check it with `clearance runs show {waiting}`, then run "
+                '`clearance runs approve {waiting}` or `clearance runs reject {waiting} --reason "…"`.',
                 why=why,
                 waiting=waiting,
             )

@@ -117,6 +117,8 @@ def test_what_is_killed_is_started_again_and_sigterm_ends_all_of_it_with_0(up: U
         assert [len(up.started(other)) for other in NAMES] == [2] * count + [1] * (3 - count), "the others go on"
     up.wait_until_whole()
     until(lambda: sum("schedule started" in line for line in up.of("schedule")) == 2)
+    for name in ("pages", "desk"):
+        assert any(f"{name}: opens at http://127.0.0.1:{up.ports[name]}/" in line for line in up.of("up"))
     everybody = family(up.process.pid)
     assert len(everybody) >= 6, "three children, and a worker of each server"
     assert up.end() == 0

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
+import httpx
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 from clearance.web import application
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
+from status_db.sign_in.one_time_codes import Codes
 from status_db.store.engine import reading
 from tests.cast import LIN
 from tests.portal.conftest import enter, settle, token_in
@@ -58,6 +61,13 @@ def staff(university: World) -> Iterator[TestClient]:
         yield browser
 
 
+def give_code(browser: TestClient, account: str, code: str) -> httpx.Response:
+    """Fill in the form for a one-time code."""
+    form = {"account": account, "code": code, "form_token": token_in(browser.get("/first-password"))}
+    answer: httpx.Response = browser.post("/first-password", data=form)
+    return answer
+
+
 def sessions(world: World) -> tuple[list[str], list[str]]:
     """Return whose sessions are open: students', and staff's."""
     with reading(world.desk_engine) as connection:
@@ -95,6 +105,17 @@ class TestTheStudentsPages:
         assert f'href="{DESK_ADDRESS}"' in page.text
         assert "请在办公入口登录" in page.text
         assert sessions(university) == ([], [])
+
+    def test_leave_the_one_time_code_of_staff_for_the_desk(self, university: World, staff: TestClient) -> None:
+        codes = Codes(university.desk, university.desk_key)
+        code = codes.make("librarian", made_by="admin", now=university.now, lasts=timedelta(days=1))
+        app = application(university.settings, clock=university.clock, staff=False)
+        with TestClient(app, base_url="http://testserver", follow_redirects=True) as browser:
+            refused = give_code(browser, "librarian", code)
+        assert refused.status_code == 403
+        assert f'href="{DESK_ADDRESS}"' in refused.text
+        assert give_code(staff, "librarian", code).url.path == "/new-password"
+        assert give_code(TestClient(staff.app, base_url=DESK_ADDRESS), "librarian", code).status_code == 401
 
     @pytest.mark.parametrize(
         "path", ["/overview", "/accounts", "/desk", "/runs", "/audit", "/sources", "/api/v1/cohorts"]

@@ -60,6 +60,27 @@ def test_a_host_that_is_not_there_and_a_port_where_no_one_listens_are_distinguis
     assert "reader:***@no-such-office.invalid" in error.what
 
 
+@pytest.mark.parametrize(
+    ("scheme", "named"),
+    [("mysql", "mysql+pymysql"), ("mariadb", "mysql+pymysql"), ("postgres", "postgresql+psycopg")],
+)
+def test_an_address_without_a_driver_gets_the_beginning_that_works(scheme: str, named: str) -> None:
+    assert f"Begin the url with {named}://" in refusal(f"{scheme}://reader:word@127.0.0.1/library").fix_text
+
+
+def test_a_table_that_a_job_locks_is_named_as_a_possible_cause(mariadb_url: str) -> None:
+    engine = create_engine(mariadb_url)
+    with engine.connect() as job:
+        job.exec_driver_sql("CREATE TABLE locked_loans (NUMBER VARCHAR(20))")
+        job.exec_driver_sql("LOCK TABLES locked_loans WRITE")
+        error = refusal(mariadb_url, "SELECT NUMBER FROM locked_loans", timeout="1 s")
+        job.exec_driver_sql("UNLOCK TABLES")
+    engine.dispose()
+    assert isinstance(error, SourceUnavailable)
+    # The server's limit and the client's end at the same second: either may report.
+    assert any(cause in error.fix_text for cause in ("waited for a lock on the table", "a job locks the table"))
+
+
 def test_a_statement_that_takes_too_long_is_reported_as_that(postgres_url: str) -> None:
     error = refusal(postgres_url, "SELECT CAST(pg_sleep(60) AS text) AS NUMBER", timeout="1 s", allows=["pg_sleep"])
     assert isinstance(error, SourceUnavailable)

@@ -278,6 +278,8 @@ class TestSuspension:
         outcome = world.run("loans")
         assert outcome.state is RunState.SKIPPED
         assert f"Run {run} waits already" in outcome.message
+        for command in (f"runs show {run}", f"runs approve {run}", f"runs reject {run} --reason"):
+            assert f"`clearance {command}" in outcome.message
 
     def test_it_closes_by_itself_when_the_rows_are_back(self, world: World) -> None:
         run = self.suspended(world)
