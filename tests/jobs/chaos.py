@@ -1,10 +1,10 @@
 """Schedules, workers and portals of many institutions, with faults at random: `python -m tests.jobs.chaos`.
 
 Real processes on a PostgreSQL server of our own. Processes are killed, suspended and resumed; connections are ended;
-the server is killed and started again. Meanwhile the offices change their rows, operators decide, and programs request
-rechecks. What was acknowledged is kept in a journal outside. At the end no slot has two answers, the marks are what the
-offices have, `verify` agrees, and nothing of the journal is missing. The same seed draws the same faults, but at other
-moments.
+the server is killed and started again. Meanwhile the offices change their rows, operators decide with the command, and
+programs request rechecks. What was acknowledged is kept in a journal outside. When the faults are over, each source
+answers in each slot again. At the end the marks and findings are what the offices have, no run is left under way,
+`verify` agrees, and nothing of the journal is missing. The same seed draws the same faults, but at other moments.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.services import databases
 from tests.services.databases import CarriedPostgres
 from tests.services.institutions import STUDENT, Installation, Running
@@ -81,10 +82,23 @@ class Journal:
 
     #: Institution → the notes of its decisions.
     decided: dict[str, list[str]] = field(default_factory=dict)
-    #: Institution → how many rechecks were accepted.
-    rechecks: Counter[str] = field(default_factory=Counter)
+    #: Institution → the numbers of the rechecks that were accepted.
+    rechecks: dict[str, set[int]] = field(default_factory=dict)
+    #: Processes that ended and were not killed, with their last lines.
+    ended: list[str] = field(default_factory=list)
     #: What was done to it.
     faults: Counter[str] = field(default_factory=Counter)
+
+
+#: Command → the event of its log when it works.
+_STARTED = {"schedule": "schedule started", "worker": "worker started"}
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError, http.client.HTTPException), closing(http.client.HTTPConnection("127.0.0.1", port)) as page:
+        page.request("GET", "/livez")
+        return page.getresponse().status == 200
+    return False
 
 
 class Chaos:
@@ -100,11 +114,18 @@ class Chaos:
         self._life = ExitStack()
         #: Each process with the words that start it.
         self._running: list[tuple[Running, tuple[str, ...]]] = []
-        self._ports: list[int] = []
+        #: Port → the part of the pages that is served there.
+        self._ports: dict[int, str] = {}
+        self._killed: set[int] = set()
+        #: Institution → source → its slots after the faults.
+        self._healed: dict[str, dict[str, list[datetime]]] = {}
         self.journal = Journal()
 
     def build(self) -> None:
-        """Add the institutions, their accounts and tokens, and answer each source once."""
+        """Add the institutions, their accounts and tokens, and read their rosters."""
+        # Several processes of a role cannot have one port for their metrics.
+        process = self._all.folder / "_process.toml"
+        process.write_text('connections = 40\n[log]\nformat = "json"\n', encoding="utf-8")
         for key in self._keys:
             self._all.write(key)
             own = "".join(_SOURCE.format(number=number) for number in range(1, self._sizes.sources + 1))
@@ -112,6 +133,8 @@ class Chaos:
                 file.write(_CLUSTER + own)
             for number in range(1, self._sizes.sources + 1):
                 self._change_office(key, number)
+            with closing(sqlite3.connect(self._all.folder / key / "library.db")) as library, library:
+                library.execute("DELETE FROM loans")
             self._all.run("", "institutions", "add", key)
             self._all.run(key, "db", "upgrade")
             self._all.run(key, "sync", "roster")
@@ -122,23 +145,32 @@ class Chaos:
 
     @contextmanager
     def processes(self) -> Iterator[None]:
-        """Start everything; end everything."""
+        """Start everything, and wait until it works; end everything."""
         sizes = self._sizes
         with self._life:
-            for words, count in ((("schedule",), sizes.schedules), (("worker",), sizes.workers)):
-                for _ in range(count):
-                    self._start(words)
-            for part, count in (("pages", sizes.portals), ("desk", sizes.desks)):
-                for _ in range(count):
-                    port = free_port()
-                    self._ports += [port] if part == "desk" else []
-                    self._start(("serve", part, "--port", str(port)))
-            yield
-            for running, _ in self._running:
-                running.process.send_signal(signal.SIGCONT)
+            try:
+                for words, count in ((("schedule",), sizes.schedules), (("worker",), sizes.workers)):
+                    for _ in range(count):
+                        self._start(words).wait_for(_STARTED[words[0]])
+                for part, count in (("pages", sizes.portals), ("desk", sizes.desks)):
+                    for _ in range(count):
+                        port = free_port()
+                        self._ports[port] = part
+                        running = self._start(("serve", part, "--port", str(port)))
+                        until(lambda port=port: _answers(port))  # type: ignore[misc]  # mypy knows no default of a lambda
+                        assert running.process.poll() is None, "".join(running.lines)
+                yield
+            finally:
+                self._resume_all()
 
-    def _start(self, words: tuple[str, ...]) -> None:
-        self._running.append((self._life.enter_context(self._all.running(*words)), words))
+    def _start(self, words: tuple[str, ...]) -> Running:
+        running = self._life.enter_context(self._all.running(*words))
+        self._running.append((running, words))
+        return running
+
+    def _resume_all(self) -> None:
+        for running, _ in self._running:
+            running.process.send_signal(signal.SIGCONT)
 
     def torment(self) -> None:
         """Do what can happen, at random, for as long as the sizes name."""
@@ -154,40 +186,50 @@ class Chaos:
             time.sleep(self._chance.uniform(0.1, 0.8))
 
     def heal(self) -> None:
-        """End the faults, and wait until each source has answered after the last change of its office."""
-        for running, _ in self._running:
-            running.process.send_signal(signal.SIGCONT)
+        """End the faults, and wait until each source has answered in two slots after them, and no request waits."""
+        self._resume_all()
         self._start_what_ended()
         since = datetime.now(UTC)
         deadline = time.monotonic() + PATIENCE
-        while waiting := [key for key in self._keys if not self._has_answered(key, since)]:
+        while waiting := [key for key in self._keys if not self._is_healed(key, since)]:
             self._start_what_ended()
             if time.monotonic() > deadline:
                 raise AssertionError(f"not healed: {waiting}\n{self._last_lines()}")
             time.sleep(0.5)
 
-    def _has_answered(self, key: str, since: datetime) -> bool:
-        found = self._ask(
-            key, "SELECT count(*) FROM {schema}.source_state WHERE source LIKE 's%' AND began > :at", at=since
-        )
+    def _is_healed(self, key: str, since: datetime) -> bool:
+        slots = self._slots(key, since)
         waiting = self._ask(key, "SELECT count(*) FROM {schema}.request WHERE served_at IS NULL")
-        return bool(found and waiting) and found[0][0] >= self._sizes.sources and waiting[0][0] == 0
+        return waiting == [(0,)] and len(slots) == self._sizes.sources and min(map(len, slots.values())) >= 2
+
+    def _slots(self, key: str, since: datetime) -> dict[str, list[datetime]]:
+        """Return the slots after a time with an answer, by source."""
+        found: dict[str, list[datetime]] = {}
+        query = (
+            "SELECT source, slot FROM {schema}.run WHERE slot > :at AND source LIKE 's_' "
+            "AND state IN ('applied', 'unchanged') ORDER BY slot"
+        )
+        for source, slot in self._ask(key, query, at=since):
+            found.setdefault(source, []).append(slot)
+        self._healed[key] = found
+        return found
 
     def faults(self) -> list[str]:
-        """Return what is wrong now; an empty list is the promise."""
-        wrong: list[str] = []
+        """Return what is wrong now; an empty list is the promise. Every process has ended."""
+        wrong = [f"a process ended by itself: {words}" for words in self.journal.ended]
         for key in self._keys:
-            several = self._ask(
-                key,
-                "SELECT source, slot, count(*) FROM {schema}.run WHERE slot IS NOT NULL AND state IN "
-                "('applied', 'unchanged') GROUP BY source, slot HAVING count(*) > 1",
-            )
-            wrong += [f"{key}: the slot {slot} of {source} has {count} answers" for source, slot, count in several]
+            for source, slots in self._healed[key].items():
+                missing = [a for a, b in pairwise(slots) if b - a != timedelta(minutes=1)]
+                wrong += [f"{key}: {source} left out the slot after {slot}" for slot in missing]
             wrong += self._compare_marks(key)
+            under_way = self._ask(key, "SELECT run, source FROM {schema}.run WHERE state = 'running'")
+            wrong += [f"{key}: run {run} of {source} is under way for ever" for run, source in under_way]
             noted = {one["note"] for one in json.loads(self._all.run(key, "override", "list", STUDENT, "--json"))}
-            wrong += [
-                f"{key}: lost the decision {note}" for note in self.journal.decided.get(key, []) if note not in noted
-            ]
+            lost = [note for note in self.journal.decided.get(key, []) if note not in noted]
+            wrong += [f"{key}: lost the decision {note}" for note in lost]
+            query = "SELECT request FROM {schema}.request WHERE served_at IS NOT NULL"
+            served = {number for (number,) in self._ask(key, query)}
+            wrong += [f"{key}: lost the recheck {one}" for one in self.journal.rechecks.get(key, set()) - served]
             ended = self._all.ended("--institution", key, "verify")
             wrong += [f"{key}: {ended.out}{ended.err}"] if ended.code else []
         return wrong
@@ -200,13 +242,18 @@ class Chaos:
         return states
 
     def _compare_marks(self, key: str) -> Iterator[str]:
+        owes = False
         for number in range(1, self._sizes.sources + 1):
             with closing(sqlite3.connect(self._office(key, number))) as office:
                 has = {title for (title,) in office.execute("SELECT title FROM loans")}
             stored = self._ask(key, "SELECT obligations FROM {schema}.record WHERE source = :s", s=f"s{number}")
             shown = {title for (value,) in stored for _, title, *_ in json.loads(value or "[]")}
+            owes = owes or bool(has)
             if shown != has:
                 yield f"{key}: s{number} has {sorted(has)}, and the marks {sorted(shown)}"
+        found = self._ask(key, "SELECT verdict FROM {schema}.status WHERE step = 'library'")
+        if found != [("held" if owes else "cleared",)]:
+            yield f"{key}: the finding is {found}, and the student {'owes' if owes else 'owes nothing'}"
 
     # What can happen.
 
@@ -214,6 +261,7 @@ class Chaos:
         running, words = self._chance.choice(self._running)
         self.journal.faults[f"killed {words[0]}"] += 1
         pid = running.process.pid
+        self._killed.add(pid)
         # As a crash of the machine: the pages' own children die with it.
         with suppress(OSError):
             for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
@@ -233,6 +281,8 @@ class Chaos:
     def _start_what_ended(self) -> None:
         for running, words in list(self._running):
             if running.process.poll() is not None:
+                if running.process.pid not in self._killed:
+                    self.journal.ended.append(f"{words[0]}: {''.join(running.lines[-3:])}")
                 self._running.remove((running, words))
                 self._start(words)
 
@@ -269,11 +319,12 @@ class Chaos:
         }  # fmt: skip
         body = json.dumps({"student": STUDENT, "source": f"s{number}"})
         with suppress(OSError, http.client.HTTPException):
-            address = ("127.0.0.1", self._chance.choice(self._ports))
+            address = ("127.0.0.1", self._chance.choice([port for port, part in self._ports.items() if part == "desk"]))
             with closing(http.client.HTTPConnection(*address, timeout=5)) as connection:
                 connection.request("POST", "/api/v1/recheck", body, headers)
-                if connection.getresponse().status == 202:
-                    self.journal.rechecks[key] += 1
+                answer = connection.getresponse()
+                if answer.status == 202:
+                    self.journal.rechecks.setdefault(key, set()).add(json.loads(answer.read())["request"])
 
     def _change_some_office(self) -> None:
         self._change_office(self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1)
@@ -329,10 +380,11 @@ def main() -> int:
     sizes = Sizes(**vars(parser.parse_args()))
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         journal, wrong, states = run(sizes, Path(folder) / "institutions")
+    decided, rechecks = (sum(map(len, kept.values())) for kept in (journal.decided, journal.rechecks))
     lines = (
         "faults: " + ", ".join(f"{name} {count}" for name, count in sorted(journal.faults.items())),
         "runs: " + ", ".join(f"{state} {count}" for state, count in sorted(states.items())),
-        f"acknowledged: {sum(map(len, journal.decided.values()))} decisions, {journal.rechecks.total()} rechecks",
+        f"acknowledged: {decided} decisions, {rechecks} rechecks",
         *(wrong or ["every promise kept"]),
     )
     sys.stdout.write("\n".join(lines) + "\n")
