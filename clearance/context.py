@@ -16,7 +16,7 @@ from clearance.output import tables
 from clearance.output.code_words import joined
 from clearance.services import Program
 from clearance.settings_file import chosen_file, clock_of, load_settings
-from config.institutions import Institution, institution_in, institutions_in
+from config.institutions import InstitutionFile, institution_in, institutions_in
 from config.load import SettingsError
 from config.processes import Process, missing
 from config.settings import Settings
@@ -70,7 +70,7 @@ class GlobalOptions:
         return chosen_file(self.config) if one is None else one.file
 
     @property
-    def one(self) -> Institution | None:
+    def one(self) -> InstitutionFile | None:
         """The institution of --institution; None where there is a single one."""
         if self.config is not None and (self.institutions is not None or self.institution is not None):
             fail(tr("--config is for a single institution: leave it out, or leave out --institution."), USAGE)

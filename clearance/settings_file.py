@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import connectors
 from clearance.institutions.folder import InstitutionFolder
-from config.institutions import Institution
+from config.institutions import InstitutionFile
 from config.load import load
 from config.settings import Settings
 from connectors.port import Connector, Question
@@ -62,7 +62,7 @@ def schema_of(connector: str) -> type[BaseModel] | None:
     return module.Settings if module else None
 
 
-def load_settings(file: Path, institution: Institution | None = None) -> Settings:
+def load_settings(file: Path, institution: InstitutionFile | None = None) -> Settings:
     """Return the settings of a file, overridden by the environment. Raises SettingsError."""
     return load(file, schema_of, institution=institution)
 

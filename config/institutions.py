@@ -35,7 +35,7 @@ def wrong_key(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Institution:
+class InstitutionFile:
     """One institution of a folder."""
 
     key: str
@@ -62,13 +62,13 @@ class Institution:
         return f"CLEARANCE_{self._in_variables}__"
 
 
-def institution_in(folder: Path, key: str) -> Institution:
+def institution_in(folder: Path, key: str) -> InstitutionFile:
     """Return the institution with a key; its file may be missing."""
-    return Institution(key, folder / f"{key}.toml")
+    return InstitutionFile(key, folder / f"{key}.toml")
 
 
-def institutions_in(folder: Path) -> Iterator[Institution]:
+def institutions_in(folder: Path) -> Iterator[InstitutionFile]:
     """Yield the institutions of a folder, by key; one can have a wrong key. Raises OSError."""
     for file in sorted(folder.iterdir()):
         if file.suffix == ".toml" and not file.name.startswith(("_", ".")):
-            yield Institution(file.stem, file)
+            yield InstitutionFile(file.stem, file)

@@ -28,7 +28,7 @@ from pydantic_settings import (
 from config import renames
 from config.checks import contradictions
 from config.cohorts import first_roster, split_rosters
-from config.institutions import PROCESS_FILE, Institution
+from config.institutions import PROCESS_FILE, InstitutionFile
 from config.settings import ProcessSettings, Settings
 from config.tables.plain_text import on_one_line, unprintable_in
 from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_the_settings
@@ -106,7 +106,7 @@ def load(
     schemas: Schemas,
     environ: Mapping[str, str] | None = None,
     *,
-    institution: Institution | None = None,
+    institution: InstitutionFile | None = None,
     text: str | None = None,
 ) -> Settings:
     """Return the settings in `file`, overridden by the environment.
@@ -163,7 +163,7 @@ def load(
 
 
 def _overridden(
-    raw: dict[str, Any], environ: Mapping[str, str], institution: Institution | None = None
+    raw: dict[str, Any], environ: Mapping[str, str], institution: InstitutionFile | None = None
 ) -> dict[str, Any]:
     """Return a file's tables, overridden by the environment: by the variables for all, then by those of one."""
     raw = _FileAndEnvironment(file=raw, environ=environ).written()

@@ -15,7 +15,7 @@ from config.tables.secrets import DatabaseUrl, SecretUnusable, schema_of, secret
 from foundation.translation import tr
 
 if TYPE_CHECKING:
-    from config.institutions import Institution
+    from config.institutions import InstitutionFile
     from config.settings import Settings
 
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
@@ -88,7 +88,7 @@ def _database_of(url: DatabaseUrl) -> str | Path | None:
     return f"{named}:{port}/{read.database or read.username} {schema_of(read) or 'public'}"
 
 
-def mistakes(institution: "Institution", settings: "Settings", others: Mapping[str, Path]) -> list[str]:
+def mistakes(institution: "InstitutionFile", settings: "Settings", others: Mapping[str, Path]) -> list[str]:
     """Return what keeps an institution from being one of several; `others` are the folders of the others, by key."""
     found = []
     if not settings.portal.public_url or not hosts_of(settings):
@@ -116,7 +116,7 @@ def _paths_in(value: object, place: str = "") -> Iterator[tuple[str, Path]]:
             yield from _paths_in(inside, f"{place}.{name}".lstrip("."))
 
 
-def _referenced_files(settings: "Settings", institution: "Institution") -> Iterator[tuple[str, Path]]:
+def _referenced_files(settings: "Settings", institution: "InstitutionFile") -> Iterator[tuple[str, Path]]:
     for place, secret in secrets_in(settings):
         if secret.reference.startswith("file:"):
             yield place, (institution.folder / secret.reference.removeprefix("file:")).resolve()

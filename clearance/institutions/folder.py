@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from clearance.institutions import claims
-from config.institutions import Institution, institutions_in, wrong_key
+from config.institutions import InstitutionFile, institutions_in, wrong_key
 from config.load import Schemas, SettingsError, load, load_process
 from config.settings import ProcessSettings, Settings
 from foundation.private_files import write_new
@@ -83,14 +83,14 @@ class InstitutionFolder:
         self._add_kept(found, before, used, {one.key: [] for one in found})
         return Institutions(process, used)
 
-    def _listed(self) -> list[Institution]:
+    def _listed(self) -> list[InstitutionFile]:
         try:
             return list(institutions_in(self.folder))
         except OSError as error:
             why = tr("the folder of the institutions could not be read ({error}): name another one", error=error)
             raise SettingsError(self.folder, [why]) from None
 
-    def _load(self, one: Institution, found: list[Institution], text: str) -> Settings:
+    def _load(self, one: InstitutionFile, found: list[InstitutionFile], text: str) -> Settings:
         if wrong := wrong_key(one.key):
             raise SettingsError(one.file, [wrong])
         settings = load(one.file, self.schemas, self.environ, institution=one, text=text)
@@ -101,7 +101,7 @@ class InstitutionFolder:
 
     def _add_kept(
         self,
-        found: list[Institution],
+        found: list[InstitutionFile],
         before: Mapping[str, str],
         used: dict[str, Settings],
         faults: Mapping[str, list[str]],

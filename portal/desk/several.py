@@ -32,7 +32,7 @@ _NONE_TICKED = N_("未办理：未勾选学生。请至少勾选一名。")
 _NONE_DECIDED = N_("未办理：勾选的学生都已有人工办理、已发证，或状态刚刚变动。请逐个核对。")
 
 
-class SeveralForm(Form):
+class TickedForm(Form):
     """The ticked students with the status that the page showed, the verdict and its grounds."""
 
     longest = 16 * 1024
@@ -45,7 +45,7 @@ class SeveralForm(Form):
 
 async def decide_several(context: SignedIn) -> Response:
     """Enter the same decision for each ticked student. Those whose status has changed since are left as they are."""
-    form = await forms.read_form(context, SeveralForm)
+    form = await forms.read_form(context, TickedForm)
     at = desk_context(context, (Act.DECIDE,))
     language = at.reader.language
     if form.verdict not in DECIDED:
@@ -83,7 +83,7 @@ async def decide_several(context: SignedIn) -> Response:
     )
 
 
-async def _unmoved(context: SignedIn, at: DeskContext, form: SeveralForm, picked: dict[str, str]) -> list[ImportRow]:
+async def _unmoved(context: SignedIn, at: DeskContext, form: TickedForm, picked: dict[str, str]) -> list[ImportRow]:
     """Return the rows of the students whose status is what the page showed."""
     now = at.reader.now
     numbers = [normalise_number(number) for number in picked]

@@ -22,6 +22,9 @@ _FIELD = re.compile(r"\{(\w+)\}")
 #: A text of fewer letters beside its fields matches too much.
 _LEAST_LETTERS = 4
 
+#: A longer text stays as it is: the time to match it grows faster than its length.
+_LONGEST = 2_000
+
 #: Between the parts of a joined text, in both languages.
 _PARTS = re.compile(r"(; |；|: |：|, |，)")
 _PART_OF: Mapping[str, Mapping[str, str]] = {
@@ -40,6 +43,8 @@ class _Template:
 
 def in_language(text: str, code: str) -> str:
     """Return a stored text in a language, `zh` or `en`; as it is if it is not one of the core's."""
+    if len(text) > _LONGEST:
+        return text
     found = _matched(text, code)
     if found is not None:
         return found

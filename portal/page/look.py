@@ -74,7 +74,7 @@ def _stylesheet(colour: str) -> str:
 
 
 def _readable(colour: str, ground: str, toward: str) -> str:
-    """Return the colour mixed with black or white until it stands out from the ground."""
+    """Return the colour mixed with black or white until it is readable on the ground."""
     for part in range(0, 101, 5):
         mixed = _mixed(colour, toward, part / 100)
         if contrast(mixed, ground) >= _CONTRAST:

@@ -85,7 +85,7 @@ class Read:
     reader: ReaderContext
     college: str
     overview: Overview
-    season: season.Season
+    season: season.SeasonTrends
 
     @property
     def order(self) -> list[str]:

@@ -37,7 +37,7 @@ class SpanLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Season:
+class SeasonTrends:
     """The season of a cohort, and of the one before it where the account can read both."""
 
     trend: Trend
@@ -46,15 +46,15 @@ class Season:
     cohort_before: Cohort | None
 
 
-async def read_season(context: SignedIn, reader: ReaderContext, college: str) -> Season:
+async def read_season(context: SignedIn, reader: ReaderContext, college: str) -> SeasonTrends:
     """Read the season of the cohort, or of one college. A trend is kept until a run or a decision changes it."""
     trend = await _trend(context, reader.visibility, college)
     cohort = cohort_before(context.settings, reader.cohort)
     if cohort is None:
-        return Season(trend, None, None)
+        return SeasonTrends(trend, None, None)
     steps = readable(context.account, [step.key for step in context.settings.step], cohort.key)
     before = await _trend(context, Visibility(cohort.key, steps), college) if steps else None
-    return Season(trend, before if before is not None and before.students else None, cohort)
+    return SeasonTrends(trend, before if before is not None and before.students else None, cohort)
 
 
 async def _trend(context: SignedIn, visibility: Visibility, college: str) -> Trend:
@@ -92,7 +92,7 @@ def forecast_of(reader: ReaderContext, trend: Trend, open_now: int) -> tuple[dat
     return None if left is None else (closes, left)
 
 
-def chart_of(reader: ReaderContext, season: Season, forecast: tuple[date, int] | None) -> SeasonChart | None:
+def chart_of(reader: ReaderContext, season: SeasonTrends, forecast: tuple[date, int] | None) -> SeasonChart | None:
     """Return the curve of the season; None before there is a roster."""
     trend = season.trend
     if not trend.days or not trend.students:
@@ -133,7 +133,7 @@ def chart_of(reader: ReaderContext, season: Season, forecast: tuple[date, int] |
     )
 
 
-def _points_before(season: Season, closes: date | None) -> list[tuple[date, float]]:
+def _points_before(season: SeasonTrends, closes: date | None) -> list[tuple[date, float]]:
     """Return the cohort before, moved so that both close on the same day."""
     before, cohort = season.before, season.cohort_before
     closed = last_day(cohort) if cohort is not None else None

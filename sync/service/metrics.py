@@ -67,7 +67,7 @@ class SyncMetrics(Collector):
     ) -> None:
         """`measured` returns what is measured now, by institution; it changes when the settings are loaded again.
 
-        A key that is empty stands for the only institution. `usable` returns whose settings file can be used.
+        An empty key is the only institution. `usable` returns, by key, whether the settings file can be used.
         """
         self._measured = measured
         self._usable = usable

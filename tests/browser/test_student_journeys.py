@@ -101,7 +101,7 @@ def test_a_class_teacher_reads_and_copies_the_reminder_in_one_click(visits: Visi
     assert made is not None
     university.accounts.add("teacher", "班主任", made.password_hash, grants=(grant,), now=university.now)
     page = visit.sign_in("teacher")
-    # Nothing to find first: the class is open, who is open with what stands beside the text.
+    # Nothing to find first: the class is open, with the students and their open steps beside the text.
     assert page.locator("table.list th", has_text=LIN.name).is_visible()
     button = page.get_by_role("button", name="复制")
     clicks.on(button)

@@ -1,4 +1,4 @@
-"""Whom an uploaded full list would change, and whose step is decided already, so that the list changes nothing."""
+"""The students that an uploaded full list would change, and those whose step is decided, which it does not change."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ from config.tables.notify import Mail, is_allowed_mail
 from config.tables.secrets import SecretUnusable
 from foundation.translation import tr
 from sync.notify.channels.port import DeliveryCode, DeliveryFailed, Message, Recipient, shown
-from sync.notify.channels.smtp import BoundedSmtp, BoundedSmtpSsl, Deadline
+from sync.notify.channels.smtp import BoundedSmtp, BoundedSmtpSsl, DeliveryDeadline
 
 #: Seconds for each step of the conversation, and for the whole of it.
 _TIMEOUT = 15.0
@@ -99,7 +99,7 @@ class MailChannel:
                 tr("{file} is not a file of certificates. Correct authority in [notify.mail].", file=own.authority),
             ) from None
         server: smtplib.SMTP | None = None
-        deadline = Deadline(self._timeout, self._whole)
+        deadline = DeliveryDeadline(self._timeout, self._whole)
         try:
             if own.tls == "implicit":
                 server = BoundedSmtpSsl(own.host, own.port_used, deadline, context=context)
@@ -167,7 +167,7 @@ class MailChannel:
         )
         return DeliveryFailed(DeliveryCode.RECIPIENT if final else DeliveryCode.REFUSED, text)
 
-    def _silent(self, deadline: Deadline) -> DeliveryFailed:
+    def _silent(self, deadline: DeliveryDeadline) -> DeliveryFailed:
         if deadline.over:
             why = tr(
                 "the conversation takes longer than {seconds} s. Check host and port in [notify.mail]",

@@ -19,7 +19,7 @@ _MOST_BYTES = 100_000
 _CHUNK = 16_384
 
 
-class Deadline:
+class DeliveryDeadline:
     """When a conversation ends at the latest, and how long each of its steps may take, in seconds."""
 
     def __init__(self, step: float, whole: float) -> None:
@@ -42,7 +42,7 @@ class Deadline:
 class BoundedSmtp(smtplib.SMTP):
     """A conversation that ends at its deadline."""
 
-    def __init__(self, host: str, port: int, deadline: Deadline, **more: Any) -> None:  # noqa: ANN401 - as the library accepts them
+    def __init__(self, host: str, port: int, deadline: DeliveryDeadline, **more: Any) -> None:  # noqa: ANN401 - as the library accepts them
         """Connect, and read the greeting. Raises as smtplib.SMTP does."""
         self._deadline = deadline
         super().__init__(host, port, timeout=deadline.next_step(), **more)
@@ -69,7 +69,7 @@ class BoundedSmtpSsl(BoundedSmtp, smtplib.SMTP_SSL):
 class _BoundedReader(io.RawIOBase):
     """Reads from a socket until the deadline, and not without end."""
 
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, connection: socket.socket, deadline: DeliveryDeadline) -> None:
         self._connection = connection
         self._deadline = deadline
         self._left = _MOST_BYTES

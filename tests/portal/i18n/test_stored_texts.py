@@ -32,3 +32,11 @@ def test_a_stored_text_is_shown_as_the_reader_would_have_had_it_written(wrote: s
 @pytest.mark.parametrize("reads", ["zh", "en"])
 def test_a_text_of_no_catalogue_stays_as_it_is(text: str, reads: str) -> None:
     assert in_language(text, reads) == text
+
+
+def test_only_a_text_that_would_take_long_to_match_stays_as_it_is() -> None:
+    with written_in("en"):
+        proof = proofs()[0]
+    short, long = (f"{proof}; " + "a: b, " * times for times in (2, 400))
+    assert in_language(short, "zh") != short
+    assert in_language(long, "zh") == long
