@@ -72,6 +72,14 @@ class CarriedPostgres:
                 connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
             connection.execute(text("SELECT pg_reload_conf()"))
 
+    def accept(self, connections: int) -> None:
+        """Have it accept so many connections, after a restart."""
+        engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER SYSTEM SET max_connections = {connections:d}"))
+        self.kill()
+        self.start_again()
+
     def kill(self) -> None:
         """End it and every one of its processes at once, as a crash of the machine would."""
         pid = self._server.get_pid()
