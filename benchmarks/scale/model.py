@@ -99,6 +99,7 @@ class Day:
         self._workers = simpy.Resource(self._world, machines.workers)
         self._cores = simpy.Resource(self._world, machines.cores)
         self._database = self._cores if machines.shared else simpy.Resource(self._world, machines.database_cores)
+        self._database_cores = machines.cores if machines.shared else machines.database_cores
         self._result = Result()
 
     def run(self, until: float = DAY) -> Result:
@@ -133,7 +134,7 @@ class Day:
             yield self._world.timeout(self._answer_time())
             yield from self._computes(self._cores, cost.program, costs.page.program, self._machines.cores)
             self._result.program_busy += cost.program
-            yield from self._computes(self._database, cost.server, costs.page.server, self._machines.database_cores)
+            yield from self._computes(self._database, cost.server, costs.page.server, self._database_cores)
             self._result.database_busy += cost.server
             self._result.workers_busy += self._world.now - began
         self._result.jobs += 1
