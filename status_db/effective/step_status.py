@@ -165,7 +165,9 @@ def steps_of_many(
 ) -> dict[str, tuple[StepStatus, ...]]:
     """Return student → steps, as `steps_of` does for one; `evidence` returns the obligations of a finding's row.
 
-    `issued` are the students who have a certificate; they are read unless they are given. Every step of the flow is included: `step_rows` defines the finding of a step without a row.
+    `issued` are the students who have a certificate; they are read unless they are given.
+
+    Every step of the flow is included: `step_rows` defines the finding of a step without a row.
     """
     decisions = {(row.student, row.step): decision_from(row) for row in _DECISIONS.ask(connection, cohort, flows)}
     found = {(row.student, row.step): row for row in _FINDINGS.ask(connection, cohort, flows)}
