@@ -132,7 +132,10 @@ def test_nothing_is_counted_again_while_nothing_has_changed(world: World, readin
 def test_an_answer_ends_with_the_freshness_of_its_data(world: World, reading: Engine, kept: KeptAnswers) -> None:
     world.run_all()
     lists, visibility = Lists(reading, world.settings, kept), everything(world.settings, COHORT)
-    count = lambda: lists.count(visibility, Filter(ListSelection.STALE), world.now, 99)  # noqa: E731
+
+    def count() -> int:
+        return lists.count(visibility, Filter(ListSelection.STALE), world.now, 99)
+
     assert count() == 0
     limit = min(f.fresh_until for f in lists.freshness(COHORT).values() if f.fresh_until is not None)
     world.now = limit - timedelta(microseconds=1)
