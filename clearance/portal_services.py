@@ -72,7 +72,7 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
         providers=Providers.of(settings.auth),
         sign_in_states=SignInStates(key, cookie),
         hashing=Hashing(settings.portal.limits.passwords_waiting),
-        kept_pages=KeptPages(Changes(stores.reading), Changes(stores.desk_reading)),
+        kept_pages=KeptPages(stores.marks_changes, Changes(stores.desk_reading)),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
         long=LongQuestions(settings.portal.limits, apart),
         faults=FaultLog(),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from status_db.inbox.uploads import Uploads
     from status_db.outbox.delivery import Outbox
     from status_db.queries.appeal_report import AppealReports
-    from status_db.queries.changes import KeptAnswers
+    from status_db.queries.changes import Changes, KeptAnswers
     from status_db.queries.lists import Lists
     from status_db.queries.report import Reports
     from status_db.queries.student import Reader
@@ -178,7 +178,14 @@ class Stores:
 
         if self.beside is not None:
             return self.beside.kept_answers
-        return KeptAnswers(self.reading) if self.web is not None else None
+        return KeptAnswers(self.reading, self.marks_changes) if self.web is not None else None
+
+    @cached_property
+    def marks_changes(self) -> Changes:
+        """Whether the marks have changed."""
+        from status_db.queries.changes import Changes
+
+        return Changes(self.reading) if self.beside is None else self.beside.marks_changes
 
     @cached_property
     def reports(self) -> Reports:

@@ -102,9 +102,10 @@ class KeptAnswers:
     state: every transaction that changes a mark adds a link. A copy that only reads can be shared by threads.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, changes: Changes) -> None:
+        """`changes` are those of the engine; whoever made them closes them."""
         self._engine = engine
-        self._changes = Changes(engine)
+        self._changes = changes
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._lock = Lock()
 
@@ -129,10 +130,6 @@ class KeptAnswers:
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
         return found
-
-    def close(self) -> None:
-        """Close its connection."""
-        self._changes.close()
 
     def _state(self, cohort: str) -> object:
         if self._engine.dialect.name == "sqlite":

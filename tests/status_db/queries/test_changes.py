@@ -34,9 +34,9 @@ def reading(world: World) -> Iterator[Engine]:
 
 @pytest.fixture
 def kept(reading: Engine) -> Iterator[KeptAnswers]:
-    answers = KeptAnswers(reading)
-    yield answers
-    answers.close()
+    changes = Changes(reading)
+    yield KeptAnswers(reading, changes)
+    changes.close()
 
 
 @contextmanager
