@@ -191,7 +191,7 @@ def _check_processes(program: Program, found: list[dict[str, object]], *, quiet:
     """Warn of secrets that a process would lack in this environment. A process can have its own environment."""
     lacking = missing_anywhere(program.settings)
     lines = [
-        tr("missing here for {commands}: {line}", commands=joined([f"`clearance {each}`" for each in of]), line=line)
+        tr("missing here for {commands}: {line}", commands=joined([f"`{each}`" for each in of]), line=line)
         for line, of in lacking.items()
     ]
     _report_warnings("processes", tr("secrets of other processes"), lines, found, quiet=quiet)
@@ -292,6 +292,8 @@ def _show_preview(settings: Settings, preview: RunPreview) -> None:
     for reason in preview.reasons:
         why = reason.sentence(acts=settings.lists_acts(preview.source))
         tables.OUT.print(tr("  would be suspended: {reason}", reason=why), style="yellow")
+    for line in preview.counts.warnings:
+        tables.ERR.print(tr("warning: {source}: {text}", source=preview.source, text=line))
     if preview.flips:
         tables.flips(settings, preview.flips, _MOST_FLIPS)
 

@@ -144,7 +144,7 @@ def owed(obligations: Iterable[Obligation]) -> str:
         " ".join(
             part
             for part in (
-                o.title or o.kind,
+                o.title or word(o.kind),
                 _amount_text(o.amount) if o.amount is not None else "",
                 tr("due {day}", day=o.due) if o.due else tr("due date unreadable") if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",

@@ -221,7 +221,7 @@ class Backend:
             return refused
         fix = self.fix(error) or tr(_FIXES[kind])
         if name := missing_name(text):
-            fix = tr('The database has no "{name}". {fix}', name=name, fix=fix)
+            fix = tr('"{name}" is not there. {fix}', name=name, fix=fix)
         return kind(self.failed(kind, text), fix)
 
     def failed(self, kind: type[SourceError], message: str) -> str:

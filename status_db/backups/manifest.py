@@ -165,7 +165,7 @@ def read(folder: Path) -> Manifest:
         raise BackupError(
             tr(
                 "{folder} is not a backup: {file} in it cannot be read ({error}). Name the folder that "
-                "`clearance backup` made.",
+                "`backup` made.",
                 folder=folder,
                 file=file.name,
                 error=error.strerror,

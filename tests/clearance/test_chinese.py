@@ -82,7 +82,7 @@ def test_a_backup_that_is_none(university_of_three: Small) -> None:
     ended = _ended(university_of_three, "restore", str(university_of_three.folder))
     assert ended.code == 1
     assert "不是备份" in ended.err
-    assert "处理办法：指定 `clearance backup` 生成的文件夹。" in _lines(ended.err)
+    assert "处理办法：指定 `backup` 生成的文件夹。" in _lines(ended.err)
 
 
 def test_a_decision_that_is_refused(university_of_three: Small) -> None:

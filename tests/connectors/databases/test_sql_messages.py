@@ -23,8 +23,8 @@ def refusal(url: str, query: str = "SELECT number AS NUMBER FROM loans", **own: 
 @pytest.mark.parametrize(
     ("query", "kind", "fix_text"),
     [
-        ("SELECT number FROM lones", SourceGarbled, "no such table"),
-        ("SELECT nummer FROM loans", SourceGarbled, "no such column"),
+        ("SELECT number FROM lones", SourceGarbled, 'lones" is not there. There is no such table'),
+        ("SELECT nummer FROM loans", SourceGarbled, 'nummer" is not there. There is no such column'),
         ("SELECT number FROM loans WHERE", SourceGarbled, "has a syntax error"),
     ],
 )
