@@ -38,9 +38,9 @@ def word_warnings(rule: SourceRule, fields: Sequence[str], groups: Mapping[Cell,
     for word, students in most[:_MOST]:
         yield tr_n(
             '{number} row has the word "{word}", which is not in the settings, for example for {student}. It clears '
-            "nobody. Add the word to words in {table}, as done, not_done or exempt.",
+            "no student. Add the word to words in {table}, as done, not_done or exempt.",
             '{number} rows have the word "{word}", which is not in the settings, for example for {student}. They '
-            "clear nobody. Add the word to words in {table}, as done, not_done or exempt.",
+            "clear no student. Add the word to words in {table}, as done, not_done or exempt.",
             len(students),
             word=word,
             student=min(students),

@@ -1,4 +1,4 @@
-"""A dorm office's sheet with words that nobody mapped and rows that contradict each other, by every command."""
+"""A dorm office's sheet with words that the settings lack and rows that contradict each other, by every command."""
 
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def test_an_unknown_word_is_named_in_chinese(dorms: Dorms) -> None:
     assert "在 [source.rooms] 的 words 中" in output
 
 
-def test_two_rows_of_a_student_that_disagree_are_named_and_clear_nobody(dorms: Dorms) -> None:
+def test_two_rows_of_a_student_that_disagree_are_named_and_do_not_clear_the_student(dorms: Dorms) -> None:
     dorms.rooms((ONE, "在住"), (ONE, "已退宿"), (TWO, "已退宿"))
     expected = '1 student has rows that contradict each other: "在住" / "已退宿", for example 2015001.'
     assert expected in dorms.run("check", "rooms")
