@@ -105,7 +105,7 @@ def run_line(context: Context, view: RunView, people: People | None = None) -> R
     )
 
 
-#: What the run of a state did, where no reason says more.
+#: What the run of a state did, where no reason adds to it.
 _DID: Mapping[RunState, str] = {
     RunState.RUNNING: N_("同步进行中，学生状态还没有变。"),
     RunState.UNCHANGED: N_("数据与上次相同，学生状态未变。"),
