@@ -58,7 +58,7 @@ def test_a_run_that_waits_keeps_the_language_of_the_process_that_wrote_it(univer
     university_of_three.change("SELECT reader, amount, title FROM fines", "SELECT reader, amount, title FROM fines f")
     university_of_three.fines([(CLEAR, "3", "逾期滞纳金")])
     assert _ended(university_of_three, "sync", "fines").code == 4
-    shown = _lines(_ended(university_of_three, "runs", "list", lang="en").out)
+    shown = _lines(_ended(university_of_three, "runs", "show", "5", lang="en").out)
     assert "fines 的设置有变" in shown
     assert "clearance runs approve" in shown
 
