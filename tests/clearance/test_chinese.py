@@ -60,7 +60,7 @@ def test_a_run_that_waits_keeps_the_language_of_the_process_that_wrote_it(univer
     assert _ended(university_of_three, "sync", "fines").code == 4
     shown = _lines(_ended(university_of_three, "runs", "show", "5", lang="en").out)
     assert "fines 的设置有变" in shown
-    assert "clearance runs approve" in shown
+    assert "runs approve 5" in shown
 
 
 def test_a_source_that_fails_closes_its_run_in_chinese(university_of_three: Small) -> None:
