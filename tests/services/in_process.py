@@ -24,7 +24,7 @@ from clearance.main import main
 from foundation import translation
 from tests.compiling import create_engine
 
-_SUGGESTED = re.compile(r"(?:\S*python\S* -m )?(?<![\w.])(?:\S*/)?clearance --(?:config|institutions) \S+ ")
+_SUGGESTED = re.compile(r"(?:[\w./-]*python[\w.]* -m |[\w./-]*/)?clearance --(?:config|institutions) \S+ ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
