@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -27,9 +28,19 @@ PICTURE = ROOT / "docs" / "performance-sync.svg"
 
 def measured(students: int, rounds: int) -> list[Row]:
     """Measure every row."""
-    rows = [row for backend in ("sqlite", "postgresql") for row in sync_rows(students, rounds, backend)]
-    rows += [unmatched_row(rounds, students * 3 // 10, students // 10), recheck_row(rounds)]
-    return [*rows, *command_rows(rounds)]
+    parts: tuple[Callable[[], list[Row]], ...] = (
+        lambda: command_rows(rounds),
+        lambda: [recheck_row(rounds)],
+        lambda: sync_rows(students, rounds, "sqlite"),
+        lambda: sync_rows(students, rounds, "postgresql"),
+        lambda: [unmatched_row(rounds, students * 3 // 10, students // 10)],
+    )
+    found: list[Row] = []
+    for part in parts:
+        rows = part()
+        print(table(rows), flush=True)
+        found += rows
+    return found
 
 
 def main() -> None:
@@ -58,7 +69,7 @@ def main() -> None:
         f"{found['students']:,} students, median of {found['rounds']} rounds, Python {found['python']}, "
         f"{found['processors']} processors."
     )
-    print(stated + "\n\n" + table(rows))
+    print(stated)
     if not chosen.no_pages:
         write_tables(PAGE, rows, stated)
         write_picture(PICTURE, rows)

@@ -284,6 +284,7 @@ class Cost:
 
 
 def in_a_process(work: str, place: Place) -> Cost:
+    """Do one of the pieces of `WORK` in a process of its own."""
     arguments = [work, str(place.folder), place.marks, place.library, str(place.students)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.sync_cost", "--do", *arguments],

@@ -22,20 +22,15 @@ _LIBRARIES = "import typer, rich.console, pydantic_settings, sqlalchemy"
 
 def command_rows(rounds: int) -> list[Row]:
     """Measure them on a small roster, with bytecode that is there already, as in an installation."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
+        folder = Path(temporary)
         place = Place(folder, f"sqlite:///{folder / 'marks.db'}", f"sqlite:///{folder / 'library.db'}", 1_000)
         os.environ.update(BENCH_MARKS=place.marks, BENCH_LIBRARY=place.library)
         prepare(place)
         environ = os.environ | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "CLEARANCE_LANG": "en"}
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        start = [
-            sys.executable,
-            "-c",
-            "from clearance.main import main; main()",
-            "--config",
-            str(folder / "bench.toml"),
-        ]
+        start = [sys.executable, "-m", "clearance", "--config", str(folder / "bench.toml")]
+        _process([*start, "db", "upgrade"], environ)
         programs = {" ".join(words[:2]): [*start, *words] for words in _COMMANDS}
         programs |= {"imports": [sys.executable, "-c", _LIBRARIES], "pass": [sys.executable, "-c", "pass"]}
         found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}

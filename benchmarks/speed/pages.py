@@ -9,7 +9,10 @@ from statistics import median
 
 from benchmarks.speed.rows import Row
 
-_HEAD = "| what | floor | CPU, times the floor | spread | target | CPU | clock | memory |\n|---|---|---|---|---|---|---|---|\n"
+_HEAD = "| what | floor | CPU, times the floor | spread | target | CPU | clock | memory |\n" + 8 * "|---" + "|\n"
+
+#: Whether a target is met, or there is none → the colour of the bar.
+_COLOURS = {True: "#3b7d5a", False: "#b5651d"}
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -61,8 +64,7 @@ def write_picture(file: Path, rows: Sequence[Row]) -> None:
         met = row.target is None or row.ratio <= row.target
         lines += [
             f'<text x="320" y="{y + 12}" text-anchor="end">{escape(row.what)}</text>',
-            f'<rect x="330" y="{y}" width="{max(1.0, x(row.ratio) - 330):.1f}" height="15" '
-            f'fill="{"#3b7d5a" if met else "#b5651d"}"/>',
+            f'<rect x="330" y="{y}" width="{max(1.0, x(row.ratio) - 330):.1f}" height="15" fill="{_COLOURS[met]}"/>',
             f'<text x="{x(row.ratio) + 5:.1f}" y="{y + 12}">{row.ratio:.2f}×</text>',
         ]
         if row.target is not None:

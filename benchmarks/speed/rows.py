@@ -32,15 +32,15 @@ class Row:
     @property
     def ratio(self) -> float:
         """The median of the work's processor time over the median of the floor's."""
-        assert self.work is not None  # noqa: S101 - a row that was skipped has no ratio
-        assert self.least is not None  # noqa: S101 - as above
+        assert self.work is not None
+        assert self.least is not None
         return median(self.work.cpu) / median(self.least.cpu)
 
     @property
     def spread(self) -> tuple[float, float]:
         """The lowest and the highest ratio over the rounds, each against the median floor."""
-        assert self.work is not None  # noqa: S101 - as above
-        assert self.least is not None  # noqa: S101 - as above
+        assert self.work is not None
+        assert self.least is not None
         floor = median(self.least.cpu)
         return min(self.work.cpu) / floor, max(self.work.cpu) / floor
 
@@ -51,9 +51,8 @@ class Row:
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> "Row":
         """Return what `as_json` returned."""
-        parts = {name: _measured(found[name]) for name in ("work", "least")}
-        rest = {name: found[name] for name in ("section", "what", "floor", "target", "skipped")}
-        return cls(**rest, **parts)
+        rest: dict[str, Any] = {name: found[name] for name in ("section", "what", "floor", "target", "skipped")}
+        return cls(**rest, work=_measured(found["work"]), least=_measured(found["least"]))
 
 
 def _measured(found: Mapping[str, Sequence[float]] | None) -> Measured | None:

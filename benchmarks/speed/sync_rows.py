@@ -1,4 +1,4 @@
-"""The rows of the sync and of `verify`: each piece of work is a process of its own, beside its floor in the same round."""
+"""The rows of the sync and of `verify`: each piece of work is a process of its own, beside its floor in the round."""
 
 import os
 from collections import defaultdict
