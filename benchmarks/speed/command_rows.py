@@ -33,7 +33,7 @@ def command_rows(rounds: int) -> list[Row]:
         _process([*start, "db", "upgrade"], environ)
         programs = {" ".join(words[:2]): [*start, *words] for words in _COMMANDS}
         programs |= {"imports": [sys.executable, "-c", _LIBRARIES], "pass": [sys.executable, "-c", "pass"]}
-        found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
         for at in range(1 + 3 * rounds):
             for name, program in programs.items():
                 cost = _process(program, environ)
@@ -50,16 +50,16 @@ def command_rows(rounds: int) -> list[Row]:
     return [*rows, Row("Command", libraries, floor, None, _measured(found["imports"]), least)]
 
 
-def _process(program: Sequence[str], environ: dict[str, str]) -> tuple[float, float, float]:
+def _process(program: Sequence[str], environ: dict[str, str]) -> tuple[float, float]:
     began = time.perf_counter()
     process = subprocess.Popen(program, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(program)} ended with exit code {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, time.perf_counter() - began
 
 
-def _measured(found: Sequence[tuple[float, float, float]]) -> Measured:
-    cpu, wall, memory = zip(*found, strict=True)
-    return Measured(cpu, wall, memory)
+def _measured(found: Sequence[tuple[float, float]]) -> Measured:
+    cpu, wall = zip(*found, strict=True)
+    return Measured(cpu, wall)
