@@ -103,11 +103,16 @@ error-texts: $(STAMP)
 reference: $(STAMP)
 	@$(BIN)/python -m supply.reference
 
-## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes) | 测量 100,000 名学生的同步用时，以及网页的负载（需数分钟）
+## bench: measure the sync of 100,000 students, the quick commands and verify beside their floors, and the pages under load (takes minutes) | 测量 100,000 名学生的同步、常用命令和 verify 的用时，以及网页的负载（需数分钟）
 .PHONY: bench
 bench: $(STAMP)
-	@$(BIN)/python -m benchmarks.sync_cost $(BENCH)
+	@$(BIN)/python -m benchmarks.report $(BENCH)
 	@$(BIN)/python -m benchmarks.load
+
+## bench-1m: measure the same with 1,000,000 students (takes half an hour) | 按 1,000,000 名学生测量（约需半小时）
+.PHONY: bench-1m
+bench-1m: $(STAMP)
+	@$(BIN)/python -m benchmarks.report --students 1000000 --rounds 1 --results benchmarks/results/sync-1m.json --no-pages $(BENCH)
 
 ## screenshots: take the pictures of docs/screenshots again, in chromium | 用 chromium 重新截取 docs/screenshots 的图片
 .PHONY: screenshots

@@ -8,7 +8,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearance import failures
+from clearance import (
+    early,  # noqa: F401 - imported first, for what it sets
+    failures,
+)
 from clearance.completion import cohorts, institution_keys
 from clearance.context import USAGE, GlobalOptions
 from clearance.lazy import group

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from connectors.http.tls import UNLOOSENED, TlsLimits, cause_of
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
@@ -24,6 +24,10 @@ from foundation.translation import N_, tr
 
 #: Rows fetched at a time.
 BATCH = 5_000
+
+#: The pool of a back end that keeps connections: two for the next reads. More are opened when they are needed, and
+#: closed after their read. A connection is replaced after five minutes, so that a revoked account is noticed.
+POOL: Mapping[str, Any] = {"poolclass": QueuePool, "pool_size": 2, "max_overflow": -1, "pool_recycle": 300}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,9 @@ class Backend:
     without_tls = N_("remove TLS from the url")
     authority = N_("the certificate authority in the url")
 
+    #: Whether a connection can be used again: each read sets all that it needs, and a rollback ends the rest.
+    keeps_connections = False
+
     #: The driver's types of single-precision floating-point columns, which keep seven digits.
     single_precision: frozenset[object] = frozenset()
 
@@ -114,7 +121,7 @@ class Backend:
         self.timeouts = timeouts
 
     def engine(self, url: URL) -> Engine:
-        """Return an engine that opens one connection at a time."""
+        """Return an engine; with `keeps_connections`, one with a pool."""
         return create_engine(url, poolclass=NullPool)
 
     def connect_in_time(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
