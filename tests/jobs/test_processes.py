@@ -6,11 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.patience import until
 from tests.services.cluster import Cluster, cluster
 
 pytestmark = pytest.mark.slow
+
+#: Sessions in a state that have a cohort's lock, or wait for the records.
+WRITERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE state = :state AND datname = current_database() AND pid IN "
+    "(SELECT pid FROM pg_locks WHERE relation = 'record'::regclass AND mode = 'RowExclusiveLock')"
+)
 
 
 @pytest.fixture
@@ -69,6 +76,36 @@ def test_a_worker_that_wakes_up_late_writes_nothing_and_ends_no_job_of_another(s
     assert heir.end() == 0
     assert late.end() == 0
     assert shared.ask("SELECT count(*) FROM run WHERE source = 's1' AND slot IS NOT NULL") == [(1,)]
+
+
+def test_a_worker_suspended_while_it_writes_stops_nobody_and_writes_nothing_when_it_wakes_up(shared: Cluster) -> None:
+    shared.offices.hold("s1")
+    late = shared.worker()
+    shared.schedule()
+    for source in shared.sources[1:]:
+        shared.until_runs(source, "applied")
+    shared.offices.wait_for(lambda asked: "s1" in asked)
+    with shared.engine.connect() as blocking:
+        # It begins its transaction, has the cohort's lock, and waits for this one.
+        blocking.execute(text("LOCK TABLE record IN EXCLUSIVE MODE"))
+        shared.offices.let_go("s1")
+        until(lambda: shared.ask(WRITERS, state="active") == [(1,)])
+        late.send(signal.SIGSTOP)
+        blocking.rollback()
+    # Now only the suspended process itself could end its transaction.
+    until(lambda: shared.ask(WRITERS, state="idle in transaction") == [(1,)])
+    heir = shared.worker()
+    shared.until_runs("s1", "abandoned", "applied")
+    with shared.requests() as requests:
+        requests.ask_sync("2019", "s2", account="dean", now=datetime.now(UTC))
+    shared.until_runs("s2", "applied", "unchanged")
+    before = shared.ask("SELECT * FROM record ORDER BY source, student")
+    late.send(signal.SIGCONT)
+    late.until("job was taken over", source="s1")
+    assert shared.ask("SELECT * FROM record ORDER BY source, student") == before
+    assert shared.runs("s1") == ["abandoned", "applied"]
+    assert heir.end() == 0
+    assert late.end() == 0
 
 
 def test_a_request_is_served_while_every_pull_waits_for_its_office(shared: Cluster) -> None:
