@@ -30,7 +30,7 @@ def damaged(engine: Engine, reported: str) -> bool:
 
 
 def failure(engine: Engine, reported: str, *, busy_seconds: int) -> str:
-    """Return what a driver has reported, in words and with the fix. `busy_seconds` is the limit of a wait for a lock."""
+    """Return what a driver has reported, in words and with the fix. `busy_seconds` limits a wait."""
     where = engine.url.render_as_string(hide_password=True)
     reported = reported.strip().splitlines()[0] if reported.strip() else tr("no reason given")
     if damaged(engine, reported):
