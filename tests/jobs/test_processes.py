@@ -4,12 +4,16 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import text
 
-from tests.patience import until
+from status_db.inbox.wake_ups import listening
+from status_db.store.engine import open_writing
+from tests.patience import PATIENCE, until
 from tests.services.cluster import Cluster, cluster
+from tests.services.university import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -133,9 +137,36 @@ def test_a_worker_without_its_secret_or_its_tables_names_the_fix(shared: Cluster
     assert "enabled = true in [cluster]" in shared.command("worker", code=1)
 
 
+def test_two_workers_on_one_machine_have_metrics_on_ports_of_their_own(shared: Cluster) -> None:
+    usual, own = free_port(), free_port()
+    with shared.file.open("a", encoding="utf-8") as file:
+        file.write(f"[metrics]\nport = {usual - 3}\n")
+    shared.worker()
+    assert "use --metrics-port" in shared.command("worker", code=1)
+    second = shared.worker("--metrics-port", str(own))
+    for port in (usual, own):
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE) as page:
+            assert page.read() == b"ok\n"
+    assert second.end() == 0
+
+
 def test_several_machines_on_sqlite_are_refused(shared: Cluster) -> None:
     said = shared.command("schedule", code=1, STATUS_URL="sqlite:///status.db")
     assert "[status_db] url: several machines need PostgreSQL, not sqlite" in said
+
+
+def test_a_vote_on_the_command_line_is_reported_at_once(shared: Cluster) -> None:
+    text_of = shared.file.read_text(encoding="utf-8")
+    shared.file.write_text(text_of.replace('first = "apply"', ""), encoding="utf-8")
+    shared.command("accounts", "add", "dean", "--name", "院长", "--grant", "manage", "--grant", "decide:library")
+    shared.command("sync", "s1", "s2", code=4)
+    (first, second) = (run for (run,) in shared.ask("SELECT run FROM run WHERE state = 'suspended' ORDER BY run"))
+    engine = open_writing(shared.url)
+    with listening(engine) as reported:
+        for words in (("confirm", first, "--as", "dean"), ("approve", first), ("reject", second, "--reason", "错")):
+            shared.command("runs", *map(str, words))
+            assert reported(PATIENCE), words
+    engine.dispose()
 
 
 def test_a_worker_whose_connections_are_all_cut_goes_on(shared: Cluster) -> None:
