@@ -2,9 +2,10 @@
 
 Real processes on a PostgreSQL server of our own. Processes are killed, suspended and resumed; connections are ended;
 the server is killed and started again. Meanwhile the offices change their rows, operators decide with the command
-and on the pages of the desk, and programs request rechecks. What was acknowledged is kept in a journal outside. When the faults are over, each source
-answers in each slot again. At the end the marks and findings are what the offices have, no run is left under way,
-`verify` agrees, and nothing of the journal is missing. The same seed draws the same faults, but at other moments.
+and on the pages of the desk, and programs request rechecks. What was acknowledged is kept in a journal outside. When
+the faults are over, each source answers in each slot again. At the end the marks and findings are what the offices
+have, no run is left under way, `verify` agrees, and nothing of the journal is missing. The same seed draws the same
+faults, but at other moments.
 """
 
 import argparse
@@ -130,15 +131,16 @@ class Chaos:
             running.process.send_signal(signal.SIGCONT)
 
     def torment(self) -> None:
-        """Do what can happen, at random, for as long as the sizes name."""
+        """Do each thing that can happen once, then others at random, for as long as the sizes name."""
         end = time.monotonic() + self._sizes.minutes * 60
         acts: Sequence[tuple[Callable[[], None], int]] = (
             (self._kill, 3), (self._suspend, 3), (self._cut_connections, 4), (self._restart_server, 1),
             (self._decide, 4), (self._decide_on_a_page, 8), (self._recheck, 8), (self._change_some_office, 12),
         )  # fmt: skip
         doing, weights = zip(*acts, strict=True)
-        while time.monotonic() < end:
-            self._chance.choices(doing, weights)[0]()
+        first = self._chance.sample(doing, len(doing))
+        while first or time.monotonic() < end:
+            (first.pop() if first else self._chance.choices(doing, weights)[0])()
             self._start_what_ended()
             time.sleep(self._chance.uniform(0.1, 0.8))
 
@@ -285,12 +287,12 @@ class Chaos:
             "Authorization": f"Bearer {self._tokens[key]}",
         }  # fmt: skip
         body = json.dumps({"student": STUDENT, "source": f"s{number}"})
-        with suppress(OSError, http.client.HTTPException):
-            with closing(http.client.HTTPConnection("127.0.0.1", self._desk_port(), timeout=5)) as connection:
-                connection.request("POST", "/api/v1/recheck", body, headers)
-                answer = connection.getresponse()
-                if answer.status == 202:
-                    self.journal.rechecks.setdefault(key, set()).add(json.loads(answer.read())["request"])
+        desk = http.client.HTTPConnection("127.0.0.1", self._desk_port(), timeout=5)
+        with suppress(OSError, http.client.HTTPException), closing(desk) as connection:
+            connection.request("POST", "/api/v1/recheck", body, headers)
+            answer = connection.getresponse()
+            if answer.status == 202:
+                self.journal.rechecks.setdefault(key, set()).add(json.loads(answer.read())["request"])
 
     def _change_some_office(self) -> None:
         self._change_office(self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1)
