@@ -149,7 +149,7 @@ class Chaos:
         self._resume_all()
         self._start_what_ended()
         since = datetime.now(UTC)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 3 * PATIENCE
         while waiting := [key for key in self._keys if not self._is_healed(key, since)]:
             self._start_what_ended()
             if time.monotonic() > deadline:
