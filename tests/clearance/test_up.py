@@ -167,13 +167,8 @@ def test_a_child_that_loses_the_signal_ends_all_the_same(when: str, tmp_path: Pa
         f"{f'[time.sleep(0.01) for _ in iter(lambda: os.path.exists({str(gate)!r}), True)]; ' * (when == 'beginning')}"
         "from clearance.supervision.child import end_after; end_after(parent, 0.1); time.sleep(600)"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], "
-         "process_group=0)"],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
-    )  # fmt: skip
+    starting = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], process_group=0)"
+    parent = subprocess.Popen([sys.executable, "-c", starting], stdout=subprocess.PIPE, cwd=ROOT, text=True)
     assert parent.stdout is not None
     with parent.stdout as out:
         numbers = [int(word) for word in out.readline().split()]
