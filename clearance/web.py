@@ -18,6 +18,7 @@ from clearance.monitoring.observed import trace
 from clearance.portal_services import desk_services, portal_services
 from clearance.settings_file import INSTITUTION_VARIABLE, chosen_file, clock_of, institution_folder, load_settings
 from clearance.stores.shared import Stores
+from clearance.supervision.parent_process import end_with
 from config import logs
 from config.institutions import institution_in
 from config.log_names import use_key
@@ -27,7 +28,6 @@ from config.settings import ProcessSettings, Settings
 from config.tables.limits import PortalLimits
 from foundation import metrics
 from foundation.acting import acting_for
-from foundation.parent_process import end_with
 from portal.app import create_app
 from portal.by_host import ByHost, HostedPages
 from portal.web.apart import Apart

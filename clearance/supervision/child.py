@@ -12,7 +12,7 @@ import threading
 import time
 from typing import NoReturn
 
-from foundation.parent_process import end_with
+from clearance.supervision.parent_process import end_with
 
 #: How often a child looks for its parent, in seconds.
 _LOOKS = 1.0
