@@ -138,10 +138,8 @@ class Program(CohortStores):
         """The runs of the sources."""
         from sync.run.run import Sync
 
-        cluster = self.settings.cluster
-        # Where a dead worker's jobs are taken over, its leases have ended by then.
-        lasting = {"lease_for": cluster.lease_for} if cluster.enabled else {}
-        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger, **lasting)
+        lasting = self.settings.cluster.lease_for
+        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger, lasting)
 
     @cached_property
     def approvals(self) -> Approvals:

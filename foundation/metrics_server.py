@@ -85,7 +85,8 @@ class MetricsServer:
             self._server = Server((host, port), Handler)
         except OSError as error:
             text = tr(
-                "the metrics cannot be served on {host}, port {port}: {reason}. Choose another port in [metrics].",
+                "the metrics cannot be served on {host}, port {port}: {reason}. Choose another port in [metrics]; "
+                "for a second worker on this machine, use --metrics-port.",
                 host=host,
                 port=port,
                 reason=error.strerror or error,

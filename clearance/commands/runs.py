@@ -22,6 +22,7 @@ from foundation.translation import N_, tr
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
 from status_db.code_words import state_word
+from status_db.inbox.wake_ups import waking
 from status_db.marks.approvals import ApprovalVote, Missing, approvers
 from status_db.marks.impact import Impact, ImpactPerson
 from status_db.model import ROSTER, RunState, Verdict, VoteKind
@@ -38,7 +39,8 @@ def approve(context: typer.Context, run: int, *, by: Author = "") -> None:
     stop_like_ctrl_c()
     _suspended_run(program, run)
     author, began = author_of(program, by), time.monotonic()
-    result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
+    with waking(program.desk):
+        result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
     if result.missing:
         still_needed = _missing_text(result.missing[0], run, program.votes.of_run(run))
         tables.OUT.print(
@@ -63,7 +65,8 @@ def reject(
     """Reject a suspended run. None of it is applied."""
     program = chosen(context).program()
     found, author = _suspended_run(program, run), author_of(program, by)
-    result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
+    with waking(program.desk):
+        result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
     if result.outcome is None or result.outcome.state is not RunState.REJECTED:
         fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
     tables.OUT.print(
@@ -107,7 +110,8 @@ def confirm(
                 step=step,
             )
         )
-    program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
+    with waking(program.desk):
+        program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
     tables.OUT.print(
         tr("noted: {account} confirms run {run} of {source}.", account=account.account, run=run, source=found.source)
     )

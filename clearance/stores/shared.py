@@ -81,7 +81,7 @@ class Stores:
             return self.beside.writing
         own = self.settings.status_db
         secret = own.url if self.web is None else writing_url(own, self.web)
-        return self._kept(open_writing(secret.reveal(), secret=secret), "marks")
+        return self._kept(open_writing(secret.reveal(), secret=secret, stalled=self._stalled), "marks")
 
     @cached_property
     def reading(self) -> Engine:
@@ -104,7 +104,7 @@ class Stores:
         if self.beside is not None:
             return self.beside.desk
         own = self.settings.status_db
-        return self._kept(open_writing(desk_url(own), secret=desk_secret(own)), "desk")
+        return self._kept(open_writing(desk_url(own), secret=desk_secret(own), stalled=self._stalled), "desk")
 
     @cached_property
     def desk_reading(self) -> Engine:
@@ -118,6 +118,11 @@ class Stores:
             return self.desk
         own = self.settings.status_db
         return self._kept(open_reading(desk_url(own), at_most=self._longest, secret=desk_secret(own)), "desk")
+
+    @property
+    def _stalled(self) -> timedelta:
+        """The time after which PostgreSQL ends a writer that is idle in its transaction: its lease is over by then."""
+        return self.settings.cluster.lease_for
 
     @property
     def _longest(self) -> timedelta | None:

@@ -60,8 +60,9 @@ _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 #: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, separate from the cohorts' locks; the
 #: second number is the schema's. Writers share it; a change of the tables holds it exclusively.
 VERSION_LOCK = int.from_bytes(b"clea")
-#: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write.
-_STALLED_SECONDS = 300
+#: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write. The time
+#: of a lease is given in its place by who has the settings.
+_STALLED = timedelta(minutes=2)
 
 
 class StoreCode(StrEnum):
@@ -106,8 +107,13 @@ class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
     code = StoreCode.VALUE
 
 
-def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None = None) -> Engine:
+def open_writing(
+    url: str, *, create: bool = False, secret: DatabaseUrl | None = None, stalled: timedelta | None = None
+) -> Engine:
     """Return an engine for transactions that write. Opens no connection yet.
+
+    PostgreSQL ends a session that is idle in a transaction for as long as `stalled`: a process that is suspended while
+    it writes must not keep the others waiting.
 
     With a `secret`, each new PostgreSQL connection uses the user and the password that the secret contains then.
 
@@ -116,8 +122,9 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        limits = {"lock_timeout": _BUSY_SECONDS, "idle_in_transaction_session_timeout": _STALLED_SECONDS}
-        options = _with_options(parsed, [f"-c {name}={seconds}s" for name, seconds in limits.items()])
+        idle = round((stalled or _STALLED).total_seconds() * 1000)
+        limits = [f"-c lock_timeout={_BUSY_SECONDS}s", f"-c idle_in_transaction_session_timeout={idle}"]
+        options = _with_options(parsed, limits)
         server = _create_engine(
             parsed,
             poolclass=QueuePool,
@@ -376,4 +383,4 @@ def store_errors(engine: Engine) -> Iterator[None]:
 
 def _store_error(engine: Engine, reported: str) -> StoreError:
     kind = TookTooLong if fault_texts.interrupted(reported) else StoreError
-    return kind(fault_texts.failure(engine, reported, busy_seconds=_BUSY_SECONDS, stalled_seconds=_STALLED_SECONDS))
+    return kind(fault_texts.failure(engine, reported, busy_seconds=_BUSY_SECONDS))

@@ -1,5 +1,6 @@
 """All tables, for example `tables.student`: those of the marks, and those of the desk."""
 
+from status_db.tables.claim_tables import claim
 from status_db.tables.decision_tables import batch, certificate, decision
 from status_db.tables.desk_tables import (
     account,
@@ -68,6 +69,7 @@ __all__ = [
     "audit_head",
     "batch",
     "certificate",
+    "claim",
     "code",
     "cohort",
     "decision",

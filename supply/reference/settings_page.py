@@ -62,6 +62,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[retention]": Retention,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
+    "_process.toml": settings.ProcessSettings,
 }
 
 #: What the program itself fills in; a file cannot set it.
@@ -99,7 +100,7 @@ def page(language: ReferenceLanguage) -> str:
     """Return the page."""
     pieces = [f"# {language.text('All settings')}", links_from(language.folder, _head(language))]
     for name, model in TABLES.items():
-        level = "##" if name.count(".") == 0 or name.startswith("[source") else "###"
+        level = "##" if name.count(".") == 0 or name.startswith(("[source", "_")) else "###"
         pieces.append(f"{level} `{name}`")
         pieces.append(language.text(" ".join((model.__doc__ or "").split())))
         pieces.append(_table(model, language))

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Engine
 
 from config.settings import Settings
+from config.tables.operations import LEASE_FOR
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
 from foundation.tracing import span
 from foundation.translation import tr
@@ -41,7 +42,7 @@ from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
 from sync.run.applying import ATTEMPTS, AnswerRunner
 from sync.run.impact import impact_of
-from sync.run.lease import COLLECTOR, LEASE_FOR, observed, renewed
+from sync.run.lease import COLLECTOR, observed, renewed
 from sync.run.outcome import Outcome, RunPreview, fault_of
 from sync.run.reverting import Reverting
 from sync.run.settings_gate import SettingsGate, waits_already

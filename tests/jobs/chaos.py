@@ -1,10 +1,11 @@
 """Schedules, workers and portals of many institutions, with faults at random: `python -m tests.jobs.chaos`.
 
 Real processes on a PostgreSQL server of our own. Processes are killed, suspended and resumed; connections are ended;
-the server is killed and started again. Meanwhile the offices change their rows, operators decide with the command, and
-programs request rechecks. What was acknowledged is kept in a journal outside. When the faults are over, each source
-answers in each slot again. At the end the marks and findings are what the offices have, no run is left under way,
-`verify` agrees, and nothing of the journal is missing. The same seed draws the same faults, but at other moments.
+the server is killed and started again. Meanwhile the offices change their rows, operators decide with the command
+and on the pages of the desk, and programs request rechecks. What was acknowledged is kept in a journal outside. When
+the faults are over, each source answers in each slot again. At the end the marks and findings are what the offices
+have, no run is left under way, `verify` agrees, and nothing of the journal is missing. The same seed draws the same
+faults, but at other moments.
 """
 
 import argparse
@@ -21,7 +22,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +31,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from tests.jobs.clerk import Clerk
+from tests.jobs.sizes import CLUSTER, SOURCE, Journal, Sizes
 from tests.patience import PATIENCE, until
 from tests.services import databases
 from tests.services.databases import CarriedPostgres
@@ -38,57 +40,6 @@ from tests.services.institutions import STUDENT, Installation, Running
 from tests.services.university import free_port
 
 OPERATOR = "operator"
-
-_CLUSTER = """
-[cluster]
-enabled = true
-dead_after = "6 s"
-queue_schema = "clearance_queue"
-[schedule]
-stop_within = "10 s"
-"""
-
-_SOURCE = """
-[source.s{number}]
-step = "library"
-connector = "sql"
-url = "sqlite:///library{number}.db"
-query = "SELECT number, title FROM loans"
-means = "items"
-obligation = "loan"
-first = "apply"
-every = "1 min"
-columns = {{ student = "number", title = "title", reference = "title" }}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much runs, and for how long."""
-
-    institutions: int = 20
-    sources: int = 5
-    schedules: int = 3
-    workers: int = 4
-    portals: int = 2
-    desks: int = 2
-    minutes: float = 10.0
-    seed: int = 1
-
-
-@dataclass(slots=True)
-class Journal:
-    """What was acknowledged, kept outside of the installation."""
-
-    #: Institution → the notes of its decisions.
-    decided: dict[str, list[str]] = field(default_factory=dict)
-    #: Institution → the numbers of the rechecks that were accepted.
-    rechecks: dict[str, set[int]] = field(default_factory=dict)
-    #: Processes that ended and were not killed, with their last lines.
-    ended: list[str] = field(default_factory=list)
-    #: What was done to it.
-    faults: Counter[str] = field(default_factory=Counter)
-
 
 #: What PostgreSQL must accept: each schedule listens, and hands out jobs, for each institution.
 _CONNECTIONS = 800
@@ -114,6 +65,7 @@ class Chaos:
         self._chance = random.Random(sizes.seed)
         self._keys = [f"u{number}" for number in range(1, sizes.institutions + 1)]
         self._tokens: dict[str, str] = {}
+        self._clerks: dict[str, Clerk] = {}
         self._life = ExitStack()
         #: Each process with the words that start it.
         self._running: list[tuple[Running, tuple[str, ...]]] = []
@@ -131,9 +83,9 @@ class Chaos:
         process.write_text('connections = 40\n[log]\nformat = "json"\n', encoding="utf-8")
         for key in self._keys:
             self._all.write(key)
-            own = "".join(_SOURCE.format(number=number) for number in range(1, self._sizes.sources + 1))
+            own = "".join(SOURCE.format(number=number) for number in range(1, self._sizes.sources + 1))
             with self._all.file(key).open("a", encoding="utf-8") as file:
-                file.write(_CLUSTER + own)
+                file.write(CLUSTER + own)
             for number in range(1, self._sizes.sources + 1):
                 self._change_office(key, number)
             with closing(sqlite3.connect(self._all.folder / key / "library.db")) as library, library:
@@ -162,6 +114,9 @@ class Chaos:
                         running = self._start(("serve", part, "--port", str(port)))
                         until(lambda port=port: _answers(port))  # type: ignore[misc]  # mypy knows no default of a lambda
                         assert running.process.poll() is None, "".join(running.lines)
+                for key in self._keys:
+                    self._clerks[key] = clerk = Clerk(f"{key}.example.edu.cn", OPERATOR, self._desk_port)
+                    clerk.sign_in(self._all.run(key, "accounts", "password", OPERATOR).split()[-1])
                 yield
             finally:
                 self._resume_all()
@@ -176,15 +131,16 @@ class Chaos:
             running.process.send_signal(signal.SIGCONT)
 
     def torment(self) -> None:
-        """Do what can happen, at random, for as long as the sizes name."""
+        """Do each thing that can happen once, then others at random, for as long as the sizes name."""
         end = time.monotonic() + self._sizes.minutes * 60
         acts: Sequence[tuple[Callable[[], None], int]] = (
             (self._kill, 3), (self._suspend, 3), (self._cut_connections, 4), (self._restart_server, 1),
-            (self._decide, 8), (self._recheck, 8), (self._change_some_office, 12),
+            (self._decide, 4), (self._decide_on_a_page, 8), (self._recheck, 8), (self._change_some_office, 12),
         )  # fmt: skip
         doing, weights = zip(*acts, strict=True)
-        while time.monotonic() < end:
-            self._chance.choices(doing, weights)[0]()
+        first = self._chance.sample(doing, len(doing))
+        while first or time.monotonic() < end:
+            (first.pop() if first else self._chance.choices(doing, weights)[0])()
             self._start_what_ended()
             time.sleep(self._chance.uniform(0.1, 0.8))
 
@@ -193,7 +149,7 @@ class Chaos:
         self._resume_all()
         self._start_what_ended()
         since = datetime.now(UTC)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 3 * PATIENCE
         while waiting := [key for key in self._keys if not self._is_healed(key, since)]:
             self._start_what_ended()
             if time.monotonic() > deadline:
@@ -315,6 +271,15 @@ class Chaos:
         if self._all.ended("--institution", key, *words).code == 0:
             self.journal.decided.setdefault(key, []).append(note)
 
+    def _decide_on_a_page(self) -> None:
+        key, note = self._chance.choice(self._keys), f"p{self._chance.randrange(10**9)}"
+        with suppress(OSError, http.client.HTTPException):
+            if self._clerks[key].decide(self._chance.choice(("cleared", "held")), note):
+                self.journal.decided.setdefault(key, []).append(note)
+
+    def _desk_port(self) -> int:
+        return self._chance.choice([port for port, part in self._ports.items() if part == "desk"])
+
     def _recheck(self) -> None:
         key, number = self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1
         headers = {
@@ -322,13 +287,12 @@ class Chaos:
             "Authorization": f"Bearer {self._tokens[key]}",
         }  # fmt: skip
         body = json.dumps({"student": STUDENT, "source": f"s{number}"})
-        with suppress(OSError, http.client.HTTPException):
-            address = ("127.0.0.1", self._chance.choice([port for port, part in self._ports.items() if part == "desk"]))
-            with closing(http.client.HTTPConnection(*address, timeout=5)) as connection:
-                connection.request("POST", "/api/v1/recheck", body, headers)
-                answer = connection.getresponse()
-                if answer.status == 202:
-                    self.journal.rechecks.setdefault(key, set()).add(json.loads(answer.read())["request"])
+        desk = http.client.HTTPConnection("127.0.0.1", self._desk_port(), timeout=5)
+        with suppress(OSError, http.client.HTTPException), closing(desk) as connection:
+            connection.request("POST", "/api/v1/recheck", body, headers)
+            answer = connection.getresponse()
+            if answer.status == 202:
+                self.journal.rechecks.setdefault(key, set()).add(json.loads(answer.read())["request"])
 
     def _change_some_office(self) -> None:
         self._change_office(self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1)
@@ -383,12 +347,13 @@ def main() -> int:
     sizes = Sizes(**vars(parser.parse_args()))
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         journal, wrong, states = run(sizes, Path(folder) / "institutions")
-    decided, rechecks = (sum(map(len, kept.values())) for kept in (journal.decided, journal.rechecks))
+    rechecks = sum(map(len, journal.rechecks.values()))
+    kinds = Counter(note[0] for notes in journal.decided.values() for note in notes)
     lines = (
         "faults: " + ", ".join(f"{name} {count}" for name, count in sorted(journal.faults.items())),
         "runs: " + ", ".join(f"{state} {count}" for state, count in sorted(states.items())),
         f"ended by themselves: {len(journal.ended)}",
-        f"acknowledged: {decided} decisions, {rechecks} rechecks",
+        f"acknowledged: {kinds['n']} decisions by the command, {kinds['p']} on pages, {rechecks} rechecks",
         *(wrong or ["every promise kept"]),
     )
     sys.stdout.write("\n".join(lines) + "\n")
