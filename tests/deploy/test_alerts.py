@@ -13,6 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from clearance.institutions.folder import InstitutionFolder
+from clearance.settings_file import schema_of
 from connectors.port import SourceUnavailable
 from foundation import metrics
 from status_db.inbox.pauses import Pauses
@@ -160,7 +161,7 @@ def _unusable(world: World) -> Broken:
     installation.write("pku")
 
     def scraped() -> str:
-        found = InstitutionFolder(installation.folder, installation.environ).read()
+        found = InstitutionFolder(installation.folder, schema_of, installation.environ).read()
         return generate_latest(SyncMetrics(dict, found.usable).registry()).decode()
 
     before = scraped()
