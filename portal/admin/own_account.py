@@ -95,8 +95,9 @@ async def end(context: SignedIn) -> Response:
         ended = await context.ask_long(context.services.own.end, context.account.account, this, one)
         if ended:
             await context.audit(AuditEvent.SIGNED_OUT, what="other sessions", count=ended)
-            text = context.language.ngettext("已结束 %(num)s 处登录。", ended)
-            return context.after(context.redirect("/own"), AfterAct(text))
+        text = context.language.ngettext("已结束 %(num)s 处登录。", ended)
+        none = context.language.gettext("没有需要结束的登录。")
+        return context.after(context.redirect("/own"), AfterAct(text if ended else none))
     return context.redirect("/own")
 
 
