@@ -91,7 +91,7 @@ class CohortStores(Stores):
         """The progress of classes."""
         from status_db.queries.classes import Classes
 
-        return Classes(self.writing, self.settings, self.cohort)
+        return Classes(self.writing, self.settings, self.cohort, self.kept_answers)
 
     @cached_property
     def certificates(self) -> CertificateReader:

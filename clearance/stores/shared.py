@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from status_db.inbox.uploads import Uploads
     from status_db.outbox.delivery import Outbox
     from status_db.queries.appeal_report import AppealReports
+    from status_db.queries.changes import Changes, KeptAnswers
     from status_db.queries.lists import Lists
     from status_db.queries.report import Reports
     from status_db.queries.student import Reader
@@ -161,14 +162,30 @@ class Stores:
         """The reader of students, runs and sources; it cannot write."""
         from status_db.queries.student import Reader
 
-        return Reader(self.reading, self.settings)
+        return Reader(self.reading, self.settings, self.kept_answers)
 
     @cached_property
     def lists(self) -> Lists:
         """Lists of students."""
         from status_db.queries.lists import Lists
 
-        return Lists(self.reading, self.settings)
+        return Lists(self.reading, self.settings, self.kept_answers)
+
+    @cached_property
+    def kept_answers(self) -> KeptAnswers | None:
+        """Answers about the marks that pages keep while nothing changes; commands ask each question once."""
+        from status_db.queries.changes import KeptAnswers
+
+        if self.beside is not None:
+            return self.beside.kept_answers
+        return KeptAnswers(self.reading, self.marks_changes) if self.web is not None else None
+
+    @cached_property
+    def marks_changes(self) -> Changes:
+        """Whether the marks have changed."""
+        from status_db.queries.changes import Changes
+
+        return Changes(self.reading) if self.beside is None else self.beside.marks_changes
 
     @cached_property
     def reports(self) -> Reports:

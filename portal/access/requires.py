@@ -12,6 +12,7 @@ from portal.access import drafts
 from portal.auth import sessions
 from portal.page.context import Context, SignedIn, Visitor, context_of, keep
 from portal.page.own_student import of_own_cohort
+from portal.page.services import Services
 from portal.web import bounds
 from portal.web.links import is_link, link, see_other
 from status_db.accounts.accounts import Act
@@ -37,15 +38,37 @@ def for_anybody(page: OpenPage) -> Handler:
     return handler
 
 
-def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False, own: bool = False) -> Handler:
+def for_visitors(
+    page: Page,
+    *acts: Act,
+    narrowed: str | None = None,
+    long: bool = False,
+    own: bool = False,
+    kept: bool = False,
+) -> Handler:
     """Return a handler that admits visitors who have signed in and, if acts are given, have a grant for one of them.
 
     Other visitors are redirected to sign in or, if signed in already, refused with 403. A narrowed session is
     redirected to the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and
     its requests have no body. A page that is a student's `own` is about a cohort that lists the student.
+    A page that is `kept` writes nothing, and depends only on the request, both databases and the time.
     """
 
     async def handler(request: Request) -> Response:
+        services: Services = request.app.state.services
+        if not kept or request.method != "GET":
+            return await admitted(request)
+        states = await services.ask(services.kept_pages.states)
+        key = services.kept_pages.key(request, states, services.clock())
+        if (found := services.kept_pages.find(key)) is not None:
+            return found
+        response = await admitted(request)
+        # The page has read the clock again, and never in an earlier second than this.
+        if services.kept_pages.key(request, states, services.clock()) == key:
+            services.kept_pages.keep(key, response)
+        return response
+
+    async def admitted(request: Request) -> Response:
         arriving = context_of(request)
         visitor = await recognise(arriving, narrowed=True)
         if visitor is None:

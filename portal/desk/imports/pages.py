@@ -95,7 +95,7 @@ async def _show_upload_form(
 ) -> Response:
     batches = await context.ask_long(partial(at.stores.batches.batches, at.step, 1))
     choices = {
-        column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES)
+        column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES, context.now)
         for column in _NARROWED_BY
     }
     limits = context.settings.desk
