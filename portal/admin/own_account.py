@@ -15,6 +15,7 @@ from portal.auth import sessions
 from portal.i18n import admin_labels, labels
 from portal.i18n.languages import Language
 from portal.page.account_names import People, people_of
+from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.own_account import AccountEvent, OwnSession
@@ -94,6 +95,9 @@ async def end(context: SignedIn) -> Response:
         ended = await context.ask_long(context.services.own.end, context.account.account, this, one)
         if ended:
             await context.audit(AuditEvent.SIGNED_OUT, what="other sessions", count=ended)
+        text = context.language.ngettext("已结束 %(num)s 处登录。", ended)
+        none = context.language.gettext("没有需要结束的登录。")
+        return context.after(context.redirect("/own"), AfterAct(text if ended else none))
     return context.redirect("/own")
 
 

@@ -23,6 +23,8 @@ from portal.documents import xlsx
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
+from portal.page.account_names import People, people_of
+from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
@@ -105,11 +107,12 @@ async def batch_list_page(context: SignedIn) -> Response:
     """Show the batches of a step, the newest first."""
     at = desk_context(context, (Act.DECIDE,))
     found = await context.ask_long(at.stores.batches.batches, at.step, _LISTED)
+    staff = await _staff(context, *found)
     return context.page(
         "desk/import_batches.html",
         reader=at.reader,
         at=at,
-        batches=[_batch_line(at, one) for one in found if _may_see(at, one)],
+        batches=[_batch_line(at, one, staff) for one in found if _may_see(at, one)],
         back=at.address("/desk/import"),
     )
 
@@ -136,7 +139,7 @@ async def _show_batch(
         status=409 if refused else 200,
         reader=at.reader,
         at=at,
-        batch=_batch_line(at, batch),
+        batch=_batch_line(at, batch, await _staff(context, batch)),
         counts=[(language.gettext(word), number) for count, word in _COUNTS if (number := count(batch.counts))],
         undone=batch.undone_at is not None,
         because=batch.undone_because,
@@ -190,7 +193,12 @@ async def undo(context: SignedIn) -> Response:
                 issued=list(undone.issued),
                 reason=reason,
             )
-            return see_other(at.address(f"/desk/import/batches/{batch.id}"))
+            done = AfterAct(
+                at.reader.language.ngettext("已整批撤回 %(num)s 人的办理。", len(undone.withdrawn)),
+                next_address=at.address("/desk/import/batches"),
+                next_name=at.reader.language.gettext("导入记录"),
+            )
+            return context.after(see_other(at.address(f"/desk/import/batches/{batch.id}")), done)
     return await _show_batch(context, at, batch, decisions, at.reader.language.gettext(refused), reason)
 
 
@@ -216,13 +224,14 @@ async def result(context: SignedIn) -> Response:
         table = [
             _decision_line(language, d, people[d.student], _IN_FORCE).cells for d in decisions if d.student in people
         ]
+    staff = await _staff(context, batch)
     title = " ".join((at.reader.cohort.name, at.reader.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
-        (language.gettext("导入人"), batch.author),
+        (language.gettext("导入人"), staff.name(batch.author)),
     ]
-    if undone := _undone(language, batch):
+    if undone := _undone(language, batch, staff):
         head.append((language.gettext("撤回情况"), undone))
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
@@ -259,25 +268,30 @@ def _may_see(at: DeskContext, batch: Batch) -> bool:
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _batch_line(at: DeskContext, batch: Batch) -> BatchLine:
+async def _staff(context: Context, *batches: Batch) -> People:
+    """Return the names of the authors of batches, and of who undid them."""
+    return await people_of(context, (account for one in batches for account in (one.author, one.undone_by)))
+
+
+def _batch_line(at: DeskContext, batch: Batch, staff: People) -> BatchLine:
     language, now = at.reader.language, at.reader.now
     return BatchLine(
         number=batch.id,
         title=batch.title,
         kind=labels.say(language, result_words.BATCHES, batch.kind),
-        author=batch.author,
+        author=staff.name(batch.author),
         at=language.moment(batch.at, now),
         entered=batch.counts.entered,
-        undone=_undone(language, batch),
+        undone=_undone(language, batch, staff),
         address=at.address(f"/desk/import/batches/{batch.id}"),
     )
 
 
-def _undone(language: Language, batch: Batch) -> str:
+def _undone(language: Language, batch: Batch, staff: People) -> str:
     """Return who undid a batch, when and why. Empty if it is not undone."""
     if batch.undone_at is None:
         return ""
-    who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
+    who, moment, why = staff.name(batch.undone_by or ""), language.dated(batch.undone_at), batch.undone_because
     return language.gettext("%(who)s 于 %(moment)s 整批撤回：%(why)s", who=who, moment=moment, why=why)
 
 
