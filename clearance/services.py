@@ -193,12 +193,14 @@ class Program(CohortStores):
 
     def verified(self, heads: Mapping[int, str]) -> VerifyReport:
         """Compare the stored rows with the ledger, and with these heads of it. Raises LedgerRefused."""
+        from status_db.ledger.key import former_keys
         from status_db.store.engine import reading
         from sync.verify.report import verify
 
         seals = self._existing_seals()
+        former = former_keys(self.settings.status_db.ledger_key_file)
         with reading(self.reading) as connection:
-            return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
+            return verify(connection, self.settings, self.cohort, seals, self.clock(), heads, former)
 
     def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
         """Check that the desk's rows and the audit log are unaltered. Raises LedgerRefused, KeyRefused."""

@@ -47,6 +47,7 @@ class DeskStore:
     #: The desk's key, for a process without the ledger's key.
     key: DeskKey | None = None
     _seals: list[Seals] = field(default_factory=list, repr=False)
+    _files: list[ledger_key.KeyFile] = field(default_factory=list, repr=False)
 
     @property
     def chain(self) -> str | None:
@@ -62,9 +63,13 @@ class DeskStore:
 
     def seals(self) -> Seals:
         """Return the seals of its chain. Raises LedgerRefused, KeyRefused."""
+        if self._seals and self._files and self._files[0].replaced():
+            # The key was changed while this process runs.
+            self._seals.clear()
         if not self._seals:
             if self.ledger_key_file is not None:
-                found = ledger_key.read(self.ledger_key_file)
+                self._files[:] = [ledger_key.KeyFile(self.ledger_key_file)]
+                found = self._files[0].read()
                 if found is None:
                     with reading(self.engine) as connection:
                         if any_sealed(connection):
@@ -75,7 +80,7 @@ class DeskStore:
                                     file=self.ledger_key_file,
                                 )
                             )
-                    found = ledger_key.make(self.ledger_key_file)
+                    found = self._files[0].make()
                 self._seals.append(found)
             elif self.key is not None:
                 self._seals.append(Seals(self.key.of("audit chain")))
