@@ -108,13 +108,19 @@ class Program(CohortStores):
             return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def uses(self, name: str) -> bool:
-        """Return whether a student of the cohort has the source's step; True while the roster is empty."""
+        """Return whether a student of the cohort has the source's step; True while the roster is empty.
+
+        A closed cohort uses no source, so that no source is asked about its students.
+        """
+        from status_db.ledger.ended import why_ended
         from status_db.marks.current import CurrentState
         from status_db.store.engine import reading
         from sync import rule_settings
 
         flows = {flow.key for flow in self.settings.flow}
         with reading(self.writing) as connection:
+            if why_ended(connection, self.cohort):
+                return False
             stored = CurrentState(connection, self.cohort)
             own = stored.headcount(rule_settings.flows_with(self.settings, self.settings.source[name].step))
             return bool(own) or not stored.headcount(flows)

@@ -66,6 +66,15 @@ def _end_from(row: Row[Any]) -> SeasonEnd:
     )
 
 
+def why_ended(connection: Connection, cohort: str) -> str:
+    """Return why nothing is written to a cohort any more; empty for an open one."""
+    try:
+        refuse_ended(connection, cohort)
+    except CohortEnded as ended:
+        return str(ended)
+    return ""
+
+
 def refuse_ended(connection: Connection, cohort: str) -> None:
     """Raise CohortEnded for a cohort that is closed."""
     end = read_end(connection, cohort)

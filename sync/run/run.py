@@ -90,6 +90,8 @@ class Sync:
 
         Return how the change of settings ended: None where the settings are the applied ones.
         """
+        if self._gate.ended():
+            return None
         name = next(c.name for c in self._settings.cohort if c.key == self._cohort)
         self._marks.open_cohort(name)
         self._marks.open_ledger(self._clock())
@@ -175,6 +177,9 @@ class Sync:
         again: bool = False,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
+        if why := self._gate.ended():
+            message = self._applying.suggest(why)
+            return Outcome(name, RunState.SKIPPED, message=message, fault="ended", cohort=self._named)
         if name != SETTINGS:
             try:
                 with reading(self._engine) as connection:

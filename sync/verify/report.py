@@ -51,7 +51,8 @@ def verify(
 ) -> VerifyReport:
     """Check everything about a cohort, in the one consistent read of `connection`.
 
-    `former` are the keys that were replaced, by fingerprint. `heads` are links and their seals as hex, from the log: only they can show that the newest links were cut off.
+    `former` are the keys that were replaced, by fingerprint. `heads` are links and their seals as hex, from the log:
+    only they can show that the newest links were cut off.
     """
     reader, found = LedgerReader(connection, cohort), DisagreementList()
     newest = reader.last_two()
