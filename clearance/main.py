@@ -242,6 +242,14 @@ _add_group(
     },
 )
 _add_group(
+    "keys",
+    "Replace the keys of the ledger and of the desk.",
+    {
+        "rotate": "keys:rotate",
+        "begin-again": "keys:begin_again",
+    },
+)
+_add_group(
     "db",
     "Prepare the status database.",
     {

@@ -120,7 +120,14 @@ def former_file(file: Path, fingerprint: str) -> Path:
 def former_keys(file: Path) -> dict[str, Seals]:
     """Return fingerprint → seals of the keys that were replaced, as far as their files are here. Raises KeyRefused."""
     found: dict[str, Seals] = {}
-    for other in sorted(file.parent.glob(f"{file.name}.*")):
-        if _FINGERPRINT.fullmatch(other.name[len(file.name) :]) and (seals := read(other)) is not None:
+    for _, other in former_files(file):
+        if (seals := read(other)) is not None:
             found[seals.fingerprint] = seals
     return found
+
+
+def former_files(file: Path) -> list[tuple[str, Path]]:
+    """Return fingerprint and file of the keys that were replaced, as far as they are here."""
+    others = sorted(file.parent.glob(f"{file.name}.*"))
+    matches = ((_FINGERPRINT.fullmatch(other.name[len(file.name) :]), other) for other in others)
+    return [(match[1], other) for match, other in matches if match]

@@ -177,16 +177,12 @@ class Sync:
         again: bool = False,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
-        if why := self._gate.ended():
+        why, fault = self._gate.ended(), "ended"
+        if not why and name != SETTINGS:
+            why, fault = self._gate.differing(), "suspended"
+        if why:
             message = self._applying.suggest(why)
-            return Outcome(name, RunState.SKIPPED, message=message, fault="ended", cohort=self._named)
-        if name != SETTINGS:
-            try:
-                with reading(self._engine) as connection:
-                    self._gate.demand(connection)
-            except SettingsDiffer as differ:
-                message = self._applying.suggest(str(differ))
-                return Outcome(name, RunState.SKIPPED, message=message, fault="suspended", cohort=self._named)
+            return Outcome(name, RunState.SKIPPED, message=message, fault=fault, cohort=self._named)
         try:
             lease = self._marks.begin(
                 name,

@@ -44,6 +44,15 @@ class SettingsGate:
         with reading(self._engine) as connection:
             return why_ended(connection, self._cohort)
 
+    def differing(self) -> str:
+        """Return why no answer is applied because of the settings; empty where one is. Raises StoreError."""
+        try:
+            with reading(self._engine) as connection:
+                self.demand(connection)
+        except SettingsDiffer as differ:
+            return str(differ)
+        return ""
+
     def demand(self, connection: Connection) -> None:
         """Raise SettingsDiffer unless students have the steps that these settings give them."""
         if applied_settings.digest(connection, self._cohort) == self.meaning.digest:
