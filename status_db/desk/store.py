@@ -63,13 +63,14 @@ class DeskStore:
 
     def seals(self) -> Seals:
         """Return the seals of its chain. Raises LedgerRefused, KeyRefused."""
-        if self._seals and self._files and self._files[0].replaced():
+        if self._seals and any(file.replaced() for file in self._files):
             # The key was changed while this process runs.
             self._seals.clear()
         if not self._seals:
+            own = self.ledger_key_file or (self.key.file if self.key is not None else None)
+            self._files[:] = [ledger_key.KeyFile.seen(own)] if own is not None else []
             if self.ledger_key_file is not None:
-                self._files[:] = [ledger_key.KeyFile(self.ledger_key_file)]
-                found = self._files[0].read()
+                found = ledger_key.read(self.ledger_key_file)
                 if found is None:
                     with reading(self.engine) as connection:
                         if any_sealed(connection):
@@ -80,7 +81,7 @@ class DeskStore:
                                     file=self.ledger_key_file,
                                 )
                             )
-                    found = self._files[0].make()
+                    found = ledger_key.make(self.ledger_key_file)
                 self._seals.append(found)
             elif self.key is not None:
                 self._seals.append(Seals(self.key.of("audit chain")))

@@ -14,7 +14,17 @@ from status_db.ledger.key import LedgerRefused
 from status_db.ledger.pending_link import LedgerHead, LinkKind, PendingLink
 from status_db.ledger.raw_rows import SealedRow
 from status_db.ledger.seals import NOTHING, Seals, moved
-from status_db.ledger.sets import BEHIND, DECISION_SET, FLIPS_BEFORE, ROSTER_SET, RUNS, RUNS_BEFORE, set_of, state_of
+from status_db.ledger.sets import (
+    BEHIND,
+    DECISION_SET,
+    FLIPS_BEFORE,
+    ROSTER_SET,
+    RUNS,
+    RUNS_BEFORE,
+    is_set,
+    set_of,
+    state_of,
+)
 from status_db.store import bulk
 
 
@@ -148,14 +158,19 @@ def _rows_of_students(connection: Connection, cohort: str) -> Iterator[tuple[Tab
 
 
 #: The rows kept for runs, and the columns that their seals cover.
-_KEPT = {tables.pending: ("run", "digest", "snapshot"), tables.reversal: ("run", "records")}
+_KEPT = {tables.pending: ("run", "digest", "snapshot", "look"), tables.reversal: ("run", "records")}
+
+
+def _kept_values(values: raw_rows.Values) -> raw_rows.Values:
+    """Return the values that a seal covers: an answer from before its impact was stored has none."""
+    return tuple(value for value in values if value is not None)
 
 
 def _seal_kept(connection: Connection, seals: Seals, cohort: str) -> None:
     """Seal the kept answers of suspended runs and the replaced records, so that they can still be used."""
     for table, columns in _KEPT.items():
         for values in raw_rows.rows(connection, table, columns, raw_rows.of_cohort(table, cohort)):
-            mac = seals.row(table.name, values)
+            mac = seals.row(table.name, _kept_values(values))
             connection.execute(update(table).where(table.c.run == values[0]).values(mac=mac))
 
 
@@ -169,12 +184,13 @@ def _refuse_altered(connection: Connection, old: Seals, cohort: str, head: Ledge
             name = BEHIND.get(table.name) or set_of(table, row.values)
             altered = altered or row.mac is None or old.row(table.name, row.values) != row.mac
             weights[name] += old.weight(row.mac)
+    sets = {*weights, *(name for name in head.words if is_set(name))}
     altered = altered or any(
-        moved(NOTHING, weight).hex() != head.words.get(name, NOTHING.hex()) for name, weight in weights.items()
+        moved(NOTHING, weights[name]).hex() != head.words.get(name, NOTHING.hex()) for name in sets
     )
     for table, columns in _KEPT.items():
         for row in raw_rows.sealed(connection, table, columns, raw_rows.of_cohort(table, cohort)):
-            altered = altered or old.row(table.name, row.values) != row.mac
+            altered = altered or old.row(table.name, _kept_values(row.values)) != row.mac
     state = tables.source_state
     for values in raw_rows.rows(connection, state, raw_rows.STATE, state.c.cohort == cohort):
         known = head.words.get(state_of(values[1]))

@@ -74,8 +74,14 @@ class KeyFile:
     path: Path
     _seen: list[tuple[int, int, int]] = field(default_factory=list)
 
+    @classmethod
+    def seen(cls, path: Path) -> "KeyFile":
+        """Return a file as it is now; it is read afterwards."""
+        now = _signature(path)
+        return cls(path, [now] if now is not None else [])
+
     def replaced(self) -> bool:
-        """Return whether the file is another one than at the last read. A missing file counts as the same one."""
+        """Return whether the file is another one than when it was seen. A missing file counts as the same one."""
         now = _signature(self.path)
         return now is not None and [now] != self._seen
 

@@ -37,7 +37,7 @@ class Chain:
         #: The key of the link that is checked now; None where it is lost.
         self._seals: Seals | None = None
         #: The flips before a new beginning, whose own links cannot be checked.
-        self._flips_before = keys.newest.running(FLIPS_BEFORE)
+        self._flips_before = keys.of_beginning().running(FLIPS_BEFORE)
         self._found = found
         self.looked_at = {"links": 0, "runs": 0, "flips": 0}
         #: Name → the newest digest as hex, and its link.
@@ -119,7 +119,7 @@ class Chain:
 
     def _check_beginning(self, link: int, newest: int, words: Mapping[str, str]) -> None:
         """Check the flips and runs that a new beginning covers, after a key was lost."""
-        if self._erased or self._seals is None:
+        if self._erased or self._seals is None or self._keys.covered_by_beginning(link):
             return
         runs = self._seals.running(RUNS_BEFORE)
         for values in self._reader.finished_runs(newest):

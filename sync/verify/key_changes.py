@@ -28,6 +28,8 @@ class KeyChanges:
         first = next(reader.links())
         start = next((s for s in self._known.values() if s.link(NOTHING, first.values) == first.mac), None)
         #: The first link of each key, and the key; None where its file is missing.
+        # Where no key was ever changed, an altered first link is reported by its seal.
+        start = start or (None if changes else newest)
         self._parts: list[tuple[int, Seals | None]] = [(1, start)]
         self._missing: list[tuple[int, str]] = [] if start is not None else [(1, "")]
         self._beginnings: list[tuple[int, str, Any]] = []
@@ -50,6 +52,10 @@ class KeyChanges:
     def covered_by_beginning(self, number: int) -> bool:
         """Return whether a link is before a new beginning, which covers its flips."""
         return bool(self._beginnings) and number < self._beginnings[-1][0]
+
+    def of_beginning(self) -> Seals:
+        """Return the key of the last new beginning; the newest one where there is none."""
+        return (self.of_link(self._beginnings[-1][0]) if self._beginnings else None) or self.newest
 
     def report(self, found: DisagreementList) -> None:
         """Add a disagreement for each key whose file is missing, unless a new beginning covers its links."""
