@@ -30,8 +30,7 @@ def rotate(
     tables.OUT.print(tr("{file} has the new key {new}.", file=done.file, new=done.new[:8]))
     tables.OUT.print(
         tr(
-            "The key of before is kept: {former}. `clearance verify` needs it for what it sealed: it may become "
-            "known, and must not get lost.",
+            "The previous key is kept in {former}. `clearance verify` needs it for older links: do not lose it.",
             former=done.former,
         ),
         markup=False,
@@ -39,8 +38,8 @@ def rotate(
     if desk:
         tables.OUT.print(
             tr(
-                "Second factors stay. Removed, to be made again: {identity} identity hashes, {code} one-time codes, "
-                "{recovery_code} recovery codes. Slips from before no longer verify.",
+                "Second factors stay valid. Removed, create them again: {identity} identity hashes, {code} one-time "
+                "codes, {recovery_code} recovery codes. Older slips can no longer be checked.",
                 identity=done.counts.get("identity", 0),
                 code=done.counts.get("code", 0),
                 recovery_code=done.counts.get("recovery_code", 0),

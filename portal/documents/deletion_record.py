@@ -11,18 +11,18 @@ from portal.i18n.languages import Language
 
 #: The tables that are erased, in words.
 WORDS: Mapping[str, str] = {
-    "student": N_("学生名册"),
+    "student": N_("离校名单"),
     "alias": N_("学生的其他号码"),
     "record": N_("未结事项（各数据源的记录）"),
     "status": N_("环节状态"),
-    "flip": N_("状态变更记录及依据"),
+    "flip": N_("办理记录及依据"),
     "decision": N_("人工办理与终审"),
     "certificate": N_("证书登记"),
     "batch": N_("导入批次"),
     "run": N_("同步记录"),
     "pending": N_("待审批同步保留的数据"),
     "reversal": N_("同步前的记录"),
-    "opinion": N_("对同步的表态"),
+    "opinion": N_("对暂停同步的表态"),
     "wave": N_("变动报备"),
     "stranger": N_("未匹配数据"),
     "source_state": N_("数据源状态"),
@@ -44,19 +44,19 @@ def write(institution: str, language: Language, cohort: str, record: Mapping[str
     facts = [
         (gettext("届"), cohort),
         (gettext("关闭时间"), _moment(language, record["closed_at"])),
-        (gettext("开始删除"), _moment(language, record["begun_at"])),
-        (gettext("删除完成"), _moment(language, record["ended_at"])),
+        (gettext("开始清除"), _moment(language, record["begun_at"])),
+        (gettext("清除完成"), _moment(language, record["ended_at"])),
         (gettext("操作人"), record["by"]),
         (gettext("批准人"), record["approved_by"]),
         (gettext("归档文件"), f"{record['archive']['file']}  SHA-256 {record['archive']['sha256'][:16]}…"),
-        (gettext("校验链末端"), f"{record['head']['link']}:{record['head']['mac'][:16]}…"),
+        (gettext("台账末端"), f"{record['head']['link']}:{record['head']['mac'][:16]}…"),
     ]
     counts = [(gettext(WORDS[name]) if name in WORDS else name, str(count)) for name, count in record["erased"].items()]
     backups = [
-        *((path, gettext("已删除")) for path in record["backups_removed"]),
-        *((path, gettext("须另行删除")) for path in record["backups_elsewhere"]),
+        *((path, gettext("已清除")) for path in record["backups_removed"]),
+        *((path, gettext("须另行清除")) for path in record["backups_elsewhere"]),
     ]
-    title = gettext("%(cohort)s 数据删除记录", cohort=cohort)
+    title = gettext("%(cohort)s 数据清除记录", cohort=cohort)
     parts = [
         _part(title, ended, 1, (gettext("内容"), gettext("行数")), counts, facts),
         _part(gettext("%(title)s：备份", title=title), ended, 2, (gettext("备份"), gettext("处理")), backups, ()),
@@ -64,7 +64,7 @@ def write(institution: str, language: Language, cohort: str, record: Mapping[str
     return paper_pdf.write(
         PrintSet(
             institution=institution,
-            notices=(gettext("本记录请与归档文件一并保存。各届的校验链予以保留，不含个人信息。"),),
+            notices=(gettext("本记录请与归档文件一并保存。各届的台账予以保留，不含个人信息。"),),
             parts=parts[: 2 if backups else 1],
             how=(gettext("签字（盖章）：________________    日期：________________"),),
             wording=Wording(

@@ -178,10 +178,10 @@ EVENTS: Mapping[str, str] = {
     AuditEvent.COHORT_REOPENED: N_("重新开放一届"),
     AuditEvent.COHORT_ARCHIVED: N_("生成归档文件"),
     AuditEvent.ARCHIVE_VERIFIED: N_("核验归档文件"),
-    AuditEvent.ERASURE_BEGUN: N_("开始删除一届数据"),
-    AuditEvent.COHORT_ERASED: N_("删除一届数据"),
+    AuditEvent.ERASURE_BEGUN: N_("开始清除一届数据"),
+    AuditEvent.COHORT_ERASED: N_("清除一届数据"),
     AuditEvent.BACKED_UP: N_("备份"),
-    AuditEvent.KEY_CHANGED: N_("更换校验链密钥"),
+    AuditEvent.KEY_CHANGED: N_("更换台账密钥"),
     AuditEvent.ADDRESSES_CHANGED: N_("更改通知地址"),
 }
 

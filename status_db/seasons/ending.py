@@ -87,8 +87,8 @@ class SeasonEnding:
                 raise EndingRefused(
                     EndingCode.ARCHIVED,
                     tr(
-                        "{cohort} is archived, and an archive that is no longer the whole truth helps nobody. It "
-                        "stays closed: enter later changes in the student's own file.",
+                        "{cohort} is archived, so it stays closed: the archive would lack a later change. Enter it in "
+                        "the student's own file.",
                         cohort=self._cohort,
                     ),
                 )

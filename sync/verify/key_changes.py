@@ -68,7 +68,7 @@ class KeyChanges:
                     tr(
                         "and the next ones are sealed with the key {key}, whose file is missing: restore it beside "
                         "the ledger's key",
-                        key=fingerprint[:8] or tr("of before"),
+                        key=fingerprint[:8] or "?",
                     ),
                 )
 
