@@ -18,7 +18,6 @@ from status_db import tables
 from status_db.desk.store import DeskStore
 from status_db.ledger.raw_rows import ABOUT_STUDENTS, of_cohort
 from status_db.seasons.erasing import Erasing
-from status_db.store.engine import open_writing
 from status_db.tables.types import Instant, Json, Obligations
 from tests.world import World
 
@@ -138,7 +137,6 @@ from datetime import UTC, datetime
 from sqlalchemy import event
 from status_db.desk.store import DeskStore
 from status_db.seasons.erasing import Erasing
-from status_db.store.engine import open_writing
 marks, desk = open_writing(sys.argv[1]), open_writing(sys.argv[2])
 left = [int(sys.argv[3])]
 def count(*_):
@@ -161,7 +159,7 @@ def test_killed_at_any_statement_it_is_finished_by_the_next_run(world: World) ->
         before = contents(world.engine, ABOUT_STUDENTS, KEPT), contents(world.desk_engine, DESK, KEPT)
         killed = subprocess.run([sys.executable, "-c", _CHILD, *urls, str(at)], cwd=_ROOT, check=False)
         assert killed.returncode == -signal.SIGKILL
-        erasing = Erasing(open_writing(urls[0]), DeskStore(open_writing(urls[1])), ERASED, 2)
+        erasing = Erasing(world.engine, DeskStore(world.desk_engine), ERASED, 2)
         assert erasing.counts() != {}
         erasing.erase(NOW)
         assert erasing.counts() == {}
