@@ -156,9 +156,14 @@ def archive(
 ) -> None:
     """Write the encrypted archive of a closed cohort, or read it back."""
     if verify is None and identity is not None:
-        fail(tr("--identity is for --verify. An archive is made with a public key alone: --recipient."), USAGE)
+        fail(
+            tr(
+                "An archive is made with a public key alone, and --identity is for --verify. Add --verify FILE, or remove it."
+            ),
+            USAGE,
+        )
     if verify is not None and identity is None:
-        fail(tr("--verify needs the age key file: --identity FILE."), USAGE)
+        fail(tr("--verify needs the age key file. Add --identity FILE."), USAGE)
     program = _named(context)
     stop_like_ctrl_c()
     by = author_of(program, author)

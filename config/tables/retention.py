@@ -28,11 +28,11 @@ def _at_least(**span: float) -> object:
 
 
 class Archive(BaseModel):
-    """The encrypted archives of closed cohorts: see [the end of a season](next-year.md)."""
+    """The encrypted archives of closed cohorts."""
 
     model_config = STRICT
 
-    #: The public keys for which an archive is encrypted, each as age prints it: `"age1…"`.
+    #: The public keys for which an [archive](next-year.md) is encrypted, each as age prints it: `"age1…"`.
     recipients: list[str] = []
     #: The folder of the archives. By default the current one.
     folder: FilePath | None = None

@@ -18,7 +18,7 @@ WORDS: Mapping[str, str] = {
     "flip": N_("办理记录及依据"),
     "decision": N_("人工办理与终审"),
     "certificate": N_("证书登记"),
-    "batch": N_("导入批次"),
+    "batch": N_("整批导入"),
     "run": N_("同步记录"),
     "pending": N_("待审批同步保留的数据"),
     "reversal": N_("同步前的记录"),

@@ -19,6 +19,7 @@ from status_db.desk.store import DeskStore
 from status_db.ledger.raw_rows import ABOUT_STUDENTS, of_cohort
 from status_db.seasons.erasing import Erasing
 from status_db.tables.types import Instant, Json, Obligations
+from tests import sizes
 from tests.world import World
 
 NOW = datetime(2020, 7, 1, tzinfo=UTC)
@@ -111,7 +112,9 @@ numbers_of_students = st.lists(st.sampled_from([f"2015{n:04}" for n in range(12)
 
 
 @given(mine=numbers_of_students, theirs=numbers_of_students, at_once=st.integers(1, 4))
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=sizes.times(15), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_every_row_of_one_cohort_goes_and_none_of_another_changes(
     world: World, mine: list[str], theirs: list[str], at_once: int
 ) -> None:
