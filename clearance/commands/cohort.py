@@ -158,7 +158,8 @@ def archive(
     if verify is None and identity is not None:
         fail(
             tr(
-                "An archive is made with a public key alone, and --identity is for --verify. Add --verify FILE, or remove it."
+                "An archive is made with a public key alone, and --identity is for --verify. Add --verify FILE, or "
+                "remove it."
             ),
             USAGE,
         )
