@@ -238,6 +238,25 @@ _add_group(
     },
 )
 _add_group(
+    "cohort",
+    "End a cohort: close, archive and erase it.",
+    {
+        "list": "cohort:list_cohorts",
+        "close": "cohort:close",
+        "reopen": "cohort:reopen",
+        "archive": "cohort:archive",
+        "purge": "cohort:purge",
+    },
+)
+_add_group(
+    "keys",
+    "Replace the keys of the ledger and of the desk.",
+    {
+        "rotate": "keys:rotate",
+        "begin-again": "keys:begin_again",
+    },
+)
+_add_group(
     "db",
     "Prepare the status database.",
     {

@@ -20,12 +20,14 @@ _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
 OF_A_COHORT = (
     "check", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs", "expect",
     "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
+    "cohort",
     # Old names: stored messages of runs suggest them.
     "strangers", "waves",
 )  # fmt: skip
 #: The other commands about one institution. Where there are several, a message names it for these too.
 _OTHERS = (
-    "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule", "serve",
+    "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule",
+    "serve", "keys",
 )  # fmt: skip
 #: The commands that need no settings file of an institution, and those that are given the folder of all of them.
 OF_NO_SETTINGS, _OF_SEVERAL = ("demo",), ("institutions", "up", "worker")

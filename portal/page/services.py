@@ -22,6 +22,7 @@ from portal.auth.sso_state import SignInStates
 from portal.auth.throttle import Throttle
 from portal.i18n.languages import Language
 from portal.page.kept_pages import KeptPages
+from portal.page.seasons import Seasons
 from portal.web.faults import FaultLog
 from portal.web.hashing import Hashing
 from portal.web.long_questions import LongQuestions
@@ -79,6 +80,8 @@ class Services:
     #: The address of the other process; empty if there is none.
     elsewhere: str
     reader: Reader
+    #: Cohorts that are closed.
+    seasons: Seasons
     #: Runs, runs that wait for approval, and unmatched rows.
     runs: RunReader
     roster: RosterReader

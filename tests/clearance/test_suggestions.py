@@ -31,6 +31,7 @@ OF_NONE = {
     "log-name",
     "notify",
     "institutions",
+    "keys",
     "restore",
     "retention",
     "schedule",
@@ -234,6 +235,15 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     identities = season.folder / "identities.csv"
     identities.write_text("学号,证件号\n2016101,110101199001011234\n", encoding="utf-8")
     say(f"accounts import-identities {identities}")
+    # The end of the cohort.
+    say("cohort purge")
+    say("cohort archive")
+    say(f"cohort close --folder {season.folder}")
+    say("cohort list")
+    say("cohort archive")
+    say("cohort purge --plan")
+    say("sync loans")
+    say("cohort reopen --reason x")
     # Settings that are not applied yet.
     season.file.write_text(
         STRICT.replace('{ step = "library" }, { step = "final"', '{ step = "final"'), encoding="utf-8"

@@ -83,7 +83,8 @@ COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "unmatched", "runs list", "runs show", "runs revert", "runs spot-check", "expect list",
     "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
     "verify", "retention", "log-name", "notify list", "notify test", "accounts addresses",
-    "institutions list", "institutions add",
+    "institutions list", "institutions add", "cohort list", "cohort close", "cohort archive", "cohort purge",
+    "keys rotate", "keys begin-again",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
