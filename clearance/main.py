@@ -20,6 +20,7 @@ from foundation.translation import language_of, tr, use_language, wrong_language
 
 #: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
+    "init": "init:init",
     "check": "sync:check",
     "plan": "sync:plan",
     "sync": "sync:sync",
@@ -222,6 +223,7 @@ _add_group(
         "revoke": "tokens:revoke",
     },
 )
+_add_group("source", "Add a source to the settings file.", {"add": "source:add"})
 _add_group(
     "institutions",
     "List the institutions of this installation, and add one.",

@@ -48,6 +48,9 @@ class Cohort(Table):
     #: `true` when the season is over: `schedule`, `sync`, `check`, `plan` and `verify` skip it unless `--cohort` names
     #: it; its pages stay.
     closed: bool = False
+    #: `true` before opening day: sources are synced and staff see the pages with a banner, students see that it is not
+    #: open yet, and no notification about a student is sent. See [rehearse](how-to/bring-it-live.md#rehearse).
+    rehearsal: bool = False
     #: Level → the first and last day of clearance. Before and after, the student's page shows a notice; a level without
     #: a window is always open.
     windows: dict[str, Window] = {}
