@@ -21,7 +21,7 @@ from foundation.translation import language_of, tr, use_language, wrong_language
 #: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
     "init": "init:init",
-    "check": "sync:check",
+    "check": "check:check",
     "plan": "sync:plan",
     "sync": "sync:sync",
     "verify": "verify:verify",

@@ -1,7 +1,9 @@
 """The configured sign-in providers: one object for each one in the settings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from config.tables.portal import Auth
 from portal.auth.providers.cas import CasServer
@@ -9,6 +11,13 @@ from portal.auth.providers.oidc import OidcProvider
 
 if TYPE_CHECKING:
     from portal.auth.providers.ldap import LdapDirectory
+
+
+class ReachableProvider(Protocol):
+    """A provider that can be tried before anybody signs in."""
+
+    def reach(self, public_url: str, now: datetime, /) -> None:
+        """Ask the provider something that signs nobody in. Raises SignInRefused where its answer is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +42,7 @@ class Providers:
             oidc=OidcProvider(auth.oidc) if auth.oidc else None,
             directory=directory,
         )
+
+    def each(self) -> "Iterator[ReachableProvider]":
+        """Yield the providers that are configured."""
+        yield from (found for found in (self.cas, self.oidc, self.directory) if found is not None)
