@@ -22,6 +22,7 @@ from foundation.translation import language_of, tr, use_language, wrong_language
 _COMMANDS = {
     "init": "init:init",
     "check": "check:check",
+    "rehearse": "rehearse:rehearse",
     "plan": "sync:plan",
     "sync": "sync:sync",
     "verify": "verify:verify",

@@ -62,6 +62,8 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
             # A page that has waited reads the clock when its turn comes.
             turn = replace(context, now=context.services.clock()) if long else context
             shown = keep(await of_own_cohort(turn)) if own else turn
+            if shown.own and shown.cohort.rehearsal:
+                return shown.page("rehearsal.html", status=200 if request.method in ("GET", "HEAD") else 403)
             return await drafts.with_draft(shown, await page(shown))
 
         return await (context.services.long.answer(request, visitor.account.account, here) if long else here())

@@ -1,13 +1,16 @@
 """The configured sign-in providers: one object for each one in the settings."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from config.tables.portal import Auth
 from portal.auth.providers.cas import CasServer
+from portal.auth.providers.dingtalk import DingtalkProvider
+from portal.auth.providers.messenger import Messenger
 from portal.auth.providers.oidc import OidcProvider
+from portal.auth.providers.wecom import WecomProvider
 
 if TYPE_CHECKING:
     from portal.auth.providers.ldap import LdapDirectory
@@ -27,6 +30,8 @@ class Providers:
     cas: CasServer | None
     oidc: OidcProvider | None
     directory: "LdapDirectory | None"
+    #: WeCom and DingTalk, by the name of their table.
+    messengers: Mapping[str, Messenger] = field(default_factory=dict)
 
     @classmethod
     def of(cls, auth: Auth) -> "Providers":
@@ -41,8 +46,13 @@ class Providers:
             cas=CasServer(auth.cas) if auth.cas else None,
             oidc=OidcProvider(auth.oidc) if auth.oidc else None,
             directory=directory,
+            messengers={
+                **({"wecom": WecomProvider(auth.wecom)} if auth.wecom else {}),
+                **({"dingtalk": DingtalkProvider(auth.dingtalk)} if auth.dingtalk else {}),
+            },
         )
 
     def each(self) -> "Iterator[ReachableProvider]":
         """Yield the providers that are configured."""
         yield from (found for found in (self.cas, self.oidc, self.directory) if found is not None)
+        yield from self.messengers.values()
