@@ -234,6 +234,26 @@ _add_group(
     },
 )
 _add_group(
+    "cohort",
+    "Begin the next cohort; close, archive and erase one.",
+    {
+        "list": "cohort:list_cohorts",
+        "open": "cohort_open:open_like",
+        "close": "cohort:close",
+        "reopen": "cohort:reopen",
+        "archive": "cohort:archive",
+        "purge": "cohort:purge",
+    },
+)
+_add_group(
+    "keys",
+    "Replace the keys of the ledger and of the desk.",
+    {
+        "rotate": "keys:rotate",
+        "begin-again": "keys:begin_again",
+    },
+)
+_add_group(
     "db",
     "Prepare the status database.",
     {

@@ -19,6 +19,7 @@ from portal.auth.throttle import Throttle
 from portal.desk.context.services import DeskServices, DeskStores
 from portal.desk.pages import ROUTES
 from portal.i18n import languages
+from portal.page.seasons import Seasons
 from portal.page.services import Services
 from portal.page.templates import environment
 from portal.web.faults import FaultLog
@@ -84,6 +85,7 @@ def _with_stores(stores: Stores) -> partial[Services]:
     return partial(
         Services,
         reader=stores.reader,
+        seasons=Seasons(stores.reading),
         runs=RunReader(stores.reading),
         roster=RosterReader(stores.reading),
         lists=stores.lists,

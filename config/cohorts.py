@@ -20,12 +20,14 @@ _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
 OF_A_COHORT = (
     "check", "rehearse", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs",
     "expect", "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
+    "cohort close", "cohort reopen", "cohort archive", "cohort purge",
     # Old names: stored messages of runs suggest them.
     "strangers", "waves",
 )  # fmt: skip
 #: The other commands about one institution. Where there are several, a message names it for these too.
 _OTHERS = (
-    "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule", "serve",
+    "backup", "restore", "cohort list", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule",
+    "serve", "keys",
 )  # fmt: skip
 #: One of them as a message suggests it. A command that already names its cohort does not match.
 _COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")

@@ -16,7 +16,7 @@ from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
 from config.tables.operations import Cluster, Metrics, Schedule, Tracing
 from config.tables.portal import Api, Auth, Portal
-from config.tables.retention import Retention
+from config.tables.retention import Archive, Retention
 from config.tables.secrets import DatabaseUrl, FilePath
 from config.tables.sources import Asked, Roster, Source
 from config.tables.steps import Flow, Step
@@ -124,6 +124,7 @@ class Settings(Table):
     auth: Auth = Auth()
     api: Api = Api()
     retention: Retention = Retention()
+    archive: Archive = Archive()
     notify: Notify = Notify()
     schedule: Schedule = Schedule()
     cluster: Cluster = Cluster()

@@ -14,7 +14,7 @@ from config.tables.opening_hours import Calendar
 from config.tables.plain_text import on_one_line
 from config.tables.portal import Api, Auth, Portal
 from config.tables.providers import PROVIDERS
-from config.tables.retention import Retention
+from config.tables.retention import Archive, Retention
 from config.tables.sources import Roster, Source
 from config.tables.steps import Flow, Step
 from foundation.translation import tr
@@ -37,7 +37,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "rosters": Roster,
         "step": Step, "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal,
-        "auth": Auth, "api": Api, "retention": Retention, "log": Log, "demo": Demo,
+        "auth": Auth, "api": Api, "retention": Retention, "archive": Archive, "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return key_at(loc) or tr("the file"), list(Settings.model_fields)

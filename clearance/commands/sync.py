@@ -101,6 +101,11 @@ def sync(
     served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     by = system_user()
+    ended = [why for program in served.each() if (why := program.naming(program.ended()))]
+    if len(ended) == len(served.programs):
+        fail(ended[0])
+    for why in ended:
+        tables.ERR.print(tr("warning: {why}", why=why))
     changed = served.season.open_cohorts(by=by)
     names = source_names(served.first, sources)
     if not json:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from status_db.marks.renumber import Renumbering
     from status_db.queries.certificates import CertificateReader
     from status_db.queries.classes import Classes
+    from status_db.seasons.ending import SeasonEnding
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ class CohortStores(Stores):
         from status_db.marks.expected_changes import ExpectedChanges
 
         return ExpectedChanges(self.writing, self.cohort, self.ledger)
+
+    @cached_property
+    def ending(self) -> SeasonEnding:
+        """The end of the cohort: closed, archived, erased."""
+        from status_db.seasons.ending import SeasonEnding
+
+        return SeasonEnding(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def renumbering(self) -> Renumbering:

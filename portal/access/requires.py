@@ -24,6 +24,9 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 # The routes of all pages use these convertors.
 bounds.register()
 
+#: Forms at these addresses change something of a cohort.
+_OF_A_COHORT = ("/desk/", "/recheck", "/appeal", "/runs/", "/lists/reminder")
+
 #: Where a narrowed session leads, and nowhere else.
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
 
@@ -64,11 +67,20 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
             shown = keep(await of_own_cohort(turn)) if own else turn
             if shown.own and shown.cohort.rehearsal:
                 return shown.page("rehearsal.html", status=200 if request.method in ("GET", "HEAD") else 403)
+            await shown.services.ask(shown.services.seasons.look)
+            if request.method == "POST" and request.url.path.startswith(_OF_A_COHORT):
+                _refuse_ended(shown)
             return await drafts.with_draft(shown, await page(shown))
 
         return await (context.services.long.answer(request, visitor.account.account, here) if long else here())
 
     return handler
+
+
+def _refuse_ended(context: SignedIn) -> None:
+    """Refuse a form about a cohort that is closed. Raises HTTPException, 409."""
+    if context.services.seasons.ended(context.cohort.key):
+        raise HTTPException(409)
 
 
 async def recognise(context: Context, *, narrowed: bool = False) -> Visitor | None:

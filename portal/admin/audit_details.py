@@ -76,6 +76,9 @@ DETAILS = {
     "token": N_("令牌"),
     "until": N_("有效期至"),
     "whose": N_("使用人"),
+    "approved_by": N_("批准人"),
+    "folder": N_("文件夹"),
+    "key": N_("密钥指纹"),
 }
 
 #: Details that are accounts: they are shown by the people's names.

@@ -125,6 +125,8 @@ class Context:
             "form_token": form_token(token) if token else "",
             "languages": [(other, self._in_language(other)) for other in self.services.languages.values()],
             "path": path,
+            "ended": admitted is not None and self.services.seasons.ended(self.cohort.key),
+            "cohort_name": self.cohort.name,
             "rooms": rooms,
             "crumbs": trail(path, rooms, signed_in=visitor is not None),
         }

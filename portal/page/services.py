@@ -21,6 +21,7 @@ from portal.auth.sessions import Cookie
 from portal.auth.sso_state import SignInStates
 from portal.auth.throttle import Throttle
 from portal.i18n.languages import Language
+from portal.page.seasons import Seasons
 from portal.web.faults import FaultLog
 from portal.web.hashing import Hashing
 from portal.web.long_questions import LongQuestions
@@ -77,6 +78,8 @@ class Services:
     #: The address of the other process; empty if there is none.
     elsewhere: str
     reader: Reader
+    #: Cohorts that are closed.
+    seasons: Seasons
     #: Runs, runs that wait for approval, and unmatched rows.
     runs: RunReader
     roster: RosterReader

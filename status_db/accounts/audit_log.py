@@ -83,6 +83,15 @@ class AuditEvent(StrEnum):
     NOTIFIED = "notified"
     NOT_NOTIFIED = "not_notified"
     ADDRESSES_CHANGED = "addresses_changed"
+    COHORT_CLOSED = "cohort_closed"
+    COHORT_REOPENED = "cohort_reopened"
+    COHORT_ARCHIVED = "cohort_archived"
+    ARCHIVE_VERIFIED = "archive_verified"
+    ERASURE_BEGUN = "erasure_begun"
+    COHORT_ERASED = "cohort_erased"
+    BACKED_UP = "backed_up"
+    #: The ledger's key was replaced, or a new beginning was approved after it was lost.
+    KEY_CHANGED = "key_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,13 @@ class Audit:
                 query = query.where(column == value)
         with reading(self._desk.engine) as connection:
             return tuple(_audit_line(row) for row in connection.execute(query))
+
+    def of_event(self, event: AuditEvent) -> tuple[AuditLine, ...]:
+        """Return every line of this event, the oldest first."""
+        table = tables.audit
+        with reading(self._desk.engine) as connection:
+            rows = connection.execute(select(table).where(table.c.event == str(event)).order_by(table.c.line))
+            return tuple(map(_audit_line, rows))
 
 
 def _audit_line(row: Row[Any]) -> AuditLine:

@@ -83,6 +83,8 @@ class StoreCode(StrEnum):
     BACKUP = "backup"
     #: A student number that cannot be corrected.
     NUMBER = "number"
+    #: The cohort is closed.
+    ENDED = "ended"
 
 
 class StoreError(Refused[StoreCode]):

@@ -41,6 +41,7 @@ from status_db.tables.marks_tables import (
     unmatched_key,
 )
 from status_db.tables.outbox_tables import account_address, desk_outbox, outbox
+from status_db.tables.season_tables import season
 from status_db.tables.types import (
     Instant,
     Json,
@@ -94,6 +95,7 @@ __all__ = [
     "retention_run",
     "reversal",
     "run",
+    "season",
     "session",
     "source_pause",
     "source_state",

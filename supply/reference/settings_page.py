@@ -18,7 +18,7 @@ from config.tables import cohorts, desk, notify, opening_hours, operations, port
 from config.tables.base import CronLine, Span
 from config.tables.limits import PortalLimits
 from config.tables.opening_hours import EachDay, Times
-from config.tables.retention import Kept, Retention
+from config.tables.retention import Archive, Kept, Retention
 from config.tables.secrets import DatabaseUrl, FilePath, Secret, Text
 from supply.reference.doc_comments import doc_comments
 from supply.reference.languages import ReferenceLanguage
@@ -60,6 +60,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[metrics]": operations.Metrics,
     "[tracing]": operations.Tracing,
     "[retention]": Retention,
+    "[archive]": Archive,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
 }

@@ -90,6 +90,8 @@ class Sync:
 
         Return how the change of settings ended: None where the settings are the applied ones.
         """
+        if self._gate.ended():
+            return None
         name = next(c.name for c in self._settings.cohort if c.key == self._cohort)
         self._marks.open_cohort(name)
         self._marks.open_ledger(self._clock())
@@ -175,13 +177,12 @@ class Sync:
         again: bool = False,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
-        if name != SETTINGS:
-            try:
-                with reading(self._engine) as connection:
-                    self._gate.demand(connection)
-            except SettingsDiffer as differ:
-                message = self._applying.suggest(str(differ))
-                return Outcome(name, RunState.SKIPPED, message=message, fault="suspended", cohort=self._named)
+        why, fault = self._gate.ended(), "ended"
+        if not why and name != SETTINGS:
+            why, fault = self._gate.differing(), "suspended"
+        if why:
+            message = self._applying.suggest(why)
+            return Outcome(name, RunState.SKIPPED, message=message, fault=fault, cohort=self._named)
         try:
             lease = self._marks.begin(
                 name,

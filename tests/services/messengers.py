@@ -81,7 +81,7 @@ class Wecom(_Loopback):
             person = self.codes.pop(params.get("code", ""), None)
             if person is None:
                 return 200, {"errcode": 40029, "errmsg": "invalid code"}
-            known = {key: person[key] for key in ("userid", "openid") if key in person}
+            known: dict[str, Any] = {key: person[key] for key in ("userid", "openid") if key in person}
             return 200, {"errcode": 0, "errmsg": "ok", **known}
         if path == "/cgi-bin/user/get":
             attrs = [{"type": 0, "name": "学号", "value": "20151001"}] if params.get("userid") == "lin" else []

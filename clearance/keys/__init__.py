@@ -1,0 +1,1 @@
+"""Replacing the keys of the ledger and of the desk."""

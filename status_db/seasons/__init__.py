@@ -1,0 +1,1 @@
+"""The end of a cohort: it is closed, archived and erased."""
