@@ -159,7 +159,7 @@ class Settings(Table):
         return tuple(c.key for c in self.cohort if not c.closed)
 
     def rehearses(self, key: str) -> bool:
-        """Return whether a cohort is rehearsed: its students are shut out, and nobody is notified of them."""
+        """Return whether a cohort is rehearsed: its students are shut out, and no one is notified of them."""
         return any(c.key == key and c.rehearsal for c in self.cohort)
 
     def announced_cohorts(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def rehearse(
 ) -> None:
     """Report what the sources know of a cohort: who is matched, who is unknown and why, what would be announced.
 
-    With rehearsal = true in [[cohort]], students are shut out and nobody is notified of them. Removing it opens the
+    With rehearsal = true in [[cohort]], students are shut out and no one is notified of them. Removing it opens the
     cohort. This command only reads.
     """
     program = chosen(context).program()
@@ -59,8 +59,8 @@ def rehearse(
                  "{number} row keys of {source} resemble a student's number: clearance unmatched --source {source}",
                  count, source=source)
             if near
-            else tr_n("{number} row key of {source} is about nobody on the roster",
-                      "{number} row keys of {source} are about nobody on the roster", count, source=source)
+            else tr_n("{number} row key of {source} is about no one on the roster",
+                      "{number} row keys of {source} are about no one on the roster", count, source=source)
         )  # fmt: skip
         tables.OUT.print(text)
     for run in waiting:
@@ -79,7 +79,7 @@ def _print_state(program: Program, *, shut: bool) -> None:
     cohort = program.settings.cohort_named(program.cohort).name
     if shut:
         text = tr(
-            "{cohort} is rehearsed: students see that it is not open yet, and nobody is notified of them. To open it, "
+            "{cohort} is rehearsed: students see that it is not open yet, and no one is notified of them. To open it, "
             "remove rehearsal from [[cohort]] and restart the pages.",
             cohort=cohort,
         )

@@ -1,4 +1,4 @@
-"""The institution's own sign-in: whether each provider answers as its protocol has it. Nobody is signed in."""
+"""The institution's own sign-in: whether each provider answers as its protocol has it. No one is signed in."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def warnings(program: Program) -> Iterator[str]:
     auth, public_url = settings.auth, settings.portal.public_url
     named = [name for name in ("cas", "oidc", "ldap", "wecom", "dingtalk") if getattr(auth, name, None) is not None]
     if not named and not auth.local:
-        yield tr("nobody can sign in: set local = true in [auth], or add a provider")
+        yield tr("no one can sign in: set local = true in [auth], or add a provider")
     try:
         providers = Providers.of(auth)
     except ImportError as error:

@@ -75,7 +75,7 @@ class Cohort(Table):
     #: College → who answers its students, shown on their pages; `"*"` for any other college.
     contacts: dict[str, Contact] = {}
     #: Class → the numbers of its student cadres (学生干部), who see the names of those of their own class that have not
-    #: finished, and nothing else. By default nobody does.
+    #: finished, and nothing else. By default no student does.
     cadres: dict[str, list[str]] = {}
 
     def contact_of(self, college: str) -> Contact | None:

@@ -1,4 +1,4 @@
-"""Masked rows: what a person recognises as the right column, and what identifies nobody."""
+"""Masked rows: what a person recognises as the right column, and what identifies no one."""
 
 from collections.abc import Mapping
 

@@ -298,7 +298,7 @@ class CasServer:
         return f"{self._settings.url}/logout?{urlencode({'service': service})}"
 
     def reach(self, public_url: str, _now: datetime) -> None:
-        """Ask about a ticket that nobody has: a CAS server refuses it as its protocol has it. Raises SignInRefused."""
+        """Ask about a ticket that no one has: a CAS server refuses it as its protocol has it. Raises SignInRefused."""
         address, service = f"{self.url}{self._settings.validation}", f"{public_url.rstrip('/')}/sign-in/cas/back"
         body = self._asker.get(address, {"service": service, "ticket": "ST-1-check", "format": "XML"})
         try:

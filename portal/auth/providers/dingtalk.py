@@ -23,7 +23,7 @@ _EXPLAINED = frozenset({400, 401, 403, 404})
 _OLD_TOKEN = (40014, 42001)
 
 #: No member of the organisation has this unionId.
-_STRANGER = 60121
+_NO_MEMBER = 60121
 
 #: The contact is a member, and not an external contact.
 _MEMBER = 0
@@ -85,7 +85,7 @@ class DingtalkProvider:
 
     def _member(self, union: str, now: datetime) -> str:
         found = self._older_api("/topapi/user/getbyunionid", {"unionid": union}, now)
-        if found.get("errcode") == _STRANGER:
+        if found.get("errcode") == _NO_MEMBER:
             raise self._refused(
                 tr(
                     "DingTalk knows the person, but not as a member of this organisation. Have its administrator add "

@@ -84,7 +84,7 @@ class LdapDirectory:
             ) from None
 
     def reach(self, _public_url: str, _now: datetime) -> None:
-        """Bind as the searching user, and search for nobody. Raises SignInRefused, SecretUnusable."""
+        """Bind as the searching user, and search for no one. Raises SignInRefused, SecretUnusable."""
         own = self._settings
         try:
             with self._bound(own.bind_dn, own.bind_password.reveal() if own.bind_password else "") as connection:

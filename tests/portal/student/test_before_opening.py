@@ -26,10 +26,10 @@ def test_a_student_of_a_rehearsed_cohort_sees_that_it_is_not_open_and_nothing_el
     with pages(university, rehearsal=True) as browser:
         page = enter(browser, LIN.number)
         assert page.status_code == 200
-        assert "离校手续办理尚未开放" in page.text
+        assert "离校手续还没有开放办理" in page.text
         assert "构造地质学" not in page.text
         for path in ("/slip", "/slip.pdf", "/trip.ics", "/recheck", "/appeal?step=dorm", "/classmates"):
-            assert "离校手续办理尚未开放" in browser.get(path).text
+            assert "离校手续还没有开放办理" in browser.get(path).text
         token = page.text.split('name="form_token" value="')[1].split('"')[0]
         refused = browser.post("/recheck", data={"form_token": token})
         assert refused.status_code == 403
@@ -44,7 +44,7 @@ def test_staff_see_a_rehearsed_cohort_below_a_banner(university: World) -> None:
 def test_the_end_of_a_rehearsal_opens_the_pages_as_they_are(university: World) -> None:
     with pages(university, rehearsal=False) as browser:
         page = enter(browser, LIN.number)
-        assert "尚未开放" not in page.text
+        assert "还没有开放" not in page.text
         assert LIN.name in page.text
     with pages(university, rehearsal=False) as browser:
         assert "本届正在演练" not in enter(browser, "dean").text
