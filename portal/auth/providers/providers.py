@@ -20,7 +20,7 @@ class ReachableProvider(Protocol):
     """A provider that can be tried before anybody signs in."""
 
     def reach(self, public_url: str, now: datetime, /) -> None:
-        """Ask the provider something that signs nobody in. Raises SignInRefused where its answer is wrong."""
+        """Ask the provider something that signs no one in. Raises SignInRefused where its answer is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
