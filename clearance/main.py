@@ -23,7 +23,9 @@ from foundation.translation import language_of, tr, use_language, wrong_language
 
 #: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
-    "check": "sync:check",
+    "init": "init:init",
+    "check": "check:check",
+    "rehearse": "rehearse:rehearse",
     "plan": "sync:plan",
     "sync": "sync:sync",
     "verify": "verify:verify",
@@ -229,6 +231,7 @@ _add_group(
         "revoke": "tokens:revoke",
     },
 )
+_add_group("source", "Add a source to the settings file.", {"add": "source:add"})
 _add_group(
     "institutions",
     "List the institutions of this installation, and add one.",
@@ -239,9 +242,10 @@ _add_group(
 )
 _add_group(
     "cohort",
-    "End a cohort: close, archive and erase it.",
+    "Begin the next cohort; close, archive and erase one.",
     {
         "list": "cohort:list_cohorts",
+        "open": "cohort_open:open_like",
         "close": "cohort:close",
         "reopen": "cohort:reopen",
         "archive": "cohort:archive",

@@ -18,8 +18,8 @@ _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
 #: The commands that work on one cohort, or on every open one when none is named. The others concern accounts,
 #: databases or what a process serves.
 OF_A_COHORT = (
-    "check", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs", "expect",
-    "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
+    "check", "rehearse", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs",
+    "expect", "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
     "cohort",
     # Old names: stored messages of runs suggest them.
     "strangers", "waves",

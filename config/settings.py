@@ -158,6 +158,14 @@ class Settings(Table):
         """Return the keys of the cohorts that are not closed, in the file's order."""
         return tuple(c.key for c in self.cohort if not c.closed)
 
+    def rehearses(self, key: str) -> bool:
+        """Return whether a cohort is rehearsed: its students are shut out, and no one is notified of them."""
+        return any(c.key == key and c.rehearsal for c in self.cohort)
+
+    def announced_cohorts(self) -> tuple[str, ...]:
+        """Return the keys of the open cohorts of which teachers are notified: those that are not rehearsed."""
+        return tuple(key for key in self.open_cohorts() if not self.rehearses(key))
+
     def default_cohort(self) -> str:
         """Return the key of the default cohort: the first open one, or the first in the file."""
         return next(iter(self.open_cohorts()), self.cohort[0].key)

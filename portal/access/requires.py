@@ -88,6 +88,8 @@ def for_visitors(
             # A page that has waited reads the clock when its turn comes.
             turn = replace(context, now=context.services.clock()) if long else context
             shown = keep(await of_own_cohort(turn)) if own else turn
+            if shown.own and shown.cohort.rehearsal:
+                return shown.page("rehearsal.html", status=200 if request.method in ("GET", "HEAD") else 403)
             await shown.services.ask(shown.services.seasons.look)
             if request.method == "POST" and request.url.path.startswith(_OF_A_COHORT):
                 _refuse_ended(shown)

@@ -193,6 +193,8 @@ METHODS: Mapping[str, str] = {
     "cas": N_("统一身份认证"),
     "oidc": N_("统一身份认证"),
     "ldap": N_("学校统一认证密码"),
+    "wecom": N_("企业微信"),
+    "dingtalk": N_("钉钉"),
 }
 
 #: Second factors, as the audit log names them.

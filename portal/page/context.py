@@ -120,6 +120,8 @@ class Context:
             "cohort_named": self._cohort_named,
             "cohort_choices": self._cohort_choices(),
             "account": visitor.account if visitor is not None else None,
+            # The banner of staff, who see the pages before students do.
+            "rehearsal": rooms and not self.own and self.cohort.rehearsal,
             "has_factor_page": visitor is not None and asked_of(self.settings.auth, visitor.account),
             "has_own_page": admitted is not None,
             "form_token": form_token(token) if token else "",

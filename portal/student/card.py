@@ -113,6 +113,8 @@ def show(
         raised=raised or {},
         objects=[one.step for one in steps if objecting and appeals.may_object(one, context.now)],
         staff=staff,
+        contact=context.cohort.contact_of(student.college),
+        cadre=not staff and context.cohort.is_cadre(student.student, student.class_name),
     )
     return response if staff else notices.remember(context, response, concerning)
 

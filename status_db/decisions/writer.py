@@ -283,7 +283,8 @@ class DecisionWriter:
         if before is not after:
             flip = Flip(decision.student, decision.step, before, after, reason)
             write_flips(at.connection, at.link, self.cohort, [flip], at.now, cause, decision=decision.id)
-            if NotifyEvent.STEP_CHANGED in self.settings.notify.student_events:
+            notified = NotifyEvent.STEP_CHANGED in self.settings.notify.student_events
+            if notified and not self.settings.rehearses(self.cohort):
                 enter_flips(at.connection, self.cohort, [flip], at.now, run=None, decision=decision.id)
 
 

@@ -70,7 +70,7 @@ class Sync:
         self._lease_for = lease_for
         self._ledger = ledger
         self._gate = SettingsGate(engine, settings, cohort, clock)
-        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning, rule_settings.notices(settings))
+        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning, rule_settings.notices(settings, cohort))
         self._applying = AnswerRunner(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
         self._named = self._applying.named

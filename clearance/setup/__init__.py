@@ -1,0 +1,1 @@
+"""What `clearance init` and `clearance source add` do: ask, probe, propose, write."""
