@@ -81,8 +81,8 @@ REVIEWERS_OWN = {
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "rehearse", "plan", "sync", "unmatched", "runs list", "runs show", "runs revert", "runs spot-check",
-    "expect list", "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
-    "verify", "retention", "log-name", "notify list", "notify test", "accounts addresses",
+    "expect list", "override list", "accounts list", "import results", "import list", "certificates list",
+    "tokens list", "backup", "verify", "retention", "log-name", "notify list", "notify test", "accounts addresses",
     "institutions list", "institutions add", "cohort list", "cohort close", "cohort archive", "cohort purge",
     "keys rotate", "keys begin-again",
 }  # fmt: skip
