@@ -121,11 +121,11 @@ def test_a_file_that_the_wheel_lacks_or_has_too_many_is_found(built: tuple[Path,
 def test_the_demo_works_from_the_wheel_alone(built: tuple[Path, Path], tmp_path: Path) -> None:
     commands = release.install(built[1], tmp_path / "environment")
     (tmp_path / "empty").mkdir()
-    where = release._run(commands / "python", "-c", "import portal; print(portal.__file__)", cwd=tmp_path / "empty")
+    where = release.run(commands / "python", "-c", "import portal; print(portal.__file__)", cwd=tmp_path / "empty")
     assert Path(where.strip()).is_relative_to(tmp_path / "environment")
     release.try_demo(commands, tmp_path / "empty")
     assert [file.name for file in (tmp_path / "empty").iterdir()] == [".demo"]
-    status = release._run(
+    status = release.run(
         commands / "clearance", "--config", ".demo/demo.toml", "sources", "--json", cwd=tmp_path / "empty"
     )
     assert len(json.loads(status)) > 5
@@ -133,7 +133,7 @@ def test_the_demo_works_from_the_wheel_alone(built: tuple[Path, Path], tmp_path:
 
 def test_a_command_that_fails_ends_a_release_with_what_it_printed() -> None:
     with pytest.raises(release.ReleaseError, match=r"(?s)clearance no-such ended with 2:.*No such command"):
-        release._run(Path(sys.executable).with_name("clearance"), "no-such")
+        release.run(Path(sys.executable).with_name("clearance"), "no-such")
 
 
 def test_files_are_listed_as_sha256sum_checks_them(tmp_path: Path) -> None:
