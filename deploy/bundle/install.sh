@@ -12,7 +12,8 @@ case ${1:-} in
   "") ;;
   --program-only)
     [ -n "${2:-}" ] || refuse "--program-only needs a folder: ./install.sh --program-only DIR" "--program-only 后面要写目录：./install.sh --program-only DIR"
-    prefix=$(mkdir -p "$2" && cd "$2" && pwd)
+    prefix=$2
+    case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
     program_only=yes
     ;;
   *) refuse "Unknown option $1. Use ./install.sh, or ./install.sh --program-only DIR" "没有选项 $1。请用 ./install.sh，或 ./install.sh --program-only DIR" ;;

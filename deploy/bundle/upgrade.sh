@@ -31,7 +31,7 @@ state=$prefix/.upgrade
 
 # Runs a command as the owner of the tables, with the version that .venv names.
 as_owner() {
-  if [ -n "$config" ]; then "$prefix/.venv/bin/clearance" --config "$config" "$@"; else clearance-as owner "$@"; fi
+  if [ -n "$config" ]; then "$prefix/.venv/bin/clearance" --config "$config" "$@"; else /usr/local/bin/clearance-as owner "$@"; fi
 }
 
 active_services() {
