@@ -151,6 +151,11 @@ release: $(STAMP)
 bundle: $(STAMP)
 	@$(BIN)/python -m supply.bundle $(if $(ARCH),--arch $(ARCH))
 
+## deb: build a Debian package into dist/, for the Python of this environment (downloads wheels) | 在 dist/ 中生成 Debian 软件包，用于本环境的 Python 版本（需下载组件）
+.PHONY: deb
+deb: $(STAMP)
+	@$(BIN)/python -m supply.deb
+
 ## clean: remove the environment and the demo university | 删除环境和演示数据
 .PHONY: clean
 clean:

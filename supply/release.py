@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from supply import sbom
 from supply.locks import ROOT, locked
 
 FOLDER = ROOT / "dist"
@@ -102,7 +103,7 @@ def try_demo(commands: Path, folder: Path) -> None:
         raise ReleaseError(f"clearance --version prints {printed}, not {version}. Run make install, then make release")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    run(clearance, "demo", "--once", "--finance-port", str(port), cwd=folder)
+    run(clearance, "demo", "--once", "--folder", "university", "--finance-port", str(port), cwd=folder)
 
 
 def run(*words: str | Path, cwd: Path = ROOT) -> str:
@@ -144,7 +145,7 @@ def main(folder: Path = FOLDER) -> None:
         (outside / "empty").mkdir()
         try_demo(install(wheel, outside / "environment"), outside / "empty")
     _say(f"Installed in a clean environment; clearance demo --once works there. In {folder}:")
-    for line in sums((archive, wheel)):
+    for line in sums((archive, wheel, *sbom.write(folder, ("run",)))):
         _say(line)
     version = project()["project"]["version"]
     if version not in dict(released(CHANGELOG.read_text(encoding="utf-8"))):
