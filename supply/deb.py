@@ -30,7 +30,7 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 #: Who builds the package, as Debian's own tools take it from the environment.
-_MAINTAINER = f"{os.environ.get('DEBFULLNAME', 'Clearance Sync')} <{os.environ.get('DEBEMAIL', 'nobody@localhost')}>"
+_MAINTAINER = f"{os.environ.get('DEBFULLNAME', 'Clearance Sync')} <{os.environ.get('DEBEMAIL', 'maintainer@localhost')}>"
 
 #: What lintian finds and is meant, with the reason.
 _OVERRIDES = (
@@ -152,7 +152,7 @@ def _environment(folder: Path, wheel: Path, wheels: Path) -> None:
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {_PYTHON}\n", encoding="ascii"
     )
     command = folder / "usr" / "bin" / "clearance"
-    command.parent.mkdir(parents=True)
+    command.parent.mkdir(parents=True, exist_ok=True)
     command.write_text(
         f"#!/{HOME}/bin/python\n# The command, in the environment of the package.\nimport sys\n\n"
         "from clearance.main import main\n\nsys.exit(main())\n",
@@ -173,6 +173,7 @@ def _units(folder: Path) -> None:
         target.parent.mkdir(parents=True)
         shutil.copy(deploy / "systemd" / f"clearance.{kind}.conf", target)
     command = folder / "usr" / "bin" / "clearance-as"
+    command.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(deploy / "bin" / "clearance-as", command)
     settings = folder / SETTINGS
     settings.parent.mkdir(parents=True)

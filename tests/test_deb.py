@@ -4,6 +4,7 @@ import gzip
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ VERSION: str = release.project()["project"]["version"]
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def page() -> str:
     """The manual page, from a process of its own, because the tests may have another language."""
     code = "import sys; from supply.manual_page import manual_page; sys.stdout.write(manual_page('1.2.3'))"
-    return release.run(ROOT / ".venv" / "bin" / "python", "-c", code)
+    return release.run(sys.executable, "-c", code)
 
 
 def test_the_manual_page_has_every_command_and_its_options(page: str) -> None:
@@ -37,8 +38,7 @@ def test_man_shows_the_page_without_a_warning(page: str, tmp_path: Path) -> None
     shown = subprocess.run(
         ["man", "--warnings", "-E", "UTF-8", "-l", tmp_path / "clearance.1"], capture_output=True, text=True
     )
-    assert shown.stderr == ""
-    assert "Exit" not in shown.stdout[:200]
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 @pytest.fixture
