@@ -10,6 +10,7 @@ from typer.main import get_command, get_group
 
 from clearance.help_texts import translate
 from clearance.output import usage_errors
+from clearance.output.suggestions import program
 from clearance.output.tables import ERR
 from foundation.translation import tr
 
@@ -74,10 +75,10 @@ def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "")
             params: list[Any] = super().get_params(ctx)
             return params
 
-        def make_context(self, *args: Any, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
-            """Read the words of the group, with translated errors."""
+        def make_context(self, info_name: Any, args: Any, parent: Any = None, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
+            """Read the words of the group, with translated errors that name the program as it was started."""
             with usage_errors.translated():
-                return super().make_context(*args, **rest)
+                return super().make_context(info_name if parent else program(), args, parent, **rest)
 
         def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
             """Run a command of the group, with translated errors."""

@@ -12,7 +12,7 @@ from clearance import failures
 from clearance.completion import cohorts, institution_keys
 from clearance.context import USAGE, GlobalOptions
 from clearance.lazy import group
-from clearance.output import tables, terminal
+from clearance.output import suggestions, tables, terminal
 from clearance.output.tables import ERR, OUT
 from clearance.settings_file import CONFIG_VARIABLE, INSTITUTION_VARIABLE, INSTITUTIONS_VARIABLE
 from foundation.private_files import UMASK
@@ -113,6 +113,10 @@ def choose(
 ) -> None:
     """Store the global options."""
     tables.set_cohort_naming()
+    given = {"--config": config, "--institutions": institutions}
+    suggestions.use_options(
+        [word for option, path in given.items() if path is not None for word in (option, str(path))]
+    )
     if config is None:
         institutions = institutions or _path_in(INSTITUTIONS_VARIABLE)
         institution = institution or os.environ.get(INSTITUTION_VARIABLE) or None

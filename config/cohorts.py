@@ -27,6 +27,10 @@ OF_A_COHORT = (
 _OTHERS = (
     "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule", "serve",
 )  # fmt: skip
+#: The commands that need no settings file of an institution, and those that are given the folder of all of them.
+OF_NO_SETTINGS, _OF_SEVERAL = ("demo",), ("institutions", "up", "worker")
+#: Every command that a message can suggest.
+COMMANDS = OF_A_COHORT + _OTHERS + _OF_SEVERAL + OF_NO_SETTINGS
 #: One of them as a message suggests it. A command that already names its cohort does not match.
 _COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")
 

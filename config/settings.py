@@ -186,6 +186,15 @@ class Settings(Table):
         """Return the flow with this key; None if the settings do not have it, for example after a change of its key."""
         return next((f for f in self.flow if f.key == key), None)
 
+    def lists_acts(self, source: str) -> bool:
+        """Return whether a source lists completed acts, and not debts: a row is done, not done or exempt."""
+        return source in self.source and self.source[source].means == "status"
+
+    def step_lists_acts(self, step: str) -> bool:
+        """Return whether all sources of a step list completed acts."""
+        names = self.sources_of(step)
+        return bool(names) and all(map(self.lists_acts, names))
+
     def sources_of(self, step: str) -> tuple[str, ...]:
         """Return the names of the sources that decide a step, in the file's order."""
         return tuple(name for name, source in self.source.items() if source.step == step)

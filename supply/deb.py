@@ -30,7 +30,8 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 #: Who builds the package, as Debian's own tools take it from the environment.
-_MAINTAINER = f"{os.environ.get('DEBFULLNAME', 'Clearance Sync')} <{os.environ.get('DEBEMAIL', 'maintainer@localhost')}>"
+_BUILDER, _ADDRESS = os.environ.get("DEBFULLNAME", "Clearance Sync"), os.environ.get("DEBEMAIL", "clearance@localhost")
+_MAINTAINER = f"{_BUILDER} <{_ADDRESS}>"
 
 #: What lintian finds and is meant, with the reason.
 _OVERRIDES = (

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from clearance.help_texts import argument_name
 from foundation.translation import use_language
-from supply.reference.commands_page import argument_name, commands, is_left_out, usage
+from supply.reference.commands_page import commands, is_left_out, usage
+from supply.reference.languages import english
 
 
 def manual_page(version: str) -> str:
@@ -19,7 +21,7 @@ def manual_page(version: str) -> str:
         r"[\fIOPTIONS\fR] \fICOMMAND\fR [\fIARGUMENTS\fR]",
     ]
     for path, command in commands():
-        pieces.append(".SH DESCRIPTION" if len(path) == 1 else f".SS {_plain(usage(path, command))}")
+        pieces.append(".SH DESCRIPTION" if len(path) == 1 else f".SS {_plain(usage(path, command, english()))}")
         pieces.extend(_paragraphs(command.help or ""))
         if len(path) == 1:
             pieces.append(".SH OPTIONS")

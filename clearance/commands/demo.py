@@ -40,6 +40,7 @@ from demo.story import FIRST_DAY, LAST_DAY
 from foundation.translation import tr
 from portal.server import OnHangup
 from portal.server import serve as serve_pages
+from status_db.code_words import STATES
 from status_db.model import State
 from sync.run.outcome import Outcome
 
@@ -262,7 +263,7 @@ def _print_summary(program: Program) -> None:
     order = [step.key for step in program.settings.step if step.key in overview.by_step]
     shown = [s for s in State if any(overview.by_step[step].by_state.get(s) for step in order)]
     tables.table(
-        (tr("step"), *(tr(tables.STATES[state][0]) for state in shown)),
+        (tr("step"), *(tr(STATES[state]) for state in shown)),
         ((step, *(f"{overview.by_step[step].by_state.get(s, 0):,}" for s in shown)) for step in order),
         title=tr("{students:,} students of {cohort}", students=overview.students, cohort=program.cohort),
     )

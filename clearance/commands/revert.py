@@ -99,7 +99,8 @@ def _print_reversal(
         tables.OUT.print(
             tr("  {left_alone} records stay: a later pull contained them", left_alone=left_alone), markup=False
         )
-    for why in preview.reasons:
+    for reason in preview.reasons:
+        why = reason.sentence(acts=program.settings.lists_acts(found.source))
         tables.OUT.print(tr("  the guard would suspend this: {why}", why=why), style="yellow")
     if preview.flips:
         tables.flips(program.settings, preview.flips, _MOST_FLIPS)

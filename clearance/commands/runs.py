@@ -21,6 +21,7 @@ from connectors.port import SourceError
 from foundation.translation import N_, tr
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
+from status_db.code_words import state_word
 from status_db.marks.approvals import ApprovalVote, Missing, approvers
 from status_db.marks.impact import Impact, ImpactPerson
 from status_db.model import ROSTER, RunState, Verdict, VoteKind
@@ -125,7 +126,7 @@ def spot_check(
     found = _suspended_run(program, run)
     impact = _impact_of(program, found)
     if xlsx is not None:
-        write_spot_check(xlsx, found, impact, program.settings.institution.timezone)
+        write_spot_check(xlsx, found, impact, program.settings)
         tables.OUT.print(tr("{students} students are listed in {xlsx}", students=len(impact.spot_check), xlsx=xlsx))
     elif json:
         tables.as_json(impact.spot_check)
@@ -141,7 +142,12 @@ def spot_check(
                 tr("same in the office's system"),
             ),
             (
-                (*_person_cells(c), word(c.after), tables.owed(c.evidence), tr("[ ] yes   [ ] no"))
+                (
+                    *_person_cells(c),
+                    state_word(c.after, acts=program.settings.lists_acts(found.source)),
+                    tables.owed_before_or_after(c),
+                    tr("[ ] yes   [ ] no"),
+                )
                 for c in impact.spot_check
             ),
             none=tr("This run changes no students that can be checked."),
@@ -156,19 +162,31 @@ def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ..
     except SourceError as error:
         tables.ERR.print(tr("  it can no longer be applied: {error}", error=error))
         return
+    acts = program.settings.lists_acts(found.source)
     for reason in impact.reasons:
-        tables.OUT.print(tr("  because: {reason}", reason=reason))
+        tables.OUT.print(tr("  because: {reason}", reason=reason.sentence(acts=acts)))
     for line in impact.changes:
         tables.OUT.print(f"  {line}")
     if impact.moved:
         tables.table(
             (tr("college"), tr("from"), tr("to"), tr("students")),
-            ((m.college, word(m.before), word(m.after), m.students) for m in impact.moved),
+            (
+                (m.college, state_word(m.before, acts=acts), state_word(m.after, acts=acts), m.students)
+                for m in impact.moved
+            ),
         )
     if impact.sample:
         tables.table(
             (tr("student"), tr("name"), tr("college"), tr("class"), tr("from"), tr("to"), tr("evidence")),
-            ((*_person_cells(c), word(c.before), word(c.after), tables.owed(c.evidence)) for c in impact.sample),
+            (
+                (
+                    *_person_cells(c),
+                    state_word(c.before, acts=acts),
+                    state_word(c.after, acts=acts),
+                    tables.owed_before_or_after(c),
+                )
+                for c in impact.sample
+            ),
             title=tr("some of its changes"),
         )
     _print_unmatched(impact)

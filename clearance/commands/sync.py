@@ -31,6 +31,7 @@ from clearance.institution_programs import check_each
 from clearance.notify.checks import notify_warnings
 from clearance.output import tables
 from clearance.output.code_words import joined
+from clearance.output.field_names import field_name
 from clearance.services import Program
 from config.cohorts import binds_cohort
 from config.processes import Process, missing_anywhere
@@ -113,7 +114,7 @@ def _check(
 
 
 def _show_sample(sample: Sample) -> None:
-    row = joined(f"{field} = {_cell_text(cell)}" for field, cell in (sample.row or {}).items())
+    row = joined(f"{field_name(field)} = {_cell_text(cell)}" for field, cell in (sample.row or {}).items())
     tables.OUT.print(tr("        columns: {columns}", columns=joined(sample.columns)))
     tables.OUT.print(tr("        first row: {row}", row=row) if row else tr("        no rows"))
     if sample.rows:
@@ -190,7 +191,7 @@ def _check_processes(program: Program, found: list[dict[str, object]], *, quiet:
     """Warn of secrets that a process would lack in this environment. A process can have its own environment."""
     lacking = missing_anywhere(program.settings)
     lines = [
-        tr("missing here for {commands}: {line}", commands=joined([f"`clearance {each}`" for each in of]), line=line)
+        tr("missing here for {commands}: {line}", commands=joined([f"`{each}`" for each in of]), line=line)
         for line, of in lacking.items()
     ]
     _report_warnings("processes", tr("secrets of other processes"), lines, found, quiet=quiet)
@@ -289,7 +290,10 @@ def _show_preview(settings: Settings, preview: RunPreview) -> None:
     for line in preview.changes:
         tables.OUT.print(f"  {line}")
     for reason in preview.reasons:
-        tables.OUT.print(tr("  would be suspended: {reason}", reason=reason), style="yellow")
+        why = reason.sentence(acts=settings.lists_acts(preview.source))
+        tables.OUT.print(tr("  would be suspended: {reason}", reason=why), style="yellow")
+    for line in preview.counts.warnings:
+        tables.ERR.print(tr("warning: {source}: {text}", source=preview.source, text=line))
     if preview.flips:
         tables.flips(settings, preview.flips, _MOST_FLIPS)
 

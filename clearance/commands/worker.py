@@ -110,7 +110,7 @@ def _refuse_without_queue(settings: Settings | None) -> None:
     if settings is None or not settings.cluster.enabled:
         fail(
             tr(
-                "There is no job queue, so a worker has nothing to do: `clearance schedule` alone does everything. "
+                "There is no job queue, so a worker has nothing to do: `schedule` alone does everything. "
                 "For several machines, set enabled = true in [cluster]."
             )
         )

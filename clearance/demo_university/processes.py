@@ -96,7 +96,9 @@ def finance_office(offices: Offices, port: int) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate()
+        # It is closed after what it had was shown as an error.
+        if process.stderr is not None and not process.stderr.closed:
+            process.communicate()
 
 
 def _served_folder(port: int) -> str | None:

@@ -48,6 +48,22 @@ class Options:
     tls: TlsLimits = UNLOOSENED
 
 
+#: How MySQL, PostgreSQL, SQLite, Oracle and SQL Server name a column, table, view or schema that is not there.
+_MISSING = re.compile(
+    r"Unknown column '(?P<mysql>[^']+)'|Table '(?P<table>[^']+)' doesn't exist"
+    r"|(?:column|relation|schema) \"?(?P<postgres>[^\s\"]+)\"? does not exist"
+    r"|no such (?:column|table): (?P<sqlite>\S+)"
+    r"|ORA-00904: (?P<column>\S+): invalid identifier|table or view (?P<oracle>\S+) does not exist"
+    r"|Invalid (?:column|object) name '(?P<sqlserver>[^']+)'"
+)
+
+
+def missing_name(message: str) -> str:
+    """Return the column, table or view that a driver's message names as missing; empty where it names none."""
+    found = _MISSING.search(message)
+    return next((name.replace('"', "") for name in found.groups() if name), "") if found else ""
+
+
 class Undecodable(SourceGarbled):
     """Text that is not in the declared charset; a lenient read replaces the undecodable bytes."""
 
@@ -203,7 +219,10 @@ class Backend:
         kind = self.kind(error)
         if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", text)) and (refused := self.tls_error(text)):
             return refused
-        return kind(self.failed(kind, text), self.fix(error) or tr(_FIXES[kind]))
+        fix = self.fix(error) or tr(_FIXES[kind])
+        if name := missing_name(text):
+            fix = tr('"{name}" is not there. {fix}', name=name, fix=fix)
+        return kind(self.failed(kind, text), fix)
 
     def failed(self, kind: type[SourceError], message: str) -> str:
         """Return what happened, with the driver's message."""

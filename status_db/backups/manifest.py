@@ -164,8 +164,7 @@ def read(folder: Path) -> Manifest:
     except OSError as error:
         raise BackupError(
             tr(
-                "{folder} is not a backup: {file} in it cannot be read ({error}). Name the folder that "
-                "`clearance backup` made.",
+                "{folder} is not a backup: {file} in it cannot be read ({error}). Name the folder that `backup` made.",
                 folder=folder,
                 file=file.name,
                 error=error.strerror,

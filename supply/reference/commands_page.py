@@ -5,6 +5,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from clearance.help_texts import argument_name
 from clearance.main import app
 from supply.reference.languages import ReferenceLanguage
 from supply.reference.markdown import code, table
@@ -38,7 +39,7 @@ def page(language: ReferenceLanguage) -> str:
         if command.help:
             pieces.append(_plain(language.help_text(command.help)))
         if not hasattr(command, "commands") or len(path) == 1:
-            pieces.append(f"```text\n{usage(path, command)}\n```")
+            pieces.append(f"```text\n{usage(path, command, language)}\n```")
         if rows := list(_rows(command, language)):
             head = [language.text(word) for word in ("option", "value", "default", "meaning")]
             pieces.append(table(head, rows))
@@ -65,20 +66,20 @@ def _plain(text: str) -> str:
     return "\n\n".join(each.replace("<", r"\<") for each in paragraphs)
 
 
-def usage(path: tuple[str, ...], command: Any) -> str:  # noqa: ANN401 - as above
+def usage(path: tuple[str, ...], command: Any, language: ReferenceLanguage) -> str:  # noqa: ANN401 - as above
     """Return how a command is called."""
     shown = [each for each in command.params if not is_left_out(each)]
-    words = [*path, *(["[OPTIONS]"] if any(each.param_type_name == "option" for each in shown) else [])]
+    words = [
+        *path,
+        *([language.help_text("[OPTIONS]")] if any(each.param_type_name == "option" for each in shown) else []),
+    ]
     for each in shown:
         if each.param_type_name == "argument":
-            name = argument_name(each) + ("…" if each.nargs == -1 else "")
+            name = language.help_text(argument_name(each)) + ("…" if each.nargs == -1 else "")
             words.append(name if each.required else f"[{name}]")
-    return " ".join([*words, *(["COMMAND …"] if hasattr(command, "commands") else [])])
-
-
-def argument_name(parameter: Any) -> str:  # noqa: ANN401 - as above
-    """Return the name of an argument as the help shows it."""
-    return str(parameter.metavar or parameter.name.upper()).removesuffix("...")
+    if hasattr(command, "commands"):
+        words.append(language.help_text("COMMAND [ARGS]...").split(" [")[0] + " …")
+    return " ".join(words)
 
 
 def is_left_out(parameter: Any) -> bool:  # noqa: ANN401 - as above
@@ -91,7 +92,7 @@ def _rows(command: Any, language: ReferenceLanguage) -> Iterator[tuple[str, str,
         if is_left_out(each):
             continue
         argument = each.param_type_name == "argument"
-        named = [argument_name(each)] if argument else [*each.opts, *each.secondary_opts]
+        named = [language.help_text(argument_name(each))] if argument else [*each.opts, *each.secondary_opts]
         value = "" if getattr(each, "is_flag", False) else _value(each, language)
         meaning = _plain(language.help_text(each.help)) if each.help else ""
         yield ", ".join(map(code, named)), value, _default(each, language), meaning
@@ -99,7 +100,7 @@ def _rows(command: Any, language: ReferenceLanguage) -> Iterator[tuple[str, str,
 
 def _value(parameter: Any, language: ReferenceLanguage) -> str:  # noqa: ANN401 - as above
     if parameter.metavar and parameter.param_type_name == "option":
-        return code(parameter.metavar)
+        return code(language.help_text(argument_name(parameter)))
     with_type = parameter.display_type(None).strip("<>")
     several = with_type.startswith("list[")
     name = with_type.removeprefix("list[").rstrip("]") if several else with_type

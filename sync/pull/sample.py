@@ -22,6 +22,7 @@ from sync.rule.cells import Unreadable, amount_in_yuan
 from sync.rule.doubts import doubt_text
 from sync.rule.records import Rows, SourceRule, due_of, record_from_rows, text_of
 from sync.rule.row_keys import keyed
+from sync.rule.status_rows import conflict_warnings
 
 #: How many different doubts are named.
 _MOST_DOUBTS = 3
@@ -47,7 +48,11 @@ def refuse_and_warn(
     answer = stamped(settings, name, answer, now)
     rule = rule_settings.source_rule(settings, name)
     answer, groups = keyed(rule, answer)
-    warnings = (*_doubt_warnings(rule, answer.fields, groups), *_cell_warnings(rule, answer))
+    warnings = (
+        *_doubt_warnings(rule, answer.fields, groups),
+        *conflict_warnings(rule, answer.fields, groups),
+        *_cell_warnings(rule, answer),
+    )
     if stored is None or not groups:
         return warnings
     if not stored.headcount(rule_settings.flows_with(settings, rule.step)):

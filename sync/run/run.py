@@ -134,11 +134,12 @@ class Sync:
         """Ask a source and return what a sync would change; write nothing. `shared` as for `run`."""
         try:
             snapshot = pull(self._settings, name, shared or self._connect(name), progress, self._clock())
-            proposal = self._applying.propose(name, self._stages(name, snapshot))
+            proposal = self._applying.propose(name, stages := self._stages(name, snapshot))
         except SourceError as error:
-            message = self._applying.suggest(str(error))
-            return RunPreview(name, fault_of(error), message, NO_COUNTS, (), (), cohort=self._named)
-        return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons, cohort=self._named)
+            why = self._applying.suggest(str(error))
+            return RunPreview(name, fault_of(error), why, NO_COUNTS, (), (), cohort=self._named)
+        counts = replace(proposal.counts, warnings=tuple(stages.snapshot.warnings))
+        return RunPreview(name, None, "", counts, proposal.flips, proposal.reasons, cohort=self._named)
 
     def run(
         self,

@@ -31,6 +31,7 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.batches import Batch, BatchKind, RosterName
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision
+from status_db.states import state_of
 from status_db.stored_counts import BatchCounts
 
 _LISTED = 100
@@ -297,7 +298,7 @@ def _decision_line(language: Language, decision: Decision, person: RosterName | 
         student=decision.student,
         name=person.name if person else "",
         class_name=person.class_name if person else "",
-        result=labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
+        result=labels.say(language, labels.STATES, state_of(decision.verdict)),
         reason=decision.reason,
         became=language.gettext(word),
         tone=tone,
