@@ -37,15 +37,10 @@ _MAINTAINER = f"{_BUILDER} <{_ADDRESS}>"
 _OVERRIDES = (
     ("embedded-library", "wheels come with the libraries that they were built with"),
     ("unstripped-binary-or-object", "wheels are not changed, so that their sums can be compared"),
-    ("hardening-no-pie", "as above"),
-    ("hardening-no-fortify-functions", "as above"),
-    ("custom-library-search-path", "a wheel finds its own libraries beside it"),
-    ("shared-library-lacks-prerequisites", "as above"),
+    ("hardening-no-fortify-functions", "wheels are not changed"),
     ("package-contains-documentation-outside-usr-share-doc", "a wheel's metadata"),
     ("extra-license-file", "a wheel's metadata"),
-    ("executable-not-elf-or-script", "as wheels have it"),
     ("script-not-executable", "as wheels have it"),
-    ("python-module-in-wrong-location", "an environment of its own"),
     ("bogus-mail-host", "unless DEBEMAIL is set"),
     ("no-manual-page", "the environment's own python"),
 )
