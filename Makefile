@@ -1,8 +1,11 @@
-# One environment, .venv, made once and made again when the locked versions change; others for a CAS server of tests and for the site.
+# One environment, .venv: `make demo` puts into it what the program needs, the other targets add what tests and checks need. Each part is
+# brought up to date when its lock changes. A CAS server of tests and the site have environments of their own.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
+# What the program needs is there, as locked; and what tests and checks need.
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.ready
 export PYTHONUTF8 := 1
 
@@ -16,15 +19,19 @@ help:
 
 $(STAMP): requirements/dev.lock requirements/cas-server.lock pyproject.toml requirements/install
 	@sh requirements/install $(VENV)
+	@touch $(RUNS) $@
+
+$(RUNS): requirements/run.lock requirements/build.lock pyproject.toml requirements/install
+	@sh requirements/install $(VENV) run
 	@touch $@
 
-## install: make the environment in .venv, with every version as locked | 在 .venv 中建立环境，各组件用锁定的版本
+## install: make the whole environment in .venv, with every version as locked | 在 .venv 中建立完整的环境，各组件用锁定的版本
 .PHONY: install
 install: $(STAMP)
 
 ## demo: build the demo university, sync it and serve it (ONCE=1 stops after the summary, PORT=8080 moves the page) | 生成演示数据，同步一次并打开网页（ONCE=1 只显示汇总，PORT=8080 换端口）
 .PHONY: demo
-demo: $(STAMP)
+demo: $(RUNS)
 	@$(BIN)/clearance --config config/demo.toml demo $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(ONCE)),--once)
 
 ## test: run the tests | 运行全部测试
@@ -143,6 +150,16 @@ audit: $(STAMP)
 .PHONY: release
 release: $(STAMP)
 	@$(BIN)/python -m supply.release
+
+## bundle: write one archive with everything for a server without a network into dist/ (ARCH=aarch64 for another machine; downloads wheels) | 在 dist/ 中生成离线安装包（ARCH=aarch64 换架构；需下载组件）
+.PHONY: bundle
+bundle: $(STAMP)
+	@$(BIN)/python -m supply.bundle $(if $(ARCH),--arch $(ARCH))
+
+## deb: build a Debian package into dist/, for the Python of this environment (downloads wheels) | 在 dist/ 中生成 Debian 软件包，用于本环境的 Python 版本（需下载组件）
+.PHONY: deb
+deb: $(STAMP)
+	@$(BIN)/python -m supply.deb
 
 ## clean: remove the environment and the demo university | 删除环境和演示数据
 .PHONY: clean

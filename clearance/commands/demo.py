@@ -1,17 +1,11 @@
 """The demo: a small university on this machine, built, synced and served."""
 
-import json
 import os
 import sqlite3
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing
 from datetime import date, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +14,8 @@ from sqlalchemy.exc import DatabaseError
 
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
-from clearance.context import USAGE, GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import USAGE, GlobalOptions, ends_well, fail, stop_like_ctrl_c
+from clearance.demo_university.folder import as_shown, choose_folder, demo_clock, demo_options, offices_of
 from clearance.demo_university.life import (
     add_first_results,
     announce,
@@ -28,26 +23,26 @@ from clearance.demo_university.life import (
     live,
 )
 from clearance.demo_university.people import PASSWORD, make_accounts
+from clearance.demo_university.processes import (
+    FINANCE_PORT,
+    end_with_terminal,
+    finance_office,
+    schedule_beside,
+    use_finance_port,
+)
 from clearance.output import tables
 from clearance.output.code_words import joined
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
-from clearance.supervision.children import start, stop
-from demo.clock import DemoClock, today_in
+from demo.clock import today_in
 from demo.offices import SEED, Offices
 from demo.story import FIRST_DAY, LAST_DAY
 from foundation.translation import tr
+from portal.server import OnHangup
 from portal.server import serve as serve_pages
 from status_db.code_words import STATES
 from status_db.model import State
 from sync.run.outcome import Outcome
-
-FINANCE_PORT = 8619
-
-#: Seconds to wait for runs in progress when the demo ends.
-_SCHEDULE_ENDS = 30
-
-_LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
 
 app = typer.Typer(
     help="Run a small university on this machine: its offices, a sync, the pages.", invoke_without_command=True
@@ -56,26 +51,6 @@ app = typer.Typer(
 FinancePort = Annotated[
     int, typer.Option("--finance-port", min=1, max=65535, help="Run the finance office on this port.")
 ]
-
-
-#: The copy of the demo's own settings. Their paths are relative to its folder.
-_OWN_SETTINGS = Path(".demo", "demo.toml")
-
-
-def _demo_options(context: typer.Context) -> GlobalOptions:
-    """Return the global options. If there is no settings file, copy the demo's own here first."""
-    here = chosen(context)
-    if here.config is not None or CONFIG_VARIABLE in os.environ or here.file.exists():
-        return here
-    if not _OWN_SETTINGS.exists():
-        _OWN_SETTINGS.parent.mkdir(exist_ok=True)
-        _OWN_SETTINGS.write_bytes(resources.files("config").joinpath("demo.toml").read_bytes())
-    return replace(here, config=_OWN_SETTINGS)
-
-
-def offices_of(file: Path) -> Offices:
-    """Return the demo's offices: in .demo, next to the folder of the settings file."""
-    return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
 def _refuse_without_clock(here: GlobalOptions) -> None:
@@ -94,7 +69,7 @@ def _refuse_without_clock(here: GlobalOptions) -> None:
 def _build(here: GlobalOptions, offices: Offices) -> None:
     """Write the offices of the first day, and set the clock to that day."""
     _write_offices(offices, 0)
-    _demo_clock(here).start(today_in(here.program().settings.institution.timezone))
+    demo_clock(here).start(today_in(here.program().settings.institution.timezone))
 
 
 def _write_offices(offices: Offices, day: int) -> None:
@@ -113,12 +88,6 @@ def _write_offices(offices: Offices, day: int) -> None:
         )
 
 
-def _demo_clock(here: GlobalOptions) -> DemoClock:
-    file = here.program().settings.demo.clock_file
-    assert file is not None  # noqa: S101 - each command checks it first
-    return DemoClock(file)
-
-
 @app.callback()
 @ends_well
 def demo(
@@ -127,14 +96,20 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the sync and its summary.")] = False,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Serve the pages on this port.")] = None,
     finance_port: FinancePort = FINANCE_PORT,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="DIR", help="Keep the demo university in this folder: .demo."),
+    ] = None,
 ) -> None:
     """Build the demo university, sync it, print a summary, and serve the pages."""
+    choose_folder(context, folder)
     if context.invoked_subcommand:
         return
-    here = _demo_options(context)
+    here = demo_options(context)
     _refuse_without_clock(here)
     stop_like_ctrl_c()
-    offices = offices_of(here.file)
+    on_hangup = end_with_terminal()
+    offices = offices_of(here)
     if offices.day() is None:
         tables.OUT.print(tr("Building the demo university: 4,215 graduates, four offices and a registrar …"))
         _build(here, offices)
@@ -154,7 +129,7 @@ def demo(
         announce(program)
         if not once:
             with schedule_beside(here, offices.folder.parent):
-                _serve_pages(here, program, port)
+                _serve_pages(here, program, port, on_hangup)
     if code := exit_code(outcomes):
         raise typer.Exit(code)
 
@@ -171,10 +146,10 @@ def advance(
     finance_port: FinancePort = FINANCE_PORT,
 ) -> None:
     """Advance the story: books are returned, fees are paid or added, rooms become empty, classes are reviewed."""
-    here = _demo_options(context)
+    here = demo_options(context)
     _refuse_without_clock(here)
     stop_like_ctrl_c()
-    offices = offices_of(here.file)
+    offices = offices_of(here)
     day = offices.day()
     if day is None:
         fail(tr("the demo university is not built yet. Run: clearance demo"))
@@ -224,7 +199,7 @@ def _advance(here: GlobalOptions, offices: Offices, days: range) -> None:
     for day in days:
         _live(here, day)
         _write_offices(offices, day + 1)
-        _demo_clock(here).advance(1)
+        demo_clock(here).advance(1)
 
 
 def _live(here: GlobalOptions, day: int) -> None:
@@ -261,12 +236,13 @@ def _approved(program: Program, outcomes: list[Outcome]) -> list[Outcome]:
 @ends_well
 def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT) -> None:
     """Run the finance office's program, for commands in another window."""
-    here = _demo_options(context)
+    here = demo_options(context)
     _refuse_without_clock(here)
-    built = offices_of(here.file)
+    built = offices_of(here)
     if built.day() is None:
         _build(here, built)
     stop_like_ctrl_c()
+    end_with_terminal()
     with finance_office(built, finance_port):
         tables.OUT.print(
             tr(
@@ -279,73 +255,6 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
                 time.sleep(3600)
         except KeyboardInterrupt:
             tables.OUT.print(tr("closed"))
-
-
-@contextmanager
-def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
-    """Run the schedule in a separate process until this ends, with its output in a file."""
-    # In a separate process, because the server forks its workers, and threads do not survive a fork.
-    with (folder / "schedule.log").open("ab") as log:
-        process = start(["--config", str(here.file), "schedule"], log)
-        try:
-            yield
-        finally:
-            stop(process, _SCHEDULE_ENDS)
-
-
-def use_finance_port(port: int) -> None:
-    """Make the settings use this port for the finance office."""
-    if port != FINANCE_PORT:
-        os.environ.setdefault("DEMO_FINANCE_ARREARS_URL", f"http://127.0.0.1:{port}/api/arrears")
-        os.environ.setdefault("DEMO_FINANCE_TOKEN_URL", f"http://127.0.0.1:{port}/api/token")
-
-
-@contextmanager
-def finance_office(offices: Offices, port: int) -> Iterator[None]:
-    """Run the finance office's program until this ends, unless it already runs."""
-    served = _served_folder(port)
-    if served is not None:
-        if served != str(offices.folder.resolve()):
-            fail(
-                tr(
-                    "port {port} is used by another demo's finance office ({served}). Use another --finance-port.",
-                    port=port,
-                    served=served,
-                )
-            )
-        yield
-        return
-    process = subprocess.Popen(  # noqa: S603 - our own program and our own paths
-        [sys.executable, "-m", "demo.finance_api", "--data", str(offices.folder), "--port", str(port)],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while _served_folder(port) is None:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.terminate()
-                error = process.communicate()[1].strip()
-                fail(
-                    tr(
-                        "the finance office did not start: {error}. Use another --finance-port.",
-                        error=error or tr("no response"),
-                    )
-                )
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def _served_folder(port: int) -> str | None:
-    """Return the folder of the finance office on this port; None when there is none."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2) as answer:
-            return str(json.load(answer)["data"]["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _print_summary(program: Program) -> None:
@@ -382,8 +291,20 @@ def _print_next_steps(
     tables.OUT.print(tr("Apply them:        {command} sync", command=command))
 
 
-def _serve_pages(here: GlobalOptions, program: Program, port: int | None) -> None:
+def _serve_pages(here: GlobalOptions, program: Program, port: int | None, on_hangup: OnHangup) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    tables.OUT.print(tr("Press Ctrl-C to end the demo; its files stay in .demo"))
-    serve_pages(WEB_TARGETS[ServedPart.ALL], portal.host, port or portal.port, portal.workers, portal.limits)
+    tables.OUT.print(
+        tr(
+            "Press Ctrl-C to end the demo; its files stay in {folder}",
+            folder=as_shown(demo_clock(here).file.parent.resolve()),
+        )
+    )
+    serve_pages(
+        WEB_TARGETS[ServedPart.ALL],
+        portal.host,
+        port or portal.port,
+        portal.workers,
+        portal.limits,
+        on_hangup=on_hangup,
+    )

@@ -39,7 +39,7 @@ def page(language: ReferenceLanguage) -> str:
         if command.help:
             pieces.append(_plain(language.help_text(command.help)))
         if not hasattr(command, "commands") or len(path) == 1:
-            pieces.append(f"```text\n{_usage(path, command, language)}\n```")
+            pieces.append(f"```text\n{usage(path, command, language)}\n```")
         if rows := list(_rows(command, language)):
             head = [language.text(word) for word in ("option", "value", "default", "meaning")]
             pieces.append(table(head, rows))
@@ -66,8 +66,9 @@ def _plain(text: str) -> str:
     return "\n\n".join(each.replace("<", r"\<") for each in paragraphs)
 
 
-def _usage(path: tuple[str, ...], command: Any, language: ReferenceLanguage) -> str:  # noqa: ANN401 - as above
-    shown = [each for each in command.params if not _left_out(each)]
+def usage(path: tuple[str, ...], command: Any, language: ReferenceLanguage) -> str:  # noqa: ANN401 - as above
+    """Return how a command is called."""
+    shown = [each for each in command.params if not is_left_out(each)]
     words = [
         *path,
         *([language.help_text("[OPTIONS]")] if any(each.param_type_name == "option" for each in shown) else []),
@@ -81,13 +82,14 @@ def _usage(path: tuple[str, ...], command: Any, language: ReferenceLanguage) -> 
     return " ".join(words)
 
 
-def _left_out(parameter: Any) -> bool:  # noqa: ANN401 - as above
+def is_left_out(parameter: Any) -> bool:  # noqa: ANN401 - as above
+    """Return whether an option is hidden, or one that every command has."""
     return bool(getattr(parameter, "hidden", False)) or not _LEFT_OUT.isdisjoint(parameter.opts)
 
 
 def _rows(command: Any, language: ReferenceLanguage) -> Iterator[tuple[str, str, str, str]]:  # noqa: ANN401 - as above
     for each in command.params:
-        if _left_out(each):
+        if is_left_out(each):
             continue
         argument = each.param_type_name == "argument"
         named = [language.help_text(argument_name(each))] if argument else [*each.opts, *each.secondary_opts]

@@ -1,0 +1,1 @@
+"""What the commands need to be declared: lazy loading, translated help, completion."""
