@@ -12,9 +12,9 @@ from clearance import (
     early,  # noqa: F401 - imported first, for what it sets
     failures,
 )
-from clearance.completion import cohorts, institution_keys
+from clearance.cli.completion import cohorts, institution_keys
+from clearance.cli.lazy import group
 from clearance.context import USAGE, GlobalOptions
-from clearance.lazy import group
 from clearance.output import suggestions, tables, terminal
 from clearance.output.tables import ERR, OUT
 from clearance.settings_file import CONFIG_VARIABLE, INSTITUTION_VARIABLE, INSTITUTIONS_VARIABLE

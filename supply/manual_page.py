@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from clearance.help_texts import argument_name
+from clearance.cli.help_texts import argument_name
 from foundation.translation import use_language
 from supply.reference.commands_page import commands, is_left_out, usage
 from supply.reference.languages import english

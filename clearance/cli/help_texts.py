@@ -147,7 +147,7 @@ def _translate(holder: Any, *names: str) -> None:  # noqa: ANN401 - as above
 
 
 def _commands_of(command: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
-    """Yield the commands of a plain group. A group of `clearance.lazy` translates each when it is imported."""
+    """Yield the commands of a plain group. A group of `clearance.cli.lazy` translates each when it is imported."""
     commands = getattr(command, "commands", None)
     if isinstance(commands, dict):
         yield from commands.values()

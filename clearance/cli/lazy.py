@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from clearance.help_texts import translate
+from clearance.cli.help_texts import translate
 from clearance.output import usage_errors
 from clearance.output.suggestions import program
 from clearance.output.tables import ERR

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from clearance import completion
 from clearance.actor import Author, author_of
+from clearance.cli import completion
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.granted import active

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from clearance import completion
+from clearance.cli import completion
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
 from clearance.output.code_words import joined, word

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
-from clearance import completion
+from clearance.cli import completion
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
 from clearance.output.code_words import joined, word

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clearance import completion
+from clearance.cli import completion
 from clearance.context import (
     ERROR,
     PENDING,

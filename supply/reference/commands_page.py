@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from clearance.help_texts import argument_name
+from clearance.cli.help_texts import argument_name
 from clearance.main import app
 from supply.reference.languages import ReferenceLanguage
 from supply.reference.markdown import code, table
