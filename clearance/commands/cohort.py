@@ -28,7 +28,7 @@ Folder = Annotated[
 
 _STATES = {
     SeasonState.OPEN: N_("open"),
-    SeasonState.CLOSED: N_("closed"),
+    SeasonState.CLOSED: N_("cohort closed"),
     SeasonState.ARCHIVED: N_("archived"),
     SeasonState.ERASING: N_("being erased"),
     SeasonState.ERASED: N_("erased"),
@@ -46,7 +46,7 @@ def list_cohorts(context: typer.Context, *, json: Json = False) -> None:
         return
     zone = program.settings.institution.timezone
     tables.table(
-        (tr("cohort"), tr("name"), tr("state"), tr("closed on"), tr("by"), tr("archive"), tr("verified")),
+        (tr("cohort"), tr("cohort name"), tr("state"), tr("closed on"), tr("by"), tr("archive"), tr("verified")),
         (
             (
                 one.key,

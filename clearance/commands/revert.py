@@ -13,7 +13,7 @@ from clearance.output import tables
 from clearance.output.code_words import word
 from clearance.services import Program
 from foundation.translation import tr
-from status_db.accounts.audit_log import AuditEvent
+from status_db.accounts.audit_log import COMMAND_LINE, AuditEvent
 from status_db.marks.revert_plans import LaterReview
 from status_db.model import ROSTER, RunState
 from status_db.views import RunView
@@ -57,7 +57,7 @@ def revert(
         now=program.clock(),
         cohort=program.cohort,
         run=run,
-        address="command line",
+        address=COMMAND_LINE,
         source=found.source,
         reason=reason.strip(),
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clearance.actor import Author, author_of
+from clearance.actor import Author, author_of, note_vote
 from clearance.cli import completion
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
@@ -37,10 +37,11 @@ def approve(context: typer.Context, run: int, *, by: Author = "") -> None:
     """Approve a suspended run, and apply it. If the marks have changed since, the guard checks it again."""
     program = chosen(context).program()
     stop_like_ctrl_c()
-    _suspended_run(program, run)
+    found = _suspended_run(program, run)
     author, began = author_of(program, by), time.monotonic()
     with waking(program.desk):
         result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
+    note_vote(program, found, VoteKind.APPROVE, author)
     if result.missing:
         still_needed = _missing_text(result.missing[0], run, program.votes.of_run(run))
         tables.OUT.print(
@@ -50,6 +51,14 @@ def approve(context: typer.Context, run: int, *, by: Author = "") -> None:
     if result.outcome is None:
         fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
     tables.outcome(result.outcome, time.monotonic() - began)
+    if result.outcome.state is RunState.SUSPENDED:
+        tables.ERR.print(
+            tr(
+                "Nothing was applied: the change is no longer the one that you approved. Look at it again, then "
+                "approve it: clearance runs show {run}",
+                run=run,
+            )
+        )
     if code := exit_code([result.outcome]):
         raise typer.Exit(code)
 
@@ -67,6 +76,7 @@ def reject(
     found, author = _suspended_run(program, run), author_of(program, by)
     with waking(program.desk):
         result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
+    note_vote(program, found, VoteKind.REJECT, author, reason)
     if result.outcome is None or result.outcome.state is not RunState.REJECTED:
         fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
     tables.OUT.print(
@@ -112,6 +122,7 @@ def confirm(
         )
     with waking(program.desk):
         program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
+    note_vote(program, found, VoteKind.CONFIRM, account.account, reason)
     tables.OUT.print(
         tr("noted: {account} confirms run {run} of {source}.", account=account.account, run=run, source=found.source)
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clearance.seasons import backups
 from foundation.translation import tr
 from foundation.version import program_version
-from status_db.accounts.audit_log import AuditEvent
+from status_db.accounts.audit_log import COMMAND_LINE, AuditEvent
 from status_db.backups.making import make
 from status_db.backups.manifest import databases, source_of
 from status_db.ledger.chain import newest_head
@@ -100,7 +100,7 @@ class Erasure:
             account=record["by"],
             now=program.clock(),
             cohort=program.cohort,
-            address="command line",
+            address=COMMAND_LINE,
             approved_by=record["approved_by"],
             rows=sum(record["erased"].values()),
         )
@@ -135,7 +135,7 @@ class Erasure:
             account=by,
             now=now,
             cohort=program.cohort,
-            address="command line",
+            address=COMMAND_LINE,
             approved_by=approved_by,
         )
         return program.ending.begin_erasing(now, by, record)

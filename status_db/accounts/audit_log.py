@@ -18,6 +18,9 @@ from status_db.desk import store
 from status_db.desk.store import DeskStore
 from status_db.store.engine import reading
 
+#: The address of what is done with the command.
+COMMAND_LINE = "command line"
+
 
 class AuditEvent(StrEnum):
     """The events that the audit log records."""
