@@ -149,11 +149,15 @@ def _slow(_world: World) -> Broken:
 
 
 def _old_backup(world: World) -> Broken:
-    folder = world.file.parent / "backups" / f"clearance-{world.now - timedelta(hours=30):%Y%m%dT%H%M%SZ}"
-    folder.mkdir(parents=True)
-    before = exposed(world)
-    (folder / "manifest.json").write_text("{}")
-    return Broken(before, exposed(world, folder.parent))
+    folder = world.file.parent / "backups"
+    # The newest of two stops being complete, so the one before it counts.
+    for hours in (30, 1):
+        newest = folder / f"clearance-{world.now - timedelta(hours=hours):%Y%m%dT%H%M%SZ}"
+        newest.mkdir(parents=True)
+        (newest / "manifest.json").write_text("{}")
+    before = exposed(world, folder)
+    (newest / "manifest.json").unlink()
+    return Broken(before, exposed(world, folder))
 
 
 def _unusable(world: World) -> Broken:
