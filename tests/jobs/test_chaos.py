@@ -10,7 +10,9 @@ from tests.services.cluster import skip_unless_installed
 
 pytestmark = pytest.mark.slow
 
-SMALL = Sizes(institutions=2, sources=2, schedules=2, workers=2, portals=1, desks=1, minutes=0.3, seed=7)
+SMALL = Sizes(
+    institutions=2, sources=2, schedules=2, workers=2, portals=1, desks=1, minutes=0.3, seed=7, every=30
+)  # fmt: skip
 
 
 def test_nothing_acknowledged_is_lost_and_no_slot_is_left_out(tmp_path: Path) -> None:
