@@ -270,7 +270,10 @@ class Chaos:
         self._change_office(self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1)
 
     def _change_office(self, key: str, number: int) -> None:
-        titles = [f"书{self._chance.randrange(1000)}" for _ in range(self._chance.randrange(3))]
+        self.fill_office(key, number, [f"书{self._chance.randrange(1000)}" for _ in range(self._chance.randrange(3))])
+
+    def fill_office(self, key: str, number: int, titles: Sequence[str]) -> None:
+        """Have an office list these books as the student's."""
         with closing(sqlite3.connect(office_file(self._all, key, number), timeout=30)) as office, office:
             office.execute("CREATE TABLE IF NOT EXISTS loans (number, title)")
             office.execute("DELETE FROM loans")
