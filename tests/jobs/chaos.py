@@ -121,6 +121,9 @@ class Chaos:
                 yield
             finally:
                 self._resume_all()
+                # All at once: each has jobs to end.
+                for running, _ in self._running:
+                    running.process.terminate()
 
     def _wait_for(self, begun: Sequence[Running]) -> None:
         for running, words in [one for one in self._running if one[0] in begun]:
@@ -148,7 +151,8 @@ class Chaos:
             (self.decide, 4), (self.decide_on_a_page, 8), (self.recheck, 8), (self._change_some_office, 12),
         )  # fmt: skip
         doing, weights = zip(*acts, strict=True)
-        first = self._chance.sample(doing, len(doing))
+        # While everything works: what was acknowledged before the faults is there in any case.
+        first = [*self._chance.sample(doing, len(doing)), self.recheck, self.decide, self.decide_on_a_page]
         while first or time.monotonic() < end:
             (first.pop() if first else self._chance.choices(doing, weights)[0])()
             self._start_what_ended()
@@ -198,13 +202,12 @@ class Chaos:
 
     def _suspend(self) -> None:
         running, words = self._chance.choice(self._running)
-        if running.process.poll() is None:
-            self.journal.faults[f"suspended {words[0]}"] += 1
-            running.process.send_signal(signal.SIGSTOP)
-            # Not by this thread: it may wait for what the suspended process holds.
-            resume = threading.Timer(self._chance.uniform(0.5, 9.0), running.process.send_signal, [signal.SIGCONT])
-            resume.daemon = True
-            resume.start()
+        self.journal.faults[f"suspended {words[0]}"] += 1
+        running.process.send_signal(signal.SIGSTOP)
+        # Not by this thread: it may wait for what the suspended process holds.
+        resume = threading.Timer(self._chance.uniform(0.5, 9.0), running.process.send_signal, [signal.SIGCONT])
+        resume.daemon = True
+        resume.start()
 
     def _start_what_ended(self) -> None:
         for running, words in list(self._running):
