@@ -150,13 +150,15 @@ def _slow(_world: World) -> Broken:
 
 def _old_backup(world: World) -> Broken:
     folder = world.file.parent / "backups"
-    # The newest of two stops being complete, so the one before it counts.
-    for hours in (30, 1):
-        newest = folder / f"clearance-{world.now - timedelta(hours=hours):%Y%m%dT%H%M%SZ}"
-        newest.mkdir(parents=True)
-        (newest / "manifest.json").write_text("{}")
+    old, newest = (
+        folder / f"clearance-{world.now - timedelta(hours=hours):%Y%m%dT%H%M%SZ}" / "manifest.json" for hours in (30, 1)
+    )
+    for manifest in (old, newest):
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text("{}")
     before = exposed(world, folder)
-    (newest / "manifest.json").unlink()
+    # The newest one is no longer complete, so the one before it counts.
+    newest.unlink()
     return Broken(before, exposed(world, folder))
 
 
