@@ -1,6 +1,8 @@
 """From a proposal to the end of its run: applied, unchanged, waiting for a person, or skipped."""
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,8 +26,12 @@ from sync.run.impact import impact_of
 from sync.run.outcome import Outcome
 from sync.run.settings_gate import SettingsGate
 
-#: How many times an answer is planned when the marks move meanwhile.
-ATTEMPTS = 8
+#: How many times an answer is planned when the marks move meanwhile. Each time, one of the runs that plan at the same
+#: moment is applied; so with as many attempts, a run of ten processes is left out once in 30,000 runs.
+ATTEMPTS = 100
+
+#: How long a run waits for other runs of this process that plan again, in seconds: one of them may ask a slow office.
+_TURN_WAITS = 30
 
 #: The fault of a recheck where a later answer about the student is stored already: the request has its answer.
 OVERTAKEN = "overtaken"
@@ -51,6 +57,7 @@ class AnswerRunner:
         self._clock = clock
         #: Where there are several cohorts, outcomes and suggested commands name theirs.
         self.named = cohort if len(settings.cohort) > 1 else ""
+        self._turn = threading.Lock()
 
     def propose(self, name: str, stages: Stages[Any]) -> Proposal:
         """Return what an answer would change. Raises SourceError; SettingsDiffer while changed settings are pending."""
@@ -71,37 +78,47 @@ class AnswerRunner:
 
         Raises as `propose` does.
         """
-        for _ in range(ATTEMPTS):
-            proposal = self.propose(lease.source, stages)
-            granted = approved is not None and approved == proposal.plan.digest
-            moved = approved is not None and not granted
-            counts = _with_rows_of(pulled, _run_counts(proposal, stages, granted=granted))
-            try:
-                if proposal.plan.empty:
-                    return self.unchanged(lease, proposal, counts)
-                if proposal.held is not None:
-                    held = proposal.held
-                    return self.ended(lease, RunState.SKIPPED, held.message, fault=held.fault, counts=counts)
-                if moved or (proposal.reasons and not granted):
-                    return self._suspend(lease, proposal, counts)
-                ending = RunEnding(
-                    RunState.APPLIED,
-                    self._clock(),
-                    counts=counts,
-                    proofs=_proofs(proposal),
-                    plan_digest=proposal.plan.digest,
-                )
-                with span("apply", source=lease.source):
-                    proposal.apply(self._marks, lease, ending, approved=granted)
-            except BaseMoved:
-                continue
-            except AnswerOvertaken:
-                return self._end_overtaken(lease, counts)
-            return Outcome(
-                lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self.named
-            )
+        for attempt in range(ATTEMPTS):
+            with suppress(BaseMoved), self._turn_of(attempt):
+                return self._plan_and_apply(lease, stages, approved, pulled)
         message = tr("the marks changed during every planning attempt. Run it again.")
         return self.ended(lease, RunState.FAILED, message, fault="busy")
+
+    @contextmanager
+    def _turn_of(self, attempt: int) -> Iterator[None]:
+        """Plan again one run after the other, so that the runs of one process do not overtake each other for ever."""
+        in_turn = attempt > 0 and self._turn.acquire(timeout=_TURN_WAITS)
+        try:
+            yield
+        finally:
+            if in_turn:
+                self._turn.release()
+
+    def _plan_and_apply(self, lease: Lease, stages: Stages[Any], approved: bytes | None, pulled: RunCounts) -> Outcome:
+        """Plan once, and end the run. Raises BaseMoved where another run changed the marks meanwhile."""
+        proposal = self.propose(lease.source, stages)
+        granted = approved is not None and approved == proposal.plan.digest
+        moved = approved is not None and not granted
+        counts = _with_rows_of(pulled, _run_counts(proposal, stages, granted=granted))
+        try:
+            if proposal.plan.empty:
+                return self.unchanged(lease, proposal, counts)
+            if proposal.held is not None:
+                held = proposal.held
+                return self.ended(lease, RunState.SKIPPED, held.message, fault=held.fault, counts=counts)
+            if moved or (proposal.reasons and not granted):
+                return self._suspend(lease, proposal, counts)
+            digest = proposal.plan.digest
+            ending = RunEnding(
+                RunState.APPLIED, self._clock(), counts=counts, proofs=_proofs(proposal), plan_digest=digest
+            )
+            with span("apply", source=lease.source):
+                proposal.apply(self._marks, lease, ending, approved=granted)
+        except AnswerOvertaken:
+            return self._end_overtaken(lease, counts)
+        return Outcome(
+            lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self.named
+        )
 
     def unchanged(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
         """End a run that changes nothing. Raises BaseMoved, AnswerOvertaken."""

@@ -149,11 +149,17 @@ def _slow(_world: World) -> Broken:
 
 
 def _old_backup(world: World) -> Broken:
-    folder = world.file.parent / "backups" / f"clearance-{world.now - timedelta(hours=30):%Y%m%dT%H%M%SZ}"
-    folder.mkdir(parents=True)
-    before = exposed(world)
-    (folder / "manifest.json").write_text("{}")
-    return Broken(before, exposed(world, folder.parent))
+    folder = world.file.parent / "backups"
+    old, newest = (
+        folder / f"clearance-{world.now - timedelta(hours=hours):%Y%m%dT%H%M%SZ}" / "manifest.json" for hours in (30, 1)
+    )
+    for manifest in (old, newest):
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text("{}")
+    before = exposed(world, folder)
+    # The newest one is no longer complete, so the one before it counts.
+    newest.unlink()
+    return Broken(before, exposed(world, folder))
 
 
 def _unusable(world: World) -> Broken:

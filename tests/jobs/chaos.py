@@ -22,8 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from tests.jobs.clerk import Clerk
+from tests.jobs.promises import Promises, office_file
 from tests.jobs.sizes import CLUSTER, SOURCE, Journal, Sizes
 from tests.patience import PATIENCE, until
 from tests.services import databases
@@ -58,7 +58,8 @@ def _answers(port: int) -> bool:
 class Chaos:
     """The installation and its processes."""
 
-    def __init__(self, server: CarriedPostgres, installation: Installation, sizes: Sizes) -> None:
+    def __init__(self, installation: Installation, sizes: Sizes, server: CarriedPostgres | None = None) -> None:
+        """`server` is the one that is killed."""
         self._server = server
         self._all = installation
         self._sizes = sizes
@@ -72,9 +73,10 @@ class Chaos:
         #: Port → the part of the pages that is served there.
         self._ports: dict[int, str] = {}
         self._killed: set[int] = set()
-        #: Institution → source → its slots after the faults.
-        self._healed: dict[str, dict[str, list[datetime]]] = {}
+        #: When the faults ended.
+        self._since: datetime | None = None
         self.journal = Journal()
+        self.promises = Promises(installation, sizes, self.journal)
 
     def build(self) -> None:
         """Add the institutions, their accounts and tokens, and read their rosters."""
@@ -83,10 +85,11 @@ class Chaos:
         process.write_text('connections = 40\n[log]\nformat = "json"\n', encoding="utf-8")
         for key in self._keys:
             self._all.write(key)
-            own = "".join(SOURCE.format(number=number) for number in range(1, self._sizes.sources + 1))
+            numbers = range(1, self._sizes.sources + 1)
+            own = "".join(SOURCE.format(number=number, every=self._sizes.every) for number in numbers)
             with self._all.file(key).open("a", encoding="utf-8") as file:
                 file.write(CLUSTER + own)
-            for number in range(1, self._sizes.sources + 1):
+            for number in numbers:
                 self._change_office(key, number)
             with closing(sqlite3.connect(self._all.folder / key / "library.db")) as library, library:
                 library.execute("DELETE FROM loans")
@@ -102,24 +105,34 @@ class Chaos:
     def processes(self) -> Iterator[None]:
         """Start everything, and wait until it works; end everything."""
         sizes = self._sizes
+        counts = ((("schedule",), sizes.schedules), (("worker",), sizes.workers))
         with self._life:
             try:
-                for words, count in ((("schedule",), sizes.schedules), (("worker",), sizes.workers)):
-                    for _ in range(count):
-                        self._start(words).wait_for(_STARTED[words[0]])
+                begun = [self._start(words) for words, count in counts for _ in range(count)]
                 for part, count in (("pages", sizes.portals), ("desk", sizes.desks)):
                     for _ in range(count):
                         port = free_port()
                         self._ports[port] = part
-                        running = self._start(("serve", part, "--port", str(port)))
-                        until(lambda port=port: _answers(port))  # type: ignore[misc]  # mypy knows no default of a lambda
-                        assert running.process.poll() is None, "".join(running.lines)
+                        begun.append(self._start(("serve", part, "--port", str(port))))
+                self._wait_for(begun)
                 for key in self._keys:
                     self._clerks[key] = clerk = Clerk(f"{key}.example.edu.cn", OPERATOR, self._desk_port)
                     clerk.sign_in(self._all.run(key, "accounts", "password", OPERATOR).split()[-1])
                 yield
             finally:
                 self._resume_all()
+                # All at once: each has jobs to end.
+                for running, _ in self._running:
+                    running.process.terminate()
+
+    def _wait_for(self, begun: Sequence[Running]) -> None:
+        for running, words in [one for one in self._running if one[0] in begun]:
+            if words[0] in _STARTED:
+                running.wait_for(_STARTED[words[0]])
+        for port in self._ports:
+            until(lambda port=port: _answers(port))  # type: ignore[misc]  # mypy knows no default of a lambda
+        for running in begun:
+            assert running.process.poll() is None, "".join(running.lines)
 
     def _start(self, words: tuple[str, ...]) -> Running:
         running = self._life.enter_context(self._all.running(*words))
@@ -135,20 +148,21 @@ class Chaos:
         end = time.monotonic() + self._sizes.minutes * 60
         acts: Sequence[tuple[Callable[[], None], int]] = (
             (self._kill, 3), (self._suspend, 3), (self._cut_connections, 4), (self._restart_server, 1),
-            (self._decide, 4), (self._decide_on_a_page, 8), (self._recheck, 8), (self._change_some_office, 12),
+            (self.decide, 4), (self.decide_on_a_page, 8), (self.recheck, 8), (self._change_some_office, 12),
         )  # fmt: skip
         doing, weights = zip(*acts, strict=True)
-        first = self._chance.sample(doing, len(doing))
+        # While everything works: what was acknowledged before the faults is there in any case.
+        first = [*self._chance.sample(doing, len(doing)), self.recheck, self.decide, self.decide_on_a_page]
         while first or time.monotonic() < end:
             (first.pop() if first else self._chance.choices(doing, weights)[0])()
             self._start_what_ended()
             time.sleep(self._chance.uniform(0.1, 0.8))
 
     def heal(self) -> None:
-        """End the faults, and wait until each source has answered in two slots after them, and no request waits."""
+        """End the faults, and wait until each source has answered in the slots after them, and no request waits."""
         self._resume_all()
         self._start_what_ended()
-        since = datetime.now(UTC)
+        self._since = since = datetime.now(UTC)
         deadline = time.monotonic() + 3 * PATIENCE
         while waiting := [key for key in self._keys if not self._is_healed(key, since)]:
             self._start_what_ended()
@@ -157,63 +171,21 @@ class Chaos:
             time.sleep(0.5)
 
     def _is_healed(self, key: str, since: datetime) -> bool:
-        slots = self._slots(key, since)
-        waiting = self._ask(key, "SELECT count(*) FROM {schema}.request WHERE served_at IS NULL")
-        return waiting == [(0,)] and len(slots) == self._sizes.sources and min(map(len, slots.values())) >= 2
-
-    def _slots(self, key: str, since: datetime) -> dict[str, list[datetime]]:
-        """Return the slots after a time with an answer, by source."""
-        found: dict[str, list[datetime]] = {}
-        query = (
-            "SELECT source, slot FROM {schema}.run WHERE slot > :at AND source LIKE 's_' "
-            "AND state IN ('applied', 'unchanged') ORDER BY slot"
-        )
-        for source, slot in self._ask(key, query, at=since):
-            found.setdefault(source, []).append(slot)
-        self._healed[key] = found
-        return found
+        with suppress(DBAPIError):
+            slots = self.promises.slots(key, since)
+            answered = min(map(len, slots.values()), default=0) >= self._sizes.slots
+            return answered and len(slots) == self._sizes.sources and not self.promises.waiting(key)
+        return False
 
     def faults(self) -> list[str]:
         """Return what is wrong now; an empty list is the promise. Every process has ended."""
         # One that finds no server at its start ends with a message, and whoever watches it starts it again.
         wrong = [f"a process broke: {words}" for words in self.journal.ended if "Traceback" in words]
-        for key in self._keys:
-            for source, slots in self._healed[key].items():
-                missing = [a for a, b in pairwise(slots) if b - a != timedelta(minutes=1)]
-                wrong += [f"{key}: {source} left out the slot after {slot}" for slot in missing]
-            wrong += self._compare_marks(key)
-            under_way = self._ask(key, "SELECT run, source FROM {schema}.run WHERE state = 'running'")
-            wrong += [f"{key}: run {run} of {source} is under way for ever" for run, source in under_way]
-            noted = {one["note"] for one in json.loads(self._all.run(key, "override", "list", STUDENT, "--json"))}
-            lost = [note for note in self.journal.decided.get(key, []) if note not in noted]
-            wrong += [f"{key}: lost the decision {note}" for note in lost]
-            query = "SELECT request FROM {schema}.request WHERE served_at IS NOT NULL"
-            served = {number for (number,) in self._ask(key, query)}
-            wrong += [f"{key}: lost the recheck {one}" for one in self.journal.rechecks.get(key, set()) - served]
-            ended = self._all.ended("--institution", key, "verify")
-            wrong += [f"{key}: {ended.out}{ended.err}"] if ended.code else []
-        return wrong
+        return wrong + [words for key in self._keys for words in self.promises.broken(key, self._since)]
 
     def runs(self) -> Counter[str]:
         """Return how many runs ended in each state."""
-        states: Counter[str] = Counter()
-        for key in self._keys:
-            states.update(dict(self._ask(key, "SELECT state, count(*) FROM {schema}.run GROUP BY state")))
-        return states
-
-    def _compare_marks(self, key: str) -> Iterator[str]:
-        owes = False
-        for number in range(1, self._sizes.sources + 1):
-            with closing(sqlite3.connect(self._office(key, number))) as office:
-                has = {title for (title,) in office.execute("SELECT title FROM loans")}
-            stored = self._ask(key, "SELECT obligations FROM {schema}.record WHERE source = :s", s=f"s{number}")
-            shown = {title for (value,) in stored for _, title, *_ in json.loads(value or "[]")}
-            owes = owes or bool(has)
-            if shown != has:
-                yield f"{key}: s{number} has {sorted(has)}, and the marks {sorted(shown)}"
-        found = self._ask(key, "SELECT verdict FROM {schema}.status WHERE step = 'library'")
-        if found != [("held" if owes else "cleared",)]:
-            yield f"{key}: the finding is {found}, and the student {'owes' if owes else 'owes nothing'}"
+        return sum((self.promises.states(key) for key in self._keys), Counter[str]())
 
     # What can happen.
 
@@ -230,13 +202,12 @@ class Chaos:
 
     def _suspend(self) -> None:
         running, words = self._chance.choice(self._running)
-        if running.process.poll() is None:
-            self.journal.faults[f"suspended {words[0]}"] += 1
-            running.process.send_signal(signal.SIGSTOP)
-            # Not by this thread: it may wait for what the suspended process holds.
-            resume = threading.Timer(self._chance.uniform(0.5, 9.0), running.process.send_signal, [signal.SIGCONT])
-            resume.daemon = True
-            resume.start()
+        self.journal.faults[f"suspended {words[0]}"] += 1
+        running.process.send_signal(signal.SIGSTOP)
+        # Not by this thread: it may wait for what the suspended process holds.
+        resume = threading.Timer(self._chance.uniform(0.5, 9.0), running.process.send_signal, [signal.SIGCONT])
+        resume.daemon = True
+        resume.start()
 
     def _start_what_ended(self) -> None:
         for running, words in list(self._running):
@@ -259,19 +230,22 @@ class Chaos:
             self.journal.faults["connections cut"] += 1
 
     def _restart_server(self) -> None:
+        assert self._server is not None
         self.journal.faults["server killed"] += 1
         self._server.kill()
         time.sleep(self._chance.uniform(0.1, 2.0))
         self._server.start_again()
 
-    def _decide(self) -> None:
+    def decide(self) -> None:
+        """Decide by the command."""
         key, note = self._chance.choice(self._keys), f"n{self._chance.randrange(10**9)}"
         verdict = self._chance.choice(("cleared", "held"))
         words = ("override", "set", STUDENT, "library", verdict, "--as", OPERATOR, "--reason", "赔书", "--note", note)
         if self._all.ended("--institution", key, *words).code == 0:
             self.journal.decided.setdefault(key, []).append(note)
 
-    def _decide_on_a_page(self) -> None:
+    def decide_on_a_page(self) -> None:
+        """Decide on a page of the desk."""
         key, note = self._chance.choice(self._keys), f"p{self._chance.randrange(10**9)}"
         with suppress(OSError, http.client.HTTPException):
             if self._clerks[key].decide(self._chance.choice(("cleared", "held")), note):
@@ -280,7 +254,8 @@ class Chaos:
     def _desk_port(self) -> int:
         return self._chance.choice([port for port, part in self._ports.items() if part == "desk"])
 
-    def _recheck(self) -> None:
+    def recheck(self) -> None:
+        """Request a recheck, as a program does."""
         key, number = self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1
         headers = {
             "Host": f"{key}.example.edu.cn", "Content-Type": "application/json",
@@ -298,14 +273,14 @@ class Chaos:
         self._change_office(self._chance.choice(self._keys), self._chance.randrange(self._sizes.sources) + 1)
 
     def _change_office(self, key: str, number: int) -> None:
-        titles = [f"书{self._chance.randrange(1000)}" for _ in range(self._chance.randrange(3))]
-        with closing(sqlite3.connect(self._office(key, number), timeout=30)) as office, office:
+        self.fill_office(key, number, [f"书{self._chance.randrange(1000)}" for _ in range(self._chance.randrange(3))])
+
+    def fill_office(self, key: str, number: int, titles: Sequence[str]) -> None:
+        """Have an office list these books as the student's."""
+        with closing(sqlite3.connect(office_file(self._all, key, number), timeout=30)) as office, office:
             office.execute("CREATE TABLE IF NOT EXISTS loans (number, title)")
             office.execute("DELETE FROM loans")
             office.executemany("INSERT INTO loans VALUES (?, ?)", [(STUDENT, title) for title in dict.fromkeys(titles)])
-
-    def _office(self, key: str, number: int) -> Path:
-        return self._all.folder / key / f"library{number}.db"
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -316,12 +291,6 @@ class Chaos:
         finally:
             engine.dispose()
 
-    def _ask(self, key: str, query: str, **values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; none while the server does not respond."""
-        with suppress(DBAPIError), self._connected() as connection:
-            return [tuple(row) for row in connection.execute(text(query.format(schema=key)), values)]
-        return []
-
     def _last_lines(self) -> str:
         return "".join(line for running, _ in self._running for line in running.lines[-15:])
 
@@ -331,7 +300,7 @@ def run(sizes: Sizes, folder: Path) -> tuple[Journal, list[str], Mapping[str, in
     with databases.carried_postgres(databases.MEMORY) as server, ExitStack() as stack:
         server.accept(_CONNECTIONS)
         url = stack.enter_context(databases.fresh_database(server.url))
-        chaos = Chaos(server, Installation(folder, url.render_as_string(hide_password=False)), sizes)
+        chaos = Chaos(Installation(folder, url.render_as_string(hide_password=False)), sizes, server)
         chaos.build()
         with chaos.processes():
             chaos.torment()

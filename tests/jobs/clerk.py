@@ -4,14 +4,25 @@ import http.client
 import re
 from collections.abc import Callable
 from contextlib import closing
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from tests.services.institutions import STUDENT
 
 _FIELD = re.compile(r'name="(form_token|saw|decision)" value="([^"]*)"')
 
+_PASSWORD = "lampe-birne-treppe"
+
+_COOKIE = re.compile(r"clearance-desk=[^;]+")
+
 #: Seconds until a desk that does not respond is given up.
 _WAITS = 20
+
+
+class _Answer(NamedTuple):
+    status: int
+    page: str
+    location: str
 
 
 class Clerk:
@@ -26,25 +37,29 @@ class Clerk:
 
     def sign_in(self, code: str) -> None:
         """Set the first password by a code, which signs the clerk in."""
-        _, page, cookie = self._ask("GET", "/first-password")
-        fields = dict(_FIELD.findall(page)) | {"account": self._account, "code": code}
-        self._session = cookie
-        status, page, self._session = self._ask("POST", "/first-password", fields)
-        assert status == 303, page
+        self._send("/first-password", {"account": self._account, "code": code})
+        self._send("/new-password", {"password": _PASSWORD, "again": _PASSWORD})
+        answer = self._ask("GET", f"/desk/students/{STUDENT}?step=library")
+        assert answer.status == 200, answer.page
+
+    def _send(self, path: str, values: dict[str, str]) -> None:
+        """Open a page, fill in its form and send it."""
+        fields = dict(_FIELD.findall(self._ask("GET", path).page))
+        answer = self._ask("POST", path, fields | values)
+        assert answer.status == 303, answer.page
 
     def decide(self, verdict: str, note: str) -> bool:
         """Open the student's record, fill in its form and send it; return whether the desk accepted the decision."""
-        _, page, _ = self._ask("GET", f"/desk/students/{STUDENT}?step=library")
-        fields = dict(_FIELD.findall(page))
+        fields = dict(_FIELD.findall(self._ask("GET", f"/desk/students/{STUDENT}?step=library").page))
         if "form_token" not in fields:
             # The desk did not respond, or its database did not.
             return False
         fields |= {"verdict": verdict, "reason": "赔书", "note": note}
-        status, _, _ = self._ask("POST", f"/desk/students/{STUDENT}/decide?step=library", fields)
-        return status == 303
+        answer = self._ask("POST", f"/desk/students/{STUDENT}/decide?step=library", fields)
+        # Whoever is not signed in is sent elsewhere.
+        return answer.status == 303 and "done=" in answer.location
 
-    def _ask(self, method: str, path: str, fields: dict[str, str] | None = None) -> tuple[int, str, str]:
-        """Return the status, the page, and the cookie of the session."""
+    def _ask(self, method: str, path: str, fields: dict[str, str] | None = None) -> _Answer:
         headers = {"Host": self._host, "Origin": f"http://{self._host}"}
         if self._session:
             headers["Cookie"] = self._session
@@ -55,5 +70,6 @@ class Clerk:
         with closing(http.client.HTTPConnection("127.0.0.1", self._port(), timeout=_WAITS)) as connection:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            cookie = re.search(r"(clearance[a-z-]*=[^;]+)", answer.getheader("Set-Cookie") or "")
-            return answer.status, answer.read().decode(), cookie[1] if cookie else self._session
+            if cookie := _COOKIE.search(answer.getheader("Set-Cookie") or ""):
+                self._session = cookie[0]
+            return _Answer(answer.status, answer.read().decode(), answer.getheader("Location") or "")

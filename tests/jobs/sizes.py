@@ -21,7 +21,7 @@ query = "SELECT number, title FROM loans"
 means = "items"
 obligation = "loan"
 first = "apply"
-every = "1 min"
+every = "{every} s"
 columns = {{ student = "number", title = "title", reference = "title" }}
 """
 
@@ -36,6 +36,9 @@ class Sizes:
     workers: int = 4
     portals: int = 2
     desks: int = 2
+    #: Seconds between the slots of a source, and how many slots must have an answer after the faults.
+    every: int = 60
+    slots: int = 2
     minutes: float = 10.0
     seed: int = 1
 

@@ -116,6 +116,25 @@ class TestAFullRunAndARecheck:
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
 
+class TestManySourcesAtOnce:
+    def test_a_run_is_applied_though_others_change_the_marks_each_time_it_is_planned(self, world: World) -> None:
+        world.run_all()
+        world.says["loans"] = [GEOLOGY_LOAN]
+        propose, changes = world.sync._applying.propose, list[RunState]()
+
+        def overtaken(name: str, stages: Any) -> Any:
+            proposal = propose(name, stages)
+            if name == "loans" and len(changes) < 30:
+                world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": f"{len(changes) + 1}.00"}]
+                changes.append(world.run("fines").state)
+            return proposal
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(world.sync._applying, "propose", overtaken)
+            assert world.run("loans").state is RunState.APPLIED
+        assert changes == [RunState.APPLIED] * 30
+
+
 class TestLeases:
     def begun(self, world: World, lease_for: timedelta = LEASE_FOR, student: str | None = None) -> Lease:
         return world.sync._marks.begin(
