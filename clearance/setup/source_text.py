@@ -85,7 +85,8 @@ def refuse_mistakes(file: Path, text: str) -> None:
             *error.mistakes,
             tr(
                 'Nothing was written. A step that a source decides has the kind "synced" in each [[flow]]: where it '
-                'is "manual", change that first.'
+                'is "manual", change that, and run this command again. It works although clearance check refuses the '
+                "file until the source is in it."
             ),
         ]
         raise SettingsError(file, lines) from None
