@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from clearance.output.code_words import joined
 from config.load import SettingsError
 from config.tables.base import Table
-from config.wording import key_at, reason
+from config.wording import key_at, reason, why_no_toml
 from foundation.translation import tr
 
 Step = Literal["library", "textbook", "finance", "dorm", "college", ""]
@@ -80,6 +80,7 @@ class AboutServer(Table):
         if server.proxy != "none" and server.public_url and not server.desk_public_url:
             lines.append(tr("[server]: staff have an address of their own: set desk_public_url"))
         return lines
+
 
 class AboutSignIn(Table):
     """How people sign in, besides accounts of our own."""
@@ -212,7 +213,7 @@ def _raw(file: Path) -> dict[str, Any]:
             file, [tr("the file could not be read ({error}): save it as UTF-8, readable here", error=error)]
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=why_no_toml(error))]) from None
 
 
 _Kind = TypeVar("_Kind", Answers, MoreSources)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from clearance.setup.proposal import Proposal
+from foundation.translation import language
 
 #: Step, kind of what is owed → the title. A step alone is used for any other kind.
 _TITLES: Mapping[tuple[str, str], tuple[str, str]] = {
@@ -24,3 +25,9 @@ def titled(proposal: Proposal, title: str = "") -> Proposal:
     kind = str(proposal.more.get("obligation", ""))
     chinese, english = _TITLES.get((proposal.step, kind)) or _TITLES.get((proposal.step, ""), ("", ""))
     return replace(proposal, title=chinese, title_en=english)
+
+
+def usual_title(step: str) -> str:
+    """Return the title of a step's usual source, in the language of this process."""
+    chinese, english = _TITLES.get((step, "loan")) or _TITLES[step, ""]
+    return chinese if language() == "zh" else english
