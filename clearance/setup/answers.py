@@ -138,6 +138,8 @@ class Answers(Table):
     def mistakes(self) -> list[str]:
         """Return the answers that contradict each other, each with the fix."""
         lines = self.roster.mistakes("[roster]")
+        if not self.source:
+            lines.append(tr("[[source]] is missing: add one for the first office's system"))
         for number, source in enumerate(self.source, 1):
             lines += source.mistakes(f"[[source]] {source.name or number}")
         names = Counter(source.name for source in self.source if source.name)

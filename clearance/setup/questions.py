@@ -62,8 +62,9 @@ def asked(answers: dict[str, Any], around: Surroundings, ask: Ask = ask_person) 
     answers["sign_in"] = _sign_in(ask, answers["server"], around)
     tables.OUT.print(tr("The list of leaving students:"))
     answers["roster"] = _where(ask, {}, around, propose_roster)
-    answers["source"] = []
-    while _yes(ask, tr("Add an office's system now? y/n"), default="y"):
+    tables.OUT.print(tr("The first office's system:"))
+    answers["source"] = [one_source(around, ask)]
+    while _yes(ask, tr("Add another office's system now? y/n"), default="n"):
         answers["source"].append(one_source(around, ask))
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from clearance.main import app
 from clearance.settings_file import load_settings
-from tests.clearance.commands.test_init import FEES, ROSTER
+from tests.clearance.commands.test_init import DORM, FEES, ROSTER
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("clearance.commands.init.has_terminal", lambda: True)
     monkeypatch.setattr("clearance.commands.source.has_terminal", lambda: True)
     (tmp_path / "roster.csv").write_text(ROSTER, encoding="utf-8")
+    (tmp_path / "dorm.csv").write_text(DORM, encoding="utf-8")
     (tmp_path / "fees.csv").write_text(FEES, encoding="utf-8")
     return tmp_path
 
@@ -28,13 +29,14 @@ def answer(*lines: str, words: tuple[str, ...] = ("init", "new")) -> tuple[int, 
     return result.exit_code, " ".join(result.output.split())
 
 
+DORM_SOURCE = ("dorm", "sheet", "dorm.csv", "", "")
 BEGIN = ("示例大学", "", "2026届", "", "2026年12月1日", "2026/12/20", "", "sqlite", "local")
 
 
 def test_wrong_answers_are_asked_again_with_the_reason(folder: Path) -> None:
     code, output = answer(
         "", "示例大学", "", "20 26", "2026届", "", "soon", "2026-12-01", "2026-11-30", "2026年12月20日", "nowhere", "",
-        "9", "2", "kerberos", "1", "x", "2", "none.csv", "", "2", "roster.csv", "", "maybe", "n",
+        "9", "2", "kerberos", "1", "x", "2", "none.csv", "", "2", "roster.csv", "", *DORM_SOURCE, "maybe", "n",
     )  # fmt: skip
     assert code == 0, output
     for reason in (
@@ -48,7 +50,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(folder: Path) -> None:
 
 
 def test_answers_that_are_refused_late_or_ended_are_kept_for_their_owner_and_can_be_used(folder: Path) -> None:
-    code, output = answer(*BEGIN, "2", "roster.csv", "", "y", "finance", "2", "fees.csv", "", "缴费")
+    code, output = answer(*BEGIN, "2", "roster.csv", "", "finance", "2", "fees.csv", "", "缴费")
     assert code == 1
     assert "clearance init new --answers answers.toml" in output
     kept = folder / "answers.toml"
@@ -60,7 +62,7 @@ def test_answers_that_are_refused_late_or_ended_are_kept_for_their_owner_and_can
 
 
 def test_source_add_without_options_asks_the_same_questions(folder: Path) -> None:
-    assert answer(*BEGIN, "2", "roster.csv", "", "n")[0] == 0
+    assert answer(*BEGIN, "2", "roster.csv", "", *DORM_SOURCE, "n")[0] == 0
     file = folder / "new/clearance.toml"
     file.write_text(
         file.read_text(encoding="utf-8").replace('{ step = "finance", kind = "manual" }', '{ step = "finance" }')
@@ -71,7 +73,7 @@ def test_source_add_without_options_asks_the_same_questions(folder: Path) -> Non
 
 
 def test_the_next_steps_name_only_what_is_written(folder: Path) -> None:
-    assert answer(*BEGIN, "2", "roster.csv", "", "n")[0] == 0
+    assert answer(*BEGIN, "2", "roster.csv", "", *DORM_SOURCE, "n")[0] == 0
     text = (folder / "new/NEXT.md").read_text(encoding="utf-8")
     assert "roles" not in text
     for command in ("db upgrade", "check", "sync roster", "runs spot-check 1", "runs approve 1", "accounts add", "up"):
@@ -80,9 +82,8 @@ def test_the_next_steps_name_only_what_is_written(folder: Path) -> None:
 
 
 def test_mistakes_in_a_file_of_answers_are_in_the_language_of_the_process(folder: Path) -> None:
-    (folder / "a.toml").write_text(
-        '[institution]\nname = "x"\n[cohort]\nkey="1"\nname="1"\n[roster]\nsheet="a"\n[[source]]\nstep="gym"\n'
-    )
+    lines = ("[institution]", 'name = "x"', "[cohort]", 'key = "1"', 'name = "1"', "[roster]", 'sheet = "a"')
+    (folder / "a.toml").write_text("\n".join((*lines, "[[source]]", 'step = "gym"')))
     (folder / "b.toml").write_text("[institution]\nname = 山海\n")
     for name, why in (("a.toml", "[[source]] 1 step：应为"), ("b.toml", "第 2 行")):
         result = CliRunner().invoke(app, ["init", "new", "--answers", name], env={"CLEARANCE_LANG": "zh"})
