@@ -89,8 +89,7 @@ def _server(given: Answers, files: Collection[str]) -> list[str]:
             "install -d -o postgres -m 700 /run/roles; install -o postgres -m 400 roles/*_db /run/roles/",
             "runuser -u postgres -- env SECRETS=/run/roles bash $PWD/postgres/roles.sh; rm -r /run/roles",
         ]
-    return [
-        *lines,
+    lines += [
         "systemctl daemon-reload",
         f"clearance-as {'sync' if one else 'owner'} db upgrade",
         *([] if given.server.database == "sqlite" else ["clearance-as owner db roles"]),
@@ -101,3 +100,4 @@ def _server(given: Answers, files: Collection[str]) -> list[str]:
         f"systemctl enable --now {units}",
         "systemctl enable --now clearance-backup.timer clearance-verify.timer clearance-retention.timer",
     ]
+    return lines
