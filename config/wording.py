@@ -1,6 +1,7 @@
 """Texts of mistakes in the settings, each with its table, its key and the fix."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from config.tables.providers import PROVIDERS
 from config.tables.retention import Archive, Retention
 from config.tables.sources import Roster, Source
 from config.tables.steps import Flow, Step
-from foundation.translation import tr
+from foundation.translation import N_, tr
 
 
 def key_at(loc: tuple[int | str, ...]) -> str:
@@ -69,3 +70,31 @@ def reason(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's ow
             return str(error["ctx"]["error"])
         case _:
             return tr("{why}: correct this value", why=pydantic_text(error))
+
+
+#: The beginning of tomllib's own text → the text in the language of this process.
+_TOML: Mapping[str, str] = {
+    "Cannot declare": N_("a table is declared twice"),
+    "Cannot overwrite a value": N_("a key is written twice"),
+    "Duplicate inline table key": N_("a key is written twice"),
+    "Expected '=' after a key": N_("a = is missing after a key"),
+    "Expected ']' at the end of a table": N_("a ] is missing after the name of a table"),
+    "Expected ']]' at the end of an array": N_("]] is missing after the name of a table"),
+    "Expected newline or end of document": N_("there is more text than one key and its value"),
+    "Invalid date or datetime": N_("this day does not exist"),
+    "Invalid value": N_("a value is missing, or a text has no quotation marks"),
+    "Unclosed array": N_("a ] is missing at the end of a list"),
+    "Unclosed inline table": N_("a } is missing"),
+    "Unterminated string": N_("a quotation mark is missing at the end of a text"),
+    "Illegal character": N_("a quotation mark is missing at the end of a text"),
+}
+
+
+def why_no_toml(error: Exception) -> str:
+    """Return why tomllib refuses a file: its own text in English, else the translation, with the line."""
+    own = str(error)
+    place = re.search(r"\(at line (\d+), column (\d+)\)$", own)
+    text = next((text for begin, text in _TOML.items() if own.startswith(begin)), "")
+    if not text or not place or tr(text) == text:
+        return own
+    return tr("line {line}, column {column}: {why}", line=place[1], column=place[2], why=tr(text))

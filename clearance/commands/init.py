@@ -1,19 +1,21 @@
 """The command init: asks, probes, and writes the files of a new installation."""
 
 import re
-import sys
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from clearance.commands.source import AnswersFile, add_sources, show
+from clearance.commands.source import AnswersFile, add_sources, kept_if_refused, show
 from clearance.context import USAGE, chosen, ends_well, fail
 from clearance.output import tables
 from clearance.settings_file import now
 from clearance.setup.answers import Answers, checked_answers, read_answers, read_more
+from clearance.setup.asking import has_terminal
 from clearance.setup.new_folder import refuse_existing, write_folder
+from clearance.setup.next_steps import next_steps
 from clearance.setup.proposal import Proposal
 from clearance.setup.propose import Surroundings, propose_roster, propose_sources, resolved
 from clearance.setup.questions import asked
@@ -37,7 +39,7 @@ def init(
     Nothing is overwritten. With a folder that has settings, sources are added to them.
     """
     chosen(context)
-    if answers is None and not sys.stdin.isatty():
+    if answers is None and not has_terminal():
         fail(tr("There is no terminal to ask on: give the answers with --answers FILE."), USAGE)
     settings = folder / SETTINGS
     around = Surroundings(now, answers.resolve().parent if answers else Path.cwd())
@@ -53,7 +55,17 @@ def init(
         add_sources(settings, read_more(answers).source, around)
         return
     refuse_existing(folder)
-    given = read_answers(answers) if answers else checked_answers(Path("answers"), asked())
+    if answers:
+        _write(folder, read_answers(answers), around)
+        return
+    raw: dict[str, Any] = {}
+    with kept_if_refused(raw, f"clearance init {shlex.quote(str(folder))}"):
+        asked(raw, around)
+        _write(folder, checked_answers(Path("answers"), raw), around)
+
+
+def _write(folder: Path, given: Answers, around: Surroundings) -> None:
+    """Probe every list, and write the folder. Raises Refused; then nothing is written."""
     roster = propose_roster(given.roster, around)
     show([roster.proposal])
     sources: list[Proposal] = []
@@ -64,8 +76,9 @@ def init(
     today = now().astimezone().date()
     text = settings_text(given, roster.proposal, sources, today)
     refuse_mistakes(folder.resolve() / SETTINGS, text)
-    files = {SETTINGS: text} | server_files(given.server, _variables(given, around))
-    files["NEXT.md"] = _next_steps(given)
+    variables = _variables(given, around)
+    files = {SETTINGS: text} | server_files(given.server, variables)
+    files["NEXT.md"] = next_steps(given, folder.resolve(), tuple(variables), files)
     secret = frozenset(name for name in files if name.startswith(("env/", "roles/")))
     write_folder(folder, files, secret=secret, programs=frozenset({"bin/clearance-as", "postgres/roles.sh"}))
     tables.OUT.print(
@@ -90,44 +103,3 @@ def _references(given: object) -> Sequence[str]:
     if isinstance(given, Mapping):
         return [each for value in given.values() for each in _references(value)]
     return [given] if isinstance(given, str) and given.startswith("env:") else []
-
-
-def _next_steps(given: Answers) -> str:
-    """Return the commands that follow, for a person at the server."""
-    one = given.server.processes == "one"
-    roles = ("owner", "sync") if one else ("owner", "sync", "pages", "desk")
-    units = "clearance-up" if one else "clearance.target clearance-schedule clearance-pages clearance-desk"
-    lines = [
-        "# " + tr("From these files to a running system"),
-        "",
-        tr("As root, in this folder, with the program in /opt/clearance (docs/how-to/bring-it-live.md explains each):"),
-        "",
-        "```sh",
-        "systemd-sysusers $PWD/systemd/clearance.sysusers.conf",
-        "systemd-tmpfiles --create $PWD/systemd/clearance.tmpfiles.conf",
-        "cp -r systemd/*.service systemd/*.timer systemd/*.target systemd/*.service.d /etc/systemd/system/",
-        "install -m 755 bin/clearance-as /usr/local/bin/",
-        "install -m 644 clearance.toml /etc/clearance/clearance.toml",
-        *(f"install -o root -g clearance-{role} -m 640 env/{role} /etc/clearance/{role}/env" for role in roles),
-    ]
-    if given.server.database == "postgresql":
-        lines += [
-            "install -d -o postgres -m 700 /run/roles; install -o postgres -m 400 roles/*_db /run/roles/",
-            "runuser -u postgres -- env SECRETS=/run/roles bash $PWD/postgres/roles.sh; rm -r /run/roles",
-        ]
-    lines += [
-        "systemctl daemon-reload",
-        f"clearance-as {'sync' if one else 'owner'} db upgrade",
-        *([] if given.server.database == "sqlite" else ["clearance-as owner db roles"]),
-        "clearance-as sync check --deploy",
-        "clearance-as sync sync roster",
-        "clearance-as sync sync",
-        "clearance-as sync rehearse",
-        f"systemctl enable --now {units}",
-        "systemctl enable --now clearance-backup.timer clearance-verify.timer clearance-retention.timer",
-        "```",
-        "",
-        tr("The env files and the folder roles hold passwords. Remove this folder when the service runs."),
-        "",
-    ]
-    return "\n".join(lines)

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from clearance.output.code_words import joined
 from config.load import SettingsError
 from config.tables.base import Table
-from config.wording import key_at
+from config.wording import key_at, reason, why_no_toml
 from foundation.translation import tr
 
 Step = Literal["library", "textbook", "finance", "dorm", "college", ""]
@@ -46,6 +46,41 @@ class AboutServer(Table):
     processes: Literal["three", "one"] = "three"
     database: Literal["postgresql", "sqlite"] = "postgresql"
 
+    def mistakes(self) -> list[str]:
+        """Return what contradicts itself, each with the fix."""
+        server, lines = self, []
+        if server.database == "sqlite" and server.processes == "three":
+            lines.append(
+                tr(
+                    "[server]: three services have a user each and cannot share an SQLite file: set processes = "
+                    '"one", or database = "postgresql"'
+                )
+            )
+        addresses = {key: getattr(server, key) for key in ("public_url", "desk_public_url") if getattr(server, key)}
+        for key, address in addresses.items():
+            parts = urlsplit(address)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                lines.append(tr('[server] {key}: write an address such as "https://clearance.example.edu.cn"', key=key))
+        paths = {bool(urlsplit(address).path.strip("/")) for address in addresses.values()}
+        if len(paths) > 1:
+            lines.append(
+                tr("[server]: one address has a path and the other has none: give both a host name, or both a path")
+            )
+        elif True in paths and len({urlsplit(address).netloc for address in addresses.values()}) > 1:
+            lines.append(tr("[server]: two addresses with a path are below one host: write the same host in both"))
+        if len(addresses) > len(set(addresses.values())):
+            lines.append(
+                tr(
+                    "[server]: public_url and desk_public_url are the same: give staff a host name or a path of their "
+                    "own, or remove desk_public_url"
+                )
+            )
+        if server.proxy != "none" and not server.public_url:
+            lines.append(tr('[server]: a proxy needs public_url: set it, or proxy = "none"'))
+        if server.proxy != "none" and server.public_url and not server.desk_public_url:
+            lines.append(tr("[server]: staff have an address of their own: set desk_public_url"))
+        return lines
+
 
 class AboutSignIn(Table):
     """How people sign in, besides accounts of our own."""
@@ -58,6 +93,8 @@ class AboutSignIn(Table):
 class Where(Table):
     """Where one list is: a database, a sheet, or an address that answers JSON."""
 
+    #: What staff read for it; left out, what is proposed.
+    title: str = ""
     #: The name of its table; left out, what is proposed.
     name: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,39})?$")] = ""
     step: Step = ""
@@ -101,6 +138,8 @@ class Answers(Table):
     def mistakes(self) -> list[str]:
         """Return the answers that contradict each other, each with the fix."""
         lines = self.roster.mistakes("[roster]")
+        if not self.source:
+            lines.append(tr("[[source]] is missing: add one for the first office's system"))
         for number, source in enumerate(self.source, 1):
             lines += source.mistakes(f"[[source]] {source.name or number}")
         names = Counter(source.name for source in self.source if source.name)
@@ -121,41 +160,7 @@ class Answers(Table):
                     opens=self.cohort.opens,
                 )
             )
-        return lines + self._server_mistakes() + self._sign_in_mistakes()
-
-    def _server_mistakes(self) -> list[str]:
-        server, lines = self.server, []
-        if server.database == "sqlite" and server.processes == "three":
-            lines.append(
-                tr(
-                    "[server]: three services have a user each and cannot share an SQLite file: set processes = "
-                    '"one", or database = "postgresql"'
-                )
-            )
-        addresses = {key: getattr(server, key) for key in ("public_url", "desk_public_url") if getattr(server, key)}
-        for key, address in addresses.items():
-            parts = urlsplit(address)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                lines.append(tr('[server] {key}: write an address such as "https://clearance.example.edu.cn"', key=key))
-        paths = {bool(urlsplit(address).path.strip("/")) for address in addresses.values()}
-        if len(paths) > 1:
-            lines.append(
-                tr("[server]: one address has a path and the other has none: give both a host name, or both a path")
-            )
-        elif True in paths and len({urlsplit(address).netloc for address in addresses.values()}) > 1:
-            lines.append(tr("[server]: two addresses with a path are below one host: write the same host in both"))
-        if len(addresses) > len(set(addresses.values())):
-            lines.append(
-                tr(
-                    "[server]: public_url and desk_public_url are the same: give staff a host name or a path of their "
-                    "own, or remove desk_public_url"
-                )
-            )
-        if server.proxy != "none" and not server.public_url:
-            lines.append(tr('[server]: a proxy needs public_url: set it, or proxy = "none"'))
-        if server.proxy != "none" and server.public_url and not server.desk_public_url:
-            lines.append(tr("[server]: staff have an address of their own: set desk_public_url"))
-        return lines
+        return lines + self.server.mistakes() + self._sign_in_mistakes()
 
     def _sign_in_mistakes(self) -> list[str]:
         kind, lines = self.sign_in.kind, []
@@ -210,10 +215,27 @@ def _raw(file: Path) -> dict[str, Any]:
             file, [tr("the file could not be read ({error}): save it as UTF-8, readable here", error=error)]
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=why_no_toml(error))]) from None
 
 
 _Kind = TypeVar("_Kind", Answers, MoreSources)
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Return the place of an answer as the file writes it, such as `[[source]] 1 step`."""
+    head, *rest = loc or ("",)
+    if rest and isinstance(rest[0], int):
+        return f"[[{head}]] {rest[0] + 1} {key_at(tuple(rest[1:]))}".rstrip()
+    return f"[{head}] {key_at(tuple(rest))}".rstrip()
+
+
+def _known(kind: type[Table], loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that can stand at this place."""
+    tables: dict[str, type[Table]] = {
+        "institution": AboutInstitution, "cohort": AboutCohort, "server": AboutServer, "sign_in": AboutSignIn,
+        "roster": Where, "source": Where,
+    }  # fmt: skip
+    return list((tables.get(str(loc[0]), kind) if len(loc) > 1 else kind).model_fields)
 
 
 def _checked(kind: type[_Kind], file: Path, raw: Mapping[str, Any]) -> _Kind:
@@ -223,8 +245,12 @@ def _checked(kind: type[_Kind], file: Path, raw: Mapping[str, Any]) -> _Kind:
         raise SettingsError(
             file,
             [
-                tr("{key}: {why}. See docs/how-to/bring-it-live.md", key=key_at(each["loc"]), why=each["msg"])
-                for each in error.errors()
+                tr(
+                    "{place}: {why}. An example: docs/how-to/bring-it-live.md",
+                    place=_place(each["loc"]),
+                    why=reason(each, _known(kind, each["loc"])),
+                )
+                for each in error.errors(include_url=False)
             ],
         ) from None
     if mistakes := found.mistakes():

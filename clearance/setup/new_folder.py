@@ -4,7 +4,9 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from clearance.setup import toml_text
 from clearance.setup.proposal import SetupCode, SetupRefused
 from foundation.private_files import PRIVATE_FILE, flush, make_folder, write_new
 from foundation.translation import tr
@@ -56,3 +58,22 @@ def refuse_existing(folder: Path) -> None:
                 "{folder} exists and has no clearance.toml. Nothing is overwritten: choose a new folder.", folder=folder
             ),
         )
+
+
+def keep_answers(answers: Mapping[str, Any], folder: Path) -> Path | None:
+    """Write answers into a new file in the folder, for its owner only; None where it cannot be written."""
+    lines: list[str] = []
+    for name, given in answers.items():
+        for one in given if isinstance(given, list) else [given]:
+            head = f"[[{name}]]" if isinstance(given, list) else f"[{name}]"
+            lines += [*toml_text.table(head, one), ""]
+    for number in range(1, 100):
+        file = folder / ("answers.toml" if number == 1 else f"answers-{number}.toml")
+        try:
+            write_new(file, "\n".join(lines).encode())
+        except FileExistsError:
+            continue
+        except OSError:
+            return None
+        return file
+    return None

@@ -40,6 +40,9 @@ class Proposal:
     columns: Mapping[str, str] = field(default_factory=dict)
     #: `items`, `balance` or `status`; empty for the roster.
     means: str = ""
+    #: What staff read for it, in Chinese and English; empty for the roster.
+    title: str = ""
+    title_en: str = ""
     #: The other keys: `obligation`, `unit`, `words`, `levels` …
     more: Mapping[str, object] = field(default_factory=dict)
     #: What a person must check, each with what to change.
@@ -50,6 +53,7 @@ class Proposal:
     def table(self) -> dict[str, object]:
         """Return every key of the table, in the order of the file."""
         keys: dict[str, object] = {"step": self.step} if self.step else {}
+        keys |= {key: text for key, text in (("title", self.title), ("title_en", self.title_en)) if text}
         keys |= self.connector
         if self.columns:
             keys["columns"] = dict(self.columns)

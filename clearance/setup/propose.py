@@ -1,7 +1,7 @@
 """From an answer about one list to proposals: probes it, recognises it, and refuses what is not clear."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from clearance.setup.probes import database, http, sheet
 from clearance.setup.proposal import Proposal, SetupCode, SetupRefused
 from clearance.setup.recognise import columns
 from clearance.setup.recognise.systems import recognised
+from clearance.setup.recognise.titles import titled
 from clearance.setup.recognise.views import FoundList, about, roster_of, source_of
 from config.tables.secrets import is_reference
 from connectors.port import Clock
@@ -30,6 +31,8 @@ class Surroundings:
     #: Relative paths of the answers start here.
     folder: Path
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    #: Is given the lists that a probe found, before one is chosen.
+    found: Callable[[Sequence[FoundList]], object] = lambda _lists: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def propose_sources(
                 tr("[source.{name}] is in the settings already: choose another name.", name=where.name),
             )
         proposals = [replace(proposals[0], name=where.name)]
-    return [replace(each, doubts=(*doubts, *each.doubts)) for each in _uniquely_named(proposals, taken)]
+    named = _uniquely_named([titled(each, where.title) for each in proposals], taken)
+    return [replace(each, doubts=(*doubts, *each.doubts)) for each in named]
 
 
 def _of_lists(lists: list[FoundList], where: Where) -> list[Proposal]:
@@ -101,8 +105,8 @@ def _several(names: list[str], label: str) -> SetupRefused:
     return SetupRefused(
         SetupCode.ANSWERS,
         tr(
-            "{label}: several tables or views could be meant: {names}. Name one with --table, or as table in the "
-            "answers.",
+            "{label}: several tables or views could be meant: {names}. Name one: as table in the answers, or with "
+            "--table where this is clearance source add.",
             label=label,
             names=joined(names),
         ),
@@ -126,15 +130,20 @@ def _lists(
     """Return the lists there, what to check about all of them, and the sources of a known system."""
     if where.sheet:
         path = around.folder / Path(where.sheet).expanduser()
-        return [sheet.probe(path, str(path.resolve()), around.clock, where.sheet_name)], (), []
+        lists = [sheet.probe(path, str(path.resolve()), around.clock, where.sheet_name)]
+        around.found(lists)
+        return lists, (), []
     if where.url:
         url = resolved(where.url, around, label)
         found, doubts = http.probe(url, where.url, around.clock, around.folder, where.auth)
+        around.found([found])
         return [found], doubts, []
     address = resolved(where.database, around, label)
     read = database.probe(address, where.table, label, roster)
     known = [] if where.table else recognised(read, where.database, roster)
-    return database.lists_of(read, where.database), (), [p for p in known if where.step in ("", p.step)]
+    lists = database.lists_of(read, where.database)
+    around.found(lists)
+    return lists, (), [p for p in known if where.step in ("", p.step)]
 
 
 def resolved(written: str, around: Surroundings, label: str) -> str:

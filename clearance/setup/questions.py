@@ -1,69 +1,141 @@
-"""The questions of `clearance init` to a person, each with a default where there is a usual answer."""
+"""The questions of `clearance init` and `clearance source add` to a person. Each answer is checked at once."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
-
-import typer
+from urllib.parse import urlsplit
 
 from clearance.output import tables
+from clearance.setup.answers import AboutServer, Where, checked_where
+from clearance.setup.asking import (
+    Ask,
+    WrongAnswerError,
+    ask_person,
+    day,
+    one_of,
+    refused_as_wrong,
+    show_found,
+    some_text,
+    until_valid,
+)
+from clearance.setup.propose import Surroundings, propose_roster, propose_sources, resolved
+from clearance.setup.recognise.titles import usual_title
+from config.load import SettingsError
+from foundation.refusals import Refused
 from foundation.translation import N_, tr
 
-#: Asks one question: the text, the default. Returns the answer.
-Ask = Callable[[str, str], str]
-
-_KINDS = {
-    "1": "database",
-    "2": "sheet",
-    "3": "url",
+_STEPS = {
+    "library": N_("library (library)"),
+    "textbook": N_("textbooks (textbook)"),
+    "finance": N_("finance (finance)"),
+    "dorm": N_("dormitory (dorm)"),
+    "college": N_("the college (college)"),
 }
 
-_WHERE = N_("Where is it? 1 a database, 2 a sheet (.xlsx, .xls, .csv), 3 an address that answers JSON")
+_SIGN_IN = {
+    "local": N_("passwords of this system (local)"),
+    "cas": N_("the university's single sign-on, CAS (cas)"),
+    "oidc": N_("OpenID Connect (oidc)"),
+    "ldap": N_("an LDAP directory (ldap)"),
+    "wecom": N_("WeCom (wecom)"),
+    "dingtalk": N_("DingTalk (dingtalk)"),
+}
+
+_PLACES = {
+    "database": N_("a database (database)"),
+    "sheet": N_("a sheet: .xlsx, .xls, .csv (sheet)"),
+    "url": N_("an address that answers JSON (url)"),
+}
 
 
-def ask_person(text: str, default: str) -> str:
-    """Ask on the terminal; an empty answer is the default."""
-    answer: str = typer.prompt(text, default=default, show_default=bool(default))
-    return answer.strip()
-
-
-def asked(ask: Ask = ask_person) -> dict[str, Any]:
-    """Return the answers of a person, in the form of an answers file."""
+def asked(answers: dict[str, Any], around: Surroundings, ask: Ask = ask_person) -> None:
+    """Fill in the answers of a person, in the form of an answers file. What is answered stays, if this is ended."""
     tables.OUT.print(
         tr("A few questions. Nothing is written before the last one; Ctrl-C ends. An empty answer takes the default.")
     )
-    name = ask(tr("Name of the university"), "")
-    answers: dict[str, Any] = {
-        "institution": {"name": name, "contact": ask(tr("Where do people get help (shown on every page)?"), "")},
-        "cohort": _cohort(ask),
-        "server": _server(ask),
-    }
-    answers["sign_in"] = _sign_in(ask)
+    name = until_valid(ask, tr("Name of the university"), "", some_text)
+    answers["institution"] = {"name": name}
+    answers["institution"]["contact"] = ask(tr("Where do people get help (shown on every page)?"), "")
+    answers["cohort"] = _cohort(ask)
+    answers["server"] = _server(ask)
+    answers["sign_in"] = _sign_in(ask, answers["server"], around)
     tables.OUT.print(tr("The list of leaving students:"))
-    answers["roster"] = where(ask)
-    answers["source"] = []
-    while ask(tr("Add an office's system now? y/n"), "y").casefold() in ("y", "yes", "是"):
-        step = ask(tr("Which step is it about? library, textbook, finance, dorm, college"), "library")
-        answers["source"].append({"step": step, **where(ask)})
-    return answers
+    answers["roster"] = _where(ask, {}, around, propose_roster)
+    tables.OUT.print(tr("The first office's system:"))
+    answers["source"] = [one_source(around, ask)]
+    while _yes(ask, tr("Add another office's system now? y/n"), default="n"):
+        answers["source"].append(one_source(around, ask))
+
+
+def one_source(around: Surroundings, ask: Ask = ask_person) -> dict[str, str]:
+    """Return the answers about one office's system."""
+    step = one_of(ask, tr("Which step is it about?"), {key: tr(text) for key, text in _STEPS.items()}, "library")
+    where = _where(ask, {"step": step}, around, propose_sources)
+    title = ask(tr("Its name for staff (empty: what is proposed, such as {usual})", usual=usual_title(step)), "")
+    return where | ({"title": title} if title else {})
+
+
+def _yes(ask: Ask, text: str, default: str) -> bool:
+    def read(answer: str) -> bool:
+        if answer.casefold() not in ("y", "yes", "是", "n", "no", "否"):
+            raise WrongAnswerError(tr("Enter y or n."))
+        return answer.casefold() in ("y", "yes", "是")
+
+    return until_valid(ask, text, default, read)
 
 
 def _cohort(ask: Ask) -> dict[str, Any]:
-    key = ask(tr("Year of the cohort"), "")
+    key = until_valid(ask, tr("Year of the cohort"), "", _cohort_key)
     cohort: dict[str, Any] = {"key": key, "name": ask(tr("Its name on the pages"), f"{key}届")}
-    if opens := ask(tr("First day of clearance, such as 2027-05-25 (empty: always open)"), ""):
-        cohort |= {"opens": opens, "closes": ask(tr("Last day"), "")}
-    return cohort
+    opens = until_valid(ask, tr("First day of clearance, such as 2027-05-25 (empty: always open)"), "", day)
+    if opens is None:
+        return cohort
+
+    def last(answer: str) -> object:
+        closes = day(answer)
+        if closes is None or closes < opens:
+            raise WrongAnswerError(tr("Enter a last day that is not before {opens}.", opens=opens))
+        return closes
+
+    return cohort | {"opens": opens, "closes": until_valid(ask, tr("Last day"), "", last)}
+
+
+def _cohort_key(answer: str) -> str:
+    key = re.sub(r"\s*(届|年)$", "", answer)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", key):
+        raise WrongAnswerError(tr('"{answer}" is not a year: write it as 2026.', answer=answer))
+    return key
+
+
+def _address(answer: str) -> str:
+    parts = urlsplit(answer)
+    if answer and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise WrongAnswerError(tr('"{answer}" is not an address: begin with https:// or http://.', answer=answer))
+    return answer
 
 
 def _server(ask: Ask) -> dict[str, str]:
-    url = ask(tr("Address of the students' pages, such as https://clearance.example.edu.cn (empty: decide later)"), "")
+    text = tr("Address of the students' pages, such as https://clearance.example.edu.cn (empty: decide later)")
+    url = until_valid(ask, text, "", _address)
     server = {"public_url": url, "proxy": "none"}
     if url:
-        server["desk_public_url"] = ask(tr("Address of the pages for staff"), "")
-        server["proxy"] = ask(tr("The proxy in front: nginx, caddy or none"), "nginx")
-    server["database"] = ask(tr("Status database: postgresql or sqlite"), "postgresql")
-    usual = "one" if server["database"] == "sqlite" else "three"
-    return server | {"processes": ask(tr("Services: three, or one for a small place"), usual)}
+
+        def staff(answer: str) -> str:
+            address = _address(some_text(answer))
+            if mistakes := AboutServer(public_url=url, desk_public_url=address).mistakes():
+                raise WrongAnswerError("; ".join(mistakes))
+            return address
+
+        server["desk_public_url"] = until_valid(ask, tr("Address of the pages for staff"), "", staff)
+        proxies = {"nginx": "nginx", "caddy": "caddy", "none": tr("none (none)")}
+        server["proxy"] = one_of(ask, tr("The proxy in front:"), proxies, "nginx")
+    databases = {"postgresql": "PostgreSQL", "sqlite": tr("SQLite, for a trial or a small place")}
+    server["database"] = one_of(ask, tr("Status database:"), databases, "postgresql")
+    if server["database"] == "sqlite":
+        return server | {"processes": "one"}
+    services = {"three": tr("three services (three)"), "one": tr("one, for a small place (one)")}
+    return server | {"processes": one_of(ask, tr("Services:"), services, "three")}
 
 
 #: How people sign in → the keys that its table needs, each with the question.
@@ -92,18 +164,46 @@ _PROVIDER_KEYS = {
 }
 
 
-def _sign_in(ask: Ask) -> dict[str, Any]:
-    kind = ask(tr("Signing in: local, cas, oidc, ldap, wecom or dingtalk"), "local")
-    keys = {key: ask(tr(text), "") for key, text in _PROVIDER_KEYS.get(kind, {}).items()}
+def _sign_in(ask: Ask, server: dict[str, str], around: Surroundings) -> dict[str, Any]:
+    """Return how people sign in. A provider sends them back to the address of the pages, which is asked if missing."""
+    kind = one_of(ask, tr("Signing in:"), {key: tr(text) for key, text in _SIGN_IN.items()}, "local")
+    if kind != "local" and not server["public_url"]:
+        text = tr("Signing in this way needs the address of the students' pages")
+        server["public_url"] = until_valid(ask, text, "", lambda answer: _address(some_text(answer)))
+
+    def read(answer: str) -> str:
+        try:
+            resolved(some_text(answer), around, tr("This answer"))
+        except Refused as error:
+            raise refused_as_wrong(error) from None
+        return answer
+
+    keys = {key: until_valid(ask, tr(text), "", read) for key, text in _PROVIDER_KEYS.get(kind, {}).items()}
     return {"kind": kind, "keys": keys}
 
 
-def where(ask: Ask) -> dict[str, str]:
-    """Return where one list is."""
-    kind = _KINDS.get(ask(tr(_WHERE), "1"), "database")
+def _where(
+    ask: Ask, more: Mapping[str, str], around: Surroundings, propose: Callable[[Where, Surroundings], object]
+) -> dict[str, str]:
+    """Return where one list is. It is looked at now; what was found is shown, and a list without use asked again."""
     texts = {
-        "database": N_("Its address, as env:NAME, where the variable NAME is set here"),
-        "sheet": N_("Its path"),
-        "url": N_("Its address"),
+        "database": tr("Its address, as env:NAME, where the variable NAME is set here"),
+        "sheet": tr("Its path"),
+        "url": tr("Its address"),
     }
-    return {kind: ask(tr(texts[kind]), "")}
+    here = replace(around, found=lambda lists: show_found(list(lists)))
+    while True:
+        kind = one_of(ask, tr("Where is it?"), {key: tr(text) for key, text in _PLACES.items()}, "database")
+        where = {**more, kind: until_valid(ask, texts[kind], "", some_text)}
+        part, text = {
+            "database": ("table", tr("Its table or view (empty: what is recognised)")),
+            "sheet": ("sheet_name", tr("Its worksheet (empty: the only one)")),
+        }.get(kind, ("", ""))
+        if part and (name := ask(text, "")):
+            where[part] = name
+        try:
+            propose(checked_where(where), here)
+        except (Refused, SettingsError) as error:
+            tables.OUT.print(str(refused_as_wrong(error)), style="yellow")
+            continue
+        return where

@@ -13,6 +13,7 @@ from clearance.settings_file import schema_of
 from clearance.setup import toml_text
 from clearance.setup.proposal import Proposal, SetupCode, SetupRefused
 from config.load import SettingsError, load
+from config.wording import why_no_toml
 from foundation.private_files import flush
 from foundation.translation import tr
 
@@ -58,7 +59,7 @@ def source_names(file: Path) -> frozenset[str]:
     except UnicodeDecodeError as error:
         raise SettingsError(file, [tr("the file is not UTF-8 ({error}): save it as UTF-8", error=error)]) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=why_no_toml(error))]) from None
     return frozenset(found) if isinstance(found, dict) else frozenset()
 
 
@@ -85,7 +86,8 @@ def refuse_mistakes(file: Path, text: str) -> None:
             *error.mistakes,
             tr(
                 'Nothing was written. A step that a source decides has the kind "synced" in each [[flow]]: where it '
-                'is "manual", change that first.'
+                'is "manual", change that, and run this command again. It works although clearance check refuses the '
+                "file until the source is in it."
             ),
         ]
         raise SettingsError(file, lines) from None

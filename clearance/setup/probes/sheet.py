@@ -66,11 +66,11 @@ def probe(path: Path, written: str, clock: Clock, sheet: str = "") -> FoundList:
                 names=", ".join(found),
             ),
         )
-    title, (_number, names, body) = next(iter(found.items()))
+    title, (number, names, body) = next(iter(found.items()))
     own: dict[str, object] = {"connector": "sheet", "path": written}
     if len(pages) > 1:
         own["sheet"] = title
-    return FoundList(file.name, names, body, own)
+    return FoundList(file.name, names, body, own, header=number)
 
 
 def header_of(

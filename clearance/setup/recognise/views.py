@@ -37,6 +37,8 @@ class FoundList:
     connector: Mapping[str, object]
     #: … and, for a database, the query for the columns that are mapped, and for no others.
     query: Callable[[Sequence[str]], str] | None = None
+    #: The number of the row that names the columns; 0 where they are not named in a row.
+    header: int = 0
 
     def keys(self, mapped: Mapping[str, str]) -> dict[str, object]:
         """Return the connector's keys for these columns."""
@@ -186,9 +188,9 @@ def _source(
         found.keys(mapped),
         mapped,
         means,
-        {**more, "every": "1 h"},
-        (*doubts, *_identity_doubts(found)),
-        _sample(found.rows, mapped),
+        more={**more, "every": "1 h"},
+        doubts=(*doubts, *_identity_doubts(found)),
+        sample=_sample(found.rows, mapped),
     )
 
 

@@ -176,7 +176,7 @@ def test_a_folder_with_other_files_is_not_touched(site: Site) -> None:
         (("[server]", '[server]\ndatabase = "sqlite"'), "cannot share an SQLite file"),
         (("https://staff.shanhai.edu.cn", "https://staff.shanhai.edu.cn/lx"), "one address has a path"),
         (('kind = "cas"', 'kind = "local"'), "has no keys"),
-        (('key = "2027"', 'key = "20 27"'), "cohort.key"),
+        (('key = "2027"', 'key = "20 27"'), "[cohort] key"),
         (("[roster]", "[roster"), "invalid TOML"),
         (('sheet = "roster.csv"', 'sheet = "fees.csv"'), "No list of students was found"),
         (("env:LIBRARY_URL", "env:NOT_SET_HERE"), "export NOT_SET_HERE"),

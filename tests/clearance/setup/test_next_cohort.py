@@ -1,9 +1,12 @@
 """`cohort open --like`: what is printed is a cohort that can be added as it is, and nothing of its people."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from clearance.main import app
 from clearance.settings_file import load_settings
 from clearance.setup.next_cohort import next_cohort_text
 from clearance.setup.proposal import SetupRefused
@@ -61,3 +64,11 @@ def test_a_cohort_that_is_not_there_or_is_there_already_is_refused(folder: Path)
         next_cohort_text(settings(folder), "2018")
     with pytest.raises(SetupRefused, match="already"):
         next_cohort_text(settings(folder), "2019", "2019")
+
+
+def test_the_command_prints_toml_with_its_line_breaks(folder: Path) -> None:
+    settings(folder)
+    words = ["--config", str(folder / "clearance.toml"), "cohort", "open", "--like", "2019"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert tomllib.loads(result.stdout)["cohort"][0]["key"] == "2020"

@@ -67,7 +67,7 @@ def test_a_finance_view_on_postgresql_is_proposed_with_its_query(postgres_url: s
 
 def test_two_views_that_could_be_meant_are_named(postgres_url: str, around: Around) -> None:
     fill(postgres_url, "CREATE VIEW v_a AS SELECT '2015150001' AS xh, 1 AS qf; CREATE VIEW v_b AS SELECT * FROM v_a")
-    with pytest.raises(SetupRefused, match=r"v_a, v_b\. Name one with --table"):
+    with pytest.raises(SetupRefused, match=r"v_a, v_b\. Name one: as table"):
         propose_sources(Where(database="env:FIN", step="finance"), around(FIN=postgres_url))
 
 
