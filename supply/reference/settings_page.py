@@ -31,6 +31,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[[cohort]]": cohorts.Cohort,
     "[cohort.windows.LEVEL]": cohorts.Window,
     "[cohort.collect.COLLEGE]": cohorts.Collect,
+    "[cohort.contacts.COLLEGE]": cohorts.Contact,
     "[[step]]": steps.Step,
     "[step.office]": steps.Office,
     "[step.office.places.CAMPUS]": steps.OfficePlace,

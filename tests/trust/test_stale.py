@@ -57,10 +57,13 @@ SAYS_NOTHING_OF_NOW = {
 #: Made of what is fresh alone, for who is done with everything; tried apart.
 FOR_WHO_IS_DONE = {"/slip", "/slip.pdf", "/slip.svg"}
 
-#: Of providers that this university has not, and of lists that none of its offices brings.
+#: Of providers and cadres that this university has not, and of lists that none of its offices brings.
 NOT_HERE = {
     "/desk/list", "/desk/list/{upload:id}",
     "/sign-in/cas", "/sign-in/cas/back", "/sign-out/cas", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-out/oidc",
+    "/sign-in/wecom", "/sign-in/wecom/back", "/sign-in/dingtalk", "/sign-in/dingtalk/back",
+    # No cadres are named; the page has names only.
+    "/classmates",
 }  # fmt: skip
 
 #: What an address must ask for.
