@@ -32,17 +32,6 @@ def test_every_component_of_the_style_guide_is_accessible(demo_visits: Visits, s
     assert not visit.wider_than_the_screen()
 
 
-def test_the_date_of_an_overdue_book_is_as_dark_at_the_desk_as_on_the_students_page(
-    university: World, visits: Visits
-) -> None:
-    university.later(days=400)
-    university.run_all()
-    visit = visits(DESK)
-    visit.sign_in("librarian")
-    page = visit.open(f"/desk/students/{LIN.number}?step=library")
-    assert page.locator(".due.over").first.evaluate("element => getComputedStyle(element).opacity") == "1"
-
-
 @pytest.mark.parametrize("path", ["/lists", f"/students/{LIN.number}", "/sources"])
 def test_paper_has_no_navigation(visits: Visits, path: str) -> None:
     visit = visits(DESK)

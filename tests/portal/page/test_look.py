@@ -111,3 +111,10 @@ def test_an_english_page_has_the_institutions_english_name_and_contact(tmp_path:
         assert "Student affairs" in english
         assert "山海大学" not in english
         assert "学生处 027-0000 0000" in chinese
+
+
+def test_the_pattern_of_a_chart_does_not_fade_the_date_of_an_overdue_book() -> None:
+    """Both have the class `over`, and the desk's record loads the stylesheet of the charts."""
+    for file in STATIC.glob("*.css"):
+        selectors = [line.split("{")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        assert ".over" not in selectors, file
