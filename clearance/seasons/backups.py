@@ -17,12 +17,17 @@ def recorded(audit: Audit) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(Path(str(line.detail["folder"])) for line in lines if "folder" in line.detail))
 
 
-def inside(folder: Path, before: datetime) -> tuple[Path, ...]:
-    """Return the backups in a folder that were made before this moment, the oldest first. Raises OSError."""
+def inside(folder: Path, before: datetime, source: str, known: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the backups of these databases in a folder that were made before a moment, the oldest first.
+
+    Raises OSError. A backup of a former version does not name its databases: it is theirs if the audit log
+    has it (`known`).
+    """
     if not folder.is_dir():
         return ()
     named = sorted(entry for entry in folder.iterdir() if manifests.is_name(entry.name))
-    return tuple(entry for entry in named if _made_before(entry, before))
+    own = {path.resolve() for path in known}
+    return tuple(entry for entry in named if _is_ours(entry, before, source, recorded=entry.resolve() in own))
 
 
 def elsewhere(known: Iterable[Path], folder: Path | None, before: datetime) -> tuple[Path, ...]:
@@ -42,12 +47,13 @@ def remove(backup: Path) -> None:
     flush(backup.parent)
 
 
-def _made_before(folder: Path, moment: datetime) -> bool:
+def _is_ours(folder: Path, before: datetime, source: str, *, recorded: bool) -> bool:
     try:
-        return manifests.read(folder).made_at < moment
+        made = manifests.read(folder)
     except BackupError:
         # A folder that is not a backup is left alone.
         return False
+    return made.made_at < before and (made.source == source or (not made.source and recorded))
 
 
 def _named_before(path: Path, moment: datetime) -> bool:

@@ -14,7 +14,7 @@ from foundation.translation import tr
 from foundation.version import program_version
 from status_db.accounts.audit_log import AuditEvent
 from status_db.backups.making import make
-from status_db.backups.manifest import databases
+from status_db.backups.manifest import databases, source_of
 from status_db.ledger.chain import newest_head
 from status_db.ledger.ended import SeasonEnd, SeasonState
 from status_db.seasons.ending import EndingCode, EndingRefused
@@ -70,7 +70,10 @@ class Erasure:
         )
 
     def _in_folder(self, before: datetime) -> tuple[Path, ...]:
-        return backups.inside(self._folder, before) if self._folder is not None else ()
+        if self._folder is None:
+            return ()
+        source = source_of(databases(self._program.settings.status_db))
+        return backups.inside(self._folder, before, source, backups.recorded(self._program.audit_reading))
 
     def carry_out(self, by: str, approved_by: str, step: Callable[[str], None] = lambda _name: None) -> dict[str, Any]:
         """Erase the cohort, and return the deletion record. Raises EndingRefused, StoreError, OSError.

@@ -1,6 +1,7 @@
 """Commands `cohort` on a copy of the demo: it is closed, opened again, archived, read back, and erased."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyrage
@@ -99,6 +100,15 @@ def test_nothing_is_erased_before_its_time_or_without_a_second_person(
     assert university.json("report")["report"]["whole"]["students"] > 0
 
 
+def _of_another_installation(folder: Path) -> Path:
+    """Return a backup of other databases in the same folder."""
+    others = folder / "clearance-20190101T000000Z"
+    shutil.copytree(next(folder.iterdir()), others)
+    manifest = json.loads((others / "manifest.json").read_text("utf-8"))
+    (others / "manifest.json").write_text(json.dumps(manifest | {"source": "another"}), "utf-8")
+    return others
+
+
 def test_after_an_erasure_only_the_links_are_left_and_verify_still_passes(
     university: University, key: tuple[str, Path]
 ) -> None:
@@ -109,11 +119,13 @@ def test_after_an_erasure_only_the_links_are_left_and_verify_still_passes(
     without_waiting(university)
     words = ("cohort", "purge", "--as", "registrar", "--approved-by", "dean", "--backups", str(kept))
     old = {folder.name for folder in kept.iterdir()}
+    others = _of_another_installation(kept)
     done = university.json(*words, "--folder", str(university.folder))
     assert done["record"]["erased"]["student"] > 100
     assert {Path(path).name for path in done["record"]["backups_removed"]} == old
     assert [Path(path).parent for path in done["record"]["backups_elsewhere"]] == [lost]
-    assert len(list(kept.iterdir())) == 1
+    assert others.is_dir()
+    assert len(list(kept.iterdir())) == 2
     assert (university.folder / "clearance-2019-deletion.pdf").read_bytes().startswith(b"%PDF")
     record = json.loads((university.folder / "clearance-2019-deletion.json").read_bytes())
     assert (record["by"], record["approved_by"]) == ("registrar", "dean")
