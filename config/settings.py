@@ -35,8 +35,8 @@ class Institution(Table):
     contact: str = ""
     #: The colour of links and buttons, as `"#rrggbb"`. It is darkened or lightened until words in it are readable.
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
-    #: Chinese words of the roster and of `reasons`, and what English pages for students show for them: colleges,
-    #: categories, reasons of decisions, such as `{ "资源学院" = "School of Resources" }`.
+    #: Chinese words, and what English pages for students show for them: colleges, categories, reasons of decisions,
+    #: kinds of certificates, and this table's `name` and `contact`, such as `{ "资源学院" = "School of Resources" }`.
     words_en: dict[str, str] = {}
     #: The emblem beside the name on every page: an SVG, PNG, WebP or JPEG file, shown 28 pixels high.
     emblem: FilePath | None = None

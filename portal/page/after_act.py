@@ -57,9 +57,9 @@ def stated(request: Request, token: str) -> AfterAct | None:
     return done if ours else None
 
 
-def forget(response: Response) -> None:
-    """Remove the line from the browser."""
-    response.delete_cookie(COOKIE, path=cookie_path(), httponly=True, samesite="lax")
+def forget(response: Response, *, secure: bool) -> None:
+    """Remove the line from the browser, with the flags it was set with."""
+    response.delete_cookie(COOKIE, path=cookie_path(), secure=secure, httponly=True, samesite="lax")
 
 
 def _signature(token: str, payload: str) -> str:

@@ -137,7 +137,7 @@ class Context:
         response = HTMLResponse(html, status, headers={"Content-Language": self.language.tag, "Vary": "Cookie"})
         self.keep_language(response)
         if done is not None:
-            after_act.forget(response)
+            after_act.forget(response, secure=self.services.cookie.secure)
         return response
 
     def at_cohort(self, path: str, **query: object) -> str:

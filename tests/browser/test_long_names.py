@@ -12,6 +12,7 @@ from tests.portal.conftest import _HASHED, STAFF, settle
 from tests.world import World
 
 NAME = "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewis"
+NO_PAGE = "/nosuch"
 SMALLEST = {"width": 320, "height": 640}
 
 PAGES = {
@@ -34,7 +35,7 @@ PAGES = {
         "/retention",
         "/runs",
         "/unmatched",
-        "/nosuch",
+        NO_PAGE,
     ),
 }
 
@@ -69,4 +70,6 @@ def test_no_page_is_wider_than_the_screen(visits: Visits, account: str) -> None:
         visit.open(path)
         if visit.wider_than_the_screen():
             wide.append(path)
+        if path == NO_PAGE:
+            assert visit.troubles.pop().startswith("Failed to load resource: the server responded with a status of 404")
     assert wide == []

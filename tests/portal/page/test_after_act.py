@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from portal.page.after_act import COOKIE, AfterAct, state, stated
+from portal.page.after_act import COOKIE, AfterAct, forget, state, stated
 from portal.web.former_addresses import FormerAddress
 from status_db.inbox.announcements import Announcements
 from status_db.inbox.pauses import Pauses
@@ -223,3 +223,17 @@ def test_a_line_that_the_session_did_not_sign_is_not_shown(
 
     assert carries(value, "token") == AfterAct("完成")
     assert carries(wrong, "other" if changed == "other session" else "token") is None
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_the_line_is_removed_with_the_flags_it_was_set_with(secure: bool) -> None:
+    """A browser keeps a secure cookie that a page tries to remove without that flag."""
+
+    def flags(response: Response) -> set[str]:
+        parts = response.headers["set-cookie"].lower().split("; ")[1:]
+        return {part for part in parts if not part.startswith(("max-age", "expires"))}
+
+    gone = Response()
+    forget(gone, secure=secure)
+    assert flags(gone) == flags(state(Response(), "token", AfterAct("完成"), secure=secure))
+    assert ("secure" in flags(gone)) is secure
