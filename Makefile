@@ -1,11 +1,8 @@
-# One environment, .venv: `make demo` puts into it what the program needs, the other targets add what tests and checks need. Each part is
-# brought up to date when its lock changes. A CAS server of tests and the site have environments of their own.
+# One environment, .venv, made once and made again when the locked versions change; others for a CAS server of tests and for the site.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-# What the program needs is there, as locked; and what tests and checks need.
-RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.ready
 export PYTHONUTF8 := 1
 
@@ -19,19 +16,15 @@ help:
 
 $(STAMP): requirements/dev.lock requirements/cas-server.lock pyproject.toml requirements/install
 	@sh requirements/install $(VENV)
-	@touch $(RUNS) $@
-
-$(RUNS): requirements/run.lock requirements/build.lock pyproject.toml requirements/install
-	@sh requirements/install $(VENV) run
 	@touch $@
 
-## install: make the whole environment in .venv, with every version as locked | 在 .venv 中建立完整的环境，各组件用锁定的版本
+## install: make the environment in .venv, with every version as locked | 在 .venv 中建立环境，各组件用锁定的版本
 .PHONY: install
 install: $(STAMP)
 
 ## demo: build the demo university, sync it and serve it (ONCE=1 stops after the summary, PORT=8080 moves the page) | 生成演示数据，同步一次并打开网页（ONCE=1 只显示汇总，PORT=8080 换端口）
 .PHONY: demo
-demo: $(RUNS)
+demo: $(STAMP)
 	@$(BIN)/clearance --config config/demo.toml demo $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(ONCE)),--once)
 
 ## test: run the tests | 运行全部测试
@@ -110,16 +103,11 @@ error-texts: $(STAMP)
 reference: $(STAMP)
 	@$(BIN)/python -m supply.reference
 
-## bench: measure the sync of 100,000 students, the quick commands and verify beside their floors, and the pages under load (takes minutes) | 测量 100,000 名学生的同步、常用命令和 verify 的用时，以及网页的负载（需数分钟）
+## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes) | 测量 100,000 名学生的同步用时，以及网页的负载（需数分钟）
 .PHONY: bench
 bench: $(STAMP)
-	@$(BIN)/python -m benchmarks.report $(BENCH)
+	@$(BIN)/python -m benchmarks.sync_cost $(BENCH)
 	@$(BIN)/python -m benchmarks.load
-
-## bench-1m: measure the same with 1,000,000 students (takes half an hour) | 按 1,000,000 名学生测量（约需半小时）
-.PHONY: bench-1m
-bench-1m: $(STAMP)
-	@$(BIN)/python -m benchmarks.report --students 1000000 --rounds 1 --results benchmarks/results/sync-1m.json --no-pages $(BENCH)
 
 ## screenshots: take the pictures of docs/screenshots again, in chromium | 用 chromium 重新截取 docs/screenshots 的图片
 .PHONY: screenshots
@@ -150,16 +138,6 @@ audit: $(STAMP)
 .PHONY: release
 release: $(STAMP)
 	@$(BIN)/python -m supply.release
-
-## bundle: write one archive with everything for a server without a network into dist/ (ARCH=aarch64 for another machine; downloads wheels) | 在 dist/ 中生成离线安装包（ARCH=aarch64 换架构；需下载组件）
-.PHONY: bundle
-bundle: $(STAMP)
-	@$(BIN)/python -m supply.bundle $(if $(ARCH),--arch $(ARCH))
-
-## deb: build a Debian package into dist/, for the Python of this environment (downloads wheels) | 在 dist/ 中生成 Debian 软件包，用于本环境的 Python 版本（需下载组件）
-.PHONY: deb
-deb: $(STAMP)
-	@$(BIN)/python -m supply.deb
 
 ## clean: remove the environment and the demo university | 删除环境和演示数据
 .PHONY: clean

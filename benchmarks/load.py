@@ -88,13 +88,7 @@ def application() -> Starlette:
     app = web.both()
     assert isinstance(app, Starlette)
     app.router.routes.append(Route("/loop-lag", Lag().answer))
-    app.router.routes.append(Route("/constant", _constant))
     return app
-
-
-async def _constant(_request: Request) -> PlainTextResponse:
-    """Answer with a page as long as a student's, that depends on nothing."""
-    return PlainTextResponse("x" * 4_400)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from clearance.services import Program
@@ -80,10 +80,6 @@ guard = { clear_percent = 100, hold_percent = 100, sum_percent = 100 }
 """
 
 
-#: Lines that are added to the source's table: another process measures with other settings.
-MORE_SETTINGS = "BENCH_MORE_SETTINGS"
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """The folder and databases of one round."""
@@ -96,7 +92,7 @@ class Place:
     def program(self) -> Program:
         """Return the program on these databases, its roster in memory."""
         file = self.folder / "bench.toml"
-        file.write_text(SETTINGS + os.environ.get(MORE_SETTINGS, ""), encoding="utf-8")
+        file.write_text(SETTINGS, encoding="utf-8")
         return Program(load_settings(file), COHORT)
 
 
@@ -237,54 +233,19 @@ def syncing(place: Place) -> Iterator[Callable[[], int]]:
     yield work
 
 
-@contextmanager
-def verifying(place: Place) -> Iterator[Callable[[], int]]:
-    """Return a function that checks all stored rows, as `clearance verify` does."""
-    program = place.program()
-
-    def work() -> int:
-        report = program.verified({})
-        return sum(report.looked_at.values())
-
-    yield work
-
-
-@contextmanager
-def reading_once(place: Place) -> Iterator[Callable[[], int]]:
-    """Return a function that only reads the rows that `verify` reads."""
-    engine = create_engine(place.marks, poolclass=NullPool)
-    read = (tables.student, tables.alias, tables.record, tables.status, tables.flip, tables.decision, tables.ledger)
-
-    def work() -> int:
-        count = 0
-        with engine.connect() as connection:
-            for table in read:
-                cursor = connection.connection.cursor()
-                cursor.execute(f"SELECT * FROM {table.name}")
-                while rows := cursor.fetchmany(5_000):
-                    count += len(rows)
-                cursor.close()
-        return count
-
-    yield work
-    engine.dispose()
-
-
-WORK = {"fetch": fetching, "write": loading, "sync": syncing, "verify": verifying, "read": reading_once}
+WORK = {"fetch": fetching, "write": loading, "sync": syncing}
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of one process: seconds, those of its processor, and the growth of its memory after starting."""
+    """The cost of one process: seconds, and the growth of its memory after starting."""
 
     seconds: float
-    cpu: float
     grown_mb: float
     result: int
 
 
-def in_a_process(work: str, place: Place) -> Cost:
-    """Do one of the pieces of `WORK` in a process of its own."""
+def _in_a_process(work: str, place: Place) -> Cost:
     arguments = [work, str(place.folder), place.marks, place.library, str(place.students)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.sync_cost", "--do", *arguments],
@@ -302,11 +263,11 @@ def _do(work: str, folder: str, marks: str, library: str, students: str) -> None
     os.environ["BENCH_MARKS"], os.environ["BENCH_LIBRARY"] = marks, library
     with WORK[work](Place(Path(folder), marks, library, int(students))) as do:
         before = _most_memory()
-        began, cpu = time.perf_counter(), time.process_time()
+        began = time.perf_counter()
         result = do()
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        seconds = time.perf_counter() - began
         grown = _most_memory() - before
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "grown_mb": grown, "result": result}))
+    print(json.dumps({"seconds": seconds, "grown_mb": grown, "result": result}))
 
 
 def _most_memory() -> float:
@@ -320,7 +281,7 @@ def measure(place: Place, rounds: int, empty: Callable[[], None]) -> None:
     costs: dict[str, list[Cost]] = {}
 
     def add(case: str, work: str) -> None:
-        costs.setdefault(case, []).append(in_a_process(work, place))
+        costs.setdefault(case, []).append(_in_a_process(work, place))
 
     for _ in range(rounds):
         empty()
@@ -354,22 +315,13 @@ def measure(place: Place, rounds: int, empty: Callable[[], None]) -> None:
         )
 
 
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
-
-
 @contextmanager
-def places(students: int, backend: str, office: str = "") -> Iterator[tuple[Place, Callable[[], None]]]:
-    """Create a place with its marks on a backend, and return it with a function that empties them.
-
-    The library is on the same backend, or in the database of an `office`.
-    """
+def places(students: int, backend: str) -> Iterator[tuple[Place, Callable[[], None]]]:
+    """Create a place on a backend; return it with a function that empties its marks."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         if backend == "sqlite":
-            place = Place(
-                folder, f"sqlite:///{folder / 'marks.db'}", office or f"sqlite:///{folder / 'library.db'}", students
-            )
+            place = Place(folder, f"sqlite:///{folder / 'marks.db'}", f"sqlite:///{folder / 'library.db'}", students)
 
             def empty() -> None:
                 for file in folder.glob("marks.db*"):
@@ -377,8 +329,9 @@ def places(students: int, backend: str, office: str = "") -> Iterator[tuple[Plac
         else:
             server = stack.enter_context(databases.postgres_server())
             marks = stack.enter_context(databases.fresh_database(server))
-            library = office or _shown(stack.enter_context(databases.fresh_database(server)))
-            place = Place(folder, _shown(marks), library, students)
+            library = stack.enter_context(databases.fresh_database(server))
+            urls = [url.render_as_string(hide_password=False) for url in (marks, library)]
+            place = Place(folder, urls[0], urls[1], students)
 
             def empty() -> None:
                 engine = create_engine(place.marks, poolclass=NullPool)

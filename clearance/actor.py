@@ -7,9 +7,8 @@ import typer
 from clearance.context import system_user
 from clearance.granted import refuse_demo
 from clearance.services import Program
-from status_db.accounts.audit_log import COMMAND_LINE, AuditEvent
-from status_db.model import Decision, VoteKind
-from status_db.views import RunView
+from status_db.accounts.audit_log import AuditEvent
+from status_db.model import Decision
 
 Author = Annotated[
     str, typer.Option("--as", help="Act as this account (default: the user of this machine).", show_default=False)
@@ -40,24 +39,8 @@ def note(
         cohort=cohort,
         student=student,
         run=None,
-        address=COMMAND_LINE,
+        address="command line",
         **detail,
-    )
-
-
-def note_vote(program: Program, found: RunView, vote: VoteKind, author: str, reason: str = "") -> None:
-    """Add the line that the pages add when a person votes on a suspended run."""
-    program.audit.note(
-        AuditEvent.SPOKE_ON_RUN,
-        account=author,
-        now=program.clock(),
-        cohort=program.cohort,
-        run=found.run,
-        address=COMMAND_LINE,
-        source=found.source,
-        says=vote.value,
-        change=found.digest.hex() if found.digest else "",
-        reason=reason,
     )
 
 
@@ -69,7 +52,7 @@ def note_decision(program: Program, event: AuditEvent, author: str, decision: De
         now=program.clock(),
         cohort=program.cohort,
         student=decision.student,
-        address=COMMAND_LINE,
+        address="command line",
         step=decision.step,
         verdict=decision.verdict,
         # The command line asks for no reason to withdraw.

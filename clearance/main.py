@@ -8,14 +8,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearance import (
-    early,  # noqa: F401 - imported first, for what it sets
-    failures,
-)
-from clearance.cli.completion import cohorts, institution_keys
-from clearance.cli.lazy import group
+from clearance import failures
+from clearance.completion import cohorts, institution_keys
 from clearance.context import USAGE, GlobalOptions
-from clearance.output import suggestions, tables, terminal
+from clearance.lazy import group
+from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
 from clearance.settings_file import CONFIG_VARIABLE, INSTITUTION_VARIABLE, INSTITUTIONS_VARIABLE
 from foundation.private_files import UMASK
@@ -23,9 +20,7 @@ from foundation.translation import language_of, tr, use_language, wrong_language
 
 #: Commands in the order of the help, before the groups. A command is imported when it is called.
 _COMMANDS = {
-    "init": "init:init",
-    "check": "check:check",
-    "rehearse": "rehearse:rehearse",
+    "check": "sync:check",
     "plan": "sync:plan",
     "sync": "sync:sync",
     "verify": "verify:verify",
@@ -118,10 +113,6 @@ def choose(
 ) -> None:
     """Store the global options."""
     tables.set_cohort_naming()
-    given = {"--config": config, "--institutions": institutions}
-    suggestions.use_options(
-        [word for option, path in given.items() if path is not None for word in (option, str(path))]
-    )
     if config is None:
         institutions = institutions or _path_in(INSTITUTIONS_VARIABLE)
         institution = institution or os.environ.get(INSTITUTION_VARIABLE) or None
@@ -231,33 +222,12 @@ _add_group(
         "revoke": "tokens:revoke",
     },
 )
-_add_group("source", "Add a source to the settings file.", {"add": "source:add"})
 _add_group(
     "institutions",
     "List the institutions of this installation, and add one.",
     {
         "list": "institutions:list_institutions",
         "add": "institutions:add",
-    },
-)
-_add_group(
-    "cohort",
-    "Begin the next cohort; close, archive and erase one.",
-    {
-        "list": "cohort:list_cohorts",
-        "open": "cohort_open:open_like",
-        "close": "cohort:close",
-        "reopen": "cohort:reopen",
-        "archive": "cohort:archive",
-        "purge": "cohort:purge",
-    },
-)
-_add_group(
-    "keys",
-    "Replace the keys of the ledger and of the desk.",
-    {
-        "rotate": "keys:rotate",
-        "begin-again": "keys:begin_again",
     },
 )
 _add_group(

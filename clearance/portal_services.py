@@ -19,8 +19,6 @@ from portal.auth.throttle import Throttle
 from portal.desk.context.services import DeskServices, DeskStores
 from portal.desk.pages import ROUTES
 from portal.i18n import languages
-from portal.page.kept_pages import KeptPages
-from portal.page.seasons import Seasons
 from portal.page.services import Services
 from portal.page.templates import environment
 from portal.web.faults import FaultLog
@@ -31,8 +29,6 @@ from status_db.accounts.own_account import OwnAccount
 from status_db.inbox.appeals import Appeals
 from status_db.inbox.drafts import Drafts
 from status_db.inbox.reminders import Reminders
-from status_db.inbox.student_inbox import StudentInboxes
-from status_db.queries.changes import Changes
 from status_db.queries.named_students import NamedStudents
 from status_db.queries.roster import RosterReader
 from status_db.queries.runs import RunReader
@@ -73,7 +69,6 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
         providers=Providers.of(settings.auth),
         sign_in_states=SignInStates(key, cookie),
         hashing=Hashing(settings.portal.limits.passwords_waiting),
-        kept_pages=KeptPages(stores.marks_changes, Changes(stores.desk_reading)),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
         long=LongQuestions(settings.portal.limits, apart),
         faults=FaultLog(),
@@ -86,14 +81,9 @@ def portal_services(stores: Stores, clock: Callable[[], datetime], apart: Elsewh
 
 def _with_stores(stores: Stores) -> partial[Services]:
     """Return the services with their stores; the other fields are still missing."""
-    appeals = Appeals(
-        stores.desk_store,
-        notify_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.student_events,
-    )
     return partial(
         Services,
         reader=stores.reader,
-        seasons=Seasons(stores.reading),
         runs=RunReader(stores.reading),
         roster=RosterReader(stores.reading),
         lists=stores.lists,
@@ -110,8 +100,10 @@ def _with_stores(stores: Stores) -> partial[Services]:
         pauses=stores.pauses,
         retention_runs=stores.retention_runs,
         announcements=stores.announcements,
-        raised_appeals=appeals,
-        inboxes=StudentInboxes(stores.desk_store.engine, stores.announcements, stores.requests, appeals),
+        raised_appeals=Appeals(
+            stores.desk_store,
+            notify_students=NotifyEvent.APPEAL_ANSWERED in stores.settings.notify.student_events,
+        ),
         reminders=Reminders(stores.desk_store, enabled=NotifyEvent.REMINDER in stores.settings.notify.student_events),
         key=stores.key,
         codes=stores.codes,

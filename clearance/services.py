@@ -119,19 +119,11 @@ class Program(CohortStores):
             own = stored.headcount(rule_settings.flows_with(self.settings, self.settings.source[name].step))
             return bool(own) or not stored.headcount(flows)
 
-    def ended(self) -> str:
-        """Return why nothing is asked or written for this cohort any more; empty for an open one."""
-        from status_db.ledger.ended import why_ended
-        from status_db.store.engine import reading
-
-        with reading(self.writing) as connection:
-            return why_ended(connection, self.cohort)
-
     def season(self, programs: Sequence[Program]) -> Season:
         """Return these cohorts, to be served together. Each source is queried once for all of them."""
         from sync.run.season import CohortMember, Season
 
-        members = [CohortMember(p.cohort, p.settings, p.sync, p.candidates, p.uses, p.ended) for p in programs]
+        members = [CohortMember(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
         return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
 
     def look_at_marks(self, process: Process) -> None:
@@ -146,8 +138,10 @@ class Program(CohortStores):
         """The runs of the sources."""
         from sync.run.run import Sync
 
-        lasting = self.settings.cluster.lease_for
-        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger, lasting)
+        cluster = self.settings.cluster
+        # Where a dead worker's jobs are taken over, its leases have ended by then.
+        lasting = {"lease_for": cluster.lease_for} if cluster.enabled else {}
+        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger, **lasting)
 
     @cached_property
     def approvals(self) -> Approvals:
@@ -199,30 +193,23 @@ class Program(CohortStores):
 
     def verified(self, heads: Mapping[int, str]) -> VerifyReport:
         """Compare the stored rows with the ledger, and with these heads of it. Raises LedgerRefused."""
-        from status_db.ledger.key import former_keys
         from status_db.store.engine import reading
         from sync.verify.report import verify
 
         seals = self._existing_seals()
-        former = former_keys(self.settings.status_db.ledger_key_file)
         with reading(self.reading) as connection:
-            return verify(connection, self.settings, self.cohort, seals, self.clock(), heads, former)
+            return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
 
     def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
         """Check that the desk's rows and the audit log are unaltered. Raises LedgerRefused, KeyRefused."""
-        from status_db.desk.key import former_chain_seals
-        from status_db.ledger.key import former_keys
         from status_db.ledger.seals import Seals
         from status_db.store.engine import reading
         from sync.verify.desk import verify_desk
 
         seals = self._existing_seals()
         of_pages = Seals(key) if (key := self.key.existing("audit chain")) is not None else None
-        former = former_keys(self.settings.status_db.ledger_key_file) | former_chain_seals(
-            self.settings.portal.key_file
-        )
         with reading(self.desk) as connection:
-            return verify_desk(connection, seals, of_pages, heads, former)
+            return verify_desk(connection, seals, of_pages, heads)
 
     def risks(self) -> tuple[str, ...]:
         """Return warnings about settings of the status database that risk data loss. Raises StoreError."""

@@ -41,10 +41,6 @@ class _Module(Protocol):
         ...
 
 
-#: Connectors whose keys are in a module without their drivers, so that reading settings does not import these.
-KEYS_ALONE = {"rest": "connectors.http.rest_settings", "sql": "connectors.databases.sql_settings"}
-
-
 @cache
 def connector_module(name: str) -> _Module | None:
     """Return the module of a connector; None when there is no connector of that name.
@@ -62,8 +58,6 @@ def schema_of(connector: str) -> type[BaseModel] | None:
 
     Raises ImportError when it needs a module that is not installed.
     """
-    if connector in KEYS_ALONE:
-        return cast("_Module", import_module(KEYS_ALONE[connector])).Settings
     module = connector_module(connector)
     return module.Settings if module else None
 

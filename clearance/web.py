@@ -1,8 +1,6 @@
 """The applications that the web server imports: the pages, the desk, or both, by the environment's settings."""
 
-import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +16,6 @@ from clearance.monitoring.observed import trace
 from clearance.portal_services import desk_services, portal_services
 from clearance.settings_file import INSTITUTION_VARIABLE, chosen_file, clock_of, institution_folder, load_settings
 from clearance.stores.shared import Stores
-from clearance.supervision.parent_process import end_with
 from config import logs
 from config.institutions import institution_in
 from config.log_names import use_key
@@ -72,7 +69,6 @@ def application(
 
 
 def _application_of(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> ASGIApp:
-    _end_with_server()
     folder = institution_folder()
     key = os.environ.get(INSTITUTION_VARIABLE)
     if folder is not None and not key:
@@ -87,13 +83,6 @@ def _application_of(what: str, *, students: bool = True, staff: bool = True, apa
     helpers = _helpers(settings.portal.limits, what) if apart else None
     desk, clock = staff and settings.desk.enabled, clock_of(settings)
     return application(settings, clock=clock, desk=desk, students=students, staff=staff, apart=helpers)
-
-
-def _end_with_server() -> None:
-    """Have a worker of the server end when the server is killed: it would keep the port."""
-    server = multiprocessing.parent_process()
-    if server is not None and server.pid is not None:
-        end_with(server.pid, signal.SIGKILL)
 
 
 def _observe(settings: Settings | ProcessSettings, what: str) -> None:

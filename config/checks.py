@@ -95,9 +95,7 @@ def contradictions(settings: Settings) -> list[str]:
     auth = settings.auth
     found += _address_mistakes("public_url", settings.portal.public_url)
     found += _address_mistakes("desk_public_url", settings.portal.desk_public_url)
-    found += providers_contradict(
-        auth.cas, auth.oidc, auth.ldap, settings.portal.public_url, wecom=auth.wecom, dingtalk=auth.dingtalk
-    )
+    found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
     found += cohort_mistakes(settings) + _notify_mistakes(settings)
     rosters = {f"roster.{key}": roster for key, roster in settings.rosters.items()} or {"roster": settings.roster}
     for where, roster in rosters.items():

@@ -18,21 +18,15 @@ _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
 #: The commands that work on one cohort, or on every open one when none is named. The others concern accounts,
 #: databases or what a process serves.
 OF_A_COHORT = (
-    "check", "rehearse", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs",
-    "expect", "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
-    "cohort",
+    "check", "plan", "sync", "verify", "status", "sources", "unmatched", "report", "paper", "runs", "expect",
+    "override", "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
     # Old names: stored messages of runs suggest them.
     "strangers", "waves",
 )  # fmt: skip
 #: The other commands about one institution. Where there are several, a message names it for these too.
 _OTHERS = (
-    "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule",
-    "serve", "keys",
+    "backup", "restore", "retention", "log-name", "db", "accounts", "notify", "tokens", "schedule", "serve",
 )  # fmt: skip
-#: The commands that need no settings file of an institution, and those that are given the folder of all of them.
-OF_NO_SETTINGS, _OF_SEVERAL = ("demo",), ("institutions", "up", "worker")
-#: Every command that a message can suggest.
-COMMANDS = OF_A_COHORT + _OTHERS + _OF_SEVERAL + OF_NO_SETTINGS
 #: One of them as a message suggests it. A command that already names its cohort does not match.
 _COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")
 

@@ -33,7 +33,7 @@ from config.settings import ProcessSettings, Settings
 from config.tables.plain_text import on_one_line, unprintable_in
 from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_the_settings
 from config.tables.sources import Roster, Source
-from config.wording import key_at, mistake_text, reason, why_no_toml
+from config.wording import key_at, mistake_text, reason
 from foundation.refusals import Refused
 from foundation.translation import tr, tr_n
 
@@ -127,7 +127,7 @@ def load(
             file, [tr("the file could not be read ({error}): save it as UTF-8, readable here", error=error)]
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=why_no_toml(error))]) from None
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
     raw = _overridden(raw, origin.environ, institution)
 
     if unreadable := [
@@ -190,7 +190,7 @@ def load_process(folder: Path, environ: Mapping[str, str] | None = None) -> Proc
             file, [tr("the file could not be read ({error}): save it as UTF-8, readable here", error=error)]
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=why_no_toml(error))]) from None
+        raise SettingsError(file, [tr("invalid TOML ({error}): correct this line", error=error)]) from None
     own = {name for name in ProcessSettings.model_fields if name in _FileAndEnvironment.model_fields}
     shared = {name: table for name, table in _overridden({}, environ).items() if name in own}
     for name, table in shared.items():

@@ -41,8 +41,6 @@ _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("portal", ""): _WEB,
     ("auth.cas", ""): _WEB,
     ("auth.oidc", ""): _WEB,
-    ("auth.wecom", ""): _WEB,
-    ("auth.dingtalk", ""): _WEB,
     ("auth.ldap", ""): _WEB,
     ("auth", ""): _WEB,
     ("api", ""): _WEB,

@@ -16,7 +16,7 @@ from config.tables.notify import Notify
 from config.tables.opening_hours import Calendar
 from config.tables.operations import Cluster, Metrics, Schedule, Tracing
 from config.tables.portal import Api, Auth, Portal
-from config.tables.retention import Archive, Retention
+from config.tables.retention import Retention
 from config.tables.secrets import DatabaseUrl, FilePath
 from config.tables.sources import Asked, Roster, Source
 from config.tables.steps import Flow, Step
@@ -35,8 +35,8 @@ class Institution(Table):
     contact: str = ""
     #: The colour of links and buttons, as `"#rrggbb"`. It is darkened or lightened until words in it are readable.
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
-    #: Chinese words, and what English pages for students show for them: colleges, categories, reasons of decisions,
-    #: kinds of certificates, and this table's `name` and `contact`, such as `{ "资源学院" = "School of Resources" }`.
+    #: Chinese words of the roster and of `reasons`, and what English pages for students show for them: colleges,
+    #: categories, reasons of decisions, such as `{ "资源学院" = "School of Resources" }`.
     words_en: dict[str, str] = {}
     #: The emblem beside the name on every page: an SVG, PNG, WebP or JPEG file, shown 28 pixels high.
     emblem: FilePath | None = None
@@ -124,7 +124,6 @@ class Settings(Table):
     auth: Auth = Auth()
     api: Api = Api()
     retention: Retention = Retention()
-    archive: Archive = Archive()
     notify: Notify = Notify()
     schedule: Schedule = Schedule()
     cluster: Cluster = Cluster()
@@ -158,14 +157,6 @@ class Settings(Table):
         """Return the keys of the cohorts that are not closed, in the file's order."""
         return tuple(c.key for c in self.cohort if not c.closed)
 
-    def rehearses(self, key: str) -> bool:
-        """Return whether a cohort is rehearsed: its students are shut out, and no one is notified of them."""
-        return any(c.key == key and c.rehearsal for c in self.cohort)
-
-    def announced_cohorts(self) -> tuple[str, ...]:
-        """Return the keys of the open cohorts of which teachers are notified: those that are not rehearsed."""
-        return tuple(key for key in self.open_cohorts() if not self.rehearses(key))
-
     def default_cohort(self) -> str:
         """Return the key of the default cohort: the first open one, or the first in the file."""
         return next(iter(self.open_cohorts()), self.cohort[0].key)
@@ -194,15 +185,6 @@ class Settings(Table):
     def flow_named(self, key: str | None) -> Flow | None:
         """Return the flow with this key; None if the settings do not have it, for example after a change of its key."""
         return next((f for f in self.flow if f.key == key), None)
-
-    def lists_acts(self, source: str) -> bool:
-        """Return whether a source lists completed acts, and not debts: a row is done, not done or exempt."""
-        return source in self.source and self.source[source].means == "status"
-
-    def step_lists_acts(self, step: str) -> bool:
-        """Return whether all sources of a step list completed acts."""
-        names = self.sources_of(step)
-        return bool(names) and all(map(self.lists_acts, names))
 
     def sources_of(self, step: str) -> tuple[str, ...]:
         """Return the names of the sources that decide a step, in the file's order."""

@@ -1,7 +1,6 @@
 """Texts of mistakes in the settings, each with its table, its key and the fix."""
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +14,10 @@ from config.tables.opening_hours import Calendar
 from config.tables.plain_text import on_one_line
 from config.tables.portal import Api, Auth, Portal
 from config.tables.providers import PROVIDERS
-from config.tables.retention import Archive, Retention
+from config.tables.retention import Retention
 from config.tables.sources import Roster, Source
 from config.tables.steps import Flow, Step
-from foundation.translation import N_, tr
+from foundation.translation import tr
 
 
 def key_at(loc: tuple[int | str, ...]) -> str:
@@ -38,7 +37,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "rosters": Roster,
         "step": Step, "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal,
-        "auth": Auth, "api": Api, "retention": Retention, "archive": Archive, "log": Log, "demo": Demo,
+        "auth": Auth, "api": Api, "retention": Retention, "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return key_at(loc) or tr("the file"), list(Settings.model_fields)
@@ -70,31 +69,3 @@ def reason(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's ow
             return str(error["ctx"]["error"])
         case _:
             return tr("{why}: correct this value", why=pydantic_text(error))
-
-
-#: The beginning of tomllib's own text → the text in the language of this process.
-_TOML: Mapping[str, str] = {
-    "Cannot declare": N_("a table is declared twice"),
-    "Cannot overwrite a value": N_("a key is written twice"),
-    "Duplicate inline table key": N_("a key is written twice"),
-    "Expected '=' after a key": N_("a = is missing after a key"),
-    "Expected ']' at the end of a table": N_("a ] is missing after the name of a table"),
-    "Expected ']]' at the end of an array": N_("]] is missing after the name of a table"),
-    "Expected newline or end of document": N_("there is more text than one key and its value"),
-    "Invalid date or datetime": N_("this day does not exist"),
-    "Invalid value": N_("a value is missing, or a text has no quotation marks"),
-    "Unclosed array": N_("a ] is missing at the end of a list"),
-    "Unclosed inline table": N_("a } is missing"),
-    "Unterminated string": N_("a quotation mark is missing at the end of a text"),
-    "Illegal character": N_("a quotation mark is missing at the end of a text"),
-}
-
-
-def why_no_toml(error: Exception) -> str:
-    """Return why tomllib refuses a file: its own text in English, else the translation, with the line."""
-    own = str(error)
-    place = re.search(r"\(at line (\d+), column (\d+)\)$", own)
-    text = next((text for begin, text in _TOML.items() if own.startswith(begin)), "")
-    if not text or not place or tr(text) == text:
-        return own
-    return tr("line {line}, column {column}: {why}", line=place[1], column=place[2], why=tr(text))

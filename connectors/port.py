@@ -255,7 +255,7 @@ def row_alone(row: Mapping[str, Cell] | None) -> tuple[tuple[Cell, ...], ...]:
 
 
 class Connector(Protocol):
-    """A client that asks one question. You can call it again after any error: nothing that a fault can damage is kept.
+    """A client that asks one question. It keeps nothing open between calls; you can call it again after any error.
 
     A connector whose `pull_one` reads the whole answer and keeps one student's rows has the attribute
     `one_reads_all = True`. Any other must return the same for single students as in the whole answer before a recheck

@@ -10,11 +10,8 @@ from pathlib import Path
 
 
 def lose_rows(settings_file: Path) -> int:
-    """Delete rows of the textbook centre of a demo's settings file; return how many. Raises OSError without one."""
-    folder = settings_file.resolve().parent
-    if not (folder / "offices").is_dir():
-        folder = folder.parent / ".demo"
-    file = folder / "offices" / "textbook.sqlite"
+    """Delete rows of the textbook centre beside a demo's settings file; return how many. Raises OSError without one."""
+    file = settings_file.resolve().parents[1] / ".demo" / "offices" / "textbook.sqlite"
     if not file.exists():
         raise FileNotFoundError(f"there is no textbook centre at {file}. Build it: clearance demo --once")
     with closing(sqlite3.connect(file)) as connection, connection:

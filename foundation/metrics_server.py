@@ -85,8 +85,7 @@ class MetricsServer:
             self._server = Server((host, port), Handler)
         except OSError as error:
             text = tr(
-                "the metrics cannot be served on {host}, port {port}: {reason}. Choose another port in [metrics]; "
-                "for a second worker on this machine, use --metrics-port.",
+                "the metrics cannot be served on {host}, port {port}: {reason}. Choose another port in [metrics].",
                 host=host,
                 port=port,
                 reason=error.strerror or error,

@@ -33,7 +33,7 @@ from portal.auth.refusals import SignInRefused
 from portal.page.context import context_of
 from portal.page.services import Services
 from portal.page.templates import STATIC
-from portal.signin import by_cas, by_messenger, by_oidc, password, providers, second_factor, sign_in
+from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
 from portal.staff import (
     lists,
     overview,
@@ -46,7 +46,7 @@ from portal.staff import (
     students,
     unmatched_rows,
 )
-from portal.student import appeal, card, classmates, recheck, slip
+from portal.student import appeal, card, recheck, slip
 from portal.web import faults, headers, limits, links, observing, sending, well_formed
 from portal.web.former_addresses import former_addresses
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
@@ -70,14 +70,13 @@ _SIGN_IN_ROUTES = (
     *addresses.ROUTES,
     *by_cas.ROUTES,
     *by_oidc.ROUTES,
-    *by_messenger.ROUTES,
     *health.ROUTES,
 )
 
 #: The page after sign-in: a student's own page, or the first page that staff may read.
 _HOME_ROUTES = card.ROUTES
 
-_STUDENT_ROUTES = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES, *classmates.ROUTES)
+_STUDENT_ROUTES = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
 
 _STAFF_ROUTES = (
     *overview.ROUTES,

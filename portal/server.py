@@ -43,16 +43,6 @@ class ListenCode(StrEnum):
     REFUSED = "refused"
 
 
-class OnHangup(StrEnum):
-    """What the server does at SIGHUP."""
-
-    #: New workers take the place of the old ones.
-    RELOAD = "reload"
-    #: It stops, as at SIGTERM.
-    STOP = "stop"
-    IGNORE = "ignore"
-
-
 class CannotListen(Refused[ListenCode]):
     """The server cannot listen on the address. The text has the reason and the fix."""
 
@@ -80,28 +70,8 @@ def local_address(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
 
 
-class _Server(Granian):  # type: ignore[misc,valid-type]
-    """granian, with what it does at SIGHUP."""
-
-    on_hangup = OnHangup.RELOAD
-
-    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as granian has it
-        match self.on_hangup:
-            case OnHangup.RELOAD:
-                super().signal_handler_reload(*args, **kwargs)
-            case OnHangup.STOP:
-                self.signal_handler_interrupt(*args, **kwargs)
-
-
 def serve(
-    target: str,
-    host: str,
-    port: int,
-    workers: int,
-    limits: PortalLimits,
-    manager: ServiceManager | None = None,
-    *,
-    on_hangup: OnHangup = OnHangup.RELOAD,
+    target: str, host: str, port: int, workers: int, limits: PortalLimits, manager: ServiceManager | None = None
 ) -> None:
     """Serve until stopped by SIGTERM or Ctrl-C; `target` is the function that returns the application, module:function.
 
@@ -111,7 +81,7 @@ def serve(
     refuse_used_port(host, port)
     if manager is not None and manager.address:
         Thread(target=_report, args=(manager, local_address(host), port), name="watchdog", daemon=True).start()
-    server = _Server(
+    Granian(
         target,
         address=host,
         port=port,
@@ -123,9 +93,7 @@ def serve(
         # A worker that is just starting can miss the signal.
         workers_kill_timeout=_WORKERS_END_WITHIN,
         **bounds(limits),
-    )
-    server.on_hangup = on_hangup
-    server.serve()
+    ).serve()
 
 
 def _report(manager: ServiceManager, host: str, port: int) -> None:

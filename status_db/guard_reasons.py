@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from foundation.translation import N_, tr
 from status_db.code_words import code_word
-from status_db.model import Verdict
 
 Figures: TypeAlias = Mapping[str, str | int]
 
@@ -94,17 +93,6 @@ _SENTENCES: Mapping[GuardReasonKind, str] = {
     ),
 }
 
-#: Where a source lists completed acts, a held student has not done the act.
-_OF_ACTS: Mapping[GuardReasonKind, str] = {
-    GuardReasonKind.ALL_OF_FEW: N_(
-        "all {students} students for whom the step is not yet done would be {then} at once (limit: fewer than {all_of})"
-    ),
-    GuardReasonKind.GROUP: N_(
-        "{students} of the {base} students of the {column} {group} for whom the step is not yet done would be {then} "
-        "at once, and {others} of the {others_base} others (limit {share} of {count} or more)"
-    ),
-}
-
 #: Figures that can be words …
 _WORDED = frozenset({"now", "then", "what", "column"})
 
@@ -131,23 +119,16 @@ class GuardReason:
     figures: Figures
 
     def __str__(self) -> str:
-        return self.sentence()
-
-    def sentence(self, *, acts: bool = False) -> str:
-        """Return it as a sentence in the language of the process. `acts`: the source lists completed acts."""
         expected_change = self.figures.get("wave")
-        texts = {name: _word(value, acts=acts) if name in _WORDED else value for name, value in self.figures.items()}
+        texts = {name: _word(value) if name in _WORDED else value for name, value in self.figures.items()}
         least = tr(" and {count}", count=self.figures["count"]) if "count" in self.figures else ""
         beyond = tr(" beyond the expected change of {students}", students=expected_change) if expected_change else ""
         share = tr("{percent} %", percent=self.figures["percent"]) if "percent" in self.figures else ""
-        text = (_OF_ACTS if acts else _SENTENCES).get(self.kind, _SENTENCES[self.kind])
-        return tr(text, **texts, beyond=beyond, least=least, share=share)
+        return tr(_SENTENCES[self.kind], **texts, beyond=beyond, least=least, share=share)
 
 
-def _word(figure: str | int, *, acts: bool) -> str | int:
+def _word(figure: str | int) -> str | int:
     """Return a figure that is a word in the language of the process; any other as it is."""
-    if acts and figure == Verdict.HELD:
-        return tr("not yet done")
     return (tr(_WORDS[figure]) if figure in _WORDS else code_word(figure)) if isinstance(figure, str) else figure
 
 

@@ -14,7 +14,6 @@ BY_HAND = {
     "httpcore2": "BSD-3-Clause",
     "httpx2": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
-    "pyrage": "MIT",
     "truststore": "MIT",
 }
 

@@ -8,7 +8,6 @@ ROOT = Path(__file__).parents[1]
 LOCKS = {
     "run": ROOT / "requirements" / "run.lock",
     "cluster": ROOT / "requirements" / "cluster.lock",
-    "bundle": ROOT / "requirements" / "bundle.lock",
     "dev": ROOT / "requirements" / "dev.lock",
 }
 

@@ -20,7 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from typer.main import get_command
 
-from clearance.cli.help_texts import english
+from clearance.help_texts import english
 from clearance.main import app
 from foundation import translation
 from portal.i18n.languages import catalogue_file
@@ -153,7 +153,7 @@ def _english_texts(root: Path) -> Catalog:
         for name, _, text, comments, _ in found:
             catalogue.add(text, locations=[(f"{folder}/{name}", 0)], auto_comments=comments)
     for text in _help_texts(get_command(app)):
-        catalogue.add(text, locations=[("clearance/cli/help_texts.py", 0)])
+        catalogue.add(text, locations=[("clearance/help_texts.py", 0)])
     return catalogue
 
 

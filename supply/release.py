@@ -20,7 +20,6 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from supply import sbom
 from supply.locks import ROOT, locked
 
 FOLDER = ROOT / "dist"
@@ -48,7 +47,7 @@ def released(changelog: str) -> list[tuple[str, str]]:
 
 def build(folder: Path) -> tuple[Path, Path]:
     """Build the source archive, and the wheel from that archive only; return both."""
-    run(
+    _run(
         _UV, "build", "--quiet", "--offline", "--no-build-isolation", "--python", sys.executable,
         "--out-dir", folder, "--no-create-gitignore",
     )  # fmt: skip
@@ -59,7 +58,7 @@ def build(folder: Path) -> tuple[Path, Path]:
 def faults(wheel: Path) -> Iterator[str]:
     """Return a message for each missing file of a wheel, and for each file in it that git ignores or lacks."""
     rooms = project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *rooms).split("\0")
+    listed = _run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *rooms).split("\0")
     ours = {name for name in listed if (ROOT / name).is_file()}
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -74,8 +73,8 @@ def install(wheel: Path, folder: Path) -> Path:
     for name, version in locked("run"):
         _copy(name, version, Path(paths["purelib"]))
     python = Path(paths["scripts"]) / "python"
-    run(_UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel)
-    run(_UV, "pip", "check", "--quiet", "--python", python)
+    _run(_UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel)
+    _run(_UV, "pip", "check", "--quiet", "--python", python)
     return python.parent
 
 
@@ -98,15 +97,15 @@ def _copy(name: str, version: str, target: Path) -> None:
 def try_demo(commands: Path, folder: Path) -> None:
     """Build and sync the demo university in an empty folder, with the installed commands."""
     clearance = commands / "clearance"
-    version, printed = project()["project"]["version"], run(clearance, "--version", cwd=folder).split()
+    version, printed = project()["project"]["version"], _run(clearance, "--version", cwd=folder).split()
     if printed != ["clearance", version]:
         raise ReleaseError(f"clearance --version prints {printed}, not {version}. Run make install, then make release")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    run(clearance, "demo", "--once", "--folder", "university", "--finance-port", str(port), cwd=folder)
+    _run(clearance, "demo", "--once", "--finance-port", str(port), cwd=folder)
 
 
-def run(*words: str | Path, cwd: Path = ROOT) -> str:
+def _run(*words: str | Path, cwd: Path = ROOT) -> str:
     """Run a command without the program's environment variables; return its output. Raises ReleaseError."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     ended = subprocess.run(  # noqa: S603 - our own commands and paths
@@ -127,12 +126,7 @@ def run(*words: str | Path, cwd: Path = ROOT) -> str:
 def sums(files: Iterable[Path]) -> Iterator[str]:
     """Return a line for each file, as `sha256sum` writes it."""
     for file in files:
-        yield f"{sha256(file)}  {file.name}"
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        yield f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
 
 
 def main(folder: Path = FOLDER) -> None:
@@ -145,13 +139,13 @@ def main(folder: Path = FOLDER) -> None:
         (outside / "empty").mkdir()
         try_demo(install(wheel, outside / "environment"), outside / "empty")
     _say(f"Installed in a clean environment; clearance demo --once works there. In {folder}:")
-    for line in sums((archive, wheel, *sbom.write(folder, ("run",)))):
+    for line in sums((archive, wheel)):
         _say(line)
     version = project()["project"]["version"]
     if version not in dict(released(CHANGELOG.read_text(encoding="utf-8"))):
         _say(f"CHANGELOG.md has no section for {version} yet. Add one before you publish these files.")
 
-    if run("git", "status", "--porcelain"):
+    if _run("git", "status", "--porcelain"):
         _say("There are changes that are not committed. Commit them and build again before you publish these files.")
 
 

@@ -6,7 +6,6 @@ It lists packages and vendored files with their hashes and licences, and no pack
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +62,11 @@ def _files() -> list[dict[str, Any]]:
     ]
 
 
-def write(folder: Path = FOLDER, locks: Iterable[str] = tuple(LOCKS)) -> list[Path]:
+def write(folder: Path = FOLDER) -> list[Path]:
     """Write one file for each lock; return them."""
     folder.mkdir(exist_ok=True)
     files = []
-    for lock in locks:
+    for lock in LOCKS:
         files.append(folder / f"clearance-sync-{lock}.cdx.json")
         files[-1].write_text(json.dumps(made(lock), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return files

@@ -153,15 +153,12 @@ def roster_rule(settings: Settings) -> RosterRule:
     return RosterRule(settings.roster.levels, settings.roster.categories, tuple(settings.roster.aliases), flows)
 
 
-def notices(settings: Settings, cohort: str = "") -> RunNotices | None:
-    """Return what the end of a run notifies of; None where no channel is set up.
-
-    Of a cohort that is rehearsed, no student is notified.
-    """
+def notices(settings: Settings) -> RunNotices | None:
+    """Return what the end of a run notifies of; None where no channel is set up."""
     own = settings.notify
     if not own.enabled:
         return None
-    to_students = NotifyEvent.STEP_CHANGED in own.student_events and not settings.rehearses(cohort)
+    to_students = NotifyEvent.STEP_CHANGED in own.student_events
     return RunNotices(own.failing_after_tries, own.failing_after, to_students)
 
 

@@ -17,7 +17,6 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 
 import tests.compiling
 import tests.hashing  # noqa: F401 - both make the same work cheaper
-from connectors.databases.kept_engines import KEPT
 from tests import sizes, soaking
 from tests.browser.browsers import MISSING, chromium_path, launched
 from tests.four_roles import FourRoles, four_roles
@@ -122,13 +121,6 @@ def logs_as_they_are() -> Iterator[None]:
     """Leave no log settings behind: a command that ran in this process has set its own."""
     yield
     structlog.reset_defaults()
-
-
-@pytest.fixture(autouse=True)
-def no_connection_is_kept() -> Iterator[None]:
-    """Close what a test's connectors keep, so that the next test connects by itself."""
-    yield
-    KEPT.close()
 
 
 @pytest.fixture(scope="session")

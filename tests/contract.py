@@ -197,7 +197,7 @@ class ConnectorContract:
         assert [warning for warning in snapshot.warnings if "title" in warning.lower() or "row 2" in warning]
         assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
 
-    def test_a_broken_number_does_not_clear_a_student(self, office: Office) -> None:
+    def test_a_broken_number_clears_no_one(self, office: Office) -> None:
         if self.asked_by_number:
             pytest.skip("the numbers are the roster's")
         office.fill([{**ROWS[2], "NUMBER": "2015\ufffd003"}, ROWS[0], ROWS[3]])
@@ -282,7 +282,7 @@ class PagedContract(ConnectorContract):
         held = {normalise_number(row[0]) for row in snapshot.rows}
         assert {str(row["NUMBER"]) for row in MANY} - {str(MANY[1]["NUMBER"])} <= held
 
-    def test_an_unchanged_office_leaves_no_student_unsettled(self, office: PagedOffice) -> None:
+    def test_a_quiet_office_leaves_no_one_unsettled(self, office: PagedOffice) -> None:
         office.fill(MANY)
         snapshot = office.connector().pull()
         assert (len(snapshot.rows), list(snapshot.unsettled)) == (len(MANY), [])

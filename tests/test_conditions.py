@@ -192,7 +192,7 @@ def test_a_loan_after_clearing_holds_again(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("due", ["0000-00-00 00:00:00", "2019-02-30", "长期", "", None])
-def test_an_impossible_due_date_leaves_the_book_owed(asked: Asked, due: object) -> None:
+def test_a_day_that_is_none_leaves_the_book_owed(asked: Asked, due: object) -> None:
     asked.run("loans", LOANS, [(LIN.number, "构造地质学", due, "B1")])
     (owed,) = next(s for s in asked.world.student(LIN.number).steps if s.step == "library").finding.evidence
     assert (owed.due, owed.due_unreadable) == (None, due in ("2019-02-30", "长期"))

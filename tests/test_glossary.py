@@ -37,12 +37,7 @@ NOT_WRITTEN = {
 }
 
 #: Where a student is 你; pages of staff use no pronoun.
-STUDENTS = (
-    "portal/student/",
-    "portal/templates/student.html",
-    "portal/templates/appeal.html",
-    "portal/templates/rehearsal.html",
-)
+STUDENTS = ("portal/student/", "portal/templates/student.html", "portal/templates/appeal.html")
 
 #: The longest clause of a sentence, in characters; a placeholder counts as two.
 LONGEST_CLAUSE = 50

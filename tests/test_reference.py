@@ -51,8 +51,7 @@ def test_every_table_of_the_settings_file_is_on_the_page() -> None:
     # Hours and days are written as a text; their models are no tables of the file.
     written_as_text = {"Hours", "Days"}
     found = {each.__name__ for each in models(Settings)} - written_as_text
-    # What all institutions share has a file of its own.
-    assert found | {"ProcessSettings"} == {each.__name__ for each in TABLES.values()}
+    assert found == {each.__name__ for each in TABLES.values()}
     assert set(PROVIDERS.values()) <= set(TABLES.values())
 
 

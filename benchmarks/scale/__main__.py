@@ -27,7 +27,7 @@ def busiest(load: Load, costs: Costs) -> dict[str, float]:
     """Return the processors that each kind of work takes in the busiest hour, by its CPU seconds for each second."""
     jobs = load.institutions * load.sources / load.every
     flips = load.flips * load.graduates / load.sources / load.slots
-    job = costs.run + costs.row * (load.rows * load.graduates) + costs.flip * flips + costs.handing
+    job = costs.run + costs.row * (load.rows * load.graduates) + costs.flip * flips
     hour = max(range(24), key=HOURS.__getitem__)
     return {
         "jobs/s": jobs,
@@ -45,9 +45,7 @@ def machines_for(load: Load, costs: Costs) -> Machines:
     cores = math.ceil((work["pulls, programs"] + work["pages, programs"]) / _BUSY)
     database = math.ceil((work["pulls, PostgreSQL"] + work["pages, PostgreSQL"]) / _BUSY)
     each = load.answers_in + (work["pulls, programs"] + work["pulls, PostgreSQL"]) / work["jobs/s"]
-    return Machines(
-        max(2, math.ceil(work["jobs/s"] * each / _BUSY)), max(1, cores), max(1, database), handing=costs.handing
-    )
+    return Machines(max(2, math.ceil(work["jobs/s"] * each / _BUSY)), max(1, cores), max(1, database))
 
 
 def enough(load: Load, costs: Costs, seconds: float) -> tuple[Machines, float]:

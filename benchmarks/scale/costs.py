@@ -7,18 +7,15 @@ of several rounds counts, because other work of the machine only adds. FILE rece
 `benchmarks.scale` reads `benchmarks/scale/costs.json`.
 """
 
-import itertools
 import json
 import logging
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +25,11 @@ from sqlalchemy.pool import NullPool
 
 from benchmarks.load import serving
 from benchmarks.sync_cost import LOANS_PERCENT, Place, change, prepare
-from sync.jobs.cluster import queue_tables
-from sync.jobs.cluster.address import QueueAddress
-from sync.jobs.cluster.queue import ClusterQueue
-from sync.jobs.cluster.worker import Worker, WorkerSizes
-from sync.jobs.job import Job, JobKind
 from sync.run.run import Sync
 from tests.services import databases
 
 SMALL, LARGE = 2_000, 20_000
-_ROUNDS, _RUNS, _PAGES, _JOBS = 3, 40, 200, 300
+_ROUNDS, _RUNS, _PAGES = 3, 40, 200
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -81,8 +73,6 @@ class Costs:
     recheck: Cpu
     #: A student's own page.
     page: Cpu
-    #: One job of the queue: handed out, taken and ended.
-    handing: Cpu
     #: Bytes of the marks' database for each student of the roster after its first answer, and for each flip.
     student_bytes: float
     flip_bytes: float
@@ -222,32 +212,6 @@ def _page(server: Server, students: int) -> Cpu:
             return Cpu(seconds_of_tree(site.pid) - program, server.seconds() - on_server) * (1 / _PAGES)
 
 
-def _handing(server: Server) -> Cpu:
-    """Hand out jobs to a worker that does nothing in them; return the cost of one."""
-    with databases.fresh_database(server.url) as url:
-        marks, all_done, count = url.render_as_string(hide_password=False), threading.Event(), itertools.count(1)
-        address = QueueAddress(lambda: marks, "clearance_queue", timedelta(seconds=90), timedelta(seconds=15))
-        queue_tables.upgrade(address)
-        queue = ClusterQueue(address)
-
-        def carry(_job: Job, _again: bool) -> bool:  # noqa: FBT001 - the port's own form
-            if next(count) == _JOBS:
-                all_done.set()
-            return True
-
-        def do_all() -> None:
-            for number in range(_JOBS):
-                queue.defer(Job(JobKind.PULL, source=f"s{number}", slot=datetime.now(UTC)))
-            worker = Worker(address, WorkerSizes(4, 4, timedelta(minutes=1)), carry)
-            worker.start()
-            all_done.wait()
-            worker.stop()
-
-        cost = server.measured(do_all)
-        queue.close()
-        return cost * (1 / _JOBS)
-
-
 def seconds_of_tree(pid: int) -> float:
     """Return the CPU seconds of a process and its children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
@@ -271,7 +235,6 @@ def measure(server: Server) -> Costs:
         flip=(_least([each.changed for each in large]) - much) * (1 / one.flips),
         first=_least([each.first for each in large]) * (1 / LARGE),
         recheck=_least([each.recheck for each in large]),
-        handing=_least([_handing(server) for _ in range(_ROUNDS)]),
         page=_least([_page(server, SMALL) for _ in range(_ROUNDS)]),
         student_bytes=(one.loaded_bytes - small[0].loaded_bytes) / (LARGE - SMALL),
         flip_bytes=one.changed_bytes / one.flips,

@@ -5,17 +5,13 @@ from typing import Annotated
 
 import typer
 
-from clearance.actor import note
-from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
+from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c
 from clearance.output import tables
-from clearance.services import Program
 from foundation.translation import tr
 from foundation.version import program_version
-from status_db.accounts.audit_log import AuditEvent
 from status_db.backups.making import make
 from status_db.backups.manifest import databases
 from status_db.backups.restoring import restore as put_back
-from status_db.store.engine import StoreError
 from sync.run.process_id import is_gone
 
 
@@ -41,7 +37,6 @@ def backup(
         keep=keep,
         tools_folder=status_db.postgres_tools,
     )
-    _record(program, made.folder)
     if json:
         tables.as_json(made)
         return
@@ -51,14 +46,6 @@ def backup(
     )
     for gone in made.pruned:
         tables.OUT.print(tr("removed {gone}", gone=gone))
-
-
-def _record(program: Program, folder: Path) -> None:
-    """Record where the backup is, so that it is listed when the data of a cohort are erased."""
-    try:
-        note(program, AuditEvent.BACKED_UP, system_user(), folder=str(folder.resolve()))
-    except StoreError as error:
-        tables.ERR.print(tr("warning: where this backup is was not recorded: {error}", error=error))
 
 
 @ends_well

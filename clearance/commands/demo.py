@@ -1,11 +1,17 @@
 """The demo: a small university on this machine, built, synced and served."""
 
+import json
 import os
 import sqlite3
+import subprocess
 import sys
 import time
-from contextlib import closing
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
-from clearance.context import USAGE, GlobalOptions, ends_well, fail, stop_like_ctrl_c
-from clearance.demo_university.folder import as_shown, choose_folder, demo_clock, demo_options, offices_of
+from clearance.context import USAGE, GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.demo_university.life import (
     add_first_results,
     announce,
@@ -23,26 +28,25 @@ from clearance.demo_university.life import (
     live,
 )
 from clearance.demo_university.people import PASSWORD, make_accounts
-from clearance.demo_university.processes import (
-    FINANCE_PORT,
-    end_with_terminal,
-    finance_office,
-    schedule_beside,
-    use_finance_port,
-)
 from clearance.output import tables
 from clearance.output.code_words import joined
 from clearance.services import Program
 from clearance.settings_file import CONFIG_VARIABLE
-from demo.clock import today_in
+from clearance.supervision.children import start, stop
+from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import FIRST_DAY, LAST_DAY
 from foundation.translation import tr
-from portal.server import OnHangup
 from portal.server import serve as serve_pages
-from status_db.code_words import STATES
 from status_db.model import State
 from sync.run.outcome import Outcome
+
+FINANCE_PORT = 8619
+
+#: Seconds to wait for runs in progress when the demo ends.
+_SCHEDULE_ENDS = 30
+
+_LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
 
 app = typer.Typer(
     help="Run a small university on this machine: its offices, a sync, the pages.", invoke_without_command=True
@@ -51,6 +55,26 @@ app = typer.Typer(
 FinancePort = Annotated[
     int, typer.Option("--finance-port", min=1, max=65535, help="Run the finance office on this port.")
 ]
+
+
+#: The copy of the demo's own settings. Their paths are relative to its folder.
+_OWN_SETTINGS = Path(".demo", "demo.toml")
+
+
+def _demo_options(context: typer.Context) -> GlobalOptions:
+    """Return the global options. If there is no settings file, copy the demo's own here first."""
+    here = chosen(context)
+    if here.config is not None or CONFIG_VARIABLE in os.environ or here.file.exists():
+        return here
+    if not _OWN_SETTINGS.exists():
+        _OWN_SETTINGS.parent.mkdir(exist_ok=True)
+        _OWN_SETTINGS.write_bytes(resources.files("config").joinpath("demo.toml").read_bytes())
+    return replace(here, config=_OWN_SETTINGS)
+
+
+def offices_of(file: Path) -> Offices:
+    """Return the demo's offices: in .demo, next to the folder of the settings file."""
+    return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
 def _refuse_without_clock(here: GlobalOptions) -> None:
@@ -69,7 +93,7 @@ def _refuse_without_clock(here: GlobalOptions) -> None:
 def _build(here: GlobalOptions, offices: Offices) -> None:
     """Write the offices of the first day, and set the clock to that day."""
     _write_offices(offices, 0)
-    demo_clock(here).start(today_in(here.program().settings.institution.timezone))
+    _demo_clock(here).start(today_in(here.program().settings.institution.timezone))
 
 
 def _write_offices(offices: Offices, day: int) -> None:
@@ -88,6 +112,12 @@ def _write_offices(offices: Offices, day: int) -> None:
         )
 
 
+def _demo_clock(here: GlobalOptions) -> DemoClock:
+    file = here.program().settings.demo.clock_file
+    assert file is not None  # noqa: S101 - each command checks it first
+    return DemoClock(file)
+
+
 @app.callback()
 @ends_well
 def demo(
@@ -96,20 +126,14 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the sync and its summary.")] = False,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Serve the pages on this port.")] = None,
     finance_port: FinancePort = FINANCE_PORT,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--folder", metavar="DIR", help="Keep the demo university in this folder: .demo."),
-    ] = None,
 ) -> None:
     """Build the demo university, sync it, print a summary, and serve the pages."""
-    choose_folder(context, folder)
     if context.invoked_subcommand:
         return
-    here = demo_options(context)
+    here = _demo_options(context)
     _refuse_without_clock(here)
     stop_like_ctrl_c()
-    on_hangup = end_with_terminal()
-    offices = offices_of(here)
+    offices = offices_of(here.file)
     if offices.day() is None:
         tables.OUT.print(tr("Building the demo university: 4,215 graduates, four offices and a registrar …"))
         _build(here, offices)
@@ -129,7 +153,7 @@ def demo(
         announce(program)
         if not once:
             with schedule_beside(here, offices.folder.parent):
-                _serve_pages(here, program, port, on_hangup)
+                _serve_pages(here, program, port)
     if code := exit_code(outcomes):
         raise typer.Exit(code)
 
@@ -146,10 +170,10 @@ def advance(
     finance_port: FinancePort = FINANCE_PORT,
 ) -> None:
     """Advance the story: books are returned, fees are paid or added, rooms become empty, classes are reviewed."""
-    here = demo_options(context)
+    here = _demo_options(context)
     _refuse_without_clock(here)
     stop_like_ctrl_c()
-    offices = offices_of(here)
+    offices = offices_of(here.file)
     day = offices.day()
     if day is None:
         fail(tr("the demo university is not built yet. Run: clearance demo"))
@@ -199,7 +223,7 @@ def _advance(here: GlobalOptions, offices: Offices, days: range) -> None:
     for day in days:
         _live(here, day)
         _write_offices(offices, day + 1)
-        demo_clock(here).advance(1)
+        _demo_clock(here).advance(1)
 
 
 def _live(here: GlobalOptions, day: int) -> None:
@@ -236,13 +260,12 @@ def _approved(program: Program, outcomes: list[Outcome]) -> list[Outcome]:
 @ends_well
 def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT) -> None:
     """Run the finance office's program, for commands in another window."""
-    here = demo_options(context)
+    here = _demo_options(context)
     _refuse_without_clock(here)
-    built = offices_of(here)
+    built = offices_of(here.file)
     if built.day() is None:
         _build(here, built)
     stop_like_ctrl_c()
-    end_with_terminal()
     with finance_office(built, finance_port):
         tables.OUT.print(
             tr(
@@ -257,13 +280,80 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
             tables.OUT.print(tr("closed"))
 
 
+@contextmanager
+def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
+    """Run the schedule in a separate process until this ends, with its output in a file."""
+    # In a separate process, because the server forks its workers, and threads do not survive a fork.
+    with (folder / "schedule.log").open("ab") as log:
+        process = start(["--config", str(here.file), "schedule"], log)
+        try:
+            yield
+        finally:
+            stop(process, _SCHEDULE_ENDS)
+
+
+def use_finance_port(port: int) -> None:
+    """Make the settings use this port for the finance office."""
+    if port != FINANCE_PORT:
+        os.environ.setdefault("DEMO_FINANCE_ARREARS_URL", f"http://127.0.0.1:{port}/api/arrears")
+        os.environ.setdefault("DEMO_FINANCE_TOKEN_URL", f"http://127.0.0.1:{port}/api/token")
+
+
+@contextmanager
+def finance_office(offices: Offices, port: int) -> Iterator[None]:
+    """Run the finance office's program until this ends, unless it already runs."""
+    served = _served_folder(port)
+    if served is not None:
+        if served != str(offices.folder.resolve()):
+            fail(
+                tr(
+                    "port {port} is used by another demo's finance office ({served}). Use another --finance-port.",
+                    port=port,
+                    served=served,
+                )
+            )
+        yield
+        return
+    process = subprocess.Popen(  # noqa: S603 - our own program and our own paths
+        [sys.executable, "-m", "demo.finance_api", "--data", str(offices.folder), "--port", str(port)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while _served_folder(port) is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.terminate()
+                error = process.communicate()[1].strip()
+                fail(
+                    tr(
+                        "the finance office did not start: {error}. Use another --finance-port.",
+                        error=error or tr("no response"),
+                    )
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _served_folder(port: int) -> str | None:
+    """Return the folder of the finance office on this port; None when there is none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2) as answer:
+            return str(json.load(answer)["data"]["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _print_summary(program: Program) -> None:
     """Print the number of students in each state, step by step."""
     overview = program.reader.overview(program.cohort, program.clock())
     order = [step.key for step in program.settings.step if step.key in overview.by_step]
     shown = [s for s in State if any(overview.by_step[step].by_state.get(s) for step in order)]
     tables.table(
-        (tr("step"), *(tr(STATES[state]) for state in shown)),
+        (tr("step"), *(tr(tables.STATES[state][0]) for state in shown)),
         ((step, *(f"{overview.by_step[step].by_state.get(s, 0):,}" for s in shown)) for step in order),
         title=tr("{students:,} students of {cohort}", students=overview.students, cohort=program.cohort),
     )
@@ -291,20 +381,8 @@ def _print_next_steps(
     tables.OUT.print(tr("Apply them:        {command} sync", command=command))
 
 
-def _serve_pages(here: GlobalOptions, program: Program, port: int | None, on_hangup: OnHangup) -> None:
+def _serve_pages(here: GlobalOptions, program: Program, port: int | None) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    tables.OUT.print(
-        tr(
-            "Press Ctrl-C to end the demo; its files stay in {folder}",
-            folder=as_shown(demo_clock(here).file.parent.resolve()),
-        )
-    )
-    serve_pages(
-        WEB_TARGETS[ServedPart.ALL],
-        portal.host,
-        port or portal.port,
-        portal.workers,
-        portal.limits,
-        on_hangup=on_hangup,
-    )
+    tables.OUT.print(tr("Press Ctrl-C to end the demo; its files stay in .demo"))
+    serve_pages(WEB_TARGETS[ServedPart.ALL], portal.host, port or portal.port, portal.workers, portal.limits)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from clearance.commands.check import check
 from clearance.commands.serve import upgrade_both
+from clearance.commands.sync import check
 from clearance.context import ERROR, USAGE, GlobalOptions, Json, chosen, ends_well, fail
 from clearance.institution_programs import institution_folder_of
 from clearance.institutions.claims import hosts_of

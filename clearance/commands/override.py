@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clearance.actor import note_decision
-from clearance.cli.completion import StepKey
+from clearance.completion import StepKey
 from clearance.context import Json, chosen, ends_well
 from clearance.granted import active, scopes_of
 from clearance.output import tables

@@ -13,7 +13,7 @@ from clearance.output import tables
 from clearance.output.code_words import word
 from clearance.services import Program
 from foundation.translation import tr
-from status_db.accounts.audit_log import COMMAND_LINE, AuditEvent
+from status_db.accounts.audit_log import AuditEvent
 from status_db.marks.revert_plans import LaterReview
 from status_db.model import ROSTER, RunState
 from status_db.views import RunView
@@ -57,7 +57,7 @@ def revert(
         now=program.clock(),
         cohort=program.cohort,
         run=run,
-        address=COMMAND_LINE,
+        address="command line",
         source=found.source,
         reason=reason.strip(),
     )
@@ -99,8 +99,7 @@ def _print_reversal(
         tables.OUT.print(
             tr("  {left_alone} records stay: a later pull contained them", left_alone=left_alone), markup=False
         )
-    for reason in preview.reasons:
-        why = reason.sentence(acts=program.settings.lists_acts(found.source))
+    for why in preview.reasons:
         tables.OUT.print(tr("  the guard would suspend this: {why}", why=why), style="yellow")
     if preview.flips:
         tables.flips(program.settings, preview.flips, _MOST_FLIPS)

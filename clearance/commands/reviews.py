@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from clearance.actor import note, note_decision
-from clearance.cli.completion import StepKey
+from clearance.completion import StepKey
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.granted import granted_inside
 from clearance.output import tables

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from clearance.actor import Author, author_of, note_vote
-from clearance.cli import completion
+from clearance import completion
+from clearance.actor import Author, author_of
 from clearance.commands.sync import exit_code
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.granted import active
@@ -21,8 +21,6 @@ from connectors.port import SourceError
 from foundation.translation import N_, tr
 from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
-from status_db.code_words import state_word
-from status_db.inbox.wake_ups import waking
 from status_db.marks.approvals import ApprovalVote, Missing, approvers
 from status_db.marks.impact import Impact, ImpactPerson
 from status_db.model import ROSTER, RunState, Verdict, VoteKind
@@ -37,11 +35,9 @@ def approve(context: typer.Context, run: int, *, by: Author = "") -> None:
     """Approve a suspended run, and apply it. If the marks have changed since, the guard checks it again."""
     program = chosen(context).program()
     stop_like_ctrl_c()
-    found = _suspended_run(program, run)
+    _suspended_run(program, run)
     author, began = author_of(program, by), time.monotonic()
-    with waking(program.desk):
-        result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
-    note_vote(program, found, VoteKind.APPROVE, author)
+    result = program.approvals.vote(run, VoteKind.APPROVE, author=author, now=program.clock())
     if result.missing:
         still_needed = _missing_text(result.missing[0], run, program.votes.of_run(run))
         tables.OUT.print(
@@ -51,14 +47,6 @@ def approve(context: typer.Context, run: int, *, by: Author = "") -> None:
     if result.outcome is None:
         fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
     tables.outcome(result.outcome, time.monotonic() - began)
-    if result.outcome.state is RunState.SUSPENDED:
-        tables.ERR.print(
-            tr(
-                "Nothing was applied: the change is no longer the one that you approved. Look at it again, then "
-                "approve it: clearance runs show {run}",
-                run=run,
-            )
-        )
     if code := exit_code([result.outcome]):
         raise typer.Exit(code)
 
@@ -74,9 +62,7 @@ def reject(
     """Reject a suspended run. None of it is applied."""
     program = chosen(context).program()
     found, author = _suspended_run(program, run), author_of(program, by)
-    with waking(program.desk):
-        result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
-    note_vote(program, found, VoteKind.REJECT, author, reason)
+    result = program.approvals.vote(run, VoteKind.REJECT, author=author, reason=reason, now=program.clock())
     if result.outcome is None or result.outcome.state is not RunState.REJECTED:
         fail(tr("run {run} has already been decided. See: clearance runs show {run}", run=run))
     tables.OUT.print(
@@ -120,9 +106,7 @@ def confirm(
                 step=step,
             )
         )
-    with waking(program.desk):
-        program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
-    note_vote(program, found, VoteKind.CONFIRM, account.account, reason)
+    program.votes.record(run, VoteKind.CONFIRM, author=account.account, reason=reason, now=program.clock())
     tables.OUT.print(
         tr("noted: {account} confirms run {run} of {source}.", account=account.account, run=run, source=found.source)
     )
@@ -141,7 +125,7 @@ def spot_check(
     found = _suspended_run(program, run)
     impact = _impact_of(program, found)
     if xlsx is not None:
-        write_spot_check(xlsx, found, impact, program.settings)
+        write_spot_check(xlsx, found, impact, program.settings.institution.timezone)
         tables.OUT.print(tr("{students} students are listed in {xlsx}", students=len(impact.spot_check), xlsx=xlsx))
     elif json:
         tables.as_json(impact.spot_check)
@@ -157,12 +141,7 @@ def spot_check(
                 tr("same in the office's system"),
             ),
             (
-                (
-                    *_person_cells(c),
-                    state_word(c.after, acts=program.settings.lists_acts(found.source)),
-                    tables.owed_before_or_after(c),
-                    tr("[ ] yes   [ ] no"),
-                )
+                (*_person_cells(c), word(c.after), tables.owed(c.evidence), tr("[ ] yes   [ ] no"))
                 for c in impact.spot_check
             ),
             none=tr("This run changes no students that can be checked."),
@@ -177,31 +156,19 @@ def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ..
     except SourceError as error:
         tables.ERR.print(tr("  it can no longer be applied: {error}", error=error))
         return
-    acts = program.settings.lists_acts(found.source)
     for reason in impact.reasons:
-        tables.OUT.print(tr("  because: {reason}", reason=reason.sentence(acts=acts)))
+        tables.OUT.print(tr("  because: {reason}", reason=reason))
     for line in impact.changes:
         tables.OUT.print(f"  {line}")
     if impact.moved:
         tables.table(
             (tr("college"), tr("from"), tr("to"), tr("students")),
-            (
-                (m.college, state_word(m.before, acts=acts), state_word(m.after, acts=acts), m.students)
-                for m in impact.moved
-            ),
+            ((m.college, word(m.before), word(m.after), m.students) for m in impact.moved),
         )
     if impact.sample:
         tables.table(
             (tr("student"), tr("name"), tr("college"), tr("class"), tr("from"), tr("to"), tr("evidence")),
-            (
-                (
-                    *_person_cells(c),
-                    state_word(c.before, acts=acts),
-                    state_word(c.after, acts=acts),
-                    tables.owed_before_or_after(c),
-                )
-                for c in impact.sample
-            ),
+            ((*_person_cells(c), word(c.before), word(c.after), tables.owed(c.evidence)) for c in impact.sample),
             title=tr("some of its changes"),
         )
     _print_unmatched(impact)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from clearance.cli import completion
+from clearance import completion
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
 from clearance.output.code_words import joined, word
@@ -18,7 +18,7 @@ from foundation.translation import N_, tr
 from status_db.accounts.audit_log import AuditEvent
 from status_db.failing import AttemptState
 from status_db.inbox.pauses import Pause
-from status_db.model import ROSTER, RunState
+from status_db.model import ROSTER
 from status_db.views import SourceView
 
 app = typer.Typer(
@@ -29,9 +29,6 @@ app = typer.Typer(
 )
 
 SourceName = Annotated[str, typer.Argument(help="The source, or roster.", autocompletion=completion.sources)]
-
-#: How many runs are looked at for the last answer that was read.
-_LOOKED_AT = 50
 
 #: The state of a source that is not asked in every slot.
 _STATES = {AttemptState.BACKING_OFF: N_("backs off"), AttemptState.QUARANTINED: N_("quarantined")}
@@ -84,7 +81,7 @@ def show(context: typer.Context, *, json: Json = False) -> None:
                 f"{view.last_run.run} {word(view.last_run.state)}" if view.last_run else tr("none"),
                 _state(view, paused.get(view.source)),
                 tr("run {run}", run=view.suspended.run) if view.suspended else "",
-                _proof_text(view, zone),
+                joined([*map(word, view.weaker_proofs)]) or tr("total"),
             )
             for view in found
         ),
@@ -96,16 +93,6 @@ def show(context: typer.Context, *, json: Json = False) -> None:
 def _as_of_text(view: SourceView, now: datetime, zone: ZoneInfo) -> str:
     at = tables.moment(view.as_of, zone)
     return tr("{at} (stale)", at=at) if view.stale(now) else at
-
-
-def _proof_text(view: SourceView, zone: ZoneInfo) -> str:
-    """Return what proves that the last good answer was whole, with the time of that answer where a later run failed."""
-    if view.as_of is None:
-        return tr("none")
-    proof = joined(map(word, view.weaker_proofs)) or tr("total")
-    if view.last_run is None or view.last_run.state is not RunState.FAILED:
-        return proof
-    return tr("{proof} (answer of {at})", proof=proof, at=tables.moment(view.as_of, zone))
 
 
 def _state(view: SourceView, pause: Pause | None) -> str:
@@ -137,20 +124,8 @@ def _warn(program: Program, view: SourceView, pause: Pause | None) -> None:
             message=failed.message,
         )
         tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=text))
-    for line in _row_warnings(program, view):
-        tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=line))
     for weaker in view.weaker_connection:
         tables.ERR.print(tr("warning: {source}: {text}", source=view.source, text=weaker))
-
-
-def _row_warnings(program: Program, view: SourceView) -> tuple[str, ...]:
-    """Return the warnings of the last answer that was read, without those about the connection."""
-    last = view.last_run
-    if last is not None and (last.counts.rows is None or last.student):
-        # It failed, read nothing because the fingerprint was the same, or was about one student.
-        runs = program.reader.runs(program.cohort, view.source, _LOOKED_AT)
-        last = next((run for run in runs if run.counts.rows is not None and not run.student), None)
-    return tuple(line for line in last.counts.warnings if line not in view.weaker_connection) if last else ()
 
 
 @app.command()

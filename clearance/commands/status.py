@@ -1,6 +1,5 @@
 """Commands that read: status, runs, unmatched."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
@@ -9,24 +8,19 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
-from clearance.cli import completion
+from clearance import completion
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
 from clearance.output.code_words import joined, word
 from clearance.output.step_names import named_with_key, step_name
 from config.settings import Settings
 from foundation.translation import tr
-from status_db.code_words import STATES, state_word
 from status_db.effective_status import StepStatus
-from status_db.model import CLEAR, RunState, StepKind, Verdict, normalise_number
-from status_db.states import state_of
-from status_db.views import FlipView, RunView
+from status_db.model import CLEAR, RunState, normalise_number
+from status_db.views import RunView
 
 #: The most flips that are printed.
 _MOST_FLIPS = 40
-
-#: The most flips of one student that are printed.
-_HISTORY = 10
 
 SourceName = Annotated[
     str | None, typer.Option("--source", help="Show this source only.", autocompletion=completion.sources)
@@ -68,50 +62,29 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
     if found.steps:
         columns = (tr("step"), tr("state"), tr("why"), tr("owed"), tr("as of"), tr("decided"))
         tables.table(columns, (_step_row(program.settings, step, now, zone) for step in found.steps))
-    for flip, before in zip(found.flips[:_HISTORY], befores(program.settings, found.flips), strict=False):
+    for flip in found.flips[:10]:
         change = tr(
             "  {at}  {step}: {before} → {after} ({reason}, {cause})",
             at=tables.moment(flip.at, zone),
             step=step_name(program.settings, flip.step),
-            before=before,
-            after=state_word(flip.after, flip.reason),
+            before=word(flip.before),
+            after=word(flip.after),
             reason=word(flip.reason),
             cause=word(flip.cause),
         )
         tables.OUT.print(change, markup=False)
 
 
-def befores(settings: Settings, flips: Sequence[FlipView]) -> list[str]:
-    """Return the state before each flip of a student, newest first: that of the step's previous flip, where known."""
-    last: dict[str, FlipView] = {}
-    words: list[str] = []
-    for flip in reversed(flips):
-        previous = last.get(flip.step)
-        known = previous is not None and previous.after is flip.before
-        reason = previous.reason if previous is not None and known else ""
-        words.append(_before(settings, flip, reason))
-        last[flip.step] = flip
-    return words[::-1]
-
-
-def _before(settings: Settings, flip: FlipView, reason: str) -> str:
-    """Return the state before a flip. Before its first decision, a manual step awaited it; a review was closed."""
-    if not reason and flip.before is Verdict.UNKNOWN:
-        kinds = {entry.step: StepKind(entry.kind) for flow in settings.flow for entry in flow.entries}
-        return tr(STATES[state_of(flip.before, "", kinds.get(flip.step, StepKind.SYNCED))])
-    return state_word(flip.before, reason, acts=settings.step_lists_acts(flip.step))
-
-
 def _step_row(settings: Settings, step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
     effective, decision = step.at(now), step.decision
-    state, colour = tr(STATES[effective.state]), tables.COLOURS[effective.state]
+    state, style = tables.STATES[effective.state]
     marks = [m for m, so in ((tr("stale"), effective.stale), (tr("disputed"), effective.disputed)) if so]
     decided = decision if effective.by_decision else None
     # A decision to clear or exempt replaces the finding: its debts and its reason are not shown.
     settled = decided is not None and decided.verdict in CLEAR and not effective.overtaken_by_debt
     return (
         named_with_key(settings, step.step),
-        Text.assemble((state, colour), tr(" ({marks})", marks=joined(marks)) if marks else ""),
+        Text.assemble((tr(state), style), tr(" ({marks})", marks=joined(marks)) if marks else ""),
         decided.reason if decided else word(step.finding.reason),
         "" if settled else tables.owed(step.finding.evidence),
         tables.moment(step.as_of, zone) if step.as_of else "",

@@ -34,20 +34,10 @@ def worker(
             "--concurrency", min=1, max=64, help="Query so many sources at once (default: from the settings)."
         ),
     ] = None,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            "--metrics-port",
-            min=1,
-            max=65535,
-            help="Serve the metrics on this port: a second worker on this machine needs its own (default: from the "
-            "settings).",
-        ),
-    ] = None,
 ) -> None:
     """Carry out the jobs that schedules hand out, until stopped. SIGHUP loads the settings again."""
     stopped, reload = stop_like_ctrl_c(), reload_on_hangup()
-    metrics, manager = ServiceMetrics(Process.WORKER, metrics_port), ServiceManager.of(os.environ)
+    metrics, manager = ServiceMetrics(Process.WORKER), ServiceManager.of(os.environ)
 
     def running(loaded: Loaded) -> None:
         manager.ready()
@@ -120,7 +110,7 @@ def _refuse_without_queue(settings: Settings | None) -> None:
     if settings is None or not settings.cluster.enabled:
         fail(
             tr(
-                "There is no job queue, so a worker has nothing to do: `schedule` alone does everything. "
+                "There is no job queue, so a worker has nothing to do: `clearance schedule` alone does everything. "
                 "For several machines, set enabled = true in [cluster]."
             )
         )

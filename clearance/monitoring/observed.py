@@ -52,10 +52,8 @@ def serve_workers_metrics(where: Metrics, process: Process) -> None:
 class ServiceMetrics:
     """The metrics and the health checks of the schedules or a worker. They stay while the settings are loaded again."""
 
-    def __init__(self, process: Process, port: int | None = None) -> None:
-        """`port` takes the place of the port that follows from the settings."""
+    def __init__(self, process: Process) -> None:
         self._process = process
-        self._port = port
         self._began: datetime | None = None
         self._server: MetricsServer | None = None
         self._where: tuple[str, int | None] | None = None
@@ -103,7 +101,7 @@ class ServiceMetrics:
 
     def _serve_at(self, table: Metrics) -> None:
         # Each process has its own port, so that all can run on one machine.
-        port = self._port or (table.port + _PORTS[self._process] if table.port is not None else None)
+        port = table.port + _PORTS[self._process] if table.port is not None else None
         where = (table.host, port)
         if where == self._where:
             return

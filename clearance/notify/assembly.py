@@ -47,7 +47,6 @@ def recipients_of(program: Program) -> Recipients:
 
 def delivery_and_watch(program: Program, clock: Callable[[], datetime] | None = None) -> tuple[Delivery, Watch]:
     """Return the delivery of both outboxes, and the watch over conditions. This opens both databases."""
-    from status_db.desk.claims import Claims
     from sync.notify.deliver import Delivery
     from sync.notify.digest import ClassDigests
     from sync.notify.watch import Watch
@@ -74,7 +73,6 @@ def delivery_and_watch(program: Program, clock: Callable[[], datetime] | None = 
         wording.language,
         process_id.next_turn,
         process_id.is_gone,
-        Claims(program.desk, process_id.next_turn(), process_id.is_gone),
     )
     return delivery, Watch(settings, program.reading, *program.outboxes, digests, now)
 

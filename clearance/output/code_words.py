@@ -66,16 +66,6 @@ CODES = (
     N_("moved"),
 )
 
-#: The kinds of open items that have a name of their own.
-KINDS = (
-    N_("loan"),
-    N_("fine"),
-    N_("fee"),
-    N_("textbook"),
-    N_("room"),
-    N_("item"),
-)
-
 #: The counts of a run, as they are stored.
 COUNTS = (
     N_("rows"),

@@ -1,13 +1,12 @@
 """A spot check as a workbook: students to check in the office's own system, with cells to tick."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from clearance.output import tables
 from clearance.output.code_words import word
-from config.settings import Settings
 from foundation import xlsx
 from foundation.translation import tr
-from status_db.code_words import state_word
 from status_db.marks.impact import Impact
 from status_db.views import RunView
 
@@ -26,21 +25,20 @@ _COLUMNS = (
 _UNMATCHED = (("号码 number as written", 24), ("相近之处 match hint", 24), ("可能是 possible student", 24))
 
 
-def write_spot_check(file: Path, run: RunView, impact: Impact, settings: Settings) -> None:
+def write_spot_check(file: Path, run: RunView, impact: Impact, zone: ZoneInfo) -> None:
     """Write the list, and the unmatched rows on a separate sheet. Numbers are text, and no cell is a formula."""
-    people, acts = impact.spot_check, settings.lists_acts(run.source)
+    people = impact.spot_check
     book = xlsx.workbook(file)
     sheet = book.add_worksheet(tr("spot check"))
     title, head = book.add_format({"bold": True}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
     cell = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
-    began = tables.moment(run.began, settings.institution.timezone)
+    began = tables.moment(run.began, zone)
     sheet.write_string(0, 0, tr("{source}, run {run}, {at}", source=run.source, run=run.run, at=began), title)
     for at, (name, width) in enumerate(_COLUMNS):
         sheet.set_column(at, at, width)
         sheet.write_string(2, at, name, head)
     for row, one in enumerate(people, 3):
-        result, owed = state_word(one.after, acts=acts), tables.owed_before_or_after(one)
-        cells = (one.student, one.name, one.college, one.class_name, result, owed, "", "")
+        cells = (one.student, one.name, one.college, one.class_name, word(one.after), tables.owed(one.evidence), "", "")
         for at, text in enumerate(cells):
             sheet.write_string(row, at, text, cell)
     last = 3 + len(people)

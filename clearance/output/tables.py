@@ -17,15 +17,12 @@ from rich.text import Text
 
 from clearance.output.code_words import joined, word
 from clearance.output.step_names import step_name
-from clearance.output.suggestions import as_started
 from clearance.output.terminal import Terminal
 from config.settings import Settings
 from config.tables.plain_text import json_plain, on_one_line, plain
 from connectors import port
 from foundation.translation import N_, tr
-from status_db.code_words import state_word
-from status_db.marks.impact import ImpactPerson
-from status_db.model import Flip, Obligation, State, Verdict, yuan
+from status_db.model import Flip, Obligation, State, yuan
 from status_db.stored_counts import BatchCounts, RunCounts
 from status_db.views import FlipView
 
@@ -44,15 +41,15 @@ def set_cohort_naming(naming: Callable[[str], str] = str) -> None:
 
 
 def named(text: str) -> str:
-    """Return a text as it is printed: each suggested command runs as it stands there."""
-    return as_started(_add_cohort(text))
+    """Return a text as it is printed."""
+    return _add_cohort(text)
 
 
 class _Output(Terminal):
-    """A terminal on which suggested commands run as they are printed."""
+    """A terminal that names the cohort in suggested commands."""
 
     def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 - rich's own types
-        """Print, with each suggested command as it runs here."""
+        """Print, and add the cohort to each suggested command."""
         super().print(*(named(each) if isinstance(each, str) else each for each in objects), **how)
 
 
@@ -60,16 +57,16 @@ class _Output(Terminal):
 OUT = _Output(width=None if sys.stdout.isatty() else 200)
 ERR = _Output(stderr=True)
 
-#: The colours of the states.
-COLOURS: Mapping[State, str] = {
-    State.CLEARED: "green",
-    State.HELD: "red",
-    State.NOT_DONE: "yellow",
-    State.PENDING: "cyan",
-    State.CLOSED: "cyan",
-    State.OPEN: "cyan",
-    State.UNKNOWN: "magenta",
-    State.EXEMPT: "dim",
+#: The names of the states on the command line, with their colours.
+STATES: Mapping[State, tuple[str, str]] = {
+    State.CLEARED: (N_("cleared"), "green"),
+    State.HELD: (N_("held"), "red"),
+    State.NOT_DONE: (N_("not yet done"), "yellow"),
+    State.PENDING: (N_("awaits a decision"), "cyan"),
+    State.CLOSED: (N_("review not open"), "cyan"),
+    State.OPEN: (N_("review open"), "cyan"),
+    State.UNKNOWN: (N_("unknown"), "magenta"),
+    State.EXEMPT: (N_("exempt"), "dim"),
 }
 
 
@@ -144,7 +141,7 @@ def owed(obligations: Iterable[Obligation]) -> str:
         " ".join(
             part
             for part in (
-                o.title or word(o.kind),
+                o.title or o.kind,
                 _amount_text(o.amount) if o.amount is not None else "",
                 tr("due {day}", day=o.due) if o.due else tr("due date unreadable") if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",
@@ -153,14 +150,6 @@ def owed(obligations: Iterable[Obligation]) -> str:
         )
         for o in obligations
     )
-
-
-def owed_before_or_after(one: ImpactPerson) -> str:
-    """Return the evidence of a change as text; what the change removes is marked as owed before."""
-    text = owed(one.evidence)
-    if text and one.before is Verdict.HELD and one.after is not Verdict.HELD:
-        return tr("before: {owed}", owed=text)
-    return text
 
 
 def _amount_text(amount: Decimal) -> str:
@@ -179,8 +168,8 @@ def flips(settings: Settings, listed: Sequence[Flip | FlipView], most: int) -> N
 
 def _flip_cells(settings: Settings, flip: Flip | FlipView) -> Sequence[str]:
     """Return the cells of a flip in a table."""
-    step, before = step_name(settings, flip.step), state_word(flip.before, acts=settings.step_lists_acts(flip.step))
-    return flip.student, step, before, state_word(flip.after, flip.reason), word(flip.reason), owed(flip.evidence)
+    step = step_name(settings, flip.step)
+    return flip.student, step, word(flip.before), word(flip.after), word(flip.reason), owed(flip.evidence)
 
 
 _ROWS = N_("{count:,} rows")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from status_db.marks.renumber import Renumbering
     from status_db.queries.certificates import CertificateReader
     from status_db.queries.classes import Classes
-    from status_db.seasons.ending import SeasonEnding
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class CohortStores(Stores):
         """The progress of classes."""
         from status_db.queries.classes import Classes
 
-        return Classes(self.writing, self.settings, self.cohort, self.kept_answers)
+        return Classes(self.writing, self.settings, self.cohort)
 
     @cached_property
     def certificates(self) -> CertificateReader:
@@ -114,13 +113,6 @@ class CohortStores(Stores):
         from status_db.marks.expected_changes import ExpectedChanges
 
         return ExpectedChanges(self.writing, self.cohort, self.ledger)
-
-    @cached_property
-    def ending(self) -> SeasonEnding:
-        """The end of the cohort: closed, archived, erased."""
-        from status_db.seasons.ending import SeasonEnding
-
-        return SeasonEnding(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def renumbering(self) -> Renumbering:

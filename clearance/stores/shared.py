@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from status_db.inbox.uploads import Uploads
     from status_db.outbox.delivery import Outbox
     from status_db.queries.appeal_report import AppealReports
-    from status_db.queries.changes import Changes, KeptAnswers
     from status_db.queries.lists import Lists
     from status_db.queries.report import Reports
     from status_db.queries.student import Reader
@@ -81,7 +80,7 @@ class Stores:
             return self.beside.writing
         own = self.settings.status_db
         secret = own.url if self.web is None else writing_url(own, self.web)
-        return self._kept(open_writing(secret.reveal(), secret=secret, stalled=self._stalled), "marks")
+        return self._kept(open_writing(secret.reveal(), secret=secret), "marks")
 
     @cached_property
     def reading(self) -> Engine:
@@ -104,7 +103,7 @@ class Stores:
         if self.beside is not None:
             return self.beside.desk
         own = self.settings.status_db
-        return self._kept(open_writing(desk_url(own), secret=desk_secret(own), stalled=self._stalled), "desk")
+        return self._kept(open_writing(desk_url(own), secret=desk_secret(own)), "desk")
 
     @cached_property
     def desk_reading(self) -> Engine:
@@ -118,11 +117,6 @@ class Stores:
             return self.desk
         own = self.settings.status_db
         return self._kept(open_reading(desk_url(own), at_most=self._longest, secret=desk_secret(own)), "desk")
-
-    @property
-    def _stalled(self) -> timedelta:
-        """The time after which PostgreSQL ends a writer that is idle in its transaction: its lease is over by then."""
-        return self.settings.cluster.lease_for
 
     @property
     def _longest(self) -> timedelta | None:
@@ -167,30 +161,14 @@ class Stores:
         """The reader of students, runs and sources; it cannot write."""
         from status_db.queries.student import Reader
 
-        return Reader(self.reading, self.settings, self.kept_answers)
+        return Reader(self.reading, self.settings)
 
     @cached_property
     def lists(self) -> Lists:
         """Lists of students."""
         from status_db.queries.lists import Lists
 
-        return Lists(self.reading, self.settings, self.kept_answers)
-
-    @cached_property
-    def kept_answers(self) -> KeptAnswers | None:
-        """Answers about the marks that pages keep while nothing changes; commands ask each question once."""
-        from status_db.queries.changes import KeptAnswers
-
-        if self.beside is not None:
-            return self.beside.kept_answers
-        return KeptAnswers(self.reading, self.marks_changes) if self.web is not None else None
-
-    @cached_property
-    def marks_changes(self) -> Changes:
-        """Whether the marks have changed."""
-        from status_db.queries.changes import Changes
-
-        return Changes(self.reading) if self.beside is None else self.beside.marks_changes
+        return Lists(self.reading, self.settings)
 
     @cached_property
     def reports(self) -> Reports:

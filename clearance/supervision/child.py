@@ -1,40 +1,29 @@
-"""A command as a child: `python -m clearance.supervision.child PARENT SECONDS WORDS…` ends when its parent ends.
+"""A command as a child: `python -m clearance.supervision.child PARENT WORDS…` ends when its parent ends."""
 
-On Linux it receives SIGTERM at that moment. A signal can be lost, such as one that arrives while a module is imported
-or a destructor runs. Therefore the child also looks for its parent, and SECONDS after the parent's end it kills itself
-with all that it has started.
-"""
-
+import ctypes
 import os
 import signal
 import sys
-import threading
-import time
 from typing import NoReturn
 
-from clearance.supervision.parent_process import end_with
-
-#: How often a child looks for its parent, in seconds.
-_LOOKS = 1.0
+#: prctl(2): the signal that this process receives when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 
-def end_after(parent: int, seconds: float) -> None:
-    """Kill this process and its group so many seconds after its parent has ended."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOKS)
-        time.sleep(seconds)
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+def end_with(parent: int) -> None:
+    """Have this process receive SIGTERM when its parent ends. Only Linux has that; elsewhere nothing happens."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        # It ended before this was set.
+        sys.exit(128 + signal.SIGTERM)
 
 
 def main() -> NoReturn:
     """Run the command."""
-    parent, seconds, *words = sys.argv[1:]
-    end_with(int(parent), signal.SIGTERM)
-    end_after(int(parent), float(seconds))
+    parent, *words = sys.argv[1:]
+    end_with(int(parent))
     from clearance.main import main as run  # noqa: PLC0415 - it takes a moment, in which the parent can end
 
     run(words)

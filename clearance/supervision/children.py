@@ -37,13 +37,13 @@ _LAST_WORDS = 5.0
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
-def start(words: Sequence[str], output: int | IO[bytes], within: float = STOPS_WITHIN) -> Process:
-    """Start `clearance WORDS…` with its output there. It ends when this process ends, at most `within` seconds later.
+def start(words: Sequence[str], output: int | IO[bytes]) -> Process:
+    """Start `clearance WORDS…` with its output there. It ends when this process ends.
 
     Call it in the main thread: the child ends with the thread that started it.
     """
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "clearance.supervision.child", str(os.getpid()), str(within), *words],
+        [sys.executable, "-m", "clearance.supervision.child", str(os.getpid()), *words],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -85,9 +85,9 @@ class Child:
     due: float | None = 0.0
     _printing: Thread | None = None
 
-    def start(self, show: Callable[[str, bytes], None], now: float, within: float = STOPS_WITHIN) -> None:
+    def start(self, show: Callable[[str, bytes], None], now: float) -> None:
         """Start it, and print each line that it writes."""
-        self.process = start(self.words, subprocess.PIPE, within)
+        self.process = start(self.words, subprocess.PIPE)
         self.due, self.began = None, now
         out = self.process.stdout
         assert out is not None  # noqa: S101 - a pipe, as asked for
@@ -163,7 +163,7 @@ class Supervisor:
         now = time.monotonic()
         for child in self.children:
             if child.due is not None and child.due <= now:
-                child.start(self.show, now, self.stops_within)
+                child.start(self.show, now)
                 assert child.process is not None  # noqa: S101 - it was just started
                 self._say(child, tr("started as process {number}", number=child.process.pid))
                 if child.serves is not None:

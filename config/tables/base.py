@@ -49,9 +49,7 @@ Span = Annotated[timedelta, BeforeValidator(_parse_span)]
 CronLine = Annotated[str, AfterValidator(cron.checked)]
 
 #: A table of the settings file is frozen, and strict about its keys.
-STRICT = ConfigDict(
-    extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True, defer_build=True
-)
+STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
 
 
 def _parse_zone(value: object) -> object:

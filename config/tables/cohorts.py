@@ -36,21 +36,6 @@ class Collect(Table):
     bring_en: str = ""
 
 
-class Contact(Table):
-    """Who answers a college's students: the counsellor for leaving (联络辅导员)."""
-
-    #: The name.
-    name: str
-    #: The name, in English.
-    name_en: str = ""
-    #: The telephone number.
-    phone: str = ""
-    #: The office.
-    where: str = ""
-    #: The office, in English.
-    where_en: str = ""
-
-
 class Cohort(Table):
     """One leaving season."""
 
@@ -63,28 +48,11 @@ class Cohort(Table):
     #: `true` when the season is over: `schedule`, `sync`, `check`, `plan` and `verify` skip it unless `--cohort` names
     #: it; its pages stay.
     closed: bool = False
-    #: `true` before opening day: sources are synced and staff see the pages with a banner, students see that it is not
-    #: open yet, and no notification about a student is sent. See [rehearse](how-to/bring-it-live.md#rehearse).
-    rehearsal: bool = False
     #: Level → the first and last day of clearance. Before and after, the student's page shows a notice; a level without
     #: a window is always open.
     windows: dict[str, Window] = {}
     #: College → where its students collect certificates; `"*"` for any other college.
     collect: dict[str, Collect] = {}
-
-    #: College → who answers its students, shown on their pages; `"*"` for any other college.
-    contacts: dict[str, Contact] = {}
-    #: Class → the numbers of its student cadres (学生干部), who see the names of those of their own class that have not
-    #: finished, and nothing else. By default no student does.
-    cadres: dict[str, list[str]] = {}
-
-    def contact_of(self, college: str) -> Contact | None:
-        """Return who answers the students of this college."""
-        return self.contacts.get(college) or self.contacts.get("*")
-
-    def is_cadre(self, student: str, class_name: str) -> bool:
-        """Return whether a student is a cadre of this class, which must be their own."""
-        return bool(class_name) and student in self.cadres.get(class_name, ())
 
     def collected_at(self, college: str) -> Collect | None:
         """Return where a student of this college collects the certificate."""

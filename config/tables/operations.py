@@ -107,10 +107,6 @@ class Metrics(BaseModel):
     backups: FilePath | None = None
 
 
-#: How long the lease of a run lasts where one process does the work.
-LEASE_FOR = timedelta(minutes=2)
-
-
 class Cluster(BaseModel):
     """Several machines that share the work. By default the schedule does all of it in its own process."""
 
@@ -133,8 +129,8 @@ class Cluster(BaseModel):
 
     @property
     def lease_for(self) -> timedelta:
-        """How long the lease of a run lasts. Where workers take jobs over, it is over before that."""
-        return self.dead_after * 2 / 3 if self.enabled else LEASE_FOR
+        """How long the lease of a run lasts: over before its job is taken over."""
+        return self.dead_after * 2 / 3
 
     @property
     def report_every(self) -> timedelta:

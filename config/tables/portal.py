@@ -10,7 +10,7 @@ from pydantic import (
 
 from config.tables.base import Span, Table
 from config.tables.limits import PortalLimits
-from config.tables.providers import Cas, Dingtalk, Ldap, Oidc, Wecom
+from config.tables.providers import Cas, Ldap, Oidc
 from config.tables.secrets import FilePath, Text
 from foundation.translation import tr
 
@@ -101,10 +101,6 @@ class Auth(Table):
     oidc: Oidc | None = None
     #: Sign-in with the password of a directory.
     ldap: Ldap | None = None
-    #: Sign-in by WeCom (企业微信).
-    wecom: Wecom | None = None
-    #: Sign-in by DingTalk (钉钉).
-    dingtalk: Dingtalk | None = None
 
     @property
     def asks_second_factor_of(self) -> Literal["privileged", "staff", "off"]:

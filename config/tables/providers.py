@@ -1,4 +1,4 @@
-"""Sign-in providers of the institution: the tables `[auth.cas]`, `[auth.oidc]`, `[auth.ldap]` and others."""
+"""Sign-in providers of the institution: the tables `[auth.cas]`, `[auth.oidc]` and `[auth.ldap]`."""
 
 import importlib.util
 import ipaddress
@@ -165,77 +165,12 @@ class Ldap(BaseModel):
     ca_file: FilePath | None = None
 
 
-class Wecom(BaseModel):
-    """WeCom (企业微信): people sign in with the university's own enterprise."""
-
-    model_config = STRICT
-
-    #: The text on the button.
-    title: str = "企业微信登录"
-    #: The text on the button, in English.
-    title_en: str = "Sign in with WeCom"
-    #: The enterprise's CorpID.
-    corp_id: Text
-    #: The AgentID of the application.
-    agent_id: Text
-    #: The application's Secret, by `env:` or `file:`.
-    secret: Secret
-    #: The account's name or the student number: `userid`, `alias`, or the name of an extended attribute (扩展属性) that
-    #: the application may read, such as `学号`.
-    attribute: Annotated[str, Field(min_length=1)] = "userid"
-    #: The address of the page with the QR code.
-    login: Annotated[Text, AfterValidator(_check_web_url)] = "https://login.work.weixin.qq.com"
-    #: The address of the page within WeCom itself.
-    login_inside: Annotated[Text, AfterValidator(_check_web_url)] = "https://open.weixin.qq.com"
-    #: The address of the interface; another one where WeCom runs at the university.
-    api: Annotated[Text, AfterValidator(_check_web_url)] = "https://qyapi.weixin.qq.com"
-    #: Certificates to trust. By default the system's.
-    ca_file: FilePath | None = None
+PROVIDERS: dict[str, type[BaseModel]] = {"cas": Cas, "oidc": Oidc, "ldap": Ldap}
 
 
-class Dingtalk(BaseModel):
-    """DingTalk (钉钉): people sign in with the university's own organisation."""
-
-    model_config = STRICT
-
-    #: The text on the button.
-    title: str = "钉钉登录"
-    #: The text on the button, in English.
-    title_en: str = "Sign in with DingTalk"
-    #: The application's Client ID (AppKey).
-    client_id: Text
-    #: The application's Client Secret (AppSecret), by `env:` or `file:`.
-    client_secret: Secret
-    #: The organisation's CorpId: people who choose another one are refused.
-    corp_id: Text
-    #: The account's name or the student number: the organisation's `userid`, or `job_number` (工号).
-    attribute: Literal["userid", "job_number"] = "userid"
-    #: The address of the sign-in page.
-    login: Annotated[Text, AfterValidator(_check_web_url)] = "https://login.dingtalk.com"
-    #: The address of the interface …
-    api: Annotated[Text, AfterValidator(_check_web_url)] = "https://api.dingtalk.com"
-    #: … and of the older one, which maps people to the organisation's userid.
-    older_api: Annotated[Text, AfterValidator(_check_web_url)] = "https://oapi.dingtalk.com"
-    #: Certificates to trust. By default the system's.
-    ca_file: FilePath | None = None
-
-
-PROVIDERS: dict[str, type[BaseModel]] = {
-    "cas": Cas, "oidc": Oidc, "ldap": Ldap, "wecom": Wecom, "dingtalk": Dingtalk,
-}  # fmt: skip
-
-
-def providers_contradict(
-    cas: Cas | None,
-    oidc: Oidc | None,
-    ldap: Ldap | None,
-    public_url: str,
-    *,
-    wecom: Wecom | None = None,
-    dingtalk: Dingtalk | None = None,
-) -> Iterator[str]:
+def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, public_url: str) -> Iterator[str]:
     """Find contradictions between the providers and the rest, each with the fix."""
-    for name, provider in (("cas", cas), ("oidc", oidc), ("wecom", wecom), ("dingtalk", dingtalk)):
+    for name, provider in (("cas", cas), ("oidc", oidc)):
         if provider is not None and not public_url:
             yield tr("[portal] public_url: is missing, and [auth.{name}] sends users back to it: add it", name=name)
     if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):

@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from config.tables.base import STRICT, CronLine, Span
-from config.tables.secrets import FilePath
 from foundation.translation import tr
 
 _NO_REMOVAL = re.compile(r"never|0+\s*(s|min|h|d)?")
@@ -25,17 +24,6 @@ Kept = Annotated[Span | None, _NoneForNever]
 
 def _at_least(**span: float) -> object:
     return Field(ge=timedelta(**span))
-
-
-class Archive(BaseModel):
-    """The encrypted archives of closed cohorts."""
-
-    model_config = STRICT
-
-    #: The public keys for which an [archive](next-year.md) is encrypted, each as age prints it: `"age1…"`.
-    recipients: list[str] = []
-    #: The folder of the archives. By default the current one.
-    folder: FilePath | None = None
 
 
 class Retention(BaseModel):
@@ -67,9 +55,6 @@ class Retention(BaseModel):
     identities: Kept = timedelta(days=180)
     #: Answers kept for suspended runs, from the end of the run.
     kept_snapshots: Kept = timedelta(days=7)
-    #: The data of a closed cohort, from its end: `clearance cohort purge` refuses to erase them earlier. "never" keeps
-    #: them for good.
-    closed_cohorts: Kept = timedelta(days=365)
 
     def spans(self, *, session_longest: timedelta) -> dict[str, timedelta | None]:
         """Return rule → how long its rows are kept; None if they are never removed."""
@@ -80,7 +65,7 @@ class Retention(BaseModel):
 
 
 #: The rules, in the order in which they are applied and shown.
-RULES = tuple(name for name in Retention.model_fields if name not in ("cron", "closed_cohorts"))
+RULES = tuple(name for name in Retention.model_fields if name != "cron")
 
 #: Rules for rows without personal data.
 _NOT_PERSONAL = {"used_tickets"}
@@ -91,7 +76,7 @@ SHORTEST_AUDIT = timedelta(days=180)
 
 def warnings(retention: Retention) -> Iterator[str]:
     """Yield a line for each rule that conflicts with the law."""
-    for name in (*RULES, "closed_cohorts"):
+    for name in RULES:
         if getattr(retention, name) is None and name not in _NOT_PERSONAL:
             yield (
                 tr(

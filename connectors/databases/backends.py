@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from connectors.databases.base import (
@@ -17,7 +17,6 @@ from connectors.databases.base import (
     without_passwords,
 )
 from connectors.databases.dameng import Dameng
-from connectors.databases.kept_engines import KEPT
 from connectors.databases.mysql import Mysql
 from connectors.databases.postgres import Postgres
 from connectors.databases.sqlite import Sqlite
@@ -49,45 +48,17 @@ def reading(
 ) -> Iterator[tuple[Connection, "Backend"]]:
     """Yield a connection whose transaction sees one state and cannot write, and the back end of its database.
 
-    The connection is closed at the end, or kept for the next read if the back end keeps connections. Errors of the
-    driver, here or in the body, are raised as SourceUnavailable, SourceRefused or SourceGarbled.
+    The connection is closed at the end. Errors of the driver, here or in the body, are raised as SourceUnavailable,
+    SourceRefused or SourceGarbled.
     """
     backend = _backend_for(url.get_backend_name())(source, url_for_messages(url), timeouts, options)
-    with KEPT.using(backend, url, lambda: _new_engine(backend, url)) as engine:
-        try:
-            with engine.connect() as connection:
-                try:
-                    with backend.watched(connection):
-                        backend.begin(connection)
-                        yield connection.execution_options(stream_results=True, max_row_buffer=BATCH), backend
-                except BaseException:
-                    # After an aborted stream the connection cannot be used again, and some drivers hang when closing
-                    # it.
-                    connection.invalidate()
-                    raise
-                connection.rollback()
-        except SourceError:
-            raise
-        except DBAPIError as error:
-            raise without_passwords(backend.to_source_error(error.orig or error), url) from error
-        except SQLAlchemyError as error:
-            raise without_passwords(backend.to_source_error(error), url) from error
-        except Exception as error:
-            # Rows come from the driver's own cursor, so SQLAlchemy does not wrap its errors.
-            if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
-                raise without_passwords(backend.to_source_error(error), url) from error
-            raise
-
-
-def _new_engine(backend: Backend, url: URL) -> Engine:
-    """Return a new engine of a database. Raises SourceUnavailable or SourceRefused if there cannot be one."""
     try:
-        return backend.engine(url)
+        engine = backend.engine(url)
     except OSError as error:
         raise SourceUnavailable(
             tr(
                 "{source}: {where} could not be opened ({error})",
-                source=backend.source,
+                source=source,
                 where=backend.where,
                 error=error.strerror,
             ),
@@ -107,12 +78,36 @@ def _new_engine(backend: Backend, url: URL) -> Engine:
         raise SourceRefused(
             tr(
                 "{source}: no driver for {driver} is installed ({message})",
-                source=backend.source,
+                source=source,
                 driver=url.drivername,
                 message=short(str(error)),
             ),
             fix_text,
         ) from error
+    try:
+        with engine.connect() as connection:
+            try:
+                with backend.watched(connection):
+                    backend.begin(connection)
+                    yield connection.execution_options(stream_results=True, max_row_buffer=BATCH), backend
+            except BaseException:
+                # After an aborted stream the connection cannot be used again, and some drivers hang when closing it.
+                connection.invalidate()
+                raise
+            connection.rollback()
+    except SourceError:
+        raise
+    except DBAPIError as error:
+        raise without_passwords(backend.to_source_error(error.orig or error), url) from error
+    except SQLAlchemyError as error:
+        raise without_passwords(backend.to_source_error(error), url) from error
+    except Exception as error:
+        # Rows come from the driver's own cursor, so SQLAlchemy does not wrap its errors.
+        if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
+            raise without_passwords(backend.to_source_error(error), url) from error
+        raise
+    finally:
+        engine.dispose()
 
 
 def _backend_for(name: str) -> type[Backend]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from connectors.http.tls import UNLOOSENED, TlsLimits, cause_of
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
@@ -24,10 +24,6 @@ from foundation.translation import N_, tr
 
 #: Rows fetched at a time.
 BATCH = 5_000
-
-#: The pool of a back end that keeps connections: two for the next reads. More are opened when they are needed, and
-#: closed after their read. A connection is replaced after five minutes, so that a revoked account is noticed.
-POOL: Mapping[str, Any] = {"poolclass": QueuePool, "pool_size": 2, "max_overflow": -1, "pool_recycle": 300}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +46,6 @@ class Options:
     lenient: bool = False
     #: How weak the TLS of the connection can be.
     tls: TlsLimits = UNLOOSENED
-
-
-#: How MySQL, PostgreSQL, SQLite, Oracle and SQL Server name a column, table, view or schema that is not there.
-_MISSING = re.compile(
-    r"Unknown column '(?P<mysql>[^']+)'|Table '(?P<table>[^']+)' doesn't exist"
-    r"|(?:column|relation|schema) \"?(?P<postgres>[^\s\"]+)\"? does not exist"
-    r"|no such (?:column|table): (?P<sqlite>\S+)"
-    r"|ORA-00904: (?P<column>\S+): invalid identifier|table or view (?P<oracle>\S+) does not exist"
-    r"|Invalid (?:column|object) name '(?P<sqlserver>[^']+)'"
-)
-
-
-def missing_name(message: str) -> str:
-    """Return the column, table or view that a driver's message names as missing; empty where it names none."""
-    found = _MISSING.search(message)
-    return next((name.replace('"', "") for name in found.groups() if name), "") if found else ""
 
 
 class Undecodable(SourceGarbled):
@@ -108,9 +88,6 @@ class Backend:
     without_tls = N_("remove TLS from the url")
     authority = N_("the certificate authority in the url")
 
-    #: Whether a connection can be used again: each read sets all that it needs, and a rollback ends the rest.
-    keeps_connections = False
-
     #: The driver's types of single-precision floating-point columns, which keep seven digits.
     single_precision: frozenset[object] = frozenset()
 
@@ -121,7 +98,7 @@ class Backend:
         self.timeouts = timeouts
 
     def engine(self, url: URL) -> Engine:
-        """Return an engine; with `keeps_connections`, one with a pool."""
+        """Return an engine that opens one connection at a time."""
         return create_engine(url, poolclass=NullPool)
 
     def connect_in_time(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
@@ -226,10 +203,7 @@ class Backend:
         kind = self.kind(error)
         if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", text)) and (refused := self.tls_error(text)):
             return refused
-        fix = self.fix(error) or tr(_FIXES[kind])
-        if name := missing_name(text):
-            fix = tr('"{name}" is not there. {fix}', name=name, fix=fix)
-        return kind(self.failed(kind, text), fix)
+        return kind(self.failed(kind, text), self.fix(error) or tr(_FIXES[kind]))
 
     def failed(self, kind: type[SourceError], message: str) -> str:
         """Return what happened, with the driver's message."""

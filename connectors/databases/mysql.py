@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import DATA, FILES, POOL, Backend, DatabaseTimeouts, milliseconds, seconds, shut
+from connectors.databases.base import DATA, FILES, Backend, DatabaseTimeouts, milliseconds, seconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from foundation.translation import N_, tr
 
@@ -118,7 +119,6 @@ class Mysql(Backend):
     raw_text = "CAST({0} AS BINARY)"
     #: FLOAT, by its number in the protocol.
     single_precision = frozenset({4})
-    keeps_connections = True
     without_tls = N_("ssl_disabled=true in the url, without ssl_ca and its like")
     authority = N_("ssl_ca in the url")
 
@@ -147,7 +147,7 @@ class Mysql(Backend):
             arguments["charset"] = "utf8mb4"
         if url.get_driver_name() == "pymysql" and any(name in url.query for name in _VERIFIES):
             url, arguments["ssl"] = url.difference_update_query([*_VERIFIES, *_SSL]), _tls_arguments(url)
-        engine = create_engine(url, **POOL, connect_args=arguments)
+        engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
         if self.options.tls:
             event.listen(engine, "do_connect", self._connect_within_tls_limits)
         if self.options.lenient and url.get_driver_name() == "pymysql":

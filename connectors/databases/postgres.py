@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import DATA, FILES, LATER, POOL, PROGRAMS, Backend, milliseconds, shut
+from connectors.databases.base import DATA, FILES, LATER, PROGRAMS, Backend, milliseconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from foundation.translation import N_, tr
 
@@ -87,7 +88,6 @@ class Postgres(Backend):
     raw_text = "convert_to({0}, 'WIN1252')"
     #: The type `real`, by its number in pg_type.
     single_precision = frozenset({700})
-    keeps_connections = True
     without_tls = N_("sslmode=disable in the url")
     authority = N_("sslrootcert in the url")
 
@@ -103,7 +103,7 @@ class Postgres(Backend):
             arguments["client_encoding"] = "utf8"
         if self.options.tls.minimum is not None:
             arguments["ssl_min_protocol_version"] = f"TLSv{self.options.tls.minimum}"
-        engine = create_engine(url, **POOL, connect_args=arguments, **_no_hstore(url))
+        engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
         if url.get_driver_name() == "psycopg":
             event.listen(engine, "connect", _days_beyond_python)
         dialect: Any = engine.dialect

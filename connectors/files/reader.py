@@ -8,13 +8,12 @@ import re
 from collections.abc import Generator
 from dataclasses import replace
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 
 from connectors.files.tables import text as lists_text
 from connectors.files.tables.header import header_if_any
 from connectors.files.tables.rows import rows_of, whole_rows_of
-from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, ListEnding, Page, cell_value, is_nothing
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, ListAsked, ListEnding, Page, is_nothing
 from connectors.port import Cell, SourceGarbled
 from foundation.translation import N_, tr
 
@@ -120,26 +119,6 @@ def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None
         yield row
         ending = yield from rows
     return ending
-
-
-def read_beginning(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, str]:
-    """Yield the first rows of each visible worksheet: its title, the row's number, the cells. Raises as `read` does.
-
-    It is for a list whose columns are not known yet; `most_rows` limits the rows of each worksheet.
-    """
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if not asked.delimiter and kind_of(head)[0] is FileKind.TEXT and head.strip(b"\0 \t\r\n"):
-        asked = replace(asked, delimiter=lists_text.frequent_separator(path, asked))
-    for page in _read_pages(path, asked):
-        if page.visible:
-            for line in islice(page.lines(), asked.most_rows):
-                yield page.title, line.number, *map(_plain, line.cells)
-    return asked.delimiter
-
-
-def _plain(cell: Cell) -> Cell:
-    return cell_value(cell, student=True)
 
 
 def _read_pages(path: Path, asked: ListAsked) -> list[Page]:

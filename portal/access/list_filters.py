@@ -58,7 +58,7 @@ def fields(reader: ReaderContext, visibility: Visibility, lists: Lists, chosen: 
     found: list[Field] = []
     for name, title in COLUMNS.items():
         within = {"college": chosen.columns["college"]} if name == "class" and "college" in chosen.columns else {}
-        values = lists.choices(visibility, name, within, _CHOICES, reader.now)
+        values = lists.choices(visibility, name, within, _CHOICES)
         value = chosen.columns.get(name)
         shown = NONE if value == "" else value or ""
         known = [*values, *([shown] if shown and shown not in values else [])] if values else []

@@ -12,7 +12,6 @@ from portal.access import drafts
 from portal.auth import sessions
 from portal.page.context import Context, SignedIn, Visitor, context_of, keep
 from portal.page.own_student import of_own_cohort
-from portal.page.services import Services
 from portal.web import bounds
 from portal.web.links import is_link, link, see_other
 from status_db.accounts.accounts import Act
@@ -24,9 +23,6 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 # The routes of all pages use these convertors.
 bounds.register()
-
-#: Forms at these addresses change something of a cohort.
-_OF_A_COHORT = ("/desk/", "/recheck", "/appeal", "/runs/", "/lists/reminder")
 
 #: Where a narrowed session leads, and nowhere else.
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
@@ -41,37 +37,15 @@ def for_anybody(page: OpenPage) -> Handler:
     return handler
 
 
-def for_visitors(
-    page: Page,
-    *acts: Act,
-    narrowed: str | None = None,
-    long: bool = False,
-    own: bool = False,
-    kept: bool = False,
-) -> Handler:
+def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False, own: bool = False) -> Handler:
     """Return a handler that admits visitors who have signed in and, if acts are given, have a grant for one of them.
 
     Other visitors are redirected to sign in or, if signed in already, refused with 403. A narrowed session is
     redirected to the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and
     its requests have no body. A page that is a student's `own` is about a cohort that lists the student.
-    A page that is `kept` writes nothing, and depends only on the request, both databases and the time.
     """
 
     async def handler(request: Request) -> Response:
-        services: Services = request.app.state.services
-        if not kept or request.method != "GET":
-            return await admitted(request)
-        states = await services.ask(services.kept_pages.states)
-        key = services.kept_pages.key(request, states, services.clock())
-        if (found := services.kept_pages.find(key)) is not None:
-            return found
-        response = await admitted(request)
-        # The page has read the clock again, and never in an earlier second than this.
-        if services.kept_pages.key(request, states, services.clock()) == key:
-            services.kept_pages.keep(key, response)
-        return response
-
-    async def admitted(request: Request) -> Response:
         arriving = context_of(request)
         visitor = await recognise(arriving, narrowed=True)
         if visitor is None:
@@ -88,22 +62,11 @@ def for_visitors(
             # A page that has waited reads the clock when its turn comes.
             turn = replace(context, now=context.services.clock()) if long else context
             shown = keep(await of_own_cohort(turn)) if own else turn
-            if shown.own and shown.cohort.rehearsal:
-                return shown.page("rehearsal.html", status=200 if request.method in ("GET", "HEAD") else 403)
-            await shown.services.ask(shown.services.seasons.look)
-            if request.method == "POST" and request.url.path.startswith(_OF_A_COHORT):
-                _refuse_ended(shown)
             return await drafts.with_draft(shown, await page(shown))
 
         return await (context.services.long.answer(request, visitor.account.account, here) if long else here())
 
     return handler
-
-
-def _refuse_ended(context: SignedIn) -> None:
-    """Refuse a form about a cohort that is closed. Raises HTTPException, 409."""
-    if context.services.seasons.ended(context.cohort.key):
-        raise HTTPException(409)
 
 
 async def recognise(context: Context, *, narrowed: bool = False) -> Visitor | None:

@@ -54,21 +54,6 @@ _WHY: Mapping[ChangeCode, str] = {
 }
 
 
-#: What happened.
-_DEACTIVATED = N_("%(name)s的账号已停用，已登录的会话已结束。")
-_REFUSED = N_("%(name)s：该申请已拒绝或撤回，账号没有变动。")
-_ASKED = N_("%(name)s：申请已提交，等待另一位管理员确认。")
-_CODE = N_("%(name)s的一次性密码已生成。")
-_DONE: Mapping[ChangeKind, str] = {
-    ChangeKind.GRANT: N_("已授予%(name)s权限，现有权限见下。"),
-    ChangeKind.HAND_OVER: N_("权限已移交给%(name)s，现有权限见下。"),
-    ChangeKind.OPEN: N_("%(name)s的账号已启用。"),
-    ChangeKind.CODE: _CODE,
-    ChangeKind.FACTOR_CODE: _CODE,
-    ChangeKind.RESET_FACTOR: N_("%(name)s的两步验证已重置，已登录的会话已结束。"),
-}
-
-
 class GrantForm(ManagersForm):
     """A new grant: the act, the step, the cohort and the scope."""
 
@@ -135,7 +120,7 @@ async def switch(context: SignedIn) -> Response:
     except LastManager:
         return await show(context, found, SentForm(LAST))
     await context.audit(AuditEvent.ACCOUNT_CHANGED, to=found.account, what="deactivated")
-    return back_to(context, found, _DEACTIVATED)
+    return back_to(context, found.account)
 
 
 async def code(context: SignedIn) -> Response:
@@ -189,7 +174,7 @@ async def refuse(context: SignedIn) -> Response:
         await context.ask_long(make, address=addresses.of(context.request.scope))
     except ChangeRefused as refused:
         return await show(context, found, SentForm(_WHY[refused.code]))
-    return back_to(context, found, _REFUSED)
+    return back_to(context, found.account)
 
 
 async def _change_of_kind(context: SignedIn, kind: ChangeKind) -> Response:
@@ -221,10 +206,7 @@ async def _change_or_wait(
     if done.code:
         kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD
         return await show(context, found, made=done.code, until=now + CODE_LASTS, kind=kind)
-    if done.waits:
-        return back_to(context, found, _ASKED)
-    about = await context.ask_long(context.services.directory.one, change.target or change.account)
-    return back_to(context, about or found, _DONE[change.kind])
+    return back_to(context, found.account if done.waits else change.target or change.account)
 
 
 def _grant_error(settings: Settings, sent: SentForm) -> str:

@@ -21,7 +21,6 @@ from portal.i18n import admin_labels, labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.account_names import people_of
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.accounts.audit_log import AuditEvent
@@ -40,9 +39,6 @@ WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
 #: Why a change is refused, each with the fix.
 LAST = N_("这是最后一个有“管理”权限的账号。请先将“管理”权限授予另一人。")
 NOT_THERE = N_("该权限已收回。")
-
-#: What happened.
-REVOKED = N_("已收回%(name)s的一项权限，现有权限见下。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +143,7 @@ async def revoke_grant(context: SignedIn) -> Response:
     except AccountRefused:
         return await show(context, found, SentForm(NOT_THERE))
     await context.audit(AuditEvent.GRANT_TAKEN, to=found.account, **_audit_detail(taken))
-    return back_to(context, found, REVOKED)
+    return back_to(context, found.account)
 
 
 async def found_in(context: Context) -> ListedAccount:
@@ -172,14 +168,9 @@ def address_of(account: str) -> str:
     return f"/accounts/{quote(account, safe='')}"
 
 
-def back_to(context: Context, account: ListedAccount, what: str) -> Response:
-    """Redirect the browser to an account's page, which states what happened."""
-    done = AfterAct(
-        context.language.gettext(what, name=account.name),
-        next_address=context.at_cohort("/accounts"),
-        next_name=context.language.gettext("账号与权限"),
-    )
-    return context.after(context.redirect(address_of(account.account)), done)
+def back_to(context: Context, account: str) -> Response:
+    """Redirect the browser to an account's page, about the same cohort."""
+    return context.redirect(address_of(account))
 
 
 def too_few_reviewers(context: Context) -> list[tuple[str, str, int]]:
@@ -217,11 +208,11 @@ async def waiting(context: SignedIn, account: str | None = None) -> list[Waiting
     """Return the changes that wait for a second administrator, as the pages show them."""
     language, now, own = context.language, context.now, context.account.account
     found = await context.ask_long(context.services.changes.waiting, now, account)
-    people = await people_of(context, (who for one in found for who in (one.asked_by, one.change.account)))
+    people = await people_of(context, (one.asked_by for one in found))
     return [
         WaitingChange(
             id=one.id,
-            account=people.name(one.change.account),
+            account=one.change.account,
             address=address_of(one.change.account),
             what=_change_text(language, context.settings, one.change),
             asked_by=people.name(one.asked_by),

@@ -10,15 +10,10 @@ from portal.access.requires import for_visitors
 from portal.admin.accounts import SentForm, back_to, found_in, show
 from portal.admin.address_fields import OTHER_DOMAIN, WRONG_ADDRESS
 from portal.admin.own_account import show_own
-from portal.i18n.labels import N_
-from portal.page.after_act import AfterAct
 from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.grants import AccountCode, AccountRefused
-
-_OWN_SAVED = N_("通知地址已保存。")
-_SAVED = N_("%(name)s的通知地址已保存。")
 
 
 class AddressForm(Form):
@@ -35,7 +30,7 @@ async def change_own(context: SignedIn) -> Response:
         raise HTTPException(404)
     if why := await _change(context, context.account.account):
         return await show_own(context, why)
-    return context.after(context.redirect("/own"), AfterAct(context.language.gettext(_OWN_SAVED)))
+    return context.redirect("/own")
 
 
 async def change_of_account(context: SignedIn) -> Response:
@@ -43,7 +38,7 @@ async def change_of_account(context: SignedIn) -> Response:
     found = await found_in(context)
     if why := await _change(context, found.account):
         return await show(context, found, SentForm(why))
-    return back_to(context, found, _SAVED)
+    return back_to(context, found.account)
 
 
 async def _change(context: SignedIn, account: str) -> str:

@@ -15,8 +15,6 @@ from portal.access.form_fields import Form, Text, Ticked, at_most
 from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import N_
-from portal.page.account_names import People, people_of
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.present import cards
 from portal.web import bounds
@@ -34,10 +32,6 @@ BACKWARDS = N_("结束时间须晚于开始时间。请改正。")
 NO_SCOPE = N_("所选范围含有离校名单中没有的值，名单可能刚更新。请重新选择。")
 NO_STEP = N_("没有这个环节或这一届。请重新选择。")
 GONE = N_("该公告已撤回。")
-
-#: What happened.
-_PUBLISHED = N_("公告“%(title)s”已发布。")
-_WITHDRAWN = N_("公告“%(title)s”已撤回，学生不再看到。")
 
 
 _Title: TypeAlias = Annotated[Text, at_most(LONGEST_TITLE)]
@@ -89,11 +83,10 @@ async def announcement_list(context: SignedIn) -> Response:
 async def _announcement_list_page(context: SignedIn, refused: str = "") -> Response:
     language, cohort = context.language, context.cohort.key
     found = await context.ask(context.services.announcements.listed, cohort)
-    people = await people_of(context, (account for one in found for account in (one.author, one.withdrawn_by)))
     return context.page(
         "announcements.html",
         status=409 if refused else 200,
-        announcements=[_announcement_line(context, one, people) for one in found],
+        announcements=[_announcement_line(context, one) for one in found],
         writes=context.account.may(Act.MANAGE),
         refused=language.gettext(refused) if refused else "",
     )
@@ -136,12 +129,7 @@ async def write_announcement(context: SignedIn) -> Response:
         )
     )
     await context.audit(AuditEvent.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
-    done = AfterAct(
-        context.language.gettext(_PUBLISHED, title=made.title),
-        undo=context.at_cohort(f"/announcements/{made.announcement}/withdraw"),
-        undo_word=context.language.gettext("撤回"),
-    )
-    return context.after(context.redirect("/announcements"), done)
+    return context.redirect("/announcements")
 
 
 async def withdraw_announcement(context: SignedIn) -> Response:
@@ -164,12 +152,7 @@ async def withdraw_announcement(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
     )
-    done = AfterAct(
-        context.language.gettext(_WITHDRAWN, title=down.title),
-        next_address=context.at_cohort("/announcements/new"),
-        next_name=context.language.gettext("撰写公告"),
-    )
-    return context.after(context.redirect("/announcements"), done)
+    return context.redirect("/announcements")
 
 
 def _draft_error(context: Context, draft: AnnouncementForm, opens: datetime, closes: datetime | None) -> str:
@@ -236,7 +219,7 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
     return " · ".join(parts)
 
 
-def _announcement_line(context: Context, one: Announcement, people: People) -> AnnouncementLine:
+def _announcement_line(context: Context, one: Announcement) -> AnnouncementLine:
     if one.withdrawn_at is not None:
         tone, state = "none", context.language.gettext("已撤回")
     elif one.is_active(context.now):
@@ -252,9 +235,9 @@ def _announcement_line(context: Context, one: Announcement, people: People) -> A
         state=state,
         opens=context.language.moment(one.opens, context.now),
         closes=context.language.moment(one.closes, context.now) if one.closes else "",
-        author=people.name(one.author),
+        author=one.author,
         withdrawn=context.language.moment(one.withdrawn_at, context.now) if one.withdrawn_at else "",
-        withdrawn_by=people.name(one.withdrawn_by) if one.withdrawn_by else "",
+        withdrawn_by=one.withdrawn_by,
         whom=_whom(context, one.cohort, one.step, one.scope),
     )
 

@@ -19,7 +19,7 @@ from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from status_db.accounts.accounts import Account, Act, normalise_account
-from status_db.accounts.audit_log import COMMAND_LINE, AuditEvent, AuditLine
+from status_db.accounts.audit_log import AuditEvent, AuditLine
 from status_db.model import normalise_number
 
 _PAGE = 100
@@ -171,16 +171,11 @@ def _audit_workbook(context: Context, wanted: AuditFilter, by: Account, words: D
                 line.student or "",
                 str(line.run or ""),
                 words.text(line.detail),
-                place(context.language, line.address),
+                line.address,
             )
             for line in _all_lines(context, wanted)
         ),
     )
-
-
-def place(language: Language, address: str) -> str:
-    """Return from where something was done: an address, or the command line in the reader's language."""
-    return language.gettext("命令行") if address == COMMAND_LINE else address
 
 
 def _audit_entry(language: Language, line: AuditLine, now: datetime, people: People, words: DetailWords) -> AuditEntry:
@@ -194,7 +189,7 @@ def _audit_entry(language: Language, line: AuditLine, now: datetime, people: Peo
         student=line.student or "",
         run=line.run,
         detail=words.text(line.detail),
-        address=place(language, line.address),
+        address=line.address,
     )
 
 

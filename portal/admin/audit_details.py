@@ -76,11 +76,6 @@ DETAILS = {
     "token": N_("令牌"),
     "until": N_("有效期至"),
     "whose": N_("使用人"),
-    "approved_by": N_("批准人"),
-    "folder": N_("文件夹"),
-    "key": N_("密钥指纹"),
-    "narrowed": N_("登录后须先"),
-    "account": N_("账号"),
 }
 
 #: Details that are accounts: they are shown by the people's names.
@@ -105,8 +100,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "verdict": labels.STATES,
     "act": admin_labels.ACTS,
     "method": admin_labels.METHODS,
-    "kind": {**admin_labels.FACTORS, "second factor": N_("两步验证的设置码")},
-    "narrowed": {"password": N_("修改密码"), "factor": N_("设置两步验证")},
+    "kind": admin_labels.FACTORS,
     "second_factor": admin_labels.FACTORS,
     "outcome": OUTCOMES,
     "collected": {"self": N_("本人领取"), "agent": N_("他人代领"), "post": N_("邮寄")},
@@ -135,7 +129,7 @@ class DetailWords:
     def _value(self, name: str, value: object) -> str:
         language, text = self.context.language, str(value)
         if name in _ACCOUNTS:
-            return language.listed(map(self.people.name, _accounts_in(value)))
+            return self.people.name(text)
         if name in _TABLES:
             return labels.say(language, _TABLES[name], text)
         match name, value:
@@ -181,14 +175,7 @@ class DetailWords:
         return " · ".join(words)
 
 
-def _accounts_in(value: object) -> tuple[str, ...]:
-    """Return the accounts in a detail: one, or a list of them."""
-    if isinstance(value, list | tuple):
-        return tuple(map(str, value))
-    return (str(value),) if value else ()
-
-
 async def detail_words(context: Context, details: Iterable[Mapping[str, object]]) -> DetailWords:
     """Return what writes these details; the people in them are read in one statement."""
-    named = (one for detail in details for name in _ACCOUNTS for one in _accounts_in(detail.get(name)))
+    named = (str(detail[name]) for detail in details for name in _ACCOUNTS if detail.get(name))
     return DetailWords(context, await people_of(context, named))

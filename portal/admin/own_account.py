@@ -15,14 +15,15 @@ from portal.auth import sessions
 from portal.i18n import admin_labels, labels
 from portal.i18n.languages import Language
 from portal.page.account_names import People, people_of
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
-from status_db.accounts.audit_log import COMMAND_LINE, AuditEvent
+from status_db.accounts.audit_log import AuditEvent
 from status_db.accounts.own_account import AccountEvent, OwnSession
 from status_db.sign_in.second_factor import is_staff
 
 #: Details that the page shows elsewhere, or not at all.
 _KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
+
+_COMMAND_LINE = "command line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,6 @@ async def end(context: SignedIn) -> Response:
         ended = await context.ask_long(context.services.own.end, context.account.account, this, one)
         if ended:
             await context.audit(AuditEvent.SIGNED_OUT, what="other sessions", count=ended)
-        text = context.language.ngettext("已结束 %(num)s 处登录。", ended)
-        none = context.language.gettext("没有需要结束的登录。")
-        return context.after(context.redirect("/own"), AfterAct(text if ended else none))
     return context.redirect("/own")
 
 
@@ -115,7 +113,7 @@ def _recent_change(
 ) -> RecentChange:
     # Students' pages do not show accounts of staff.
     by = people.name(one.by) if staff else ""
-    on_server = one.address == COMMAND_LINE
+    on_server = one.address == _COMMAND_LINE
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
     return RecentChange(
         at=at,

@@ -84,11 +84,3 @@ def _ascii_digits(digits: str) -> str:
 
 def _box(key: DeskKey) -> Fernet:
     return Fernet(urlsafe_b64encode(key.of("second factor")))
-
-
-def sealed_again(before: DeskKey, after: DeskKey, sealed: bytes) -> bytes:
-    """Return a secret that was sealed with one key, sealed with another; unchanged if it is unreadable."""
-    try:
-        return _box(after).encrypt(_box(before).decrypt(sealed))
-    except InvalidToken:
-        return sealed

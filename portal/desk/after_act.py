@@ -11,7 +11,6 @@ from portal.web import bounds
 from status_db.model import Decision, State
 from status_db.queries.dossier import Dossier
 from status_db.queries.lists import Filter, ListSelection, Order
-from status_db.states import state_of
 
 #: How long the address of a page shows what happened: a bookmark of it does not.
 _FRESH = timedelta(hours=1)
@@ -72,7 +71,7 @@ def _text(at: DeskContext, dossier: Dossier, done: Decision | None) -> str:
         name=student.name,
         number=student.student,
         step=at.reader.titles[at.step],
-        verdict=labels.say(language, labels.STATES, state_of(done.verdict)),
+        verdict=labels.say(language, labels.STATES, labels.state_of(done.verdict)),
     )
 
 

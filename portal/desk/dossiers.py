@@ -19,7 +19,6 @@ from status_db import doubts
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, Decision, Obligation, StepKind, Verdict
 from status_db.queries.dossier import Dossier, SourceFinding
-from status_db.states import state_of
 from status_db.views import StudentView
 
 #: How a certificate was collected.
@@ -150,7 +149,7 @@ def _since(reader: ReaderContext, status: StepStatus) -> str:
         "%(office)s系统自 %(moment)s 起显示“%(word)s”",
         office=cards.office_name(language, step.office),
         moment=language.moment(status.since, reader.now),
-        word=labels.say(language, labels.STATES, state_of(status.finding.verdict, status.finding.reason)),
+        word=labels.say(language, labels.STATES, labels.state_of(status.finding.verdict, status.finding.reason)),
     )
 
 
@@ -190,7 +189,7 @@ def _source(reader: ReaderContext, source_row: SourceFinding) -> DossierSource:
             language.gettext("该系统中没有这名学生的记录。") if as_of else language.gettext("尚未取得该系统的数据。")
         )
         return DossierSource(title, "", "", "", sentence, (), "", "", as_of, "", None)
-    state, amount = state_of(record.verdict, record.reason), reasons.total(record.obligations)
+    state, amount = labels.state_of(record.verdict, record.reason), reasons.total(record.obligations)
     several = sum(one.amount is not None for one in record.obligations) > 1
     return DossierSource(
         title=title,
@@ -217,7 +216,7 @@ def _doubt(language: Language, why: str, cell: str) -> str:
 
 
 def _decision(reader: ReaderContext, decision: Decision, names: Mapping[str, str]) -> DossierDecision:
-    language, now, state = reader.language, reader.now, state_of(decision.verdict)
+    language, now, state = reader.language, reader.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     details = (
         (N_("办理人"), names.get(decision.author, decision.author)),
@@ -278,8 +277,8 @@ def _disagreement(
     then, found = decision.answered_verdict, status.finding
     sentence = language.gettext(
         "办理时各系统显示“%(then)s”，现在显示“%(now)s”。",
-        then=labels.say(language, labels.STATES, state_of(then)),
-        now=labels.say(language, labels.STATES, state_of(found.verdict, found.reason)),
+        then=labels.say(language, labels.STATES, labels.state_of(then)),
+        now=labels.say(language, labels.STATES, labels.state_of(found.verdict, found.reason)),
     )
     if then is found.verdict:
         sentence = language.gettext("各系统的结论不变，但未结事项与办理时不同。")

@@ -15,7 +15,6 @@ from portal.desk.context.desk_context import DeskContext, desk_context
 from portal.desk.context.head import desk_page, inside_of
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.present import appeals, cards
 from portal.present.appeals import AppealStep
@@ -34,7 +33,6 @@ _ROWS = 50
 
 
 NO_STEP = N_("请选择退回哪个环节。")
-_SENT_BACK = N_("已退回：%(name)s，%(step)s环节。答复后显示在本页。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +118,7 @@ async def send(context: SignedIn) -> Response:
         code, wrong = 409 if refused.code is AppealCode.WAITS else 422, appeals.REFUSALS[refused.code]
         return await _show_send_back_form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
     await context.audit(AuditEvent.SENT_BACK, cohort=made.cohort, student=made.student, step=step, appeal=made.appeal)
-    done = AfterAct(
-        context.language.gettext(_SENT_BACK, name=student.name, step=at.reader.titles[step]),
-        next_address=at.address("/desk"),
-        next_name=context.language.gettext("返回待办"),
-    )
-    return context.after(see_other(at.address("/desk/sent-back")), done)
+    return see_other(at.address("/desk/sent-back"))
 
 
 def _before_review(flow: Flow, review: str) -> tuple[str, ...]:

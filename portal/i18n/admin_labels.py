@@ -17,7 +17,6 @@ FAULTS: Mapping[str, str] = {
     "interrupted": N_("同步中断，学生状态未变。下次同步重新开始。"),
     "store": N_("无法写入状态数据库，学生状态未变。请检查磁盘空间和数据库。"),
     "busy": N_("状态数据库持续有其他改动，本次未写入。下次同步自动重试。"),
-    "ended": N_("该届已关闭，不再查询。"),
     "under_way": N_("该数据源已有同步进行中。"),
     "moved": N_("未执行：预览后学生状态有变动，撤回的结果会不同。"),
     "overtaken": N_("本次查询完成前，该数据源已再次查询；以较新的数据为准。"),
@@ -174,14 +173,6 @@ EVENTS: Mapping[str, str] = {
     AuditEvent.SENT_REMINDER: N_("发送提醒"),
     AuditEvent.NOTIFIED: N_("发出通知"),
     AuditEvent.NOT_NOTIFIED: N_("通知没有发出"),
-    AuditEvent.COHORT_CLOSED: N_("关闭一届"),
-    AuditEvent.COHORT_REOPENED: N_("重新开放一届"),
-    AuditEvent.COHORT_ARCHIVED: N_("生成归档文件"),
-    AuditEvent.ARCHIVE_VERIFIED: N_("核验归档文件"),
-    AuditEvent.ERASURE_BEGUN: N_("开始清除一届数据"),
-    AuditEvent.COHORT_ERASED: N_("清除一届数据"),
-    AuditEvent.BACKED_UP: N_("备份"),
-    AuditEvent.KEY_CHANGED: N_("更换台账密钥"),
     AuditEvent.ADDRESSES_CHANGED: N_("更改通知地址"),
 }
 
@@ -193,8 +184,6 @@ METHODS: Mapping[str, str] = {
     "cas": N_("统一身份认证"),
     "oidc": N_("统一身份认证"),
     "ldap": N_("学校统一认证密码"),
-    "wecom": N_("企业微信"),
-    "dingtalk": N_("钉钉"),
 }
 
 #: Second factors, as the audit log names them.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from config.settings import Settings
 from config.tables.steps import Step
 from portal.i18n.languages import Language
-from status_db.model import RunState, State
+from status_db.model import Reason, RunState, State, StepKind, Verdict
 from status_db.stored_counts import RunCounts
 
 
@@ -138,6 +138,30 @@ PROOFS: Mapping[str, str] = {
     "fingerprint_same": N_("数据指纹与上次完整读取时相同"),
     "one_agrees": N_("逐一查询几名不通过的学生，结果与整体读取一致"),
 }
+
+#: The state of a flip whose reason is more specific than its verdict. Other reasons are a person's own text.
+_REASON_STATES: Mapping[tuple[Verdict, str], State] = {
+    (Verdict.HELD, Reason.NOT_DONE): State.NOT_DONE,
+    (Verdict.UNKNOWN, Reason.AWAITING_DECISION): State.PENDING,
+    (Verdict.UNKNOWN, Reason.AWAITING_REVIEW): State.CLOSED,
+}
+
+_VERDICT_STATES: Mapping[Verdict, State] = {
+    Verdict.CLEARED: State.CLEARED,
+    Verdict.HELD: State.HELD,
+    Verdict.UNKNOWN: State.UNKNOWN,
+    Verdict.EXEMPT: State.EXEMPT,
+}
+
+
+def state_of(verdict: Verdict, reason: str = "", kind: StepKind = StepKind.SYNCED) -> State:
+    """Return the state for a line of a history: by its reason, else by its verdict.
+
+    Before its first decision, a manual step was waiting and a review had not opened.
+    """
+    if not reason and verdict is Verdict.UNKNOWN and kind is not StepKind.SYNCED:
+        return State.PENDING if kind is StepKind.MANUAL else State.CLOSED
+    return _REASON_STATES.get((verdict, reason), _VERDICT_STATES[verdict])
 
 
 def say(language: Language, words: Mapping[str, str], key: str) -> str:

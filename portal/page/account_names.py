@@ -1,15 +1,12 @@
 """The names of people: pages show names, not sign-in names."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
 from portal.page.context import Context
-from status_db.decisions.batch_rows import RowCheck
 from status_db.inbox.appeal_rows import Appeal, AppealKind
-from status_db.model import Decision
-from status_db.views import StudentView
 
 
 async def names_of(context: Context, raised: Iterable[Appeal]) -> dict[str, str]:
@@ -49,24 +46,3 @@ async def people_of(context: Context, accounts: Iterable[str | None]) -> People:
     """Return the names of these accounts, read in one statement."""
     wanted = {account for account in accounts if account} - _PROGRAMS.keys()
     return People(context.language, await context.ask(context.services.directory.names, wanted) if wanted else {})
-
-
-async def rows_by_name(context: Context, rows: Iterable[RowCheck]) -> tuple[RowCheck, ...]:
-    """Return the rows of a preview, each existing decision with its author's name for the account."""
-    own = tuple(rows)
-    people = await people_of(context, (row.effective.author for row in own if row.effective is not None))
-    return tuple(replace(row, effective=_by_name(people, row.effective)) for row in own)
-
-
-async def student_by_name(context: Context, student: StudentView) -> StudentView:
-    """Return a student, each decision with its author's name for the account."""
-    if student.steps is None:
-        return student
-    people = await people_of(context, (step.decision.author for step in student.steps if step.decision is not None))
-    return replace(
-        student, steps=tuple(replace(step, decision=_by_name(people, step.decision)) for step in student.steps)
-    )
-
-
-def _by_name(people: People, decision: Decision | None) -> Decision | None:
-    return replace(decision, author=people.name(decision.author)) if decision is not None else None

@@ -15,8 +15,7 @@ from config.tables.cohorts import Cohort
 from portal.auth.sessions import form_token
 from portal.i18n import languages
 from portal.i18n.languages import Language
-from portal.page import after_act, cohorts
-from portal.page.after_act import AfterAct
+from portal.page import cohorts
 from portal.page.cohorts import CohortChoice
 from portal.page.navigation import rooms_of, trail
 from portal.page.services import Services
@@ -113,31 +112,23 @@ class Context:
         visitor, token = self.visitor, self.token
         admitted = visitor.account if visitor is not None and visitor.narrowed is None else None
         rooms, path = rooms_of(admitted), self.request.url.path
-        done = after_act.stated(self.request, token) if visitor is not None else None
         shared = {
             "at_cohort": self.at_cohort,
             # A form sent by GET has the cohort beside its own fields.
             "cohort_named": self._cohort_named,
             "cohort_choices": self._cohort_choices(),
             "account": visitor.account if visitor is not None else None,
-            # The banner of staff, who see the pages before students do.
-            "rehearsal": rooms and not self.own and self.cohort.rehearsal,
             "has_factor_page": visitor is not None and asked_of(self.settings.auth, visitor.account),
             "has_own_page": admitted is not None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, self._in_language(other)) for other in self.services.languages.values()],
             "path": path,
-            "ended": admitted is not None and self.services.seasons.ended(self.cohort.key),
-            "cohort_name": self.cohort.name,
             "rooms": rooms,
-            "after_act": done,
             "crumbs": trail(path, rooms, signed_in=visitor is not None),
         }
         html = self.services.environments[self.language.code].get_template(template).render(shared | view)
         response = HTMLResponse(html, status, headers={"Content-Language": self.language.tag, "Vary": "Cookie"})
         self.keep_language(response)
-        if done is not None:
-            after_act.forget(response, secure=self.services.cookie.secure)
         return response
 
     def at_cohort(self, path: str, **query: object) -> str:
@@ -147,10 +138,6 @@ class Context:
     def redirect(self, path: str, **query: object) -> Response:
         """Redirect the browser to a page about the same cohort."""
         return see_other(self.at_cohort(path, **query))
-
-    def after(self, response: Response, done: AfterAct) -> Response:
-        """Return a redirect whose page states what the visitor has done."""
-        return after_act.state(response, self.token, done, secure=self.services.cookie.secure)
 
     def keep_language(self, response: Response) -> None:
         """Store the language in a cookie, if the address asks for one."""

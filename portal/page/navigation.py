@@ -38,7 +38,6 @@ ROOMS = (
 _BETWEEN: Mapping[str, tuple[str, str]] = {
     "/runs": ("/sources", N_("同步")),
     "/unmatched": ("/sources", ""),
-    "/new-account": ("/accounts", ""),
     "/desk/classes": ("/desk", N_("按班终审发证")),
     "/desk/certificates": ("/desk", N_("证书")),
     "/desk/appeals": ("/desk", N_("待答复异议")),

@@ -20,8 +20,6 @@ async def of_own_cohort(context: SignedIn) -> SignedIn:
     listing = await context.ask(context.services.roster.cohorts_of, number, context.services.settings.newest_first())
     if not listing:
         return context
-    # Of several cohorts, one that is only rehearsed is not shown.
-    listing = tuple(key for key in listing if not context.services.settings.rehearses(key)) or listing
     asked = context.request.query_params.get("cohort", "")
     return context.about(asked if asked in listing else listing[0], listing, own=True)
 

@@ -21,8 +21,6 @@ from portal.auth.sessions import Cookie
 from portal.auth.sso_state import SignInStates
 from portal.auth.throttle import Throttle
 from portal.i18n.languages import Language
-from portal.page.kept_pages import KeptPages
-from portal.page.seasons import Seasons
 from portal.web.faults import FaultLog
 from portal.web.hashing import Hashing
 from portal.web.long_questions import LongQuestions
@@ -41,7 +39,6 @@ from status_db.inbox.pauses import Pauses
 from status_db.inbox.pending_changes import PendingChanges
 from status_db.inbox.reminders import Reminders
 from status_db.inbox.requests import Requests
-from status_db.inbox.student_inbox import StudentInboxes
 from status_db.queries.appeal_report import AppealReports
 from status_db.queries.lists import Lists
 from status_db.queries.named_students import NamedStudents
@@ -80,8 +77,6 @@ class Services:
     #: The address of the other process; empty if there is none.
     elsewhere: str
     reader: Reader
-    #: Cohorts that are closed.
-    seasons: Seasons
     #: Runs, runs that wait for approval, and unmatched rows.
     runs: RunReader
     roster: RosterReader
@@ -123,8 +118,6 @@ class Services:
     announcements: Announcements
     #: Students' appeals, and steps that reviewers have sent back.
     raised_appeals: Appeals
-    #: Announcements, the last recheck and the appeals of a student, in one read.
-    inboxes: StudentInboxes
     #: Forms that were being filled when a session ended.
     drafts: Drafts
     #: Reminders that class teachers send.
@@ -145,8 +138,6 @@ class Services:
     passkeys: Passkeys
     recovery: RecoveryCodes
     hashing: Hashing
-    #: Students' own pages, for a second.
-    kept_pages: KeptPages
     #: Large files are written here.
     exporting: ThreadPoolExecutor
     #: Overviews, lists, exports and PDFs wait their turn here.
@@ -183,6 +174,5 @@ class Services:
         self.hashing.close()
         self.exporting.shutdown()
         self.faults.close()
-        self.kept_pages.close()
         for engine in self.engines:
             engine.dispose()

@@ -7,8 +7,7 @@ from types import CodeType
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
-from config.settings import Institution, Settings
-from portal.i18n.labels import written_word
+from config.settings import Settings
 from portal.i18n.languages import Language
 from portal.page.look import look_of
 from portal.web.links import link
@@ -49,11 +48,9 @@ def environment(language: Language, settings: Settings) -> Environment:
         lstrip_blocks=True,
     )
     made.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # by i18n
-    made.filters["grouped"] = _grouped
     made.globals.update(
         language=language,
-        institution=_own_words(language, settings),
-        export_limit=_export_limit(language, settings),
+        institution=settings.institution,
         own_look=look_of(settings.institution),
         link=link,
         static={
@@ -61,29 +58,6 @@ def environment(language: Language, settings: Settings) -> Environment:
         },
     )
     return made
-
-
-def _grouped(value: object) -> object:
-    """Return a whole number with a comma between thousands, and anything else as it is."""
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _export_limit(language: Language, settings: Settings) -> str:
-    """Return when an export stops, and what to do then: every page with an export states it."""
-    seconds = int(settings.portal.limits.long_within.total_seconds())
-    if seconds % 60:
-        return language.ngettext("导出超过 %(num)s 秒即停止，请缩小范围。", seconds)
-    return language.ngettext("导出超过 %(num)s 分钟即停止，请缩小范围。", seconds // 60)
-
-
-def _own_words(language: Language, settings: Settings) -> Institution:
-    """Return the institution with its name and contact in the language, where `words_en` has them."""
-    own = settings.institution
-    words = {
-        "name": written_word(language, settings, own.name),
-        "contact": written_word(language, settings, own.contact),
-    }
-    return own.model_copy(update=words)
 
 
 def _static_address(file: Path) -> str:

@@ -19,7 +19,6 @@ from portal.present.reasons import ObligationLine
 from status_db.effective_status import EffectiveStatus, StepStatus
 from status_db.inbox.announcements import Announcement
 from status_db.model import Decision, Obligation, Reason, State, StepKind, Verdict
-from status_db.states import state_of
 from status_db.views import FlipView, StudentView
 
 #: The states in which the student must go to the office.
@@ -154,8 +153,8 @@ def history(
             continue
         verdict, reason = last.get(flip.step, (flip.before, ""))
         kind = kinds.get(flip.step, StepKind.SYNCED)
-        before = state_of(flip.before, reason if verdict is flip.before else "", kind)
-        after = state_of(flip.after, flip.reason)
+        before = labels.state_of(flip.before, reason if verdict is flip.before else "", kind)
+        after = labels.state_of(flip.after, flip.reason)
         last[flip.step] = (flip.after, flip.reason)
         lines.append(
             HistoryLine(

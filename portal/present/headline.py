@@ -9,7 +9,6 @@ from datetime import datetime
 
 from config.settings import Settings
 from config.tables.cohorts import Cohort
-from portal.i18n.labels import written_word
 from portal.i18n.languages import Language
 from portal.present.cards import must_go, office_name, spaced
 from portal.present.masking import mask_number
@@ -57,16 +56,13 @@ def headline(language: Language, settings: Settings, student: StudentView, now: 
     to_do = sum(must_go(step.at(now)) for step in student.steps)
     certificate = student.certificate
     if certificate is not None and certificate.collected:
-        return _collected(language, settings, student.certificates, to_do, now)
+        return _collected(language, student.certificates, to_do, now)
     if certificate is None and (to_do or not is_clear(student, now)):
         return _of_steps(language, settings, student.steps, now)
     collecting = _collecting(language, settings, student)
     if certificate is not None:
         return Headline(
-            language.gettext("可领证"),
-            _waiting(language, settings, student.certificates, collecting, to_do),
-            "good",
-            collecting,
+            language.gettext("可领证"), _waiting(language, student.certificates, collecting, to_do), "good", collecting
         )
     if collecting is None:
         detail = language.gettext("离校手续已全部办结。领取时间和地点请咨询学院。")
@@ -119,20 +115,10 @@ def _collecting(language: Language, settings: Settings, student: StudentView) ->
     )
 
 
-def _waiting(
-    language: Language,
-    settings: Settings,
-    certificates: Sequence[Certificate],
-    collecting: Collecting | None,
-    to_do: int,
-) -> str:
+def _waiting(language: Language, certificates: Sequence[Certificate], collecting: Collecting | None, to_do: int) -> str:
     """Return which certificates are ready, and what has changed since they were issued."""
     sentences = [
-        language.gettext(
-            "%(kind)s %(number)s 待领取。",
-            kind=written_word(language, settings, one.kind),
-            number=mask_number(one.number),
-        )
+        language.gettext("%(kind)s %(number)s 待领取。", kind=one.kind, number=mask_number(one.number))
         for one in certificates
         if not one.collected
     ]
@@ -143,13 +129,11 @@ def _waiting(
     return spaced(language, *sentences)
 
 
-def _collected(
-    language: Language, settings: Settings, certificates: Sequence[Certificate], to_do: int, now: datetime
-) -> Headline:
+def _collected(language: Language, certificates: Sequence[Certificate], to_do: int, now: datetime) -> Headline:
     each = (
         language.gettext(
             "%(kind)s %(number)s，%(day)s 发放。",
-            kind=written_word(language, settings, one.kind),
+            kind=one.kind,
             number=mask_number(one.number),
             day=language.day(one.issued_at.astimezone(language.zone).date(), now),
         )

@@ -11,8 +11,7 @@ from portal.page.context import Context
 from portal.present import guard_reasons, reasons
 from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.marks.impact import Impact, ImpactPerson
-from status_db.model import ROSTER, SETTINGS, RunState, Verdict
-from status_db.states import found_state, state_of
+from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
 from status_db.stored_counts import RunCounts
 from status_db.views import FlipView, RunView
 
@@ -105,7 +104,7 @@ def run_line(context: Context, view: RunView, people: People | None = None) -> R
     )
 
 
-#: What the run of a state did, where no reason adds to it.
+#: What the run of a state did, where no reason says more.
 _DID: Mapping[RunState, str] = {
     RunState.RUNNING: N_("同步进行中，学生状态还没有变。"),
     RunState.UNCHANGED: N_("数据与上次相同，学生状态未变。"),
@@ -155,7 +154,13 @@ def why(context: Context, view: RunView) -> tuple[str, ...]:
 
 def held_back(context: Context, source: str, reason: GuardReason) -> str:
     """Return the guard reasons of a source's run as text."""
-    return guard_reasons.reason_text(context.language, reason, undone=context.settings.lists_acts(source))
+    return guard_reasons.reason_text(context.language, reason, undone=_lists_acts(context, source))
+
+
+def _lists_acts(context: Context, source: str) -> bool:
+    """Return whether a source lists completed acts: a student not listed has not done the act, but has no debt."""
+    known = context.settings.source.get(source)
+    return known is not None and known.means == "status"
 
 
 def looked_at(context: Context, look: Impact) -> ImpactShown:
@@ -179,8 +184,8 @@ def looked_at(context: Context, look: Impact) -> ImpactShown:
 
 def _state(context: Context, look: Impact, verdict: Verdict) -> str:
     """Return a source's own verdict as text."""
-    state = found_state(verdict, acts=context.settings.lists_acts(look.source))
-    return labels.say(context.language, labels.STATES, state)
+    undone = verdict is Verdict.HELD and _lists_acts(context, look.source)
+    return labels.say(context.language, labels.STATES, State.NOT_DONE if undone else labels.state_of(verdict))
 
 
 def _person(context: Context, look: Impact, one: ImpactPerson) -> PersonLine:
@@ -202,17 +207,15 @@ def _person(context: Context, look: Impact, one: ImpactPerson) -> PersonLine:
 def flip_lines(context: Context, flips: Sequence[FlipView]) -> list[FlipLine]:
     """Return the changes of a run as its page shows them."""
     titles = labels.step_titles(context.language, context.settings)
-    return [_flip_line(context, titles, flip) for flip in flips]
+    return [_flip_line(context.language, titles, flip) for flip in flips]
 
 
-def _flip_line(context: Context, titles: Mapping[str, str], flip: FlipView) -> FlipLine:
-    language = context.language
-    before = found_state(flip.before, acts=context.settings.step_lists_acts(flip.step))
+def _flip_line(language: Language, titles: Mapping[str, str], flip: FlipView) -> FlipLine:
     evidence = reasons.owed(language, flip.evidence, flip.at)
     return FlipLine(
         student=flip.student,
         title=titles.get(flip.step, flip.step),
-        before=labels.say(language, labels.STATES, before),
-        after=labels.say(language, labels.STATES, state_of(flip.after, flip.reason)),
+        before=labels.say(language, labels.STATES, labels.state_of(flip.before)),
+        after=labels.say(language, labels.STATES, labels.state_of(flip.after, flip.reason)),
         evidence=language.listed(owed.what for owed in evidence),
     )

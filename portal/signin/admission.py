@@ -23,7 +23,7 @@ from status_db.sign_in.second_factor import asked_of, is_staff
 #: Sign-in methods without a password.
 _WITHOUT_PASSWORD = ("code", "identity")
 #: Sign-in methods with a password that is not ours.
-_ELSEWHERE = ("cas", "oidc", "wecom", "dingtalk")
+_ELSEWHERE = ("cas", "oidc")
 
 
 def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouched: bool = False) -> str | None:

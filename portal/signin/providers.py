@@ -37,12 +37,7 @@ def buttons(context: Context, goal: str) -> list[Button]:
     pick, auth = context.language.pick, context.settings.auth
     return [
         Button(link(f"/sign-in/{method}", next=safe_next(goal)), pick(provider.title, provider.title_en))
-        for method, provider in (
-            ("cas", auth.cas),
-            ("oidc", auth.oidc),
-            ("wecom", auth.wecom),
-            ("dingtalk", auth.dingtalk),
-        )
+        for method, provider in (("cas", auth.cas), ("oidc", auth.oidc))
         if provider is not None
     ]
 
@@ -98,8 +93,6 @@ def _provider_address(context: Context, method: str) -> str:
         "cas": auth.cas.url if auth.cas else "",
         "oidc": auth.oidc.issuer if auth.oidc else "",
         "ldap": auth.ldap.url if auth.ldap else "",
-        "wecom": auth.wecom.api if auth.wecom else "",
-        "dingtalk": auth.dingtalk.api if auth.dingtalk else "",
     }
     return known.get(method, "")
 

@@ -193,11 +193,9 @@ def _answer(read: Read, forecast: tuple[object, int] | None) -> str:
         return text + language.stop
     closes, left = season.last_day(reader.cohort), forecast[1]
     assert closes is not None  # noqa: S101 - there is no forecast without it
-    day = language.day(closes, reader.now)
-    if left:
-        ahead = language.gettext("按现在的速度 %(day)s 还剩约 %(left)s", day=day, left=f"{left:,}")
-    else:
-        ahead = language.gettext("按现在的速度 %(day)s前可全部办结", day=day)
+    ahead = language.gettext(
+        "按现在的速度 %(day)s 还剩约 %(left)s", day=language.day(closes, reader.now), left=f"{left:,}"
+    )
     between = "; " if language.code == "en" else "；"
     return text + between + ahead + language.stop
 

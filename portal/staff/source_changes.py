@@ -10,9 +10,7 @@ from portal.access import forms
 from portal.access.form_fields import Form, Line, at_most
 from portal.access.requires import for_visitors
 from portal.i18n.labels import N_
-from portal.page.after_act import AfterAct
 from portal.page.context import SignedIn
-from portal.present import run_lines
 from portal.staff.sources import show_sources
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
@@ -30,10 +28,6 @@ _REFUSED = {
 }
 TOO_LONG = N_("原因太长了，请缩短到 500 字以内。")
 WAITS = N_("这个数据源已有一次同步在等待，请稍后再看。")
-#: What happened.
-ASKED = N_("已申请同步：%(source)s。同步由定时调度执行，几分钟后本页显示结果。")
-PAUSED = N_("已停查：%(source)s。恢复之前不再查询。")
-RESUMED = N_("已恢复：%(source)s。按原定时间继续查询。")
 IS_PAUSED = N_("这个数据源已经停查，没有查询。请先恢复。")
 
 
@@ -55,7 +49,7 @@ async def sync_now(context: SignedIn) -> Response:
     except RequestRefused:
         return await show_sources(context, refused=context.language.gettext(WAITS), source=source)
     await context.audit(AuditEvent.ASKED_SYNC, cohort=cohort, source=source)
-    return _done(context, ASKED, source)
+    return context.redirect("/sources")
 
 
 async def pause(context: SignedIn) -> Response:
@@ -72,7 +66,7 @@ async def pause(context: SignedIn) -> Response:
     except PauseRefused as refused:
         return await _refused(context, source, refused)
     await context.audit(AuditEvent.SOURCE_PAUSED, source=source, reason=form.reason)
-    return _done(context, PAUSED, source, undo="resume")
+    return context.redirect("/sources")
 
 
 async def resume(context: SignedIn) -> Response:
@@ -84,17 +78,7 @@ async def resume(context: SignedIn) -> Response:
     except PauseRefused as refused:
         return await _refused(context, source, refused)
     await context.audit(AuditEvent.SOURCE_RESUMED, source=source)
-    return _done(context, RESUMED, source)
-
-
-def _done(context: SignedIn, what: str, source: str, undo: str = "") -> Response:
-    language = context.language
-    done = AfterAct(
-        language.gettext(what, source=run_lines.title(context, source)),
-        undo=context.at_cohort(f"/sources/{source}/{undo}") if undo else "",
-        undo_word=language.gettext("恢复查询") if undo else "",
-    )
-    return context.after(context.redirect("/sources"), done)
+    return context.redirect("/sources")
 
 
 async def _refused(context: SignedIn, source: str, refused: PauseRefused) -> Response:

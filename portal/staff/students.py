@@ -7,7 +7,6 @@ from starlette.routing import Route
 
 from portal.access.requires import for_visitors
 from portal.auth.permissions import detailed, inside, readable
-from portal.page.account_names import student_by_name
 from portal.page.context import SignedIn
 from portal.page.own_student import newest
 from portal.student import card
@@ -27,9 +26,9 @@ async def find(context: SignedIn) -> Response:
 async def student_page(context: SignedIn) -> Response:
     """Show one student. Raise 404 for a student outside the scopes, as for an unknown one."""
     number, now = normalise_number(context.request.path_params["number"]), context.now
-    wanted = context.request.query_params.get("cohort", "")
+    named = context.request.query_params.get("cohort", "")
     listing = await context.ask(context.services.roster.cohorts_of, number, context.settings.newest_first())
-    asked = (wanted,) if wanted in context.settings.cohort_keys() else ()
+    asked = (named,) if named in context.settings.cohort_keys() else ()
     found = await context.ask(newest, context.services.reader, (*asked, *listing), number, now)
     steps: frozenset[str] = frozenset()
     bare: frozenset[str] = frozenset()
@@ -42,8 +41,7 @@ async def student_page(context: SignedIn) -> Response:
         return context.page("find.html", status=404, missing=number)
     await context.audit(AuditEvent.SAW_STUDENT, cohort=found.cohort, student=found.student)
     announced = await card.announced_to(context, found)
-    named = await student_by_name(context, found)
-    return card.show(context.about(found.cohort, listing), named, steps, bare=bare, announced=announced, staff=True)
+    return card.show(context.about(found.cohort, listing), found, steps, bare=bare, announced=announced, staff=True)
 
 
 ROUTES = (

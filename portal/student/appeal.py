@@ -14,7 +14,6 @@ from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.page.account_names import names_of
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
 from portal.present import appeals, cards
@@ -26,10 +25,6 @@ from status_db.inbox.appeals import AppealCode, AppealRefused
 from status_db.views import StudentView
 
 NO_ITEM = N_("请选择要提出异议的项。")
-
-#: What happened.
-_RAISED = N_("异议已提交，答复显示在本页。")
-_WITHDRAWN = N_("异议已撤回。")
 
 #: The HTTP status of a refusal. Refusals not listed here can be fixed in the form.
 _STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}
@@ -95,12 +90,7 @@ async def send(context: SignedIn) -> Response:
     await context.audit(
         AuditEvent.APPEAL_RAISED, cohort=made.cohort, student=made.student, step=made.step, appeal=made.appeal
     )
-    done = AfterAct(
-        language.gettext(_RAISED),
-        undo=context.at_cohort(f"/appeal/{made.appeal}/withdraw"),
-        undo_word=language.gettext("撤回"),
-    )
-    return context.after(context.redirect("/"), done)
+    return context.redirect("/")
 
 
 async def withdraw_appeal(context: SignedIn) -> Response:
@@ -119,7 +109,7 @@ async def withdraw_appeal(context: SignedIn) -> Response:
     except AppealRefused:
         return context.redirect("/")
     await context.audit(AuditEvent.APPEAL_WITHDRAWN, cohort=one.cohort, student=one.student, appeal=one.appeal)
-    return context.after(context.redirect("/"), AfterAct(context.language.gettext(_WITHDRAWN)))
+    return context.redirect("/")
 
 
 async def record(context: SignedIn) -> Response:

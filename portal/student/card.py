@@ -46,9 +46,9 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
             number=context.account.student,
             announced=notices.notes(context, (one for one in announced if one.step is None and not one.scope)),
         )
-    inbox = await context.ask(context.services.inboxes.of, student.cohort, student.student, now)
-    announced = tuple(one for one in inbox.announced if inside(student, (one.scope,)))
-    last, raised = inbox.last_recheck, inbox.appeals
+    announced = await announced_to(context, student)
+    last = await context.ask(context.services.requests.last_recheck, student.cohort, student.student)
+    raised = await context.ask(context.services.raised_appeals.of_student, student.cohort, student.student)
     language, portal = context.language, context.settings.portal
     return show(
         context,
@@ -113,8 +113,6 @@ def show(
         raised=raised or {},
         objects=[one.step for one in steps if objecting and appeals.may_object(one, context.now)],
         staff=staff,
-        contact=context.cohort.contact_of(student.college),
-        cadre=not staff and context.cohort.is_cadre(student.student, student.class_name),
     )
     return response if staff else notices.remember(context, response, concerning)
 
@@ -132,6 +130,6 @@ async def trip_calendar(context: SignedIn) -> Response:
 
 
 ROUTES = (
-    Route("/", for_visitors(home, own=True, kept=True)),
+    Route("/", for_visitors(home, own=True)),
     Route("/trip.ics", for_visitors(trip_calendar, own=True)),
 )

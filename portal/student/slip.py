@@ -77,7 +77,7 @@ async def verify_slip(context: Context) -> Response:
         stale=_stale(language, student, now) if clearance_slip.awaits_sources(student, now) else "",
         name=mask_name(student.name),
         number=mask_number(student.student),
-        cohort=labels.written_word(language, context.settings, context.settings.cohort_named(slip.cohort).name),
+        cohort=context.settings.cohort_named(slip.cohort).name,
         made=language.dated(slip.made_at),
         checked=language.dated(now),
     )
@@ -100,7 +100,7 @@ def _paper(
     context: Context, student: StudentView, slip: clearance_slip.VerifiedSlip, address: str
 ) -> slip_pdf.SlipTexts:
     titles, now = step_titles(context.language, context.settings), slip.made_at
-    cohort = labels.written_word(context.language, context.settings, context.settings.cohort_named(student.cohort).name)
+    cohort = context.settings.cohort_named(student.cohort).name
     lines: list[tuple[str, str, str]] = []
     for status in student.steps:
         effective = status.at(now)
@@ -116,7 +116,7 @@ def _paper(
     )
     return slip_pdf.SlipTexts(
         title=context.language.gettext("离校单"),
-        institution=labels.written_word(context.language, context.settings, context.settings.institution.name),
+        institution=context.settings.institution.name,
         facts=tuple((word, value) for word, value in facts if value),
         columns=(
             context.language.gettext("环节"),

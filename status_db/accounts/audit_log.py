@@ -18,9 +18,6 @@ from status_db.desk import store
 from status_db.desk.store import DeskStore
 from status_db.store.engine import reading
 
-#: The address of what is done with the command.
-COMMAND_LINE = "command line"
-
 
 class AuditEvent(StrEnum):
     """The events that the audit log records."""
@@ -86,15 +83,6 @@ class AuditEvent(StrEnum):
     NOTIFIED = "notified"
     NOT_NOTIFIED = "not_notified"
     ADDRESSES_CHANGED = "addresses_changed"
-    COHORT_CLOSED = "cohort_closed"
-    COHORT_REOPENED = "cohort_reopened"
-    COHORT_ARCHIVED = "cohort_archived"
-    ARCHIVE_VERIFIED = "archive_verified"
-    ERASURE_BEGUN = "erasure_begun"
-    COHORT_ERASED = "cohort_erased"
-    BACKED_UP = "backed_up"
-    #: The ledger's key was replaced, or a new beginning was approved after it was lost.
-    KEY_CHANGED = "key_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +144,6 @@ class Audit:
                 query = query.where(column == value)
         with reading(self._desk.engine) as connection:
             return tuple(_audit_line(row) for row in connection.execute(query))
-
-    def of_event(self, event: AuditEvent) -> tuple[AuditLine, ...]:
-        """Return every line of this event, the oldest first."""
-        table = tables.audit
-        with reading(self._desk.engine) as connection:
-            rows = connection.execute(select(table).where(table.c.event == str(event)).order_by(table.c.line))
-            return tuple(map(_audit_line, rows))
 
 
 def _audit_line(row: Row[Any]) -> AuditLine:

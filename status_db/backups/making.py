@@ -48,7 +48,7 @@ def make(
     Other processes can read and write meanwhile. Raises StoreError; then no incomplete backup is left, and no older one
     was removed.
     """
-    place, source = folder / manifests.name_of(now), manifests.source_of(databases)
+    place = folder / manifests.name_of(now)
     with _os_errors(folder):
         make_folder(folder)
         if place.exists():
@@ -57,7 +57,7 @@ def make(
         partial.mkdir(mode=PRIVATE_FOLDER)
         try:
             members = [_copy_database(database, partial, tools_folder) for database in databases]
-            made = Manifest(FORMAT, _WHAT, now, program, members, source)
+            made = Manifest(FORMAT, _WHAT, now, program, members)
             for file in (*(partial / member.file for member in members), manifests.write(made, partial)):
                 file.chmod(PRIVATE_FILE)
                 flush(file)
@@ -68,7 +68,7 @@ def make(
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         _remove_partials(folder, now)
-        return BackupResult(place, made, _prune(folder, place, keep, source) if keep else ())
+        return BackupResult(place, made, _prune(folder, place, keep) if keep else ())
 
 
 def _copy_database(database: BackedUpDatabase, folder: Path, tools_folder: Path | None) -> BackupMember:
@@ -118,9 +118,9 @@ def verify(folder: Path, tools_folder: Path | None) -> Manifest:
     return made
 
 
-def _prune(folder: Path, newest: Path, keep: int, source: str) -> tuple[Path, ...]:
-    """Keep the newest backups of these databases and remove the rest."""
-    found = sorted((f for f in folder.iterdir() if manifests.is_name(f.name) and _is_ours(f, source)), reverse=True)
+def _prune(folder: Path, newest: Path, keep: int) -> tuple[Path, ...]:
+    """Keep the newest backups and remove the rest."""
+    found = sorted((f for f in folder.iterdir() if manifests.is_name(f.name) and _is_ours(f)), reverse=True)
     older = [backup for backup in found if backup != newest][keep - 1 :]
     for backup in older:
         # After an interruption, a partly removed one must not have the name of a backup.
@@ -137,12 +137,12 @@ def _remove_partials(folder: Path, now: datetime) -> None:
             shutil.rmtree(left)
 
 
-def _is_ours(folder: Path, source: str) -> bool:
+def _is_ours(folder: Path) -> bool:
     try:
-        # Backups of former versions do not name their databases.
-        return manifests.read(folder).source in ("", source)
+        manifests.read(folder)
     except BackupError:
         return False
+    return True
 
 
 @contextmanager

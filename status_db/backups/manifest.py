@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,8 +95,6 @@ class Manifest:
     #: The program's version.
     program: str
     members: list[BackupMember]
-    #: Which databases it is of, as `source_of` returns it; empty in backups of former versions.
-    source: str = ""
 
     @property
     def rows(self) -> int:
@@ -124,12 +122,6 @@ def databases(status_db: StatusDb) -> list[BackedUpDatabase]:
                 )
             )
     return found
-
-
-def source_of(found: Iterable[BackedUpDatabase]) -> str:
-    """Return a digest of the addresses of databases: several installations can have one folder of backups."""
-    addresses = (make_url(one.url).set(username=None, password=None, query={}) for one in found)
-    return hashlib.sha256("\n".join(map(str, addresses)).encode()).hexdigest()
 
 
 def tables_of(parts: tuple[Part, ...]) -> list[str]:
@@ -172,7 +164,8 @@ def read(folder: Path) -> Manifest:
     except OSError as error:
         raise BackupError(
             tr(
-                "{folder} is not a backup: {file} in it cannot be read ({error}). Name the folder that `backup` made.",
+                "{folder} is not a backup: {file} in it cannot be read ({error}). Name the folder that "
+                "`clearance backup` made.",
                 folder=folder,
                 file=file.name,
                 error=error.strerror,

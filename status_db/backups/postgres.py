@@ -317,7 +317,7 @@ def _failure_text(output: bytes, environ: Mapping[str, str]) -> str:
             "{words}. Install PostgreSQL's newer client programs, and name their folder as postgres_tools.", words=words
         )
     if "lock timeout" in words:
-        return tr("{words}. Stop `schedule` and `serve`, then run this again.", words=words)
+        return tr("{words}. Stop `clearance schedule` and `clearance serve`, then run this again.", words=words)
     if "password" in words or "authentication" in words:
         return tr("{words}. Check the password in [status_db].", words=words)
     return tr("{words}. Fix the reported error, then run this again.", words=words)

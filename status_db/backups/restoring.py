@@ -143,7 +143,7 @@ def _refuse_working(database: BackedUpDatabase, now: datetime, gone: Callable[[s
         if until > now and not gone(owner):
             raise BackupError(
                 tr(
-                    "{source} is being asked now, by run {run} ({owner}). Stop `schedule` and wait "
+                    "{source} is being asked now, by run {run} ({owner}). Stop `clearance schedule` and wait "
                     "until that run ends, then run this again.",
                     source=source,
                     run=run,

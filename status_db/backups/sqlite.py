@@ -138,8 +138,8 @@ def settle(database: BackedUpDatabase) -> None:
             ) from error
         raise BackupError(
             tr(
-                "{file} is open in another process, which would continue with the old marks. Stop `"
-                "schedule` and `serve`, then run this again.",
+                "{file} is open in another process, which would continue with the old marks. Stop `clearance "
+                "schedule` and `clearance serve`, then run this again.",
                 file=database.file,
             )
         ) from error

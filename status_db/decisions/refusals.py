@@ -69,8 +69,6 @@ class DecisionCode(StrEnum):
     NONE_CHOSEN = "none_chosen"
     #: No student of the class could be reviewed or given a certificate.
     NONE_PASSED = "none_passed"
-    #: The cohort is closed.
-    ENDED = "ended"
     #: Rows of the batch are invalid.
     WRONG_ROWS = "wrong_rows"
     #: No row of the batch changes anything.

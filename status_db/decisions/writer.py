@@ -26,7 +26,6 @@ from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
-from status_db.ledger.ended import CohortEnded, read_end
 from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, version_tag_of
 from status_db.outbox.rows import enter_flips
 from status_db.store.engine import reading
@@ -89,8 +88,7 @@ class DecisionWriter:
         self, now: datetime, author: str, acts: Collection[Act], scopes: Sequence[Scope], step: str | None = None
     ) -> Iterator[DecisionTransaction]:
         """Open a transaction that can write, after checking the author's grants. Raises DecisionRefused."""
-        with self._refusing_ended(), self._ledger.linking(self.engine, at=now, kind=LinkKind.DECISION) as opened:
-            connection, link = opened
+        with self._ledger.linking(self.engine, at=now, kind=LinkKind.DECISION) as (connection, link):
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
                     DecisionCode.NOT_ALLOWED,
@@ -100,14 +98,6 @@ class DecisionWriter:
                     ),
                 )
             yield DecisionTransaction(connection, link, author, now)
-
-    @contextmanager
-    def _refusing_ended(self) -> Iterator[None]:
-        """Turn the refusal of a closed cohort into one of the decision, which every page and command shows."""
-        try:
-            yield
-        except CohortEnded as ended:
-            raise DecisionRefused(DecisionCode.ENDED, str(ended)) from ended
 
     def enter(
         self,
@@ -190,8 +180,7 @@ class DecisionWriter:
         over = (table.c.cohort == self.cohort, table.c.withdrawn_at.is_(None), table.c.ended_at.is_(None))
         query = select(table).where(*over, table.c.until.is_not(None), table.c.until <= now)
         with reading(self.engine) as connection:
-            end = read_end(connection, self.cohort)
-            if (end is not None and end.ended) or connection.execute(query.limit(1)).first() is None:
+            if connection.execute(query.limit(1)).first() is None:
                 return 0
         with self._ledger.linking(self.engine, at=now, kind=LinkKind.DECISION) as (connection, link):
             at = DecisionTransaction(connection, link, "", now)
@@ -283,8 +272,7 @@ class DecisionWriter:
         if before is not after:
             flip = Flip(decision.student, decision.step, before, after, reason)
             write_flips(at.connection, at.link, self.cohort, [flip], at.now, cause, decision=decision.id)
-            notified = NotifyEvent.STEP_CHANGED in self.settings.notify.student_events
-            if notified and not self.settings.rehearses(self.cohort):
+            if NotifyEvent.STEP_CHANGED in self.settings.notify.student_events:
                 enter_flips(at.connection, self.cohort, [flip], at.now, run=None, decision=decision.id)
 
 

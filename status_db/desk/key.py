@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.translation import N_, tr
-from status_db.ledger.key import former_files
-from status_db.ledger.seals import Seals
 from status_db.store import keys
 
 _NAME = N_("The desk's key")
@@ -45,13 +43,3 @@ class DeskKey:
 
 def _derived(key: bytes, use: str) -> bytes:
     return hmac.digest(key, use.encode(), hashlib.sha256)
-
-
-def former_chain_seals(file: Path) -> dict[str, Seals]:
-    """Return fingerprint → seals of the pages' audit lines by keys that were replaced. Raises KeyRefused."""
-    found: dict[str, Seals] = {}
-    for fingerprint, other in former_files(file):
-        key = DeskKey(other).existing("audit chain")
-        if key is not None:
-            found[fingerprint] = Seals(key)
-    return found

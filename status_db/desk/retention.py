@@ -29,7 +29,6 @@ from sqlalchemy import (
 
 from status_db import tables
 from status_db.desk import store as desk_store
-from status_db.desk.claims import Claims
 from status_db.desk.seals import ACCOUNT, RETENTION_RUN, SEALED
 from status_db.desk.store import DeskEntry, DeskStore
 from status_db.model import RunState
@@ -38,9 +37,6 @@ from status_db.store.engine import reading, writing
 #: Rows of one transaction, and transactions of one run of a rule: the next run continues.
 AT_ONCE = 1000
 _BATCHES = 500
-
-#: A run of a rule lasts at most this long; after that, another process can begin one.
-_LASTS_AT_MOST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +231,6 @@ class RetentionRunner:
                 noted = insert(table).values(values).returning(table.c.retention_run)
                 entry.added(RETENTION_RUN, entry.connection.execute(noted).scalar_one())
         return run
-
-    def carry_out_due(self, rule: str, slot: datetime, now: datetime, by: str, claims: Claims) -> RetentionRun | None:
-        """Carry out a rule unless another process does, or has done it since the slot; then return None."""
-        with claims.held(f"retention:{rule}", _LASTS_AT_MOST) as mine:
-            return self.carry_out(rule, now, by) if mine and rule in self.due(slot) else None
-
-    def claims(self, owner: str, gone: Callable[[str], bool]) -> Claims:
-        """Return the claims by which several schedules carry out each rule once."""
-        return Claims(self._desk.engine, owner, gone)
 
     def _record_begin(self, rule: str, now: datetime) -> None:
         """Record the time for rows of a rule with a time that begins with the first run that finds them."""

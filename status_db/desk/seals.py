@@ -126,7 +126,6 @@ NOT_SEALED: Mapping[str, str] = {
     "draft": N_("forms that were being filled when a session ended: each is shown to its own account, and sent by it"),
     "used_ticket": N_("used tickets of a provider, which forgets them within minutes"),
     "desk_outbox": N_("notifications: students' messages are entered by pages without the key; a row gives no right"),
-    "claim": N_("which process sends notifications or removes old rows now: a row only delays that work"),
     "version_desk": N_("the version of the tables: another version stops every process"),
 }
 

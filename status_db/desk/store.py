@@ -47,7 +47,6 @@ class DeskStore:
     #: The desk's key, for a process without the ledger's key.
     key: DeskKey | None = None
     _seals: list[Seals] = field(default_factory=list, repr=False)
-    _files: list[ledger_key.KeyFile] = field(default_factory=list, repr=False)
 
     @property
     def chain(self) -> str | None:
@@ -63,12 +62,7 @@ class DeskStore:
 
     def seals(self) -> Seals:
         """Return the seals of its chain. Raises LedgerRefused, KeyRefused."""
-        if self._seals and any(file.replaced() for file in self._files):
-            # The key was changed while this process runs.
-            self._seals.clear()
         if not self._seals:
-            own = self.ledger_key_file or (self.key.file if self.key is not None else None)
-            self._files[:] = [ledger_key.KeyFile.seen(own)] if own is not None else []
             if self.ledger_key_file is not None:
                 found = ledger_key.read(self.ledger_key_file)
                 if found is None:

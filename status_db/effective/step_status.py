@@ -4,21 +4,10 @@
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    CursorResult,
-    Row,
-    Select,
-    bindparam,
-    func,
-    select,
-)
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
 
 from config.settings import Settings
 from config.tables.steps import Flow
@@ -42,40 +31,23 @@ from status_db.views import FlipView, StepSource, StudentView
 # Built once, because every page of a student asks them: SQLAlchemy takes longer to build and to recognise such a
 # statement than SQLite takes to run it.
 _COHORT: BindParameter[str] = bindparam("cohort")
-_STUDENT: BindParameter[str] = bindparam("student")
 _STUDENTS: BindParameter[list[str]] = bindparam("students", expanding=True)
 _STATES = select(
     tables.source_state.c.source,
     func.coalesce(tables.source_state.c.as_of, tables.source_state.c.began).label("since"),
     tables.source_state.c.fresh_for_seconds,
 ).where(tables.source_state.c.cohort == _COHORT)
-
-
-@dataclass(frozen=True, slots=True)
-class RowsOfStudents:
-    """A query for the rows of one student, and of several. SQLAlchemy writes a list of values anew each time."""
-
-    one: Select[Any]
-    several: Select[Any]
-
-    def ask(self, connection: Connection, cohort: str, students: Collection[str]) -> CursorResult[Any]:
-        """Return the rows of these students of a cohort."""
-        if len(students) == 1:
-            return connection.execute(self.one, {"cohort": cohort, "student": next(iter(students))})
-        return connection.execute(self.several, {"cohort": cohort, "students": list(students)})
-
-
-def rows_of_students(table: Any, query: Select[Any], *where: ColumnElement[bool]) -> RowsOfStudents:  # noqa: ANN401 - a table
-    """Return a query for rows of this table that are about students."""
-    own = query.where(table.c.cohort == _COHORT, *where)
-    return RowsOfStudents(own.where(table.c.student == _STUDENT), own.where(table.c.student.in_(_STUDENTS)))
-
-
-_RECORDS = rows_of_students(tables.record, select(tables.record))
-_DECISIONS = rows_of_students(tables.decision, select(tables.decision), tables.decision.c.withdrawn_at.is_(None))
-_FINDINGS = rows_of_students(tables.status, select(tables.status))
-_HOLDERS = rows_of_students(
-    tables.certificate, select(tables.certificate.c.student), tables.certificate.c.revoked_at.is_(None)
+_RECORDS = select(tables.record).where(tables.record.c.cohort == _COHORT, tables.record.c.student.in_(_STUDENTS))
+_DECISIONS = select(tables.decision).where(
+    tables.decision.c.cohort == _COHORT,
+    tables.decision.c.student.in_(_STUDENTS),
+    tables.decision.c.withdrawn_at.is_(None),
+)
+_FINDINGS = select(tables.status).where(tables.status.c.cohort == _COHORT, tables.status.c.student.in_(_STUDENTS))
+_HOLDERS = select(tables.certificate.c.student).where(
+    tables.certificate.c.cohort == _COHORT,
+    tables.certificate.c.student.in_(_STUDENTS),
+    tables.certificate.c.revoked_at.is_(None),
 )
 _HELD = (
     select(tables.certificate)
@@ -112,16 +84,10 @@ def steps_of(
     flow: Flow,
     fresh: Mapping[str, StepSource],
     now: datetime,
-    *,
-    issued: bool | None = None,
 ) -> tuple[StepStatus, ...]:
-    """Return a student's steps in the order of the flow; what reviews wait for is computed for `now`.
-
-    `issued` is whether the student has a certificate; it is read unless it is given.
-    """
+    """Return a student's steps in the order of the flow; what reviews wait for is computed for `now`."""
     evidence = evidence_of(connection, settings, cohort, [number])
-    holders = None if issued is None else [number] if issued else []
-    return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence, holders)[number]
+    return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence)[number]
 
 
 def evidence_of(
@@ -132,11 +98,10 @@ def evidence_of(
     steps: Collection[str] | None = None,
 ) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
     """Return a function from a finding's row to its obligations: in full for `steps` (None: all), else only keys."""
-    query = _RECORDS
+    query, wanted = _RECORDS, {"cohort": cohort, "students": list(students)}
     if steps is not None:
-        own = tables.record.c.source.in_([name for step in steps for name in settings.sources_of(step)])
-        query = RowsOfStudents(query.one.where(own), query.several.where(own))
-    records = {(row.student, row.source): record_from(row) for row in query.ask(connection, cohort, students)}
+        query = query.where(tables.record.c.source.in_([name for step in steps for name in settings.sources_of(step)]))
+    records = {(row.student, row.source): record_from(row) for row in connection.execute(query, wanted)}
 
     def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
         if steps is not None and row.step not in steps:
@@ -161,18 +126,16 @@ def steps_of_many(
     fresh: Mapping[str, StepSource],
     now: datetime,
     evidence: Callable[[Row[Any]], tuple[Obligation, ...]] = by_keys,
-    issued: Collection[str] | None = None,
 ) -> dict[str, tuple[StepStatus, ...]]:
     """Return student → steps, as `steps_of` does for one; `evidence` returns the obligations of a finding's row.
 
-    `issued` are the students who have a certificate; they are read unless they are given.
-
     Every step of the flow is included: `step_rows` defines the finding of a step without a row.
     """
-    decisions = {(row.student, row.step): decision_from(row) for row in _DECISIONS.ask(connection, cohort, flows)}
-    found = {(row.student, row.step): row for row in _FINDINGS.ask(connection, cohort, flows)}
-    if issued is None:
-        issued = set(_HOLDERS.ask(connection, cohort, flows).scalars())
+    wanted = {"cohort": cohort, "students": list(flows)}
+    decisions = {(row.student, row.step): decision_from(row) for row in connection.execute(_DECISIONS, wanted)}
+    found = {(row.student, row.step): row for row in connection.execute(_FINDINGS, wanted)}
+    # The students who have a certificate.
+    issued = set(connection.execute(_HOLDERS, wanted).scalars())
     own = {
         (number, entry.step): row
         for number, flow in flows.items()

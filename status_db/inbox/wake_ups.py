@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from status_db.store.engine import StoreError, store_errors
+from status_db.store.engine import store_errors
 
 _CHANNEL = "clearance_requests"
 
@@ -29,20 +29,6 @@ def announce(connection: Connection) -> None:
     """Report a new request when this transaction is committed."""
     if can_listen(connection.engine):
         connection.execute(select(func.pg_notify(_CHANNEL, func.current_schema())))
-
-
-@contextmanager
-def waking(desk: Engine) -> Iterator[None]:
-    """Wake those who serve requests when the block ends, also by an error: a vote may wait for its run.
-
-    What the block stored stays when the desk's database does not respond then: the next poll finds it.
-    """
-    try:
-        yield
-    finally:
-        if can_listen(desk):
-            with suppress(StoreError), store_errors(desk), desk.begin() as connection:
-                announce(connection)
 
 
 @contextmanager

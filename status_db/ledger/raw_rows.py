@@ -42,7 +42,6 @@ STUDENT = _covered_columns(tables.student, "mac")
 DECISION = _covered_columns(tables.decision, "mac")
 CERTIFICATE = _covered_columns(tables.certificate, "mac")
 LINK = _covered_columns(tables.ledger, "mac")
-SEASON = _covered_columns(tables.season, "mac")
 APPLIED = _covered_columns(tables.applied_settings, "mac")
 #: The database assigns a flip's number; its order is checked separately.
 FLIP = _covered_columns(tables.flip, "flip")
@@ -66,15 +65,6 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "opinion": APPROVAL_VOTE,
     "batch": BATCH,
 }
-
-
-#: The tables with rows about a cohort's students, in the order in which an erasure removes them: the roster is last,
-#: because it names the students whose accounts and requests are erased before.
-ABOUT_STUDENTS: tuple[Table, ...] = (
-    *(tables.pending, tables.reversal, tables.approval_vote, tables.unmatched_key, tables.outbox),
-    *(tables.flip, tables.status, tables.record, tables.certificate, tables.decision, tables.batch),
-    *(tables.expected_change, tables.run, tables.source_state, tables.applied_settings, tables.alias, tables.student),
-)
 
 
 def of_cohort(table: Table, cohort: str) -> ColumnElement[bool]:
@@ -207,13 +197,6 @@ def past_runs(cohort: str, newest: int) -> tuple[ColumnElement[bool], ...]:
     own_link = exists().where(ledger.c.cohort == cohort, ledger.c.run == run.c.run, ledger.c.kind == "run")
     done = run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
     return run.c.cohort == cohort, run.c.run <= newest, done, ~own_link
-
-
-def finished_runs(connection: Connection, cohort: str, newest: int) -> Iterator[Values]:
-    """Yield the runs up to this one that were applied or confirmed."""
-    run = tables.run
-    done = run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
-    yield from pages(connection, run, RUN, run.c.run, run.c.cohort == cohort, run.c.run <= newest, done)
 
 
 def shares(connection: Connection, cohort: str) -> Iterator[tuple[str | None, str | None]]:

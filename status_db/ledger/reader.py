@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, select
 
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.pending_link import LinkKind
 from status_db.ledger.seals import Seals
 from status_db.model import RunState
 
@@ -67,33 +66,6 @@ class LedgerReader:
         """Yield the runs applied or confirmed before the ledger was begun."""
         run = tables.run
         return raw_rows.pages(self._connection, run, raw_rows.RUN, run.c.run, *raw_rows.past_runs(self._cohort, newest))
-
-    def finished_runs(self, newest: int) -> Iterator[raw_rows.Values]:
-        """Yield the runs up to this one that were applied or confirmed."""
-        return raw_rows.finished_runs(self._connection, self._cohort, newest)
-
-    def key_changes(self) -> list[raw_rows.SealedRow]:
-        """Return the links at which the key changes, in order."""
-        table = tables.ledger
-        query = select(*(table.c[name] for name in (*raw_rows.LINK, "mac"))).where(
-            table.c.cohort == self._cohort, table.c.kind.in_((LinkKind.KEY, LinkKind.BEGINNING))
-        )
-        found = raw_rows.fetched(self._connection, query.order_by(table.c.link))
-        return [raw_rows.SealedRow(values[:-1], values[-1]) for values in found]
-
-    def season(self) -> raw_rows.SealedRow | None:
-        """Return the row of a cohort that has ended; None for one that was never closed."""
-        table = tables.season
-        found = raw_rows.sealed(self._connection, table, raw_rows.SEASON, table.c.cohort == self._cohort)
-        return found[0] if found else None
-
-    def any_rows(self) -> str:
-        """Return a table that still has rows about students of the cohort; empty where none has."""
-        for table in raw_rows.ABOUT_STUDENTS:
-            query = select(exists().where(raw_rows.of_cohort(table, self._cohort)))
-            if self._connection.execute(query).scalar_one():
-                return table.name
-        return ""
 
     def unlinked_runs(self, after: int) -> list[int]:
         """Return runs later than `after` that are marked as applied or confirmed without a link; at most 100."""

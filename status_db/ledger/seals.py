@@ -100,17 +100,12 @@ class Seals:
             table: hashlib.blake2b(digest_size=16, key=key, person=table.encode())
             for table in (
                 *("record", "student", "decision", "certificate", "pending", "applied_settings", "reversal"),
-                *("wave", "opinion", "batch", "cohort", "desk", "season"),
+                *("wave", "opinion", "batch", "cohort", "desk"),
             )
         }
 
     def __repr__(self) -> str:
         return "Seals(…)"
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the key, as hex: it names the key and does not reveal it."""
-        return hashlib.blake2b(b"", digest_size=16, key=self._key, person=b"fingerprint").hexdigest()
 
     def row(self, table: str, values: Iterable[Any]) -> bytes:
         """Return the 16-byte seal of one row of a table: its values in the order of the table's columns."""

@@ -17,14 +17,8 @@ BEHIND: Mapping[str, str] = {"wave": "expected changes", "opinion": "approvals",
 #: The applied settings.
 APPLIED_SETTINGS = "settings"
 
-#: The row of a cohort that was closed, and the fingerprint of the key that seals from this link on.
-SEASON, KEY = "season", "key"
-
 #: Digests of one transaction alone; they are never names of sets.
 FLIPS, RUN, RUNS = "flips", "run", "runs"
-
-#: After a key was lost: every flip, and every finished run, of before.
-FLIPS_BEFORE, RUNS_BEFORE = "flips before", "runs before"
 
 
 def records_of(source: str) -> str:
@@ -44,7 +38,7 @@ def is_set(name: str) -> bool:
 
 def is_carried(name: str) -> bool:
     """Return whether every later link repeats the digest of this name, until it changes."""
-    return is_set(name) or name.startswith("source:") or name in (APPLIED_SETTINGS, SEASON, KEY)
+    return is_set(name) or name.startswith("source:") or name == APPLIED_SETTINGS
 
 
 def altered(name: str) -> str:

@@ -88,20 +88,14 @@ class Outbox:
                 enter(connection, self._table, fresh, now)
         return len(fresh)
 
-    def is_due(self, now: datetime) -> bool:
-        """Return whether a row is due."""
-        table = self._table
-        with reading(self._engine) as connection:
-            query = select(table.c.notice).where(table.c.delivered.is_(None), table.c.due <= now).limit(1)
-            return connection.execute(query).first() is not None
-
     def claim(self, now: datetime, owner: str, gone: Callable[[str], bool]) -> tuple[OutboxRow, ...]:
         """Claim the rows that are due, the oldest first, and return them."""
         table = self._table
         due = (table.c.delivered.is_(None), table.c.due <= now)
-        # Most of the time there is none, and then nothing is locked.
-        if not self.is_due(now):
-            return ()
+        with reading(self._engine) as connection:
+            # Most of the time there is none, and then nothing is locked.
+            if connection.execute(select(table.c.notice).where(*due).limit(1)).first() is None:
+                return ()
         with writing(self._engine, _LOCK, self._part) as connection:
             there = time_there(connection)
             query = select(table).where(*due).order_by(table.c.notice).limit(_MOST)

@@ -19,7 +19,6 @@ from status_db.effective.step_status import certificate_from, freshness, steps_o
 from status_db.effective.visible import Visibility, inside, steps_seen
 from status_db.effective_status import StepStatus
 from status_db.model import Certificate, State, StepKind, first_waiting
-from status_db.queries.changes import KeptAnswers, asked
 from status_db.store.engine import reading
 from status_db.views import Scope, StepSource
 
@@ -107,23 +106,15 @@ class Roll:
 class Classes:
     """Reads one cohort's classes. An engine of `open_reading` is enough. Raises StoreError."""
 
-    def __init__(self, engine: Engine, settings: Settings, cohort: str, kept: KeptAnswers | None = None) -> None:
-        """With `kept`, counts are read again only when the marks have changed."""
+    def __init__(self, engine: Engine, settings: Settings, cohort: str) -> None:
         self._engine = engine
         self._settings = settings
         self._cohort = cohort
-        self._kept = kept
 
     def counted(
         self, step: str, now: datetime, scopes: Sequence[Scope]
     ) -> tuple[tuple[ClassCount, ...], Mapping[str, StepSource]]:
         """Count the students of each class with this review in the scopes; also return the freshness of each step."""
-        question = ("classes", step, scopes)
-        return asked(self._kept, self._cohort, question, now, lambda: self._counted(step, now, scopes))
-
-    def _counted(
-        self, step: str, now: datetime, scopes: Sequence[Scope]
-    ) -> tuple[tuple[ClassCount, ...], Mapping[str, StepSource]]:
         person, certificate = tables.student, tables.certificate
         visibility = Visibility(self._cohort, {step: scopes})
         held = and_(

@@ -33,7 +33,6 @@ from status_db.effective.step_status import by_keys, evidence_of, freshness, ste
 from status_db.effective.visible import Visibility, any_step, inside, leaving
 from status_db.effective_status import StepStatus
 from status_db.model import State, normalise_number
-from status_db.queries.changes import KeptAnswers, asked
 from status_db.store.engine import reading
 from status_db.views import StepSource
 
@@ -160,11 +159,9 @@ _CONDITIONS: Mapping[ListSelection, tuple[_Condition, _Condition | None]] = {
 class Lists:
     """Reads lists of students. An engine of `open_reading` is enough. Raises StoreError."""
 
-    def __init__(self, engine: Engine, settings: Settings, kept: KeptAnswers | None = None) -> None:
-        """With `kept`, pages and counts are read again only when the marks have changed."""
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        self._kept = kept
 
     def leaf(
         self,
@@ -177,25 +174,6 @@ class Lists:
         before: Sequence[str] | None = None,
     ) -> ListPage:
         """Return the rows after a key, those before one, or the first ones."""
-        question = ("leaf", visibility, chosen, limit, after, before)
-        return asked(
-            self._kept,
-            visibility.cohort,
-            question,
-            now,
-            lambda: self._leaf(visibility, chosen, now, limit, after=after, before=before),
-        )
-
-    def _leaf(
-        self,
-        visibility: Visibility,
-        chosen: Filter,
-        now: datetime,
-        limit: int,
-        *,
-        after: Sequence[str] | None,
-        before: Sequence[str] | None,
-    ) -> ListPage:
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, visibility.cohort)
             query = self._list_query(visibility, chosen, fresh, now)
@@ -216,10 +194,6 @@ class Lists:
 
     def count(self, visibility: Visibility, chosen: Filter, now: datetime, most: int) -> int:
         """Return the number of students of a list, at most `most` + 1, because counting all would take long."""
-        question = ("count", visibility, chosen, most)
-        return asked(self._kept, visibility.cohort, question, now, lambda: self._count(visibility, chosen, now, most))
-
-    def _count(self, visibility: Visibility, chosen: Filter, now: datetime, most: int) -> int:
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, visibility.cohort)
             listed = self._list_query(visibility, chosen, fresh, now).limit(most + 1).subquery()
@@ -238,16 +212,8 @@ class Lists:
             for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
                 yield from self._listed_students(connection, visibility, chosen, people, fresh, now, detailed)
 
-    def choices(
-        self, visibility: Visibility, column: str, within: Mapping[str, str], most: int, now: datetime
-    ) -> tuple[str, ...]:
+    def choices(self, visibility: Visibility, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
         """Return the values of a roster column among the visible students; empty if there are more than `most`."""
-        question = ("choices", visibility, column, within, most)
-        return asked(
-            self._kept, visibility.cohort, question, now, lambda: self._choices(visibility, column, within, most)
-        )
-
-    def _choices(self, visibility: Visibility, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
         person = tables.student
         query = (
             select(person.c[column])

@@ -9,11 +9,9 @@ from status_db.accounts.grants import SCOPE_COLUMNS
 from status_db.store.engine import reading
 
 # Built once, because every page of a student asks it.
-_LISTED = select(tables.student.c.cohort, tables.student.c.active).where(
-    tables.student.c.student == bindparam("student")
+_COHORTS = select(tables.student.c.cohort, tables.student.c.active).where(
+    tables.student.c.cohort.in_(bindparam("cohorts", expanding=True)), tables.student.c.student == bindparam("student")
 )
-_IN_COHORT = _LISTED.where(tables.student.c.cohort == bindparam("cohort"))
-_IN_COHORTS = _LISTED.where(tables.student.c.cohort.in_(bindparam("cohorts", expanding=True)))
 
 
 class RosterReader:
@@ -41,10 +39,7 @@ class RosterReader:
         Cohorts whose roster the student has left are returned only if the student has left all of them.
         """
         with reading(self._engine) as connection:
-            if len(among) == 1:
-                rows = connection.execute(_IN_COHORT, {"cohort": among[0], "student": student}).all()
-            else:
-                rows = connection.execute(_IN_COHORTS, {"cohorts": list(among), "student": student}).all()
+            rows = connection.execute(_COHORTS, {"cohorts": list(among), "student": student}).all()
         found = {cohort for cohort, active in rows if active} or {cohort for cohort, _ in rows}
         return tuple(cohort for cohort in among if cohort in found)
 

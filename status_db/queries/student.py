@@ -18,7 +18,6 @@ from status_db.effective.step_status import (
     certificate_from,
     freshness,
     held_certificates,
-    rows_of_students,
     steps_of,
     student_from,
 )
@@ -34,7 +33,6 @@ from status_db.model import (
     StepKind,
     Verdict,
 )
-from status_db.queries.changes import KeptAnswers, asked
 from status_db.queries.counts import overview
 from status_db.queries.dossier import Dossier, decisions_of, dossier_of
 from status_db.queries.runs import run_views, unmatched_rows
@@ -58,7 +56,14 @@ _MOST_FLIPS = 200
 _STUDENT = select(tables.student).where(
     tables.student.c.cohort == bindparam("cohort"), tables.student.c.student == bindparam("student")
 )
-_FLIPS = rows_of_students(tables.flip, select(tables.flip).order_by(tables.flip.c.flip.desc()).limit(_MOST_FLIPS))
+_FLIPS = (
+    select(tables.flip)
+    .where(
+        tables.flip.c.cohort == bindparam("cohort"), tables.flip.c.student.in_(bindparam("students", expanding=True))
+    )
+    .order_by(tables.flip.c.flip.desc())
+    .limit(_MOST_FLIPS)
+)
 _FORMER = select(tables.alias.c.alias).where(
     tables.alias.c.cohort == bindparam("cohort"),
     tables.alias.c.student == bindparam("student"),
@@ -69,11 +74,9 @@ _FORMER = select(tables.alias.c.alias).where(
 class Reader:
     """Reads a cohort from the status database."""
 
-    def __init__(self, engine: Engine, settings: Settings, kept: KeptAnswers | None = None) -> None:
-        """With `kept`, counts are read again only when the marks have changed."""
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        self._kept = kept
 
     def check(self) -> None:
         """Raise StoreError unless the database answers and has its tables."""
@@ -97,14 +100,10 @@ class Reader:
             return None
         flow = self._settings.flow_named(row.flow) if row.active else None
         fresh = freshness(connection, self._settings, cohort)
+        steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
         certificates = held_certificates(connection, cohort, number)
-        steps = (
-            steps_of(connection, self._settings, cohort, number, flow, fresh, now, issued=bool(certificates))
-            if flow
-            else ()
-        )
         numbers = _numbers_of(connection, cohort, number)
-        flips = _flips_from(_FLIPS.ask(connection, cohort, numbers))
+        flips = _flips_from(connection.execute(_FLIPS, {"cohort": cohort, "students": numbers}))
         return student_from(row, steps, flips, certificates)
 
     def listed_name(self, number: str) -> str | None:
@@ -136,13 +135,7 @@ class Reader:
 
     def seen(self, visibility: Visibility, now: datetime, college: str | None = None) -> Overview:
         """Count the visible steps at `now`, of one college or of all, by step, college and class."""
-        return asked(
-            self._kept,
-            visibility.cohort,
-            ("seen", visibility, college),
-            now,
-            lambda: overview(self._engine, self._settings, visibility, now, college=college, classes=True),
-        )
+        return overview(self._engine, self._settings, visibility, now, college=college, classes=True)
 
     def trend(self, visibility: Visibility, now: datetime, college: str | None = None) -> Trend:
         """Return the progress of the season by day, within the visibility, of one college or of all."""

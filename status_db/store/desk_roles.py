@@ -39,8 +39,6 @@ DESKS_OWN = {
     # Answers to appeals, and reminders with whether they were sent; the sync delivers them.
     tables.desk_outbox: "SELECT, INSERT",
     tables.account_address: "SELECT, INSERT, UPDATE (mail, wecom, dingtalk, mac)",
-    # The schedules share work by it.
-    tables.claim: "SELECT",
     # The pages can read it, and cannot forge it.
     tables.retention_run: "SELECT",
 }
@@ -84,7 +82,6 @@ SYNCS_OWN = {
     tables.desk_outbox: (
         "SELECT, INSERT, UPDATE (due, tries, progress, claimed_by, claimed_until, delivered, failed), DELETE"
     ),
-    tables.claim: "SELECT, INSERT, UPDATE (owner, until), DELETE",
     tables.audit: "SELECT, INSERT, DELETE",
     tables.audit_head: "SELECT, INSERT, UPDATE",
     tables.retention_run: "SELECT, INSERT, UPDATE (mac)",

@@ -5,10 +5,10 @@ cohort use one advisory lock, for a limited time. Each writer checks the version
 from before an upgrade writes nothing after it. `open_reading` returns an engine that cannot write.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
@@ -47,7 +47,7 @@ from config.tables.secrets import DatabaseUrl, SecretUnusable
 from foundation.private_files import make_file, make_folder
 from foundation.refusals import Refused
 from foundation.translation import tr
-from status_db.store import fault_texts, pools, schema_version, sqlite_connections
+from status_db.store import fault_texts, pools, schema_version
 from status_db.store.deadlines import limit_statements
 from status_db.store.schema_version import Part
 from status_db.tables.types import TextError
@@ -60,9 +60,8 @@ _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 #: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, separate from the cohorts' locks; the
 #: second number is the schema's. Writers share it; a change of the tables holds it exclusively.
 VERSION_LOCK = int.from_bytes(b"clea")
-#: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write. The time
-#: of a lease is given in its place by who has the settings.
-_STALLED = timedelta(minutes=2)
+#: PostgreSQL ends the session of a writer that is idle this long in its transaction, so that others can write.
+_STALLED_SECONDS = 300
 
 
 class StoreCode(StrEnum):
@@ -84,8 +83,6 @@ class StoreCode(StrEnum):
     BACKUP = "backup"
     #: A student number that cannot be corrected.
     NUMBER = "number"
-    #: The cohort is closed.
-    ENDED = "ended"
 
 
 class StoreError(Refused[StoreCode]):
@@ -109,13 +106,8 @@ class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
     code = StoreCode.VALUE
 
 
-def open_writing(
-    url: str, *, create: bool = False, secret: DatabaseUrl | None = None, stalled: timedelta | None = None
-) -> Engine:
+def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine for transactions that write. Opens no connection yet.
-
-    PostgreSQL ends a session that is idle in a transaction for as long as `stalled`: a process that is suspended while
-    it writes must not keep the others waiting.
 
     With a `secret`, each new PostgreSQL connection uses the user and the password that the secret contains then.
 
@@ -124,9 +116,8 @@ def open_writing(
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        idle = round((stalled or _STALLED).total_seconds() * 1000)
-        limits = [f"-c lock_timeout={_BUSY_SECONDS}s", f"-c idle_in_transaction_session_timeout={idle}"]
-        options = _with_options(parsed, limits)
+        limits = {"lock_timeout": _BUSY_SECONDS, "idle_in_transaction_session_timeout": _STALLED_SECONDS}
+        options = _with_options(parsed, [f"-c {name}={seconds}s" for name, seconds in limits.items()])
         server = _create_engine(
             parsed,
             poolclass=QueuePool,
@@ -146,8 +137,8 @@ def open_writing(
     engine = _create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
     if not create and file is not None:
         event.listen(engine, "do_connect", partial(_require_file, file))
-    event.listen(engine, "connect", sqlite_connections.prepare)
-    event.listen(engine, "checkin", sqlite_connections.release_memory)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "checkin", _release_memory)
     return engine
 
 
@@ -234,58 +225,71 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
     engine = _create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_require_file, file))
-    event.listen(engine, "connect", sqlite_connections.forbid_writing)
+    event.listen(engine, "connect", _forbid_writing)
     if at_most is None:
         # Pages, which have a limit, read the same rows again and again.
-        event.listen(engine, "checkin", sqlite_connections.release_memory)
+        event.listen(engine, "checkin", _release_memory)
     limit_statements(engine, at_most)
     return engine
 
 
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    _add_functions(connection)
+    # The driver's own transactions begin deferred, and a deferred transaction that begins to write can fail at once.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _release_memory(connection: sqlite3.Connection | None, _record: object) -> None:
+    """Free the pages that a connection has cached; the pool keeps it open, for months in a schedule.
+
+    Each connection would otherwise grow with its database, up to `cache_size`. The file is still in the system's cache.
+    """
+    if connection is not None:
+        connection.execute("PRAGMA shrink_memory").close()
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    connection.create_function("keys_within", 2, _keys_within, deterministic=True)
+
+
+def _keys_within(keys: str, among: str | None) -> bool:
+    """Return whether the second JSON list contains every key of the first."""
+    return among is not None and set(json.loads(keys)) <= set(json.loads(among))
+
+
+_READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+#: They return a value, or free memory; with an argument they would set a value.
+_READ_PRAGMAS = {"query_only", "data_version", "shrink_memory"}
+
+
+def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
+    _add_functions(connection)
+    connection.execute("PRAGMA query_only = ON").close()
+
+    def allow(action: int, first: str | None, second: str | None, *_rest: Any) -> int:  # noqa: ANN401 - as sqlite3 calls it
+        if action in _READS or action == sqlite3.SQLITE_TRANSACTION:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_PRAGMA and (first == "table_info" or (first in _READ_PRAGMAS and second is None)):
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(allow)
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection that sees one consistent state from its first read to its end.
-
-    Inside `one_read` of the same engine, it is the connection of that read.
-    """
-    shared = _SHARED.get()
-    if shared is not None and shared[0] is engine:
-        with store_errors(engine):
-            yield shared[1]
-        return
-    sqlite = engine.dialect.name == "sqlite"
+    """Yield a connection that sees one consistent state from its first read to its end."""
     with store_errors(engine), engine.connect() as connection:
-        if sqlite:
-            # By the driver itself: a page has several reads, and SQLAlchemy takes longer for these than SQLite.
-            _driver(connection).execute("BEGIN").close()
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
         else:
             connection.execution_options(isolation_level="REPEATABLE READ")
         try:
             yield connection
         finally:
-            roll_back(connection, sqlite=sqlite)
-
-
-@contextmanager
-def one_read(engine: Engine) -> Iterator[None]:
-    """Have every `reading` of this engine in this block see the same state, by one transaction."""
-    with reading(engine) as connection:
-        before = _SHARED.set((engine, connection))
-        try:
-            yield
-        finally:
-            _SHARED.reset(before)
-
-
-#: The read of this thread that its queries share, with its engine.
-_SHARED: ContextVar[tuple[Engine, Connection] | None] = ContextVar("shared_read", default=None)
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    """Return SQLite's own connection."""
-    made = connection.connection.dbapi_connection
-    assert isinstance(made, sqlite3.Connection)  # noqa: S101 - the only driver for SQLite here
-    return made
+            roll_back(connection, sqlite=engine.dialect.name == "sqlite")
 
 
 @contextmanager
@@ -344,9 +348,9 @@ def roll_back(connection: Connection, *, sqlite: bool) -> None:
     """End a transaction, keeping nothing of it."""
     try:
         if sqlite:
-            _driver(connection).execute("ROLLBACK").close()
+            connection.exec_driver_sql("ROLLBACK")
         connection.rollback()
-    except (DBAPIError, sqlite3.Error):
+    except DBAPIError:
         # SQLite has already rolled back by itself (as with a full disk); the connection cannot be used again.
         connection.invalidate()
 
@@ -385,4 +389,4 @@ def store_errors(engine: Engine) -> Iterator[None]:
 
 def _store_error(engine: Engine, reported: str) -> StoreError:
     kind = TookTooLong if fault_texts.interrupted(reported) else StoreError
-    return kind(fault_texts.failure(engine, reported, busy_seconds=_BUSY_SECONDS))
+    return kind(fault_texts.failure(engine, reported, busy_seconds=_BUSY_SECONDS, stalled_seconds=_STALLED_SECONDS))

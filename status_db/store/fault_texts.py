@@ -29,8 +29,8 @@ def damaged(engine: Engine, reported: str) -> bool:
     return engine.dialect.name == "sqlite" and ("malformed" in reported or "not a database" in reported)
 
 
-def failure(engine: Engine, reported: str, *, busy_seconds: int) -> str:
-    """Return what a driver has reported, in words and with the fix. `busy_seconds` limits a wait."""
+def failure(engine: Engine, reported: str, *, busy_seconds: int, stalled_seconds: int) -> str:
+    """Return what a driver has reported, in words and with the fix. The numbers are the limits of waits."""
     where = engine.url.render_as_string(hide_password=True)
     reported = reported.strip().splitlines()[0] if reported.strip() else tr("no reason given")
     if damaged(engine, reported):
@@ -42,7 +42,7 @@ def failure(engine: Engine, reported: str, *, busy_seconds: int) -> str:
         what, fix_text = tr("its disk is full or failing"), tr("Free space there, then run this again.")
     elif "idle-in-transaction" in reported:
         what, fix_text = (
-            tr("this process was suspended or too slow in a transaction"),
+            tr("this process was idle for {seconds} s in a transaction", seconds=stalled_seconds),
             tr("Run this again."),
         )
     elif interrupted(reported):

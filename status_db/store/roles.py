@@ -74,7 +74,6 @@ _SYNC_OF_MARKS = {
     # A first ledger seals the existing rows; after that, rows are only added and deleted.
     tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
     tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
-    tables.season: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.season)})",
     tables.reversal: ADDED_TO,
     tables.approval_vote: "SELECT, INSERT, UPDATE (mac)",
     tables.expected_change: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",

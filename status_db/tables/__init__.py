@@ -1,6 +1,5 @@
 """All tables, for example `tables.student`: those of the marks, and those of the desk."""
 
-from status_db.tables.claim_tables import claim
 from status_db.tables.decision_tables import batch, certificate, decision
 from status_db.tables.desk_tables import (
     account,
@@ -42,7 +41,6 @@ from status_db.tables.marks_tables import (
     unmatched_key,
 )
 from status_db.tables.outbox_tables import account_address, desk_outbox, outbox
-from status_db.tables.season_tables import season
 from status_db.tables.types import (
     Instant,
     Json,
@@ -70,7 +68,6 @@ __all__ = [
     "audit_head",
     "batch",
     "certificate",
-    "claim",
     "code",
     "cohort",
     "decision",
@@ -97,7 +94,6 @@ __all__ = [
     "retention_run",
     "reversal",
     "run",
-    "season",
     "session",
     "source_pause",
     "source_state",

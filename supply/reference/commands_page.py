@@ -5,7 +5,6 @@ from typing import Any
 
 from typer.main import get_command
 
-from clearance.cli.help_texts import argument_name
 from clearance.main import app
 from supply.reference.languages import ReferenceLanguage
 from supply.reference.markdown import code, table
@@ -39,7 +38,7 @@ def page(language: ReferenceLanguage) -> str:
         if command.help:
             pieces.append(_plain(language.help_text(command.help)))
         if not hasattr(command, "commands") or len(path) == 1:
-            pieces.append(f"```text\n{usage(path, command, language)}\n```")
+            pieces.append(f"```text\n{_usage(path, command)}\n```")
         if rows := list(_rows(command, language)):
             head = [language.text(word) for word in ("option", "value", "default", "meaning")]
             pieces.append(table(head, rows))
@@ -66,33 +65,30 @@ def _plain(text: str) -> str:
     return "\n\n".join(each.replace("<", r"\<") for each in paragraphs)
 
 
-def usage(path: tuple[str, ...], command: Any, language: ReferenceLanguage) -> str:  # noqa: ANN401 - as above
-    """Return how a command is called."""
-    shown = [each for each in command.params if not is_left_out(each)]
-    words = [
-        *path,
-        *([language.help_text("[OPTIONS]")] if any(each.param_type_name == "option" for each in shown) else []),
-    ]
+def _usage(path: tuple[str, ...], command: Any) -> str:  # noqa: ANN401 - as above
+    shown = [each for each in command.params if not _left_out(each)]
+    words = [*path, *(["[OPTIONS]"] if any(each.param_type_name == "option" for each in shown) else [])]
     for each in shown:
         if each.param_type_name == "argument":
-            name = language.help_text(argument_name(each)) + ("…" if each.nargs == -1 else "")
+            name = _argument_name(each) + ("…" if each.nargs == -1 else "")
             words.append(name if each.required else f"[{name}]")
-    if hasattr(command, "commands"):
-        words.append(language.help_text("COMMAND [ARGS]...").split(" [")[0] + " …")
-    return " ".join(words)
+    return " ".join([*words, *(["COMMAND …"] if hasattr(command, "commands") else [])])
 
 
-def is_left_out(parameter: Any) -> bool:  # noqa: ANN401 - as above
-    """Return whether an option is hidden, or one that every command has."""
+def _argument_name(parameter: Any) -> str:  # noqa: ANN401 - as above
+    return str(parameter.metavar or parameter.name.upper()).removesuffix("...")
+
+
+def _left_out(parameter: Any) -> bool:  # noqa: ANN401 - as above
     return bool(getattr(parameter, "hidden", False)) or not _LEFT_OUT.isdisjoint(parameter.opts)
 
 
 def _rows(command: Any, language: ReferenceLanguage) -> Iterator[tuple[str, str, str, str]]:  # noqa: ANN401 - as above
     for each in command.params:
-        if is_left_out(each):
+        if _left_out(each):
             continue
         argument = each.param_type_name == "argument"
-        named = [language.help_text(argument_name(each))] if argument else [*each.opts, *each.secondary_opts]
+        named = [_argument_name(each)] if argument else [*each.opts, *each.secondary_opts]
         value = "" if getattr(each, "is_flag", False) else _value(each, language)
         meaning = _plain(language.help_text(each.help)) if each.help else ""
         yield ", ".join(map(code, named)), value, _default(each, language), meaning
@@ -100,7 +96,7 @@ def _rows(command: Any, language: ReferenceLanguage) -> Iterator[tuple[str, str,
 
 def _value(parameter: Any, language: ReferenceLanguage) -> str:  # noqa: ANN401 - as above
     if parameter.metavar and parameter.param_type_name == "option":
-        return code(language.help_text(argument_name(parameter)))
+        return code(parameter.metavar)
     with_type = parameter.display_type(None).strip("<>")
     several = with_type.startswith("list[")
     name = with_type.removeprefix("list[").rstrip("]") if several else with_type

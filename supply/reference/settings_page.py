@@ -18,7 +18,7 @@ from config.tables import cohorts, desk, notify, opening_hours, operations, port
 from config.tables.base import CronLine, Span
 from config.tables.limits import PortalLimits
 from config.tables.opening_hours import EachDay, Times
-from config.tables.retention import Archive, Kept, Retention
+from config.tables.retention import Kept, Retention
 from config.tables.secrets import DatabaseUrl, FilePath, Secret, Text
 from supply.reference.doc_comments import doc_comments
 from supply.reference.languages import ReferenceLanguage
@@ -31,7 +31,6 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[[cohort]]": cohorts.Cohort,
     "[cohort.windows.LEVEL]": cohorts.Window,
     "[cohort.collect.COLLEGE]": cohorts.Collect,
-    "[cohort.contacts.COLLEGE]": cohorts.Contact,
     "[[step]]": steps.Step,
     "[step.office]": steps.Office,
     "[step.office.places.CAMPUS]": steps.OfficePlace,
@@ -61,10 +60,8 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[metrics]": operations.Metrics,
     "[tracing]": operations.Tracing,
     "[retention]": Retention,
-    "[archive]": Archive,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
-    "_process.toml": settings.ProcessSettings,
 }
 
 #: What the program itself fills in; a file cannot set it.
@@ -102,7 +99,7 @@ def page(language: ReferenceLanguage) -> str:
     """Return the page."""
     pieces = [f"# {language.text('All settings')}", links_from(language.folder, _head(language))]
     for name, model in TABLES.items():
-        level = "##" if name.count(".") == 0 or name.startswith(("[source", "_")) else "###"
+        level = "##" if name.count(".") == 0 or name.startswith("[source") else "###"
         pieces.append(f"{level} `{name}`")
         pieces.append(language.text(" ".join((model.__doc__ or "").split())))
         pieces.append(_table(model, language))

@@ -15,8 +15,7 @@ import structlog
 
 from foundation.translation import in_language, tr, tr_n
 from status_db.accounts.audit_log import Audit, AuditEvent
-from status_db.desk.claims import Claims
-from status_db.outbox.delivery import CLAIM_FOR, Outbox, OutboxRow, RecipientState
+from status_db.outbox.delivery import Outbox, OutboxRow, RecipientState
 from status_db.outbox.rows import Notice
 from status_db.store.engine import StoreError
 from sync.notify.channels.port import Channel, DeliveryFailed, EventText, Message, Recipient
@@ -70,10 +69,8 @@ class Delivery:
         language: str,
         owner: Callable[[], str],
         gone: Callable[[str], bool],
-        claims: Claims,
     ) -> None:
         """`word` returns a notice's text, or None when there is nothing to tell any more."""
-        self._claims = claims
         self._outboxes = outboxes
         self._recipients = recipients
         self._word = word
@@ -89,16 +86,7 @@ class Delivery:
         self._busy: dict[str, threading.Thread] = {}
 
     def run(self) -> int:
-        """Deliver what is due; return how many notices reached a recipient. Raises StoreError.
-
-        One process at a time delivers: two would each send a message within one digest window.
-        """
-        if not any(box.is_due(self._clock()) for box in self._outboxes):
-            return 0
-        with self._claims.held("delivery", CLAIM_FOR) as mine:
-            return self._deliver() if mine else 0
-
-    def _deliver(self) -> int:
+        """Deliver what is due; return how many notices reached a recipient. Raises StoreError."""
         now, owner = self._clock(), self._owner()
         claimed = [(box, row) for box in self._outboxes for row in box.claim(now, owner, self._gone)]
         if not claimed:

@@ -41,7 +41,7 @@ class ClassDigests:
 
     def teachers(self) -> list[str]:
         """Return the active accounts with a class in an open cohort."""
-        open_cohorts = self._settings.announced_cohorts()
+        open_cohorts = self._settings.open_cohorts()
         return [
             account.account
             for account in self._accounts.with_grants()
@@ -56,7 +56,7 @@ class ClassDigests:
         with in_language(self._wording.language):
             lines: list[str] = []
             total = 0
-            for cohort in self._settings.announced_cohorts():
+            for cohort in self._settings.open_cohorts():
                 visibility = of_classes(account, self._settings, cohort)
                 if visibility is None:
                     continue

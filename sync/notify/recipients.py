@@ -78,8 +78,6 @@ class Recipients:
         students = self._settings.notify.students
         if students is None or notice.event not in self._settings.notify.student_events:
             return ()
-        if notice.cohort is not None and self._settings.rehearses(notice.cohort):
-            return ()
         person = tables.student
         query = select(person.c.extra).where(
             person.c.cohort == notice.cohort, person.c.student == notice.student, person.c.active

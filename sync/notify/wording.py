@@ -11,7 +11,7 @@ from config.tables.notify import NotifyEvent
 from foundation.translation import N_, in_language, tr, tr_n
 from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.marks.approvals import APPROVAL_OPEN_FOR
-from status_db.model import ROSTER, SETTINGS, Verdict
+from status_db.model import ROSTER, SETTINGS
 from status_db.outbox.rows import Notice
 from sync.notify.channels.port import EventText
 
@@ -86,8 +86,8 @@ class Wording:
         return tr("On the server: {command}", command=naming(self.settings, notice.cohort or "", text))
 
 
-def _verdict(word: str, *, acts: bool) -> str:
-    return tr("not yet done" if acts and word == Verdict.HELD else _VERDICTS[word])
+def _verdict(word: str) -> str:
+    return tr(_VERDICTS[word])
 
 
 def _suspended(words: Wording, notice: Notice, entered: datetime) -> EventText:
@@ -99,19 +99,18 @@ def _suspended(words: Wording, notice: Notice, entered: datetime) -> EventText:
         if first
         else N_("{source}: run {run} is suspended and waits for approval, {count}")
     )
-    acts = notice.source is not None and words.settings.lists_acts(notice.source)
     moved = [
         tr(
             "{college}: {students} from {before} to {after}",
             college=college or "–",
             students=number,
-            before=_verdict(before, acts=acts),
-            after=_verdict(after, acts=acts),
+            before=_verdict(before),
+            after=_verdict(after),
         )
         for college, before, after, number in notice.data["moved"]
     ]
     lines = (
-        *(GuardReason(GuardReasonKind(kind), each).sentence(acts=acts) for kind, each in notice.data["reasons"]),
+        *(str(GuardReason(GuardReasonKind(kind), figures)) for kind, figures in notice.data["reasons"]),
         *moved,
         tr("Without approval it expires at {moment}.", moment=words.moment(entered + APPROVAL_OPEN_FOR)),
         words.command(notice, f"clearance runs show {run}"),
@@ -194,12 +193,11 @@ def _backup(words: Wording, notice: Notice, _entered: datetime) -> EventText:
 
 
 def _step(words: Wording, notice: Notice, _entered: datetime) -> EventText:
-    acts = words.settings.step_lists_acts(notice.data["step"])
     title = tr(
         "{step}: {before} → {after}",
         step=words.step(notice.data["step"]),
-        before=_verdict(notice.data["before"], acts=acts),
-        after=_verdict(notice.data["after"], acts=acts),
+        before=_verdict(notice.data["before"]),
+        after=_verdict(notice.data["after"]),
     )
     return EventText(notice.event, notice.key, title, (), words.student_link(notice.cohort))
 

@@ -11,7 +11,7 @@ from config.meaning import Meaning, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
 from foundation.translation import N_, tr
-from status_db.code_words import state_word
+from status_db.code_words import code_word
 from status_db.guard_reasons import GuardReason, GuardReasonKind
 from status_db.marks import applied_settings
 from status_db.marks.current import CurrentState
@@ -19,7 +19,7 @@ from status_db.marks.impact import Impact, VerdictChange
 from status_db.marks.placed import PlacedStudent, placed_students
 from status_db.marks.runs import Lease, Pull, RunEnding
 from status_db.marks.settings import SettingsMarks, SettingsWrites
-from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Means, Verdict
+from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
 from status_db.stored_counts import RunCounts
 from sync.plan import settings_plan
 from sync.plan.base import Withholding
@@ -197,27 +197,11 @@ def _change_lines(plan: settings_plan.SettingsPlan) -> list[str]:
         (N_("{step}: no longer for {count} students"), Counter(step for _, step in plan.removed)),
     ):
         lines += [tr(text, step=step, count=count) for step, count in sorted(steps.items())]
-    for (step, before, after), count in sorted(_moved_words(plan).items()):
-        words = {"before": before, "after": after}
+    for (step, before, after), count in sorted(plan.moved().items()):
+        ends = after is Verdict.EXEMPT and step not in _step_names(plan)
+        words = {"before": code_word(before), "after": tr("ends") if ends else code_word(after)}
         lines.append(tr("{step}: {before} → {after} for {count} students", step=step, count=count, **words))
     return lines
-
-
-def _moved_words(plan: settings_plan.SettingsPlan) -> Counter[tuple[str, str, str]]:
-    """Count by step the states before and after, in words."""
-    known, moved = _step_names(plan), Counter[tuple[str, str, str]]()
-    for flip in plan.flips:
-        ends = flip.after is Verdict.EXEMPT and flip.step not in known
-        before = state_word(flip.before, acts=_lists_acts(plan, flip.step))
-        after = tr("ends") if ends else state_word(flip.after, flip.reason)
-        moved[flip.step, before, after] += 1
-    return moved
-
-
-def _lists_acts(plan: settings_plan.SettingsPlan, step: str) -> bool:
-    """Return whether all sources of a step list completed acts."""
-    found = [source.rows.get("means") for source in plan.meaning.sources.values() if source.step == step]
-    return bool(found) and set(found) == {Means.STATUS}
 
 
 def _step_names(plan: settings_plan.SettingsPlan) -> set[str]:

@@ -17,7 +17,7 @@ from status_db.marks.expected_changes import expected
 from status_db.marks.reversals import ReplacedRecord
 from status_db.marks.runs import Lease, Pull, RunEnding, Writes
 from status_db.marks.settings import SettingsMarks
-from status_db.model import CLEAR, ROSTER, Flip, Means, RunState, Verdict
+from status_db.model import CLEAR, ROSTER, Flip, RunState, Verdict
 from status_db.stored_counts import NO_COUNTS, RunCounts
 from sync import rule_settings
 from sync.plan import history as pasts
@@ -32,7 +32,6 @@ from sync.rule.answer import UnmatchedKey
 from sync.rule.quality import Quality
 from sync.rule.records import SourceRule
 from sync.rule.row_keys import keyed
-from sync.rule.status_rows import status_warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +163,13 @@ class SourceStages:
         return replace(
             self._snapshot,
             unsettled=(*self._snapshot.unsettled, *sorted(confirmed.kept)),
-            warnings=(*self._snapshot.warnings, *self._row_warnings, *confirmed.warnings),
+            warnings=(*self._snapshot.warnings, *confirmed.warnings),
             proofs=(*self._snapshot.proofs, *confirmed.proofs),
         )
 
     @cached_property
     def _keyed(self) -> tuple[Snapshot, Groups]:
         return keyed(self._rule, self._snapshot)
-
-    @cached_property
-    def _row_warnings(self) -> tuple[str, ...]:
-        """Warnings about the rows; an answer that was kept for approval has those of its whole answer already."""
-        if isinstance(self._snapshot, StoredSnapshot | RevertSnapshot) or self._rule.means is not Means.STATUS:
-            return ()
-        snapshot, groups = self._keyed
-        return status_warnings(self._rule, snapshot.fields, groups)
 
     def gather(self, connection: Connection) -> "Read":
         """Read everything that the answer is planned on.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from config.settings import Settings
-from connectors.port import Cell, Sample, Snapshot, SourceGarbled, table_of
+from connectors.port import Cell, Sample, Snapshot, table_of
 from foundation.translation import N_, tr, tr_n
 from status_db.marks.current import CurrentState
 from status_db.model import ROSTER, Means, Verdict, normalise_number
@@ -22,7 +22,6 @@ from sync.rule.cells import Unreadable, amount_in_yuan
 from sync.rule.doubts import doubt_text
 from sync.rule.records import Rows, SourceRule, due_of, record_from_rows, text_of
 from sync.rule.row_keys import keyed
-from sync.rule.status_rows import conflict_warnings
 
 #: How many different doubts are named.
 _MOST_DOUBTS = 3
@@ -43,17 +42,12 @@ def refuse_and_warn(
     if answer is None:
         return (_no_rows_warning(settings, name),) if sample.whole and sample.row is None else ()
     if name == ROSTER:
-        _refuse_unknown_words(settings, answer)
         roster.entries(rule_settings.roster_rule(settings), answer)
         return ()
     answer = stamped(settings, name, answer, now)
     rule = rule_settings.source_rule(settings, name)
     answer, groups = keyed(rule, answer)
-    warnings = (
-        *_doubt_warnings(rule, answer.fields, groups),
-        *conflict_warnings(rule, answer.fields, groups),
-        *_cell_warnings(rule, answer),
-    )
+    warnings = (*_doubt_warnings(rule, answer.fields, groups), *_cell_warnings(rule, answer))
     if stored is None or not groups:
         return warnings
     if not stored.headcount(rule_settings.flows_with(settings, rule.step)):
@@ -67,33 +61,6 @@ def refuse_and_warn(
     ):
         raise no_roster_rows(name, len(answer.rows))
     return (*warnings, _no_match_warning(name, len(answer.rows), whole=sample.whole))
-
-
-def _refuse_unknown_words(settings: Settings, answer: Snapshot) -> None:
-    """Raise SourceGarbled with all levels and categories that the settings do not know, and how many rows have each.
-
-    A sync refuses the first one; a person who corrects the settings wants all of them. A single one is left to that.
-    """
-    asked = settings.roster
-    known: dict[str, Mapping[str, str]] = {"level": asked.levels} | (
-        {"category": asked.categories} if asked.categories else {}
-    )
-    lines, number = [], 0
-    for field, words in known.items():
-        if field not in answer.fields:
-            continue
-        at = answer.fields.index(field)
-        unknown = Counter(word for row in answer.rows if (word := text_of(row[at])) and word not in words)
-        number += len(unknown)
-        if unknown:
-            counted = tr(", ").join(f'"{word}" ({count})' for word, count in unknown.most_common())
-            text = N_("columns.level has {words}") if field == "level" else N_("columns.category has {words}")
-            lines.append(tr(text, words=counted))
-    if number > 1:
-        raise SourceGarbled(
-            tr("the roster has words that the settings do not know: {words}", words=tr("; ").join(lines)),
-            tr("Add each to levels or categories in [roster]. The number of rows is in brackets."),
-        )
 
 
 def _no_rows_warning(settings: Settings, name: str) -> str:

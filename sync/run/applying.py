@@ -156,7 +156,7 @@ class AnswerRunner:
 
     def _suspend(self, lease: Lease, proposal: Proposal, counts: RunCounts) -> Outcome:
         """Keep an answer until a person approves or rejects it; where another one waits, skip this one."""
-        why = _joined_reasons(proposal.reasons, acts=self._settings.lists_acts(lease.source)) or tr(
+        why = _joined_reasons(proposal.reasons) or tr(
             "the marks have moved since this was checked, and it would change something else"
         )
         with reading(self._engine) as connection:
@@ -211,5 +211,5 @@ def _proofs(proposal: Proposal) -> list[tuple[str, str]]:
     return [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
 
 
-def _joined_reasons(reasons: Iterable[GuardReason], *, acts: bool) -> str:
-    return tr("; ").join(reason.sentence(acts=acts) for reason in reasons)
+def _joined_reasons(reasons: Iterable[GuardReason]) -> str:
+    return tr("; ").join(map(str, reasons))

@@ -14,6 +14,9 @@ from status_db.marks.runs import Lease
 from status_db.marks.settings import SettingsMarks
 from status_db.store.engine import StoreError
 
+#: A lease lasts this long and is renewed in the background three times as often.
+LEASE_FOR = timedelta(minutes=2)
+
 
 class Collector:
     """The collector of cyclic garbage, paused while runs are under way.
@@ -49,7 +52,7 @@ COLLECTOR = Collector()
 
 @contextmanager
 def renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
-    """Renew the lease in the background, three times as often as it ends; a recheck holds none."""
+    """Renew the lease in the background; a recheck holds none."""
     if lease.student is not None:
         yield
         return

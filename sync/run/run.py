@@ -14,7 +14,6 @@ import structlog
 from sqlalchemy import Engine
 
 from config.settings import Settings
-from config.tables.operations import LEASE_FOR
 from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
 from foundation.tracing import span
 from foundation.translation import tr
@@ -42,7 +41,7 @@ from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
 from sync.run.applying import ATTEMPTS, AnswerRunner
 from sync.run.impact import impact_of
-from sync.run.lease import COLLECTOR, observed, renewed
+from sync.run.lease import COLLECTOR, LEASE_FOR, observed, renewed
 from sync.run.outcome import Outcome, RunPreview, fault_of
 from sync.run.reverting import Reverting
 from sync.run.settings_gate import SettingsGate, waits_already
@@ -70,7 +69,7 @@ class Sync:
         self._lease_for = lease_for
         self._ledger = ledger
         self._gate = SettingsGate(engine, settings, cohort, clock)
-        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning, rule_settings.notices(settings, cohort))
+        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning, rule_settings.notices(settings))
         self._applying = AnswerRunner(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
         self._named = self._applying.named
@@ -91,8 +90,6 @@ class Sync:
 
         Return how the change of settings ended: None where the settings are the applied ones.
         """
-        if self._gate.ended():
-            return None
         name = next(c.name for c in self._settings.cohort if c.key == self._cohort)
         self._marks.open_cohort(name)
         self._marks.open_ledger(self._clock())
@@ -137,12 +134,11 @@ class Sync:
         """Ask a source and return what a sync would change; write nothing. `shared` as for `run`."""
         try:
             snapshot = pull(self._settings, name, shared or self._connect(name), progress, self._clock())
-            proposal = self._applying.propose(name, stages := self._stages(name, snapshot))
+            proposal = self._applying.propose(name, self._stages(name, snapshot))
         except SourceError as error:
-            why = self._applying.suggest(str(error))
-            return RunPreview(name, fault_of(error), why, NO_COUNTS, (), (), cohort=self._named)
-        counts = replace(proposal.counts, warnings=tuple(stages.snapshot.warnings))
-        return RunPreview(name, None, "", counts, proposal.flips, proposal.reasons, cohort=self._named)
+            message = self._applying.suggest(str(error))
+            return RunPreview(name, fault_of(error), message, NO_COUNTS, (), (), cohort=self._named)
+        return RunPreview(name, None, "", proposal.counts, proposal.flips, proposal.reasons, cohort=self._named)
 
     def run(
         self,
@@ -179,12 +175,13 @@ class Sync:
         again: bool = False,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
-        why, fault = self._gate.ended(), "ended"
-        if not why and name != SETTINGS:
-            why, fault = self._gate.differing(), "suspended"
-        if why:
-            message = self._applying.suggest(why)
-            return Outcome(name, RunState.SKIPPED, message=message, fault=fault, cohort=self._named)
+        if name != SETTINGS:
+            try:
+                with reading(self._engine) as connection:
+                    self._gate.demand(connection)
+            except SettingsDiffer as differ:
+                message = self._applying.suggest(str(differ))
+                return Outcome(name, RunState.SKIPPED, message=message, fault="suspended", cohort=self._named)
         try:
             lease = self._marks.begin(
                 name,

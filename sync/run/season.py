@@ -43,8 +43,6 @@ class CohortMember:
     candidates: Callable[[str], Candidates] = lambda _name: Candidates()
     #: Returns whether any student of the cohort has the step that a source decides, as far as the roster is known.
     uses: Callable[[str], bool] = lambda _name: True
-    #: Returns why the cohort is asked about no more; empty while it is open.
-    ended: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +102,9 @@ class Season:
     def turns(self, name: str, cohort: str = "") -> list[CohortTurn]:
         """Return the runs that a source, or the roster, needs now; of one cohort only where it is named.
 
-        The source is asked by the first run that needs its answer, and by no other. A closed cohort needs none.
+        The source is asked by the first run that needs its answer, and by no other.
         """
-        asked = [m for m in self._members if cohort in ("", m.cohort) and not m.ended()]
+        asked = [m for m in self._members if cohort in ("", m.cohort)]
         if name == ROSTER:
             return [CohortTurn(m.cohort, m.sync) for m in asked]
         using = [m for m in asked if m.uses(name)]

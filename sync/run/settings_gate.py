@@ -10,7 +10,6 @@ from config.meaning import differences, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
 from foundation.translation import tr
-from status_db.ledger.ended import why_ended
 from status_db.marks import applied_settings
 from status_db.marks.applied_settings import SettingsDiffer, SettingsDifferCode
 from status_db.marks.current import CurrentState
@@ -38,20 +37,6 @@ class SettingsGate:
         self._clock = clock
         #: What the settings of this process mean.
         self.meaning = meaning_of(settings)
-
-    def ended(self) -> str:
-        """Return why nothing is asked for this cohort any more; empty for an open one. Raises StoreError."""
-        with reading(self._engine) as connection:
-            return why_ended(connection, self._cohort)
-
-    def differing(self) -> str:
-        """Return why no answer is applied because of the settings; empty where one is. Raises StoreError."""
-        try:
-            with reading(self._engine) as connection:
-                self.demand(connection)
-        except SettingsDiffer as differ:
-            return str(differ)
-        return ""
 
     def demand(self, connection: Connection) -> None:
         """Raise SettingsDiffer unless students have the steps that these settings give them."""

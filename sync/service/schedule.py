@@ -22,7 +22,6 @@ from status_db.model import ROSTER
 from status_db.store.engine import StoreError
 from sync.jobs.in_process import InProcess
 from sync.jobs.job import Job, JobKind, JobQueue
-from sync.run import process_id
 from sync.run.season import Season
 from sync.service.job_runner import JobRunner, Wait, never_waits
 from sync.service.polling import Polling, WakeUps, serve_requests
@@ -279,8 +278,8 @@ class Schedule:
         if self._retention is None:
             return
         try:
-            retention, slot = self._retention(), self._retention_times.at(self._clock())
-            due, claims = retention.due(slot), retention.claims(process_id.next_turn(), process_id.is_gone)
+            retention = self._retention()
+            due = retention.due(self._retention_times.at(self._clock()))
         except StoreError as error:
             self._log.error("retention not carried out", message=str(error))
             return
@@ -289,8 +288,8 @@ class Schedule:
             return
         for rule in due:
             try:
-                run = retention.carry_out_due(rule, slot, self._clock(), "schedule", claims)
-                if run is not None and (run.removed or run.unfinished):
+                run = retention.carry_out(rule, self._clock(), "schedule")
+                if run.removed or run.unfinished:
                     self._log.info(
                         "rows removed",
                         rule=rule,

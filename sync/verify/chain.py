@@ -12,9 +12,8 @@ from status_db.ledger import raw_rows
 from status_db.ledger.chain import LinkKind
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import NOTHING, Seals
-from status_db.ledger.sets import FLIPS, FLIPS_BEFORE, RUN, RUNS, RUNS_BEFORE, altered, is_carried
+from status_db.ledger.sets import FLIPS, RUN, RUNS, altered, is_carried
 from sync.verify.disagreements import DisagreementList
-from sync.verify.key_changes import KeyChanges
 
 #: How many links are in memory at once.
 _AT_ONCE = 1_000
@@ -29,15 +28,9 @@ _Group: TypeAlias = tuple[int, Iterator[raw_rows.Values]]
 class Chain:
     """Follows a ledger from its first link to its newest."""
 
-    def __init__(self, reader: LedgerReader, keys: KeyChanges, found: DisagreementList, *, erased: bool) -> None:
-        """`erased`: the rows of the cohort were erased, and its links alone are left."""
+    def __init__(self, reader: LedgerReader, seals: Seals, found: DisagreementList) -> None:
         self._reader = reader
-        self._keys = keys
-        self._erased = erased
-        #: The key of the link that is checked now; None where it is lost.
-        self._seals: Seals | None = None
-        #: The flips before a new beginning, whose own links cannot be checked.
-        self._flips_before = keys.of_beginning().running(FLIPS_BEFORE)
+        self._seals = seals
         self._found = found
         self.looked_at = {"links": 0, "runs": 0, "flips": 0}
         #: Name → the newest digest as hex, and its link.
@@ -59,16 +52,12 @@ class Chain:
             )
             for link in batch:
                 _, number, kind, run, *_ = link.values
-                self._seals = self._keys.of_link(number)
                 if number != expected:
                     self._found.add("ledger", "gap", tr("link {number}", number=expected), tr("is missing"))
-                elif self._seals is not None and self._seals.link(before, link.values) != link.mac:
+                elif self._seals.link(before, link.values) != link.mac:
                     self._found.add("ledger", "seal", tr("link {number}", number=number), tr("does not match its seal"))
                 words = self._read_words(number, link.values)
-                if kind == LinkKind.BEGINNING:
-                    watermark, self._began = run or 0, link.values[raw_rows.LINK.index("at")]
-                    self._check_beginning(number, run or 0, words)
-                elif kind == LinkKind.CHECKPOINT:
+                if kind == LinkKind.CHECKPOINT:
                     watermark, self._began = run or 0, link.values[raw_rows.LINK.index("at")]
                     self._check_past_runs(watermark, words)
                 else:
@@ -90,7 +79,7 @@ class Chain:
             )
         while self._next_flips is not None:
             self._add_misplaced(self._next_flips)
-        for run in () if self._erased else self._reader.unlinked_runs(watermark):
+        for run in self._reader.unlinked_runs(watermark):
             self._found.add(
                 "run", "unlinked", tr("run {run}", run=run), tr("is marked as applied or confirmed, but has no link")
             )
@@ -117,24 +106,7 @@ class Chain:
             del self.newest[name]
         return words
 
-    def _check_beginning(self, link: int, newest: int, words: Mapping[str, str]) -> None:
-        """Check the flips and runs that a new beginning covers, after a key was lost."""
-        if self._erased or self._seals is None or self._keys.covered_by_beginning(link):
-            return
-        runs = self._seals.running(RUNS_BEFORE)
-        for values in self._reader.finished_runs(newest):
-            runs.add(values)
-        if (words.get(FLIPS_BEFORE), words.get(RUNS_BEFORE)) != (self._flips_before.digest(), runs.digest()):
-            self._found.add(
-                "run",
-                "beginning",
-                tr("link {number}", number=link),
-                tr("does not match the flips and runs before it"),
-            )
-
     def _check_past_runs(self, newest: int, words: Mapping[str, str]) -> None:
-        if self._erased or self._seals is None:
-            return
         over = self._seals.running(RUNS)
         for values in self._reader.past_runs(newest):
             over.add(values)
@@ -144,7 +116,7 @@ class Chain:
             )
 
     def _check_run(self, link: int, run: int | None, row: raw_rows.Values | None, words: Mapping[str, str]) -> None:
-        if RUN not in words or self._erased or self._seals is None:
+        if RUN not in words:
             return
         self.looked_at["runs"] += 1
         if row is None:
@@ -158,19 +130,14 @@ class Chain:
 
     def _check_flips(self, link: raw_rows.Values, words: Mapping[str, str]) -> None:
         number: int = link[1]
-        if self._erased:
-            return
         while self._next_flips is not None and self._next_flips[0] < number:
             self._add_misplaced(self._next_flips)
         digest, key, suspect, alone = None, tr("link {number}", number=number), "", False
         if self._next_flips is not None and self._next_flips[0] == number:
-            seals = self._seals or self._keys.newest
-            over, first, last = seals.running(FLIPS), None, None
+            over, first, last = self._seals.running(FLIPS), None, None
             wanted = [link[at] for at in _LINK_OF]
             for flip in self._next_flips[1]:
                 over.add(flip[1:])
-                if self._keys.covered_by_beginning(number):
-                    self._flips_before.add(flip[1:])
                 first, last = first if first is not None else flip[0], flip[0]
                 if not suspect and link[2] != LinkKind.CHECKPOINT and [flip[at] for at in _FLIP_OF] != wanted:
                     suspect = _flip_text(flip)
@@ -183,7 +150,7 @@ class Chain:
                 else tr("flips {first} to {last} of link {link}", first=first, last=last, link=number)
             )
             self._next_flips = next(self._flips, None)
-        if digest != words.get(FLIPS) and self._seals is not None:
+        if digest != words.get(FLIPS):
             what = tr("are missing") if digest is None else tr("do not match the link that closed them")
             self._found.add(
                 "flip",

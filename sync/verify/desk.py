@@ -14,7 +14,6 @@ from status_db.desk.seals import NOT_SEALED, SEALED, SealedTable
 from status_db.ledger import raw_rows
 from status_db.ledger.seals import NOTHING, Seals, moved
 from sync.verify.disagreements import Disagreement, DisagreementList
-from sync.verify.line_keys import LineKeys
 
 _LINE = ("link", *desk_seals.LINE, "mac")
 _CHAINED = (WITH_LEDGER, OF_PAGES)
@@ -37,37 +36,22 @@ class DeskReport:
 
 
 def verify_desk(
-    connection: Connection,
-    seals: Seals,
-    of_pages: Seals | None,
-    heads: Mapping[tuple[str, int], str] | None = None,
-    former: Mapping[str, Seals] | None = None,
+    connection: Connection, seals: Seals, of_pages: Seals | None, heads: Mapping[tuple[str, int], str] | None = None
 ) -> DeskReport:
     """Check every sealed row and every audit line of the desk, in the one consistent read of `connection`.
 
-    `seals` are made with the ledger's key, `of_pages` with the desk's, `former` with keys that were replaced. `heads`
-    are chain and line → the line's seal as hex, from the log: only they can show that the newest lines were cut off
-    together with the rows they cover.
+    `seals` are made with the ledger's key, `of_pages` with the desk's. `heads` are chain and line → the line's seal as
+    hex, from the log: only they can show that the newest lines were cut off together with the rows they cover.
     """
     check = _DeskCheck(
-        connection,
-        {WITH_LEDGER: seals} | ({OF_PAGES: of_pages} if of_pages is not None else {}),
-        heads or {},
-        former or {},
+        connection, {WITH_LEDGER: seals} | ({OF_PAGES: of_pages} if of_pages is not None else {}), heads or {}
     )
     check.check_all()
     return DeskReport(check.looked_at, check.newest, check.found.listed(), check.notes)
 
 
 class _DeskCheck:
-    def __init__(
-        self,
-        connection: Connection,
-        seals: dict[str, Seals],
-        heads: Mapping[tuple[str, int], str],
-        former: Mapping[str, Seals],
-    ) -> None:
-        self._former = former
+    def __init__(self, connection: Connection, seals: dict[str, Seals], heads: Mapping[tuple[str, int], str]) -> None:
         self._connection = connection
         self._seals = seals
         self._logged = heads
@@ -152,13 +136,12 @@ class _DeskCheck:
 
     def _check_chain(self, chain: str, head: Mapping[str, Any] | None) -> None:
         removed, before = (head["removed_to"], head["removed_mac"]) if head is not None else (0, NOTHING)
-        expected, last = removed + 1, before
-        keys = LineKeys(self._connection, chain, self._seals[chain], self._former, before)
+        expected, seals, last = removed + 1, self._seals[chain], before
         for row in self._chain_lines(chain):
             link = row["link"]
             if link != expected:
                 self.found.add("audit", "gap", f"{chain} {expected}", tr("is missing"))
-            elif not keys.agrees(last, row):
+            elif seals.link(last, desk_seals.line_values(chain, link, row)) != row["mac"]:
                 self.found.add("audit", "seal", f"{chain} {link}", tr("does not match its seal"))
             logged = self._logged.get((chain, link))
             if logged is not None and logged != bytes(row["mac"] or b"").hex():
@@ -166,9 +149,6 @@ class _DeskCheck:
             expected, last = (link if isinstance(link, int) else expected) + 1, row["mac"] or b""
             self.looked_at["audit"] = self.looked_at.get("audit", 0) + 1
         newest = expected - 1
-        self.notes += keys.notes
-        if keys.missing:
-            self.found.add("audit", "former key", chain, keys.missing)
         in_head = (head["link"], head["line_mac"]) if head is not None else (0, NOTHING)
         if (newest, last) != in_head:
             self.found.add(

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 #: The order in which tables are reported: tables that prove others come first.
 _ORDER = (
-    "ledger", "run", "flip", "season", "applied_settings", "source_state", "student", "record", "decision",
-    "certificate", "status", "wave", "opinion", "batch", "audit_head", "audit", "account", "grant", "staff_session",
-    "code", "token", "request", "announcement", "objection", "upload", "retention_run",
+    "ledger", "run", "flip", "applied_settings", "source_state", "student", "record", "decision", "certificate",
+    "status", "wave", "opinion", "batch", "audit_head", "audit", "account", "grant", "staff_session", "code", "token",
+    "request", "announcement", "objection", "upload", "retention_run",
     "passkey", "recovery_code", "factor_step", "pending_change", "account_address", "source_pause",
 )  # fmt: skip
 

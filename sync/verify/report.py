@@ -17,9 +17,7 @@ from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import NOTHING, Seals
 from sync.verify.chain import Chain
 from sync.verify.disagreements import Disagreement, DisagreementList
-from sync.verify.key_changes import KeyChanges
 from sync.verify.rows import Rows
-from sync.verify.season import SeasonCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,10 @@ def verify(
     seals: Seals,
     now: datetime,
     heads: Mapping[int, str] | None = None,
-    former: Mapping[str, Seals] | None = None,
 ) -> VerifyReport:
     """Check everything about a cohort, in the one consistent read of `connection`.
 
-    `former` are the keys that were replaced, by fingerprint. `heads` are links and their seals as hex, from the log:
-    only they can show that the newest links were cut off.
+    `heads` are links and their seals as hex, from the log: only they can show that the newest links were cut off.
     """
     reader, found = LedgerReader(connection, cohort), DisagreementList()
     newest = reader.last_two()
@@ -66,23 +62,16 @@ def verify(
             tr("is not sealed with this key, nor is the newest link: the key belongs to another ledger"),
         )
         return VerifyReport(cohort, None, {}, found.listed(), ())
-    keys, end = KeyChanges(reader, seals, former or {}), SeasonCheck(reader, seals, found)
-    chain = Chain(reader, keys, found, erased=end.erased)
+    chain = Chain(reader, seals, found)
     chain.follow(heads or {})
-    keys.report(found)
-    end.check(chain)
-    looked_at, notes = dict(chain.looked_at), chain.notes(settings.institution.timezone)
-    if not end.erased:
-        rows = Rows(reader, settings, seals, found, chain, now)
-        rows.check()
-        looked_at, notes = looked_at | rows.looked_at, (*notes, *rows.notes())
-    zone = settings.institution.timezone
+    rows = Rows(reader, settings, seals, found, chain, now)
+    rows.check()
     return VerifyReport(
         cohort,
         (newest[0].values[1], (newest[0].mac or b"").hex()),
-        looked_at,
+        chain.looked_at | rows.looked_at,
         found.listed(),
-        (*notes, *keys.notes(zone), *end.notes(zone)),
+        (*chain.notes(settings.institution.timezone), *rows.notes()),
     )
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from clearance.commands.demo import finance_office, use_finance_port
 from clearance.commands.serve import upgrade_both
 from clearance.demo_university.life import add_first_results, announce, approve_waiting, live
 from clearance.demo_university.people import PASSWORD, make_accounts
-from clearance.demo_university.processes import finance_office, use_finance_port
 from clearance.services import Program
 from clearance.settings_file import load_settings
 from demo.offices import SEED, Offices

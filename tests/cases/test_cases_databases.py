@@ -156,7 +156,7 @@ class TestLettersThatAConnectionCannotHold:
         assert outcome.state is RunState.FAILED
         assert "201515000?" in outcome.message
 
-    def test_a_number_with_a_question_mark_that_matches_no_student_is_ignored(self, office: MakeOffice) -> None:
+    def test_a_number_with_a_question_mark_that_fits_no_one_stops_nothing(self, office: MakeOffice) -> None:
         finance = office()
         finance.office(TABLE, OWED, "INSERT INTO f VALUES ('VIS?', '学费', 9)")
         assert finance.sync().state is RunState.APPLIED

@@ -90,7 +90,7 @@ def test_a_wrong_charset_is_named_by_check_and_sync_alike(university: University
     assert university.verdicts() == ["unknown"] * 5
 
 
-def test_a_payment_while_pages_are_read_does_not_clear_another_student(university: University) -> None:
+def test_a_payment_and_a_new_fee_while_pages_are_read_clear_no_one_else(university: University) -> None:
     rows = [{"xh": number, "xm": "学费", "qf": 100 + at} for at, number in enumerate(NUMBERS)]
     paged = ROWS + 'paging = { kind = "page", size = "page_size", per_page = 2 }\n'
     with HttpOffice(rows) as office:

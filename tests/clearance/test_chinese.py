@@ -58,9 +58,9 @@ def test_a_run_that_waits_keeps_the_language_of_the_process_that_wrote_it(univer
     university_of_three.change("SELECT reader, amount, title FROM fines", "SELECT reader, amount, title FROM fines f")
     university_of_three.fines([(CLEAR, "3", "逾期滞纳金")])
     assert _ended(university_of_three, "sync", "fines").code == 4
-    shown = _lines(_ended(university_of_three, "runs", "show", "5", lang="en").out)
+    shown = _lines(_ended(university_of_three, "runs", "list", lang="en").out)
     assert "fines 的设置有变" in shown
-    assert "runs approve 5" in shown
+    assert "clearance runs approve" in shown
 
 
 def test_a_source_that_fails_closes_its_run_in_chinese(university_of_three: Small) -> None:
@@ -82,7 +82,7 @@ def test_a_backup_that_is_none(university_of_three: Small) -> None:
     ended = _ended(university_of_three, "restore", str(university_of_three.folder))
     assert ended.code == 1
     assert "不是备份" in ended.err
-    assert "处理办法：指定 `backup` 生成的文件夹。" in _lines(ended.err)
+    assert "处理办法：指定 `clearance backup` 生成的文件夹。" in _lines(ended.err)
 
 
 def test_a_decision_that_is_refused(university_of_three: Small) -> None:

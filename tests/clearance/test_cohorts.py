@@ -11,7 +11,6 @@ from clearance.main import app
 from clearance.settings_file import load_settings
 from config.load import SettingsError
 from connectors.sql import Sql
-from tests.services.in_process import without_options
 
 SETTINGS = """
 [institution]
@@ -139,7 +138,7 @@ class TwoCohorts:
     def run(self, *words: str, code: int = 0) -> str:
         done = CliRunner().invoke(app, ["--config", str(self.file), *words])
         assert done.exit_code == code, f"{words}: {done.output} {done.exception}"
-        return without_options(" ".join(done.output.split()))
+        return " ".join(done.output.split())
 
     def verdicts(self, cohort: str, number: str) -> str:
         """Return the words after a student's steps."""

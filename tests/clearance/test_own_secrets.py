@@ -169,7 +169,7 @@ def test_every_process_works_with_its_own_secrets_alone(place: Place) -> None:
     checked = place.run(place.of(*SYNC), "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert set(re.findall(r"answers (\w+):", checked.stdout)) == {"roster", "loans", "fees", "checkouts"}
-    assert re.search(r"for `serve pages`, .*: \[status_db\] portal_url: .* PORTAL_DB is", checked.stderr)
+    assert re.search(r"for `clearance serve pages`, .*: \[status_db\] portal_url: .* PORTAL_DB is", checked.stderr)
     give_lin_a_password(place)
     for_students = place.of(*PAGES) | {"DESK_DB": place.secrets["STUDENTS_DB"]}
     for environ, what, page in ((for_students, "pages", "/"), (place.of(*DESK), "desk", "/desk")):

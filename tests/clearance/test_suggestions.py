@@ -1,9 +1,8 @@
-"""Commands that commands suggest: each runs as printed, so it names the program, the settings and the cohort."""
+"""Commands that commands suggest: where there are several cohorts, each names the one it is about."""
 
 import ast
 import re
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import typer
 from typer.main import get_command
 
 from clearance import main
-from clearance.output import suggestions
-from config.cohorts import COMMANDS, OF_A_COHORT
+from config.cohorts import OF_A_COHORT
 from tests.clearance.test_cohorts import SETTINGS, TwoCohorts
 from tests.services.in_process import command
 
@@ -28,16 +26,13 @@ OF_NONE = {
     "backup",
     "db",
     "demo",
-    "init",
     "log-name",
     "notify",
     "institutions",
-    "keys",
     "restore",
     "retention",
     "schedule",
     "serve",
-    "source",
     "tokens",
     "up",
     "worker",
@@ -61,45 +56,6 @@ def test_every_command_is_known_to_be_of_a_cohort_or_of_none() -> None:
     of_a_cohort = {name.split()[0] for name in OF_A_COHORT}
     assert of_a_cohort - {"accounts"} - main.RENAMED.keys() == commands().keys() - OF_NONE
     assert {name.split()[1] for name in OF_A_COHORT if " " in name} <= set(commands()["accounts"])
-
-
-def test_every_command_that_a_message_can_suggest_is_completed_with_the_options() -> None:
-    assert commands().keys() <= {name.split()[0] for name in COMMANDS}
-
-
-@pytest.mark.parametrize(
-    ("started", "printed"),
-    [
-        (".venv/bin/clearance", ".venv/bin/clearance --config a.toml sync"),
-        ("/opt/my tools/clearance", "'/opt/my tools/clearance' --config a.toml sync"),
-        # What the shell finds under this name, and what is another program, such as a test.
-        ("{found}/clearance", "clearance --config a.toml sync"),
-        ("/usr/bin/pytest", "clearance --config a.toml sync"),
-    ],
-)
-def test_a_suggested_command_runs_as_it_is_printed(
-    started: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "clearance").write_text("#!/bin/sh\n")
-    (tmp_path / "clearance").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", [started.format(found=tmp_path)])
-    suggestions.use_options(["--config", "a.toml"])
-    try:
-        assert suggestions.as_started("Run: clearance sync") == f"Run: {printed}"
-        # Once is enough, also for a text that passes twice.
-        assert suggestions.as_started(suggestions.as_started("Run: clearance sync")) == f"Run: {printed}"
-        # The demo has settings of its own, and prose is no command.
-        assert "a.toml" not in suggestions.as_started("Run: clearance demo serve")
-        assert suggestions.as_started("the clearance of a student") == "the clearance of a student"
-    finally:
-        suggestions.use_options()
-
-
-def test_the_module_is_suggested_where_the_module_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/opt/site-packages/clearance/__main__.py"])
-    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", "-m", "clearance"])
-    assert suggestions.as_started("Run: clearance sync") == "Run: .venv/bin/python -m clearance sync"
 
 
 def test_every_command_that_a_message_suggests_is_there() -> None:
@@ -237,15 +193,6 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     identities = season.folder / "identities.csv"
     identities.write_text("学号,证件号\n2016101,110101199001011234\n", encoding="utf-8")
     say(f"accounts import-identities {identities}")
-    # The end of the cohort.
-    say("cohort purge")
-    say("cohort archive")
-    say(f"cohort close --folder {season.folder}")
-    say("cohort list")
-    say("cohort archive")
-    say("cohort purge --plan")
-    say("sync loans")
-    say("cohort reopen --reason x")
     # Settings that are not applied yet.
     season.file.write_text(
         STRICT.replace('{ step = "library" }, { step = "final"', '{ step = "final"'), encoding="utf-8"
@@ -256,7 +203,7 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     # What is kept of a run that waits was altered: the cohort is named even where none was chosen.
     with sqlite3.connect(season.folder / "marks.db") as marks:
         marks.execute("UPDATE pending SET digest = x'00'")
-    assert f"clearance --config {season.file} --cohort 2019s runs reject" in say("sync", cohort="")
+    assert "clearance --cohort 2019s runs reject" in say("sync", cohort="")
     say("reviews give 2016103 final cleared --as dean --reason 齐备")
     # A secret that is not there.
     broken = STRICT.replace('path = "books.csv"', 'path = "nowhere.csv"')
@@ -264,8 +211,6 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     say("check loans")
     say("sync loans")
 
-    without_settings = {(line, found) for line, found in season.suggested if f" --config {season.file} " not in found}
-    assert without_settings == set()
     unnamed = {(line, found) for line, found in season.suggested if f"--cohort {COHORT} " not in found}
     of_all = {"check", "verify", "plan", "sync"}
     astray = {
@@ -275,7 +220,7 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
         if not (line.split()[0] in of_all and set(found.split()) & of_all) and "--cohort 2019s " not in found
     }
     assert astray == set()
-    kinds = {" ".join(word for word in found.split()[5:7] if word.isalpha()) for _, found in season.suggested}
+    kinds = {" ".join(word for word in found.split()[3:5] if word.isalpha()) for _, found in season.suggested}
     assert kinds >= {"runs show", "runs list", "runs confirm", "runs approve", "runs reject", "sync", "plan"}
     expected = {
         f"{name} {one}" if more else name

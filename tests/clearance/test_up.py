@@ -134,51 +134,6 @@ def test_nothing_outlives_it_when_it_is_killed(up: Up) -> None:
     until(lambda: not any(map(lives, everybody)))
 
 
-@linux_only
-def test_a_worker_of_the_pages_ends_with_its_server(university_of_three: Small) -> None:
-    port = free_port()
-    server = subprocess.Popen(
-        [*command(university_of_three), "serve", "pages", "--port", str(port)],
-        env=university_of_three.environ | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
-    )
-
-    def answers() -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5):
-            return True
-        return False
-
-    until(answers)
-    everybody = family(server.pid)
-    assert len(everybody) > 1
-    server.kill()
-    server.wait(PATIENCE)
-    until(lambda: not any(map(lives, everybody)))
-
-
-@linux_only
-@pytest.mark.parametrize("when", ["begun", "beginning"])
-def test_a_child_that_loses_the_signal_ends_all_the_same(when: str, tmp_path: Path) -> None:
-    """The parent is killed while the child ignores SIGTERM, or before the child has looked for it."""
-    gate = tmp_path / "gate"
-    child = (
-        "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "parent = os.getppid(); part = subprocess.Popen(['sleep', '600']); print(os.getpid(), part.pid, flush=True); "
-        f"{f'[time.sleep(0.01) for _ in iter(lambda: os.path.exists({str(gate)!r}), True)]; ' * (when == 'beginning')}"
-        "from clearance.supervision.child import end_after; end_after(parent, 0.1); time.sleep(600)"
-    )
-    starting = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], process_group=0)"
-    parent = subprocess.Popen([sys.executable, "-c", starting], stdout=subprocess.PIPE, cwd=ROOT, text=True)
-    assert parent.stdout is not None
-    with parent.stdout as out:
-        numbers = [int(word) for word in out.readline().split()]
-        parent.kill()
-        parent.wait(PATIENCE)
-        gate.touch()
-        assert len(numbers) == 2
-        until(lambda: not any(map(lives, numbers)))
-
-
 def test_sighup_reaches_the_children(up: Up) -> None:
     """The servers replace their workers; the schedule begins again."""
     before = family(up.started("pages")[0])

@@ -143,7 +143,7 @@ def test_a_user_who_is_deleted_in_between_is_unknown_and_keeps_what_was_found(li
     assert "20151001" not in known(snapshot)
 
 
-def test_an_answer_with_a_fee_without_a_balance_is_refused(library: Alma) -> None:
+def test_a_fee_without_its_balance_is_no_answer(library: Alma) -> None:
     del library.users["20151001"]["fees"][0]["balance"]
     with pytest.raises(SourceGarbled, match='no "balance"'):
         ask(library, "fees").pull()
@@ -240,7 +240,7 @@ def test_a_wrong_key_is_reported_without_it(library: Alma) -> None:
         (Reply(b"\xff\xfe\x00", 400), SourceRefused),
     ],
 )
-def test_a_hostile_answer_about_one_student_is_refused(library: Alma, reply: Reply, error: type[SourceError]) -> None:
+def test_a_hostile_answer_about_one_student_is_no_answer(library: Alma, reply: Reply, error: type[SourceError]) -> None:
     library.befalls = about("20152004", reply)
     with pytest.raises(error) as caught:
         ask(library).pull()
@@ -250,7 +250,7 @@ def test_a_hostile_answer_about_one_student_is_refused(library: Alma, reply: Rep
 @pytest.mark.parametrize(
     "body", [[], None, {"user_block": []}, {"primary_id": "x", "user_block": 7}, {"primary_id": "x", "user_block": [7]}]
 )
-def test_an_answer_with_a_record_without_a_user_is_refused(library: Alma, body: Any) -> None:
+def test_a_record_that_is_no_users_is_no_answer(library: Alma, body: Any) -> None:
     library.befalls = lambda _call: as_json(body)
     with pytest.raises(SourceGarbled):
         ask(library, "blocks").pull()

@@ -93,7 +93,7 @@ def test_a_platform_that_gives_smaller_pages_than_asked_for_is_read_to_its_own_l
     assert [call.params["page"] for call in centre.asked] == ["1", "2", "3"] * 2
 
 
-def test_a_last_page_counted_by_the_requested_size_is_refused(centre: DataCentre) -> None:
+def test_a_last_page_counted_by_the_size_that_was_asked_for_is_no_answer(centre: DataCentre) -> None:
     centre.rows, centre.most, centre.max_page = fees(11), 5, 2
     with pytest.raises(SourceGarbled, match="reports 11 records but returned 10") as caught:
         ask(centre, per_page=10).pull()
@@ -120,7 +120,7 @@ def test_one_student_is_picked_by_the_platforms_own_parameter(centre: DataCentre
     assert len(centre.asked) == 1
 
 
-def test_a_parameter_that_the_platform_ignores_brings_no_records_of_others(centre: DataCentre) -> None:
+def test_a_parameter_that_the_platform_overlooks_brings_no_one_elses(centre: DataCentre) -> None:
     assert {row[0] for row in ask(centre, one="XUEHAO").pull_one("2015000003").rows} == {"2015000003"}
 
 
@@ -151,7 +151,7 @@ def test_a_failure_that_comes_as_200_is_never_an_empty_answer(centre: DataCentre
         ask(centre).pull()
 
 
-def test_a_failure_on_a_later_page_refuses_the_whole_answer(centre: DataCentre) -> None:
+def test_a_failure_on_a_later_page_is_no_answer_either(centre: DataCentre) -> None:
     centre.script.extend([None, said(50001, "busy"), said(50001, "busy")])
     with pytest.raises(SourceRefused, match="busy"):
         ask(centre).pull()
@@ -211,7 +211,7 @@ def test_a_record_that_slips_from_one_page_to_the_next_is_found_out(centre: Data
         ask(centre).pull()
 
 
-def test_an_answer_with_a_page_that_omits_records_is_refused(centre: DataCentre) -> None:
+def test_a_page_that_leaves_records_out_is_no_answer(centre: DataCentre) -> None:
     centre.tamper = lambda page, records: records[1:] if page == 3 else records
     with pytest.raises(SourceGarbled, match="reports 5 records but returned 4"):
         ask(centre).pull()

@@ -202,7 +202,7 @@ def test_a_wrong_password_and_a_wrong_tenant_are_refused(gateway: Gateway, monke
         assert "not-the-word" not in str(caught.value)
 
 
-def test_an_answer_that_lost_a_record_on_the_way_is_refused(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_is_lost_on_the_way_is_no_answer(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.tables["loans"] = [*LOANS[:10], *LOANS[:4]]
     with pytest.raises(SourceGarbled):
         ask(gateway, monkeypatch).pull()
@@ -214,7 +214,7 @@ def test_a_check_shows_a_record(gateway: Gateway, monkeypatch: pytest.MonkeyPatc
     assert sample.row is not None
 
 
-def test_a_book_returned_while_pages_are_read_hides_no_other_student(
+def test_a_book_that_comes_back_while_pages_are_read_hides_no_one(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loans = [{**LOANS[0], "id": f"l{n:02}", "userId": f"u{n}"} for n in range(24)]

@@ -219,7 +219,7 @@ def test_loans_that_name_readers_by_another_id_clear_no_one(library: Openlib) ->
         ask(library).pull()
 
 
-def test_an_answer_without_the_column_of_numbers_is_refused(library: Openlib) -> None:
+def test_a_column_of_numbers_that_is_not_there_is_no_answer(library: Openlib) -> None:
     columns = {**interlib.Settings.default_columns({"asks": "loans"}), "student": "xuehao"}
     with pytest.raises(SourceGarbled, match="none of 6 readers has a student number"):
         ask(library, columns=columns).pull()
@@ -255,7 +255,7 @@ def test_parameters_that_the_library_overlooks_bring_no_one_elses_and_nothing_tw
     assert {call.params["rdid"] for call in library.asked_of(LOANS)} == {"R5", "R6"}
 
 
-def test_a_failure_about_one_reader_is_refused(library: Openlib) -> None:
+def test_a_failure_about_one_reader_is_no_answer(library: Openlib) -> None:
     library.script.extend([None, None, failed("系统繁忙"), failed("系统繁忙")])
     with pytest.raises(SourceRefused):
         ask(library, **ONE).pull_one(SUN.number)

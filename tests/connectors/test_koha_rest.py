@@ -280,7 +280,7 @@ def test_the_number_may_stand_in_another_field_or_in_an_attribute(library: Koha)
     assert Counter(row[0] for row in snapshot.rows) == {"S1": 1, "S2": 1, None: 2}
 
 
-def test_a_patron_with_two_numbers_in_one_attribute_matches_no_student(library: Koha) -> None:
+def test_a_patron_with_two_numbers_in_one_attribute_is_no_one(library: Koha) -> None:
     snapshot = ask(library, attribute="STUDENTNO").pull()
     assert sorted(map(str, snapshot.population or ())) == ["S1", "S2"]
 
@@ -405,7 +405,7 @@ def test_no_one_on_the_roster_is_no_answer(library: Koha) -> None:
         ask(library, "fines", Candidates()).pull()
 
 
-def test_an_answer_of_a_library_that_knows_no_roster_student_is_refused(library: Koha) -> None:
+def test_a_library_that_knows_no_one_on_the_roster_is_no_answer(library: Koha) -> None:
     with pytest.raises(SourceGarbled, match="knows no student on the roster"):
         ask(library, "fines", Candidates({"1": ("1",)}, 5)).pull()
 
@@ -480,7 +480,7 @@ def test_a_record_that_is_lost_at_the_end_of_a_page_is_asked_for_again(library: 
     assert len(ask(library).pull().rows) == 4
 
 
-def test_an_answer_that_lost_a_record_within_a_page_is_refused(library: Koha) -> None:
+def test_a_record_that_is_lost_within_a_page_is_no_answer(library: Koha) -> None:
     library.tamper = lambda number, records: records[1:] if number == 2 and "checkout_id" in records[0] else records
     with pytest.raises(SourceUnavailable, match="its total changed from 5 to 4"):
         ask(library).pull()

@@ -217,7 +217,7 @@ def test_ten_thousand_rows_come_page_by_page() -> None:
 
 
 @pytest.mark.parametrize("style", ["none", "page", "link", "cursor"])
-def test_an_answer_with_a_page_one_row_short_is_refused(style: Style) -> None:
+def test_a_page_one_row_short_is_no_answer(style: Style) -> None:
     with HttpOffice(loans(7), style) as office:
         office.tamper = lambda page, records: records[:-1] if page == 1 else records
         with pytest.raises(SourceGarbled, match=r"7 records but returned 6|page 1 is shorter"):
@@ -239,7 +239,7 @@ def test_a_short_page_before_the_last_is_seen_without_a_total(short: int) -> Non
             ask(office, proofs=["end_of_pages"]).pull()
 
 
-def test_an_answer_with_a_lost_page_is_refused() -> None:
+def test_a_lost_page_is_no_answer() -> None:
     with HttpOffice(loans(8), "link") as office:
         office.tamper = lambda page, records: [] if page == 2 else records
         with pytest.raises(SourceGarbled, match="8 records but returned 6 on 4 pages"):
@@ -247,7 +247,7 @@ def test_an_answer_with_a_lost_page_is_refused() -> None:
 
 
 @pytest.mark.parametrize("again", [2, 3])
-def test_an_answer_with_a_repeated_page_is_refused(again: int) -> None:
+def test_a_page_that_comes_twice_is_no_answer(again: int) -> None:
     with HttpOffice(loans(8)) as office:
         office.tamper = lambda page, records: loans(2) if page == again else records
         with pytest.raises(SourceGarbled, match=f"page {again} repeats page 1") as caught:
@@ -262,7 +262,7 @@ def test_a_page_doubled_once_by_accident_is_read_again() -> None:
         assert len(ask(office).pull().rows) == 4
 
 
-def test_an_answer_with_a_record_on_two_pages_is_refused() -> None:
+def test_a_record_on_two_pages_is_no_answer() -> None:
     with HttpOffice(loans(6)) as office:
         office.tamper = lambda page, records: [loans(1)[0], records[1]] if page == 3 else records
         with pytest.raises(SourceGarbled, match="a record of page 1 is also on page 3"):
@@ -326,7 +326,7 @@ def test_reading_goes_on_to_the_last_page_that_is_reported_and_shows_it(office: 
     assert ProofKind.TOTAL_AGREES in shown
 
 
-def test_an_answer_that_ends_before_its_total_is_refused(office: HttpOffice) -> None:
+def test_a_last_page_that_comes_before_the_total_is_reached_is_no_answer(office: HttpOffice) -> None:
     told_last(office, "1", loans(4)[:2], 4, 1)
     with pytest.raises(SourceGarbled, match="reports 4 records but returned 2") as caught:
         ask(office, **to_last()).pull()
@@ -347,7 +347,7 @@ def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> N
 
 
 @pytest.mark.parametrize("said", [None, "many", True, 4.5])
-def test_an_answer_whose_last_page_is_not_a_number_is_refused(office: HttpOffice, said: object) -> None:
+def test_a_last_page_that_is_no_number_is_no_answer(office: HttpOffice, said: object) -> None:
     told_last(office, "1", [], 0, said)
     with pytest.raises(SourceGarbled, match=r"has (no|a|no usable) last page .*Correct paging\.last"):
         ask(office, **to_last()).pull()
@@ -417,7 +417,7 @@ def test_a_bare_record_is_a_list_of_one_where_the_total_reports_that_one_is_left
 
 
 @pytest.mark.parametrize("total", [0, 2, 3])
-def test_a_bare_record_is_refused_where_the_total_differs(office: HttpOffice, total: int) -> None:
+def test_a_bare_record_where_the_total_differs_is_no_answer(office: HttpOffice, total: int) -> None:
     office.script.append(as_json({"data": {"rows": dict(ROWS[0]), "total": total}}))
     with pytest.raises(SourceGarbled, match="bare_record"):
         ask(office).pull()
@@ -568,7 +568,7 @@ def test_a_missing_total_header_is_named(office: HttpOffice) -> None:
         ask(office, total=None, total_header="X-Count").pull()
 
 
-def test_an_answer_whose_cursor_does_not_move_is_refused() -> None:
+def test_a_cursor_that_does_not_move_is_no_answer() -> None:
     with HttpOffice(loans(4), "cursor", "") as office:
         office.script.extend([as_json({"data": {"rows": loans(2), "next": "again"}})])
         office.script.extend([as_json({"data": {"rows": [], "next": "again"}})])
@@ -657,7 +657,7 @@ def test_a_check_warns_where_nothing_sets_two_records_apart(office: HttpOffice) 
     assert not ask(office).check().warnings
 
 
-def test_an_answer_with_several_values_in_one_column_is_refused(office: HttpOffice) -> None:
+def test_a_column_that_holds_more_than_one_value_is_no_answer(office: HttpOffice) -> None:
     office.rows[0]["TITLE"] = {"zh": "构造地质学"}
     with pytest.raises(SourceGarbled, match="not a single value"):
         ask(office).pull()
@@ -685,7 +685,7 @@ def test_a_broken_letter_in_a_title_is_replaced_and_reported(office: HttpOffice,
 
 
 @BROKEN
-def test_an_answer_with_a_broken_letter_in_a_number_is_refused(office: HttpOffice, broken: str) -> None:
+def test_a_broken_letter_in_a_number_is_no_answer(office: HttpOffice, broken: str) -> None:
     whole = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False)
     office.script.append(Reply(whole.replace("20151001", f"2015{broken}001").encode()))
     with pytest.raises(SourceGarbled, match="so its student is unknown"):
@@ -797,7 +797,7 @@ def test_by_key_reading_goes_on_to_an_empty_page(count: int) -> None:
         assert len(office.asked) == -(-count // 10) + 1
 
 
-def test_an_answer_whose_key_is_missing_or_does_not_move_is_refused() -> None:
+def test_a_key_that_does_not_move_or_is_missing_is_no_answer() -> None:
     with HttpOffice(loans(35), style="none", total="") as office, pytest.raises(SourceGarbled):
         by_key(office).pull()
     with HttpOffice(loans(35), style="key", total="") as office, pytest.raises(SourceGarbled, match="key and after"):
@@ -974,7 +974,7 @@ def test_no_one_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
     assert "ticket" not in str(caught.value)
 
 
-def test_an_answer_that_was_cut_off_is_refused(office: HttpOffice) -> None:
+def test_a_cut_answer_is_no_answer(office: HttpOffice) -> None:
     whole = json.dumps({"data": {"rows": [dict(row) for row in ROWS], "total": 4}}).encode()
     office.script.append(Reply(whole[:-20], length=len(whole)))
     with pytest.raises(SourceUnavailable, match="broke off"):

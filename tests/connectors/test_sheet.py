@@ -325,7 +325,7 @@ class TestWorksheets:
         assert len(ask(self.two(tmp_path / "list.xlsx", hidden=False), sheet="Sheet").pull().rows) == 1
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_changes_while_it_is_read_is_no_answer(tmp_path: Path) -> None:
     path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
 
     def touch(_done: int, _expected: int | None) -> None:
@@ -335,7 +335,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
         ask(path).pull(touch)
 
 
-def test_a_list_that_is_too_old_is_refused(tmp_path: Path) -> None:
+def test_a_list_that_is_too_old_is_no_answer(tmp_path: Path) -> None:
     path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
     three_days_ago = (datetime(2019, 5, 25, tzinfo=UTC) - timedelta(days=3)).timestamp()
     os.utime(path, (three_days_ago, three_days_ago))
@@ -371,7 +371,7 @@ def test_a_path_that_the_system_does_not_take_is_no_traceback(tmp_path: Path) ->
         ask(tmp_path / ("x" * 300 + ".csv")).pull()
 
 
-def test_a_folder_in_place_of_a_list_is_refused(tmp_path: Path) -> None:
+def test_a_folder_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "list.xlsx").mkdir()
     with pytest.raises(SourceRefused, match="is not a file"):
         ask(tmp_path / "list.xlsx").pull()

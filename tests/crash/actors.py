@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -89,7 +89,7 @@ def pause_in_a_run(
 
 def pause_with_short_patience(there: Connection, seconds: int, *arguments: Any, **named: Any) -> None:
     """Do so with a server that ends the session of a client that stops for so long while writing."""
-    engine._STALLED = timedelta(seconds=seconds)
+    engine._STALLED_SECONDS = seconds
     pause_in_a_run(there, *arguments, **named)
 
 

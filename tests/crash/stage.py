@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 from sqlalchemy import Engine, select
 
 from config.load import load
-from config.tables.operations import LEASE_FOR
 from connectors import memory
 from connectors.port import Connector, Question
 from status_db import tables
 from status_db.ledger.chain import Ledger
 from status_db.model import ROSTER, RunState
 from status_db.store.engine import open_writing, writing
+from sync.run.lease import LEASE_FOR
 from sync.run.run import Sync
 from tests.cast import LIN, MORNING
 from tests.world import COHORT, World

@@ -69,19 +69,6 @@ def test_every_metric_is_on_the_dashboard_or_in_a_rule(sqlite_world: World) -> N
     assert unused == set()
 
 
-def test_every_panel_shows_the_chosen_institution() -> None:
-    variables = json.loads(DASHBOARD.read_text(encoding="utf-8"))["templating"]["list"]
-    (variable,) = (one for one in variables if one["name"] == "institution")
-    # Where there is one institution, its metrics have no such label: "All" must match them too.
-    assert (variable["includeAll"], variable["allValue"]) == (True, ".*")
-    selector = re.compile(r"\bclearance_[a-z_]+(\{[^}]*\})?")
-    for panel in panels():
-        for target in panel.get("targets", ()):
-            chosen = [found[1] or "" for found in selector.finditer(target["expr"])]
-            assert chosen, target["expr"]
-            assert all('institution=~"$institution"' in one for one in chosen), target["expr"]
-
-
 def test_every_alert_has_a_case_that_fires_it_and_one_that_does_not() -> None:
     cases = yaml.safe_load(CASES.read_text(encoding="utf-8"))["tests"]
     fired = {(t["alertname"], bool(t["exp_alerts"])) for case in cases for t in case["alert_rule_test"]}
@@ -94,18 +81,13 @@ def test_every_alert_states_what_to_do() -> None:
         assert rule["annotations"].keys() == {"summary", "description"}
 
 
-def find_promtool() -> str:
-    """Return Prometheus' own tool; skip the test without it, or fail it where the environment requires it."""
+@pytest.mark.parametrize("words", [("check", "rules", RULES.name), ("test", "rules", CASES.name)])
+def test_prometheus_accepts_the_rules_and_every_alert_fires(words: tuple[str, ...]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         why = "promtool is not installed (Debian: apt-get install prometheus)"
         if os.environ.get("CLEARANCE_TEST_REQUIRE_PROMTOOL"):
             pytest.fail(why)
         pytest.skip(why)
-    return promtool
-
-
-@pytest.mark.parametrize("words", [("check", "rules", RULES.name), ("test", "rules", CASES.name)])
-def test_prometheus_accepts_the_rules_and_every_alert_fires(words: tuple[str, ...]) -> None:
-    ended = subprocess.run([find_promtool(), *words], cwd=RULES.parent, capture_output=True, text=True)
+    ended = subprocess.run([promtool, *words], cwd=RULES.parent, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr

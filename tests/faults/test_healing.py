@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from config.tables.operations import LEASE_FOR
 from connectors.port import (
     Connector,
     Progress,
@@ -27,6 +26,7 @@ from connectors.port import (
 from status_db import tables
 from status_db.model import ROSTER, RunState
 from sync.run import process_id
+from sync.run.lease import LEASE_FOR
 from sync.run.run import Sync
 from sync.service.schedule import Schedule
 from tests.faults.seeds import case, seeds

@@ -118,7 +118,7 @@ class Numbers:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_mangled_number_neither_moves_nor_clears_another_student(part: int, tmp_path: Path) -> None:
+def test_a_mangled_number_moves_no_one_else_and_clears_no_one_by_doubt(part: int, tmp_path: Path) -> None:
     numbers = Numbers(tmp_path)
     world = numbers.world
     with world:

@@ -4,24 +4,13 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from sqlalchemy import text
 
-from status_db.inbox.wake_ups import listening
-from status_db.store.engine import open_writing
-from tests.patience import PATIENCE, until
+from tests.patience import until
 from tests.services.cluster import Cluster, cluster
-from tests.services.university import free_port
 
 pytestmark = pytest.mark.slow
-
-#: Sessions in a state that have a cohort's lock, or wait for the records.
-WRITERS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE state = :state AND datname = current_database() AND pid IN "
-    "(SELECT pid FROM pg_locks WHERE relation = 'record'::regclass AND mode = 'RowExclusiveLock')"
-)
 
 
 @pytest.fixture
@@ -82,36 +71,6 @@ def test_a_worker_that_wakes_up_late_writes_nothing_and_ends_no_job_of_another(s
     assert shared.ask("SELECT count(*) FROM run WHERE source = 's1' AND slot IS NOT NULL") == [(1,)]
 
 
-def test_a_worker_suspended_while_it_writes_stops_nobody_and_writes_nothing_when_it_wakes_up(shared: Cluster) -> None:
-    shared.offices.hold("s1")
-    late = shared.worker()
-    shared.schedule()
-    for source in shared.sources[1:]:
-        shared.until_runs(source, "applied")
-    shared.offices.wait_for(lambda asked: "s1" in asked)
-    with shared.engine.connect() as blocking:
-        # It begins its transaction, has the cohort's lock, and waits for this one.
-        blocking.execute(text("LOCK TABLE record IN EXCLUSIVE MODE"))
-        shared.offices.let_go("s1")
-        until(lambda: shared.ask(WRITERS, state="active") == [(1,)])
-        late.send(signal.SIGSTOP)
-        blocking.rollback()
-    # Now only the suspended process itself could end its transaction.
-    until(lambda: shared.ask(WRITERS, state="idle in transaction") == [(1,)])
-    heir = shared.worker()
-    shared.until_runs("s1", "abandoned", "applied")
-    with shared.requests() as requests:
-        requests.ask_sync("2019", "s2", account="dean", now=datetime.now(UTC))
-    shared.until_runs("s2", "applied", "unchanged")
-    before = shared.ask("SELECT * FROM record ORDER BY source, student")
-    late.send(signal.SIGCONT)
-    late.until("job was taken over", source="s1")
-    assert shared.ask("SELECT * FROM record ORDER BY source, student") == before
-    assert shared.runs("s1") == ["abandoned", "applied"]
-    assert heir.end() == 0
-    assert late.end() == 0
-
-
 def test_a_request_is_served_while_every_pull_waits_for_its_office(shared: Cluster) -> None:
     shared.offices.hold(*shared.sources)
     worker = shared.worker("--concurrency", "4")
@@ -137,36 +96,9 @@ def test_a_worker_without_its_secret_or_its_tables_names_the_fix(shared: Cluster
     assert "enabled = true in [cluster]" in shared.command("worker", code=1)
 
 
-def test_two_workers_on_one_machine_have_metrics_on_ports_of_their_own(shared: Cluster) -> None:
-    usual, own = free_port(), free_port()
-    with shared.file.open("a", encoding="utf-8") as file:
-        file.write(f"[metrics]\nport = {usual - 3}\n")
-    shared.worker()
-    assert "use --metrics-port" in shared.command("worker", code=1)
-    second = shared.worker("--metrics-port", str(own))
-    for port in (usual, own):
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE) as page:
-            assert page.read() == b"ok\n"
-    assert second.end() == 0
-
-
 def test_several_machines_on_sqlite_are_refused(shared: Cluster) -> None:
     said = shared.command("schedule", code=1, STATUS_URL="sqlite:///status.db")
     assert "[status_db] url: several machines need PostgreSQL, not sqlite" in said
-
-
-def test_a_vote_on_the_command_line_is_reported_at_once(shared: Cluster) -> None:
-    text_of = shared.file.read_text(encoding="utf-8")
-    shared.file.write_text(text_of.replace('first = "apply"', ""), encoding="utf-8")
-    shared.command("accounts", "add", "dean", "--name", "院长", "--grant", "manage", "--grant", "decide:library")
-    shared.command("sync", "s1", "s2", code=4)
-    (first, second) = (run for (run,) in shared.ask("SELECT run FROM run WHERE state = 'suspended' ORDER BY run"))
-    engine = open_writing(shared.url)
-    with listening(engine) as reported:
-        for words in (("confirm", first, "--as", "dean"), ("approve", first), ("reject", second, "--reason", "错")):
-            shared.command("runs", *map(str, words))
-            assert reported(PATIENCE), words
-    engine.dispose()
 
 
 def test_a_worker_whose_connections_are_all_cut_goes_on(shared: Cluster) -> None:

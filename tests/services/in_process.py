@@ -7,7 +7,6 @@ or its end, start one: `University.start`.
 import io
 import logging
 import os
-import re
 import signal
 import sys
 import threading
@@ -23,8 +22,6 @@ from sqlalchemy import Engine
 from clearance.main import main
 from foundation import translation
 from tests.compiling import create_engine
-
-_SUGGESTED = re.compile(r"(?:[\w./-]*python[\w.]* -m |[\w./-]*/)?clearance --(?:config|institutions) \S+ ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +44,6 @@ def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return Ended(code, out.text(), err.text())
-
-
-def without_options(text: str) -> str:
-    """Return an output in which suggested commands lack the program and the settings, which a test has in its folder.
-
-    That they have both is tried in `tests/clearance/test_suggestions.py`.
-    """
-    return _SUGGESTED.sub("clearance ", text)
 
 
 class _Output(io.TextIOWrapper):

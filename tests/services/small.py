@@ -8,7 +8,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +168,7 @@ class Small:
     def ended(self, *arguments: str, encoding: str = "utf-8", stdin: str = "", **environ: str) -> in_process.Ended:
         """Run the command in this process."""
         words = ["--config", str(self.file), *arguments]
-        ended = in_process.command(words, {**self.environ, **environ}, stdin, encoding)
-        return replace(ended, out=in_process.without_options(ended.out), err=in_process.without_options(ended.err))
+        return in_process.command(words, {**self.environ, **environ}, stdin, encoding)
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
         """Run it, expect its exit code, and return what it printed on both outputs."""

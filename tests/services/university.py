@@ -102,7 +102,7 @@ class University:
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
         """Run the command in this process, expect its exit code, and return what it printed on both outputs."""
         ended = self._ended(arguments, code, environ)
-        return in_process.without_options(ended.out + ended.err)
+        return ended.out + ended.err
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """Run the command in this process with --json, and return what it printed."""
@@ -113,7 +113,7 @@ class University:
         process = self.start(*arguments, **environ)
         out, err = process.communicate()
         assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
-        return in_process.without_options(out + err)
+        return out + err
 
     def _ended(self, arguments: Sequence[str], code: int, environ: Mapping[str, str]) -> in_process.Ended:
         ended = in_process.command(["--config", str(self.config), *arguments], {**self.environ, **environ})

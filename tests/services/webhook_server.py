@@ -34,8 +34,6 @@ class HookReply:
     location: str = ""
     #: Say nothing until the server is closed.
     silent: bool = False
-    #: Wait for this before the answer.
-    after: threading.Event | None = None
 
 
 class WebhookServer:
@@ -86,8 +84,6 @@ class WebhookServer:
                 if reply.silent:
                     server.over.wait(PATIENCE)
                     return
-                if reply.after is not None:
-                    reply.after.wait(PATIENCE)
                 self.send_response(reply.status)
                 if reply.location:
                     self.send_header("Location", reply.location)

@@ -109,7 +109,7 @@ class TestAGroup:
             world.says["loans"] = [row for row in left if row["BRANCH"] == "总馆"]
             assert "12 of the 12 held students of the branch" in held_back(world, "loans", 12).message
 
-    def test_a_branch_is_not_shown_to_anyone(self, tmp_path: Path) -> None:
+    def test_a_branch_is_shown_to_no_one(self, tmp_path: Path) -> None:
         with world_of(f"sqlite:///{tmp_path / 'b.db'}", tmp_path, BRANCHES) as world:
             world.says[ROSTER] = listed(numbers(3))
             world.says["loans"] = [{**row, "BRANCH": "未来城馆"} for row in lent(numbers(1))]
@@ -130,7 +130,7 @@ class TestWhoseRows:
             yield world
 
     @pytest.mark.parametrize("rows", [1, 19, 20])
-    def test_a_first_answer_that_matches_no_student_is_refused_at_any_size(self, new: World, rows: int) -> None:
+    def test_a_first_answer_about_no_one_is_refused_at_any_size(self, new: World, rows: int) -> None:
         new.says["loans"] = lent([f"X{i}" for i in range(rows)])
         outcome = new.run("loans")
         assert (outcome.state, outcome.fault) == (RunState.FAILED, "garbled")

@@ -57,13 +57,10 @@ SAYS_NOTHING_OF_NOW = {
 #: Made of what is fresh alone, for who is done with everything; tried apart.
 FOR_WHO_IS_DONE = {"/slip", "/slip.pdf", "/slip.svg"}
 
-#: Of providers and cadres that this university has not, and of lists that none of its offices brings.
+#: Of providers that this university has not, and of lists that none of its offices brings.
 NOT_HERE = {
     "/desk/list", "/desk/list/{upload:id}",
     "/sign-in/cas", "/sign-in/cas/back", "/sign-out/cas", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-out/oidc",
-    "/sign-in/wecom", "/sign-in/wecom/back", "/sign-in/dingtalk", "/sign-in/dingtalk/back",
-    # No cadres are named; the page has names only.
-    "/classmates",
 }  # fmt: skip
 
 #: What an address must ask for.
@@ -83,11 +80,10 @@ REVIEWERS_OWN = {
 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
-    "check", "rehearse", "plan", "sync", "unmatched", "runs list", "runs show", "runs revert", "runs spot-check",
-    "expect list", "override list", "accounts list", "import results", "import list", "certificates list",
-    "tokens list", "backup", "verify", "retention", "log-name", "notify list", "notify test", "accounts addresses",
-    "institutions list", "institutions add", "cohort list", "cohort close", "cohort archive", "cohort purge",
-    "keys rotate", "keys begin-again",
+    "check", "plan", "sync", "unmatched", "runs list", "runs show", "runs revert", "runs spot-check", "expect list",
+    "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
+    "verify", "retention", "log-name", "notify list", "notify test", "accounts addresses",
+    "institutions list", "institutions add",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}

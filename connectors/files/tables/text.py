@@ -165,12 +165,6 @@ def _delimiter(path: Path, encoding: str, errors: str, asked: ListAsked) -> str:
     return _by_header(head, asked) or max(_SEPARATORS, key=head.count)
 
 
-def frequent_separator(path: Path, asked: ListAsked) -> str:
-    """Return the separator that is most frequent, for a list whose columns are not known. Raises SourceGarbled."""
-    encoding, errors = _find_encoding(path, asked)
-    return max(_SEPARATORS, key=_read_head(path, encoding, errors).count)
-
-
 def _read_head(path: Path, encoding: str, errors: str) -> str:
     with path.open(encoding=encoding, errors=errors, newline="") as text:
         return text.read(_HEAD)

@@ -10,7 +10,6 @@ servers (`<cas:attribute name="…" value="…"/>`, or with a `<cas:name>` and a
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element, TreeBuilder
 
@@ -25,9 +24,6 @@ from portal.auth.providers.http import ProviderClient
 from portal.auth.refusals import SignInCode, SignInRefused, printable
 
 METHOD = "cas"
-
-#: The codes of a server that does not know this service.
-_UNREGISTERED = frozenset({"INVALID_SERVICE", "UNAUTHORIZED_SERVICE"})
 
 _CAS = "http://www.yale.edu/tp/cas"
 #: The accepted namespaces: CAS's own, or none.
@@ -296,32 +292,6 @@ class CasServer:
     def logout_address(self, service: str) -> str:
         """Return the address to sign out at, with `service` as return address."""
         return f"{self._settings.url}/logout?{urlencode({'service': service})}"
-
-    def reach(self, public_url: str, _now: datetime) -> None:
-        """Ask about a ticket that no one has: a CAS server refuses it as its protocol has it. Raises SignInRefused."""
-        address, service = f"{self.url}{self._settings.validation}", f"{public_url.rstrip('/')}/sign-in/cas/back"
-        body = self._asker.get(address, {"service": service, "ticket": "ST-1-check", "format": "XML"})
-        try:
-            read_answer(body)
-        except Denied as error:
-            if error.code not in _UNREGISTERED:
-                return
-            why = tr(
-                "{address}: {error}. {advice}",
-                address=address,
-                error=error,
-                advice=cas_words.advice(error.code, service),
-            )
-            raise self._refused(why) from None
-        except Untrusted as error:
-            raise self._refused(
-                tr(
-                    "{address} does not answer as a CAS server: {error}. Compare `url` and `validation` in [auth.cas] "
-                    "with that server's address for validation.",
-                    address=address,
-                    error=error,
-                )
-            ) from None
 
     def validated(self, ticket: str, service: str) -> CasSignIn:
         """Return the user of a ticket for exactly this service, as the server reports it. Raises SignInRefused."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -20,10 +19,6 @@ _LONGEST = 15.0
 
 #: An answer about one person, or a provider's keys, is never longer, in bytes.
 _LARGEST = 256 * 1024
-
-
-#: Statuses of answers that are read although they are no success.
-Statuses: TypeAlias = frozenset[int]
 
 
 class ProviderClient:
@@ -45,14 +40,6 @@ class ProviderClient:
         """Send a form and return the body of the answer."""
         return self._request("POST", url, form=form, auth=auth)
 
-    def get_with(self, url: str, params: Mapping[str, str], headers: Mapping[str, str], also: Statuses) -> bytes:
-        """Send a GET request with headers, and return the body of a 200, or of a status in `also`."""
-        return self._request("GET", url, params=params, headers=headers, also=also)
-
-    def post_json(self, url: str, content: Mapping[str, str], params: Mapping[str, str], also: Statuses) -> bytes:
-        """Send JSON, and return the body of a 200, or of a status in `also`: the provider explains itself there."""
-        return self._request("POST", url, params=params, content=content, also=also)
-
     def _request(
         self,
         verb: str,
@@ -60,17 +47,13 @@ class ProviderClient:
         *,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
-        content: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: AuthBase | None = None,
-        also: Statuses = frozenset(),
     ) -> bytes:
         limits = RequestLimits(*_TIMEOUTS, _LONGEST, time.monotonic() + _LONGEST, _LARGEST)
         try:
             with HttpClient(self._authority) as client:
-                response, body = client.send(
-                    verb, url, limits, params=params, data=form, json=content, headers=headers, auth=auth
-                )
+                response, body = client.send(verb, url, limits, params=params, data=form, headers=headers, auth=auth)
         except AnswerTooLargeError:
             raise self._refused(
                 SignInCode.REFUSED,
@@ -108,7 +91,7 @@ class ProviderClient:
                 SignInCode.UNAVAILABLE,
                 self._no_authority() if "CA certificate bundle" in str(error) else _unreachable_text(url, error),
             ) from None
-        if response.status_code != requests.codes.ok and response.status_code not in also:
+        if response.status_code != requests.codes.ok:
             sent_on = response.headers.get("Location", "")
             raise self._refused(*_status_error(url, response.status_code, sent_on, self._method))
         return body

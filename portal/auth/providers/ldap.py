@@ -4,7 +4,6 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from urllib.parse import urlsplit
 
 import ldap3
@@ -81,17 +80,6 @@ class LdapDirectory:
         except LDAPException as error:
             raise self._unavailable(
                 tr("did not respond ({error}). {fix}", error=_error_text(error), fix=self._remedy(error))
-            ) from None
-
-    def reach(self, _public_url: str, _now: datetime) -> None:
-        """Bind as the searching user, and search for no one. Raises SignInRefused, SecretUnusable."""
-        own = self._settings
-        try:
-            with self._bound(own.bind_dn, own.bind_password.reveal() if own.bind_password else "") as connection:
-                connection.search(own.base, "(objectClass=*)", search_scope=ldap3.BASE, attributes=[], size_limit=1)
-        except LDAPException as error:
-            raise self._unavailable(
-                tr("cannot be searched ({error}). {fix}", error=_error_text(error), fix=self._remedy(error))
             ) from None
 
     def _find_person(self, connection: ldap3.Connection, account: str) -> tuple[str, str] | None:

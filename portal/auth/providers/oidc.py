@@ -76,11 +76,6 @@ class OidcProvider:
         self._asker = ProviderClient(METHOD, settings.ca_file)
         self._published = ProviderMetadata(self.issuer, self._asker)
 
-    def reach(self, _public_url: str, now: datetime) -> None:
-        """Read what the provider publishes: its addresses and its keys. Raises SignInRefused."""
-        self._published.provider(now)
-        self._published.keys(now)
-
     def login_address(self, back: str, sign_in_state: SignInState, now: datetime) -> str:
         """Return the address to sign in at. The provider redirects back with a code."""
         address: str = prepare_grant_uri(

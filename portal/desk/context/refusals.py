@@ -96,12 +96,6 @@ _DECISIONS: _Sentences = {
     DecisionCode.WHEN: {CERTIFICATES: N_("领取时间早于发证时间，或晚于现在。请改正。")},
     DecisionCode.SAME_PERSON: {CERTIFICATES: N_("该证书由本账号发放，须由另一位有发证权限的人作废。")},
     DecisionCode.NO_REASON: {CERTIFICATES: N_("作废须写明原因。")},
-    DecisionCode.ENDED: {
-        RECORD: N_("未保存：该届已关闭，只能查看。"),
-        CERTIFICATES: N_("该届已关闭，只能查看。"),
-        SHEET: N_("未导入：该届已关闭，只能查看。"),
-        PAPER: N_("未保存：该届已关闭，只能查看。"),
-    },
     DecisionCode.NONE_CHOSEN: {},
     DecisionCode.NONE_PASSED: {},
     DecisionCode.WRONG_ROWS: {

@@ -23,8 +23,6 @@ from portal.documents import xlsx
 from portal.i18n import labels
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
-from portal.page.account_names import People, people_of
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
@@ -33,7 +31,6 @@ from status_db.accounts.audit_log import AuditEvent
 from status_db.decisions.batches import Batch, BatchKind, RosterName
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision
-from status_db.states import state_of
 from status_db.stored_counts import BatchCounts
 
 _LISTED = 100
@@ -107,12 +104,11 @@ async def batch_list_page(context: SignedIn) -> Response:
     """Show the batches of a step, the newest first."""
     at = desk_context(context, (Act.DECIDE,))
     found = await context.ask_long(at.stores.batches.batches, at.step, _LISTED)
-    staff = await _staff(context, *found)
     return context.page(
         "desk/import_batches.html",
         reader=at.reader,
         at=at,
-        batches=[_batch_line(at, one, staff) for one in found if _may_see(at, one)],
+        batches=[_batch_line(at, one) for one in found if _may_see(at, one)],
         back=at.address("/desk/import"),
     )
 
@@ -139,7 +135,7 @@ async def _show_batch(
         status=409 if refused else 200,
         reader=at.reader,
         at=at,
-        batch=_batch_line(at, batch, await _staff(context, batch)),
+        batch=_batch_line(at, batch),
         counts=[(language.gettext(word), number) for count, word in _COUNTS if (number := count(batch.counts))],
         undone=batch.undone_at is not None,
         because=batch.undone_because,
@@ -193,12 +189,7 @@ async def undo(context: SignedIn) -> Response:
                 issued=list(undone.issued),
                 reason=reason,
             )
-            done = AfterAct(
-                at.reader.language.ngettext("已整批撤回 %(num)s 人的办理。", len(undone.withdrawn)),
-                next_address=at.address("/desk/import/batches"),
-                next_name=at.reader.language.gettext("导入记录"),
-            )
-            return context.after(see_other(at.address(f"/desk/import/batches/{batch.id}")), done)
+            return see_other(at.address(f"/desk/import/batches/{batch.id}"))
     return await _show_batch(context, at, batch, decisions, at.reader.language.gettext(refused), reason)
 
 
@@ -224,14 +215,13 @@ async def result(context: SignedIn) -> Response:
         table = [
             _decision_line(language, d, people[d.student], _IN_FORCE).cells for d in decisions if d.student in people
         ]
-    staff = await _staff(context, batch)
     title = " ".join((at.reader.cohort.name, at.reader.titles[at.step], language.gettext("导入结果"), str(batch.id)))
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
-        (language.gettext("导入人"), staff.name(batch.author)),
+        (language.gettext("导入人"), batch.author),
     ]
-    if undone := _undone(language, batch, staff):
+    if undone := _undone(language, batch):
         head.append((language.gettext("撤回情况"), undone))
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
@@ -268,30 +258,25 @@ def _may_see(at: DeskContext, batch: Batch) -> bool:
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-async def _staff(context: Context, *batches: Batch) -> People:
-    """Return the names of the authors of batches, and of who undid them."""
-    return await people_of(context, (account for one in batches for account in (one.author, one.undone_by)))
-
-
-def _batch_line(at: DeskContext, batch: Batch, staff: People) -> BatchLine:
+def _batch_line(at: DeskContext, batch: Batch) -> BatchLine:
     language, now = at.reader.language, at.reader.now
     return BatchLine(
         number=batch.id,
         title=batch.title,
         kind=labels.say(language, result_words.BATCHES, batch.kind),
-        author=staff.name(batch.author),
+        author=batch.author,
         at=language.moment(batch.at, now),
         entered=batch.counts.entered,
-        undone=_undone(language, batch, staff),
+        undone=_undone(language, batch),
         address=at.address(f"/desk/import/batches/{batch.id}"),
     )
 
 
-def _undone(language: Language, batch: Batch, staff: People) -> str:
+def _undone(language: Language, batch: Batch) -> str:
     """Return who undid a batch, when and why. Empty if it is not undone."""
     if batch.undone_at is None:
         return ""
-    who, moment, why = staff.name(batch.undone_by or ""), language.dated(batch.undone_at), batch.undone_because
+    who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
     return language.gettext("%(who)s 于 %(moment)s 整批撤回：%(why)s", who=who, moment=moment, why=why)
 
 
@@ -312,7 +297,7 @@ def _decision_line(language: Language, decision: Decision, person: RosterName | 
         student=decision.student,
         name=person.name if person else "",
         class_name=person.class_name if person else "",
-        result=labels.say(language, labels.STATES, state_of(decision.verdict)),
+        result=labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
         reason=decision.reason,
         became=language.gettext(word),
         tone=tone,

@@ -25,7 +25,6 @@ from portal.desk.imports import result_words
 from portal.desk.imports.list_flips import flips
 from portal.desk.imports.uploaded import keep_upload, read_upload
 from portal.i18n.labels import N_
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
@@ -183,12 +182,7 @@ async def confirm(context: SignedIn) -> Response:
         file=upload.file,
         rows=len(upload.rows),
     )
-    done = AfterAct(
-        at.reader.language.ngettext("“%(file)s”已确认，共 %(num)s 行，等待同步。", len(upload.rows), file=upload.file),
-        next_address=at.address("/desk"),
-        next_name=at.reader.language.gettext("返回待办"),
-    )
-    return context.after(see_other(at.address(f"/desk/list/{upload.upload}")), done)
+    return see_other(at.address(f"/desk/list/{upload.upload}"))
 
 
 async def _show_preview(context: SignedIn, at: DeskContext, upload: Upload, *, refused: str = "") -> Response:

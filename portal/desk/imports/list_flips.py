@@ -11,7 +11,6 @@ from portal.page.context import SignedIn
 from status_db.decisions.batch_rows import RowCheck
 from status_db.model import Verdict
 from status_db.queries.lists import Filter, ListedStudent, ListSelection
-from status_db.states import state_of
 
 #: Students that a group names.
 NAMED = 50
@@ -94,7 +93,7 @@ def _meaning(source: Source, word: str) -> Verdict | None:
 
 
 def _becomes(at: DeskContext, verdict: Verdict) -> str:
-    state = state_of(verdict)
+    state = labels.state_of(verdict)
     return at.reader.language.gettext("将变为“%(word)s”", word=labels.say(at.reader.language, labels.STATES, state))
 
 

@@ -27,8 +27,6 @@ from portal.desk.imports.result_sheets import TemplateStudent
 from portal.desk.imports.uploaded import keep_upload, read_upload
 from portal.i18n.labels import N_
 from portal.i18n.languages import Language
-from portal.page.account_names import rows_by_name
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
 from portal.web.links import see_other
@@ -95,7 +93,7 @@ async def _show_upload_form(
 ) -> Response:
     batches = await context.ask_long(partial(at.stores.batches.batches, at.step, 1))
     choices = {
-        column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES, context.now)
+        column: await context.ask_long(context.services.lists.choices, at.visibility, column, {}, _CHOICES)
         for column in _NARROWED_BY
     }
     limits = context.settings.desk
@@ -259,7 +257,7 @@ async def enter_import(context: SignedIn) -> Response:
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
         return await _show_preview(context, at, upload, preview, form, refused=refused)
-    kept = _with_results(context, at, sheet, await rows_by_name(context, made.rows), replaced=form.with_conflicts)
+    kept = _with_results(context, at, sheet, made.rows, replaced=form.with_conflicts)
     uploads = desk_of(context.request).uploads
     await context.ask_long(partial(uploads.confirmed, upload.upload, at.reader.now, made.batch.id, kept.kept()))
     await context.audit(
@@ -272,12 +270,7 @@ async def enter_import(context: SignedIn) -> Response:
         wrong=wrong,
     )
     await settling.settle(context, at, {one.student: one.id for one in made.decisions})
-    done = AfterAct(
-        language.ngettext("已从“%(file)s”导入 %(num)s 人的办理结果。", len(made.decisions), file=upload.file),
-        next_address=at.address("/desk"),
-        next_name=language.gettext("返回待办"),
-    )
-    return context.after(see_other(at.address(f"/desk/import/batches/{made.batch.id}")), done)
+    return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
 
 
 def _why_not(language: Language, preview: SheetPreview, ticks: ConfirmForm) -> str:
@@ -309,8 +302,7 @@ async def _find_upload(context: SignedIn) -> tuple[DeskContext, Upload]:
 
 async def _check_rows(context: Context, at: DeskContext, upload: Upload) -> SheetPreview:
     imported = results.imported_rows(results.again(upload.rows), at.reader.language.zone)
-    preview = await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
-    return replace(preview, rows=await rows_by_name(context, preview.rows))
+    return await context.ask_in_turn(at.stores.batches.preview, at.step, imported, at.reader.now, at.scopes)
 
 
 async def _show_preview(

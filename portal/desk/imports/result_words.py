@@ -14,7 +14,6 @@ from status_db.decisions.batch_rows import ImportRow, RowCheck, RowFault, RowKin
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.refusals import DecisionCode
 from status_db.model import Decision, StepKind, Verdict
-from status_db.states import state_of
 
 KINDS: Mapping[str, str] = {
     RowKind.WRONG: N_("有错"),
@@ -72,7 +71,7 @@ def result(language: Language, imported: ImportRow) -> str:
 
 def decided(language: Language, decision: Decision, now: datetime) -> str:
     """Return a decision as text: verdict, reason, author and time."""
-    word = labels.say(language, labels.STATES, state_of(decision.verdict))
+    word = labels.say(language, labels.STATES, labels.state_of(decision.verdict))
     parts = (word, decision.reason, decision.author, language.moment(decision.entered_at, now))
     return language.listed(part for part in parts if part)
 
@@ -83,7 +82,7 @@ def current_status(language: Language, row: RowCheck, now: datetime, kind: StepK
         return decided(language, row.effective, now)
     if row.found is None:
         return ""
-    return labels.say(language, labels.STATES, state_of(row.found, row.found_because, kind))
+    return labels.say(language, labels.STATES, labels.state_of(row.found, row.found_because, kind))
 
 
 def flips(row: RowCheck) -> bool | None:
@@ -100,10 +99,10 @@ def change(language: Language, row: RowCheck, kind: StepKind) -> str:
     before, after = row.effective, row.imported.verdict
     if flips(row) is None or after is None:
         return ""
-    state = state_of(before.verdict) if before is not None else None
+    state = labels.state_of(before.verdict) if before is not None else None
     if state is None and row.found is not None:
-        state = state_of(row.found, row.found_because, kind)
-    words = (labels.say(language, labels.STATES, one) for one in (state, state_of(after)) if one is not None)
+        state = labels.state_of(row.found, row.found_because, kind)
+    words = (labels.say(language, labels.STATES, one) for one in (state, labels.state_of(after)) if one is not None)
     return " → ".join(words)
 
 

@@ -4,7 +4,6 @@ The table, its preview and its confirmation are one form: after an error, all th
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -24,8 +23,6 @@ from portal.desk.paper.sheets import by_building, by_college, narrowed
 from portal.desk.paper.table import TypedSheet, entered_lines, typed_lines
 from portal.documents.sheet_numbers import LONGEST, typed
 from portal.i18n.labels import N_, say
-from portal.page.account_names import people_of, rows_by_name
-from portal.page.after_act import AfterAct
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
@@ -153,14 +150,7 @@ async def enter_paper(context: SignedIn) -> Response:
         students=len(entered.decisions),
     )
     await settling.settle(context, at, {one.student: one.id for one in entered.decisions})
-    done = AfterAct(
-        at.reader.language.ngettext(
-            "已录入纸质单 %(sheet)s，共 %(num)s 人。", len(entered.decisions), sheet=draft.sheet
-        ),
-        next_address=at.address("/desk/paper"),
-        next_name=at.reader.language.gettext("纸面办理"),
-    )
-    return context.after(see_other(at.reader.address(f"/desk/paper/entered/{entered.batch.id}")), done)
+    return see_other(at.reader.address(f"/desk/paper/entered/{entered.batch.id}"))
 
 
 def _wrong_in(draft: TypedSheet, preview: SheetPreview) -> str:
@@ -255,8 +245,6 @@ async def _table(
     leaf = await context.ask_long(context.services.lists.leaf, at.visibility, chosen, reader.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
     earlier = await context.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
-    if preview is not None:
-        preview = replace(preview, rows=await rows_by_name(context, preview.rows))
     lines = typed_lines(at, draft, people, preview)
     return context.page(
         "desk/paper_entry.html",
@@ -316,14 +304,7 @@ async def undo(context: SignedIn) -> Response:
         batch=batch.id,
         students=len(undone.withdrawn),
     )
-    done = AfterAct(
-        at.reader.language.ngettext(
-            "已撤回纸质单 %(sheet)s，共 %(num)s 人。", len(undone.withdrawn), sheet=batch.title
-        ),
-        next_address=at.address("/desk/paper"),
-        next_name=at.reader.language.gettext("纸面办理"),
-    )
-    return context.after(see_other(at.reader.address(f"/desk/paper/entered/{batch.id}")), done)
+    return see_other(at.reader.address(f"/desk/paper/entered/{batch.id}"))
 
 
 async def _find_paper_batch(context: SignedIn) -> tuple[DeskContext, Batch, tuple[Decision, ...]]:
@@ -351,15 +332,12 @@ async def _entered(
 ) -> Response:
     reader, language = at.reader, at.reader.language
     people = await context.ask_long(at.stores.batches.people, [one.student for one in decisions], at.scopes)
-    staff = await people_of(context, (batch.author, batch.undone_by))
     return context.page(
         "desk/paper_entered.html",
         status=status,
         reader=reader,
         at=at,
         batch=batch,
-        author=staff.name(batch.author),
-        undone_by=staff.name(batch.undone_by or ""),
         lines=entered_lines(reader, decisions, people),
         left_out=batch.counts.not_entered,
         entered_at=language.dated(batch.at),

@@ -15,7 +15,6 @@ from portal.desk.context.desk_context import AT_THE_DESK, DeskContext, acts_at, 
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
 from portal.documents.paper_sets import PaperWriter, visibility_of
-from portal.page.account_names import People, people_of
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import AuditEvent
@@ -57,7 +56,7 @@ async def _show_sheets(context: SignedIn, at: DeskContext, missing: str = "") ->
         colleges=by_college(at, "/desk/paper.pdf", classes),
         buildings=by_building(at, "/desk/paper.pdf", buildings),
         enters=enters,
-        entered=await _entered(context, at) if enters else (),
+        entered=await context.ask_long(_entered, at) if enters else (),
         stale=at.reader.stale(fresh),
         missing=missing,
     )
@@ -82,22 +81,20 @@ def narrowed(context: Context) -> dict[str, str]:
     return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
-async def _entered(context: Context, at: DeskContext) -> list[EnteredSheet]:
+def _entered(at: DeskContext) -> list[EnteredSheet]:
     """Return the last entered sheets: the account's own, or all for an account that decides without a limit."""
     unlimited = any(not scope for scope in at.scopes)
-    found = await context.ask_long(at.stores.batches.batches, at.step)
-    batches = (one for one in found if one.kind is BatchKind.PAPER)
+    batches = (one for one in at.stores.batches.batches(at.step) if one.kind is BatchKind.PAPER)
     own = [one for one in batches if unlimited or one.author == at.account]
-    staff = await people_of(context, (one.author for one in own[:_LISTED]))
-    return [_entered_sheet(at, one, staff) for one in own[:_LISTED]]
+    return [_entered_sheet(at, one) for one in own[:_LISTED]]
 
 
-def _entered_sheet(at: DeskContext, batch: Batch, staff: People) -> EnteredSheet:
+def _entered_sheet(at: DeskContext, batch: Batch) -> EnteredSheet:
     return EnteredSheet(
         title=batch.title,
         address=at.reader.address(f"/desk/paper/entered/{batch.id}"),
         at=at.reader.language.moment(batch.at, at.reader.now),
-        author=staff.name(batch.author),
+        author=batch.author,
         entered=batch.counts.entered,
         undone=batch.undone_at is not None,
     )

@@ -73,7 +73,7 @@ class TestTheDrill:
             folder = backed_up(university)
             said = university.run("restore", str(folder), "--replace", code=1)
             assert "open in another process" in said
-            assert "Stop `schedule` and `serve`" in said
+            assert "Stop `clearance schedule` and `clearance serve`" in said
             assert b'"ok":true' in asked(f"http://127.0.0.1:{port}/healthz")
         finally:
             process.send_signal(signal.SIGTERM)

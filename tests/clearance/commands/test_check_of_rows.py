@@ -90,7 +90,7 @@ def test_what_a_sync_refuses_a_check_refuses_in_the_same_words(site: Small, sour
     assert said in (synced.out + synced.err).replace("\n", " "), (said, synced)
 
 
-def test_check_and_sync_refuse_a_first_answer_that_matches_no_student(site: Small) -> None:
+def test_a_first_answer_about_no_one_is_refused_by_both(site: Small) -> None:
     nobody_of_ours(site)
     checked = site.ended("check", "fines")
     assert checked.code, checked

@@ -431,7 +431,7 @@ class TestTrueCauses:
         assert SECRET not in str(caught.value)
         return caught.value
 
-    def test_a_host_whose_name_cannot_be_resolved_is_unavailable(self) -> None:
+    def test_a_name_that_no_one_knows(self) -> None:
         error = self.refusal("http://no-such-office.invalid/api", SourceUnavailable)
         assert "the name no-such-office.invalid cannot be resolved" in error.what
         assert "DNS" in error.fix_text

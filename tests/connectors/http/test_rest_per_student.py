@@ -182,7 +182,7 @@ def test_an_answer_about_somebody_else_or_no_one_is_no_answer(office: HttpOffice
         ask(office).pull_one("20151001")
 
 
-def test_a_parameter_that_the_system_ignores_does_not_clear_a_student(office: HttpOffice) -> None:
+def test_a_parameter_that_the_system_overlooks_clears_no_one(office: HttpOffice) -> None:
     own: dict[str, Any] = {"one": {"no": "{student}"}, "proofs": ["one_answer"], "total": None}
     with pytest.raises(SourceGarbled, match="another student"):
         ask(office, **own).pull()
@@ -277,7 +277,7 @@ def test_four_workers_leave_a_system_alone_that_asks_one_of_them_to(office: Http
     assert len(office.asked) <= 4
 
 
-def test_a_second_query_asks_about_the_named_students_only(office: HttpOffice) -> None:
+def test_a_second_look_asks_about_these_and_knows_no_one_else(office: HttpOffice) -> None:
     office.known = {"20151001", "20152004"}
     connector = ask(office, **by_address(office, missing="outside"))
     assert isinstance(connector, AsksByNumber)
@@ -303,7 +303,7 @@ def test_a_refusal_ends_the_pull_at_once(office: HttpOffice, status: int, error:
     assert [number_of(call) for call in office.asked] == ["20151001"]
 
 
-def test_an_answer_about_one_student_with_a_wrong_total_is_refused(office: HttpOffice) -> None:
+def test_a_cut_or_wrong_total_about_one_student_is_no_answer(office: HttpOffice) -> None:
     office.befalls = lambda call: (
         as_json({"data": {"rows": [dict(ROWS[0])], "total": 2}}) if number_of(call) == "20151001" else None
     )

@@ -57,7 +57,7 @@ def test_rest_misses_no_one(style: Style, total: str, *, reference: bool) -> Non
 
 
 @pytest.mark.parametrize("style", ["page", "offset"])
-def test_reading_an_unchanged_list_again_leaves_no_student_unsettled(style: Style) -> None:
+def test_a_quiet_list_is_read_twice_and_no_one_is_unsettled(style: Style) -> None:
     with HttpOffice(loans(11), style) as office:
         snapshot = ask(office, paging=paging(style, 4)).pull()
         asked = len(office.asked)
@@ -259,7 +259,7 @@ class TestUnited:
         whole = united([[("a", 1)], [("a", 1)]], [[("a", 1), ("b", 2)]])
         assert (whole.rows, whole.unsettled) == ([("a", 1)], ["b"])
 
-    def test_an_unmatched_row_leaves_no_student_unsettled(self) -> None:
+    def test_a_row_about_no_one_unsettles_no_one(self) -> None:
         assert united([[(None, 1)], [("", 2)]]).unsettled == []
 
     @pytest.mark.parametrize(("differing", "disorder"), [(3, False), (4, True)])

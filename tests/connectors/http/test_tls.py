@@ -182,7 +182,7 @@ def test_an_unknown_authority_and_a_file_that_holds_none_are_named(folder: Path,
         assert "has no certificate" in refused(office.url, empty).what
 
 
-def test_the_error_for_a_port_without_tls_names_the_cause(good: Certificate) -> None:
+def test_a_port_without_tls_is_called_that(good: Certificate) -> None:
     with HttpOffice() as office:
         error = refused(office.url.replace("http://", "https://"), good.authority)
     assert isinstance(error, SourceRefused)
@@ -286,7 +286,7 @@ def test_a_mysql_of_old_tls_is_asked_with_the_setting_that_the_message_names(
         assert agreed == [spoken]
 
 
-def test_the_error_for_another_certificate_of_mysql_names_the_cause(folder: Path, good: Certificate) -> None:
+def test_a_mysql_with_another_certificate_is_called_that(folder: Path, good: Certificate) -> None:
     other = certificate(folder, "elsewhere.edu")
     with mysql_office(other, as_usual, []) as port:
         url = f"{MYSQL}:{port}/fees?ssl_verify_cert=true&ssl_verify_identity=true&ssl_ca="

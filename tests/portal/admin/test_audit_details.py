@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from portal.admin.audit_details import DETAILS
 from status_db.accounts.accounts import Act, Grant
-from status_db.accounts.audit_log import COMMAND_LINE, Audit, AuditEvent
+from status_db.accounts.audit_log import Audit, AuditEvent
 from tests.portal.conftest import _HASHED
 from tests.portal.html_page import Page
 from tests.world import World
@@ -49,10 +49,7 @@ def test_people_steps_and_sources_have_their_names(university: World, signed_in:
     audit.note(
         AuditEvent.HANDED_OVER, account="k-9", now=university.now, grants=["review final_review college=资源学院"]
     )
-    audit.note(AuditEvent.SIGNED_IN, account="k-9", now=university.now, method="ldap", narrowed="factor")
-    audit.note(
-        AuditEvent.CODES_MADE, account="k-9", now=university.now, kind="second factor", of=["k-9"], address=COMMAND_LINE
-    )
+    audit.note(AuditEvent.SIGNED_IN, account="k-9", now=university.now, method="ldap")
     shown = Page(signed_in("auditor").get("/audit"))
     lines = {cells[2]: cells for cells in shown.table("时间")[1:] if "康主任" in cells[1]}
     assert "对象账号：康主任" in lines["授予权限"][5]
@@ -61,8 +58,6 @@ def test_people_steps_and_sources_have_their_names(university: World, signed_in:
     assert "终审 · " in lines["移交权限"][5]
     assert "final_review" not in lines["移交权限"][5]
     assert "登录方式：学校统一认证密码" in lines["登录"][5]
-    assert "登录后须先：设置两步验证" in lines["登录"][5]
-    assert lines["生成一次性密码"][5:] == ["种类：两步验证的设置码; 账号：康主任", "命令行"]
     assert lines["登录"][1] == "康主任 k-9", "the account by which the log is filtered stays beside the name"
 
 

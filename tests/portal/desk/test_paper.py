@@ -323,7 +323,7 @@ class TestForWhom:
         assert f"无法打印 {number}" in answer.text
         assert LIN.name not in answer.text
 
-    def test_a_blank_slip_has_no_students_name(self, signed_in: SignedIn) -> None:
+    def test_a_blank_slip_names_nobody(self, signed_in: SignedIn) -> None:
         text = text_of(self.printed(signed_in("librarian"), "/desk/paper/slip.pdf").content)
         for word in ("学号", "姓名", "图书馆", "学院终审", "经手人签字"):
             assert word in text

@@ -87,34 +87,3 @@ def test_the_trail_leads_to_the_pages_above(path: str, above: list[str]) -> None
     grants = tuple(Grant(act) for act in (Act.READ, Act.DECIDE, Act.MANAGE))
     rooms = rooms_of(Account("a", "A", None, None, True, datetime.now(UTC), grants))
     assert [crumb.address for crumb in trail(path, rooms, signed_in=True)] == above
-
-
-@pytest.mark.parametrize(
-    ("account", "path"),
-    [("dean", "/overview"), ("dean", "/lists"), ("dean", "/report"), ("auditor", "/audit"), ("auditor", "/unmatched")],
-)
-def test_a_page_with_an_export_states_when_it_stops(signed_in: SignedIn, account: str, path: str) -> None:
-    text = signed_in(account).get(path).text
-    assert ".xlsx" in text
-    assert "导出超过 5 分钟即停止，请缩小范围。" in text
-
-
-def test_an_english_page_has_the_institutions_english_name_and_contact(tmp_path: Path) -> None:
-    words = '"山海大学" = "Shanhai University", "学生处 027-0000 0000" = "Student affairs"'
-    own = SETTINGS.replace("[institution]\n", f"[institution]\nwords_en = {{ {words} }}\n")
-    with (
-        World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, own) as made,
-        TestClient(whole_app(settle(made))) as browser,
-    ):
-        english, chinese = (browser.get(f"/sign-in?lang={code}").text for code in ("en", "zh"))
-        assert "Shanhai University" in english
-        assert "Student affairs" in english
-        assert "山海大学" not in english
-        assert "学生处 027-0000 0000" in chinese
-
-
-def test_the_pattern_of_a_chart_does_not_fade_the_date_of_an_overdue_book() -> None:
-    """Both have the class `over`, and the desk's record loads the stylesheet of the charts."""
-    for file in STATIC.glob("*.css"):
-        selectors = [line.split("{")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
-        assert ".over" not in selectors, file

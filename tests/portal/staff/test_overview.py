@@ -288,7 +288,7 @@ class TestLaggingClasses:
         assert order.index("C04") < order.index("C01")
         assert min(order.index(name) for name in ("C04", "C01", "011151")) == 2
 
-    def test_a_cohort_of_small_classes_lists_no_class(self, signed_in: SignedIn) -> None:
+    def test_a_cohort_of_small_classes_names_none(self, signed_in: SignedIn) -> None:
         assert not Page(signed_in("dean").get("/overview")).all("ol", class_="look-at")
 
 

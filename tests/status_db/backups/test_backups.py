@@ -186,13 +186,6 @@ class TestKeeping:
             sqlite_house.back_up(keep=1)
         assert sqlite_house.names == [first.folder.name]
 
-    def test_those_of_another_installation_in_the_folder_stay(self, sqlite_house: House) -> None:
-        others = sqlite_house.back_up().folder
-        file = others / "manifest.json"
-        file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"source": "another"}), "utf-8")
-        made = sqlite_house.back_up(keep=1)
-        assert sqlite_house.names == [others.name, made.folder.name]
-
     def test_what_is_no_backup_stays(self, sqlite_house: House) -> None:
         for name in ("clearance-20180101T000000Z", "letters"):
             (sqlite_house.folder / name).mkdir(parents=True)

@@ -75,7 +75,7 @@ class TestWhatIsNotRestored:
             connection.execute(update(state).where(state.c.source == "fees").values(dict.fromkeys(held, None)))
 
 
-def test_a_run_whose_process_has_ended_does_not_block_others(house: House) -> None:
+def test_a_run_whose_process_has_gone_hinders_no_one(house: House) -> None:
     made = house.back_up()
     held = {"lease_run": 1, "lease_owner": "a process", "lease_until": house.world.now + timedelta(minutes=1)}
     with house.world.engine.begin() as connection:

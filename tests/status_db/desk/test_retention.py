@@ -1,6 +1,5 @@
 """Retention: each rule removes exactly the rows whose time is over, leaves a row as proof, and touches no other."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -249,22 +248,6 @@ class TestTheSchedule:
         world.later(days=1)
         self.schedule(world, tokens=None).retain()
         assert len(runs.listed()) == 2 * (len(RULES) - 1)
-
-    def test_schedules_that_begin_at_once_run_each_rule_once(self, world: World) -> None:
-        together = threading.Barrier(4)
-
-        def retain() -> None:
-            schedule = self.schedule(world)
-            together.wait()
-            schedule.retain()
-
-        threads = [threading.Thread(target=retain) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(run.rule for run in RetentionRuns(world.desk_engine).listed()) == sorted(RULES)
-        assert count(world, tables.claim) == 0
 
     def test_a_rule_that_fails_stops_no_other(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: Any) -> int:

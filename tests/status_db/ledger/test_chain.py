@@ -233,7 +233,7 @@ class TestADatabaseFromBefore:
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
                 connection.execute(text("ALTER TABLE pending DROP COLUMN look"))
                 connection.execute(text("DROP TABLE batch"))
-                for table in ("applied_settings", "reversal", "outbox", "season"):
+                for table in ("applied_settings", "reversal", "outbox"):
                     connection.execute(text(f"DROP TABLE {table}"))
                 for column in ("location_digest", "one_proven", "as_of", "quality"):
                     connection.execute(text(f"ALTER TABLE source_state DROP COLUMN {column}"))

@@ -238,9 +238,9 @@ def test_counting_ends_at_the_most_that_is_asked_for(season: World) -> None:
 def test_choices_are_those_within_the_scopes_and_none_when_too_many(season: World) -> None:
     lists = lists_of(season)
     own = Visibility(COHORT, {"library": (RESOURCES,)})
-    assert lists.choices(own, "college", {}, 10, season.now) == ("资源学院",)
-    assert lists.choices(own, "class", {"college": "地球科学学院"}, 10, season.now) == ()
-    assert lists.choices(everything(season.settings, COHORT), "class", {}, 2, season.now) == ()
+    assert lists.choices(own, "college", {}, 10) == ("资源学院",)
+    assert lists.choices(own, "class", {"college": "地球科学学院"}, 10) == ()
+    assert lists.choices(everything(season.settings, COHORT), "class", {}, 2) == ()
 
 
 def test_a_whole_list_is_one_state_of_the_database_however_long_it_takes_to_read(season: World) -> None:

@@ -72,7 +72,7 @@ class TestWhoIsAsked:
 
 
 class TestSetUpCodes:
-    def test_a_code_for_a_password_does_not_work_as_a_set_up_code(self, world: World, key: DeskKey) -> None:
+    def test_a_code_of_one_kind_is_none_of_the_other(self, world: World, key: DeskKey) -> None:
         codes = Codes(world.desk, key)
         factor = codes.make("li", made_by="x", now=world.now, lasts=DAY, kind=CodeKind.FACTOR)
         password = codes.make("li", made_by="x", now=world.now, lasts=DAY)

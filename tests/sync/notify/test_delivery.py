@@ -3,24 +3,18 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from clearance.notify.assembly import delivery_and_watch
-from clearance.services import Program
 from config.tables.notify import NotifyEvent
 from status_db import tables
 from status_db.accounts.audit_log import Audit, AuditEvent
-from status_db.desk.claims import Claims
 from status_db.outbox.delivery import CLAIM_FOR, Outbox, RecipientState
 from status_db.outbox.rows import Notice
 from sync.notify.deliver import DELAYS
@@ -59,41 +53,6 @@ def posted(
             world.administrator("admin", mail="admin@example.edu.cn")
             world.administrator("second", mail="second@example.edu.cn")
             yield world, server
-
-
-class TestSeveralSchedules:
-    def test_two_send_one_message_within_a_window(self, notified: Notified) -> None:
-        go_on = threading.Event()
-        notified.hook.script.append(HookReply(after=go_on))
-        with closing(Program(notified.settings, "2019", notified.clock)) as other:
-            second = delivery_and_watch(other)[0]
-            first = threading.Thread(target=notified.parts[0].run)
-            stale(notified, 1)
-            first.start()
-            assert notified.hook.called.wait(PATIENCE)
-            # While the first one sends, the second one finds another notice to the same recipient.
-            stale(notified, 2)
-            sent = second.run()
-            go_on.set()
-            first.join()
-            assert sent == second.run() == 0
-            assert len(notified.hook.calls) == 1
-            notified.later(minutes=6)
-            assert second.run() == 1
-        assert notified.hook.keys() == ["source-stale:loans:1", "source-stale:loans:2"]
-
-    def test_one_that_died_while_it_sent_stops_no_other(self, notified: Notified) -> None:
-        died = f"{socket.gethostname()} process 999999999 1 #1"
-        with Claims(notified.desk_engine, died, lambda _: False).held("delivery", CLAIM_FOR):
-            stale(notified)
-            assert notified.parts[0].run() == 1
-
-    def test_one_on_another_machine_keeps_its_claim_until_its_time(self, notified: Notified) -> None:
-        stale(notified)
-        with Claims(notified.desk_engine, "elsewhere process 1 1 #1", lambda _: False).held("delivery", CLAIM_FOR):
-            assert notified.parts[0].run() == 0
-        with Claims(notified.desk_engine, "elsewhere process 1 1 #1", lambda _: False).held("delivery", timedelta(0)):
-            assert notified.parts[0].run() == 1
 
 
 def lines(world: Notified, event: AuditEvent) -> list[dict[str, object]]:

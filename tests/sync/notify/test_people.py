@@ -175,29 +175,6 @@ def test_students_are_sent_nothing_by_default(
     assert server.mails == []
 
 
-def test_of_a_cohort_that_is_rehearsed_no_student_and_no_teacher_is_notified(
-    status_url: str, tmp_path: Path, hook: WebhookServer, server: MailServer, shown: Certificate
-) -> None:
-    own = notify(server, shown, 'class_digest = "30 7 * * *"', students='[notify.students]\nmail = "mail"\n')
-    rehearsed = WITH_MAIL.replace('name = "2019届"', 'name = "2019届"\nrehearsal = true')
-    with Notified(status_url, tmp_path, hook, own, settings=rehearsed) as world:
-        for row in world.says["roster"]:
-            row["E-Mail"] = f"{row['学号']}@example.edu.cn"
-        world.run_all()
-        scope = {"class": (LIN.class_name,)}
-        world.accounts.add("teacher", "班主任", None, grants=[Grant(Act.READ, None, scope)], now=world.now)
-        world.program.addresses.change("teacher", {"mail": "teacher@example.edu.cn"})
-        world.says["loans"] = [GEOLOGY_LOAN]
-        world.run("loans")
-        asked = DecisionRequest(LIN.number, "library", Verdict.CLEARED, "现场归还")
-        world.decisions.enter(asked, "librarian", world.now)
-        raise_and_answer(world, Appeals(world.desk, notify_students=True))
-        world.now = HALF_PAST_SEVEN
-        world.deliver()
-        assert not [one for one in world.program.outboxes[0].listed(10) if one.notice.student]
-    assert server.mails == []
-
-
 def test_a_column_that_the_roster_lacks_is_a_mistake_with_the_fix(
     tmp_path: Path, hook: WebhookServer, server: MailServer, shown: Certificate
 ) -> None:

@@ -36,7 +36,7 @@ def test_a_recheck_keeps_only_the_rows_that_mean_or_may_mean_its_student(student
     assert set(match(RULE, snapshot, groups, gathered, student).groups) == keys
 
 
-def test_a_recheck_does_not_release_another_student() -> None:
+def test_a_recheck_releases_no_one_else() -> None:
     stored = {LIN.number: b"a", QIAN.number: b"b"}
     gathered: Any = SimpleNamespace(
         digests=stored, people=people({}), outside=frozenset(), later=frozenset(), fresh={}, headcount=None

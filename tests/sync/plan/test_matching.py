@@ -101,7 +101,7 @@ def test_a_namesake_is_near_only_if_nothing_came_by_the_own_number(world: World)
     assert near(world, ("20989999", ZHAO.name), (ZHAO.number, ZHAO.name)) == {"20989999": ("", "")}
 
 
-def test_a_name_of_two_students_gives_no_match_hint(world: World) -> None:
+def test_a_name_that_two_students_bear_is_near_no_one(world: World) -> None:
     world.says["roster"].append({**SUN.listed(), "学号": "20152999"})
     assert near(world, ("20989999", SUN.name)) == {"20989999": ("", "")}
 

@@ -90,7 +90,7 @@ def test_gathering_names_only_students_whose_rows_are_new(world: World) -> None:
     assert [(c.student, c.verdict_after) for c in plan.changes] == [(LIN.number, Verdict.CLEARED)]
 
 
-def test_a_number_that_was_not_looked_up_is_an_error_and_not_a_debt() -> None:
+def test_a_number_that_was_not_looked_up_is_an_error_and_no_ones_debt() -> None:
     with pytest.raises(LookupError, match="was not looked up"):
         resolve(people({LIN.number: True}), ("student",), {QIAN.number: [(QIAN.number,)]}, {})
 

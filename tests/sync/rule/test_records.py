@@ -75,7 +75,7 @@ def test_what_was_paid_and_let_off_is_taken_from_what_was_due(cells: tuple[objec
     assert record.verdict is (Verdict.HELD if owed else Verdict.CLEARED)
 
 
-def test_an_unreadable_payment_does_not_clear_a_student() -> None:
+def test_a_payment_that_cannot_be_read_clears_no_one() -> None:
     record = record_from_rows(rule(Means.BALANCE), ("student", "amount", "paid"), "S", [("S", "100", "见备注")], b"")
     assert (record.verdict, record.doubt) == (Verdict.UNKNOWN, "the amount '见备注' cannot be read")
 

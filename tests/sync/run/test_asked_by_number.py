@@ -82,7 +82,7 @@ def test_one_of_several_numbers_that_is_unknown_there_does_not_keep_the_others_f
     assert library.verdicts()[QIAN.number] is Verdict.HELD
 
 
-def test_a_roster_that_changes_meanwhile_does_not_clear_a_student(library: Library) -> None:
+def test_a_roster_that_changes_meanwhile_clears_no_one(library: Library) -> None:
     def changed_meanwhile() -> Candidates:
         found = library.world.candidates("loans")
         library.world.says[ROSTER][1]["一卡通"] = "C-2002"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from config.tables.operations import LEASE_FOR
 from status_db.marks.runs import Lease, LeaseLost, RunUnderWay
 from status_db.model import RunState, Verdict
 from sync.run import process_id
 from sync.run.applying import OVERTAKEN
+from sync.run.lease import LEASE_FOR
 from sync.run.outcome import Outcome
 from sync.run.run import Sync
 from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN

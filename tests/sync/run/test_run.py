@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from config.tables.operations import LEASE_FOR
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 from status_db import tables
 from status_db.decisions.writer import DecisionRequest
@@ -17,6 +16,7 @@ from status_db.marks.runs import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.store import bulk
 from sync.run import process_id
+from sync.run.lease import LEASE_FOR
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, GEOLOGY_LOANS, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 

@@ -48,43 +48,6 @@ _TYPES = (
 )
 
 
-#: The names of arguments, as the help and the reference show them.
-ARGUMENTS = (
-    N_("SOURCES"),
-    N_("SOURCE"),
-    N_("STUDENT"),
-    N_("NO"),
-    N_("WHAT"),
-    N_("FOLDER"),
-    N_("BACKUP"),
-    N_("RUN"),
-    N_("TOWARDS"),
-    N_("EXPECTED_CHANGE"),
-    N_("STEP"),
-    N_("VERDICT"),
-    N_("OLD"),
-    N_("NEW"),
-    N_("FILE"),
-    N_("BATCH"),
-    N_("NUMBER"),
-    N_("ACCOUNT"),
-    N_("ACCOUNTS"),
-    N_("GRANTS"),
-    N_("BEFORE"),
-    N_("AFTER"),
-    N_("TITLE"),
-    N_("TOKEN"),
-    N_("KEY"),
-    # The value of an option.
-    N_("DATE"),
-)
-
-
-def argument_name(parameter: Any) -> str:  # noqa: ANN401 - as below
-    """Return the name of an argument, or of an option's value that has a name, in English."""
-    return (english(parameter, "metavar") or str(parameter.name)).removesuffix("...").upper()
-
-
 def translate(command: Any) -> None:  # noqa: ANN401 - Typer's own copy of click has no public types
     """Translate the help of a command or group, of its options, and of the commands that it already has."""
     _translate(command, "help", "epilog")
@@ -94,9 +57,6 @@ def translate(command: Any) -> None:  # noqa: ANN401 - Typer's own copy of click
         parameter.display_type = partial(_display_type, parameter)
         if hasattr(parameter, "help"):
             _translate(parameter, "help")
-        name = argument_name(parameter)
-        if parameter.param_type_name == "argument" or english(parameter, "metavar"):
-            parameter.english_metavar, parameter.metavar = name, tr(name)
     for each in _commands_of(command):
         translate(each)
 
@@ -147,7 +107,7 @@ def _translate(holder: Any, *names: str) -> None:  # noqa: ANN401 - as above
 
 
 def _commands_of(command: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
-    """Yield the commands of a plain group. A group of `clearance.cli.lazy` translates each when it is imported."""
+    """Yield the commands of a plain group. A group of `clearance.lazy` translates each when it is imported."""
     commands = getattr(command, "commands", None)
     if isinstance(commands, dict):
         yield from commands.values()

@@ -8,9 +8,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from clearance.cli.help_texts import translate
+from clearance.help_texts import translate
 from clearance.output import usage_errors
-from clearance.output.suggestions import program
 from clearance.output.tables import ERR
 from foundation.translation import tr
 
@@ -75,10 +74,10 @@ def group(places: Mapping[str, str], renamed: Mapping[str, str], name: str = "")
             params: list[Any] = super().get_params(ctx)
             return params
 
-        def make_context(self, info_name: Any, args: Any, parent: Any = None, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
-            """Read the words of the group, with translated errors that name the program as it was started."""
+        def make_context(self, *args: Any, **rest: Any) -> Any:  # noqa: ANN401 - Typer's own arguments
+            """Read the words of the group, with translated errors."""
             with usage_errors.translated():
-                return super().make_context(info_name if parent else program(), args, parent, **rest)
+                return super().make_context(*args, **rest)
 
         def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
             """Run a command of the group, with translated errors."""

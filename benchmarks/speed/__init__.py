@@ -1,1 +1,0 @@
-"""Measures of the sync, the quick commands and `verify`, each beside its floor."""

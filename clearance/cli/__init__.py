@@ -1,1 +1,0 @@
-"""What the commands need to be declared: lazy loading, translated help, completion."""

@@ -1,1 +1,0 @@
-"""Replacing the keys of the ledger and of the desk."""

@@ -1,1 +1,0 @@
-"""What `check` looks at before opening day, besides the sources: the server, signing in, the pages, the windows."""

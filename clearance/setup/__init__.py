@@ -1,1 +1,0 @@
-"""What `clearance init` and `clearance source add` do: ask, probe, propose, write."""

@@ -1,1 +1,0 @@
-"""Proposals from what a probe has read: pure functions, without a database and without a network."""

@@ -1,1 +1,0 @@
-"""The end of a cohort: it is closed, archived and erased."""

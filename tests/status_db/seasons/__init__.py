@@ -1,1 +1,0 @@
-"""Tests of status_db.seasons."""
